@@ -1,0 +1,21 @@
+/* Which of the builds this processor (and its operating system) can run. */
+#ifndef FASTMLP_CPU_H
+#define FASTMLP_CPU_H
+
+#if defined(__x86_64__) && defined(__GNUC__)
+static int supports_v3(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+}
+static int supports_v4(void) {
+    return supports_v3() && __builtin_cpu_supports("avx512f") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#else
+static int supports_v3(void) { return 0; }
+static int supports_v4(void) { return 0; }
+#endif
+
+#endif

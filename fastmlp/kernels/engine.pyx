@@ -1,0 +1,628 @@
+"""Engine: the memory of one network and its compiled loops.
+
+`train` runs batches without the GIL inside one parallel region; `forward`, `activations`,
+`cost` and `gradients` pass over given examples.  Callers have validated every argument
+(fastmlp/checks.py); the engine converts and copies nothing beyond a batch.
+"""
+from cython.parallel cimport parallel
+from libc.math cimport isfinite
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+import numpy as np
+
+from .activations cimport (ELU, GELU, IDENTITY, LEAKY_RELU, RELU, SELU, SIGMOID, SILU, SOFTMAX,
+                           SOFTPLUS, TANH)
+from .dense cimport gradient_target
+from .inputs cimport FLOAT32, FLOAT64, UINT8, density, examples, targets
+from .losses cimport (BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SQUARED_ERROR, output_activation)
+from .panels cimport layer, matrix, pack, padded, unpack
+from .step cimport (MOST_DENSITY, batch, forward_pass, gather, gradients, hidden_deltas, network,
+                    output_deltas)
+from .team cimport (HAS_OPENMP, barrier, omp_get_num_threads, omp_get_thread_num, seconds_now,
+                    team)
+from .tile cimport even_block
+from .updates cimport (ADAM, GRADIENT_DESCENT, RMSPROP, n_slots, optimizer, prepare_update,
+                       update_step)
+from .vector cimport (REAL_IS_DOUBLE, WIDTH, flush_denormals, real,
+                      restore_denormals)
+from .workspace cimport lay_out, level, scratch, workspace
+
+cdef enum:
+    CHUNK_ROWS = 128            # of a pass: a batch's activations and deltas stay in L2
+    WIDE_CHUNK_ROWS = 512       # where the weights do not, so that each is read for more rows
+    WIDE_PARAMETERS = 2000000
+    LOOKED_ROWS = 256           # of the input, to measure its density
+    PREDICT_ROWS = 120          # a multiple of every tile's rows
+    LEAST_ROWS_A_THREAD = 16
+    MOST_THREADS = 512
+    MOST_LAYERS = 1000
+    LEAST_SKIPPED = 32          # columns below which lists are not worth their making
+
+DTYPE = np.dtype(np.float64 if REAL_IS_DOUBLE else np.float32)
+OPENMP = bool(HAS_OPENMP)
+ACTIVATIONS = {
+    "identity": IDENTITY, "sigmoid": SIGMOID, "relu": RELU, "leaky_relu": LEAKY_RELU,
+    "tanh": TANH, "softplus": SOFTPLUS, "elu": ELU, "selu": SELU, "silu": SILU, "gelu": GELU,
+    "softmax": SOFTMAX,
+}
+LOSSES = {
+    "squared_error": SQUARED_ERROR, "cross_entropy": CROSS_ENTROPY,
+    "binary_cross_entropy": BINARY_CROSS_ENTROPY,
+}
+
+
+cdef class Block:
+    """Zeroed memory that begins on a cache line; untouched pages cost nothing."""
+    cdef void* allocated
+    cdef char* data
+    cdef readonly Py_ssize_t size
+
+    def __cinit__(self, Py_ssize_t size):
+        self.allocated = calloc(size + 64, 1)
+        if self.allocated == NULL:
+            raise MemoryError(f"no room for {size} bytes")
+        self.data = <char*>((<size_t>self.allocated + 63) & ~<size_t>63)
+        self.size = size
+
+    def __dealloc__(self):
+        free(self.allocated)
+
+
+cdef class Data:
+    """Examples, and perhaps their targets and weights, as the kernels read them.
+
+    Keeps the arrays they lie in; made once for many passes.
+    """
+    cdef examples x
+    cdef targets y
+    cdef object kept
+    cdef readonly double density
+
+    def __cinit__(self, Engine engine, X, y=None, sample_weight=None):
+        self.kept = (X, y, sample_weight)
+        self.x.n_in = engine.sizes[0]
+        self.x.scale = <real>engine.uint8_scale
+        if isinstance(X, tuple):
+            self.take_values(X[0])
+            self.take_pointers(X[1], X[2])
+        else:
+            self.take_values(X.reshape(-1))
+            self.x.n_rows = X.shape[0]
+            self.x.most_in_row = self.x.n_in
+        if y is not None:
+            self.take_targets(y, sample_weight)
+        self.density = density(&self.x, min(self.x.n_rows, <Py_ssize_t>LOOKED_ROWS))
+
+    cdef int take_values(self, values) except -1:
+        cdef const float[::1] floats
+        cdef const double[::1] doubles
+        cdef const unsigned char[::1] bytes_
+        if values.dtype == np.float32:
+            floats = values
+            self.x.kind = FLOAT32
+            self.x.values = &floats[0] if values.size else NULL
+        elif values.dtype == np.float64:
+            doubles = values
+            self.x.kind = FLOAT64
+            self.x.values = &doubles[0] if values.size else NULL
+        else:
+            bytes_ = values
+            self.x.kind = UINT8
+            self.x.values = &bytes_[0] if values.size else NULL
+        return 0
+
+    cdef int take_pointers(self, const int32_t[::1] indices,
+                           const int64_t[::1] pointers) except -1:
+        cdef Py_ssize_t r
+        self.x.n_rows = pointers.shape[0] - 1
+        self.x.pointers = &pointers[0]
+        # a matrix without one stored number is CSR all the same
+        self.x.indices = &indices[0] if indices.shape[0] else <const int32_t*>&pointers[0]
+        for r in range(self.x.n_rows):
+            self.x.most_in_row = max(self.x.most_in_row, <Py_ssize_t>(pointers[r + 1] - pointers[r]))
+        return 0
+
+    cdef int take_targets(self, y, sample_weight) except -1:
+        cdef const int32_t[::1] labels
+        cdef const real[::1] values
+        if y.dtype == np.int32:
+            labels = y
+            self.y.labels = &labels[0] if y.size else NULL
+        else:
+            values = y.reshape(-1)
+            self.y.values = &values[0] if y.size else NULL
+        if sample_weight is not None:
+            values = sample_weight
+            self.y.weights = &values[0] if sample_weight.size else NULL
+        return 0
+
+
+cdef class Workspace:
+    """The memory of a pass (workspace.pxd), for so many rows and threads."""
+    cdef workspace w
+    cdef Block memory
+    cdef readonly tuple key
+
+    def __cinit__(self, Engine engine, Py_ssize_t n_rows, int n_threads, bint backward,
+                  Py_ssize_t most_in_row, bint list_input, bint input_delta=False):
+        cdef int l
+        cdef bint wide
+        cdef layer* L
+        self.w.levels = <level*>calloc(engine.net.n_layers + 1, sizeof(level))
+        self.w.threads = <scratch*>calloc(n_threads, sizeof(scratch))
+        if self.w.levels == NULL or self.w.threads == NULL:
+            raise MemoryError("no room for a workspace")
+        self.w.input_delta = input_delta
+        self.w.levels[0].zeros.possible = self.w.levels[0].zeros.used = list_input
+        for l in range(1, engine.net.n_layers):
+            L = &engine.net.layers[l]
+            if can_be_zero(engine.net.layers[l - 1].activation) and L.n_in >= LEAST_SKIPPED:
+                self.w.levels[l].zeros.possible = padded(L.n_out) >= 4 * WIDTH
+                self.w.levels[l].delta_zeros.possible = (
+                    padded(engine.net.layers[l - 1].n_in) >= 4 * WIDTH and l > 1)
+        self.memory = Block(lay_out(&self.w, engine.net.layers, engine.net.n_layers, n_rows,
+                                    n_threads, most_in_row, backward, NULL))
+        lay_out(&self.w, engine.net.layers, engine.net.n_layers, n_rows, n_threads, most_in_row,
+                backward, self.memory.data)
+
+    def __dealloc__(self):
+        free(self.w.levels)
+        free(self.w.threads)
+
+
+cdef inline bint can_be_zero(int activation) noexcept nogil:
+    """Whether many of an activation's values are exactly zero."""
+    return activation == RELU
+
+
+cdef struct job:                # one call of train: what its threads share
+    network* net
+    workspace* w
+    const examples* x
+    const targets* y
+    const optimizer* rule       # NULL: gradients only, no update
+    real* slots[2]
+    real* sums                  # gradient of a batch in chunks, or of `gradients`
+    real* input_gradient        # (n_pass, n_in), or NULL
+    const int64_t* order
+    Py_ssize_t n_pass, batch_size
+    int64_t first, next         # batch numbers
+    const double* rates
+    double l2, deadline
+    int64_t steps               # updates made before batch `first`
+    double cost, weight         # Σ s·cost and Σ s over the examples run
+    bint stop, not_finite
+    team threads
+
+
+cdef double batch_weight(const batch* b) noexcept nogil:
+    """Σ of the batch's sample weights; its size without them."""
+    cdef Py_ssize_t i
+    cdef double total = 0
+    if b.y.weights == NULL:
+        return <double>b.n
+    for i in range(b.n):
+        total += b.y.weights[b.first + i if b.order == NULL else b.order[b.first + i]]
+    return total
+
+
+cdef void ones_for_input(workspace* w, Py_ssize_t m, int part, int n_parts) noexcept nogil:
+    """The input has no activation: f' = 1 in its delta's place."""
+    cdef Py_ssize_t r, k
+    cdef matrix* delta = &w.levels[0].delta
+    for r in range(m * part // n_parts, m * (part + 1) // n_parts):
+        for k in range(delta.stride):
+            delta.values[r * delta.stride + k] = 1
+
+
+cdef void take_input_delta(workspace* w, real* target, Py_ssize_t m, int part,
+                           int n_parts) noexcept nogil:
+    """This thread's rows of the input's delta into a plain (m, n_in) array."""
+    cdef Py_ssize_t r
+    cdef level* v = &w.levels[0]
+    for r in range(m * part // n_parts, m * (part + 1) // n_parts):
+        memcpy(target + r * v.n, v.delta.values + r * v.delta.stride, v.n * sizeof(real))
+
+
+cdef void run_batch(job* j, int64_t number, int part, int n_parts) noexcept nogil:
+    """Steps 1 to 6 on one batch, chunk after chunk; ends with a barrier."""
+    cdef network* net = j.net
+    cdef workspace* w = j.w
+    cdef batch b
+    cdef gradient_target g
+    cdef update_step u
+    cdef Py_ssize_t done = 0, m, r, chunk
+    cdef bint bad = False
+    cdef double weight
+    b.x = j.x
+    b.y = j.y
+    b.order = <const long long*>j.order
+    b.first = number * j.batch_size
+    b.n = min(j.batch_size, j.n_pass - b.first)
+    b.n_pass = j.n_pass
+    chunk = even_block(b.n, w.n_rows)
+    weight = batch_weight(&b)
+    g.parameters = net.parameters
+    g.slots[0] = j.slots[0]
+    g.slots[1] = j.slots[1]
+    if j.rule == NULL:
+        g.sums = j.sums
+        g.step = NULL
+    else:
+        u = prepare_update(j.rule, j.rates[number], j.l2, 1 / weight if weight > 0 else 0,
+                           j.steps + number - j.first + 1)
+        g.sums = j.sums if b.n > chunk else NULL
+        g.step = &u
+    while done < b.n:
+        m = min(chunk, b.n - done)
+        g.first = done == 0
+        g.last = done + m == b.n
+        gather(w, &b, done, m, part, n_parts)
+        barrier(&j.threads, n_parts)
+        forward_pass(net, w, m, True, number, &j.threads, part, n_parts)
+        output_deltas(net, w, &b, done, m, part, n_parts)
+        barrier(&j.threads, n_parts)
+        if part == 0:
+            for r in range(m):
+                j.cost += w.costs[r]
+        if w.input_delta:
+            ones_for_input(w, m, part, n_parts)
+        hidden_deltas(net, w, m, 0 if w.input_delta else 1, number, &j.threads, part, n_parts)
+        if w.input_delta:
+            take_input_delta(w, j.input_gradient + done * w.levels[0].n, m, part, n_parts)
+        bad |= gradients(net, w, m, &g, part, n_parts)
+        done += m
+        if g.last:
+            if bad:
+                j.not_finite = True
+            if part == 0:
+                j.weight += weight
+                j.next = number + 1
+                j.stop = (not isfinite(j.cost) or (number + 1) * j.batch_size >= j.n_pass
+                          or seconds_now() >= j.deadline)
+        barrier(&j.threads, n_parts)
+
+
+cdef void run_batches(job* j, int part, int n_parts) noexcept nogil:
+    """One thread's share of the batches from j.first on."""
+    cdef unsigned long long state = flush_denormals()
+    cdef int64_t number = j.first
+    while True:
+        run_batch(j, number, part, n_parts)
+        number += 1
+        if j.stop or j.not_finite:
+            break
+    restore_denormals(state)
+
+
+cdef void run_job(job* j, int threads) noexcept:
+    """All batches of the job, in one parallel region."""
+    if threads == 1:
+        with nogil:
+            run_batches(j, 0, 1)
+    else:
+        with nogil, parallel(num_threads=threads):
+            run_batches(j, omp_get_thread_num(), omp_get_num_threads())
+
+
+cdef struct prediction:         # one pass without targets, or for its cost alone
+    const network* net
+    workspace** spaces          # one a thread: prediction has no barrier
+    const examples* x
+    const targets* y
+    real** outs                 # by level: (n_rows, n) for its activations, or NULL
+    double* costs               # n_rows, or NULL
+
+
+cdef void predict_part(prediction* p, int part, int n_parts) noexcept nogil:
+    """This thread's rows of the examples, chunk after chunk through all layers."""
+    cdef const network* net = p.net
+    cdef workspace* w = p.spaces[part]
+    cdef const layer* L = &net.layers[net.n_layers - 1]
+    cdef level* v = &w.levels[net.n_layers]
+    cdef unsigned long long state = flush_denormals()
+    cdef Py_ssize_t last = p.x.n_rows * (part + 1) // n_parts, m, r
+    cdef int l
+    cdef batch b
+    b.x = p.x
+    b.y = p.y
+    b.order = NULL
+    b.first = p.x.n_rows * part // n_parts
+    b.n_pass = last
+    while b.first < last:
+        m = b.n = min(w.n_rows, last - b.first)
+        gather(w, &b, 0, m, 0, 1)
+        forward_pass(net, w, m, False, 0, NULL, 0, 1)
+        if p.costs != NULL:
+            output_deltas(net, w, &b, 0, m, 0, 1)
+            memcpy(p.costs + b.first, w.costs, m * sizeof(double))
+        else:
+            for r in range(m):
+                output_activation(net.loss, L.activation, L.parameter,
+                                  v.a.values + r * v.a.stride,
+                                  v.delta.values + r * v.delta.stride, L.n_out)
+        for l in range(1, net.n_layers + 1):
+            if p.outs[l] != NULL:
+                for r in range(m):
+                    memcpy(p.outs[l] + (b.first + r) * w.levels[l].n,
+                           w.levels[l].a.values + r * w.levels[l].a.stride,
+                           w.levels[l].n * sizeof(real))
+        b.first += m
+    restore_denormals(state)
+
+
+cdef class Engine:
+    """Memory and compiled loops of one network."""
+    cdef network net
+    cdef optimizer rule
+    cdef Block parameters, state, sums
+    cdef Workspace training
+    cdef Py_ssize_t n_numbers
+    cdef double uint8_scale
+    cdef readonly tuple sizes
+    cdef public int64_t steps
+
+    def __cinit__(self, sizes, activations, loss, double uint8_scale):
+        cdef int l
+        cdef Py_ssize_t place = 0
+        cdef layer* L
+        self.sizes = tuple(sizes)
+        self.uint8_scale = uint8_scale
+        self.net.n_layers = len(self.sizes) - 1
+        if self.net.n_layers > MOST_LAYERS:
+            raise ValueError(f"at most {MOST_LAYERS} layers can be compiled, got "
+                             f"{self.net.n_layers}")
+        self.net.loss = LOSSES[loss]
+        self.net.layers = <layer*>calloc(self.net.n_layers, sizeof(layer))
+        if self.net.layers == NULL:
+            raise MemoryError("no room for the layers")
+        for l in range(self.net.n_layers):
+            L = &self.net.layers[l]
+            L.n_in = self.sizes[l]
+            L.n_out = self.sizes[l + 1]
+            L.activation = ACTIVATIONS[activations[l][0]]
+            L.parameter = <real><double>activations[l][1]
+            L.weight = place
+            place += on_lines(L.n_in * padded(L.n_out))
+            L.bias = place
+            place += on_lines(padded(L.n_out))
+        self.n_numbers = place
+        self.parameters = Block(place * <Py_ssize_t>sizeof(real))
+        self.net.parameters = <real*>self.parameters.data
+
+    def __dealloc__(self):
+        free(self.net.layers)
+
+    # ------------------------------------------------------------------------- parameters
+
+    cdef tuple layer_out(self, const real* numbers, int l):
+        """One layer of a buffer laid out like the parameters, as (weight, bias)."""
+        cdef const layer* L = &self.net.layers[l]
+        cdef real[:, ::1] weight
+        cdef real[::1] bias
+        W = np.empty((L.n_out, L.n_in), DTYPE)
+        b = np.empty(L.n_out, DTYPE)
+        weight = W
+        bias = b
+        with nogil:
+            unpack(numbers + L.weight, L.n_out, L.n_in, &weight[0, 0])
+            memcpy(&bias[0], numbers + L.bias, L.n_out * sizeof(real))
+        return W, b
+
+    cdef int layer_in(self, real* numbers, int l, const real[:, ::1] weight,
+                      const real[::1] bias) except -1:
+        cdef const layer* L = &self.net.layers[l]
+        with nogil:
+            pack(&weight[0, 0], L.n_out, L.n_in, numbers + L.weight)
+            memcpy(numbers + L.bias, &bias[0], L.n_out * sizeof(real))
+        return 0
+
+    def get_layer(self, int layer):
+        return self.layer_out(self.net.parameters, layer)
+
+    def set_layer(self, int layer, weight, bias):
+        self.layer_in(self.net.parameters, layer, weight, bias)
+
+    def snapshot(self):
+        return self.parameters.data[:self.parameters.size]
+
+    def restore(self, bytes snapshot):
+        memcpy(self.parameters.data, <const char*>snapshot,
+               min(<Py_ssize_t>len(snapshot), self.parameters.size))
+
+    # -------------------------------------------------------------------------- optimizer
+
+    def set_optimizer(self, name, constants):
+        cdef optimizer rule
+        memset(&rule, 0, sizeof(rule))
+        if name == "gradient_descent":
+            rule.kind = GRADIENT_DESCENT
+            rule.momentum, rule.nesterov = constants
+        elif name == "rmsprop":
+            rule.kind = RMSPROP
+            rule.beta_2, rule.epsilon, rule.momentum = constants
+        else:
+            rule.kind = ADAM
+            rule.beta_1, rule.beta_2, rule.epsilon = constants[:3]
+            rule.weight_decay = constants[3] if name == "adamw" else 0.0
+        self.rule = rule
+        self.steps = 0
+        self.state = Block(n_slots(&rule) * self.parameters.size)
+
+    cdef real* slot(self, int i) noexcept:
+        if self.state is None or i >= n_slots(&self.rule):
+            return NULL
+        return <real*>self.state.data + i * self.n_numbers
+
+    def get_state(self):
+        return [[self.layer_out(self.slot(i), l) for l in range(self.net.n_layers)]
+                for i in range(n_slots(&self.rule))]
+
+    def set_state(self, slots, int64_t steps):
+        for i, layers in enumerate(slots):
+            for l, (weight, bias) in enumerate(layers):
+                self.layer_in(self.slot(i), l, weight, bias)
+        self.steps = steps
+
+    # --------------------------------------------------------------------------- training
+
+    cdef Py_ssize_t chunk_rows(self, Py_ssize_t n_rows) noexcept:
+        return even_block(n_rows, WIDE_CHUNK_ROWS if self.n_numbers > WIDE_PARAMETERS
+                          else CHUNK_ROWS)
+
+    cdef bint list_input(self, Data data) noexcept:
+        """Whether the input is read as lists of its non-zeros."""
+        cdef const layer* L = &self.net.layers[0]
+        if data.x.indices != NULL:
+            return True
+        if L.n_in < LEAST_SKIPPED or padded(L.n_out) < 4 * WIDTH:
+            return False
+        return data.density < MOST_DENSITY
+
+    cdef void prepare(self, job* j, Data data, Workspace space, Py_ssize_t n_pass,
+                      Py_ssize_t batch_size) noexcept:
+        memset(j, 0, sizeof(job))
+        j.net = &self.net
+        j.w = &space.w
+        j.x = &data.x
+        j.y = &data.y
+        j.n_pass = n_pass
+        j.batch_size = batch_size
+
+    cdef Workspace training_space(self, Data data, Py_ssize_t batch_size, int threads):
+        """The training workspace, kept from call to call while nothing about it changes."""
+        cdef bint listed = self.list_input(data)
+        key = (batch_size, threads, listed, data.x.most_in_row)
+        if self.training is None or self.training.key != key:
+            self.training = None
+            self.training = Workspace(self, self.chunk_rows(batch_size), threads, True,
+                                      data.x.most_in_row, listed)
+            self.training.key = key
+        return self.training
+
+    def train(self, Data data, const int64_t[::1] order, Py_ssize_t batch_size, int64_t first,
+              const double[::1] rates, double l2, int threads, double seconds):
+        cdef Py_ssize_t size = min(batch_size, order.shape[0])
+        cdef Workspace space = self.training_space(data, size, threads)
+        cdef job j
+        self.prepare(&j, data, space, order.shape[0], batch_size)
+        j.rule = &self.rule
+        j.order = &order[0]
+        j.first = first
+        j.rates = &rates[0]
+        j.l2 = l2
+        j.steps = self.steps
+        j.slots[0] = self.slot(0)
+        j.slots[1] = self.slot(1)
+        j.deadline = seconds_now() + seconds
+        if size > space.w.n_rows:
+            if self.sums is None:
+                self.sums = Block(self.parameters.size)
+            j.sums = <real*>self.sums.data
+        run_job(&j, threads)
+        self.steps += j.next - first
+        failed = j.next - 1 if j.not_finite or not isfinite(j.cost) else -1
+        return j.next, j.cost, j.weight, failed
+
+    def workspace_bytes(self, Py_ssize_t batch_size, int threads=1):
+        return Workspace(self, self.chunk_rows(batch_size), threads, True, self.sizes[0],
+                         True).memory.size
+
+    # -------------------------------------------------------- gradients of given examples
+
+    def gradients(self, Data data, double l2, int threads, bint wrt_input=False):
+        cdef Py_ssize_t m = data.x.n_rows
+        cdef Workspace space = Workspace(self, self.chunk_rows(m), threads, True,
+                                         data.x.most_in_row, self.list_input(data), wrt_input)
+        cdef Block sums = Block(self.parameters.size)
+        cdef real[:, ::1] into
+        cdef job j
+        self.prepare(&j, data, space, m, m)
+        j.sums = <real*>sums.data
+        if wrt_input:
+            result = np.empty((m, self.sizes[0]), DTYPE)
+            into = result
+            j.input_gradient = &into[0, 0]
+        run_job(&j, threads)
+        mean = DTYPE.type(1 / j.weight if j.weight > 0 else 0)
+        if wrt_input:
+            return result * mean
+        found = []
+        for l in range(self.net.n_layers):
+            dW, db = self.layer_out(j.sums, l)
+            found.append((dW * mean + DTYPE.type(l2) * self.get_layer(l)[0], db * mean))
+        return found
+
+    # ------------------------------------------------------------------------- prediction
+
+    cdef int run_prediction(self, Data data, int threads, real** outs, double* costs) except -1:
+        """Every level's activations into its array of `outs`, each example's cost into `costs`."""
+        cdef Py_ssize_t m = data.x.n_rows
+        cdef workspace* spaces[MOST_THREADS]
+        cdef Workspace space
+        cdef prediction p
+        cdef int t
+        if m == 0:
+            return 0
+        threads = <int>max(1, min(min(threads, MOST_THREADS), m // LEAST_ROWS_A_THREAD))
+        kept = []
+        for t in range(threads):
+            space = Workspace(self, even_block((m + threads - 1) // threads, PREDICT_ROWS), 1,
+                              False, data.x.most_in_row, self.list_input(data))
+            kept.append(space)
+            spaces[t] = &space.w
+        p.net = &self.net
+        p.spaces = spaces
+        p.x = &data.x
+        p.y = &data.y
+        p.outs = outs
+        p.costs = costs
+        if threads == 1:
+            with nogil:
+                predict_part(&p, 0, 1)
+        else:
+            with nogil, parallel(num_threads=threads):
+                predict_part(&p, omp_get_thread_num(), omp_get_num_threads())
+        return 0
+
+    def forward(self, Data data, int threads):
+        cdef real[:, ::1] into
+        cdef real* outs[MOST_LAYERS + 1]
+        result = np.empty((data.x.n_rows, self.sizes[self.net.n_layers]), DTYPE)
+        into = result
+        memset(outs, 0, sizeof(outs))
+        outs[self.net.n_layers] = &into[0, 0]
+        self.run_prediction(data, threads, outs, NULL)
+        return result
+
+    def activations(self, Data data, int threads):
+        cdef real[:, ::1] into
+        cdef real* outs[MOST_LAYERS + 1]
+        memset(outs, 0, sizeof(outs))
+        results = [np.empty((data.x.n_rows, n), DTYPE) for n in self.sizes[1:]]
+        for l, result in enumerate(results):
+            into = result
+            outs[<int>l + 1] = &into[0, 0]
+        self.run_prediction(data, threads, outs, NULL)
+        return results
+
+    def cost(self, Data data, int threads):
+        cdef real* outs[MOST_LAYERS + 1]
+        cdef Block costs = Block(data.x.n_rows * <Py_ssize_t>sizeof(double))
+        cdef double* cost = <double*>costs.data
+        cdef double total = 0, weight = 0
+        cdef Py_ssize_t r
+        memset(outs, 0, sizeof(outs))
+        self.run_prediction(data, threads, outs, cost)
+        for r in range(data.x.n_rows):
+            total += cost[r]
+            weight += data.y.weights[r] if data.y.weights != NULL else 1
+        return total, weight
+
+
+cdef inline Py_ssize_t on_lines(Py_ssize_t n) noexcept nogil:
+    """n numbers rounded up to whole cache lines."""
+    cdef Py_ssize_t line = 64 // <Py_ssize_t>sizeof(real)
+    return (n + line - 1) // line * line

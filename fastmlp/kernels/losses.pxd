@@ -1,0 +1,166 @@
+"""Cost of one example beside its output delta, from z(nl).
+
+    squared_error         ½ Σ_j (a_j − y_j)²               δ = (a − y) ∘ f'(z)
+    cross_entropy         −Σ_j y_j log a_j, a = softmax z  δ = a − y        (Σ_j y_j = 1)
+    binary_cross_entropy  −Σ_j (y_j log a_j + (1 − y_j) log(1 − a_j)), a = sigmoid z
+                                                           δ = a − y
+The last two hold since the derivative of the cost by a and f' cancel.  A row of `a` holds z
+on entry and a(nl) on return; the padding behind n_out is left zero in both rows.
+"""
+from libc.math cimport log
+from .activations cimport activate
+from .math cimport exp, sigmoid, softplus
+from .vector cimport WIDTH, load, real, splat, store, vec
+
+cdef enum:
+    SQUARED_ERROR
+    CROSS_ENTROPY
+    BINARY_CROSS_ENTROPY
+
+
+cdef inline real ordered_sum(const real* x, Py_ssize_t n) noexcept nogil:
+    """Σ x in sixteen interleaved sums: vectorizable, and the same order on every vector width."""
+    cdef real partial[16]
+    cdef real total = 0
+    cdef Py_ssize_t k = 0
+    cdef int i
+    for i in range(16):
+        partial[i] = 0
+    while k + 16 <= n:
+        for i in range(16):
+            partial[i] += x[k + i]
+        k += 16
+    for i in range(n - k):
+        partial[i] += x[k + i]
+    for i in range(16):
+        total += partial[i]
+    return total
+
+
+cdef inline void clear_padding(real* row, Py_ssize_t n) noexcept nogil:
+    """Zeros from n to the next whole vector."""
+    while n % WIDTH:
+        row[n] = 0
+        n += 1
+
+
+cdef inline double squared_error(int activation, real parameter, real* a, real* delta,
+                                 const real* y, Py_ssize_t n) noexcept nogil:
+    """a = f(z), δ = (a − y) ∘ f'(z); returns ½ Σ (a − y)²."""
+    cdef real partial[16]
+    cdef real total = 0
+    cdef Py_ssize_t j
+    activate(activation, parameter, a, 0, delta, 0, 1, <int>((n + WIDTH - 1) // WIDTH))
+    for j in range(16):
+        partial[j] = 0
+    for j in range(n):
+        partial[j % 16] += (a[j] - y[j]) * (a[j] - y[j])
+        delta[j] = (a[j] - y[j]) * delta[j]
+    for j in range(16):
+        total += partial[j]
+    return 0.5 * total
+
+
+cdef inline double log_sum_exp(const real* z, real* e, Py_ssize_t n, real* total) noexcept nogil:
+    """e = exp(z − max z) and its sum; returns log Σ exp z."""
+    cdef real most = z[0]
+    cdef Py_ssize_t j
+    cdef vec shift
+    for j in range(1, n):
+        if not z[j] <= most:    # so that a NaN is kept
+            most = z[j]
+    shift = splat(most)
+    j = 0
+    while j < n:
+        store(e + j, exp(load(z + j) - shift))
+        j += WIDTH
+    total[0] = ordered_sum(e, n)
+    return most + log(<double>total[0])
+
+
+cdef inline void softmax_from(const real* e, real total, real* a, Py_ssize_t n) noexcept nogil:
+    """a = e / Σ e"""
+    cdef vec scale = splat(total)
+    cdef Py_ssize_t j = 0
+    while j < n:
+        store(a + j, load(e + j) / scale)
+        j += WIDTH
+
+
+cdef inline double cross_entropy(real* a, real* delta, const real* y, Py_ssize_t label,
+                                 Py_ssize_t n) noexcept nogil:
+    """a = softmax z, δ = a − y; returns −Σ y log a = Σ y·(log Σ exp z − z).
+
+    `y` is a row of probabilities, or NULL: then y is 1 at `label` and 0 elsewhere.
+    """
+    cdef real total
+    cdef double cost = 0, bound = log_sum_exp(a, delta, n, &total)
+    cdef Py_ssize_t j
+    if y == NULL:
+        cost = bound - a[label]
+    else:
+        for j in range(n):
+            if y[j] != 0:
+                cost += y[j] * (bound - a[j])
+    softmax_from(delta, total, a, n)
+    for j in range(n):
+        delta[j] = a[j]
+    if y == NULL:
+        delta[label] -= 1
+    else:
+        for j in range(n):
+            delta[j] -= y[j]
+    return cost
+
+
+cdef inline double binary_cross_entropy(real* a, real* delta, const real* y,
+                                        Py_ssize_t n) noexcept nogil:
+    """a = sigmoid z, δ = a − y; returns Σ (softplus(z) − y·z)."""
+    cdef vec z
+    cdef real total
+    cdef Py_ssize_t j = 0
+    while j < n:
+        z = load(a + j)
+        store(delta + j, softplus(z))
+        j += WIDTH
+    for j in range(n):
+        delta[j] -= y[j] * a[j]
+    total = ordered_sum(delta, n)
+    j = 0
+    while j < n:
+        z = load(a + j)
+        store(a + j, sigmoid(z))
+        j += WIDTH
+    for j in range(n):
+        delta[j] = a[j] - y[j]
+    return total
+
+
+cdef inline double output_delta(int loss, int activation, real parameter,
+                                real* a,                # IN z(nl), OUT a(nl)
+                                real* delta,            # OUT δ(nl)
+                                const real* y,          # IN, NULL with labels
+                                Py_ssize_t label, Py_ssize_t n) noexcept nogil:
+    """One example: its cost, its output activation and its output delta."""
+    cdef double cost
+    if loss == CROSS_ENTROPY:
+        cost = cross_entropy(a, delta, y, label, n)
+    elif loss == BINARY_CROSS_ENTROPY:
+        cost = binary_cross_entropy(a, delta, y, n)
+    else:
+        cost = squared_error(activation, parameter, a, delta, y, n)
+    clear_padding(a, n)
+    clear_padding(delta, n)
+    return cost
+
+
+cdef inline void output_activation(int loss, int activation, real parameter,
+                                   real* a,             # IN z(nl), OUT a(nl)
+                                   real* scratch, Py_ssize_t n) noexcept nogil:
+    """One example without a target."""
+    cdef real total
+    if loss == CROSS_ENTROPY:
+        log_sum_exp(a, scratch, n, &total)
+        softmax_from(scratch, total, a, n)
+    else:
+        activate(activation, parameter, a, 0, scratch, 0, 1, <int>((n + WIDTH - 1) // WIDTH))

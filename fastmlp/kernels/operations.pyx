@@ -1,0 +1,1 @@
+"""Each kernel alone, on plain arrays: what steps.py calls, and the tests."""

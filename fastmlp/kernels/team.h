@@ -1,0 +1,81 @@
+/* Threads: OpenMP where it is, one thread where it is not; a barrier of our own.
+ *
+ * The barrier counts arrivals and turns a generation number.  Waiting spins for a moment,
+ * which is all it takes while every thread has a core; then it gives the core away, since
+ * with another busy process the thread waited for may need this very core.
+ */
+#ifndef FASTMLP_TEAM_H
+#define FASTMLP_TEAM_H
+
+#include <stdint.h>
+#include <time.h>
+
+#ifdef _OPENMP
+#include <omp.h>
+#define HAS_OPENMP 1
+#define ATOMIC_ADD(p, x) __atomic_add_fetch(p, x, __ATOMIC_ACQ_REL)
+#define ATOMIC_LOAD(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define ATOMIC_STORE(p, x) __atomic_store_n(p, x, __ATOMIC_RELEASE)
+#else
+#define HAS_OPENMP 0
+#define omp_get_num_threads() 1
+#define omp_get_thread_num() 0
+#define ATOMIC_ADD(p, x) (*(p) += (x))
+#define ATOMIC_LOAD(p) (*(p))
+#define ATOMIC_STORE(p, x) (*(p) = (x))
+#endif
+
+#if defined(_WIN32)
+#include <windows.h>
+#define give_way() SwitchToThread()
+#else
+#include <sched.h>
+#define give_way() sched_yield()
+#endif
+#if defined(__x86_64__)
+#define relax() __builtin_ia32_pause()
+#elif defined(__aarch64__) && defined(__GNUC__)
+#define relax() __asm__ volatile("yield")
+#else
+#define relax() ((void)0)
+#endif
+
+#define SPINS_BEFORE_YIELD 1000
+
+typedef struct { /* each counter on a cache line of its own */
+    int arrived;
+    char pad1[60];
+    int generation;
+    char pad2[60];
+} team;
+
+static inline void barrier(team *t, int n_threads) {
+    if (n_threads == 1) return;
+    int generation = ATOMIC_LOAD(&t->generation);
+    if (ATOMIC_ADD(&t->arrived, 1) == n_threads) {
+        ATOMIC_STORE(&t->arrived, 0);
+        ATOMIC_STORE(&t->generation, generation + 1);
+        return;
+    }
+    for (int spins = 0; ATOMIC_LOAD(&t->generation) == generation; spins++) {
+        if (spins < SPINS_BEFORE_YIELD)
+            relax();
+        else
+            give_way();
+    }
+}
+
+static inline double seconds_now(void) {
+#if defined(_WIN32)
+    LARGE_INTEGER count, rate;
+    QueryPerformanceCounter(&count);
+    QueryPerformanceFrequency(&rate);
+    return (double)count.QuadPart / (double)rate.QuadPart;
+#else
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+#endif
+}
+
+#endif

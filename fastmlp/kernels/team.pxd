@@ -1,0 +1,10 @@
+"""Every OpenMP call of the project goes through these few names; see team.h."""
+cdef extern from "team.h" nogil:
+    const bint HAS_OPENMP
+    ctypedef struct team:
+        int arrived
+        int generation
+    int omp_get_num_threads()
+    int omp_get_thread_num()
+    void barrier(team* t, int n_threads)
+    double seconds_now()

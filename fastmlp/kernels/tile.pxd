@@ -1,0 +1,150 @@
+"""The one product contract, dense:
+
+    C[r, :] = start[r, :] + Σ_s x[r, s] · P[s, :]          r < n_rows, s < n_sum
+
+C and P are one panel wide (1 to 4 vectors).  `x` is read one number at a time, with any two
+strides, so the same tile serves the forward pass (x = a, by rows), the hidden delta (x = δ)
+and the weight gradient (x = aᵀ, strides exchanged).  `start` is the bias (`start_row` 0),
+zeros, or C itself when a sum is carried from block to block.
+
+Every element is one accumulator, summed in ascending s with a fused multiply-add: how the
+rows, the panels or the sum are cut never changes a bit.
+
+    ┌──────────── P, n_sum × panel ────────────┐
+    │ s:  [ vec 0 ][ vec 1 ][ vec 2 ][ vec 3 ] │ one row of P in registers
+    └───────────────────────────────────────────┘
+    x[r0..r0+5, s] ─ broadcast ─► 5 × 4 accumulators ─► C[r0..r0+5]
+"""
+from .vector cimport (DENSE_BLOCK_BYTES, TILE_ROWS_1, TILE_ROWS_2, TILE_ROWS_3, TILE_ROWS_4,
+                      WIDTH, fused, load, real, splat, store, vec)
+
+ctypedef void (*product_t)(const real* x, Py_ssize_t x_row, Py_ssize_t x_step,
+                           Py_ssize_t n_sum, const real* panel, Py_ssize_t panel_row,
+                           const real* start, Py_ssize_t start_row,
+                           real* c, Py_ssize_t c_row, Py_ssize_t n_rows) noexcept nogil
+
+
+cdef inline void tile(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py_ssize_t n_sum,
+                      const real* panel, Py_ssize_t panel_row,
+                      const real* start, Py_ssize_t start_row,
+                      real* c, Py_ssize_t c_row,
+                      int n_rows, int n_vectors) noexcept nogil:
+    """`n_rows` × `n_vectors` accumulators; both are constants where it is called."""
+    cdef vec sums[10][4]
+    cdef vec row[4]
+    cdef vec value
+    cdef int r, j
+    cdef Py_ssize_t s
+    for r in range(n_rows):
+        for j in range(n_vectors):
+            sums[r][j] = load(start + r * start_row + j * WIDTH)
+    for s in range(n_sum):
+        for j in range(n_vectors):
+            row[j] = load(panel + j * WIDTH)
+        for r in range(n_rows):
+            value = splat(x[r * x_row])
+            for j in range(n_vectors):
+                sums[r][j] = fused(value, row[j], sums[r][j])
+        panel += panel_row
+        x += x_step
+    for r in range(n_rows):
+        for j in range(n_vectors):
+            store(c + r * c_row + j * WIDTH, sums[r][j])
+
+
+cdef inline void product(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py_ssize_t n_sum,
+                         const real* panel, Py_ssize_t panel_row,
+                         const real* start, Py_ssize_t start_row,
+                         real* c, Py_ssize_t c_row, Py_ssize_t n_rows,
+                         int tile_rows, int n_vectors) noexcept nogil:
+    """All rows: full tiles, then the rest in tiles of 4, 2 and 1 rows."""
+    cdef Py_ssize_t r = 0
+    while r + tile_rows <= n_rows:
+        tile(x + r * x_row, x_row, x_step, n_sum, panel, panel_row,
+             start + r * start_row, start_row, c + r * c_row, c_row, tile_rows, n_vectors)
+        r += tile_rows
+    while tile_rows > 4 and r + 4 <= n_rows:
+        tile(x + r * x_row, x_row, x_step, n_sum, panel, panel_row,
+             start + r * start_row, start_row, c + r * c_row, c_row, 4, n_vectors)
+        r += 4
+    if tile_rows > 2 and r + 2 <= n_rows:
+        tile(x + r * x_row, x_row, x_step, n_sum, panel, panel_row,
+             start + r * start_row, start_row, c + r * c_row, c_row, 2, n_vectors)
+        r += 2
+    if r < n_rows:
+        tile(x + r * x_row, x_row, x_step, n_sum, panel, panel_row,
+             start + r * start_row, start_row, c + r * c_row, c_row, 1, n_vectors)
+
+
+cdef inline void product_1(const real* x, Py_ssize_t x_row, Py_ssize_t x_step,
+                           Py_ssize_t n_sum, const real* panel, Py_ssize_t panel_row,
+                           const real* start, Py_ssize_t start_row,
+                           real* c, Py_ssize_t c_row, Py_ssize_t n_rows) noexcept nogil:
+    product(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
+            TILE_ROWS_1, 1)
+
+
+cdef inline void product_2(const real* x, Py_ssize_t x_row, Py_ssize_t x_step,
+                           Py_ssize_t n_sum, const real* panel, Py_ssize_t panel_row,
+                           const real* start, Py_ssize_t start_row,
+                           real* c, Py_ssize_t c_row, Py_ssize_t n_rows) noexcept nogil:
+    product(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
+            TILE_ROWS_2, 2)
+
+
+cdef inline void product_3(const real* x, Py_ssize_t x_row, Py_ssize_t x_step,
+                           Py_ssize_t n_sum, const real* panel, Py_ssize_t panel_row,
+                           const real* start, Py_ssize_t start_row,
+                           real* c, Py_ssize_t c_row, Py_ssize_t n_rows) noexcept nogil:
+    product(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
+            TILE_ROWS_3, 3)
+
+
+cdef inline void product_4(const real* x, Py_ssize_t x_row, Py_ssize_t x_step,
+                           Py_ssize_t n_sum, const real* panel, Py_ssize_t panel_row,
+                           const real* start, Py_ssize_t start_row,
+                           real* c, Py_ssize_t c_row, Py_ssize_t n_rows) noexcept nogil:
+    product(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
+            TILE_ROWS_4, 4)
+
+
+cdef inline product_t product_of(int n_vectors) noexcept nogil:
+    """The product for a panel of so many vectors."""
+    if n_vectors == 1:
+        return product_1
+    if n_vectors == 2:
+        return product_2
+    if n_vectors == 3:
+        return product_3
+    return product_4
+
+
+cdef inline void blocked_product(product_t multiply,
+                                 const real* x, Py_ssize_t x_row, Py_ssize_t x_step,
+                                 Py_ssize_t n_sum, const real* panel, Py_ssize_t panel_row,
+                                 Py_ssize_t block, const real* start, Py_ssize_t start_row,
+                                 real* c, Py_ssize_t c_row, Py_ssize_t n_rows) noexcept nogil:
+    """The same product, its sum cut into blocks of P that stay in L1 for all rows."""
+    cdef Py_ssize_t s = 0, n
+    while True:
+        n = min(block, n_sum - s)
+        multiply(x + s * x_step, x_row, x_step, n, panel + s * panel_row, panel_row,
+                 start, start_row, c, c_row, n_rows)
+        s += n
+        if s >= n_sum:
+            return
+        start = c
+        start_row = c_row
+
+
+cdef inline Py_ssize_t even_block(Py_ssize_t n_sum, Py_ssize_t most) noexcept nogil:
+    """The length that cuts n_sum into as few blocks of at most `most` as evenly as can be."""
+    if n_sum <= most:
+        return max(n_sum, 1)
+    cdef Py_ssize_t n_blocks = (n_sum + most - 1) // most
+    return (n_sum + n_blocks - 1) // n_blocks
+
+
+cdef inline Py_ssize_t dense_block(Py_ssize_t n_sum, int n_vectors) noexcept nogil:
+    """Rows of P in one block of the dense product."""
+    return even_block(n_sum, DENSE_BLOCK_BYTES // (n_vectors * WIDTH * <int>sizeof(real)))

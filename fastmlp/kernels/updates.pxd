@@ -1,0 +1,134 @@
+"""Step 6, the update of a block of parameters, for every optimizer.
+
+    g = (1/m) Σ ∂J/∂W + λW           what each of them is given
+    gradient descent  W ← W − α g
+      with momentum   v ← μ v + g;  W ← W − α v,  Nesterov: W ← W − α (g + μ v)
+    Adam, AdamW       m ← β₁m + (1−β₁)g;  v ← β₂v + (1−β₂)g²
+                      W ← (1 − αω)W − α/(1−β₁ᵗ) · m / (√v/√(1−β₂ᵗ) + ε)      ω = 0 in Adam
+    RMSprop           s ← ρ s + (1−ρ)g²;  v ← μ v + g/(√s + ε);  W ← W − α v
+
+Kingma & Ba 2015 (Adam), Loshchilov & Hutter 2019 (AdamW), Sutskever et al. 2013 (Nesterov),
+Tieleman & Hinton 2012 (RMSprop), each in PyTorch's form.  Roots and divisions are exact.
+"""
+from libc.math cimport pow, sqrt
+from .vector cimport WIDTH, any_nan, fused, load, real, root, splat, store, vec
+
+cdef enum:
+    GRADIENT_DESCENT
+    ADAM
+    RMSPROP
+
+cdef struct optimizer:
+    int kind
+    double momentum, beta_1, beta_2, epsilon, weight_decay
+    bint nesterov
+
+
+cdef struct update_step:        # the numbers of one step, the same for every parameter
+    int kind
+    bint nesterov, has_momentum
+    real rate, momentum, beta_1, rest_1, beta_2, rest_2, epsilon
+    real root_scale             # 1/√(1−β₂ᵗ)
+    real mean                   # 1/m, or 1/Σ of the sample weights
+    real l2, keep               # λ and 1 − αω: of weights; biases have 0 and 1
+
+
+cdef inline int n_slots(const optimizer* o) noexcept nogil:
+    """State arrays that the optimizer keeps beside the parameters."""
+    if o.kind == GRADIENT_DESCENT:
+        return 1 if o.momentum != 0 else 0
+    return 2
+
+
+cdef inline update_step prepare_update(const optimizer* o, double rate, double l2, double mean,
+                                       long long step) noexcept nogil:
+    """The constants of update number `step` = 1, 2, …"""
+    cdef update_step u
+    cdef double alpha = rate, t = <double>step
+    u.kind = o.kind
+    u.nesterov = o.nesterov
+    u.has_momentum = o.momentum != 0
+    u.root_scale = 1
+    if o.kind == ADAM:
+        alpha = rate / (1 - pow(o.beta_1, t))
+        u.root_scale = <real>(1 / sqrt(1 - pow(o.beta_2, t)))
+    u.rate = <real>alpha
+    u.momentum = <real>o.momentum
+    u.beta_1 = <real>o.beta_1
+    u.rest_1 = <real>(1 - o.beta_1)
+    u.beta_2 = <real>o.beta_2
+    u.rest_2 = <real>(1 - o.beta_2)
+    u.epsilon = <real>o.epsilon
+    u.mean = <real>mean
+    u.l2 = <real>l2
+    u.keep = <real>(1 - rate * o.weight_decay)
+    return u
+
+
+cdef inline bint update_descent(const update_step* u, real l2, real* w, const real* g, real* v,
+                                Py_ssize_t n_vectors) noexcept nogil:
+    cdef vec x, gradient, velocity, bad = splat(0), rate = splat(-u.rate)
+    cdef Py_ssize_t i
+    for i in range(n_vectors):
+        x = load(w + i * WIDTH)
+        gradient = fused(splat(l2), x, load(g + i * WIDTH) * splat(u.mean))
+        if u.has_momentum:
+            velocity = fused(splat(u.momentum), load(v + i * WIDTH), gradient)
+            store(v + i * WIDTH, velocity)
+            gradient = fused(splat(u.momentum), velocity, gradient) if u.nesterov else velocity
+        x = fused(rate, gradient, x)
+        bad = fused(x, splat(0), bad)
+        store(w + i * WIDTH, x)
+    return any_nan(bad)
+
+
+cdef inline bint update_adam(const update_step* u, real l2, real keep, real* w, const real* g,
+                             real* m, real* v, Py_ssize_t n_vectors) noexcept nogil:
+    cdef vec x, gradient, first, second, bad = splat(0), rate = splat(-u.rate)
+    cdef Py_ssize_t i
+    for i in range(n_vectors):
+        x = load(w + i * WIDTH)
+        gradient = fused(splat(l2), x, load(g + i * WIDTH) * splat(u.mean))
+        first = fused(splat(u.beta_1), load(m + i * WIDTH), splat(u.rest_1) * gradient)
+        second = fused(splat(u.beta_2), load(v + i * WIDTH),
+                       splat(u.rest_2) * gradient * gradient)
+        store(m + i * WIDTH, first)
+        store(v + i * WIDTH, second)
+        first = first / fused(root(second), splat(u.root_scale), splat(u.epsilon))
+        x = fused(rate, first, x * splat(keep))
+        bad = fused(x, splat(0), bad)
+        store(w + i * WIDTH, x)
+    return any_nan(bad)
+
+
+cdef inline bint update_rmsprop(const update_step* u, real l2, real* w, const real* g,
+                                real* s, real* v, Py_ssize_t n_vectors) noexcept nogil:
+    cdef vec x, gradient, square, velocity, bad = splat(0), rate = splat(-u.rate)
+    cdef Py_ssize_t i
+    for i in range(n_vectors):
+        x = load(w + i * WIDTH)
+        gradient = fused(splat(l2), x, load(g + i * WIDTH) * splat(u.mean))
+        square = fused(splat(u.beta_2), load(s + i * WIDTH),
+                       splat(u.rest_2) * gradient * gradient)
+        velocity = gradient / (root(square) + splat(u.epsilon))
+        velocity = fused(splat(u.momentum), load(v + i * WIDTH), velocity)
+        x = fused(rate, velocity, x)
+        bad = fused(x, splat(0), bad)
+        store(s + i * WIDTH, square)
+        store(v + i * WIDTH, velocity)
+        store(w + i * WIDTH, x)
+    return any_nan(bad)
+
+
+cdef inline bint update(const update_step* u, bint is_weight,
+                        real* w,                            # IN OUT
+                        const real* g,                      # IN, summed over the batch
+                        real* state_1, real* state_2,       # IN OUT, the slots in use
+                        Py_ssize_t n_vectors) noexcept nogil:
+    """W ← W − α g, or what the optimizer makes of it; whether a parameter is not finite now."""
+    cdef real l2 = u.l2 if is_weight else 0
+    if u.kind == ADAM:
+        return update_adam(u, l2, u.keep if is_weight else 1, w, g, state_1, state_2, n_vectors)
+    if u.kind == RMSPROP:
+        return update_rmsprop(u, l2, w, g, state_1, state_2, n_vectors)
+    return update_descent(u, l2, w, g, state_1, n_vectors)

@@ -1,0 +1,307 @@
+/* The vector type of one build, and the few operations that Cython cannot spell.
+ *
+ * A build is one element type (REAL: float or double) on one instruction set (VECTOR_BYTES:
+ * 64, 32, 16, or 0 for plain scalars).  Both are set by the wrapper that setup.py writes.
+ * Sums are fused explicitly (`fma`) and the files are compiled with -ffp-contract=off, so no
+ * compiler decides where a product is rounded: every instruction set with a fused
+ * multiply-add gives the same bits.
+ */
+#ifndef FASTMLP_VECTOR_H
+#define FASTMLP_VECTOR_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef REAL /* the file compiled alone, outside setup.py's table */
+#define REAL float
+#define REAL_IS_DOUBLE 0
+#define VECTOR_BYTES 0
+#endif
+
+#if VECTOR_BYTES > 0 && (defined(__x86_64__) || defined(_M_X64))
+#include <immintrin.h>
+#define X86 1
+#elif VECTOR_BYTES > 0 && defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+#if defined(__SSE2__) || defined(_M_X64)
+#include <xmmintrin.h>
+#endif
+
+typedef REAL real;
+#if REAL_IS_DOUBLE
+typedef int64_t lane_int;
+#else
+typedef int32_t lane_int;
+#endif
+
+/* One non-zero of a row or of a column: where it stands, and what it is. */
+typedef struct {
+    lane_int index;
+    real value;
+} entry;
+#define LAST_INDEX ((lane_int)0x7fffffff) /* the index that ends every list */
+
+/* Column count of a panel, in vectors; the tile's rows for panels of 4, 3, 2, 1 vectors: as
+ * many accumulators as the registers hold beside one row of the panel and a broadcast. */
+#define PANEL_VECTORS 4
+#if VECTOR_BYTES == 64 || defined(__aarch64__) /* 32 registers */
+#define TILE_ROWS_4 5
+#define TILE_ROWS_3 8
+#define TILE_ROWS_2 10
+#define TILE_ROWS_1 10
+#else /* 16 registers */
+#define TILE_ROWS_4 3
+#define TILE_ROWS_3 4
+#define TILE_ROWS_2 6
+#define TILE_ROWS_1 10
+#endif
+#define TILE_ROWS_MOST 10
+
+/* Blocks along the sum, in bytes of one panel: a dense tile rereads its block for every few
+ * rows and wants it in L1; a list reads a part of it once a row and minds the number of
+ * blocks more (a block is one mispredicted loop end), so its own is larger. */
+#define DENSE_BLOCK_BYTES 32768
+#define LIST_BLOCK_BYTES 65536
+
+/* ---------------------------------------------------------------- the type and its basics */
+#if VECTOR_BYTES > 0
+#define WIDTH ((int)(VECTOR_BYTES / sizeof(REAL)))
+typedef real vec __attribute__((vector_size(VECTOR_BYTES), may_alias));
+typedef real unaligned_vec
+    __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
+typedef lane_int vec_int __attribute__((vector_size(VECTOR_BYTES), may_alias));
+#define INLINE static inline __attribute__((always_inline, unused))
+INLINE vec load(const real *p) { return *(const unaligned_vec *)p; }
+INLINE void store(real *p, vec x) { *(unaligned_vec *)p = x; }
+INLINE vec splat(real x) { return x - (vec){0}; }
+INLINE int any_nan(vec x) {
+    int found = 0;
+    for (int i = 0; i < WIDTH; i++) found |= x[i] != x[i];
+    return found;
+}
+#else
+#define WIDTH 1
+typedef real vec;
+#if defined(_MSC_VER)
+#define INLINE static __inline
+#else
+#define INLINE static inline
+#endif
+INLINE vec load(const real *p) { return *p; }
+INLINE void store(real *p, vec x) { *p = x; }
+INLINE vec splat(real x) { return x; }
+INLINE int any_nan(vec x) { return x != x; }
+#endif
+
+/* ------------------------------------------------------- a·b + c, rounded once; roots; choice */
+#if VECTOR_BYTES == 64 && REAL_IS_DOUBLE
+INLINE vec fused(vec a, vec b, vec c) { return _mm512_fmadd_pd(a, b, c); }
+INLINE vec root(vec a) { return _mm512_sqrt_pd(a); }
+INLINE vec select_gt(vec x, vec y, vec a, vec b) {
+    return _mm512_mask_blend_pd(_mm512_cmp_pd_mask(x, y, _CMP_GT_OQ), b, a);
+}
+#elif VECTOR_BYTES == 64
+INLINE vec fused(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
+INLINE vec root(vec a) { return _mm512_sqrt_ps(a); }
+INLINE vec select_gt(vec x, vec y, vec a, vec b) {
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, y, _CMP_GT_OQ), b, a);
+}
+#elif VECTOR_BYTES == 32 && defined(X86) && REAL_IS_DOUBLE
+INLINE vec fused(vec a, vec b, vec c) { return _mm256_fmadd_pd(a, b, c); }
+INLINE vec root(vec a) { return _mm256_sqrt_pd(a); }
+INLINE vec select_gt(vec x, vec y, vec a, vec b) {
+    return _mm256_blendv_pd(b, a, _mm256_cmp_pd(x, y, _CMP_GT_OQ));
+}
+#elif VECTOR_BYTES == 32 && defined(X86)
+INLINE vec fused(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
+INLINE vec root(vec a) { return _mm256_sqrt_ps(a); }
+INLINE vec select_gt(vec x, vec y, vec a, vec b) {
+    return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, y, _CMP_GT_OQ));
+}
+#elif VECTOR_BYTES > 0
+INLINE vec select_gt(vec x, vec y, vec a, vec b) {
+    vec_int chosen = x > y;
+    return (vec)((chosen & (vec_int)a) | (~chosen & (vec_int)b));
+}
+#if defined(__aarch64__) && REAL_IS_DOUBLE
+INLINE vec fused(vec a, vec b, vec c) { return (vec)vfmaq_f64(c, a, b); }
+INLINE vec root(vec a) { return (vec)vsqrtq_f64(a); }
+#elif defined(__aarch64__)
+INLINE vec fused(vec a, vec b, vec c) { return (vec)vfmaq_f32(c, a, b); }
+INLINE vec root(vec a) { return (vec)vsqrtq_f32(a); }
+#else /* x86-64's baseline has no fused multiply-add */
+INLINE vec fused(vec a, vec b, vec c) { return a * b + c; }
+#if REAL_IS_DOUBLE
+INLINE vec root(vec a) { return _mm_sqrt_pd(a); }
+#else
+INLINE vec root(vec a) { return _mm_sqrt_ps(a); }
+#endif
+#endif
+#else
+INLINE vec fused(vec a, vec b, vec c) { return a * b + c; }
+INLINE vec root(vec a) { return (real)sqrt((double)a); }
+INLINE vec select_gt(vec x, vec y, vec a, vec b) { return x > y ? a : b; }
+#endif
+
+/* -------------------------------------------------------------------------- powers of two
+ * Adding 1.5·2^(mantissa bits) rounds a small x to the nearest whole number n and leaves n in
+ * the low bits of the sum; shifted into the exponent's place they are 2ⁿ. */
+#if REAL_IS_DOUBLE
+#define ROUNDING_SHIFT 6755399441055744.0 /* 1.5·2^52 */
+#define MANTISSA_BITS 52
+#define EXPONENT_BIAS 1023
+#else
+#define ROUNDING_SHIFT 12582912.0f /* 1.5·2^23 */
+#define MANTISSA_BITS 23
+#define EXPONENT_BIAS 127
+#endif
+#if VECTOR_BYTES > 0
+INLINE vec power_of_two(vec shifted) { /* 2ⁿ from n + ROUNDING_SHIFT */
+    return (vec)(((vec_int)shifted + EXPONENT_BIAS) << MANTISSA_BITS);
+}
+#else
+INLINE vec power_of_two(vec shifted) {
+#if REAL_IS_DOUBLE
+    uint64_t bits;
+#else
+    uint32_t bits;
+#endif
+    memcpy(&bits, &shifted, sizeof bits);
+    bits = (bits + EXPONENT_BIAS) << MANTISSA_BITS;
+    memcpy(&shifted, &bits, sizeof bits);
+    return shifted;
+}
+#endif
+
+/* ------------------------------------------------- a square block of WIDTH×WIDTH, transposed
+ * Stage h = 1, 2, 4… exchanges the off-diagonal h×h blocks: log2(WIDTH) stages in registers. */
+INLINE void transpose_block(const real *source, ptrdiff_t source_row, real *target,
+                            ptrdiff_t target_row) {
+#if VECTOR_BYTES > 0 && defined(__GNUC__) && !defined(__clang__)
+    vec row[WIDTH];
+#pragma GCC unroll 16
+    for (int i = 0; i < WIDTH; i++) row[i] = load(source + i * source_row);
+#pragma GCC unroll 4
+    for (int h = 1; h < WIDTH; h *= 2) {
+        vec_int upper, lower;
+#pragma GCC unroll 16
+        for (int lane = 0; lane < WIDTH; lane++) {
+            upper[lane] = lane & h ? WIDTH + lane - h : lane;
+            lower[lane] = lane & h ? WIDTH + lane : lane + h;
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < WIDTH; i++) {
+            if (i & h) continue;
+            vec a = row[i], b = row[i + h];
+            row[i] = __builtin_shuffle(a, b, upper);
+            row[i + h] = __builtin_shuffle(a, b, lower);
+        }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < WIDTH; i++) store(target + i * target_row, row[i]);
+#else
+    for (int i = 0; i < WIDTH; i++)
+        for (int j = 0; j < WIDTH; j++) target[j * target_row + i] = source[i * source_row + j];
+#endif
+}
+
+/* ------------------------------------------------------------- the non-zeros of one vector
+ * Writes (index + lane, value) of every lane that is not zero (NaN is not) to `list`, which
+ * has room for WIDTH entries whatever it receives; returns how many there were. */
+INLINE int compress(vec x, lane_int index, entry *list) {
+#if VECTOR_BYTES == 64 && REAL_IS_DOUBLE
+    __mmask8 kept = _mm512_cmp_pd_mask(x, _mm512_setzero_pd(), _CMP_NEQ_UQ);
+    __m512i lanes = _mm512_add_epi64(_mm512_set1_epi64(index),
+                                     _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7));
+    __m512i indices = _mm512_maskz_compress_epi64(kept, lanes);
+    __m512i values = _mm512_castpd_si512(_mm512_maskz_compress_pd(kept, x));
+    const __m512i low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+    const __m512i high = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+    _mm512_storeu_si512(list, _mm512_permutex2var_epi64(indices, low, values));
+    _mm512_storeu_si512(list + 4, _mm512_permutex2var_epi64(indices, high, values));
+    return __builtin_popcount(kept);
+#elif VECTOR_BYTES == 64
+    __mmask16 kept = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    __m512i lanes = _mm512_add_epi32(
+        _mm512_set1_epi32(index),
+        _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    __m512i indices = _mm512_maskz_compress_epi32(kept, lanes);
+    __m512i values = _mm512_castps_si512(_mm512_maskz_compress_ps(kept, x));
+    const __m512i low =
+        _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const __m512i high =
+        _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    _mm512_storeu_si512(list, _mm512_permutex2var_epi32(indices, low, values));
+    _mm512_storeu_si512(list + 8, _mm512_permutex2var_epi32(indices, high, values));
+    return __builtin_popcount(kept);
+#elif VECTOR_BYTES > 0
+    int n = 0;
+    for (int lane = 0; lane < WIDTH; lane++) {
+        list[n].index = index + lane;
+        list[n].value = x[lane];
+        n += x[lane] != 0;
+    }
+    return n;
+#else
+    list->index = index;
+    list->value = x;
+    return x != 0;
+#endif
+}
+
+/* WIDTH bytes as numbers 0…255. */
+INLINE vec load_bytes(const unsigned char *p) {
+#if VECTOR_BYTES == 64 && !REAL_IS_DOUBLE
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
+#elif VECTOR_BYTES == 64
+    return _mm512_cvtepi32_pd(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+#elif VECTOR_BYTES > 0
+    vec x;
+    for (int i = 0; i < WIDTH; i++) x[i] = (real)p[i];
+    return x;
+#else
+    return (real)*p;
+#endif
+}
+
+INLINE void prefetch(const void *p) {
+#if defined(__GNUC__)
+    __builtin_prefetch(p);
+#else
+    (void)p;
+#endif
+}
+
+/* ------------------------------------------------------------------------ denormal numbers
+ * Adam's moments decay into denormals, which cost about 150 cycles each; as zeros they are
+ * free.  Returns the state to hand back to `restore_denormals`. */
+INLINE uint64_t flush_denormals(void) {
+#if defined(__SSE2__) || defined(_M_X64)
+    unsigned old = _mm_getcsr();
+    _mm_setcsr(old | 0x8040); /* flush to zero, denormals are zero */
+    return old;
+#elif defined(__aarch64__) && defined(__GNUC__)
+    uint64_t old;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(old));
+    __asm__ volatile("msr fpcr, %0" : : "r"(old | (1u << 24)));
+    return old;
+#else
+    return 0;
+#endif
+}
+
+INLINE void restore_denormals(uint64_t old) {
+#if defined(__SSE2__) || defined(_M_X64)
+    _mm_setcsr((unsigned)old);
+#elif defined(__aarch64__) && defined(__GNUC__)
+    __asm__ volatile("msr fpcr, %0" : : "r"(old));
+#else
+    (void)old;
+#endif
+}
+
+#endif

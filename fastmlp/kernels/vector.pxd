@@ -1,0 +1,40 @@
+"""The vector type of this build and its operations; vector.h says what each does.
+
+`real` and `vec` stand for C types that the build chooses: declare every local, write one
+expression into one variable, and let no `vec` meet a Python object.
+"""
+cdef extern from "vector.h" nogil:
+    ctypedef float real
+    ctypedef float vec
+    ctypedef int lane_int
+    ctypedef struct entry:
+        lane_int index
+        real value
+
+    const lane_int LAST_INDEX
+    const int WIDTH
+    const int PANEL_VECTORS
+    const int TILE_ROWS_4
+    const int TILE_ROWS_3
+    const int TILE_ROWS_2
+    const int TILE_ROWS_1
+    const int DENSE_BLOCK_BYTES
+    const int LIST_BLOCK_BYTES
+    const real ROUNDING_SHIFT
+    const int REAL_IS_DOUBLE
+
+    vec load(const real* p)
+    void store(real* p, vec x)
+    vec splat(real x)
+    vec fused(vec a, vec b, vec c)
+    vec root(vec a)
+    vec select_gt(vec x, vec y, vec a, vec b)
+    vec power_of_two(vec shifted)
+    bint any_nan(vec x)
+    void transpose_block(const real* source, Py_ssize_t source_row, real* target,
+                         Py_ssize_t target_row)
+    int compress(vec x, lane_int index, entry* list)
+    vec load_bytes(const unsigned char* p)
+    void prefetch(const void* p)
+    unsigned long long flush_denormals()
+    void restore_denormals(unsigned long long old)
