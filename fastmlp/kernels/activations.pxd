@@ -19,6 +19,16 @@ cdef enum:
     GELU
     SOFTMAX                     # at the output only: losses.pxd
 
+
+cdef inline int activation_kind(name) except -1:
+    """The kernel of an activation's public name."""
+    return {
+        "identity": IDENTITY, "sigmoid": SIGMOID, "relu": RELU, "leaky_relu": LEAKY_RELU,
+        "tanh": TANH, "softplus": SOFTPLUS, "elu": ELU, "selu": SELU, "silu": SILU,
+        "gelu": GELU, "softmax": SOFTMAX,
+    }[name]
+
+
 # a = f(z), slope = f'(z); `parameter` is leaky ReLU's slope or ELU's α
 ctypedef vec (*activation_t)(vec z, vec parameter, vec* slope) noexcept nogil
 

@@ -12,19 +12,17 @@ from libc.string cimport memcpy, memset
 
 import numpy as np
 
-from .activations cimport (ELU, GELU, IDENTITY, LEAKY_RELU, RELU, SELU, SIGMOID, SILU, SOFTMAX,
-                           SOFTPLUS, TANH)
+from .activations cimport RELU, activation_kind
 from .dense cimport gradient_target
 from .inputs cimport FLOAT32, FLOAT64, UINT8, density, examples, targets
-from .losses cimport (BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SQUARED_ERROR, output_activation)
+from .losses cimport loss_kind, output_activation
 from .panels cimport layer, matrix, pack, padded, unpack
 from .step cimport (MOST_DENSITY, batch, forward_pass, gather, gradients, hidden_deltas, network,
                     output_deltas)
 from .team cimport (HAS_OPENMP, barrier, omp_get_num_threads, omp_get_thread_num, seconds_now,
                     team)
 from .tile cimport even_block
-from .updates cimport (ADAM, GRADIENT_DESCENT, RMSPROP, n_slots, optimizer, prepare_update,
-                       update_step)
+from .updates cimport n_slots, optimizer, optimizer_of, prepare_update, update_step
 from .vector cimport (REAL_IS_DOUBLE, WIDTH, flush_denormals, real,
                       restore_denormals)
 from .workspace cimport lay_out, level, scratch, workspace
@@ -42,15 +40,6 @@ cdef enum:
 
 DTYPE = np.dtype(np.float64 if REAL_IS_DOUBLE else np.float32)
 OPENMP = bool(HAS_OPENMP)
-ACTIVATIONS = {
-    "identity": IDENTITY, "sigmoid": SIGMOID, "relu": RELU, "leaky_relu": LEAKY_RELU,
-    "tanh": TANH, "softplus": SOFTPLUS, "elu": ELU, "selu": SELU, "silu": SILU, "gelu": GELU,
-    "softmax": SOFTMAX,
-}
-LOSSES = {
-    "squared_error": SQUARED_ERROR, "cross_entropy": CROSS_ENTROPY,
-    "binary_cross_entropy": BINARY_CROSS_ENTROPY,
-}
 
 
 cdef class Block:
@@ -158,7 +147,7 @@ cdef class Workspace:
         self.w.levels[0].zeros.possible = self.w.levels[0].zeros.used = list_input
         for l in range(1, engine.net.n_layers):
             L = &engine.net.layers[l]
-            if can_be_zero(engine.net.layers[l - 1].activation) and L.n_in >= LEAST_SKIPPED:
+            if engine.skip_zeros and can_be_zero(engine.net.layers[l - 1].activation) and L.n_in >= LEAST_SKIPPED:
                 self.w.levels[l].zeros.possible = padded(L.n_out) >= 4 * WIDTH
                 self.w.levels[l].delta_zeros.possible = (
                     padded(engine.net.layers[l - 1].n_in) >= 4 * WIDTH and l > 1)
@@ -363,6 +352,7 @@ cdef class Engine:
     cdef double uint8_scale
     cdef readonly tuple sizes
     cdef public int64_t steps
+    cdef public bint skip_zeros     # take lists of non-zeros where they pay; no bit depends on it
 
     def __cinit__(self, sizes, activations, loss, double uint8_scale):
         cdef int l
@@ -370,11 +360,12 @@ cdef class Engine:
         cdef layer* L
         self.sizes = tuple(sizes)
         self.uint8_scale = uint8_scale
+        self.skip_zeros = True
         self.net.n_layers = len(self.sizes) - 1
         if self.net.n_layers > MOST_LAYERS:
             raise ValueError(f"at most {MOST_LAYERS} layers can be compiled, got "
                              f"{self.net.n_layers}")
-        self.net.loss = LOSSES[loss]
+        self.net.loss = loss_kind(loss)
         self.net.layers = <layer*>calloc(self.net.n_layers, sizeof(layer))
         if self.net.layers == NULL:
             raise MemoryError("no room for the layers")
@@ -382,7 +373,7 @@ cdef class Engine:
             L = &self.net.layers[l]
             L.n_in = self.sizes[l]
             L.n_out = self.sizes[l + 1]
-            L.activation = ACTIVATIONS[activations[l][0]]
+            L.activation = activation_kind(activations[l][0])
             L.parameter = <real><double>activations[l][1]
             L.weight = place
             place += on_lines(L.n_in * padded(L.n_out))
@@ -435,21 +426,9 @@ cdef class Engine:
     # -------------------------------------------------------------------------- optimizer
 
     def set_optimizer(self, name, constants):
-        cdef optimizer rule
-        memset(&rule, 0, sizeof(rule))
-        if name == "gradient_descent":
-            rule.kind = GRADIENT_DESCENT
-            rule.momentum, rule.nesterov = constants
-        elif name == "rmsprop":
-            rule.kind = RMSPROP
-            rule.beta_2, rule.epsilon, rule.momentum = constants
-        else:
-            rule.kind = ADAM
-            rule.beta_1, rule.beta_2, rule.epsilon = constants[:3]
-            rule.weight_decay = constants[3] if name == "adamw" else 0.0
-        self.rule = rule
+        self.rule = optimizer_of(name, constants)
         self.steps = 0
-        self.state = Block(n_slots(&rule) * self.parameters.size)
+        self.state = Block(n_slots(&self.rule) * self.parameters.size)
 
     cdef real* slot(self, int i) noexcept:
         if self.state is None or i >= n_slots(&self.rule):
@@ -477,7 +456,7 @@ cdef class Engine:
         cdef const layer* L = &self.net.layers[0]
         if data.x.indices != NULL:
             return True
-        if L.n_in < LEAST_SKIPPED or padded(L.n_out) < 4 * WIDTH:
+        if not self.skip_zeros or L.n_in < LEAST_SKIPPED or padded(L.n_out) < 4 * WIDTH:
             return False
         return data.density < MOST_DENSITY
 
@@ -494,7 +473,7 @@ cdef class Engine:
     cdef Workspace training_space(self, Data data, Py_ssize_t batch_size, int threads):
         """The training workspace, kept from call to call while nothing about it changes."""
         cdef bint listed = self.list_input(data)
-        key = (batch_size, threads, listed, data.x.most_in_row)
+        key = (batch_size, threads, listed, data.x.most_in_row, self.skip_zeros)
         if self.training is None or self.training.key != key:
             self.training = None
             self.training = Workspace(self, self.chunk_rows(batch_size), threads, True,

@@ -18,6 +18,13 @@ cdef enum:
     BINARY_CROSS_ENTROPY
 
 
+cdef inline int loss_kind(name) except -1:
+    """The kernel of a loss's public name."""
+    return {"squared_error": SQUARED_ERROR, "cross_entropy": CROSS_ENTROPY,
+            "binary_cross_entropy": BINARY_CROSS_ENTROPY}[name]
+
+
+
 cdef inline real ordered_sum(const real* x, Py_ssize_t n) noexcept nogil:
     """Σ x in sixteen interleaved sums: vectorizable, and the same order on every vector width."""
     cdef real partial[16]

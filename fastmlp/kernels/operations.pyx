@@ -1,1 +1,260 @@
-"""Each kernel alone, on plain arrays: what steps.py calls, and the tests."""
+"""Each kernel alone, on plain arrays: what steps.py calls, and the tests.
+
+The same inline kernels as the engine's, on one thread and one layer, in memory made for the
+call.  Arrays are C-contiguous of this build's type; results are fresh.  Callers have checked
+the shapes.  `skip_zeros` takes the lists of non-zeros in place of the dense tile.
+"""
+from libc.stdint cimport int32_t, uintptr_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+import numpy as np
+
+from .activations cimport activate as activate_block
+from .activations cimport activation_kind
+from .dense cimport forward as forward_part
+from .dense cimport gradient_target
+from .dense cimport hidden_delta as hidden_delta_part
+from .dense cimport weight_gradient as weight_gradient_part
+from .losses cimport loss_kind, output_activation, output_delta
+from .math cimport exp, expm1_negative, log1p_unit, normal_cdf, sigmoid, softplus, tanh
+from .panels cimport layer, matrix, pack, padded, row_stride, unpack
+from .rows cimport columns_from_rows, compress_row
+from .updates cimport n_slots, optimizer, optimizer_of, prepare_update, update, update_step
+from .vector cimport REAL_IS_DOUBLE, WIDTH, load, real, store, vec
+from .workspace cimport lay_out, level, scratch, skipping, workspace
+
+DTYPE = np.dtype(np.float64 if REAL_IS_DOUBLE else np.float32)
+
+
+cdef class OneLayer:
+    """A layer n_in → n_out for m examples: parameters, a(l), a(l+1), δ(l), δ(l+1)."""
+    cdef layer L
+    cdef workspace w
+    cdef level levels[2]
+    cdef scratch own
+    cdef real* parameters       # weight panels, then biases
+    cdef real* sums             # of the gradient
+    cdef void* allocated
+    cdef Py_ssize_t m, n_numbers
+
+    def __cinit__(self, Py_ssize_t m, Py_ssize_t n_in, Py_ssize_t n_out):
+        cdef Py_ssize_t size, line = 64 // <Py_ssize_t>sizeof(real)
+        cdef char* base
+        self.m = m
+        self.L.n_in = n_in
+        self.L.n_out = n_out
+        self.L.bias = (n_in * padded(n_out) + line - 1) // line * line
+        self.n_numbers = self.L.bias + (padded(n_out) + line - 1) // line * line
+        self.w.levels = self.levels
+        self.w.threads = &self.own
+        self.w.input_delta = True
+        self.levels[0].zeros.possible = self.levels[1].delta_zeros.possible = True
+        size = lay_out(&self.w, &self.L, 1, m, 1, padded(n_in), True, NULL)
+        self.allocated = calloc(size + 64 + 2 * self.n_numbers * sizeof(real), 1)
+        if self.allocated == NULL:
+            raise MemoryError("no room for a layer")
+        base = <char*>((<uintptr_t>self.allocated + 63) & ~<uintptr_t>63)
+        lay_out(&self.w, &self.L, 1, m, 1, padded(n_in), True, base)
+        self.parameters = <real*>(base + size)
+        self.sums = self.parameters + self.n_numbers
+
+    def __dealloc__(self):
+        free(self.allocated)
+
+    cdef int put(self, matrix* target, const real[:, ::1] values) except -1:
+        """A plain array into a batch matrix."""
+        cdef Py_ssize_t r
+        for r in range(values.shape[0]):
+            memcpy(target.values + r * target.stride, &values[r, 0],
+                   values.shape[1] * sizeof(real))
+        return 0
+
+    cdef object get(self, matrix* source, Py_ssize_t n):
+        """A batch matrix as a plain array."""
+        cdef Py_ssize_t r
+        cdef real[:, ::1] into
+        result = np.empty((self.m, n), DTYPE)
+        into = result
+        for r in range(self.m):
+            memcpy(&into[r, 0], source.values + r * source.stride, n * sizeof(real))
+        return result
+
+    cdef void find_zeros(self, skipping* s, matrix* a, Py_ssize_t n, bint by_column):
+        cdef Py_ssize_t r
+        s.used = True
+        for r in range(self.m):
+            s.n_entries[r] = compress_row(a.values + r * a.stride, n,
+                                          s.rows.entries + s.rows.first[r])
+        if by_column:
+            columns_from_rows(&s.rows, s.n_entries, self.m, 0, n, self.own.cursors, s.fill,
+                              &s.columns)
+
+
+def forward(const real[:, ::1] a, const real[:, ::1] W, const real[::1] b, bint skip_zeros=False,
+            int part=0, int n_parts=1):
+    """z = a Wᵀ + b, (m, n_out).  With n_parts only that part of z; the rest is zero."""
+    cdef OneLayer one = OneLayer(a.shape[0], W.shape[1], W.shape[0])
+    if a.shape[0]:
+        pack(&W[0, 0], one.L.n_out, one.L.n_in, one.parameters)
+        memcpy(one.parameters + one.L.bias, &b[0], one.L.n_out * sizeof(real))
+        one.put(&one.levels[0].a, a)
+        if skip_zeros:
+            one.find_zeros(&one.levels[0].zeros, &one.levels[0].a, one.L.n_in, False)
+        forward_part(&one.L, one.parameters, &one.levels[0], &one.levels[1], &one.own, one.m,
+                     False, part, n_parts)
+    return one.get(&one.levels[1].a, one.L.n_out)
+
+
+def hidden_delta(const real[:, ::1] delta, const real[:, ::1] W, bint skip_zeros=False):
+    """Wᵀ δ of every example, (m, n_in): the hidden delta before ∘ f'(z)."""
+    cdef OneLayer one = OneLayer(delta.shape[0], W.shape[1], W.shape[0])
+    cdef Py_ssize_t i
+    if delta.shape[0]:
+        pack(&W[0, 0], one.L.n_out, one.L.n_in, one.parameters)
+        one.put(&one.levels[1].delta, delta)
+        for i in range(one.m * one.levels[0].delta.stride):
+            one.levels[0].delta.values[i] = 1
+        if skip_zeros:
+            one.find_zeros(&one.levels[1].delta_zeros, &one.levels[1].delta, one.L.n_out, False)
+        hidden_delta_part(&one.L, one.parameters, &one.levels[0], &one.levels[1], &one.own,
+                          one.w.zeros, one.m, 0, 1)
+    return one.get(&one.levels[0].delta, one.L.n_in)
+
+
+cdef OneLayer summed_gradient(const real[:, ::1] a, const real[:, ::1] delta, bint skip_zeros):
+    cdef OneLayer one = OneLayer(a.shape[0], a.shape[1], delta.shape[1])
+    cdef gradient_target g
+    memset(&g, 0, sizeof(g))
+    g.parameters = one.parameters
+    g.sums = one.sums
+    g.first = g.last = True
+    if a.shape[0]:
+        one.put(&one.levels[0].a, a)
+        one.put(&one.levels[1].delta, delta)
+        if skip_zeros:
+            one.find_zeros(&one.levels[0].zeros, &one.levels[0].a, one.L.n_in, True)
+        weight_gradient_part(&one.L, &one.levels[0], &one.levels[1], &one.own, one.w.zeros,
+                             one.m, &g, 0, 1)
+    return one
+
+
+def weight_gradient(const real[:, ::1] a, const real[:, ::1] delta, bint skip_zeros=False):
+    """Σ over the examples of δ aᵀ, (n_out, n_in)."""
+    cdef OneLayer one = summed_gradient(a, delta, skip_zeros)
+    cdef real[:, ::1] into
+    result = np.empty((one.L.n_out, one.L.n_in), DTYPE)
+    into = result
+    unpack(one.sums, one.L.n_out, one.L.n_in, &into[0, 0])
+    return result
+
+
+def bias_gradient(const real[:, ::1] delta):
+    """Σ over the examples of δ, (n_out,)."""
+    cdef OneLayer one = summed_gradient(np.zeros((delta.shape[0], 1), DTYPE), delta, False)
+    cdef real[::1] into
+    result = np.empty(one.L.n_out, DTYPE)
+    into = result
+    memcpy(&into[0], one.sums + one.L.bias, one.L.n_out * sizeof(real))
+    return result
+
+
+cdef object vectors(const real[::1] x):
+    """A copy with room behind it for whole vectors."""
+    padded_copy = np.zeros(padded(x.shape[0]) + WIDTH, DTYPE)
+    padded_copy[:x.shape[0]] = x
+    return padded_copy
+
+
+def activate(z, name, double parameter=0.0):
+    """f(z) and f'(z), each shaped like z."""
+    cdef Py_ssize_t n = z.size
+    cdef real[::1] a, slope
+    values = vectors(z.reshape(-1))
+    slopes = np.zeros_like(values)
+    a = values
+    slope = slopes
+    activate_block(activation_kind(name), <real>parameter, &a[0], 0, &slope[0], 0, 1,
+                   <int>(padded(n) // WIDTH))
+    return values[:n].reshape(z.shape), slopes[:n].reshape(z.shape)
+
+
+def loss(const real[:, ::1] z, y, name, activation="identity", double parameter=0.0):
+    """Output activation, output delta (both like z) and cost (m,) of every example.
+
+    `y` is int32 labels (m,) or real rows like z.
+    """
+    cdef Py_ssize_t r, m = z.shape[0], n = z.shape[1]
+    cdef int kind = loss_kind(name), f = activation_kind(activation)
+    cdef const int32_t[::1] labels
+    cdef const real[:, ::1] values
+    cdef bint labelled = y.dtype == np.int32
+    cdef const real* target = NULL
+    cdef Py_ssize_t label = 0
+    cdef real[:, ::1] a, delta
+    cdef double[::1] cost
+    outputs = np.zeros((m, row_stride(n)), DTYPE)
+    outputs[:, :n] = z
+    deltas = np.zeros_like(outputs)
+    costs = np.zeros(m)
+    a = outputs
+    delta = deltas
+    cost = costs
+    if labelled:
+        labels = y
+    else:
+        values = y
+    for r in range(m):
+        if labelled:
+            label = labels[r]
+        else:
+            target = &values[r, 0]
+        cost[r] = output_delta(kind, f, <real>parameter, &a[r, 0], &delta[r, 0], target, label,
+                               n)
+    return outputs[:, :n].copy(), deltas[:, :n].copy(), costs
+
+
+def update_step_on(W, gradient, slots, name, constants, double rate, double l2=0.0,
+                   double mean=1.0, long long step=1, bint is_weight=True):
+    """Step 6 on one array: the new W and state slots, given the summed gradient."""
+    cdef optimizer rule = optimizer_of(name, constants)
+    cdef update_step u = prepare_update(&rule, rate, l2, mean, step)
+    cdef Py_ssize_t n = W.size
+    cdef real[::1] w = vectors(W.reshape(-1)), g = vectors(gradient.reshape(-1))
+    cdef real[:, ::1] s = np.zeros((2, w.shape[0]), DTYPE)
+    for i, slot in enumerate(slots):
+        np.asarray(s)[i, :n] = slot.reshape(-1)
+    update(&u, is_weight, &w[0], &g[0], &s[0, 0], &s[1, 0], padded(n) // WIDTH)
+    return (np.asarray(w)[:n].reshape(W.shape),
+            [np.asarray(s)[i, :n].reshape(W.shape) for i in range(n_slots(&rule))])
+
+
+ctypedef vec (*function_t)(vec x) noexcept nogil
+
+
+def evaluate(name, x):
+    """One of math.pxd's functions over an array."""
+    cdef Py_ssize_t i, n = x.size
+    cdef real[::1] values
+    cdef function_t f
+    if name == "exp":
+        f = exp
+    elif name == "expm1_negative":
+        f = expm1_negative
+    elif name == "log1p_unit":
+        f = log1p_unit
+    elif name == "sigmoid":
+        f = sigmoid
+    elif name == "tanh":
+        f = tanh
+    elif name == "softplus":
+        f = softplus
+    else:
+        f = normal_cdf
+    result = vectors(x.reshape(-1))
+    values = result
+    i = 0
+    while i < n:
+        store(&values[i], f(load(&values[i])))
+        i += WIDTH
+    return result[:n].reshape(x.shape)

@@ -115,15 +115,19 @@ cdef inline void output_deltas(const network* net, workspace* w, const batch* b,
     cdef Py_ssize_t r, j, row
     cdef real* delta
     cdef real weight
+    cdef const real* y = NULL
+    cdef Py_ssize_t label = 0
     # the rows whose z this thread has made itself, when the output is one panel
     for r in range(cut(1, m, TILE_ROWS_4, 0, part, n_parts),
                    cut(1, m, TILE_ROWS_4, 0, part + 1, n_parts)):
         row = row_of(b, done + r)
         delta = v.delta.values + r * v.delta.stride
-        w.costs[r] = output_delta(
-            net.loss, L.activation, L.parameter, v.a.values + r * v.a.stride, delta,
-            NULL if b.y.values == NULL else b.y.values + row * L.n_out,
-            0 if b.y.labels == NULL else b.y.labels[row], L.n_out)
+        if b.y.labels != NULL:
+            label = b.y.labels[row]
+        else:
+            y = b.y.values + row * L.n_out
+        w.costs[r] = output_delta(net.loss, L.activation, L.parameter,
+                                  v.a.values + r * v.a.stride, delta, y, label, L.n_out)
         if b.y.weights != NULL:
             weight = b.y.weights[row]
             w.costs[r] *= weight

@@ -11,6 +11,7 @@ Kingma & Ba 2015 (Adam), Loshchilov & Hutter 2019 (AdamW), Sutskever et al. 2013
 Tieleman & Hinton 2012 (RMSprop), each in PyTorch's form.  Roots and divisions are exact.
 """
 from libc.math cimport pow, sqrt
+from libc.string cimport memset
 from .vector cimport WIDTH, any_nan, fused, load, real, root, splat, store, vec
 
 cdef enum:
@@ -22,6 +23,23 @@ cdef struct optimizer:
     int kind
     double momentum, beta_1, beta_2, epsilon, weight_decay
     bint nesterov
+
+
+cdef inline optimizer optimizer_of(name, constants) except *:
+    """The rule of an optimizer's public name, from its constants in the stated order."""
+    cdef optimizer rule
+    memset(&rule, 0, sizeof(rule))
+    if name == "gradient_descent":      # momentum, nesterov
+        rule.kind = GRADIENT_DESCENT
+        rule.momentum, rule.nesterov = constants
+    elif name == "rmsprop":             # ρ, ε, momentum
+        rule.kind = RMSPROP
+        rule.beta_2, rule.epsilon, rule.momentum = constants
+    else:                               # adam: β₁, β₂, ε;  adamw: ω too
+        rule.kind = ADAM
+        rule.beta_1, rule.beta_2, rule.epsilon = constants[:3]
+        rule.weight_decay = constants[3] if name == "adamw" else 0.0
+    return rule
 
 
 cdef struct update_step:        # the numbers of one step, the same for every parameter

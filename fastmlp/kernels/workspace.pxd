@@ -74,7 +74,7 @@ cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, int n_layers,
                                bint backward, char* base) noexcept nogil:
     """Set every pointer into `base` (NULL: only count); returns the bytes needed.
 
-    `w.levels[l].zeros.possible`, `delta_zeros.possible` and `w.input_delta` are set before.
+    `possible` and `used` of the levels and `w.input_delta` are set before.
     """
     cdef Py_ssize_t used = 0, n, widest = 0, size = sizeof(real)
     cdef int l, t
@@ -88,7 +88,7 @@ cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, int n_layers,
         v.n = n
         widest = max(widest, row_stride(n))
         v.a.stride = v.delta.stride = row_stride(n)
-        if l > 0 or not v.zeros.possible:
+        if l > 0 or not v.zeros.used:   # an input read as lists is never written out
             v.a.values = <real*>take(base, &used, n_rows * v.a.stride * size)
         if l > 0 or w.input_delta:
             v.delta.values = <real*>take(base, &used, n_rows * v.delta.stride * size)
