@@ -83,7 +83,7 @@ def extensions() -> list[Extension]:
     folder.mkdir(parents=True, exist_ok=True)
     modules = [Extension(f"fastmlp.kernels.{source}", [str(KERNELS / f"{source}.pyx")])
                for source in (*SOURCES, "cpu")]
-    translated = cythonize(modules, build_dir=str(folder), language_level=3, compiler_directives={
+    translated = cythonize(modules, language_level=3, compiler_directives={
         "boundscheck": False, "wraparound": False, "cdivision": True,
         "initializedcheck": False, "embedsignature": True})
     c_files = {Path(e.sources[0]).stem: Path(e.sources[0]) for e in translated}
@@ -94,7 +94,7 @@ def extensions() -> list[Extension]:
         Extension(
             f"fastmlp.kernels._{source}_{isa}_{element}",
             [wrapper(source, isa, element, folder)],
-            include_dirs=[str(c_files[source].parent), str(KERNELS)],
+            include_dirs=[str(KERNELS)],
             depends=[str(c_files[source]), *HEADERS],
             extra_compile_args=[*COMPILE, *flags, *openmp],
             extra_link_args=openmp_link if MSVC else [*openmp_link, "-s"]

@@ -2,18 +2,18 @@
 
 Each is the one product contract (tile.pxd) or its twin from lists of non-zeros (rows.pxd)
 over this thread's rows of each panel, finished while the block is in cache: activation,
-∘ f'(z), optimizer.  Whether lists are used is read from the batch matrix; the bits do not
-depend on it.
+∘ f'(z), optimizer.  Whether lists are used is this thread's affair (`listed.used`); no bit
+depends on it.  `blank` is a row of zeros.
 """
 from .activations cimport activate
 from .losses cimport clear_padding
 from .panels cimport (cut, layer, padded, panel_columns, panel_count, panel_vectors,
                       transposed_panel)
-from .rows cimport blocked_list_product, list_block, list_product_of
-from .tile cimport blocked_product, dense_block, product_of
+from .rows cimport blocked_list_product, list_block, list_product, pair
+from .tile cimport blocked_product, dense_block, product
 from .updates cimport update, update_step
-from .vector cimport TILE_ROWS_4, WIDTH, lane_int, load, real, store, vec
-from .workspace cimport GRADIENT_ROWS, level, scratch
+from .vector cimport PANEL_VECTORS, TILE_ROWS_4, WIDTH, lane_int, load, real, store, vec
+from .workspace cimport GRADIENT_ROWS, level, scratch, skipping
 
 cdef struct gradient_target:    # where a batch's gradient goes
     real* parameters            # updated after the last chunk, unless step is NULL
@@ -23,8 +23,29 @@ cdef struct gradient_target:    # where a batch's gradient goes
     bint first, last            # chunk of the batch
 
 
+cdef struct share:              # what one thread computes of one panel, or of two at once
+    Py_ssize_t first, last      # rows
+    int n_vectors, n_panels
+
+
+cdef inline share share_of(Py_ssize_t n_columns, Py_ssize_t n_rows, int panel, bint pairs,
+                           int part, int n_parts) noexcept nogil:
+    """Thread `part`'s rows of `panel`; with `pairs`, also of the next if both are full."""
+    cdef share own
+    own.first = cut(n_columns, n_rows, TILE_ROWS_4, panel, part, n_parts)
+    own.last = cut(n_columns, n_rows, TILE_ROWS_4, panel, part + 1, n_parts)
+    own.n_vectors = panel_vectors(n_columns, panel)
+    own.n_panels = 1
+    if (pairs and own.first < own.last and (panel + 2) * panel_columns() <= n_columns
+            and own.first == cut(n_columns, n_rows, TILE_ROWS_4, panel + 1, part, n_parts)
+            and own.last == cut(n_columns, n_rows, TILE_ROWS_4, panel + 1, part + 1, n_parts)):
+        own.n_vectors = 2 * PANEL_VECTORS
+        own.n_panels = 2
+    return own
+
+
 cdef inline void forward(const layer* L, const real* parameters, level* below, level* above,
-                         scratch* own, Py_ssize_t m, bint finish,
+                         const skipping* listed, scratch* own, Py_ssize_t m, bint finish,
                          int part, int n_parts) noexcept nogil:
     """z(l+1) = a(l) Wᵀ + b;  a(l+1) = f(z(l+1)), f'(z(l+1)) in δ(l+1)'s place.
 
@@ -33,89 +54,103 @@ cdef inline void forward(const layer* L, const real* parameters, level* below, l
     cdef const real* panel
     cdef const real* bias
     cdef real* z
-    cdef Py_ssize_t first, last, r, columns, stride = above.a.stride
-    cdef int p, n_vectors
-    for p in range(panel_count(L.n_out)):
-        first = cut(L.n_out, m, TILE_ROWS_4, p, part, n_parts)
-        last = cut(L.n_out, m, TILE_ROWS_4, p, part + 1, n_parts)
-        if first >= last:
-            continue
-        n_vectors = panel_vectors(L.n_out, p)
-        columns = n_vectors * WIDTH
+    cdef real* slope
+    cdef Py_ssize_t r, columns, a_row = below.a.stride, z_row = above.a.stride
+    cdef int p = 0
+    cdef share s
+    cdef pair far
+    far.panel = panel_columns() * L.n_in
+    far.start = far.c = panel_columns()
+    while p < panel_count(L.n_out):
+        s = share_of(L.n_out, m, p, listed.used, part, n_parts)
+        columns = panel_vectors(L.n_out, p) * WIDTH
         panel = parameters + L.weight + p * panel_columns() * L.n_in
         bias = parameters + L.bias + p * panel_columns()
-        z = above.a.values + p * panel_columns()
-        if below.zeros.used:
-            blocked_list_product(list_product_of(n_vectors), below.zeros.rows.entries,
-                                 below.zeros.rows.first + first, own.cursors, L.n_in,
-                                 panel, columns, list_block(L.n_in, n_vectors), bias, 0,
-                                 z + first * stride, stride, last - first)
+        z = above.a.values + p * panel_columns() + s.first * z_row
+        slope = above.delta.values + p * panel_columns() + s.first * above.delta.stride
+        p += s.n_panels
+        if s.first >= s.last:
+            continue
+        if listed.used:
+            blocked_list_product(&listed.rows, s.first, own.cursors, L.n_in, panel, columns, bias, 0, z, z_row,
+                                 s.last - s.first, far, s.n_vectors)
         else:
-            blocked_product(product_of(n_vectors), below.a.values + first * below.a.stride,
-                            below.a.stride, 1, L.n_in, panel, columns,
-                            dense_block(L.n_in, n_vectors), bias, 0,
-                            z + first * stride, stride, last - first)
+            blocked_product(below.a.values + s.first * a_row, a_row, 1, L.n_in, panel, columns,
+                            bias, 0, z, z_row, s.last - s.first, s.n_vectors)
         if not finish:
             continue
-        activate(L.activation, L.parameter, z + first * stride, stride,
-                 above.delta.values + p * panel_columns() + first * above.delta.stride,
-                 above.delta.stride, last - first, n_vectors)
-        if L.n_out < p * panel_columns() + columns:
-            for r in range(first, last):
-                clear_padding(above.a.values + r * stride, L.n_out)
+        activate(L.activation, L.parameter, z, z_row, slope, above.delta.stride,
+                 s.last - s.first, s.n_vectors)
+        if p == panel_count(L.n_out):
+            for r in range(s.first, s.last):
+                clear_padding(above.a.values + r * z_row, L.n_out)
 
 
 cdef inline void hidden_delta(const layer* L, const real* parameters, level* below,
-                              level* above, scratch* own, const real* zeros, Py_ssize_t m,
+                              level* above, const skipping* listed, scratch* own,
+                              const real* blank, Py_ssize_t m,
                               int part, int n_parts) noexcept nogil:
     """δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l)), which lies in δ(l)'s place.
 
     Wᵀ is formed block by block, in this thread's cache, just before it is used.
     """
-    cdef Py_ssize_t first, last, columns, block, j, n, r, start_row
-    cdef int p, n_vectors, i
+    cdef Py_ssize_t columns, block, j, n, r, k, start_row, row = above.delta.stride
+    cdef int p = 0, i
     cdef const real* start
     cdef real* delta
     cdef const real* c
-    for p in range(panel_count(L.n_in)):
-        first = cut(L.n_in, m, TILE_ROWS_4, p, part, n_parts)
-        last = cut(L.n_in, m, TILE_ROWS_4, p, part + 1, n_parts)
-        if first >= last:
+    cdef share s
+    cdef pair far
+    far.panel = far.start = far.c = panel_columns()
+    while p < panel_count(L.n_in):
+        s = share_of(L.n_in, m, p, listed.used, part, n_parts)
+        k = p * panel_columns()
+        p += s.n_panels
+        if s.first >= s.last:
             continue
-        n_vectors = panel_vectors(L.n_in, p)
-        columns = n_vectors * WIDTH
-        if above.delta_zeros.used:
-            block = list_block(L.n_out, n_vectors)
-            for r in range(last - first):
-                own.cursors[r] = (above.delta_zeros.rows.entries
-                                  + above.delta_zeros.rows.first[first + r])
+        columns = s.n_vectors * WIDTH
+        if listed.used:
+            block = padded(list_block(L.n_out, s.n_vectors))
+            for r in range(s.last - s.first):
+                own.cursors[r] = listed.rows.entries + (s.first + r) * listed.rows.room
         else:
-            block = dense_block(L.n_out, n_vectors)
-        block = padded(block)
-        start = zeros
+            block = padded(dense_block(L.n_out, s.n_vectors))
+        start = blank
         start_row = 0
         j = 0
         while j < L.n_out:
             n = min(block, L.n_out - j)
-            transposed_panel(parameters + L.weight, L.n_in, L.n_out, p * panel_columns(),
-                             n_vectors, j, j + n, own.packed)
-            if above.delta_zeros.used:
-                for r in range(last - first):
-                    own.cursors[r] = list_product_of(n_vectors)(
-                        own.cursors[r], <lane_int>(j + n), own.packed - j * columns, columns,
-                        start + r * start_row, own.block + r * columns)
+            transposed_panel(parameters + L.weight, L.n_in, L.n_out, k, s.n_vectors, j, j + n,
+                             own.packed)
+            if listed.used:
+                list_product(own.cursors, <lane_int>(j + n), own.packed - j * columns, columns,
+                             start, start_row, own.block, columns, s.last - s.first, far,
+                             s.n_vectors)
             else:
-                product_of(n_vectors)(above.delta.values + first * above.delta.stride + j,
-                                      above.delta.stride, 1, n, own.packed, columns,
-                                      start, start_row, own.block, columns, last - first)
+                product(above.delta.values + s.first * row + j, row, 1, n, own.packed, columns,
+                        start, start_row, own.block, columns, s.last - s.first, s.n_vectors)
             start = own.block
             start_row = columns
             j += n
-        for r in range(first, last):
-            delta = below.delta.values + r * below.delta.stride + p * panel_columns()
-            c = own.block + (r - first) * columns
-            for i in range(n_vectors):
+        for r in range(s.last - s.first):
+            delta = below.delta.values + (s.first + r) * below.delta.stride + k
+            c = own.block + r * columns
+            for i in range(s.n_vectors):
                 store(delta + i * WIDTH, load(c + i * WIDTH) * load(delta + i * WIDTH))
+
+
+cdef inline void own_inputs(const layer* L, int part, int n_parts, Py_ssize_t* first,
+                            Py_ssize_t* last) noexcept nogil:
+    """The inputs first … last of the layer that this thread's part of ∂J/∂W reads."""
+    cdef share s
+    cdef int p
+    first[0] = L.n_in
+    last[0] = 0
+    for p in range(panel_count(L.n_out)):
+        s = share_of(L.n_out, L.n_in, p, False, part, n_parts)
+        if s.first < s.last:
+            first[0] = min(first[0], s.first)
+            last[0] = max(last[0], s.last)
 
 
 cdef inline bint finish_gradient(const layer* L, gradient_target* g, bint is_weight,
@@ -127,7 +162,7 @@ cdef inline bint finish_gradient(const layer* L, gradient_target* g, bint is_wei
                   NULL if g.slots[1] == NULL else g.slots[1] + place, n_vectors)
 
 
-cdef inline bint bias_gradient(const layer* L, level* above, scratch* own, const real* zeros,
+cdef inline bint bias_gradient(const layer* L, level* above, scratch* own, const real* blank,
                                Py_ssize_t m, gradient_target* g, int p) noexcept nogil:
     """∂J/∂b(l) = Σ δ(l+1), of the columns of panel p."""
     cdef int i, n_vectors = panel_vectors(L.n_out, p)
@@ -136,7 +171,7 @@ cdef inline bint bias_gradient(const layer* L, level* above, scratch* own, const
     cdef const real* delta = above.delta.values + p * panel_columns()
     cdef vec total
     for i in range(n_vectors):
-        total = load((zeros if g.first else sums) + i * WIDTH)
+        total = load((blank if g.first else sums) + i * WIDTH)
         for r in range(m):
             total = total + load(delta + r * above.delta.stride + i * WIDTH)
         store(sums + i * WIDTH, total)
@@ -145,8 +180,9 @@ cdef inline bint bias_gradient(const layer* L, level* above, scratch* own, const
     return False
 
 
-cdef inline bint weight_gradient(const layer* L, level* below, level* above, scratch* own,
-                                 const real* zeros, Py_ssize_t m, gradient_target* g,
+cdef inline bint weight_gradient(const layer* L, level* below, level* above,
+                                 const skipping* listed, scratch* own, const real* blank,
+                                 Py_ssize_t m, gradient_target* g,
                                  int part, int n_parts) noexcept nogil:
     """∂J/∂W(l) = Σ δ(l+1) a(l)ᵀ over the batch, then the update, a block at a time.
 
@@ -154,38 +190,45 @@ cdef inline bint weight_gradient(const layer* L, level* below, level* above, scr
     chunks of the batch in the same accumulators.
     """
     cdef bint bad = False
-    cdef Py_ssize_t first, last, k, n, columns, place, start_row
-    cdef int p, n_vectors
+    cdef Py_ssize_t k, n, columns, place, start_row
+    cdef int p = 0, i
     cdef real* sums
     cdef const real* start
     cdef const real* delta
-    for p in range(panel_count(L.n_out)):
-        first = cut(L.n_out, L.n_in, TILE_ROWS_4, p, part, n_parts)
-        last = cut(L.n_out, L.n_in, TILE_ROWS_4, p, part + 1, n_parts)
-        if first >= last:
-            continue
-        n_vectors = panel_vectors(L.n_out, p)
-        columns = n_vectors * WIDTH
+    cdef share s
+    cdef pair far
+    far.panel = panel_columns()
+    while p < panel_count(L.n_out):
+        s = share_of(L.n_out, L.n_in, p, listed.used, part, n_parts)
+        columns = panel_vectors(L.n_out, p) * WIDTH
         delta = above.delta.values + p * panel_columns()
-        if first == 0:
-            bad |= bias_gradient(L, above, own, zeros, m, g, p)
-        k = first
-        while k < last:
-            n = min(<Py_ssize_t>GRADIENT_ROWS, last - k)
+        if s.first == 0 and s.last > 0:
+            for i in range(s.n_panels):
+                bad |= bias_gradient(L, above, own, blank, m, g, p + i)
+        k = s.first
+        while k < s.last:
+            n = min(<Py_ssize_t>GRADIENT_ROWS, s.last - k)
             place = L.weight + p * panel_columns() * L.n_in + k * columns
-            sums = own.block if g.sums == NULL else g.sums + place
-            start = zeros if g.first else sums
-            start_row = 0 if g.first else columns
-            if below.zeros.used:
-                blocked_list_product(list_product_of(n_vectors), below.zeros.columns.entries,
-                                     below.zeros.columns.first + k, own.cursors, m,
-                                     delta, above.delta.stride, list_block(m, n_vectors),
-                                     start, start_row, sums, columns, n)
+            if g.sums == NULL:
+                sums = own.block
+                far.c = n * columns
             else:
-                blocked_product(product_of(n_vectors), below.a.values + k, 1, below.a.stride,
-                                m, delta, above.delta.stride, dense_block(m, n_vectors),
-                                start, start_row, sums, columns, n)
+                sums = g.sums + place
+                far.c = panel_columns() * L.n_in
+            start = blank if g.first else sums
+            start_row = 0 if g.first else columns
+            far.start = 0 if g.first else far.c
+            if listed.used:
+                blocked_list_product(&listed.columns, k, own.cursors, m, delta, above.delta.stride, start, start_row,
+                                     sums, columns, n, far, s.n_vectors)
+            else:
+                blocked_product(below.a.values + k, 1, below.a.stride, m, delta,
+                                above.delta.stride, start, start_row, sums, columns, n,
+                                s.n_vectors)
             if g.last and g.step != NULL:
-                bad |= finish_gradient(L, g, True, place, sums, n * n_vectors)
+                for i in range(s.n_panels):
+                    bad |= finish_gradient(L, g, True, place + i * panel_columns() * L.n_in,
+                                           sums + i * far.c, n * columns // WIDTH)
             k += n
+        p += s.n_panels
     return bad

@@ -6,18 +6,20 @@
 """
 from cython.parallel cimport parallel
 from libc.math cimport isfinite
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint16_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 import numpy as np
 
 from .activations cimport RELU, activation_kind
+from .break_even cimport break_even, trial
 from .dense cimport gradient_target
-from .inputs cimport FLOAT32, FLOAT64, UINT8, density, examples, targets
+from .inputs cimport (FLOAT32, FLOAT64, UINT8, count_row, density, examples, number_size, pack_row,
+                      targets)
 from .losses cimport loss_kind, output_activation
 from .panels cimport layer, matrix, pack, padded, unpack
-from .step cimport (MOST_DENSITY, batch, forward_pass, gather, gradients, hidden_deltas, network,
+from .step cimport (batch, forward_pass, gather, gradients, hidden_deltas, network,
                     output_deltas)
 from .team cimport (HAS_OPENMP, barrier, omp_get_num_threads, omp_get_thread_num, seconds_now,
                     team)
@@ -25,20 +27,23 @@ from .tile cimport even_block
 from .updates cimport n_slots, optimizer, optimizer_of, prepare_update, update_step
 from .vector cimport (REAL_IS_DOUBLE, WIDTH, flush_denormals, real,
                       restore_denormals)
-from .workspace cimport lay_out, level, scratch, workspace
+from .workspace cimport WAITING, lap, lay_out, level, scratch, skipping, workspace
 
 cdef enum:
     CHUNK_ROWS = 128            # of a pass: a batch's activations and deltas stay in L2
     WIDE_CHUNK_ROWS = 512       # where the weights do not, so that each is read for more rows
     WIDE_PARAMETERS = 2000000
+    MOST_PACKED = 65536         # columns that a 2-byte index can name
     LOOKED_ROWS = 256           # of the input, to measure its density
     PREDICT_ROWS = 120          # a multiple of every tile's rows
     LEAST_ROWS_A_THREAD = 16
     MOST_THREADS = 512
     MOST_LAYERS = 1000
+    LEAST_VECTORS = 4           # width of a product below which lists do not pay
     LEAST_SKIPPED = 32          # columns below which lists are not worth their making
 
 DTYPE = np.dtype(np.float64 if REAL_IS_DOUBLE else np.float32)
+PHASES = ("gather", "lists", "forward", "output", "delta", "gradient", "wait")
 OPENMP = bool(HAS_OPENMP)
 
 
@@ -59,6 +64,37 @@ cdef class Block:
         free(self.allocated)
 
 
+cdef double MEASURED = 0
+
+
+cdef double measured_break_even() except -1:
+    """The density up to which lists pay on this processor; measured at the first call."""
+    global MEASURED
+    cdef Block memory
+    if MEASURED == 0:
+        memory = Block(sizeof(trial))
+        with nogil:
+            MEASURED = break_even(<trial*>memory.data)
+    return MEASURED
+
+
+cdef void count_rows(const examples* x, int64_t* pointers, int part, int n_parts) noexcept nogil:
+    """Non-zeros of this thread's rows, row r's at pointers[r + 1]."""
+    cdef Py_ssize_t r
+    for r in range(x.n_rows * part // n_parts, x.n_rows * (part + 1) // n_parts):
+        pointers[r + 1] = count_row(x, r)
+
+
+cdef void pack_rows(const examples* x, const int64_t* pointers, int part,
+                    int n_parts) noexcept nogil:
+    """This thread's rows behind the pointers: first all values, then all indices."""
+    cdef Py_ssize_t r, size = number_size(x)
+    cdef char* values = <char*>(pointers + x.n_rows + 1)
+    cdef uint16_t* indices = <uint16_t*>(values + (pointers[x.n_rows] + WIDTH) * size)
+    for r in range(x.n_rows * part // n_parts, x.n_rows * (part + 1) // n_parts):
+        pack_row(x, r, indices + pointers[r], values + pointers[r] * size)
+
+
 cdef class Data:
     """Examples, and perhaps their targets and weights, as the kernels read them.
 
@@ -67,10 +103,14 @@ cdef class Data:
     cdef examples x
     cdef targets y
     cdef object kept
+    cdef Block packed
     cdef readonly double density
 
     def __cinit__(self, Engine engine, X, y=None, sample_weight=None):
         self.kept = (X, y, sample_weight)
+        for values in (X, y):
+            if isinstance(values, np.ndarray) and not values.flags.c_contiguous:
+                raise ValueError("the kernels read C-contiguous arrays")
         self.x.n_in = engine.sizes[0]
         self.x.scale = <real>engine.uint8_scale
         if isinstance(X, tuple):
@@ -113,6 +153,33 @@ cdef class Data:
             self.x.most_in_row = max(self.x.most_in_row, <Py_ssize_t>(pointers[r + 1] - pointers[r]))
         return 0
 
+    cdef int pack(self, int threads) except -1:
+        """Dense rows as lists of their non-zeros, where these take less memory than the rows."""
+        cdef examples* x = &self.x
+        cdef Py_ssize_t r, n = x.n_rows, size = number_size(x), place
+        cdef Block memory
+        cdef int64_t* pointers
+        if (self.packed is not None or x.indices != NULL or x.n_in > MOST_PACKED
+                or self.density * (2 + size) > size):
+            return 0
+        memory = Block((n + 1) * <Py_ssize_t>sizeof(int64_t))
+        pointers = <int64_t*>memory.data
+        with nogil, parallel(num_threads=threads):
+            count_rows(x, pointers, omp_get_thread_num(), omp_get_num_threads())
+        for r in range(n):
+            pointers[r + 1] += pointers[r]
+        place = n + 1
+        self.packed = Block(place * <Py_ssize_t>sizeof(int64_t)
+                            + (pointers[n] + WIDTH) * (2 + size))
+        memcpy(self.packed.data, pointers, place * sizeof(int64_t))
+        pointers = <int64_t*>self.packed.data
+        with nogil, parallel(num_threads=threads):
+            pack_rows(x, pointers, omp_get_thread_num(), omp_get_num_threads())
+        x.packed_pointers = pointers
+        x.packed_values = pointers + place
+        x.packed_indices = <uint16_t*>(<char*>x.packed_values + (pointers[n] + WIDTH) * size)
+        return 0
+
     cdef int take_targets(self, y, sample_weight) except -1:
         cdef const int32_t[::1] labels
         cdef const real[::1] values
@@ -136,29 +203,27 @@ cdef class Workspace:
 
     def __cinit__(self, Engine engine, Py_ssize_t n_rows, int n_threads, bint backward,
                   Py_ssize_t most_in_row, bint list_input, bint input_delta=False):
-        cdef int l
-        cdef bint wide
-        cdef layer* L
-        self.w.levels = <level*>calloc(engine.net.n_layers + 1, sizeof(level))
-        self.w.threads = <scratch*>calloc(n_threads, sizeof(scratch))
-        if self.w.levels == NULL or self.w.threads == NULL:
-            raise MemoryError("no room for a workspace")
+        cdef int t, n_layers = engine.net.n_layers
+        self.w.n_rows = n_rows
+        self.w.n_layers = n_layers
+        self.w.n_threads = n_threads
         self.w.input_delta = input_delta
-        self.w.levels[0].zeros.possible = self.w.levels[0].zeros.used = list_input
-        for l in range(1, engine.net.n_layers):
-            L = &engine.net.layers[l]
-            if engine.skip_zeros and can_be_zero(engine.net.layers[l - 1].activation) and L.n_in >= LEAST_SKIPPED:
-                self.w.levels[l].zeros.possible = padded(L.n_out) >= 4 * WIDTH
-                self.w.levels[l].delta_zeros.possible = (
-                    padded(engine.net.layers[l - 1].n_in) >= 4 * WIDTH and l > 1)
-        self.memory = Block(lay_out(&self.w, engine.net.layers, engine.net.n_layers, n_rows,
-                                    n_threads, most_in_row, backward, NULL))
-        lay_out(&self.w, engine.net.layers, engine.net.n_layers, n_rows, n_threads, most_in_row,
-                backward, self.memory.data)
+        self.w.levels = <level*>calloc(n_layers + 1, sizeof(level))
+        self.w.threads = <scratch*>calloc(n_threads, sizeof(scratch))
+        self.w.lists = <skipping*>calloc(2 * n_threads * n_layers, sizeof(skipping))
+        if self.w.levels == NULL or self.w.threads == NULL or self.w.lists == NULL:
+            raise MemoryError("no room for a workspace")
+        for t in range(n_threads):
+            self.w.threads[t].zeros = self.w.lists + 2 * t * n_layers
+            self.w.threads[t].delta_zeros = self.w.lists + (2 * t + 1) * n_layers
+            engine.expect_zeros(&self.w.threads[t], list_input)
+        self.memory = Block(lay_out(&self.w, engine.net.layers, most_in_row, backward, NULL))
+        lay_out(&self.w, engine.net.layers, most_in_row, backward, self.memory.data)
 
     def __dealloc__(self):
         free(self.w.levels)
         free(self.w.threads)
+        free(self.w.lists)
 
 
 cdef inline bint can_be_zero(int activation) noexcept nogil:
@@ -248,16 +313,17 @@ cdef void run_batch(job* j, int64_t number, int part, int n_parts) noexcept nogi
         m = min(chunk, b.n - done)
         g.first = done == 0
         g.last = done + m == b.n
-        gather(w, &b, done, m, part, n_parts)
-        barrier(&j.threads, n_parts)
-        forward_pass(net, w, m, True, number, &j.threads, part, n_parts)
+        gather(w, &b, done, m, &j.threads, part, n_parts)
+        forward_pass(net, w, m, number, &j.threads, part, n_parts)
         output_deltas(net, w, &b, done, m, part, n_parts)
         barrier(&j.threads, n_parts)
+        lap(w, part, WAITING, net.n_layers - 1)
         if part == 0:
             for r in range(m):
                 j.cost += w.costs[r]
         if w.input_delta:
             ones_for_input(w, m, part, n_parts)
+            barrier(&j.threads, n_parts)    # written by rows, read by panels
         hidden_deltas(net, w, m, 0 if w.input_delta else 1, number, &j.threads, part, n_parts)
         if w.input_delta:
             take_input_delta(w, j.input_gradient + done * w.levels[0].n, m, part, n_parts)
@@ -272,12 +338,15 @@ cdef void run_batch(job* j, int64_t number, int part, int n_parts) noexcept nogi
                 j.stop = (not isfinite(j.cost) or (number + 1) * j.batch_size >= j.n_pass
                           or seconds_now() >= j.deadline)
         barrier(&j.threads, n_parts)
+        lap(w, part, WAITING, 0)
 
 
 cdef void run_batches(job* j, int part, int n_parts) noexcept nogil:
     """One thread's share of the batches from j.first on."""
     cdef unsigned long long state = flush_denormals()
     cdef int64_t number = j.first
+    if part == 0:
+        j.w.lap_start = seconds_now()
     while True:
         run_batch(j, number, part, n_parts)
         number += 1
@@ -288,6 +357,8 @@ cdef void run_batches(job* j, int part, int n_parts) noexcept nogil:
 
 cdef void run_job(job* j, int threads) noexcept:
     """All batches of the job, in one parallel region."""
+    if j.first * j.batch_size >= j.n_pass:
+        return
     if threads == 1:
         with nogil:
             run_batches(j, 0, 1)
@@ -322,8 +393,8 @@ cdef void predict_part(prediction* p, int part, int n_parts) noexcept nogil:
     b.n_pass = last
     while b.first < last:
         m = b.n = min(w.n_rows, last - b.first)
-        gather(w, &b, 0, m, 0, 1)
-        forward_pass(net, w, m, False, 0, NULL, 0, 1)
+        gather(w, &b, 0, m, NULL, 0, 1)
+        forward_pass(net, w, m, 0, NULL, 0, 1)
         if p.costs != NULL:
             output_deltas(net, w, &b, 0, m, 0, 1)
             memcpy(p.costs + b.first, w.costs, m * sizeof(double))
@@ -361,6 +432,7 @@ cdef class Engine:
         self.sizes = tuple(sizes)
         self.uint8_scale = uint8_scale
         self.skip_zeros = True
+        self.net.most_density = measured_break_even()
         self.net.n_layers = len(self.sizes) - 1
         if self.net.n_layers > MOST_LAYERS:
             raise ValueError(f"at most {MOST_LAYERS} layers can be compiled, got "
@@ -451,14 +523,27 @@ cdef class Engine:
         return even_block(n_rows, WIDE_CHUNK_ROWS if self.n_numbers > WIDE_PARAMETERS
                           else CHUNK_ROWS)
 
+    cdef void expect_zeros(self, scratch* own, bint list_input) noexcept:
+        """Where one thread may make lists: after a ReLU, before a product of some width."""
+        cdef int l
+        cdef const layer* L
+        own.zeros[0].possible = own.zeros[0].used = list_input
+        for l in range(1, self.net.n_layers):
+            L = &self.net.layers[l]
+            if (self.skip_zeros and can_be_zero(self.net.layers[l - 1].activation)
+                    and L.n_in >= LEAST_SKIPPED):
+                own.zeros[l].possible = padded(L.n_out) >= LEAST_VECTORS * WIDTH
+                own.delta_zeros[l].possible = (
+                    l > 1 and padded(self.sizes[l - 1]) >= LEAST_VECTORS * WIDTH)
+
     cdef bint list_input(self, Data data) noexcept:
         """Whether the input is read as lists of its non-zeros."""
         cdef const layer* L = &self.net.layers[0]
         if data.x.indices != NULL:
             return True
-        if not self.skip_zeros or L.n_in < LEAST_SKIPPED or padded(L.n_out) < 4 * WIDTH:
+        if not self.skip_zeros or L.n_in < LEAST_SKIPPED or padded(L.n_out) < LEAST_VECTORS * WIDTH:
             return False
-        return data.density < MOST_DENSITY
+        return data.density < self.net.most_density
 
     cdef void prepare(self, job* j, Data data, Workspace space, Py_ssize_t n_pass,
                       Py_ssize_t batch_size) noexcept:
@@ -473,6 +558,8 @@ cdef class Engine:
     cdef Workspace training_space(self, Data data, Py_ssize_t batch_size, int threads):
         """The training workspace, kept from call to call while nothing about it changes."""
         cdef bint listed = self.list_input(data)
+        if listed:
+            data.pack(threads)
         key = (batch_size, threads, listed, data.x.most_in_row, self.skip_zeros)
         if self.training is None or self.training.key != key:
             self.training = None
@@ -488,9 +575,9 @@ cdef class Engine:
         cdef job j
         self.prepare(&j, data, space, order.shape[0], batch_size)
         j.rule = &self.rule
-        j.order = &order[0]
-        j.first = first
-        j.rates = &rates[0]
+        j.order = &order[0] if order.shape[0] else NULL
+        j.first = j.next = first
+        j.rates = &rates[0] if rates.shape[0] else NULL
         j.l2 = l2
         j.steps = self.steps
         j.slots[0] = self.slot(0)
@@ -504,6 +591,16 @@ cdef class Engine:
         self.steps += j.next - first
         failed = j.next - 1 if j.not_finite or not isfinite(j.cost) else -1
         return j.next, j.cost, j.weight, failed
+
+    @property
+    def most_density(self):
+        return self.net.most_density
+
+    def phase_seconds(self):
+        """Where thread 0's time went since the training workspace was made, by phase and layer."""
+        cdef workspace* w = &self.training.w
+        return {(name, l): w.laps[p * w.n_layers + l]
+                for p, name in enumerate(PHASES) for l in range(w.n_layers)}
 
     def workspace_bytes(self, Py_ssize_t batch_size, int threads=1):
         return Workspace(self, self.chunk_rows(batch_size), threads, True, self.sizes[0],

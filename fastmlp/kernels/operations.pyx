@@ -33,13 +33,15 @@ cdef class OneLayer:
     cdef workspace w
     cdef level levels[2]
     cdef scratch own
+    cdef skipping zeros[1]      # of a(l)
+    cdef skipping delta_zeros[1]
     cdef real* parameters       # weight panels, then biases
     cdef real* sums             # of the gradient
     cdef void* allocated
     cdef Py_ssize_t m, n_numbers
 
     def __cinit__(self, Py_ssize_t m, Py_ssize_t n_in, Py_ssize_t n_out):
-        cdef Py_ssize_t size, line = 64 // <Py_ssize_t>sizeof(real)
+        cdef Py_ssize_t size, wide, line = 64 // <Py_ssize_t>sizeof(real)
         cdef char* base
         self.m = m
         self.L.n_in = n_in
@@ -48,14 +50,20 @@ cdef class OneLayer:
         self.n_numbers = self.L.bias + (padded(n_out) + line - 1) // line * line
         self.w.levels = self.levels
         self.w.threads = &self.own
+        self.w.n_rows = m
+        self.w.n_layers = self.w.n_threads = 1
         self.w.input_delta = True
-        self.levels[0].zeros.possible = self.levels[1].delta_zeros.possible = True
-        size = lay_out(&self.w, &self.L, 1, m, 1, padded(n_in), True, NULL)
+        self.own.zeros = self.zeros
+        self.own.delta_zeros = self.delta_zeros
+        # room for the lists of δ(l+1) too, which the engine keeps with the layer above
+        wide = max(padded(n_in), padded(n_out))
+        self.zeros[0].possible = self.delta_zeros[0].possible = True
+        size = lay_out(&self.w, &self.L, wide, True, NULL)
         self.allocated = calloc(size + 64 + 2 * self.n_numbers * sizeof(real), 1)
         if self.allocated == NULL:
             raise MemoryError("no room for a layer")
         base = <char*>((<uintptr_t>self.allocated + 63) & ~<uintptr_t>63)
-        lay_out(&self.w, &self.L, 1, m, 1, padded(n_in), True, base)
+        lay_out(&self.w, &self.L, wide, True, base)
         self.parameters = <real*>(base + size)
         self.sums = self.parameters + self.n_numbers
 
@@ -80,15 +88,15 @@ cdef class OneLayer:
             memcpy(&into[r, 0], source.values + r * source.stride, n * sizeof(real))
         return result
 
-    cdef void find_zeros(self, skipping* s, matrix* a, Py_ssize_t n, bint by_column):
+    cdef void find_zeros(self, matrix* a, Py_ssize_t n, bint by_column):
+        """The lists of a(l) or of δ(l+1)."""
         cdef Py_ssize_t r
+        cdef skipping* s = &self.zeros[0]
         s.used = True
         for r in range(self.m):
-            s.n_entries[r] = compress_row(a.values + r * a.stride, n,
-                                          s.rows.entries + s.rows.first[r])
+            compress_row(a.values + r * a.stride, n, s.rows.entries + r * s.rows.room)
         if by_column:
-            columns_from_rows(&s.rows, s.n_entries, self.m, 0, n, self.own.cursors, s.fill,
-                              &s.columns)
+            columns_from_rows(&s.rows, self.m, 0, n, self.own.fill, &s.columns)
 
 
 def forward(const real[:, ::1] a, const real[:, ::1] W, const real[::1] b, bint skip_zeros=False,
@@ -100,9 +108,9 @@ def forward(const real[:, ::1] a, const real[:, ::1] W, const real[::1] b, bint 
         memcpy(one.parameters + one.L.bias, &b[0], one.L.n_out * sizeof(real))
         one.put(&one.levels[0].a, a)
         if skip_zeros:
-            one.find_zeros(&one.levels[0].zeros, &one.levels[0].a, one.L.n_in, False)
-        forward_part(&one.L, one.parameters, &one.levels[0], &one.levels[1], &one.own, one.m,
-                     False, part, n_parts)
+            one.find_zeros(&one.levels[0].a, one.L.n_in, False)
+        forward_part(&one.L, one.parameters, &one.levels[0], &one.levels[1], one.zeros,
+                     &one.own, one.m, False, part, n_parts)
     return one.get(&one.levels[1].a, one.L.n_out)
 
 
@@ -116,9 +124,9 @@ def hidden_delta(const real[:, ::1] delta, const real[:, ::1] W, bint skip_zeros
         for i in range(one.m * one.levels[0].delta.stride):
             one.levels[0].delta.values[i] = 1
         if skip_zeros:
-            one.find_zeros(&one.levels[1].delta_zeros, &one.levels[1].delta, one.L.n_out, False)
-        hidden_delta_part(&one.L, one.parameters, &one.levels[0], &one.levels[1], &one.own,
-                          one.w.zeros, one.m, 0, 1)
+            one.find_zeros(&one.levels[1].delta, one.L.n_out, False)
+        hidden_delta_part(&one.L, one.parameters, &one.levels[0], &one.levels[1], one.zeros,
+                          &one.own, one.w.zeros, one.m, 0, 1)
     return one.get(&one.levels[0].delta, one.L.n_in)
 
 
@@ -133,9 +141,9 @@ cdef OneLayer summed_gradient(const real[:, ::1] a, const real[:, ::1] delta, bi
         one.put(&one.levels[0].a, a)
         one.put(&one.levels[1].delta, delta)
         if skip_zeros:
-            one.find_zeros(&one.levels[0].zeros, &one.levels[0].a, one.L.n_in, True)
-        weight_gradient_part(&one.L, &one.levels[0], &one.levels[1], &one.own, one.w.zeros,
-                             one.m, &g, 0, 1)
+            one.find_zeros(&one.levels[0].a, one.L.n_in, True)
+        weight_gradient_part(&one.L, &one.levels[0], &one.levels[1], one.zeros, &one.own,
+                             one.w.zeros, one.m, &g, 0, 1)
     return one
 
 
@@ -170,6 +178,8 @@ def activate(z, name, double parameter=0.0):
     """f(z) and f'(z), each shaped like z."""
     cdef Py_ssize_t n = z.size
     cdef real[::1] a, slope
+    if name == "softmax":
+        raise ValueError("softmax is not a function of one number: see `loss`")
     values = vectors(z.reshape(-1))
     slopes = np.zeros_like(values)
     a = values

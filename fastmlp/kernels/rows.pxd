@@ -10,73 +10,72 @@ Lists by row come from compressing a matrix (or from CSR input); lists by column
 weight gradient needs, from the lists by row.
 """
 from .vector cimport (LAST_INDEX, LIST_BLOCK_BYTES, WIDTH, compress, entry, fused, lane_int,
-                      load, real, splat, store, vec)
+                      load, opaque, real, splat, store, vec)
 from .tile cimport even_block
 
 cdef struct lists:
     entry* entries
-    Py_ssize_t* first           # list r starts at entries[first[r]]
+    Py_ssize_t room             # list r begins at entries[r·room]
 
 
-ctypedef const entry* (*list_product_t)(const entry* e, lane_int end, const real* panel,
-                                        Py_ssize_t panel_row, const real* start,
-                                        real* c) noexcept nogil
+cdef struct pair:               # two panels side by side: numbers from one's row to the other's
+    Py_ssize_t panel, start, c
 
 
-cdef inline const entry* list_product(const entry* e, lane_int end, const real* panel,
-                                      Py_ssize_t panel_row, const real* start, real* c,
-                                      int n_vectors) noexcept nogil:
-    """One row of C from the entries below index `end`; returns the first entry not used."""
-    cdef vec sums[4]
+cdef inline const entry* list_row(const entry* e, lane_int end, const real* panel,
+                                  Py_ssize_t panel_row, const real* start, real* c, pair far,
+                                  int n_vectors) noexcept nogil:
+    """One row of C from the entries below index `end`; returns the first entry not used.
+
+    `n_vectors` is a constant where it is called: one panel's, or the eight of two full panels
+    (`far`), whose eight sums hide the latency of two fused multiply-adds a cycle.
+    """
+    cdef vec sums[8]
     cdef vec value
     cdef const real* row
+    cdef const real* far_row
     cdef int j
     for j in range(n_vectors):
-        sums[j] = load(start + j * WIDTH)
+        sums[j] = load(start + (j * WIDTH if j < 4 else far.start + (j - 4) * WIDTH))
     while e.index < end:
-        row = panel + e.index * panel_row
+        row = opaque(panel + e.index * panel_row)
+        far_row = opaque(row + far.panel)
         value = splat(e.value)
         for j in range(n_vectors):
-            sums[j] = fused(value, load(row + j * WIDTH), sums[j])
+            sums[j] = fused(value, load(row + j * WIDTH if j < 4
+                                        else far_row + (j - 4) * WIDTH), sums[j])
         e += 1
     for j in range(n_vectors):
-        store(c + j * WIDTH, sums[j])
+        store(c + (j * WIDTH if j < 4 else far.c + (j - 4) * WIDTH), sums[j])
     return e
 
 
-cdef inline const entry* list_product_1(const entry* e, lane_int end, const real* panel,
-                                        Py_ssize_t panel_row, const real* start,
-                                        real* c) noexcept nogil:
-    return list_product(e, end, panel, panel_row, start, c, 1)
+cdef inline void list_rows(const entry** cursors, lane_int end, const real* panel,
+                           Py_ssize_t panel_row, const real* start, Py_ssize_t start_row,
+                           real* c, Py_ssize_t c_row, Py_ssize_t n_rows, pair far,
+                           int n_vectors) noexcept nogil:
+    cdef Py_ssize_t r
+    for r in range(n_rows):
+        cursors[r] = list_row(cursors[r], end, panel, panel_row, start, c, far, n_vectors)
+        start += start_row
+        c += c_row
 
 
-cdef inline const entry* list_product_2(const entry* e, lane_int end, const real* panel,
-                                        Py_ssize_t panel_row, const real* start,
-                                        real* c) noexcept nogil:
-    return list_product(e, end, panel, panel_row, start, c, 2)
-
-
-cdef inline const entry* list_product_3(const entry* e, lane_int end, const real* panel,
-                                        Py_ssize_t panel_row, const real* start,
-                                        real* c) noexcept nogil:
-    return list_product(e, end, panel, panel_row, start, c, 3)
-
-
-cdef inline const entry* list_product_4(const entry* e, lane_int end, const real* panel,
-                                        Py_ssize_t panel_row, const real* start,
-                                        real* c) noexcept nogil:
-    return list_product(e, end, panel, panel_row, start, c, 4)
-
-
-cdef inline list_product_t list_product_of(int n_vectors) noexcept nogil:
-    """The list product for a panel of so many vectors."""
-    if n_vectors == 1:
-        return list_product_1
-    if n_vectors == 2:
-        return list_product_2
-    if n_vectors == 3:
-        return list_product_3
-    return list_product_4
+cdef inline void list_product(const entry** cursors, lane_int end, const real* panel,
+                              Py_ssize_t panel_row, const real* start, Py_ssize_t start_row,
+                              real* c, Py_ssize_t c_row, Py_ssize_t n_rows, pair far,
+                              int n_vectors) noexcept nogil:
+    """n_rows rows of C from the entries below `end`, each list from its cursor on."""
+    if n_vectors == 8:
+        list_rows(cursors, end, panel, panel_row, start, start_row, c, c_row, n_rows, far, 8)
+    elif n_vectors == 4:
+        list_rows(cursors, end, panel, panel_row, start, start_row, c, c_row, n_rows, far, 4)
+    elif n_vectors == 3:
+        list_rows(cursors, end, panel, panel_row, start, start_row, c, c_row, n_rows, far, 3)
+    elif n_vectors == 2:
+        list_rows(cursors, end, panel, panel_row, start, start_row, c, c_row, n_rows, far, 2)
+    else:
+        list_rows(cursors, end, panel, panel_row, start, start_row, c, c_row, n_rows, far, 1)
 
 
 cdef inline Py_ssize_t list_block(Py_ssize_t n_sum, int n_vectors) noexcept nogil:
@@ -84,27 +83,25 @@ cdef inline Py_ssize_t list_block(Py_ssize_t n_sum, int n_vectors) noexcept nogi
     return even_block(n_sum, LIST_BLOCK_BYTES // (n_vectors * WIDTH * <int>sizeof(real)))
 
 
-cdef inline void blocked_list_product(list_product_t multiply, const entry* entries,
-                                      const Py_ssize_t* lists_first, const entry** cursors,
-                                      Py_ssize_t n_sum,
+cdef inline void blocked_list_product(const lists* x, Py_ssize_t first,
+                                      const entry** cursors, Py_ssize_t n_sum,
                                       const real* panel, Py_ssize_t panel_row,
-                                      Py_ssize_t block,
                                       const real* start, Py_ssize_t start_row,
-                                      real* c, Py_ssize_t c_row,
-                                      Py_ssize_t n_rows) noexcept nogil:
-    """n_rows rows of C; `cursors` (scratch) remember where each list's next block begins."""
-    cdef Py_ssize_t r, s = 0
+                                      real* c, Py_ssize_t c_row, Py_ssize_t n_rows,
+                                      pair far, int n_vectors) noexcept nogil:
+    """n_rows rows of C from the lists first, first + 1, …"""
+    cdef Py_ssize_t r, s = 0, block = list_block(n_sum, n_vectors)
     for r in range(n_rows):
-        cursors[r] = entries + lists_first[r]
+        cursors[r] = x.entries + (first + r) * x.room
     while True:
         s += block
-        for r in range(n_rows):
-            cursors[r] = multiply(cursors[r], <lane_int>min(s, n_sum), panel, panel_row,
-                                  start + r * start_row, c + r * c_row)
+        list_product(cursors, <lane_int>min(s, n_sum), panel, panel_row, start, start_row,
+                     c, c_row, n_rows, far, n_vectors)
         if s >= n_sum:
             return
         start = c
         start_row = c_row
+        far.start = far.c
 
 
 cdef inline Py_ssize_t compress_row(const real* values, Py_ssize_t n, entry* e) noexcept nogil:
@@ -117,49 +114,21 @@ cdef inline Py_ssize_t compress_row(const real* values, Py_ssize_t n, entry* e) 
     return n_found
 
 
-cdef inline const entry* seek(const entry* e, const entry* end, Py_ssize_t index) noexcept nogil:
-    """The first entry of the list [e, end) whose index is not below `index`."""
-    cdef const entry* middle
-    while e < end:
-        middle = e + (end - e) // 2
-        if middle.index < index:
-            e = middle + 1
-        else:
-            end = middle
-    return e
-
-
-cdef inline void columns_from_rows(lists* rows, const Py_ssize_t* n_entries, Py_ssize_t n_rows,
-                                   Py_ssize_t k0, Py_ssize_t k1, const entry** cursors,
-                                   Py_ssize_t* fill, lists* columns) noexcept nogil:
-    """Lists k0…k1 by column from the lists by row: a counting sort, stable in the row.
-
-    Their place begins after every entry (and end mark) of the columns before k0, so threads
-    that own different columns write apart.  `cursors` and `fill` are scratch.
-    """
-    cdef Py_ssize_t r, k, place = k0
+cdef inline void columns_from_rows(const lists* rows, Py_ssize_t n_rows, Py_ssize_t k0,
+                                   Py_ssize_t k1, entry** fill, lists* columns) noexcept nogil:
+    """Lists k0 … k1 by column from the lists by row; `fill` is scratch for n_columns."""
+    cdef Py_ssize_t r, k
     cdef const entry* e
-    for r in range(n_rows):
-        e = rows.entries + rows.first[r]
-        cursors[r] = seek(e, e + n_entries[r], k0)
-        place += cursors[r] - e
     for k in range(k0, k1):
-        fill[k] = 0
+        fill[k] = columns.entries + k * columns.room
     for r in range(n_rows):
-        e = cursors[r]
+        e = rows.entries + r * rows.room
+        while e.index < k0:
+            e += 1
         while e.index < k1:
+            fill[e.index].index = <lane_int>r
+            fill[e.index].value = e.value
             fill[e.index] += 1
             e += 1
     for k in range(k0, k1):
-        columns.first[k] = place
-        place += fill[k] + 1
-        fill[k] = columns.first[k]
-    for r in range(n_rows):
-        e = cursors[r]
-        while e.index < k1:
-            columns.entries[fill[e.index]].index = <lane_int>r
-            columns.entries[fill[e.index]].value = e.value
-            fill[e.index] += 1
-            e += 1
-    for k in range(k0, k1):
-        columns.entries[fill[k]].index = LAST_INDEX
+        fill[k].index = LAST_INDEX

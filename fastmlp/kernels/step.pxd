@@ -4,31 +4,25 @@ Every thread runs these functions on its part; a barrier stands wherever one thr
 another wrote.  A batch larger than the workspace passes in chunks of rows, its gradient
 carried on in the same accumulators, so the chunks leave no trace in the bits.
 """
-from .dense cimport forward, gradient_target, hidden_delta, weight_gradient
+from .dense cimport forward, gradient_target, hidden_delta, own_inputs, weight_gradient
 from .inputs cimport examples, prefetch_row, read_dense, read_list, targets
 from .losses cimport output_activation, output_delta
 from .panels cimport cut, layer, matrix, panel_count
 from .rows cimport columns_from_rows, compress_row
 from .team cimport barrier, team
 from .vector cimport TILE_ROWS_4, real
-from .workspace cimport level, skipping, workspace
+from .workspace cimport (DELTA, FORWARD, GATHERING, GRADIENT, LISTING, OUTPUT, WAITING, lap, level,
+                         scratch, skipping, workspace)
 
 cdef enum:
     REMEASURE = 16              # a matrix found dense is looked at again after so many batches
-
-# Lists cost less than the dense tile up to here (measured break-even 0.79; see README.md).
-cdef extern from *:
-    """
-    #define MOST_DENSITY 0.75
-    """
-    const double MOST_DENSITY
-
 
 cdef struct network:
     int n_layers
     layer* layers
     real* parameters
     int loss
+    double most_density         # up to which lists of non-zeros cost less than the dense tile
 
 
 cdef struct batch:              # the examples first … first + n of a pass
@@ -46,64 +40,65 @@ cdef inline Py_ssize_t row_of(const batch* b, Py_ssize_t i) noexcept nogil:
 
 
 cdef inline void gather(workspace* w, const batch* b, Py_ssize_t done, Py_ssize_t m,
-                        int part, int n_parts) noexcept nogil:
-    """a(1): this thread's rows of the chunk; rows of the chunk after it are asked for."""
-    cdef Py_ssize_t r, ahead
+                        team* threads, int part, int n_parts) noexcept nogil:
+    """a(1), the rows of the chunk: as lists of one's own, or written out together."""
+    cdef Py_ssize_t r
     cdef level* v = &w.levels[0]
-    for r in range(m * part // n_parts, m * (part + 1) // n_parts):
-        if v.zeros.used:
-            v.zeros.n_entries[r] = read_list(b.x, row_of(b, done + r), w.threads[part].row,
-                                             v.zeros.rows.entries + v.zeros.rows.first[r])
-        else:
+    cdef skipping* s = &w.threads[part].zeros[0]
+    if s.used:
+        for r in range(m):
+            read_list(b.x, row_of(b, done + r), w.threads[part].row,
+                      s.rows.entries + r * s.rows.room)
+    else:
+        for r in range(m * part // n_parts, m * (part + 1) // n_parts):
             read_dense(b.x, row_of(b, done + r), v.a.values + r * v.a.stride)
-        ahead = done + r + m
-        if b.first + ahead < b.n_pass:
-            prefetch_row(b.x, row_of(b, ahead))
+    # ask for this thread's share of the chunk behind it
+    for r in range(done + m + m * part // n_parts, done + m + m * (part + 1) // n_parts):
+        if b.first + r < b.n_pass:
+            prefetch_row(b.x, row_of(b, r))
+    lap(w, part, GATHERING, 0)
+    if not s.used:
+        barrier(threads, n_parts)
+        lap(w, part, WAITING, 0)
 
 
 cdef inline void find_zeros(skipping* s, const matrix* a, Py_ssize_t n, Py_ssize_t m,
-                            long long number, team* threads, int part,
-                            int n_parts) noexcept nogil:
-    """Lists of a batch matrix by row, where they pay; measured by making them.
-
-    All threads reach the same answer: the counts are complete after the barrier.
-    """
+                            long long number, double most_density) noexcept nogil:
+    """Lists of a batch matrix by row, where they pay; measured by making them."""
     cdef Py_ssize_t r, n_found = 0
     if not s.possible or not (s.used or number % REMEASURE == 0):
         return
-    for r in range(m * part // n_parts, m * (part + 1) // n_parts):
-        s.n_entries[r] = compress_row(a.values + r * a.stride, n,
-                                      s.rows.entries + s.rows.first[r])
-    barrier(threads, n_parts)
     for r in range(m):
-        n_found += s.n_entries[r]
-    s.used = n_found < MOST_DENSITY * m * n
+        n_found += compress_row(a.values + r * a.stride, n, s.rows.entries + r * s.rows.room)
+    s.used = n_found < most_density * m * n
 
 
-cdef inline void list_columns(level* v, workspace* w, Py_ssize_t m, int part,
-                              int n_parts) noexcept nogil:
-    """Lists of a(l) by column, for the weight gradient: this thread's columns."""
-    if v.zeros.used:
-        columns_from_rows(&v.zeros.rows, v.zeros.n_entries, m, v.n * part // n_parts,
-                          v.n * (part + 1) // n_parts, w.threads[part].cursors,
-                          v.zeros.fill, &v.zeros.columns)
+cdef inline void list_columns(const layer* L, skipping* s, scratch* own, Py_ssize_t m,
+                              int part, int n_parts) noexcept nogil:
+    """Lists of a(l) by column, for this thread's part of the weight gradient."""
+    cdef Py_ssize_t first, last
+    if s.used:
+        own_inputs(L, part, n_parts, &first, &last)
+        columns_from_rows(&s.rows, m, first, last, own.fill, &s.columns)
 
 
-cdef inline void forward_pass(const network* net, workspace* w, Py_ssize_t m, bint backward,
+cdef inline void forward_pass(const network* net, workspace* w, Py_ssize_t m,
                               long long number, team* threads, int part,
                               int n_parts) noexcept nogil:
     """Step 1: z(l+1) = W(l) a(l) + b(l), a(l+1) = f(z(l+1)); the output layer's z is left."""
     cdef int l
+    cdef scratch* own = &w.threads[part]
     for l in range(net.n_layers):
         if l > 0:
-            find_zeros(&w.levels[l].zeros, &w.levels[l].a, w.levels[l].n, m, number, threads,
-                       part, n_parts)
-        if backward:
-            list_columns(&w.levels[l], w, m, part, n_parts)
-        forward(&net.layers[l], net.parameters, &w.levels[l], &w.levels[l + 1],
-                &w.threads[part], m, l + 1 < net.n_layers, part, n_parts)
+            find_zeros(&own.zeros[l], &w.levels[l].a, w.levels[l].n, m, number,
+                       net.most_density)
+            lap(w, part, LISTING, l)
+        forward(&net.layers[l], net.parameters, &w.levels[l], &w.levels[l + 1], &own.zeros[l],
+                own, m, l + 1 < net.n_layers, part, n_parts)
+        lap(w, part, FORWARD, l)
         if l + 1 < net.n_layers or panel_count(net.layers[l].n_out) > 1:
             barrier(threads, n_parts)
+            lap(w, part, WAITING, l)
 
 
 cdef inline void output_deltas(const network* net, workspace* w, const batch* b,
@@ -133,6 +128,7 @@ cdef inline void output_deltas(const network* net, workspace* w, const batch* b,
             w.costs[r] *= weight
             for j in range(L.n_out):
                 delta[j] *= weight
+    lap(w, part, OUTPUT, net.n_layers - 1)
 
 
 cdef inline void hidden_deltas(const network* net, workspace* w, Py_ssize_t m, int lowest,
@@ -140,12 +136,21 @@ cdef inline void hidden_deltas(const network* net, workspace* w, Py_ssize_t m, i
                                int n_parts) noexcept nogil:
     """Step 3: δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l)), from the last hidden level down to `lowest`."""
     cdef int l
+    cdef const skipping* listed
+    cdef scratch* own = &w.threads[part]
     for l in range(net.n_layers - 1, lowest - 1, -1):
-        find_zeros(&w.levels[l + 1].delta_zeros, &w.levels[l + 1].delta, w.levels[l + 1].n, m,
-                   number, threads, part, n_parts)
-        hidden_delta(&net.layers[l], net.parameters, &w.levels[l], &w.levels[l + 1],
-                     &w.threads[part], w.zeros, m, part, n_parts)
+        if l + 1 < net.n_layers:
+            find_zeros(&own.delta_zeros[l + 1], &w.levels[l + 1].delta, w.levels[l + 1].n, m,
+                       number, net.most_density)
+            lap(w, part, LISTING, l)
+            listed = &own.delta_zeros[l + 1]
+        else:
+            listed = &own.delta_zeros[0]    # never used: every output has its delta
+        hidden_delta(&net.layers[l], net.parameters, &w.levels[l], &w.levels[l + 1], listed,
+                     own, w.zeros, m, part, n_parts)
+        lap(w, part, DELTA, l)
         barrier(threads, n_parts)
+        lap(w, part, WAITING, l)
 
 
 cdef inline bint gradients(const network* net, workspace* w, Py_ssize_t m, gradient_target* g,
@@ -153,7 +158,11 @@ cdef inline bint gradients(const network* net, workspace* w, Py_ssize_t m, gradi
     """Steps 4 to 6: Σ δ(l+1) a(l)ᵀ over the examples, their mean + λW, the update."""
     cdef int l
     cdef bint bad = False
+    cdef scratch* own = &w.threads[part]
     for l in range(net.n_layers):
-        bad |= weight_gradient(&net.layers[l], &w.levels[l], &w.levels[l + 1],
-                               &w.threads[part], w.zeros, m, g, part, n_parts)
+        list_columns(&net.layers[l], &own.zeros[l], own, m, part, n_parts)
+        lap(w, part, LISTING, l)
+        bad |= weight_gradient(&net.layers[l], &w.levels[l], &w.levels[l + 1], &own.zeros[l],
+                               own, w.zeros, m, g, part, n_parts)
+        lap(w, part, GRADIENT, l)
     return bad

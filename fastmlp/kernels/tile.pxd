@@ -18,12 +18,6 @@ rows, the panels or the sum are cut never changes a bit.
 from .vector cimport (DENSE_BLOCK_BYTES, TILE_ROWS_1, TILE_ROWS_2, TILE_ROWS_3, TILE_ROWS_4,
                       WIDTH, fused, load, real, splat, store, vec)
 
-ctypedef void (*product_t)(const real* x, Py_ssize_t x_row, Py_ssize_t x_step,
-                           Py_ssize_t n_sum, const real* panel, Py_ssize_t panel_row,
-                           const real* start, Py_ssize_t start_row,
-                           real* c, Py_ssize_t c_row, Py_ssize_t n_rows) noexcept nogil
-
-
 cdef inline void tile(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py_ssize_t n_sum,
                       const real* panel, Py_ssize_t panel_row,
                       const real* start, Py_ssize_t start_row,
@@ -52,11 +46,11 @@ cdef inline void tile(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py_ssi
             store(c + r * c_row + j * WIDTH, sums[r][j])
 
 
-cdef inline void product(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py_ssize_t n_sum,
-                         const real* panel, Py_ssize_t panel_row,
-                         const real* start, Py_ssize_t start_row,
-                         real* c, Py_ssize_t c_row, Py_ssize_t n_rows,
-                         int tile_rows, int n_vectors) noexcept nogil:
+cdef inline void tiles(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py_ssize_t n_sum,
+                       const real* panel, Py_ssize_t panel_row,
+                       const real* start, Py_ssize_t start_row,
+                       real* c, Py_ssize_t c_row, Py_ssize_t n_rows,
+                       int tile_rows, int n_vectors) noexcept nogil:
     """All rows: full tiles, then the rest in tiles of 4, 2 and 1 rows."""
     cdef Py_ssize_t r = 0
     while r + tile_rows <= n_rows:
@@ -76,60 +70,37 @@ cdef inline void product(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py_
              start + r * start_row, start_row, c + r * c_row, c_row, 1, n_vectors)
 
 
-cdef inline void product_1(const real* x, Py_ssize_t x_row, Py_ssize_t x_step,
-                           Py_ssize_t n_sum, const real* panel, Py_ssize_t panel_row,
-                           const real* start, Py_ssize_t start_row,
-                           real* c, Py_ssize_t c_row, Py_ssize_t n_rows) noexcept nogil:
-    product(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
-            TILE_ROWS_1, 1)
+cdef inline void product(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py_ssize_t n_sum,
+                         const real* panel, Py_ssize_t panel_row,
+                         const real* start, Py_ssize_t start_row,
+                         real* c, Py_ssize_t c_row, Py_ssize_t n_rows,
+                         int n_vectors) noexcept nogil:
+    """The contract above, for a panel of 1 to 4 vectors."""
+    if n_vectors == 4:
+        tiles(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
+              TILE_ROWS_4, 4)
+    elif n_vectors == 3:
+        tiles(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
+              TILE_ROWS_3, 3)
+    elif n_vectors == 2:
+        tiles(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
+              TILE_ROWS_2, 2)
+    else:
+        tiles(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
+              TILE_ROWS_1, 1)
 
 
-cdef inline void product_2(const real* x, Py_ssize_t x_row, Py_ssize_t x_step,
-                           Py_ssize_t n_sum, const real* panel, Py_ssize_t panel_row,
-                           const real* start, Py_ssize_t start_row,
-                           real* c, Py_ssize_t c_row, Py_ssize_t n_rows) noexcept nogil:
-    product(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
-            TILE_ROWS_2, 2)
-
-
-cdef inline void product_3(const real* x, Py_ssize_t x_row, Py_ssize_t x_step,
-                           Py_ssize_t n_sum, const real* panel, Py_ssize_t panel_row,
-                           const real* start, Py_ssize_t start_row,
-                           real* c, Py_ssize_t c_row, Py_ssize_t n_rows) noexcept nogil:
-    product(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
-            TILE_ROWS_3, 3)
-
-
-cdef inline void product_4(const real* x, Py_ssize_t x_row, Py_ssize_t x_step,
-                           Py_ssize_t n_sum, const real* panel, Py_ssize_t panel_row,
-                           const real* start, Py_ssize_t start_row,
-                           real* c, Py_ssize_t c_row, Py_ssize_t n_rows) noexcept nogil:
-    product(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
-            TILE_ROWS_4, 4)
-
-
-cdef inline product_t product_of(int n_vectors) noexcept nogil:
-    """The product for a panel of so many vectors."""
-    if n_vectors == 1:
-        return product_1
-    if n_vectors == 2:
-        return product_2
-    if n_vectors == 3:
-        return product_3
-    return product_4
-
-
-cdef inline void blocked_product(product_t multiply,
-                                 const real* x, Py_ssize_t x_row, Py_ssize_t x_step,
+cdef inline void blocked_product(const real* x, Py_ssize_t x_row, Py_ssize_t x_step,
                                  Py_ssize_t n_sum, const real* panel, Py_ssize_t panel_row,
-                                 Py_ssize_t block, const real* start, Py_ssize_t start_row,
-                                 real* c, Py_ssize_t c_row, Py_ssize_t n_rows) noexcept nogil:
+                                 const real* start, Py_ssize_t start_row,
+                                 real* c, Py_ssize_t c_row, Py_ssize_t n_rows,
+                                 int n_vectors) noexcept nogil:
     """The same product, its sum cut into blocks of P that stay in L1 for all rows."""
-    cdef Py_ssize_t s = 0, n
+    cdef Py_ssize_t s = 0, n, block = dense_block(n_sum, n_vectors)
     while True:
         n = min(block, n_sum - s)
-        multiply(x + s * x_step, x_row, x_step, n, panel + s * panel_row, panel_row,
-                 start, start_row, c, c_row, n_rows)
+        product(x + s * x_step, x_row, x_step, n, panel + s * panel_row, panel_row,
+                start, start_row, c, c_row, n_rows, n_vectors)
         s += n
         if s >= n_sum:
             return

@@ -65,7 +65,7 @@ typedef struct {
  * rows and wants it in L1; a list reads a part of it once a row and minds the number of
  * blocks more (a block is one mispredicted loop end), so its own is larger. */
 #define DENSE_BLOCK_BYTES 32768
-#define LIST_BLOCK_BYTES 65536
+#define LIST_BLOCK_BYTES 32768
 
 /* ---------------------------------------------------------------- the type and its basics */
 #if VECTOR_BYTES > 0
@@ -253,6 +253,28 @@ INLINE int compress(vec x, lane_int index, entry *list) {
 #endif
 }
 
+/* Entries from WIDTH indices and values kept apart. */
+INLINE void join(const uint16_t *indices, vec values, entry *list) {
+#if VECTOR_BYTES == 64 && !REAL_IS_DOUBLE
+    __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)indices));
+    const __m512i low =
+        _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const __m512i high =
+        _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    __m512i v = _mm512_castps_si512(values);
+    _mm512_storeu_si512(list, _mm512_permutex2var_epi32(wide, low, v));
+    _mm512_storeu_si512(list + 8, _mm512_permutex2var_epi32(wide, high, v));
+#elif VECTOR_BYTES > 0
+    for (int lane = 0; lane < WIDTH; lane++) {
+        list[lane].index = indices[lane];
+        list[lane].value = values[lane];
+    }
+#else
+    list->index = *indices;
+    list->value = values;
+#endif
+}
+
 /* WIDTH bytes as numbers 0…255. */
 INLINE vec load_bytes(const unsigned char *p) {
 #if VECTOR_BYTES == 64 && !REAL_IS_DOUBLE
@@ -266,6 +288,15 @@ INLINE vec load_bytes(const unsigned char *p) {
 #else
     return (real)*p;
 #endif
+}
+
+/* The same address, as one the compiler knows nothing of: it stays one register and is not
+ * taken apart into a sum for each of its uses. */
+INLINE const real *opaque(const real *p) {
+#if defined(__GNUC__)
+    __asm__("" : "+r"(p));
+#endif
+    return p;
 }
 
 INLINE void prefetch(const void *p) {

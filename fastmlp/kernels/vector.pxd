@@ -34,7 +34,9 @@ cdef extern from "vector.h" nogil:
     void transpose_block(const real* source, Py_ssize_t source_row, real* target,
                          Py_ssize_t target_row)
     int compress(vec x, lane_int index, entry* list)
+    void join(const unsigned short* indices, vec values, entry* list)
     vec load_bytes(const unsigned char* p)
+    const real* opaque(const real* p)
     void prefetch(const void* p)
     unsigned long long flush_denormals()
     void restore_denormals(unsigned long long old)

@@ -1,38 +1,47 @@
 """The whole memory map of a pass: one block, laid out once, nothing allocated inside.
 
 For a chunk of m examples and each layer l: a(l) and δ(l) as matrices (δ(l)'s place holds
-f'(z(l)) from the forward pass until the hidden delta overwrites it), and, where zeros can be
-skipped, their lists of non-zeros by row and by column.  Each thread has scratch of its own.
+f'(z(l)) from the forward pass until the hidden delta overwrites it).  Each thread has scratch
+of its own, with its own lists of non-zeros where they can pay: to make them twice costs less
+than to pull them over from the other core's cache.  The memory comes zeroed.
 """
-from libc.string cimport memset
-from .inputs cimport examples
 from .panels cimport layer, matrix, padded, panel_columns, row_stride
 from .rows cimport lists
+from .team cimport seconds_now
 from .vector cimport LIST_BLOCK_BYTES, WIDTH, entry, real
 
 cdef enum:
     GRADIENT_ROWS = 64          # rows of a weight panel whose gradient is formed at a time
 
-cdef struct skipping:           # the lists of one batch matrix, and whether they pay
+cdef enum phase:                # what thread 0's time is booked on
+    GATHERING
+    LISTING
+    FORWARD
+    OUTPUT
+    DELTA
+    GRADIENT
+    WAITING
+    N_PHASES
+
+cdef struct skipping:           # one thread's lists of a batch matrix, and whether they pay
     bint possible               # zeros can occur and the product behind is wide enough
     bint used                   # by the last batch
     lists rows, columns
-    Py_ssize_t* n_entries       # of each row
-    Py_ssize_t* fill            # scratch of the counting sort
 
 
-cdef struct level:              # l = 0 (input) … n_layers (output)
+cdef struct level:              # l = 0 (input) … n_layers (output), shared by all threads
     Py_ssize_t n
     matrix a, delta
-    skipping zeros              # of a(l)
-    skipping delta_zeros        # of δ(l)
 
 
 cdef struct scratch:            # of one thread
     real* packed                # a block of Wᵀ
     real* block                 # a block of δ or of a gradient, before it is finished
     real* row                   # one example
-    const entry** cursors
+    const entry** cursors       # into lists
+    entry** fill
+    skipping* zeros             # of a(l), by level
+    skipping* delta_zeros       # of δ(l), by level
 
 
 cdef struct workspace:
@@ -41,8 +50,20 @@ cdef struct workspace:
     bint input_delta            # δ of the input is wanted too
     level* levels
     scratch* threads
-    real* zeros                 # one panel row
+    skipping* lists             # every thread's, one behind the other
+    real* zeros                 # a row of two panels
     double* costs               # of each example
+    double* laps                # seconds of thread 0 by phase and layer: see `lap`
+    double lap_start
+
+
+cdef inline void lap(workspace* w, int part, phase p, int l) noexcept nogil:
+    """Book the time since the last call on phase p of layer l."""
+    cdef double now
+    if part == 0:
+        now = seconds_now()
+        w.laps[<int>p * w.n_layers + l] += now - w.lap_start
+        w.lap_start = now
 
 
 cdef inline void* take(char* base, Py_ssize_t* used, Py_ssize_t size) noexcept nogil:
@@ -52,61 +73,62 @@ cdef inline void* take(char* base, Py_ssize_t* used, Py_ssize_t size) noexcept n
     return NULL if base == NULL else base + place
 
 
-cdef inline void lay_lists(skipping* s, char* base, Py_ssize_t* used, Py_ssize_t n_rows,
-                           Py_ssize_t n_columns, Py_ssize_t most_in_row,
-                           bint by_column) noexcept nogil:
-    cdef Py_ssize_t r, room = most_in_row + WIDTH + 1
-    s.rows.entries = <entry*>take(base, used, n_rows * room * <Py_ssize_t>sizeof(entry))
-    s.rows.first = <Py_ssize_t*>take(base, used, n_rows * <Py_ssize_t>sizeof(Py_ssize_t))
-    s.n_entries = <Py_ssize_t*>take(base, used, n_rows * <Py_ssize_t>sizeof(Py_ssize_t))
-    if base != NULL:
-        for r in range(n_rows):
-            s.rows.first[r] = r * room
-    if by_column:
-        s.columns.entries = <entry*>take(
-            base, used, (n_rows * most_in_row + n_columns) * <Py_ssize_t>sizeof(entry))
-        s.columns.first = <Py_ssize_t*>take(base, used, n_columns * <Py_ssize_t>sizeof(Py_ssize_t))
-        s.fill = <Py_ssize_t*>take(base, used, n_columns * <Py_ssize_t>sizeof(Py_ssize_t))
+cdef inline lists lay_lists(char* base, Py_ssize_t* used, Py_ssize_t n,
+                            Py_ssize_t room) noexcept nogil:
+    cdef lists x
+    x.room = room
+    x.entries = <entry*>take(base, used, n * room * <Py_ssize_t>sizeof(entry))
+    return x
 
 
-cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, int n_layers,
-                               Py_ssize_t n_rows, int n_threads, Py_ssize_t most_in_row,
+cdef inline void lay_thread(workspace* w, scratch* own, Py_ssize_t* used, Py_ssize_t widest,
+                            Py_ssize_t most_in_row, bint backward, char* base) noexcept nogil:
+    """One thread's scratch; `possible` of its lists is set beforehand."""
+    cdef Py_ssize_t size = sizeof(real), n, rows = max(w.n_rows, <Py_ssize_t>GRADIENT_ROWS)
+    cdef int l
+    cdef skipping* s
+    own.packed = <real*>take(base, used, LIST_BLOCK_BYTES + WIDTH * 2 * panel_columns() * size)
+    own.block = <real*>take(base, used, rows * 2 * panel_columns() * size)
+    own.row = <real*>take(base, used, widest * size)
+    own.cursors = <const entry**>take(base, used, rows * <Py_ssize_t>sizeof(entry*))
+    own.fill = <entry**>take(base, used, widest * <Py_ssize_t>sizeof(entry*))
+    for l in range(w.n_layers):
+        n = w.levels[l].n
+        s = &own.zeros[l]
+        if s.possible:
+            # room for the vector that compress writes behind the last entry
+            s.rows = lay_lists(base, used, w.n_rows,
+                               (most_in_row if l == 0 else padded(n)) + WIDTH + 1)
+            if backward:
+                s.columns = lay_lists(base, used, n, w.n_rows + 1)
+        s = &own.delta_zeros[l]
+        if s.possible and backward:
+            s.rows = lay_lists(base, used, w.n_rows, padded(n) + WIDTH + 1)
+
+
+cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t most_in_row,
                                bint backward, char* base) noexcept nogil:
     """Set every pointer into `base` (NULL: only count); returns the bytes needed.
 
-    `possible` and `used` of the levels and `w.input_delta` are set before.
+    Capacity, counts, flags and each thread's `possible` and `used` are set beforehand.
     """
     cdef Py_ssize_t used = 0, n, widest = 0, size = sizeof(real)
     cdef int l, t
     cdef level* v
-    w.n_rows = n_rows
-    w.n_layers = n_layers
-    w.n_threads = n_threads
-    for l in range(n_layers + 1):
+    for l in range(w.n_layers + 1):
         v = &w.levels[l]
         n = layers[0].n_in if l == 0 else layers[l - 1].n_out
         v.n = n
         widest = max(widest, row_stride(n))
         v.a.stride = v.delta.stride = row_stride(n)
-        if l > 0 or not v.zeros.used:   # an input read as lists is never written out
-            v.a.values = <real*>take(base, &used, n_rows * v.a.stride * size)
+        # an input read as lists is never written out
+        if l > 0 or not w.threads[0].zeros[0].used:
+            v.a.values = <real*>take(base, &used, w.n_rows * v.a.stride * size)
         if l > 0 or w.input_delta:
-            v.delta.values = <real*>take(base, &used, n_rows * v.delta.stride * size)
-        if v.zeros.possible:
-            lay_lists(&v.zeros, base, &used, n_rows, n,
-                      most_in_row if l == 0 else padded(n), backward)
-        if backward and v.delta_zeros.possible:
-            lay_lists(&v.delta_zeros, base, &used, n_rows, n, padded(n), False)
-    w.zeros = <real*>take(base, &used, panel_columns() * size)
-    w.costs = <double*>take(base, &used, n_rows * <Py_ssize_t>sizeof(double))
-    for t in range(n_threads):
-        w.threads[t].packed = <real*>take(base, &used,
-                                          LIST_BLOCK_BYTES + WIDTH * panel_columns() * size)
-        w.threads[t].block = <real*>take(
-            base, &used, max(n_rows, <Py_ssize_t>GRADIENT_ROWS) * panel_columns() * size)
-        w.threads[t].row = <real*>take(base, &used, widest * size)
-        w.threads[t].cursors = <const entry**>take(
-            base, &used, max(n_rows, <Py_ssize_t>GRADIENT_ROWS) * <Py_ssize_t>sizeof(entry*))
-    if base != NULL:
-        memset(w.zeros, 0, panel_columns() * size)
+            v.delta.values = <real*>take(base, &used, w.n_rows * v.delta.stride * size)
+    w.zeros = <real*>take(base, &used, 2 * panel_columns() * size)
+    w.costs = <double*>take(base, &used, w.n_rows * <Py_ssize_t>sizeof(double))
+    w.laps = <double*>take(base, &used, N_PHASES * w.n_layers * <Py_ssize_t>sizeof(double))
+    for t in range(w.n_threads):
+        lay_thread(w, &w.threads[t], &used, widest, most_in_row, backward, base)
     return used

@@ -1,0 +1,62 @@
+"""fastmlp: multilayer perceptrons trained by explicit vector kernels.
+
+    net = fastmlp.MLP((784, 256, 256, 10))
+    history = net.fit(X, y, epochs=15, optimizer=fastmlp.Adam(0.001))
+    labels = net.predict(X_test)
+
+The modules `activations`, `callbacks`, `initializers`, `losses`, `optimizers` and `schedules` hold
+what a network can be made of; `steps` is the training step to read, `reference` the same network in
+plain NumPy; `datasets` brings data.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from . import activations, callbacks, initializers, losses, optimizers, schedules
+from .callbacks import Callback, Checkpoint, EarlyStopping
+from .history import History
+from .network import MLP
+from .optimizers import Adam, AdamW, GradientDescent, RMSprop
+from .saving import load
+from .threads import get_num_threads, set_num_threads, show_config
+from .training import TrainingDiverged
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MLP",
+    "Adam",
+    "AdamW",
+    "Callback",
+    "Checkpoint",
+    "EarlyStopping",
+    "GradientDescent",
+    "History",
+    "RMSprop",
+    "TrainingDiverged",
+    "activations",
+    "callbacks",
+    "datasets",
+    "get_num_threads",
+    "initializers",
+    "load",
+    "losses",
+    "optimizers",
+    "reference",
+    "schedules",
+    "set_num_threads",
+    "show_config",
+    "steps",
+]
+
+LAZY = ("datasets", "reference", "steps")  # loaded where they are first used
+
+
+def __getattr__(name: str) -> Any:
+    if name in LAZY:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *LAZY})

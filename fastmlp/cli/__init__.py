@@ -1,0 +1,84 @@
+"""The command ``fastmlp``: one module for each of its subcommands.
+
+A subcommand's module has a docstring whose first line is its help, `EXAMPLES`, `add_options` and
+`run`. This file joins them and turns what can go wrong into one line and an exit code:
+0 done, 1 failed, 2 wrong usage or input, 130 interrupted.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import fastmlp
+
+from . import info, predict, report, train
+
+COMMANDS = {"report": report, "train": train, "predict": predict, "info": info}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose error is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def build_parser() -> Parser:
+    """Return the parser of the whole command line."""
+    parser = Parser(
+        prog="fastmlp",
+        description="Train multilayer perceptrons, fast.",
+        epilog="fastmlp COMMAND --help tells more about a command, with examples.",
+    )
+    parser.add_argument("--version", action="version", version=f"fastmlp {fastmlp.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, module in COMMANDS.items():
+        about = (module.__doc__ or "").strip()
+        headline = about.splitlines()[0].rstrip(".")
+        command = commands.add_parser(
+            name,
+            help=headline[:1].lower() + headline[1:],
+            description=about,
+            epilog=f"examples:\n{module.EXAMPLES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        module.add_options(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (default: the process's own) and return its exit code."""
+    args = build_parser().parse_args(argv)
+    try:
+        args.run(args)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _fail(args.command, "interrupted", 130)
+    except BrokenPipeError:
+        # The reader of our output has gone (`fastmlp … | head`). What is still buffered has
+        # nowhere to go: without this the interpreter would complain about it when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except ValueError as error:
+        return _fail(args.command, str(error), 2)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
+        return _fail(args.command, _describe(error), 2)
+    except OSError as error:
+        return _fail(args.command, _describe(error), 1)
+    except fastmlp.TrainingDiverged as error:
+        return _fail(args.command, str(error), 1)
+    return 0
+
+
+def _fail(command: str, message: str, code: int) -> int:
+    one_line = " ".join(line.strip() for line in message.splitlines())
+    print(f"fastmlp {command}: error: {one_line}", file=sys.stderr)
+    return code
+
+
+def _describe(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)

@@ -1,0 +1,106 @@
+"""Write what a model predicts for each row of a table.
+
+The table needs the columns that the model was trained on, by their names and in any order; others
+are ignored. A model that does not know its columns (one saved from Python) takes all of them in
+their order. The output is CSV: a header line, then one line for each row of the table.
+"""
+
+import argparse
+import csv
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+import fastmlp
+from fastmlp import MLP
+
+from .options import writable
+from .tables import open_table
+
+EXAMPLES = """\
+  fastmlp predict iris-model.npz new.csv
+  fastmlp predict iris-model.npz new.csv --proba --output predicted.csv
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    parser.add_argument(
+        "model", type=Path, metavar="MODEL", help="a file that train, report or net.save wrote"
+    )
+    parser.add_argument(
+        "table", type=Path, metavar="TABLE", help=".csv or .tsv with a header line, or .npz"
+    )
+    parser.add_argument("--proba", action="store_true", help="add each class's probability")
+    parser.add_argument(
+        "--output",
+        type=writable,
+        metavar="FILE",
+        help="write to FILE instead of the standard output",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Carry out the command."""
+    net = fastmlp.load(args.model)
+    table = open_table(args.table)
+    columns = net.metadata.get("columns", table.names)
+    if len(columns) != net.sizes[0]:
+        raise ValueError(
+            f"{args.table} has {len(columns)} columns, but {args.model} takes {net.sizes[0]}"
+        )
+    X, _ = table.read(columns)
+    output = predictions(net, X)
+    if args.proba:
+        output |= probabilities(net, X)
+    if args.output is None:
+        write(output, sys.stdout)
+        return
+    with whole_file(args.output) as file:
+        write(output, file)
+
+
+def predictions(net: MLP, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Return the predicted labels or values of each row, as named columns."""
+    label = net.metadata.get("label", "prediction")
+    predicted = net.predict(X)
+    if "classes" in net.metadata:
+        predicted = np.asarray(net.metadata["classes"])[predicted]
+    if predicted.ndim == 1:
+        return {label: predicted}
+    return {f"{label}[{j}]": column for j, column in enumerate(predicted.T)}
+
+
+def probabilities(net: MLP, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Return the probability of each class for each row, as named columns."""
+    classes = net.metadata.get("classes", range(net.sizes[-1]))
+    return {f"P({name})": p for name, p in zip(classes, net.predict_proba(X).T, strict=True)}
+
+
+def write(columns: dict[str, NDArray[Any]], file: TextIO) -> None:
+    """Write named columns as CSV, numbers with the nine digits that single precision holds."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(columns)
+    cells = (
+        [f"{value:.9g}" for value in column] if column.dtype.kind == "f" else column
+        for column in columns.values()
+    )
+    writer.writerows(zip(*cells, strict=True))
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[TextIO]:
+    """Open a file to write to that replaces `path` when all is written, and goes if that fails."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("w", newline="", encoding="utf-8") as file:
+            yield file
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

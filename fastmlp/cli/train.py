@@ -1,0 +1,262 @@
+"""Train a model on a table and save it.
+
+The table is a CSV file (.csv; .tsv with tabs) whose first line names the columns, or an NPZ file of
+arrays with one entry or row for each example (a 2-D array X is the columns X[0], X[1], ...). All
+columns but the label have to be numbers. They are scaled to mean 0 and deviation 1 for training,
+and the saved model takes them as they are in the table.
+
+A part of the rows is kept aside as validation data: training stops when the cost there no longer
+falls, and the parameters with the lowest are kept.
+"""
+
+import argparse
+import dataclasses
+import math
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp import MLP, activations, checks, optimizers
+from fastmlp.optimizers import Optimizer
+
+from .options import add_training_options, fit, positive, set_threads, writable
+from .scaling import Scaling, fold
+from .tables import Table, open_table
+
+EXAMPLES = """\
+  fastmlp train iris.csv --label species --save iris-model.npz
+  fastmlp train houses.csv --label price --task regression --save houses-model.npz
+  fastmlp train houses.csv --label price --task regression --drop id --drop street \\
+      --hidden 128,64 --activation tanh --l2 0.001 --save houses-model.npz
+"""
+ACTIVATIONS = [name for name in activations.TABLE if name != "softmax"]
+
+
+def sizes(text: str) -> tuple[int, ...]:
+    """Parse the sizes of the hidden layers: "64,64", or "0" for none."""
+    return () if text == "0" else tuple(positive(size) for size in text.split(","))
+
+
+def fraction(text: str) -> float:
+    """Parse a number from 0 to below 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if 0 <= value < 1:
+        return value
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to below 1")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    add = parser.add_argument
+    add("table", type=Path, metavar="TABLE", help=".csv, .tsv or .npz file")
+    add("--label", required=True, metavar="COLUMN", help="the column to predict (required)")
+    add(
+        "--save",
+        required=True,
+        type=writable,
+        metavar="FILE",
+        help="write the model to FILE (required)",
+    )
+    add(
+        "--task",
+        choices=("classification", "regression"),
+        default="classification",
+        help="predict a class (integers or text in the label column) or a number "
+        "(default: classification)",
+    )
+    add(
+        "--drop",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="a column to leave out; give it again for another",
+    )
+
+    network = parser.add_argument_group("network")
+    add = network.add_argument
+    add(
+        "--hidden",
+        type=sizes,
+        default=(64, 64),
+        metavar="N,N,...",
+        help="sizes of the hidden layers; 0: none, a linear model (default: 64,64)",
+    )
+    add(
+        "--activation",
+        choices=ACTIVATIONS,
+        default="relu",
+        metavar="NAME",
+        help=f"of the hidden layers: {', '.join(ACTIVATIONS)} (default: relu)",
+    )
+
+    training = parser.add_argument_group("training")
+    add = training.add_argument
+    add(
+        "--epochs",
+        type=positive,
+        default=200,
+        metavar="N",
+        help="most passes over the rows (default: 200)",
+    )
+    add(
+        "--batch-size",
+        type=positive,
+        default=32,
+        metavar="N",
+        help="rows for each step (default: 32)",
+    )
+    add(
+        "--optimizer",
+        choices=optimizers.TABLE,
+        default="adam",
+        metavar="NAME",
+        help=f"{', '.join(optimizers.TABLE)} (default: adam)",
+    )
+    add(
+        "--learning-rate",
+        type=float,
+        metavar="X",
+        help="size of the steps (default: the "
+        "optimizer's own: 0.01 for gradient_descent, otherwise 0.001)",
+    )
+    add(
+        "--l2",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="weight of the penalty, half the sum of all squared weights (default: 0)",
+    )
+    add(
+        "--validation",
+        type=fraction,
+        default=0.2,
+        metavar="X",
+        help="fraction of the rows kept aside; 0: train on all, for all epochs (default: 0.2)",
+    )
+    add(
+        "--patience",
+        type=positive,
+        default=20,
+        metavar="N",
+        help="stop when the validation cost has not fallen for N epochs (default: 20)",
+    )
+    add("--quiet", action="store_true", help="no line for each epoch")
+    add_training_options(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Carry out the command."""
+    set_threads(args)
+    if args.save.exists() and args.save.samefile(args.table):
+        raise ValueError(f"--save {args.save} would overwrite the table")
+    table = open_table(args.table)
+    columns = input_columns(table, args)
+    X, y, classes = read_examples(table, columns, args)
+    training, validation = split(len(X), args.validation, args.seed)
+    held_out = len(validation) > 0
+
+    inputs = Scaling.of(X[training])
+    outputs = None if classes else Scaling.of(y[training, np.newaxis])
+    scaled_y = outputs.apply(y[:, np.newaxis]) if outputs else y
+    build = partial(
+        MLP,
+        (len(columns), *args.hidden, len(classes) if classes else 1),
+        activation=args.activation,
+        loss="cross_entropy" if classes else "squared_error",
+        seed=args.seed,
+    )
+    net = build()
+    fit(
+        net,
+        inputs.apply(X[training]),
+        scaled_y[training],
+        epochs=args.epochs,
+        batch_size=args.batch_size,
+        optimizer=make_optimizer(args),
+        l2=args.l2,
+        validation_data=(inputs.apply(X[validation]), scaled_y[validation]) if held_out else None,
+        early_stopping=args.patience if held_out else None,
+        verbose=not args.quiet,
+    )
+
+    # uint8 columns count as the numbers they are, like all others.
+    model = build(dtype="float64", uint8_scale=1.0)
+    model.set_parameters(*fold(net.weights, net.biases, inputs, outputs))
+    model.epochs = net.epochs
+    model.metadata = {"task": args.task, "label": args.label, "columns": columns}
+    if classes:
+        model.metadata["classes"] = classes
+    for name, rows in {"training": training, "validation": validation}.items():
+        if len(rows):
+            print(f"{name}: {score(model, X[rows], y[rows])} ({len(rows)} rows)")
+    model.save(args.save)
+    print(f"saved {args.save}")
+
+
+def input_columns(table: Table, args: argparse.Namespace) -> list[str]:
+    """Return the columns to predict from: all but the label and what is to be left out."""
+    for name in (args.label, *args.drop):
+        table.require(name)
+    columns = [name for name in table.names if name != args.label and name not in args.drop]
+    if "" in columns:
+        raise ValueError(f"{table.path}: a column has no name; name it, or leave it out: --drop ''")
+    if not columns:
+        raise ValueError(f"{table.path}: there is no column but the label")
+    return columns
+
+
+def read_examples(
+    table: Table, columns: list[str], args: argparse.Namespace
+) -> tuple[NDArray[Any], NDArray[Any], list[Any] | None]:
+    """Return the inputs (m, n), the targets (m,) and what class number k stands for.
+
+    Targets are class numbers, or values where there are no classes.
+    """
+    if args.task == "classification":
+        X, labels = table.read(columns, args.label)
+        classes, y = np.unique(labels, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(f"{table.path}: column {args.label!r} is {classes[0]} in all rows")
+        if len(classes) == len(y):
+            raise ValueError(
+                f"{table.path}: column {args.label!r} has a class of its own in each row; for "
+                f"numbers to be predicted give --task regression"
+            )
+        return X, y.astype(np.int32), classes.tolist()
+    both, _ = table.read([*columns, args.label])
+    X, y = both[:, :-1], both[:, -1].astype(np.float64)
+    if y.min() == y.max():
+        raise ValueError(f"{table.path}: column {args.label!r} is {y[0]:g} in all rows")
+    return X, y, None
+
+
+def split(m: int, fraction: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the row numbers to train on and those to validate with, none for a fraction of 0."""
+    count = math.ceil(fraction * m)
+    if count == m:
+        raise ValueError(f"of {m} rows a fraction of {fraction:g} leaves none to train on")
+    order = np.random.default_rng(seed).permutation(m)
+    return np.sort(order[count:]), np.sort(order[:count])
+
+
+def make_optimizer(args: argparse.Namespace) -> Optimizer:
+    """Return the optimizer, with its own learning rate unless one is given."""
+    optimizer = checks.named("optimizer", args.optimizer, optimizers.TABLE, Optimizer)
+    if args.learning_rate is None:
+        return optimizer
+    return dataclasses.replace(optimizer, learning_rate=args.learning_rate)
+
+
+def score(model: MLP, X: NDArray[Any], y: NDArray[Any]) -> str:
+    """Say how good predictions are: accuracy, or root mean square error and R²."""
+    predicted = model.predict(X)
+    if model.loss.classification:
+        return f"accuracy {np.mean(predicted == y):.4f}"
+    error = np.mean((predicted - y) ** 2)
+    return f"RMSE {np.sqrt(error):.6g}, R2 {1 - error / np.var(y):.4f}"

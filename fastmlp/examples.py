@@ -1,0 +1,100 @@
+"""Examples with their targets as the engine reads them, and those held out for validation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import checks
+
+if TYPE_CHECKING:
+    from .kernels.engine import Data
+    from .network import MLP
+
+__all__ = ["Examples", "hold_out"]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Checked examples with targets and perhaps weights, and the engine's hold on them."""
+
+    X: checks.Rows
+    y: NDArray[Any]
+    weight: NDArray[Any] | None
+    data: Data
+
+    @classmethod
+    def checked(
+        cls,
+        net: MLP,
+        X: checks.Examples,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Return examples for a network as its user gave them."""
+        rows = checks.rows(X, net.sizes[0], net.dtype)
+        m = checks.n_rows(rows)
+        targets = net.loss.targets(y, m, net.sizes[-1], net.dtype)
+        weight = None
+        if sample_weight is not None:
+            weight = checks.sample_weight(sample_weight, m, net.dtype)
+        return cls(rows, targets, weight, net._data(net._engine, rows, targets, weight))
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, net: MLP, index: NDArray[np.int64]) -> Self:
+        """Return a copy of the examples with these row numbers."""
+        X = _take_rows(self.X, index)
+        y, weight = self.y[index], None if self.weight is None else self.weight[index]
+        return type(self)(X, y, weight, net._data(net._engine, X, y, weight))
+
+
+def _take_rows(X: checks.Rows, index: NDArray[np.int64]) -> checks.Rows:
+    if not isinstance(X, tuple):
+        return X[index]
+    data, indices, pointers = X
+    counts = np.diff(pointers)[index]
+    new_pointers = np.concatenate([[0], np.cumsum(counts)])
+    # stored number k of the new row r was at pointers[index[r]] + k
+    places = np.arange(new_pointers[-1]) + np.repeat(pointers[index] - new_pointers[:-1], counts)
+    return data[places], indices[places], new_pointers.astype(np.int64)
+
+
+def hold_out(
+    net: MLP,
+    examples: Examples,
+    validation_data: tuple[checks.Examples, ArrayLike] | float | None,
+) -> tuple[NDArray[np.int64], Examples | None]:
+    """Return the rows of `examples` to train on, ascending, and the validation data.
+
+    A fraction is drawn from SeedSequence(seed, spawn_key=(n_layers,)), the key after those of the
+    layers' first parameters.
+    """
+    m = len(examples)
+    everything = np.arange(m, dtype=np.int64)
+    if validation_data is None:
+        return everything, None
+    if isinstance(validation_data, (tuple, list)):
+        if len(validation_data) != 2:
+            raise ValueError(
+                f"validation_data must be a pair (X, y) or a fraction, got "
+                f"{len(validation_data)} things"
+            )
+        with checks.within("validation_data"):
+            return everything, Examples.checked(net, *validation_data)
+    fraction = checks.number("validation_data", validation_data, "(0, 1)", " or a pair (X, y)")
+    if m < 2:
+        raise ValueError(f"validation_data={fraction} needs at least 2 examples, got {m}")
+    count = min(max(round(fraction * m), 1), m - 1)
+    stream = np.random.SeedSequence(net.seed, spawn_key=(len(net.sizes) - 1,))
+    order = np.random.default_rng(stream).permutation(everything)
+    kept, held_out = np.sort(order[count:]), np.sort(order[:count])
+    if examples.weight is not None:
+        for part, rows in (("training", kept), ("validation", held_out)):
+            if not examples.weight[rows].any():
+                raise ValueError(f"sample_weight is zero for all the {part} examples")
+    return kept, examples.take(net, held_out)

@@ -1,0 +1,72 @@
+"""The density up to which a list of non-zeros costs less than the dense tile, measured.
+
+The dense tile runs at the rate of the fused multiply-adds, the lists at that of the loads from
+L1, and processors differ in the ratio of the two: 0.79 on one with a 512-bit multiply-add a
+cycle, 0.5 on one with two.  Both products are timed here on the same small block, once.
+"""
+from .rows cimport blocked_list_product, lists, pair
+from .team cimport seconds_now
+from .tile cimport product
+from .vector cimport LAST_INDEX, PANEL_VECTORS, WIDTH, entry, lane_int, real
+
+cdef enum:
+    ROWS = 60                   # a multiple of every tile's rows
+    INPUTS = 64
+    REPEATS = 30
+
+cdef extern from *:
+    """
+    #define LIST_MAKING 0.9 /* what is left of the gain after making the lists */
+    """
+    const double LIST_MAKING
+
+cdef struct trial:              # two panels of P, and C two panels wide
+    real x[ROWS * INPUTS]
+    real panels[2 * INPUTS * 64 * 4]
+    real c[ROWS * 64 * 8]
+    entry entries[ROWS * (INPUTS + 1)]
+    const entry* cursors[ROWS]
+    real blank[64 * 8]
+
+
+cdef inline double break_even(trial* t) noexcept nogil:
+    """The density, between 0 and 1; `t` is zeroed memory."""
+    cdef Py_ssize_t columns = PANEL_VECTORS * WIDTH, far_panel = INPUTS * columns
+    cdef double began, dense = 1e9, listed = 1e9
+    cdef unsigned int state = 1
+    cdef Py_ssize_t r, k, n_found = 0
+    cdef int i
+    cdef entry* e
+    cdef pair far
+    cdef lists x
+    x.entries = t.entries
+    x.room = INPUTS + 1
+    far.panel = far_panel
+    far.start = far.c = columns
+    # written, so that each page of P is a page of its own
+    for k in range(2 * far_panel):
+        t.panels[k] = <real>0.5
+    for k in range(ROWS * INPUTS):
+        t.x[k] = 1
+    for i in range(REPEATS):
+        n_found = 0
+        for r in range(ROWS):   # another pattern each time, or the processor learns it
+            e = t.entries + r * x.room
+            for k in range(INPUTS):
+                state = state * 1664525 + 1013904223
+                if state >> 31:
+                    e.index = <lane_int>k
+                    e.value = 1
+                    e += 1
+                    n_found += 1
+            e.index = LAST_INDEX
+        began = seconds_now()
+        for k in range(2):
+            product(t.x, INPUTS, 1, INPUTS, t.panels + k * far_panel, columns, t.blank, 0,
+                    t.c + k * columns, 2 * columns, ROWS, PANEL_VECTORS)
+        dense = min(dense, (seconds_now() - began) / (ROWS * INPUTS))
+        began = seconds_now()
+        blocked_list_product(&x, 0, t.cursors, INPUTS, t.panels, columns, t.blank, 0, t.c,
+                             2 * columns, ROWS, far, 2 * PANEL_VECTORS)
+        listed = min(listed, (seconds_now() - began) / n_found)
+    return min(1.0, LIST_MAKING * dense / listed)

@@ -1,0 +1,74 @@
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+DTYPE: np.dtype[np.floating]
+OPENMP: bool
+
+Real = NDArray[np.floating]
+Layer = tuple[Real, Real]
+CSR = tuple[Real, NDArray[np.int32], NDArray[np.int64]]
+
+class Data:
+    """Examples, and perhaps their targets and weights, as the kernels read them.
+
+    `X` is a C-contiguous (m, n_in) array of float32, float64 or uint8, or CSR's
+    (data, indices, indptr) with indices ascending in each row; `y` int32 labels (m,) or real
+    values (m, n_out) C-contiguous; `sample_weight` real (m,).
+    """
+
+    density: float
+    def __init__(
+        self,
+        engine: Engine,
+        X: Real | NDArray[np.uint8] | CSR,
+        y: Real | NDArray[np.int32] | None = None,
+        sample_weight: Real | None = None,
+    ) -> None: ...
+
+class Engine:
+    """Memory and compiled loops of one network."""
+
+    sizes: tuple[int, ...]
+    steps: int
+    skip_zeros: bool  # take lists of non-zeros where they pay; no bit depends on it
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activations: Sequence[tuple[str, float]],
+        loss: str,
+        uint8_scale: float,
+    ) -> None: ...
+    def get_layer(self, layer: int) -> Layer: ...
+    def set_layer(self, layer: int, weight: Real, bias: Real) -> None: ...
+    def snapshot(self) -> bytes: ...
+    def restore(self, snapshot: bytes) -> None: ...
+    def set_optimizer(self, name: str, constants: Sequence[float]) -> None: ...
+    def get_state(self) -> list[list[Layer]]: ...
+    def set_state(self, slots: Sequence[Sequence[Layer]], steps: int) -> None: ...
+    def train(
+        self,
+        data: Data,
+        order: NDArray[np.int64],
+        batch_size: int,
+        first: int,
+        rates: NDArray[np.float64],
+        l2: float,
+        threads: int,
+        seconds: float,
+    ) -> tuple[int, float, float, int]:
+        """Run batches first, first + 1, … of the rows in `order` until its end or the time's.
+
+        Returns the next batch, Σ s·cost and Σ s over the examples run, and the batch at which
+        the cost or a parameter stopped being finite, or −1.
+        """
+
+    def phase_seconds(self) -> dict[tuple[str, int], float]: ...
+    def workspace_bytes(self, batch_size: int, threads: int = 1) -> int: ...
+    def forward(self, data: Data, threads: int) -> Real: ...
+    def activations(self, data: Data, threads: int) -> list[Real]: ...
+    def cost(self, data: Data, threads: int) -> tuple[float, float]: ...
+    def gradients(
+        self, data: Data, l2: float, threads: int, wrt_input: bool = False
+    ) -> list[Layer] | Real: ...

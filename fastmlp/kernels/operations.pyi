@@ -1,0 +1,36 @@
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+DTYPE: np.dtype[np.floating]
+
+Real = NDArray[np.floating]
+
+def forward(
+    a: Real, W: Real, b: Real, skip_zeros: bool = False, part: int = 0, n_parts: int = 1
+) -> Real: ...
+def hidden_delta(delta: Real, W: Real, skip_zeros: bool = False) -> Real: ...
+def weight_gradient(a: Real, delta: Real, skip_zeros: bool = False) -> Real: ...
+def bias_gradient(delta: Real) -> Real: ...
+def activate(z: Real, name: str, parameter: float = 0.0) -> tuple[Real, Real]: ...
+def loss(
+    z: Real,
+    y: Real | NDArray[np.int32],
+    name: str,
+    activation: str = "identity",
+    parameter: float = 0.0,
+) -> tuple[Real, Real, NDArray[np.float64]]: ...
+def update_step_on(
+    W: Real,
+    gradient: Real,
+    slots: Sequence[Real],
+    name: str,
+    constants: Sequence[float],
+    rate: float,
+    l2: float = 0.0,
+    mean: float = 1.0,
+    step: int = 1,
+    is_weight: bool = True,
+) -> tuple[Real, list[Real]]: ...
+def evaluate(name: str, x: Real) -> Real: ...

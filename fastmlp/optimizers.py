@@ -1,0 +1,183 @@
+"""Optimizers: a table from name to dataclass; the updates are in kernels/updates.pxd.
+
+α is the learning rate of the step, g the gradient of J (with its λW), t the number of the step
+from 1.  The formulas are PyTorch's, so that the numbers can be compared.  A new optimizer is a
+class and a row of `TABLE` here, its kernel there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from . import checks
+from .schedules import Constant, Schedule
+
+__all__ = ["TABLE", "Adam", "AdamW", "GradientDescent", "Optimizer", "RMSprop"]
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """How a step changes the parameters; immutable, its state belongs to the network.
+
+    Parameters
+    ----------
+    learning_rate : float or fastmlp.schedules.Schedule
+        α, or what it is at each step.
+    """
+
+    name: ClassVar[str]
+    learning_rate: float | Schedule
+
+    @property
+    def schedule(self) -> Schedule:
+        """The learning rate as a function of the step."""
+        if isinstance(self.learning_rate, Schedule):
+            return self.learning_rate
+        return Constant(float(self.learning_rate))
+
+    @property
+    def constants(self) -> tuple[float, ...]:
+        """All but the learning rate, as the kernels take them.
+
+        An optimizer with the same name and constants goes on from the state of the last.
+        """
+        raise NotImplementedError
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.learning_rate, Schedule):
+            checks.number(
+                "learning_rate",
+                self.learning_rate,
+                "[0, inf)",
+                otherwise=" or a schedule such as fastmlp.schedules.Cosine(0.01)",
+            )
+
+
+@dataclass(frozen=True)
+class GradientDescent(Optimizer):
+    """v ← μv + g,  W ← W − αv;  with `nesterov` W ← W − α(g + μv).
+
+    Parameters
+    ----------
+    learning_rate : float or fastmlp.schedules.Schedule, default 0.01
+        α.
+    momentum : float, default 0.0
+        μ in [0, 1); 0 is plain gradient descent, step 6 of the report.
+    nesterov : bool, default False
+        Look ahead by μv (Sutskever et al. 2013); needs momentum > 0.
+    """
+
+    name = "gradient_descent"
+    learning_rate: float | Schedule = 0.01
+    momentum: float = 0.0
+    nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checks.number("momentum", self.momentum, "[0, 1)")
+        if checks.flag("nesterov", self.nesterov) and self.momentum == 0:
+            raise ValueError("nesterov=True needs momentum > 0, for example 0.9")
+
+    @property
+    def constants(self) -> tuple[float, ...]:
+        """μ, and 1 with `nesterov`."""
+        return float(self.momentum), float(self.nesterov)
+
+
+@dataclass(frozen=True)
+class Adam(Optimizer):
+    """m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²,  W ← W − α m̂ / (√v̂ + ε).
+
+    m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ); Kingma and Ba 2015.
+
+    Parameters
+    ----------
+    learning_rate : float or fastmlp.schedules.Schedule, default 0.001
+        α.
+    beta_1, beta_2 : float, defaults 0.9 and 0.999
+        β₁ and β₂ in [0, 1).
+    epsilon : float, default 1e-8
+        ε > 0.
+    """
+
+    name = "adam"
+    learning_rate: float | Schedule = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checks.number("beta_1", self.beta_1, "[0, 1)")
+        checks.number("beta_2", self.beta_2, "[0, 1)")
+        checks.number("epsilon", self.epsilon, "(0, inf)")
+
+    @property
+    def constants(self) -> tuple[float, ...]:
+        """β₁, β₂, ε."""
+        return float(self.beta_1), float(self.beta_2), float(self.epsilon)
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """W ← (1 − αω) W, then Adam's step; Loshchilov and Hutter 2019.  Biases do not decay.
+
+    Parameters
+    ----------
+    learning_rate, beta_1, beta_2, epsilon
+        As for `Adam`.
+    weight_decay : float, default 0.01
+        ω ≥ 0.
+    """
+
+    name = "adamw"
+    weight_decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checks.number("weight_decay", self.weight_decay, "[0, inf)")
+
+    @property
+    def constants(self) -> tuple[float, ...]:
+        """β₁, β₂, ε, ω."""
+        return *super().constants, float(self.weight_decay)
+
+
+@dataclass(frozen=True)
+class RMSprop(Optimizer):
+    """s ← ρs + (1−ρ)g²,  v ← μv + g / (√s + ε),  W ← W − αv; Tieleman and Hinton 2012.
+
+    Parameters
+    ----------
+    learning_rate : float or fastmlp.schedules.Schedule, default 0.001
+        α.
+    rho : float, default 0.99
+        ρ in [0, 1).
+    epsilon : float, default 1e-8
+        ε > 0.
+    momentum : float, default 0.0
+        μ in [0, 1).
+    """
+
+    name = "rmsprop"
+    learning_rate: float | Schedule = 0.001
+    rho: float = 0.99
+    epsilon: float = 1e-8
+    momentum: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checks.number("rho", self.rho, "[0, 1)")
+        checks.number("epsilon", self.epsilon, "(0, inf)")
+        checks.number("momentum", self.momentum, "[0, 1)")
+
+    @property
+    def constants(self) -> tuple[float, ...]:
+        """ρ, ε, μ."""
+        return float(self.rho), float(self.epsilon), float(self.momentum)
+
+
+TABLE: dict[str, type[Optimizer]] = {
+    kind.name: kind for kind in (GradientDescent, Adam, AdamW, RMSprop)
+}

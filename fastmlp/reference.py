@@ -1,0 +1,350 @@
+"""The same network in NumPy alone: matrix products, whole arrays, no tricks.
+
+This is the oracle of tests and benchmarks.  It shares no line with the rest of fastmlp, states
+every formula once, and prefers the form of it that can be read to the one that runs fast.
+Rows are examples, so layer l, with weight W(l) of shape (n_out, n_in), reads
+
+    z(l+1) = a(l) W(l)ᵀ + b(l)         a(l+1) = f(z(l+1))         a(1) = X
+
+    J = Σ_i s_i cost_i / Σ_i s_i + λ/2 Σ W²                       s_i = 1 without sample weights
+
+Nothing is validated beyond what the formulas need.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+Array = NDArray[np.floating[Any]]
+Pair = tuple[Array, Array]
+
+_erfc = np.vectorize(math.erfc, otypes=[np.float64])
+
+# Activations: f(z) beside f'(z), p being the parameter of those that have one.
+
+
+def identity(z: Array, p: float = 0.0) -> Pair:
+    """f = z,  f' = 1."""
+    return z, np.ones_like(z)
+
+
+def sigmoid(z: Array, p: float = 0.0) -> Pair:
+    """f = 1 / (1 + e⁻ᶻ),  f' = f(z) f(−z);  only e^−|z| is formed, which cannot overflow."""
+    e = np.exp(-np.abs(z))
+    near, far = 1 / (1 + e), e / (1 + e)
+    return np.where(z < 0, far, near), near * far
+
+
+def relu(z: Array, p: float = 0.0) -> Pair:
+    """f = max(z, 0),  f' = [z > 0]."""
+    return leaky_relu(z, 0.0)
+
+
+def leaky_relu(z: Array, p: float = 0.01) -> Pair:
+    """f = z,  f' = 1 for z > 0;  else f = p z,  f' = p."""
+    slope = np.where(z > 0, np.ones_like(z), p * np.ones_like(z))
+    return slope * z, slope
+
+
+def tanh(z: Array, p: float = 0.0) -> Pair:
+    """f = tanh z,  f' = 1 − f²."""
+    return np.tanh(z), 1 - np.tanh(z) ** 2
+
+
+def softplus(z: Array, p: float = 0.0) -> Pair:
+    """f = log(1 + eᶻ),  f' = σ(z)."""
+    return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))), sigmoid(z)[0]
+
+
+def elu(z: Array, p: float = 1.0) -> Pair:
+    """f = z,  f' = 1 for z > 0;  else f = p (eᶻ − 1),  f' = p eᶻ."""
+    low = np.minimum(z, 0)
+    f = np.where(z > 0, z, p * np.expm1(low))
+    return f, np.where(z > 0, np.ones_like(z), p * np.exp(low))
+
+
+def selu(z: Array, p: float = 0.0) -> Pair:
+    """scale · ELU, by the two constants of Klambauer et al. 2017, eq. 14."""
+    scale, alpha = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+    f, slope = elu(z, alpha)
+    return scale * f, scale * slope
+
+
+def silu(z: Array, p: float = 0.0) -> Pair:
+    """f = z σ(z),  f' = σ + z σ'."""
+    s, s_slope = sigmoid(z)
+    return z * s, s + z * s_slope
+
+
+def gelu(z: Array, p: float = 0.0) -> Pair:
+    """f = z Φ(z),  f' = Φ + z φ,  Φ(z) = ½ erfc(−z/√2),  φ(z) = e^(−z²/2) / √(2π)."""
+    cdf = np.asarray(0.5 * _erfc(-z / math.sqrt(2)), z.dtype)
+    density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    return z * cdf, cdf + z * density
+
+
+def log_softmax(z: Array) -> Array:
+    """z − log Σ_k e^z_k by rows; after the shift a row's largest exponent is 0."""
+    shifted: Array = z - z.max(axis=1, keepdims=True)
+    total: Array = np.exp(shifted).sum(axis=1, keepdims=True)
+    return shifted - np.log(total)
+
+
+def softmax(z: Array, p: float = 0.0) -> Pair:
+    """f_j = e^z_j / Σ_k e^z_k;  no f' of one neuron alone, so NaN in its place."""
+    return np.exp(log_softmax(z)), np.full_like(z, np.nan)
+
+
+_activations = identity, sigmoid, relu, leaky_relu, tanh, softplus, elu, selu, silu, gelu, softmax
+ACTIVATIONS: dict[str, Callable[..., Pair]] = {f.__name__: f for f in _activations}
+
+
+class Loss(NamedTuple):
+    """Cost of each example, and the output activation that belongs to it.
+
+    With that activation ∂cost/∂h and f' cancel to δ(nl) = h − y; without one it is (h − y) ∘ f'.
+    """
+
+    cost: Callable[[Array, Array, Array], Array]  # of z(nl), h, y; shape (m,)
+    output: str | None  # None: any but softmax
+
+
+LOSSES = {
+    # ½ Σ_j (h_j − y_j)²
+    "squared_error": Loss(lambda z, h, y: ((h - y) ** 2).sum(axis=1) / 2, None),
+    # −Σ_j y_j log h_j, with Σ_j y_j = 1
+    "cross_entropy": Loss(lambda z, h, y: -(y * log_softmax(z)).sum(axis=1), "softmax"),
+    # −Σ_j y_j log h_j + (1 − y_j) log(1 − h_j): terms of one sign, so no digit is lost
+    "binary_cross_entropy": Loss(
+        lambda z, h, y: (y * softplus(-z)[0] + (1 - y) * softplus(z)[0]).sum(axis=1), "sigmoid"
+    ),
+}
+
+
+# Update rules: one parameter array w with gradient g at update t = 1, 2, …  `state` is what the
+# rule remembers of this parameter, empty at first.  All in the form that PyTorch gives them.
+
+State = dict[str, Array]
+
+
+def gradient_descent(
+    w: Array, g: Array, state: State, rate: float, t: int,
+    momentum: float = 0.0, nesterov: float = 0.0,
+) -> Array:
+    """v ← μ v + g;  w ← w − α v, Nesterov: w ← w − α (g + μ v) (Sutskever et al. 2013)."""
+    v = state["v"] = momentum * state.get("v", np.zeros_like(w)) + g
+    return w - rate * (g + momentum * v if nesterov else v)
+
+
+def adam(
+    w: Array, g: Array, state: State, rate: float, t: int,
+    beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8,
+) -> Array:
+    """w ← w − α m̂ / (√v̂ + ε), running means m of g and v of g² (Kingma & Ba 2015)."""
+    m = state["m"] = beta_1 * state.get("m", np.zeros_like(w)) + (1 - beta_1) * g
+    v = state["v"] = beta_2 * state.get("v", np.zeros_like(w)) + (1 - beta_2) * g**2
+    m_hat, v_hat = m / (1 - beta_1**t), v / (1 - beta_2**t)
+    return w - rate * m_hat / (np.sqrt(v_hat) + epsilon)
+
+
+def adamw(
+    w: Array, g: Array, state: State, rate: float, t: int,
+    beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8, weight_decay: float = 0.01,
+) -> Array:
+    """w ← (1 − α ω) w for weights, not biases; then Adam (Loshchilov & Hutter 2019)."""
+    is_weight = w.ndim == 2
+    w = (1 - rate * weight_decay) * w if is_weight else w
+    return adam(w, g, state, rate, t, beta_1, beta_2, epsilon)
+
+
+def rmsprop(
+    w: Array, g: Array, state: State, rate: float, t: int,
+    rho: float = 0.99, epsilon: float = 1e-8, momentum: float = 0.0,
+) -> Array:
+    """s ← ρ s + (1−ρ) g²;  v ← μ v + g/(√s + ε);  w ← w − α v (Tieleman & Hinton 2012)."""
+    s = state["s"] = rho * state.get("s", np.zeros_like(w)) + (1 - rho) * g**2
+    v = state["v"] = momentum * state.get("v", np.zeros_like(w)) + g / (np.sqrt(s) + epsilon)
+    return w - rate * v
+
+
+OPTIMIZERS: dict[str, Callable[..., Array]] = {
+    f.__name__: f for f in (gradient_descent, adam, adamw, rmsprop)
+}
+
+
+class Optimizer:
+    """An update rule with its constants, the state of each parameter, and the updates so far.
+
+    `name` is a key of `OPTIMIZERS`; the constants come in the rule's own order and may be left out.
+    """
+
+    def __init__(self, name: str, *constants: float) -> None:
+        self.rule = OPTIMIZERS[name]
+        self.constants = constants
+        self.state: list[State] = []  # of W(1), W(2), …, b(1), b(2), …
+        self.steps = 0
+
+    def update(self, parameters: list[Array], gradients: list[Array], rate: float) -> list[Array]:
+        """Return the parameters after one more update, as new arrays."""
+        self.state = self.state or [{} for _ in parameters]
+        self.steps += 1
+        return [
+            self.rule(w, g, state, rate, self.steps, *self.constants)
+            for w, g, state in zip(parameters, gradients, self.state, strict=True)
+        ]
+
+
+class Layers(NamedTuple):
+    """One forward pass: z(2) … z(nl), a(1) … a(nl), f'(z(2)) … f'(z(nl))."""
+
+    z: list[Array]
+    a: list[Array]
+    slopes: list[Array]
+
+
+class Network:
+    """A multilayer perceptron, from zero weights and biases.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Neurons per layer, s(1) … s(nl): input, hidden…, output.
+    activations : sequence of str or (str, float)
+        One per layer of weights, the output layer included: a key of `ACTIVATIONS`, or the key
+        and its parameter (leaky ReLU's slope, ELU's α).
+    loss : str
+        A key of `LOSSES`.
+    dtype : dtype
+        float64 (the default) or float32: of the parameters and of all arithmetic.
+    uint8_scale : float
+        Rows of dtype uint8 are multiplied by it. Default: 1/255.
+
+    Attributes
+    ----------
+    weights, biases : list of ndarray
+        W(l) of shape (n_out, n_in) and b(l) of shape (n_out,); they may be set.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activations: Sequence[str | tuple[str, float]],
+        loss: str,
+        dtype: DTypeLike = np.float64,
+        uint8_scale: float = 1 / 255,
+    ) -> None:
+        named = [(x,) if isinstance(x, str) else x for x in activations]
+        self.activation = [(ACTIVATIONS[name], p) for name, *p in named]
+        self.loss, output = LOSSES[loss], named[-1][0]
+        if output != self.loss.output and (self.loss.output or output == "softmax"):
+            raise ValueError(f"{loss} does not go with the output activation {output}")
+        self.dtype = np.dtype(dtype)
+        self.uint8_scale = uint8_scale
+        self.weights = [np.zeros((n_out, n_in), dtype) for n_in, n_out in pairwise(sizes)]
+        self.biases = [np.zeros(n_out, dtype) for n_out in sizes[1:]]
+
+    def forward(self, X: ArrayLike) -> Array:
+        """h = a(nl), shape (m, n_out)."""
+        return self.activations(X)[-1]
+
+    def activations(self, X: ArrayLike) -> list[Array]:
+        """a(2) … a(nl), each of shape (m, n)."""
+        return self._forward(self._rows(X)).a[1:]
+
+    def cost(
+        self, X: ArrayLike, y: ArrayLike, l2: float = 0.0, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """J, with `l2` as λ and `sample_weight` as s."""
+        rows, targets, s = self._data(X, y, sample_weight)
+        penalty = l2 / 2 * sum(float((W**2).sum()) for W in self.weights)
+        return self._total(self._forward(rows), targets, s) / (float(s.sum()) or 1.0) + penalty
+
+    def gradients(
+        self, X: ArrayLike, y: ArrayLike, l2: float = 0.0, sample_weight: ArrayLike | None = None
+    ) -> list[tuple[Array, Array]]:
+        """[(∂J/∂W(1), ∂J/∂b(1)), …]."""
+        rows, targets, s = self._data(X, y, sample_weight)
+        weights, biases = self._gradients(self._forward(rows), targets, s, l2)
+        return list(zip(weights, biases, strict=True))
+
+    def input_gradient(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Array:
+        """∂J/∂X = W(1)ᵀ δ(2) by rows, of X's shape."""
+        rows, targets, s = self._data(X, y, sample_weight)
+        return self._deltas(self._forward(rows), targets, s)[0] @ self.weights[0]
+
+    def train(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        order: NDArray[np.integer[Any]],
+        batch_size: int,
+        rates: Sequence[float] | Array,
+        optimizer: Optimizer,
+        l2: float = 0.0,
+        sample_weight: ArrayLike | None = None,
+    ) -> tuple[float, float]:
+        """Run one epoch over the rows `order`, a batch of `batch_size` after the other.
+
+        Batch k has the learning rate rates[k]; the last batch may be smaller.  Returns Σ s_i cost_i
+        and Σ s_i over the epoch, each cost taken before the update of its batch.
+        """
+        data, targets, s = self._data(X, y, sample_weight)
+        batches = [order[k : k + batch_size] for k in range(0, len(order), batch_size)]
+        total = 0.0
+        for i, rate in zip(batches, rates, strict=True):
+            layers = self._forward(data[i])
+            total += self._total(layers, targets[i], s[i])
+            weights, biases = self._gradients(layers, targets[i], s[i], l2)
+            updated = optimizer.update(self.weights + self.biases, weights + biases, float(rate))
+            self.weights, self.biases = updated[: len(weights)], updated[len(weights) :]
+        return total, float(s[order].sum())
+
+    def _rows(self, X: ArrayLike) -> Array:
+        scale = self.uint8_scale if np.asarray(X).dtype == np.uint8 else 1.0
+        return np.asarray(X, self.dtype) * scale
+
+    def _data(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
+    ) -> tuple[Array, Array, Array]:
+        """Rows, targets (m, n_out) and sample weights (m,) in the network's dtype."""
+        rows, targets, n_out = self._rows(X), np.asarray(y), len(self.biases[-1])
+        if self.loss.output == "softmax" and targets.ndim == 1:  # labels: y_j = [j is the label]
+            targets = np.eye(n_out)[targets]
+        s = np.ones(len(rows)) if sample_weight is None else sample_weight
+        return rows, targets.astype(self.dtype).reshape(-1, n_out), np.asarray(s, self.dtype)
+
+    def _forward(self, X: Array) -> Layers:
+        layers = Layers(z=[], a=[X], slopes=[])
+        for W, b, (f, p) in zip(self.weights, self.biases, self.activation, strict=True):
+            layers.z.append(layers.a[-1] @ W.T + b)
+            a, slope = f(layers.z[-1], *p)
+            layers.a.append(a)
+            layers.slopes.append(slope)
+        return layers
+
+    def _total(self, layers: Layers, y: Array, s: Array) -> float:
+        """Σ s_i cost_i."""
+        return float(s @ self.loss.cost(layers.z[-1], layers.a[-1], y))
+
+    def _deltas(self, layers: Layers, y: Array, s: Array) -> list[Array]:
+        """∂J/∂z(2) … ∂J/∂z(nl): δ of each example times its share s_i/Σs of J."""
+        delta: Array = s[:, None] / (s.sum() or 1) * (layers.a[-1] - y)
+        deltas = [delta if self.loss.output else delta * layers.slopes[-1]]
+        for W, slope in zip(self.weights[:0:-1], layers.slopes[-2::-1], strict=True):
+            deltas.insert(0, deltas[0] @ W * slope)
+        return deltas
+
+    def _gradients(
+        self, layers: Layers, y: Array, s: Array, l2: float
+    ) -> tuple[list[Array], list[Array]]:
+        """∂J/∂W(1) … ∂J/∂W(nl−1), and the same of b."""
+        deltas = self._deltas(layers, y, s)
+        products = [delta.T @ a for delta, a in zip(deltas, layers.a[:-1], strict=True)]
+        weights: list[Array] = [g + l2 * W for g, W in zip(products, self.weights, strict=True)]
+        return weights, [delta.sum(axis=0) for delta in deltas]

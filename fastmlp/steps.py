@@ -1,0 +1,366 @@
+"""The seven steps of training by backpropagation, in the report's order, each alone on arrays.
+
+    1  forward            z(l+1) = W(l) a(l) + b(l),  a(l+1) = f(z(l+1)),  a(1) = x
+    2  output_delta       δ(nl) = −(y − a(nl)) ∘ f'(z(nl))
+    3  hidden_deltas      δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l))  for l = nl−1, nl−2, …, 2
+    4  example_gradients  ∂J(x,y)/∂W(l) = δ(l+1) a(l)ᵀ,  ∂J(x,y)/∂b(l) = δ(l+1)
+    5  batch_gradients    ∂J/∂W(l) = 1/m Σ δ(l+1) a(l)ᵀ + λ W(l),  ∂J/∂b(l) = 1/m Σ δ(l+1)
+    6  update             W(l) ← W(l) − α ∂J/∂W(l),  b(l) ← b(l) − α ∂J/∂b(l)
+    7  cost               again from 1, until J = 1/m Σ ½‖y − a(nl)‖² + λ/2 Σ W² is small enough
+
+Layers count from 1, the input, to nl, the output.  Lists begin with the first that exists:
+weights[0] is W(1), a[0] is a(1), z[0] is z(2), deltas[0] is δ(2).  An example is a row, so that
+m examples at once read z = a Wᵀ + b and (Wᵀ δ) becomes δ W.  All seven together:
+
+    while True:
+        z, a = forward(X, weights, biases, "sigmoid")
+        if cost(y, a[-1], z[-1], weights) < small_enough:
+            break
+        delta_out = output_delta(y, a[-1], z[-1], "sigmoid")
+        deltas = hidden_deltas(delta_out, weights, z, "sigmoid")
+        gradients = [batch_gradients(*layer) for layer in zip(deltas, a, weights)]
+        weights, biases = zip(*update(zip(weights, biases), gradients, learning_rate))
+
+Products and functions are the compiled kernels that the engine runs fused.  Arrays of float32
+stay float32; with any other real dtype among a step's arrays it computes in float64.
+docs/derivation.md derives each step; its test settles each by central differences.
+"""
+
+from collections.abc import Iterable, Sequence
+from types import ModuleType
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import activations as table
+from . import checks, losses
+from .activations import Activation
+from .kernels import operations
+from .losses import Loss
+
+__all__ = [
+    "batch_gradients",
+    "cost",
+    "example_gradients",
+    "forward",
+    "hidden_deltas",
+    "output_delta",
+    "update",
+]
+
+Array = NDArray[np.floating[Any]]
+Function = str | Activation
+Item = TypeVar("Item")
+
+
+def forward(
+    X: ArrayLike,
+    weights: Sequence[ArrayLike],
+    biases: Sequence[ArrayLike],
+    activations: Function | Sequence[Function],
+) -> tuple[list[Array], list[Array]]:
+    """Step 1: run the network forward.
+
+    Parameters
+    ----------
+    X : array (m, n_in)
+        One example a row; it is a(1).  Taken as it is: bytes are not scaled here.
+    weights : sequence of arrays (n_out, n_in)
+        W(1), W(2), …
+    biases : sequence of arrays (n_out,)
+        b(1), b(2), …
+    activations : name or activation, or a sequence of them
+        f of layers 2 to nl: one for all, or one each.  "softmax" at the output only.
+
+    Returns
+    -------
+    z : list of arrays (m, n)
+        z(2) … z(nl).
+    a : list of arrays (m, n)
+        a(1) … a(nl).
+    """
+    kernels = _kernels(X, *weights, *biases)
+    biases = _one_each("biases", biases, len(weights))
+    functions = _functions(activations, len(weights))
+    a = [_real(kernels, "X", X, None, None)]
+    z: list[Array] = []
+    for layer, (W, b, f) in enumerate(zip(weights, biases, functions, strict=True), start=1):
+        W = _real(kernels, f"W({layer})", W, None, a[-1].shape[1])
+        b = _real(kernels, f"b({layer})", b, len(W))
+        z.append(kernels.forward(a[-1], W, b))      # z(l+1) = W(l) a(l) + b(l)      (m, n_out)
+        a.append(_activate(kernels, z[-1], f)[0])   # a(l+1) = f(z(l+1))             (m, n_out)
+    return z, a
+
+
+def output_delta(
+    y: ArrayLike,
+    a_out: ArrayLike,
+    z_out: ArrayLike,
+    activation: Function,
+    loss: str | Loss = "squared_error",
+) -> Array:
+    """Step 2: δ(nl), how the cost of each example changes with z(nl).
+
+    Parameters
+    ----------
+    y : array (m, n_out), or (m,)
+        Targets; integer labels too with "cross_entropy".
+    a_out, z_out : arrays (m, n_out)
+        a(nl) and z(nl).
+    activation : name or activation
+        f of the output layer: "softmax" with "cross_entropy", "sigmoid" with
+        "binary_cross_entropy", any other with "squared_error".
+    loss : name or loss, default "squared_error"
+        The report's ½‖y − a(nl)‖², or a cross-entropy.
+
+    Returns
+    -------
+    array (m, n_out)
+        δ(nl).
+    """
+    kernels = _kernels(a_out, z_out)
+    a_out = _real(kernels, "a_out", a_out, None, None)
+    z_out = _real(kernels, "z_out", z_out, *a_out.shape)
+    kind, y = _loss_and_targets(kernels, loss, y, *a_out.shape)
+    f = kind.output_activation(activation, a_out.shape[1])
+    if kind.name != "squared_error":
+        return -(y - a_out)                         # f' and ∂cost/∂a(nl) cancel     (m, n_out)
+    _, slope = _activate(kernels, z_out, f)         # f'(z(nl))                      (m, n_out)
+    return -(y - a_out) * slope                     # −(y − a(nl)) ∘ f'(z(nl))       (m, n_out)
+
+
+def hidden_deltas(
+    delta_out: ArrayLike,
+    weights: Sequence[ArrayLike],
+    z: Sequence[ArrayLike],
+    activations: Function | Sequence[Function],
+) -> list[Array]:
+    """Step 3: δ(l) of every hidden layer, from the last back to the second.
+
+    Parameters
+    ----------
+    delta_out : array (m, n_out)
+        δ(nl).
+    weights, z, activations
+        As given to and returned by `forward`; W(1) and the output's z and f are not used.
+
+    Returns
+    -------
+    list of arrays (m, n)
+        δ(2) … δ(nl), the last being `delta_out`.
+    """
+    kernels = _kernels(delta_out, *weights, *z)
+    z = _one_each("z", z, len(weights))
+    functions = _functions(activations, len(weights))
+    deltas = [_real(kernels, "delta_out", delta_out, None, None)]
+    for layer in range(len(weights), 1, -1):
+        W = _real(kernels, f"W({layer})", weights[layer - 1], deltas[0].shape[1], None)
+        z_l = _real(kernels, f"z({layer})", z[layer - 2], len(deltas[0]), W.shape[1])
+        _, slope = _activate(kernels, z_l, functions[layer - 2])    # f'(z(l))        (m, n_in)
+        back = kernels.hidden_delta(deltas[0], W)                   # W(l)ᵀ δ(l+1)    (m, n_in)
+        deltas.insert(0, back * slope)                              # δ(l)            (m, n_in)
+    return deltas
+
+
+def example_gradients(delta_next: ArrayLike, a: ArrayLike) -> tuple[Array, Array]:
+    """Step 4: the gradient of each example's own cost by the parameters of layer l.
+
+    Parameters
+    ----------
+    delta_next : array (m, n_out)
+        δ(l+1).
+    a : array (m, n_in)
+        a(l).
+
+    Returns
+    -------
+    weight_gradients : array (m, n_out, n_in)
+        ∂J(x,y)/∂W(l) of every example.
+    bias_gradients : array (m, n_out)
+        ∂J(x,y)/∂b(l) of every example.
+    """
+    kernels = _kernels(delta_next, a)
+    delta_next = _real(kernels, "delta_next", delta_next, None, None)
+    a = _real(kernels, "a", a, len(delta_next), None)
+    dW = delta_next[:, :, None] * a[:, None, :]     # δ_i(l+1) a_j(l)          (m, n_out, n_in)
+    db = delta_next.copy()                          # δ_i(l+1)                       (m, n_out)
+    return dW, db
+
+
+def batch_gradients(
+    delta_next: ArrayLike,
+    a: ArrayLike,
+    W: ArrayLike,
+    l2: float = 0.0,
+    sample_weight: ArrayLike | None = None,
+) -> tuple[Array, Array]:
+    """Step 5: the gradient of J by the parameters of layer l, the mean of step 4 plus λ W(l).
+
+    Parameters
+    ----------
+    delta_next : array (m, n_out)
+        δ(l+1).
+    a : array (m, n_in)
+        a(l).
+    W : array (n_out, n_in)
+        W(l).
+    l2 : float, default 0
+        λ; biases have none.
+    sample_weight : array (m,), optional
+        s, of which the mean makes a weighted one: Σ s_i … / Σ s_i, and 0 if Σ s_i is 0.
+
+    Returns
+    -------
+    weight_gradient : array (n_out, n_in)
+        ∂J/∂W(l).
+    bias_gradient : array (n_out,)
+        ∂J/∂b(l).
+    """
+    kernels = _kernels(delta_next, a, W)
+    delta_next = _real(kernels, "delta_next", delta_next, None, None)
+    a = _real(kernels, "a", a, len(delta_next), None)
+    W = _real(kernels, "W", W, delta_next.shape[1], a.shape[1])
+    s, m = _sample_weight(kernels, sample_weight, len(a))
+    delta, lam = s[:, None] * delta_next, float(l2)
+    dW = kernels.weight_gradient(a, delta) / m + lam * W    # 1/m Σ δ aᵀ + λ W   (n_out, n_in)
+    db = kernels.bias_gradient(delta) / m                   # 1/m Σ δ                 (n_out,)
+    return dW, db
+
+
+def update(
+    parameters: Iterable[tuple[ArrayLike, ArrayLike]],
+    gradients: Iterable[tuple[ArrayLike, ArrayLike]],
+    learning_rate: float,
+) -> list[tuple[Array, Array]]:
+    """Step 6: one step of gradient descent.
+
+    Parameters
+    ----------
+    parameters : iterable of (array (n_out, n_in), array (n_out,))
+        (W(1), b(1)), (W(2), b(2)), …; left as they are.
+    gradients : iterable of the same
+        (∂J/∂W(1), ∂J/∂b(1)), …
+    learning_rate : float
+        α.
+
+    Returns
+    -------
+    list of (array, array)
+        The new parameters, as new arrays.
+    """
+    updated = []
+    alpha = float(learning_rate)  # a NumPy scalar would turn float32 into float64
+    parameters = list(parameters)
+    gradients = _one_each("gradients", gradients, len(parameters))
+    for layer, ((W, b), (dW, db)) in enumerate(zip(parameters, gradients, strict=True), start=1):
+        kernels = _kernels(W, b, dW, db)
+        W = _real(kernels, f"W({layer})", W, None, None)
+        b = _real(kernels, f"b({layer})", b, len(W))
+        dW = _real(kernels, f"∂J/∂W({layer})", dW, *W.shape)
+        db = _real(kernels, f"∂J/∂b({layer})", db, *b.shape)
+        updated.append((W - alpha * dW, b - alpha * db))
+    return updated
+
+
+def cost(
+    y: ArrayLike,
+    a_out: ArrayLike,
+    z_out: ArrayLike,
+    weights: Sequence[ArrayLike] = (),
+    loss: str | Loss = "squared_error",
+    l2: float = 0.0,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Step 7: J, small enough or not.
+
+    Parameters
+    ----------
+    y, a_out, z_out, loss
+        As for `output_delta`.
+    weights : sequence of arrays, default ()
+        W(1), W(2), …, for the penalty.
+    l2 : float, default 0
+        λ.
+    sample_weight : array (m,), optional
+        As for `batch_gradients`.
+
+    Returns
+    -------
+    float
+        J = 1/m Σ cost + λ/2 Σ W².
+    """
+    kernels = _kernels(a_out, z_out)
+    a_out = _real(kernels, "a_out", a_out, None, None)
+    z_out = _real(kernels, "z_out", z_out, *a_out.shape)
+    kind, y = _loss_and_targets(kernels, loss, y, *a_out.shape)
+    s, m = _sample_weight(kernels, sample_weight, len(a_out))
+    # a cross-entropy comes from z(nl): log a(nl) has lost its digits where a(nl) is near 0 or 1
+    of = a_out if kind.name == "squared_error" else z_out
+    each = kernels.loss(of, y, kind.name)[2]        # ½‖y − a(nl)‖², or −Σ y log a(nl)     (m,)
+    penalty = l2 / 2 * sum(float(np.square(W).sum()) for W in weights)
+    return float(s @ each) / m + penalty            # 1/m Σ cost + λ/2 Σ W²
+
+
+# -------------------------------------------------- arrays as the kernels read them, names, f
+
+
+def _kernels(*arrays: ArrayLike) -> ModuleType:
+    """The compiled kernels for these arrays: float32's if that holds them all, else float64's."""
+    common = np.result_type(np.float32, *(np.asarray(x).dtype for x in arrays))
+    return operations("float32" if common == np.float32 else "float64")
+
+
+def _real(kernels: ModuleType, name: str, array: ArrayLike, *shape: int | None) -> Array:
+    """The array in the kernels' dtype, C-contiguous; its shape must be this, None being any."""
+    given = checks.array(name, array)
+    fits = given.ndim == len(shape) and all(
+        n in (None, have) for n, have in zip(shape, given.shape, strict=True)
+    )
+    if not fits:
+        expected = ", ".join("any" if n is None else str(n) for n in shape)
+        found = ", ".join(map(str, given.shape))
+        raise ValueError(f"{name} must have shape ({expected}), got ({found})")
+    return np.ascontiguousarray(given, kernels.DTYPE)
+
+
+def _sample_weight(kernels: ModuleType, s: ArrayLike | None, m: int) -> tuple[Array, float]:
+    """s and Σ s, or 1 in its place if that is 0; m ones if there is none."""
+    s = np.ones(m, kernels.DTYPE) if s is None else _real(kernels, "sample_weight", s, m)
+    return s, float(s.sum()) or 1.0
+
+
+def _loss_and_targets(
+    kernels: ModuleType, loss: str | Loss, y: ArrayLike, n_rows: int, n_out: int
+) -> tuple[Loss, Array]:
+    """The loss, and y as rows (m, n_out): a label's is 1 there and 0 elsewhere."""
+    kind = checks.named("loss", loss, losses.TABLE, Loss)
+    targets = kind.targets(y, n_rows, n_out, kernels.DTYPE)
+    return kind, np.eye(n_out, dtype=kernels.DTYPE)[targets] if targets.ndim == 1 else targets
+
+
+def _one_each(name: str, items: Iterable[Item], n: int) -> list[Item]:
+    """A list of n items, one for each layer of weights."""
+    found = list(items)
+    if len(found) != n:
+        raise ValueError(f"{name} must be {n}, one for each layer of weights, got {len(found)}")
+    return found
+
+
+def _functions(activations: Function | Sequence[Function], n: int) -> list[Activation]:
+    """One activation for each of n layers."""
+    each = [activations] * n if isinstance(activations, (str, Activation)) else activations
+    each = _one_each("activations", each, n)
+    functions = [checks.named("activation", f, table.TABLE, Activation) for f in each]
+    if any(f.name == "softmax" for f in functions[:-1]):
+        raise ValueError("softmax is an activation of the output layer only")
+    return functions
+
+
+def _activate(kernels: ModuleType, z: Array, f: Activation) -> tuple[Array, Array]:
+    """f(z) and f'(z)."""
+    if f.name == "softmax":  # lives in the kernel of its loss, which wants labels: any will do
+        h = kernels.loss(z, np.zeros(len(z), np.int32), "cross_entropy")[0]
+        return h, np.full_like(h, np.nan)  # f' is no elementwise function, and never needed
+    both: tuple[Array, Array] = kernels.activate(z, f.name, f.parameter)
+    return both

@@ -1,0 +1,108 @@
+"""How many threads the kernels use.
+
+No bit of a result depends on it.  The count is, in this order: 1 in a process made by fork, what
+`set_num_threads` said, the environment variable OMP_NUM_THREADS, the processors this process may
+run on.  Work too small to share is done by one thread whatever the count.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from itertools import pairwise
+
+from . import checks, kernels
+
+__all__ = ["get_num_threads", "set_num_threads", "show_config"]
+
+MOST = 512  # threads the kernels have room for
+
+# A training step, or a pass over examples, of fewer floating-point operations runs on one thread:
+# there a second one gains less than the meeting points of the two cost.
+LEAST_SHARED_STEP = 2_000_000
+LEAST_SHARED_PASS = 4_000_000  # a pass must also wake the other threads
+
+_chosen: int | None = None
+_forked = False
+
+
+def set_num_threads(n_threads: int) -> None:
+    """Set the most threads that this process's networks use.
+
+    Parameters
+    ----------
+    n_threads : int
+        From 1 to 512.
+    """
+    global _chosen
+    n_threads = checks.whole("n_threads", n_threads)
+    if n_threads > MOST:
+        raise ValueError(f"n_threads must be at most {MOST}, got {n_threads}")
+    _chosen = n_threads
+
+
+def get_num_threads() -> int:
+    """Return the most threads that this process's networks use.
+
+    Returns
+    -------
+    int
+        What `set_num_threads` set; before that OMP_NUM_THREADS, else the number of processors
+        this process may run on.  Always 1 in a process made by fork, where OpenMP's threads are
+        gone and waiting for them would never end.
+    """
+    if _forked:
+        return 1
+    return _chosen or _default()
+
+
+def show_config() -> None:
+    """Print which kernels run, on how many threads, and what else could be chosen.
+
+    The environment variable FASTMLP_ISA, read at import, forces one of the instruction sets.
+    """
+    print(f"instruction set  {kernels.isa} (of {', '.join(kernels.isas())})")
+    print(f"OpenMP           {'yes' if kernels.openmp() else 'no: one thread only'}")
+    print(f"threads          {get_num_threads()}")
+
+
+def for_step(sizes: Sequence[int], n_rows: int, cap: int | None = None) -> int:
+    """Threads for training on batches of n_rows: 6 operations a weight and example.
+
+    Two, a product and a sum, in each of forward, delta and gradient.
+    """
+    return _shared(6 * _n_weights(sizes) * n_rows, LEAST_SHARED_STEP, cap)
+
+
+def for_pass(sizes: Sequence[int], n_rows: int, cap: int | None = None) -> int:
+    """Threads for one pass forward over n_rows examples: 2 operations a weight and example."""
+    return _shared(2 * _n_weights(sizes) * n_rows, LEAST_SHARED_PASS, cap)
+
+
+def _shared(operations: int, least: int, cap: int | None) -> int:
+    if operations < least:
+        return 1
+    return min(get_num_threads(), cap or MOST)
+
+
+def _n_weights(sizes: Sequence[int]) -> int:
+    return sum(n_in * n_out for n_in, n_out in pairwise(sizes))
+
+
+def _default() -> int:
+    """OMP_NUM_THREADS (of a list for nested regions the first), else the processors we may use."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if wanted.isdecimal() and int(wanted) > 0:
+        return min(int(wanted), MOST)
+    if hasattr(os, "sched_getaffinity"):
+        return min(len(os.sched_getaffinity(0)), MOST)
+    return min(os.cpu_count() or 1, MOST)
+
+
+def _after_fork() -> None:
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,61 @@
+"""The command line as a function, and tables to give it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from fastmlp.cli import main
+
+
+class Outcome(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def fastmlp_command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Runs ``fastmlp`` with arguments: its exit code, standard output and standard error."""
+
+    def command(*arguments: object) -> Outcome:
+        capsys.readouterr()
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as exit:
+            code = exit.code
+        return Outcome(code, *capsys.readouterr())
+
+    return command
+
+
+@pytest.fixture
+def flowers(tmp_path: Path, rng: np.random.Generator) -> Path:
+    """A CSV of 60 rows: two columns far from zero, a constant one, text, and a class."""
+    species = rng.permutation(np.repeat(["rose", "tulip"], 30))
+    sign = np.where(species == "rose", 1, -1)
+    year = 2000 + 5 * sign + rng.normal(size=60)
+    moment = 1.6e9 + 1e5 * rng.normal(size=60)
+    rows = zip(year, moment, species, strict=True)
+    path = tmp_path / "flowers.csv"
+    path.write_text(
+        "year,moment,kind,note,species\n"
+        + "".join(f'{a:.3f},{b:.1f},7,"a, {name}",{name}\n' for a, b, name in rows)
+    )
+    return path
+
+
+@pytest.fixture
+def houses(tmp_path: Path, rng: np.random.Generator) -> Path:
+    """A CSV of 200 rows whose price is linear in the other columns."""
+    area, rooms = rng.uniform(50, 200, 200), rng.integers(1, 8, 200)
+    rows = zip(area, rooms, 2000 * area + 9000 * rooms + 50_000, strict=True)
+    path = tmp_path / "houses.csv"
+    path.write_text(
+        "area,rooms,price\n" + "".join(f"{a:.6f},{b},{price:.4f}\n" for a, b, price in rows)
+    )
+    return path

@@ -1,0 +1,70 @@
+"""fastmlp info: this machine, and what is in a model file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import fastmlp
+
+Command = Callable[..., Any]  # see conftest.py
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    net = fastmlp.MLP((4, 8, 3), activation="tanh")
+    net.metadata = {"label": "species", "classes": ["rose", "tulip", "daisy"]}
+    net.save(tmp_path / "model.npz")
+    return tmp_path / "model.npz"
+
+
+def fields(out: str) -> dict[str, str]:
+    return {line[:16].strip(): line[16:].strip() for line in out.splitlines()}
+
+
+def test_the_machine_is_described(fastmlp_command: Command) -> None:
+    found = fields(fastmlp_command("info").out)
+    assert found["fastmlp"] == fastmlp.__version__
+    assert found["instruction set"].startswith(fastmlp.kernels.isa)
+    assert found["threads"] == str(fastmlp.get_num_threads())
+
+
+def test_a_model_is_described(fastmlp_command: Command, model: Path) -> None:
+    assert fields(fastmlp_command("info", model).out) == {
+        "layers": "4-8-3",
+        "activations": "tanh, softmax",
+        "loss": "cross_entropy",
+        "parameters": "67 of float32",
+        "epochs trained": "0",
+        "label": "species",
+        "classes": "rose, tulip, daisy",
+    }
+
+
+def test_memory_grows_with_the_batch(fastmlp_command: Command, model: Path) -> None:
+    found = [
+        fields(fastmlp_command("info", model, "--memory", "--batch-size", size).out)
+        for size in (1, 100)
+    ]
+    assert found[0]["parameters"] == found[1]["parameters"] == "268 bytes"
+    small, large = (int(one["workspace"].split()[0].replace(",", "")) for one in found)
+    assert small < large
+
+
+def test_memory_needs_a_model(fastmlp_command: Command) -> None:
+    assert fastmlp_command("info", "--memory") == (
+        2,
+        "",
+        "fastmlp info: error: --memory needs a MODEL\n",
+    )
+
+
+def test_a_model_cut_short_is_one_line(fastmlp_command: Command, model: Path) -> None:
+    model.write_bytes(model.read_bytes()[:-200])
+    code, out, err = fastmlp_command("info", model)
+    assert (code, out) == (2, "")
+    assert "model.npz is not a whole fastmlp model file" in err
+    assert err.count("\n") == 1

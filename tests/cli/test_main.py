@@ -1,0 +1,125 @@
+"""The command line as a process: help, usage, exit codes, Ctrl-C, and readers that go away."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp.cli import COMMANDS
+
+Command = Callable[..., Any]  # see conftest.py
+MNIST = Path(__file__).parents[2] / "benchmarks" / "mnist"
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Starts ``python -m fastmlp`` on the fastmlp under test, outside the source tree."""
+
+    def start(*arguments: object) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "fastmlp", *map(str, arguments)],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(Path(fastmlp.__file__).parents[1])},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_help_with_examples(fastmlp_command: Command, name: str) -> None:
+    code, out, _ = fastmlp_command(name, "--help")
+    assert code == 0
+    assert f"examples:\n  fastmlp {name}" in out
+    assert out.isascii()  # whatever the terminal's encoding
+    assert name in fastmlp_command("--help").out
+
+
+def test_the_version_is_the_package_s(fastmlp_command: Command) -> None:
+    assert fastmlp_command("--version").out == f"fastmlp {fastmlp.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "fastmlp: error: the following arguments are required: COMMAND"),
+        (["trane"], "fastmlp: error: argument COMMAND: invalid choice: 'trane'"),
+        (["report", "--epochs", "0"], "'0' is not a whole number, 1 or more"),
+        (["report", "--epochs", "1.5"], "'1.5' is not a whole number, 1 or more"),
+        (["report", "--seed", "-1"], "fastmlp report: error: argument --seed"),
+        (["report", "--epoch", "3"], "fastmlp: error: unrecognized arguments: --epoch"),
+        (["train", "t.csv"], "required: --label, --save"),
+        (["train", "--hidden", "64,0", "t.csv"], "'0' is not a whole number, 1 or more"),
+        (["train", "--optimizer", "adm", "t.csv"], "argument --optimizer: invalid choice: 'adm'"),
+        (["train", "--validation", "1", "t.csv"], "'1' is not a number from 0 to below 1"),
+        (["train", "--learning-rate", "fast", "t.csv"], "invalid float value: 'fast'"),
+    ],
+)
+def test_wrong_usage_is_one_line(
+    fastmlp_command: Command, arguments: list[str], message: str
+) -> None:
+    code, out, err = fastmlp_command(*arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_failure_of_the_machine_is_1(
+    fastmlp_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "model.npz")
+
+    monkeypatch.setattr("fastmlp.datasets.mnist", full)
+    assert fastmlp_command("report") == (
+        1,
+        "",
+        "fastmlp report: error: model.npz: No space left on device\n",
+    )
+
+
+def test_a_mistake_of_ours_is_not_hidden(
+    fastmlp_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastmlp.datasets.mnist", lambda data: None)
+    with pytest.raises(TypeError):
+        fastmlp_command("report")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+def test_ctrl_c_ends_with_130_and_no_model(
+    process: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    arguments = ("--data", MNIST, "--epochs", 1_000_000, "--save", "model.npz")
+    with process("report", *arguments) as running:
+        assert running.stdout.readline().startswith("Epoch: 0001")
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate()
+    assert running.returncode == 130
+    assert "Accuracy" not in out
+    assert err == "fastmlp report: error: interrupted\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has another error for it")
+def test_a_reader_that_goes_away_is_no_error(
+    process: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    fastmlp.MLP((2, 2)).save(tmp_path / "model.npz")
+    np.savez(tmp_path / "table.npz", X=np.zeros((200_000, 2), np.uint8))
+    with process("predict", "model.npz", "table.npz") as running:
+        assert running.stdout.readline() == "prediction\n"
+        running.stdout.close()
+        assert running.stderr.read() == ""
+    assert running.returncode == 1

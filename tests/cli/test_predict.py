@@ -1,0 +1,135 @@
+"""fastmlp predict: the model's word on each row, as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastmlp
+
+Command = Callable[..., Any]  # see conftest.py
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A classifier of two columns into "no" and "yes": yes where b > a."""
+    net = fastmlp.MLP((2, 2), dtype="float64")
+    net.set_parameters([[[0, 0], [-1, 1]]], [[0, 0]])
+    net.metadata = {
+        "task": "classification", "label": "answer", "columns": ["a", "b"], "classes": ["no", "yes"]
+    }  # fmt: skip
+    net.save(tmp_path / "model.npz")
+    return tmp_path / "model.npz"
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Its columns in another order, and one that the model does not know."""
+    (tmp_path / "table.csv").write_text("note,b,a\nx,3,1\ny,1,3\nz,5,4\n")
+    return tmp_path / "table.csv"
+
+
+def test_columns_are_found_by_name(fastmlp_command: Command, model: Path, table: Path) -> None:
+    assert fastmlp_command("predict", model, table) == (0, "answer\nyes\nno\nyes\n", "")
+
+
+def test_probabilities_stand_beside_the_label(
+    fastmlp_command: Command, model: Path, table: Path
+) -> None:
+    rows = list(csv.reader(io.StringIO(fastmlp_command("predict", model, table, "--proba").out)))
+    assert rows[0] == ["answer", "P(no)", "P(yes)"]
+    yes = 1 / (1 + np.exp([-2.0, 2.0, -1.0]))
+    found = np.array([row[1:] for row in rows[1:]], float)
+    np.testing.assert_allclose(found, np.column_stack([1 - yes, yes]), rtol=1e-8)
+
+
+def test_output_goes_to_a_file(
+    fastmlp_command: Command, model: Path, table: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.csv"
+    assert fastmlp_command("predict", model, table, "--output", output) == (0, "", "")
+    assert output.read_bytes() == b"answer\nyes\nno\nyes\n"
+
+
+def test_output_is_whole_or_what_it_was(
+    fastmlp_command: Command,
+    model: Path,
+    table: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    output = tmp_path / "out.csv"
+    output.write_text("before")
+    monkeypatch.setattr("fastmlp.cli.predict.write", interrupted)
+    assert fastmlp_command("predict", model, table, "--output", output).code == 130
+    assert output.read_text() == "before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.npz", "out.csv", "table.csv"]
+
+
+def test_cells_that_need_quotes_get_them(
+    fastmlp_command: Command, model: Path, table: Path
+) -> None:
+    net = fastmlp.load(model)
+    net.metadata["classes"] = ["no, never", 'the "yes"']
+    net.save(model)
+    rows = csv.reader(io.StringIO(fastmlp_command("predict", model, table).out))
+    assert [row[0] for row in rows] == ["answer", 'the "yes"', "no, never", 'the "yes"']
+
+
+def test_values_are_printed_to_nine_digits(
+    fastmlp_command: Command, table: Path, tmp_path: Path
+) -> None:
+    net = fastmlp.MLP((2, 2), loss="squared_error", dtype="float64")
+    net.set_parameters([[[1 / 3, 0], [0, 1e6]]], [[0, 0.5]])
+    net.metadata = {"columns": ["a", "b"]}
+    net.save(tmp_path / "net.npz")
+    assert fastmlp_command("predict", tmp_path / "net.npz", table).out == (
+        "prediction[0],prediction[1]\n0.333333333,3000000.5\n1,1000000.5\n1.33333333,5000000.5\n"
+    )
+
+
+def test_a_model_without_column_names_takes_all_columns(
+    fastmlp_command: Command, tmp_path: Path
+) -> None:
+    X = np.array([[0, 255], [255, 0]], np.uint8)
+    net = fastmlp.MLP((2, 3), seed=4)
+    net.save(tmp_path / "net.npz")
+    np.savez(tmp_path / "images.npz", X=X)
+    out = fastmlp_command("predict", tmp_path / "net.npz", tmp_path / "images.npz", "--proba").out
+    rows = list(csv.reader(io.StringIO(out)))
+    assert rows[0] == ["prediction", "P(0)", "P(1)", "P(2)"]
+    np.testing.assert_array_equal([int(row[0]) for row in rows[1:]], net.predict(X))
+    np.testing.assert_allclose(
+        np.array([row[1:] for row in rows[1:]], float), net.predict_proba(X), rtol=1e-7
+    )
+
+
+def test_bad_input_is_one_line(
+    fastmlp_command: Command, model: Path, table: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "short.csv").write_text("a\n1\n")
+    fastmlp.MLP((2, 1), loss="squared_error").save(tmp_path / "values.npz")
+    fastmlp.MLP((4, 2)).save(tmp_path / "wide.npz")
+    (tmp_path / "ab.csv").write_text("a,b\n1,2\n")
+    cases = [
+        ((model, tmp_path / "short.csv"), "no column 'b'"),
+        ((model, tmp_path / "missing.csv"), "missing.csv: No such file or directory"),
+        ((tmp_path / "missing.npz", table), "missing.npz: No such file or directory"),
+        ((table, table), "not a whole fastmlp model file"),
+        ((tmp_path / "wide.npz", tmp_path / "ab.csv"), "has 2 columns, but "),
+        ((tmp_path / "values.npz", tmp_path / "ab.csv", "--proba"), "values, not probabilities"),
+    ]
+    for arguments, message in cases:
+        code, out, err = fastmlp_command("predict", *arguments)
+        assert (code, out) == (2, "")
+        assert message in err
+        assert err.count("\n") == 1

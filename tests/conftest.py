@@ -1,0 +1,39 @@
+"""Data and networks that several test files share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import fastmlp
+
+Array = NDArray[Any]
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(2024)
+
+
+@pytest.fixture
+def classes(rng: np.random.Generator) -> tuple[Array, Array]:
+    """X (230, 6) and labels of three classes that a small network can learn."""
+    y = rng.integers(0, 3, 230)
+    centers = np.array([[2, 0, 0, 1, 0, 0], [0, 2, 0, 0, 1, 0], [0, 0, 2, 0, 0, 1]])
+    return (centers[y] + 0.4 * rng.normal(size=(230, 6))).astype(np.float32), y
+
+
+@pytest.fixture
+def curve(rng: np.random.Generator) -> tuple[Array, Array]:
+    """X (150, 2) and one value for each row."""
+    X = rng.uniform(-1, 1, (150, 2))
+    return X, np.sin(2 * X[:, 0]) + X[:, 1] ** 2
+
+
+@pytest.fixture
+def net() -> fastmlp.MLP:
+    """A classifier for `classes`."""
+    return fastmlp.MLP((6, 16, 3), seed=1)

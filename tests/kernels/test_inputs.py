@@ -1,0 +1,201 @@
+"""Examples as float32, float64, uint8 and CSR: one matrix, one result, down to the bit."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+SCALE = 1 / 255
+CSR = tuple[Any, Any, Any]
+
+
+def csr(X: np.ndarray, explicit_zeros: bool = False) -> CSR:
+    """(data, indices, indptr) of a dense matrix, without SciPy."""
+    stored = np.ones_like(X, bool) if explicit_zeros else X != 0
+    rows, columns = np.nonzero(stored)
+    counts = np.bincount(rows, minlength=len(X))
+    return (
+        X[rows, columns].copy(),
+        columns.astype(np.int32),
+        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+    )
+
+
+@pytest.fixture
+def pixels(rng) -> Callable[..., Any]:
+    """Bytes of which the fraction `density` is not zero."""
+
+    def pixels(m: int, n: int, density: float = 0.3) -> np.ndarray:
+        return (rng.integers(1, 256, (m, n)) * (rng.random((m, n)) < density)).astype(np.uint8)
+
+    return pixels
+
+
+@pytest.fixture
+def forward(build, engine):
+    """Output activations of a network whose hidden layer is wide enough for lists."""
+
+    def forward(X: Any, n_in: int, n_hidden: int = 70, skip_zeros: bool = True) -> np.ndarray:
+        made = engine((n_in, n_hidden, 3), "tanh")
+        made.skip_zeros = skip_zeros
+        return made.forward(build.engine.Data(made, X), 1)
+
+    return forward
+
+
+@pytest.mark.parametrize("n_in", [*range(1, 35), 63, 64, 65, 127, 129, 300])
+def test_every_form_of_a_matrix_gives_the_same_bits(build, forward, pixels, n_in):
+    """At every row length that a vector can leave over; a byte is its value times the scale."""
+    X = pixels(5, n_in)
+    real = X.astype(build.dtype) * np.dtype(build.dtype).type(SCALE)
+    expected = forward(real, n_in, skip_zeros=False)
+    forms: dict[str, Any] = {
+        "lists of its own": real,
+        "uint8": X,
+        "CSR": csr(real),
+        "CSR with zeros stored": csr(real, explicit_zeros=True),
+        "CSR of uint8": csr(X),
+    }
+    if build.dtype == "float32":
+        forms["float64"] = real.astype(np.float64)
+    for name, form in forms.items():
+        assert forward(form, n_in).tobytes() == expected.tobytes(), name
+    assert forward(X, n_in, skip_zeros=False).tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("n_hidden", [1, 16, 64, 65, 130])
+def test_sparse_input_meets_layers_of_any_width(build, forward, pixels, n_hidden):
+    X = pixels(20, 50).astype(build.dtype)
+    dense = forward(X, 50, n_hidden, skip_zeros=False)
+    assert forward(csr(X), 50, n_hidden).tobytes() == dense.tobytes()
+
+
+@pytest.mark.parametrize("given", ["float32", "float64"])
+def test_the_other_real_dtype_is_rounded_to_the_builds(build, forward, sparse, given):
+    X = sparse(7, 40).astype(given)
+    expected = forward(X.astype(build.dtype), 40)
+    assert forward(X, 40).tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("density", [0.0, 0.05, 0.5, 1.0])
+@pytest.mark.parametrize("skip_zeros", [True, False])
+def test_lists_are_taken_or_not_and_no_bit_shows_it(build, forward, sparse, density, skip_zeros):
+    X = sparse(30, 200, density=density)
+    expected = forward(X, 200, skip_zeros=False)
+    assert forward(X, 200, skip_zeros=skip_zeros).tobytes() == expected.tobytes()
+    assert forward(csr(X), 200, skip_zeros=skip_zeros).tobytes() == expected.tobytes()
+
+
+def test_rows_without_a_number_and_a_matrix_without_one(build, forward, sparse):
+    X = sparse(9, 40, density=0.3)
+    X[[0, 4, 8]] = 0
+    assert forward(csr(X), 40).tobytes() == forward(X, 40).tobytes()
+    nothing = np.zeros((9, 40), build.dtype)
+    assert forward(csr(nothing), 40).tobytes() == forward(nothing, 40).tobytes()
+
+
+@pytest.mark.parametrize("form", [np.asarray, csr], ids=["dense", "CSR"])
+def test_no_row_gives_no_output(build, forward, form):
+    assert forward(form(np.zeros((0, 40), build.dtype)), 40).shape == (0, 3)
+
+
+def test_the_scale_of_uint8_is_the_networks_own(build, engine, pixels):
+    X = pixels(6, 30)
+    for scale in (1.0, 1 / 16, 0.3):
+        made = engine((30, 70, 2), uint8_scale=scale)
+        real = X.astype(build.dtype) * np.dtype(build.dtype).type(scale)
+        bytes_, reals = build.engine.Data(made, X), build.engine.Data(made, real)
+        assert made.forward(bytes_, 1).tobytes() == made.forward(reals, 1).tobytes()
+
+
+@pytest.mark.parametrize("form", ["float32", "float64", "uint8", "CSR"])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_rows_are_taken_in_the_given_order(build, engine, pixels, form, threads):
+    """Training on rows in an order is training on the rows so ordered."""
+    X = pixels(60, 50)
+    y = X[:, :2].astype(build.dtype) / 255
+    order = np.random.default_rng(3).permutation(60)[:47]
+
+    def data(made: Any, rows: np.ndarray) -> Any:
+        values = X[rows] if form == "uint8" else X[rows].astype(build.dtype)
+        values = values.astype(form) if form.startswith("float") else values
+        return build.engine.Data(made, csr(values) if form == "CSR" else values, y[rows])
+
+    by_order, ordered = engine((50, 70, 2)), engine((50, 70, 2))
+    rates = np.full(5, 0.01)
+    by_order.train(data(by_order, np.arange(60)), order, 10, 0, rates, 0.0, threads, 60.0)
+    ordered.train(data(ordered, order), np.arange(47), 10, 0, rates, 0.0, threads, 60.0)
+    assert by_order.snapshot() == ordered.snapshot()
+
+
+def test_a_row_may_be_taken_more_than_once_or_never(build, engine, sparse):
+    X, y = sparse(5, 4), sparse(5, 2)
+    order = np.array([3, 3, 0, 3])
+    by_order, repeated = engine((4, 6, 2)), engine((4, 6, 2))
+    rates = np.full(2, 0.01)
+    by_order.train(build.engine.Data(by_order, X, y), order, 2, 0, rates, 0.0, 1, 60.0)
+    data = build.engine.Data(repeated, X[order], y[order])
+    repeated.train(data, np.arange(4), 2, 0, rates, 0.0, 1, 60.0)
+    assert by_order.snapshot() == repeated.snapshot()
+
+
+def test_labels_are_one_hot_targets(build, engine, sparse, rng):
+    X, labels = sparse(30, 8), rng.integers(0, 5, 30).astype(np.int32)
+    one_hot = np.eye(5, dtype=build.dtype)[labels]
+    made = engine((8, 9, 5), output="softmax", loss="cross_entropy")
+    by_label, by_row = (build.engine.Data(made, X, y) for y in (labels, one_hot))
+    assert made.cost(by_label, 1) == made.cost(by_row, 1)
+    for x, y in zip(made.gradients(by_label, 0.0, 1), made.gradients(by_row, 0.0, 1), strict=True):
+        assert x[0].tobytes() == y[0].tobytes() and x[1].tobytes() == y[1].tobytes()
+
+
+@pytest.mark.parametrize("density", [0.0, 0.25, 1.0])
+def test_density_is_measured(build, engine, sparse, density):
+    made = engine((50, 3))
+    assert build.engine.Data(made, sparse(200, 50, density=density)).density == pytest.approx(
+        density, abs=0.02
+    )
+
+
+def test_arrays_are_read_where_they_lie_and_kept(build, engine, sparse):
+    """No copy: what changes in them changes the result; and the engine keeps them alive."""
+    X = sparse(10, 6)
+    made = engine((6, 3))
+    data = build.engine.Data(made, X)
+    X[:] = 1
+    expected = made.forward(build.engine.Data(made, np.ones_like(X)), 1)
+    assert made.forward(data, 1).tobytes() == expected.tobytes()
+    del X
+    _ = [np.full((10, 6), 7, build.dtype) for _ in range(100)]  # would take the place of X
+    assert made.forward(data, 1).tobytes() == expected.tobytes()
+
+
+def test_read_only_arrays_are_read(build, engine, sparse):
+    X, y, s = sparse(10, 6), sparse(10, 3), abs(sparse(10))
+    made = engine((6, 3))
+    expected = made.cost(build.engine.Data(made, X, y, s), 1)
+    for array in (X, y, s):
+        array.flags.writeable = False
+    assert made.cost(build.engine.Data(made, X, y, s), 1) == expected
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [np.asfortranarray, lambda X: np.repeat(X, 2, axis=1)[:, ::2], lambda X: X[::-1][::-1]],
+    ids=["Fortran order", "every other column", "reversed twice"],
+)
+@pytest.mark.parametrize("target", [False, True], ids=["X", "y"])
+def test_other_layouts_are_refused_or_read_right_never_misread(
+    build, engine, sparse, layout, target
+):
+    X, y = sparse(300, 40), sparse(300, 3)
+    made = engine((40, 3))
+    expected = made.cost(build.engine.Data(made, X, y), 1)
+    try:
+        given = (X, layout(y)) if target else (layout(X), y)
+        data = build.engine.Data(made, *given)
+    except ValueError:
+        return
+    _ = [np.full_like(X, 7) for _ in range(20)]  # would take the place of a copy set free
+    assert made.cost(data, 1) == expected

@@ -1,0 +1,202 @@
+"""Cost and output delta of every loss, against the formulas and against their own meaning."""
+
+import math
+
+import numpy as np
+import pytest
+
+WIDTHS = (*range(1, 36), 63, 64, 65, 130)
+ELEMENTWISE = (
+    ("identity", 0.0), ("sigmoid", 0.0), ("relu", 0.0), ("leaky_relu", 0.01), ("tanh", 0.0),
+    ("softplus", 0.0), ("elu", 1.0), ("selu", 0.0), ("silu", 0.0), ("gelu", 0.0),
+)  # fmt: skip
+
+
+@pytest.fixture
+def probabilities(rng, build):
+    """Rows that sum to 1, a third of their numbers 0."""
+
+    def probabilities(m: int, n: int) -> np.ndarray:
+        p = rng.random((m, n)) * (rng.random((m, n)) < 0.7)
+        p[:, 0] += 0.1
+        return (p / p.sum(axis=1, keepdims=True)).astype(build.dtype)
+
+    return probabilities
+
+
+def log_softmax(z: np.ndarray) -> np.ndarray:
+    """z − log Σ e^z by rows, in float64, the sum without a rounding."""
+    z = z.astype(float)
+    total = [math.log(math.fsum(np.exp(row - row.max()))) + row.max() for row in z]
+    return z - np.array(total)[:, None]
+
+
+def close(got: np.ndarray, exact: np.ndarray, rtol: float = 0.0, atol: float = 0.0) -> bool:
+    """|got − exact| ≤ rtol |exact| + atol, everywhere."""
+    return bool((np.abs(got - exact) <= rtol * np.abs(exact) + atol).all())
+
+
+# ------------------------------------------------------------------------------ cross-entropy
+
+
+@pytest.mark.parametrize("n", WIDTHS)
+def test_cross_entropy_of_labels(build, sparse, rng, n):
+    z = 3 * sparse(7, n)
+    y = rng.integers(0, n, 7).astype(np.int32)
+    a, delta, cost = build.operations.loss(z, y, "cross_entropy")
+    logs = log_softmax(z)
+    assert close(a, np.exp(logs), rtol=32 * build.eps)
+    assert close(delta, np.exp(logs) - np.eye(n)[y], atol=8 * build.eps)
+    assert close(cost, -logs[np.arange(7), y], atol=16 * build.eps)
+
+
+@pytest.mark.parametrize("n", WIDTHS)
+def test_cross_entropy_of_probabilities(build, sparse, probabilities, n):
+    z, y = 3 * sparse(7, n), probabilities(7, n)
+    a, delta, cost = build.operations.loss(z, y, "cross_entropy")
+    logs = log_softmax(z)
+    assert close(a, np.exp(logs), rtol=32 * build.eps)
+    assert close(delta, np.exp(logs) - y, atol=8 * build.eps)
+    assert close(cost, -(y * logs).sum(axis=1), rtol=16 * build.eps, atol=16 * build.eps)
+
+
+@pytest.mark.parametrize("n", [1, 2, 10, 17, 70])
+def test_labels_are_one_hot_rows(build, sparse, rng, n):
+    z, labels = sparse(20, n), rng.integers(0, n, 20).astype(np.int32)
+    by_label = build.operations.loss(z, labels, "cross_entropy")
+    by_row = build.operations.loss(z, np.eye(n, dtype=build.dtype)[labels], "cross_entropy")
+    assert all(x.tobytes() == y.tobytes() for x, y in zip(by_label, by_row, strict=True))
+
+
+def test_softmax_is_a_distribution_that_no_shift_changes(build, whole):
+    z = whole(20, 33).astype(build.dtype)  # whole numbers, so that the shift rounds nothing
+    labels = np.zeros(20, np.int32)
+    a, delta, cost = build.operations.loss(z, labels, "cross_entropy")
+    assert a.sum(axis=1) == pytest.approx(np.ones(20), rel=8 * build.eps)
+    assert delta.sum(axis=1) == pytest.approx(np.zeros(20), abs=8 * build.eps)
+    shifted_a, shifted_delta, shifted_cost = build.operations.loss(z + 100, labels, "cross_entropy")
+    assert shifted_a.tobytes() == a.tobytes() and shifted_delta.tobytes() == delta.tobytes()
+    assert shifted_cost == pytest.approx(cost, abs=1e-12)
+
+
+def test_cross_entropy_of_certain_and_of_hopeless_outputs_is_finite(build):
+    z = np.array([[1000, -1000, 0], [-1e30, 0, 1e30]], build.dtype)
+    for label in range(3):
+        a, delta, cost = build.operations.loss(z, np.full(2, label, np.int32), "cross_entropy")
+        assert a.tolist() == [[1, 0, 0], [0, 0, 1]]
+        assert np.isfinite(delta).all()
+        expected = [1000 - float(z[0, label]), float(z[1, 2]) - float(z[1, label])]
+        assert cost == pytest.approx(expected)
+
+
+# ----------------------------------------------------------------------- binary cross-entropy
+
+
+@pytest.mark.parametrize("n", WIDTHS)
+def test_binary_cross_entropy(build, sparse, rng, n):
+    z, y = 3 * sparse(7, n), rng.random((7, n)).astype(build.dtype)
+    y[0], y[1] = 0, 1
+    a, delta, cost = build.operations.loss(z, y, "binary_cross_entropy", "sigmoid")
+    z, y = z.astype(float), y.astype(float)
+    terms = y * np.log1p(np.exp(-z)) + (1 - y) * np.log1p(np.exp(z))
+    assert close(a, 1 / (1 + np.exp(-z)), rtol=8 * build.eps)
+    assert close(delta, 1 / (1 + np.exp(-z)) - y, atol=8 * build.eps)
+    assert close(cost, terms.sum(axis=1), atol=4 * build.eps * (np.abs(z).sum() + n))
+
+
+def test_binary_cross_entropy_far_out_is_linear(build):
+    z = np.array([[-1e4, 1e4, -1e4, 1e4]], build.dtype)
+    y = np.array([[0, 1, 1, 0]], build.dtype)
+    a, delta, cost = build.operations.loss(z, y, "binary_cross_entropy", "sigmoid")
+    assert a.tolist() == [[0, 1, 0, 1]]
+    assert delta.tolist() == [[0, 0, -1, 1]]
+    assert cost.tolist() == [2e4]
+
+
+# ------------------------------------------------------------------------------ squared error
+
+
+@pytest.mark.parametrize(("name", "p"), ELEMENTWISE)
+def test_squared_error_takes_its_slope_from_the_output_activation(build, sparse, name, p):
+    for n in WIDTHS:
+        z, y = sparse(5, n), sparse(5, n)
+        h, slope = build.operations.activate(z, name, p)
+        a, delta, cost = build.operations.loss(z, y, "squared_error", name, p)
+        assert a.tobytes() == h.tobytes(), n
+        assert delta.tobytes() == ((h - y) * slope).tobytes(), n
+        exact = ((h.astype(float) - y.astype(float)) ** 2).sum(axis=1) / 2
+        assert close(cost, exact, rtol=8 * build.eps), n
+
+
+# ------------------------------------------------------------------------------- of all three
+
+
+def targets(loss: str, m: int, n: int, rng: np.random.Generator) -> np.ndarray:
+    if loss == "cross_entropy":
+        return rng.integers(0, n, m).astype(np.int32)
+    return rng.random((m, n))
+
+
+OUTPUTS = [
+    ("cross_entropy", "softmax", 0.0),
+    ("binary_cross_entropy", "sigmoid", 0.0),
+    *(("squared_error", name, p) for name, p in ELEMENTWISE),
+]
+every_output = pytest.mark.parametrize(("loss", "name", "p"), OUTPUTS)
+
+
+@every_output
+def test_delta_is_the_derivative_of_the_cost(build, sparse, rng, loss, name, p):
+    if build.dtype != "float64":
+        pytest.skip("central differences need the digits of float64")
+    m, n, h = 3, 5, 1e-6
+    z, y = sparse(m, n), targets(loss, m, n, rng)
+    _, delta, _ = build.operations.loss(z, y, loss, name, p)
+    for j in range(n):
+        step = h * np.eye(n)[j]
+        above = build.operations.loss(z + step, y, loss, name, p)[2]
+        below = build.operations.loss(z - step, y, loss, name, p)[2]
+        assert delta[:, j] == pytest.approx((above - below) / (2 * h), rel=1e-7, abs=1e-8)
+
+
+@every_output
+def test_an_example_knows_nothing_of_the_others(build, sparse, rng, loss, name, p):
+    z, y = sparse(9, 21), targets(loss, 9, 21, rng)
+    y = y if y.dtype == np.int32 else y.astype(build.dtype)
+    together = build.operations.loss(z, y, loss, name, p)
+    for r in range(9):
+        alone = build.operations.loss(z[r : r + 1], y[r : r + 1], loss, name, p)
+        assert all(x[0].tobytes() == t[r].tobytes() for x, t in zip(alone, together, strict=True))
+
+
+@every_output
+def test_no_example_has_no_cost(build, sparse, rng, loss, name, p):
+    y = targets(loss, 0, 4, rng)
+    y = y if y.dtype == np.int32 else y.astype(build.dtype)
+    a, delta, cost = build.operations.loss(sparse(0, 4), y, loss, name, p)
+    assert a.shape == delta.shape == (0, 4) and cost.shape == (0,)
+
+
+@every_output
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_nan_shows_in_the_cost_of_its_example_alone(build, sparse, rng, loss, name, p, value):
+    z, y = sparse(3, 20), targets(loss, 3, 20, rng)
+    y = y if y.dtype == np.int32 else y.astype(build.dtype)
+    z[1, 13] = value
+    a, delta, cost = build.operations.loss(z, y, loss, name, p)
+    assert np.isfinite(cost[[0, 2]]).all() and np.isfinite(delta[[0, 2]]).all()
+    if np.isnan(value):
+        assert np.isnan(cost[1])
+
+
+@every_output
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_build_with_fused_products_gives_the_same_bits(
+    fused_builds, rng, dtype, loss, name, p
+):
+    for n in (1, 10, 37, 130):
+        z, y = rng.standard_normal((9, n)).astype(dtype), targets(loss, 9, n, rng)
+        y = y if y.dtype == np.int32 else y.astype(dtype)
+        first, *others = [b.operations.loss(z, y, loss, name, p) for b in fused_builds(dtype)]
+        for other in others:
+            assert all(x.tobytes() == t.tobytes() for x, t in zip(other, first, strict=True)), n

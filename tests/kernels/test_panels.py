@@ -1,0 +1,73 @@
+"""Weights in panels: every number finds its place and the way back, and the padding stays zero."""
+
+import numpy as np
+import pytest
+
+SIZES = (*range(1, 35), 63, 64, 65, 127, 128, 129, 130, 200)
+
+
+def numbered(n_out: int, n_in: int, dtype: str) -> np.ndarray:
+    """A matrix of which every number is another one, and none zero."""
+    return np.arange(1, n_out * n_in + 1, dtype=dtype).reshape(n_out, n_in)
+
+
+@pytest.mark.parametrize("n_in", [1, 2, 5, 16, 33, 64, 65])
+def test_layers_come_back_as_they_were_put(build, engine, n_in):
+    for n_out in SIZES:
+        made = engine((n_in, n_out, n_in))
+        layers = [
+            (numbered(n_out, n_in, build.dtype), np.arange(n_out, dtype=build.dtype) - 7),
+            (-numbered(n_in, n_out, build.dtype), np.arange(n_in, dtype=build.dtype) + 9),
+        ]
+        for layer, (weight, bias) in enumerate(layers):
+            made.set_layer(layer, weight, bias)
+        for layer, (weight, bias) in enumerate(layers):
+            got = made.get_layer(layer)
+            assert np.array_equal(got[0], weight) and np.array_equal(got[1], bias), n_out
+
+
+@pytest.mark.parametrize("n_in", SIZES)
+def test_the_forward_product_of_unit_vectors_reads_the_weight(build, n_in):
+    for n_out in (1, 7, 16, 63, 64, 65, 130):
+        W = numbered(n_out, n_in, build.dtype)
+        z = build.operations.forward(np.eye(n_in, dtype=build.dtype), W, np.zeros(n_out, W.dtype))
+        assert np.array_equal(z, W.T), n_out
+
+
+@pytest.mark.parametrize("n_in", SIZES)
+def test_the_hidden_delta_of_unit_vectors_reads_the_transposed_weight(build, n_in):
+    for n_out in (1, 7, 16, 63, 64, 65, 130):
+        W = numbered(n_out, n_in, build.dtype)
+        delta = build.operations.hidden_delta(np.eye(n_out, dtype=build.dtype), W)
+        assert np.array_equal(delta, W), n_out
+
+
+@pytest.mark.parametrize("n_in", SIZES)
+def test_the_weight_gradient_of_unit_vectors_fills_every_place(build, n_in):
+    for n_out in (1, 7, 16, 63, 64, 65, 130):
+        W = numbered(n_out, n_in, build.dtype)
+        gradient = build.operations.weight_gradient(np.eye(n_in, dtype=build.dtype), W.T.copy())
+        assert np.array_equal(gradient, W), n_out
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        ("gradient_descent", 0.9, 1.0),
+        ("adam", 0.9, 0.999, 1e-8),
+        ("adamw", 0.9, 0.999, 1e-8, 0.01),
+        ("rmsprop", 0.99, 1e-8, 0.9),
+    ],
+    ids=lambda optimizer: optimizer[0],
+)
+@pytest.mark.parametrize("hidden", ["sigmoid", "softplus", "tanh", "relu"])
+def test_training_leaves_the_padding_zero(build, engine, sparse, hidden, optimizer):
+    """f(0) and f'(0) are not 0 for sigmoid and softplus: none of it may reach a parameter."""
+    sizes = (5, 13, 67, 3)
+    made = engine(sizes, hidden, optimizer=optimizer)
+    data = build.engine.Data(made, sparse(40, 5), sparse(40, 3))
+    order = np.arange(40)
+    made.train(data, order, 8, 0, np.full(5, 0.01), 1e-3, 2, 60.0)
+    numbers = np.frombuffer(made.snapshot(), build.dtype)
+    n_parameters = sum(n_out * (n_in + 1) for n_in, n_out in zip(sizes, sizes[1:], strict=False))
+    assert np.count_nonzero(numbers) == n_parameters

@@ -1,0 +1,123 @@
+"""Products from lists of non-zeros: the bits of the dense tile, at every size and density.
+
+Whole numbers compare them with NumPy too, so that both paths cannot be wrong alike.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import pytest
+
+COLUMNS = (*range(1, 130), 191, 192, 193, 255, 256, 257, 321)
+DENSITIES = (0.0, 0.05, 0.3, 0.7, 1.0)
+Kernel = Callable[..., Any]
+
+# each of a (m, n_in), delta (m, n_out), W (n_out, n_in), b (n_out,); a or delta becomes lists
+PRODUCTS: dict[str, Kernel] = {
+    "forward": lambda k, a, delta, W, b, **skip: k.forward(a, W, b, **skip),
+    "hidden_delta": lambda k, a, delta, W, b, **skip: k.hidden_delta(delta, W, **skip),
+    "weight_gradient": lambda k, a, delta, W, b, **skip: k.weight_gradient(a, delta, **skip),
+}
+
+
+@pytest.fixture
+def differing(operations, sparse):
+    """Find the sizes (m, n_in, n_out) at which lists give other bits than the dense tile."""
+
+    def differing(
+        product: str, density: float, sizes: Iterable[tuple[int, int, int]]
+    ) -> list[tuple[int, int, int]]:
+        kernel, found = PRODUCTS[product], []
+        for m, n_in, n_out in sizes:
+            a, delta = sparse(m, n_in, density=density), sparse(m, n_out, density=density)
+            numbers = a, delta, sparse(n_out, n_in), sparse(n_out)
+            dense = kernel(operations, *numbers)
+            if kernel(operations, *numbers, skip_zeros=True).tobytes() != dense.tobytes():
+                found.append((m, n_in, n_out))
+        return found
+
+    return differing
+
+
+@pytest.mark.parametrize("density", DENSITIES)
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_same_bits_as_the_tile_at_every_number_of_columns(differing, product, density):
+    assert differing(product, density, ((7, 33, n) for n in COLUMNS)) == []
+    assert differing(product, density, ((7, n, 33) for n in COLUMNS)) == []
+
+
+@pytest.mark.parametrize("m", range(1, 14))
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_same_bits_as_the_tile_at_every_number_of_rows(differing, product, m):
+    assert differing(product, 0.4, ((m, n, n) for n in (1, 31, 64, 65, 129, 257))) == []
+
+
+@pytest.mark.parametrize("n", [127, 129, 255, 257, 511, 513, 1025])
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_same_bits_as_the_tile_where_the_sum_is_cut_into_blocks(differing, product, n):
+    assert differing(product, 0.4, [(n, 70, 130), (7, n, 130), (7, 130, n)]) == []
+
+
+@pytest.mark.parametrize("n_parts", [2, 3, 5])
+@pytest.mark.parametrize("m", [1, 5, 13, 100])
+def test_parts_cut_lists_and_tiles_alike(operations, sparse, m, n_parts):
+    for n_out in (10, 64, 65, 128, 130, 192, 257):
+        a, W, b = sparse(m, 50, density=0.4), sparse(n_out, 50), sparse(n_out)
+        for part in range(n_parts):
+            dense, listed = (operations.forward(a, W, b, s, part, n_parts) for s in (False, True))
+            assert listed.tobytes() == dense.tobytes(), (n_out, part)
+
+
+@pytest.mark.parametrize("m", [1, 4, 12])
+def test_exact_on_whole_numbers(operations, build, whole, m):
+    for n in (1, 16, 63, 65, 130, 257):
+        a, delta = (whole(m, n) * (whole(m, n) > 1) for _ in range(2))
+        W, b = whole(n, n), whole(n)
+        numbers = [x.astype(build.dtype) for x in (a, delta, W, b)]
+        for kernel, exact in zip(
+            PRODUCTS.values(), (a @ W.T + b, delta @ W, delta.T @ a), strict=True
+        ):
+            assert np.array_equal(kernel(operations, *numbers, skip_zeros=True), exact), n
+
+
+def test_empty_rows_and_columns_among_full_ones(operations, sparse):
+    a, delta = sparse(20, 70), sparse(20, 130)
+    a[::3] = 0
+    a[:, ::5] = 0
+    delta[1::3] = 0
+    numbers = a, delta, sparse(130, 70), sparse(130)
+    for kernel in PRODUCTS.values():
+        dense = kernel(operations, *numbers)
+        assert kernel(operations, *numbers, skip_zeros=True).tobytes() == dense.tobytes()
+
+
+def test_negative_zero_is_a_zero(operations, sparse):
+    a = sparse(20, 70, density=0.5)
+    delta = sparse(20, 130, density=0.5)
+    numbers = np.where(a == 0, -a, a), np.where(delta == 0, -delta, delta)
+    rest = sparse(130, 70), sparse(130)
+    for kernel in PRODUCTS.values():
+        signed = kernel(operations, *numbers, *rest, skip_zeros=True)
+        assert signed.tobytes() == kernel(operations, a, delta, *rest).tobytes()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e-40])
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_no_other_value_is_taken_for_a_zero(operations, sparse, product, value):
+    """NaN equals nothing, and 1e-40 is denormal in float32: both are listed."""
+    a, delta = sparse(9, 70, density=0.4), sparse(9, 130, density=0.4)
+    listed_operand = delta if product == "hidden_delta" else a
+    listed_operand[4, 20] = value
+    numbers = a, delta, sparse(130, 70), sparse(130)
+    dense = PRODUCTS[product](operations, *numbers)
+    listed = PRODUCTS[product](operations, *numbers, skip_zeros=True)
+    assert np.array_equal(listed, dense, equal_nan=True)
+
+
+def test_a_zero_times_a_non_finite_weight_counts_as_zero(operations, sparse):
+    a, W, b = sparse(9, 70, density=0.4), sparse(130, 70), sparse(130)
+    a[:, 30] = 0
+    finite = operations.forward(a, W, b, skip_zeros=True)
+    W[:, 30] = np.inf
+    assert operations.forward(a, W, b, skip_zeros=True).tobytes() == finite.tobytes()

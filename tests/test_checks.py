@@ -1,0 +1,197 @@
+"""Validation: what is let in, as what, and how the rest is turned away."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from fastmlp import checks
+
+SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
+
+
+# ------------------------------------------------------------------------- plain numbers
+
+
+@pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3)])
+def test_integers_of_any_kind_are_whole_numbers(value):
+    assert type(checks.whole("n", value)) is int
+
+
+@pytest.mark.parametrize("value", [3.0, "3", None, True, np.float64(3), [3]])
+def test_other_things_are_not_whole_numbers(value):
+    with pytest.raises(TypeError, match="n must be a whole number, got"):
+        checks.whole("n", value)
+
+
+@pytest.mark.parametrize(
+    ("interval", "inside", "outside"),
+    [
+        ("[0, 1)", [0, 0.5, np.float32(0.999)], [-0.001, 1, math.inf, math.nan]),
+        ("(0, 1]", [0.001, 1], [0, 1.001]),
+        ("(0, inf)", [1e-300, 1e300], [0, math.inf]),
+        ("(-inf, inf)", [-1e300, 0], [math.inf, -math.inf, math.nan]),
+    ],
+)
+def test_numbers_lie_in_their_interval(interval, inside, outside):
+    for value in inside:
+        assert checks.number("x", value, interval) == value
+    for value in outside:
+        with pytest.raises(ValueError, match="x must be in"):
+            checks.number("x", value, interval)
+
+
+@pytest.mark.parametrize("value", ["0.5", None, True, 1j, [0.5]])
+def test_other_things_are_not_numbers(value):
+    with pytest.raises(TypeError, match="x must be a number, got"):
+        checks.number("x", value)
+
+
+# ------------------------------------------------------------------------------ examples
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
+def test_arrays_that_the_kernels_read_are_not_copied(dtype):
+    X = np.ones((4, 3), dtype)
+    assert checks.rows(X, 3, SINGLE) is X
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float16, np.bool_, np.int8, ">f4", np.longdouble])
+def test_other_numbers_become_those_of_the_network(dtype):
+    found = checks.rows(np.ones((4, 3), dtype), 3, DOUBLE)
+    assert (found.dtype, found.flags.c_contiguous) == (DOUBLE, True)
+    assert (found == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("X", "error", "message"),
+    [
+        (np.zeros(3), ValueError, r"\(3,\).*for one example give X.reshape\(1, -1\)"),
+        (np.zeros((2, 3, 1)), ValueError, r"\(2, 3, 1\).*give X.reshape\(len\(X\), -1\)"),
+        (np.zeros((2, 2, 2)), ValueError, r"expected \(m, 3\), one example a row$"),
+        (1.0, ValueError, r"X has shape \(\)"),
+        (np.zeros((2, 4)), ValueError, "X has 4 columns; this network has 3 inputs"),
+        (np.zeros((0, 3)), ValueError, "X is empty; expected at least one example"),
+        ([], ValueError, r"X has shape \(0,\)"),
+        ([[1, 2, 3], [1, 2]], ValueError, "X is ragged"),
+        (np.zeros((2, 3), object), TypeError, "X has dtype object; expected numbers"),
+        ([[1, 2, None]], TypeError, "X has dtype object"),
+        ([["a", "b", "c"]], TypeError, "X has dtype <U1; expected real numbers"),
+        (np.zeros((2, 3), complex), TypeError, "X has dtype complex128"),
+        (np.zeros((2, 3), "M8[s]"), TypeError, "X has dtype datetime64"),
+        (np.ma.zeros((2, 3)), TypeError, "X is a masked array"),
+        (None, TypeError, "X has dtype object"),
+    ],
+)
+def test_wrong_examples_are_explained(X, error, message):
+    with pytest.raises(error, match=message):
+        checks.rows(X, 3, SINGLE)
+
+
+def test_column_of_one_input_is_explained():
+    with pytest.raises(ValueError, match=r"give X.reshape\(-1, 1\)"):
+        checks.rows(np.zeros(5), 1, SINGLE)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [(0, 0), (500, 123), (999, 699)])
+def test_first_number_that_is_not_finite_is_named(dtype, value, place):
+    X = np.zeros((1000, 700), dtype)
+    X[-1, -1] = value
+    X[place] = value
+    with pytest.raises(ValueError, match=rf"X\[{place[0]}, {place[1]}\] is {value}; fill in"):
+        checks.rows(X, 700, SINGLE)
+
+
+def test_number_beyond_the_range_of_the_network_is_named():
+    X = np.zeros((2, 3))
+    X[1, 2] = 1e300
+    with pytest.raises(ValueError, match=r"X\[1, 2\] is 1e\+300, too large for a float32 network"):
+        checks.rows(X, 3, SINGLE)
+    assert checks.rows(X, 3, DOUBLE) is X
+
+
+# -------------------------------------------------------------------------------- sparse
+
+
+def test_sparse_rows_are_what_the_kernels_read(rng):
+    X = scipy.sparse.random_array((20, 9), density=0.3, format="coo", rng=rng)
+    data, indices, pointers = checks.rows(X, 9, SINGLE)
+    assert (data.dtype, indices.dtype, pointers.dtype) == (np.float64, np.int32, np.int64)
+    again = scipy.sparse.csr_array((data, indices, pointers), shape=(20, 9))
+    assert (again != X.tocsr()).nnz == 0
+    assert checks.n_rows((data, indices, pointers)) == 20
+
+
+def test_sparse_matrix_of_zeros_is_taken():
+    assert checks.n_rows(checks.rows(scipy.sparse.csr_array((5, 3)), 3, SINGLE)) == 5
+
+
+def test_sparse_number_that_is_not_finite_is_named_by_row_and_column():
+    X = np.zeros((4, 5))
+    X[0, 1], X[2, 3] = 1, np.nan
+    with pytest.raises(ValueError, match=r"X\[2, 3\] is nan"):
+        checks.rows(scipy.sparse.csr_array(X), 5, SINGLE)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("indices", [0, 9]),
+        ("indices", [-1, 2]),
+        ("indices", [0]),
+        ("indptr", [0, 1, 3]),
+        ("indptr", [1, 1, 2]),
+        ("indptr", [0, 2, 1]),
+        ("indptr", [0, 2]),
+    ],
+)
+def test_sparse_matrix_that_points_outside_is_refused(name, value):
+    class Broken:
+        shape = (2, 3)
+        has_canonical_format = True
+        data = np.ones(2)
+        indices = np.array([0, 2])
+        indptr = np.array([0, 1, 2])
+
+        def tocsr(self):
+            return self
+
+    X = Broken()
+    assert checks.n_rows(checks.rows(X, 3, SINGLE)) == 2
+    setattr(X, name, np.array(value))
+    with pytest.raises(ValueError, match="X is a damaged sparse matrix"):
+        checks.rows(X, 3, SINGLE)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (4, 2)])
+def test_sparse_matrix_of_another_shape_is_refused(shape):
+    with pytest.raises(ValueError, match=r"X is empty|X has 2 columns"):
+        checks.rows(scipy.sparse.csr_array(shape), 3, SINGLE)
+
+
+def test_sparse_targets_are_refused():
+    with pytest.raises(TypeError, match=r"y is sparse; give y.toarray\(\)"):
+        checks.array("y", scipy.sparse.csr_array((2, 3)))
+
+
+# ------------------------------------------------------------------------------- weights
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([1, 2], "sample_weight has 2 entries for 3 examples"),
+        ([[1], [2], [3]], r"sample_weight has shape \(3, 1\); expected \(3,\)"),
+        ([1, -2, 3], r"must be ≥ 0, but sample_weight\[1\] is -2"),
+        ([1, np.nan, 3], r"must be finite, but sample_weight\[1\] is nan"),
+        ([0, 0, 0], "sample_weight is zero for every example"),
+    ],
+)
+def test_wrong_sample_weights_are_explained(value, message):
+    with pytest.raises(ValueError, match=message):
+        checks.sample_weight(value, 3, SINGLE)

@@ -1,0 +1,244 @@
+"""Engine.gradients against central differences of Engine.cost, and against PyTorch's autograd.
+
+In float64, for every activation × loss × depth, with λ and sample weights, by the parameters and
+by the input.  An error is relative to the largest number of its array, or to 1 where that is less:
+the cost itself is of order 1.
+"""
+
+from collections.abc import Iterable
+from functools import cache
+from importlib.util import find_spec
+from itertools import pairwise, product
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastmlp import kernels
+
+M = 7
+SIZES = {1: (5, 4), 2: (5, 6, 4), 3: (5, 6, 3, 4)}  # by number of layers of weights
+WIDE = (50, 70, 66, 9)  # lists of zeros, several panels; with 300 rows several chunks as well
+ACTIVATIONS: dict[str, tuple[str, float]] = {  # name of the case: name and parameter
+    "identity": ("identity", 0.0),
+    "sigmoid": ("sigmoid", 0.0),
+    "relu": ("relu", 0.0),
+    "leaky_relu": ("leaky_relu", 0.01),
+    "leaky_relu(0.3)": ("leaky_relu", 0.3),
+    "tanh": ("tanh", 0.0),
+    "softplus": ("softplus", 0.0),
+    "elu": ("elu", 1.0),
+    "elu(0.7)": ("elu", 0.7),
+    "selu": ("selu", 0.0),
+    "silu": ("silu", 0.0),
+    "gelu": ("gelu", 0.0),
+}
+OUTPUTS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
+TARGETS = ("squared_error", "cross_entropy", "cross_entropy of rows", "binary_cross_entropy")
+
+every_isa = pytest.mark.parametrize("isa", kernels.isas())
+every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
+every_target = pytest.mark.parametrize("target", TARGETS)
+every_depth = pytest.mark.parametrize("depth", SIZES)
+
+
+class Problem:
+    """A network and examples in float64; the output has `activation` too where its loss lets it."""
+
+    def __init__(self, activation: str, target: str, sizes: tuple[int, ...], m: int = M) -> None:
+        rng = np.random.default_rng(11)
+        self.sizes = sizes
+        self.loss = target.split(" of ")[0]
+        hidden = ACTIVATIONS[activation]
+        output = OUTPUTS.get(self.loss)
+        self.functions = [hidden] * (len(sizes) - 2) + [(output, 0.0) if output else hidden]
+        self.weights = [rng.normal(0, n_in**-0.5, (n_out, n_in)) for n_in, n_out in pairwise(sizes)]
+        self.biases = [rng.normal(0, 0.5, n) for n in sizes[1:]]
+        self.X = rng.normal(size=(m, sizes[0]))
+        self.y: Any = {
+            "squared_error": rng.normal(size=(m, sizes[-1])),
+            "cross_entropy": rng.integers(0, sizes[-1], m).astype(np.int32),
+            "cross_entropy of rows": rng.dirichlet(np.ones(sizes[-1]), m),
+            "binary_cross_entropy": rng.uniform(size=(m, sizes[-1])),
+        }[target]
+        self.s: Any = rng.uniform(0.5, 2, m)
+
+    def engine(self, isa: str | None = None) -> tuple[Any, Any]:
+        """The engine with these parameters, and its module."""
+        module = kernels.engine("float64", isa)
+        engine = module.Engine(self.sizes, self.functions, self.loss, 1.0)
+        for layer, (W, b) in enumerate(zip(self.weights, self.biases, strict=True)):
+            engine.set_layer(layer, W, b)
+        return engine, module
+
+
+def gradients(problem: Problem, isa: str | None, l2: float, threads: int = 1) -> list[np.ndarray]:
+    """∂J/∂W(1), ∂J/∂b(1), ∂J/∂W(2), …, ∂J/∂X by the engine."""
+    engine, module = problem.engine(isa)
+    data = module.Data(engine, problem.X, problem.y, problem.s)
+    pairs = engine.gradients(data, l2, threads)
+    return [x for pair in pairs for x in pair] + [engine.gradients(data, l2, threads, True)]
+
+
+def central_differences(problem: Problem, isa: str, l2: float, h: float = 1e-5) -> list[np.ndarray]:
+    """The same from J at ± h, an entry at a time."""
+    engine, module = problem.engine(isa)
+    data = module.Data(engine, problem.X, problem.y, problem.s)
+
+    def J() -> float:
+        for layer, (W, b) in enumerate(zip(problem.weights, problem.biases, strict=True)):
+            engine.set_layer(layer, W, b)
+        cost, weight = engine.cost(data, 1)
+        penalty = l2 / 2 * sum(float((W**2).sum()) for W in problem.weights)
+        return float(cost) / float(weight) + penalty
+
+    slopes = []
+    pairs = zip(problem.weights, problem.biases, strict=True)
+    for array in [*(x for pair in pairs for x in pair), problem.X]:
+        slope = np.empty_like(array)
+        for i in np.ndindex(array.shape):
+            kept = array[i]
+            array[i] = kept + h
+            above = J()
+            array[i] = kept - h
+            slope[i] = (above - J()) / (2 * h)
+            array[i] = kept
+        slopes.append(slope)
+    return slopes
+
+
+def error(found: list[np.ndarray], expected: list[np.ndarray]) -> float:
+    """The largest |found − expected| of all arrays, relative to its array's largest number or 1."""
+    return max(
+        float(np.abs(x - y).max() / max(1, np.abs(y).max()))
+        for x, y in zip(found, expected, strict=True)
+    )
+
+
+# ------------------------------------------------------------------------ central differences
+
+
+@every_isa
+@every_depth
+@every_target
+@every_activation
+def test_gradients_are_central_differences(activation, target, depth, isa):
+    problem = Problem(activation, target, SIZES[depth])
+    found = gradients(problem, isa, 0.1)
+    assert error(found, central_differences(problem, isa, 0.1)) < 1e-7
+
+
+@every_target
+@pytest.mark.parametrize("l2", [0.0, 0.1])
+def test_without_weights_of_the_examples_too(target, l2):
+    problem = Problem("tanh", target, SIZES[3])
+    problem.s = None
+    found = gradients(problem, kernels.isa, l2)
+    assert error(found, central_differences(problem, kernels.isa, l2)) < 1e-7
+
+
+@pytest.mark.parametrize("m", [1, 2, 3])
+@every_target
+def test_of_one_example_and_of_few(target, m):
+    problem = Problem("softplus", target, SIZES[2], m)
+    found = gradients(problem, kernels.isa, 0.1)
+    assert error(found, central_differences(problem, kernels.isa, 0.1)) < 1e-7
+
+
+def test_a_single_output_with_binary_cross_entropy():
+    problem = Problem("tanh", "binary_cross_entropy", (5, 6, 1))
+    found = gradients(problem, kernels.isa, 0.1)
+    assert error(found, central_differences(problem, kernels.isa, 0.1)) < 1e-7
+
+
+@pytest.mark.parametrize("isa", kernels.isas())
+@every_target
+@every_activation
+def test_float32_gradients_are_those_of_float64_rounded(activation, target, isa):
+    problem = Problem(activation, target, WIDE, 300)
+    expected = gradients(problem, isa, 0.1)
+    module = kernels.engine("float32", isa)
+    engine = module.Engine(WIDE, problem.functions, problem.loss, 1.0)
+    for layer, (W, b) in enumerate(zip(problem.weights, problem.biases, strict=True)):
+        engine.set_layer(layer, W.astype(np.float32), b.astype(np.float32))
+    y = problem.y if problem.y.dtype == np.int32 else problem.y.astype(np.float32)
+    data = module.Data(engine, problem.X, y, problem.s.astype(np.float32))
+    found = [x for pair in engine.gradients(data, 0.1, 2) for x in pair]
+    assert error(found, expected[:-1]) < 5e-6
+
+
+# ------------------------------------------------------------------------------------ PyTorch
+
+
+def where_torch_is(names: str, *factors: Iterable[Any]) -> pytest.MarkDecorator:
+    """Parametrize with every combination; without PyTorch with one, which is skipped."""
+    cases: list[Any] = list(product(*factors))
+    if find_spec("torch") is None:
+        cases = [pytest.param(*cases[0], marks=pytest.mark.skip("PyTorch is not installed"))]
+    return pytest.mark.parametrize(names, cases)
+
+
+def by_autograd(problem: Problem, l2: float) -> list[np.ndarray]:
+    """The same by PyTorch."""
+    import torch
+
+    functional = torch.nn.functional
+    call = {
+        "identity": lambda z, p: z,
+        "sigmoid": lambda z, p: torch.sigmoid(z),
+        "relu": lambda z, p: functional.relu(z),
+        "leaky_relu": lambda z, p: functional.leaky_relu(z, p),
+        "tanh": lambda z, p: torch.tanh(z),
+        "softplus": lambda z, p: functional.softplus(z, threshold=1e6),
+        "elu": lambda z, p: functional.elu(z, p),
+        "selu": lambda z, p: functional.selu(z),
+        "silu": lambda z, p: functional.silu(z),
+        "gelu": lambda z, p: functional.gelu(z),
+        "softmax": lambda z, p: z,
+    }
+    weights, biases = (
+        [torch.tensor(x, requires_grad=True) for x in arrays]
+        for arrays in (problem.weights, problem.biases)
+    )
+    X, s = torch.tensor(problem.X, requires_grad=True), torch.tensor(problem.s)
+    y = torch.tensor(problem.y, dtype=torch.int64 if problem.y.ndim == 1 else torch.float64)
+    a = X
+    for W, b, (name, p) in zip(weights, biases, problem.functions, strict=True):
+        z = a @ W.T + b
+        a = call[name](z, p)
+    if problem.loss == "squared_error":
+        cost = ((a - y) ** 2).sum(1) / 2
+    elif problem.loss == "cross_entropy":
+        cost = functional.cross_entropy(z, y, reduction="none")
+    else:
+        cost = functional.binary_cross_entropy_with_logits(z, y, reduction="none").sum(1)
+    J = (s * cost).sum() / s.sum() + l2 / 2 * sum((W**2).sum() for W in weights)
+    J.backward()
+    pairs = zip(weights, biases, strict=True)
+    return [x.grad.numpy() for x in [*(x for pair in pairs for x in pair), X]]
+
+
+@cache
+def autograd_of_wide(activation: str, target: str) -> list[np.ndarray]:
+    return by_autograd(Problem(activation, target, WIDE, 300), 0.1)
+
+
+def relative_error(found: list[np.ndarray], expected: list[np.ndarray]) -> float:
+    """The largest |found − expected| of all arrays, relative to its array's largest number."""
+    return max(
+        float(np.abs(x - y).max() / np.abs(y).max()) for x, y in zip(found, expected, strict=True)
+    )
+
+
+@where_torch_is("activation, target, depth, isa", ACTIVATIONS, TARGETS, SIZES, kernels.isas())
+def test_gradients_are_those_of_autograd(activation, target, depth, isa):
+    problem = Problem(activation, target, SIZES[depth])
+    found = gradients(problem, isa, 0.1)
+    assert relative_error(found, by_autograd(problem, 0.1)) < 1e-9
+
+
+@where_torch_is("activation, target, isa, threads", ACTIVATIONS, TARGETS, kernels.isas(), (1, 2))
+def test_so_are_those_of_networks_that_fill_panels_and_chunks(activation, target, isa, threads):
+    problem = Problem(activation, target, WIDE, 300)
+    found = gradients(problem, isa, 0.1, threads)
+    assert relative_error(found, autograd_of_wide(activation, target)) < 1e-9

@@ -1,0 +1,40 @@
+"""What `import fastmlp` loads, and the names it gives."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+import pytest
+
+import fastmlp
+
+
+def test_import_loads_nothing_optional():
+    code = (
+        "import sys, fastmlp\n"
+        "names = ('rich', 'scipy', 'pandas', 'difflib', 'fastmlp.datasets', 'fastmlp.steps',"
+        " 'fastmlp.reference', 'fastmlp.cli')\n"
+        "sys.exit([name for name in names if name in sys.modules] or 0)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", fastmlp.__all__)
+def test_public_name_is_there(name):
+    assert hasattr(fastmlp, name)
+    assert name in dir(fastmlp)
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="has no attribute 'MLPP'"):
+        _ = fastmlp.MLPP
+
+
+def test_version_is_that_of_the_installed_package():
+    try:
+        installed = version("fastmlp")
+    except PackageNotFoundError:
+        pytest.skip("used from its source folder")
+    assert fastmlp.__version__ == installed

@@ -1,0 +1,105 @@
+"""How many threads are used, and that a forked process uses one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import fastmlp
+from fastmlp import threads
+
+
+@pytest.fixture(autouse=True)
+def nothing_chosen(monkeypatch):
+    monkeypatch.setattr(threads, "_chosen", None)
+
+
+def test_chosen_number_is_used():
+    fastmlp.set_num_threads(3)
+    assert fastmlp.get_num_threads() == 3
+
+
+@pytest.mark.parametrize(("value", "expected"), [("3", 3), (" 4 , 2", 4), ("100000", 512)])
+def test_environment_chooses_otherwise(monkeypatch, value, expected):
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert fastmlp.get_num_threads() == expected
+    fastmlp.set_num_threads(2)
+    assert fastmlp.get_num_threads() == 2
+
+
+@pytest.mark.parametrize("value", [None, "", "0", "-1", "many"])
+def test_processors_of_the_process_are_the_default(monkeypatch, value):
+    if value is None:
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    else:
+        monkeypatch.setenv("OMP_NUM_THREADS", value)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
+    assert fastmlp.get_num_threads() == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    assert fastmlp.get_num_threads() == 7
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (0, ValueError, "n_threads must be at least 1"),
+        (-2, ValueError, "n_threads must be at least 1"),
+        (513, ValueError, "n_threads must be at most 512"),
+        (1.5, TypeError, "n_threads must be a whole number"),
+        (None, TypeError, "n_threads must be a whole number"),
+    ],
+)
+def test_wrong_numbers_are_refused(value, error, message):
+    with pytest.raises(error, match=message):
+        fastmlp.set_num_threads(value)
+
+
+def test_small_work_runs_on_one_thread():
+    fastmlp.set_num_threads(4)
+    assert threads.for_step((8, 16, 16, 2), 16) == 1
+    assert threads.for_step((784, 256, 256, 10), 100) == 4
+    assert threads.for_pass((784, 256, 256, 10), 1) == 1
+    assert threads.for_pass((784, 256, 256, 10), 10_000) == 4
+
+
+def test_cap_of_a_call_only_lowers_the_number():
+    fastmlp.set_num_threads(4)
+    assert threads.for_step((784, 256, 256, 10), 100, cap=2) == 2
+    assert threads.for_step((784, 256, 256, 10), 100, cap=8) == 4
+
+
+def test_config_is_shown(capsys):
+    fastmlp.set_num_threads(3)
+    fastmlp.show_config()
+    shown = capsys.readouterr().out
+    assert fastmlp.kernels.isa in shown
+    assert "OpenMP" in shown
+    assert shown.endswith("threads          3\n")
+
+
+FORK = """
+import os, numpy as np, fastmlp
+X, y = np.random.default_rng(0).normal(size=(500, 64)), np.arange(500) % 10
+def train():
+    net = fastmlp.MLP((64, 128, 10))
+    return net.fit(X, y, epochs=2).cost
+fastmlp.set_num_threads(2)
+expected = train()                      # the OpenMP threads are there now
+child = os.fork()
+if child == 0:
+    os._exit(0 if fastmlp.get_num_threads() == 1 and train() == expected else 1)
+_, status = os.waitpid(child, 0)
+assert fastmlp.get_num_threads() == 2
+raise SystemExit(os.waitstatus_to_exitcode(status))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_forked_process_trains_on_one_thread_with_the_same_result():
+    # in a fresh interpreter: this one may hold threads of other libraries
+    command = [sys.executable, "-W", "ignore", "-c", FORK]
+    assert subprocess.run(command, timeout=120, check=False).returncode == 0

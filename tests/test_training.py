@@ -1,0 +1,540 @@
+"""fit: what a call does to the network, what stops it, and what it leaves behind."""
+
+from __future__ import annotations
+
+import _thread
+import itertools
+import math
+import signal
+import threading
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+import fastmlp
+from fastmlp import MLP, Adam, AdamW, Callback, EarlyStopping, GradientDescent, RMSprop
+from fastmlp.schedules import Cosine, Exponential, Step
+
+EVERYTHING = {
+    "gradient descent": GradientDescent(0.1),
+    "momentum": GradientDescent(0.1, momentum=0.9, nesterov=True),
+    "adam": Adam(0.01),
+    "adamw": AdamW(0.01),
+    "rmsprop": RMSprop(0.01, momentum=0.5),
+    "schedule": Adam(Exponential(0.01, every=3, factor=0.9)),
+}
+
+
+def parameters(net: MLP) -> np.ndarray:
+    return np.concatenate([one.ravel() for one in (*net.weights, *net.biases)])
+
+
+class Recorder(Callback):
+    """Notes every call, and may stop after some epochs."""
+
+    def __init__(self, stop_after: float = math.inf) -> None:
+        self.calls: list[str] = []
+        self.stop_after = stop_after
+
+    def on_fit_begin(self, net, history):
+        self.calls.append("begin")
+
+    def on_epoch_end(self, net, history):
+        self.calls.append(f"epoch {history.epochs}")
+        return history.epochs >= self.stop_after
+
+    def on_fit_end(self, net, history):
+        self.calls.append(f"end: {history.stopped_by}")
+
+
+class Doing(Callback):
+    """Does something at the end of each epoch."""
+
+    def __init__(self, action) -> None:
+        self.action = action
+
+    def on_epoch_end(self, net, history):
+        self.action()
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+# ------------------------------------------------------------------------------ training
+
+
+@pytest.mark.parametrize("optimizer", EVERYTHING.values(), ids=EVERYTHING)
+def test_classes_are_learned(net, classes, optimizer):
+    X, y = classes
+    history = net.fit(X, y, epochs=30, batch_size=20, optimizer=optimizer)
+    assert history.cost[-1] < history.cost[0]
+    assert (net.predict(X) == y).mean() > 0.95
+    assert (history.epochs, history.stopped_by) == (30, "epochs")
+    assert net.history is history
+
+
+def test_curve_is_learned(curve):
+    net = MLP((2, 32, 1), activation="tanh", loss="squared_error")
+    net.fit(*curve, epochs=200, batch_size=25, optimizer=Adam(0.01))
+    assert np.abs(net.predict(curve[0]) - curve[1]).mean() < 0.05
+
+
+def test_several_labels_are_learned(rng):
+    X = rng.normal(size=(300, 4))
+    y = X[:, :3] + X[:, 1:] > 0
+    net = MLP((4, 16, 3), loss="binary_cross_entropy")
+    history = net.fit(X, y, epochs=60, optimizer=Adam(0.02), validation_data=(X, y))
+    assert history.validation_accuracy[-1] == (net.predict(X) == y).mean() > 0.95
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_gradient_descent_is_the_loop_that_the_documentation_describes(rng, shuffle):
+    """Softmax regression in plain NumPy: order, batches, remainder, weights, λ and cost."""
+    X, y, s = rng.normal(size=(23, 4)), rng.integers(0, 3, 23), rng.random(23)
+    net = MLP((4, 3), dtype="float64", seed=5)
+    W, b = net.weights[0].copy(), net.biases[0].copy()
+    alpha, lam, costs = 0.3, 0.1, []
+    for epoch in range(3):
+        order = np.random.Generator(np.random.PCG64(np.random.SeedSequence([5, epoch])))
+        rows = order.permutation(23) if shuffle else np.arange(23)
+        total = 0.0
+        for first in range(0, 23, 10):
+            i = rows[first : first + 10]
+            e = np.exp(X[i] @ W.T + b)
+            h = e / e.sum(axis=1, keepdims=True)
+            total += (s[i] * -np.log(h[np.arange(len(i)), y[i]])).sum()
+            delta = s[i, None] * (h - np.eye(3)[y[i]]) / s[i].sum()
+            W, b = W - alpha * (delta.T @ X[i] + lam * W), b - alpha * delta.sum(axis=0)
+        costs.append(total / s.sum() + lam / 2 * (W**2).sum())
+    history = net.fit(
+        X, y, epochs=3, batch_size=10, optimizer=GradientDescent(alpha), l2=lam, sample_weight=s,
+        shuffle=shuffle,
+    )
+    np.testing.assert_allclose(net.weights[0], W, rtol=1e-12)
+    np.testing.assert_allclose(net.biases[0], b, rtol=1e-12)
+    np.testing.assert_allclose(history.cost, costs, rtol=1e-12)
+
+
+@pytest.mark.parametrize("optimizer", EVERYTHING.values(), ids=EVERYTHING)
+def test_second_fit_goes_on_where_the_first_ended(classes, optimizer):
+    halves, whole = MLP((6, 16, 3)), MLP((6, 16, 3))
+    halves.fit(*classes, epochs=2, optimizer=optimizer)
+    halves.fit(*classes, epochs=2, optimizer=optimizer)
+    whole.fit(*classes, epochs=4, optimizer=optimizer)
+    np.testing.assert_array_equal(parameters(halves), parameters(whole))
+    assert halves.epochs == whole.epochs == 4
+
+
+def test_every_epoch_has_its_own_order(net, classes):
+    """Costs of an epoch depend on the order; without updates they do on nothing else."""
+    X, y = classes
+    still = GradientDescent(0.0)
+    seen = [net.fit(X, y, batch_size=100, optimizer=still, max_seconds=60) for _ in range(2)]
+    costs = [cost for history in seen for cost in history.cost]
+    assert len(set(costs)) > 1  # rounding differs with the order of the sum
+    assert np.ptp(costs) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "goes_on"),
+    [
+        (Adam(0.5), True),
+        (Adam(Step(0.1, every=2)), True),
+        (Adam(beta_1=0.8), False),
+        (AdamW(), False),
+        (GradientDescent(), False),
+    ],
+)
+def test_state_goes_on_for_the_same_optimizer_only(net, classes, optimizer, goes_on):
+    net.fit(*classes, epochs=2, batch_size=50, optimizer=Adam())
+    net.fit(*classes, epochs=1, batch_size=50, optimizer=optimizer)
+    assert net._engine.steps == (15 if goes_on else 5)
+
+
+def test_optimizer_state_can_be_reset(classes):
+    kept, reset, weights = (MLP((6, 16, 3)) for _ in range(3))
+    for net in (kept, reset):
+        net.fit(*classes, epochs=2)
+    weights.set_parameters(kept.weights, kept.biases)
+    weights.epochs = 2
+    kept.fit(*classes, epochs=1)
+    reset.fit(*classes, epochs=1, reset_optimizer=True)
+    weights.fit(*classes, epochs=1)
+    np.testing.assert_array_equal(parameters(reset), parameters(weights))
+    assert not np.array_equal(parameters(kept), parameters(reset))
+
+
+def test_batch_larger_than_the_data_is_all_of_it(classes):
+    large, exact = MLP((6, 16, 3)), MLP((6, 16, 3))
+    large.fit(*classes, epochs=3, batch_size=10**6)
+    exact.fit(*classes, epochs=3, batch_size=len(classes[1]))
+    np.testing.assert_array_equal(parameters(large), parameters(exact))
+
+
+def test_same_bits_for_any_number_of_threads(rng):
+    X, y = rng.normal(size=(400, 64)).astype(np.float32), rng.integers(0, 10, 400)
+    found = []
+    for n_threads in (1, 2, 5):
+        net = MLP((64, 128, 128, 10))
+        net.fit(X, y, epochs=2, n_threads=n_threads)
+        found.append(parameters(net))
+    np.testing.assert_array_equal(found[1], found[0])
+    np.testing.assert_array_equal(found[2], found[0])
+
+
+def test_kind_of_array_changes_no_bit(rng):
+    raw = rng.integers(0, 256, (120, 6)).astype(np.uint8)
+    y = rng.integers(0, 3, 120)
+    X = raw.astype(np.float32) * np.float32(1 / 255)
+    found = []
+    for given in (X, raw, scipy.sparse.csr_matrix(X), np.asfortranarray(X), X.astype(float)):
+        net = MLP((6, 16, 3))
+        net.fit(given, y, epochs=3, batch_size=50)
+        found.append(parameters(net))
+    for one in found[1:]:
+        np.testing.assert_array_equal(one, found[0])
+
+
+def test_read_only_data_is_enough_and_unchanged(net, classes):
+    X, y = classes
+    before = X.copy(), y.copy()
+    X.flags.writeable = y.flags.writeable = False
+    net.fit(X, y, epochs=2)
+    np.testing.assert_array_equal(X, before[0])
+    np.testing.assert_array_equal(y, before[1])
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint64, ">i4", float, list])
+def test_labels_of_any_kind_are_taken(classes, kind):
+    X, y = classes
+    found = []
+    for labels in (y, y.tolist() if kind is list else y.astype(kind)):
+        net = MLP((6, 16, 3))
+        net.fit(X, labels, epochs=2)
+        found.append(parameters(net))
+    np.testing.assert_array_equal(*found)
+
+
+def test_probabilities_may_stand_for_labels(classes):
+    X, y = classes
+    labels, rows = (MLP((6, 16, 3), dtype="float64") for _ in range(2))
+    one = labels.fit(X, y, epochs=3, validation_data=(X, y))
+    other = rows.fit(X, np.eye(3)[y], epochs=3, validation_data=(X, np.eye(3)[y]))
+    np.testing.assert_allclose(parameters(rows), parameters(labels), rtol=1e-10)
+    assert one.validation_accuracy == other.validation_accuracy
+
+
+def test_weight_of_two_is_an_example_twice(classes):
+    X, y = classes
+    twice, weighted = (MLP((6, 16, 3), dtype="float64") for _ in range(2))
+    options = {"epochs": 5, "batch_size": 1000, "optimizer": GradientDescent(0.1)}
+    twice.fit(np.concatenate([X, X[:50]]), np.concatenate([y, y[:50]]), **options)
+    weight = np.where(np.arange(len(y)) < 50, 2, 1)
+    weighted.fit(X, y, sample_weight=weight, **options)
+    np.testing.assert_allclose(parameters(weighted), parameters(twice), rtol=1e-9)
+
+
+# ---------------------------------------------------------------------------- validation
+
+
+def test_validation_figures_are_those_of_the_network(net, classes):
+    X, y = classes
+    history = net.fit(X[:200], y[:200], epochs=3, l2=0.1, validation_data=(X[200:], y[200:]))
+    assert len(history.validation_cost) == len(history.validation_accuracy) == 3
+    assert history.validation_cost[-1] == net.cost(X[200:], y[200:])
+    assert history.validation_accuracy[-1] == (net.predict(X[200:]) == y[200:]).mean()
+
+
+def test_validation_changes_nothing_about_training(classes):
+    seen, unseen = MLP((6, 16, 3)), MLP((6, 16, 3))
+    seen.fit(*classes, epochs=3, validation_data=classes)
+    unseen.fit(*classes, epochs=3)
+    np.testing.assert_array_equal(parameters(seen), parameters(unseen))
+
+
+def test_regression_has_no_accuracy(curve):
+    net = MLP((2, 8, 1), loss="squared_error")
+    history = net.fit(*curve, epochs=2, validation_data=0.2)
+    assert (len(history.validation_cost), history.validation_accuracy) == (2, [])
+
+
+def test_history_without_validation_data_has_no_such_figures(net, classes):
+    history = net.fit(*classes, epochs=2)
+    assert history.validation_cost == history.validation_accuracy == []
+    assert len(history.cost) == len(history.learning_rate) == len(history.seconds) == 2
+
+
+def test_fraction_sets_the_same_examples_aside_in_every_fit(classes):
+    halves, whole = MLP((6, 16, 3)), MLP((6, 16, 3))
+    first = halves.fit(*classes, epochs=2, validation_data=0.25).validation_cost
+    second = halves.fit(*classes, epochs=2, validation_data=0.25).validation_cost
+    assert first + second == whole.fit(*classes, epochs=4, validation_data=0.25).validation_cost
+
+
+# ------------------------------------------------------------------------------ stopping
+
+
+def test_small_cost_stops_training(net, classes):
+    history = net.fit(*classes, epochs=500, optimizer=Adam(0.01), cost_below=0.5)
+    assert history.stopped_by == "cost_below"
+    assert history.cost[-1] < 0.5 <= min(history.cost[:-1])
+
+
+def test_time_stops_training(net, classes):
+    history = net.fit(*classes, epochs=10**9, max_seconds=0.05)
+    assert history.stopped_by == "max_seconds"
+    assert len(history.cost) == len(history.learning_rate) == len(history.seconds)
+
+
+def test_time_stops_training_within_an_epoch(rng):
+    net = MLP((20, 64, 2))
+    X, y = rng.normal(size=(50_000, 20)), rng.integers(0, 2, 50_000)
+    history = net.fit(X, y, epochs=1, batch_size=1, max_seconds=0.01)
+    assert (history.stopped_by, history.epochs) == ("max_seconds", 0)
+    assert 0 < net._engine.steps < 50_000
+    assert np.isfinite(parameters(net)).all()
+
+
+@pytest.mark.parametrize("wanted", [3, EarlyStopping(patience=3)], ids=["number", "object"])
+def test_early_stopping_goes_back_to_the_best_parameters(rng, wanted):
+    X, y = rng.normal(size=(60, 6)), rng.integers(0, 3, 60)  # nothing to learn but noise
+    held_out = rng.normal(size=(200, 6)), rng.integers(0, 3, 200)
+    net = MLP((6, 32, 3))
+    history = net.fit(
+        X, y, epochs=500, optimizer=Adam(0.01), validation_data=held_out, early_stopping=wanted
+    )
+    assert history.stopped_by == "EarlyStopping"
+    assert int(np.argmin(history.validation_cost)) == history.epochs - 4
+    assert net.cost(*held_out) == min(history.validation_cost)
+
+
+def test_early_stopping_is_off_or_on(net, classes):
+    assert net.fit(*classes, epochs=1, early_stopping=False).stopped_by == "epochs"
+    with pytest.raises(ValueError, match="watches validation_cost.*give validation_data"):
+        net.fit(*classes, early_stopping=True)
+
+
+def test_early_stopping_needs_the_figure_it_watches(curve):
+    net = MLP((2, 8, 1), loss="squared_error")
+    with pytest.raises(ValueError, match="validation_accuracy.*one of cost, validation_cost"):
+        net.fit(
+            *curve,
+            validation_data=0.2,
+            callbacks=[EarlyStopping(monitor="validation_accuracy")],
+        )
+
+
+# ----------------------------------------------------------------------------- callbacks
+
+
+def test_callbacks_are_called_in_order_and_one_may_stop_training(net, classes):
+    first, second = Recorder(stop_after=2), Recorder()
+    history = net.fit(*classes, epochs=9, callbacks=[first, second])
+    expected = ["begin", "epoch 1", "epoch 2", "end: Recorder"]
+    assert first.calls == second.calls == expected
+    assert history.stopped_by == "Recorder"
+
+
+def test_error_in_a_callback_ends_training_and_comes_through(net, classes):
+    recorder = Recorder()
+    with pytest.raises(ZeroDivisionError):
+        net.fit(*classes, callbacks=[recorder, Doing(lambda: 1 // 0)])
+    assert recorder.calls == ["begin", "epoch 1", "end: error"]
+    assert net.fit(*classes, epochs=1).stopped_by == "epochs"
+
+
+def test_callback_may_change_the_parameters(net, classes):
+    class Zero(Callback):
+        def on_epoch_end(self, net, history):
+            net.set_parameters([W * 0 for W in net.weights], [b * 0 for b in net.biases])
+
+    net.fit(*classes, epochs=1, callbacks=[Zero()])
+    assert not parameters(net).any()
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "message"),
+    [
+        ([print], r"callbacks\[0\] must be an object of a subclass of fastmlp.Callback"),
+        ([Recorder], r"callbacks\[0\] must be an object"),
+        (Recorder(), "callbacks must be a list"),
+    ],
+)
+def test_things_that_are_no_callbacks_are_refused(net, classes, callbacks, message):
+    with pytest.raises(TypeError, match=message):
+        net.fit(*classes, callbacks=callbacks)
+
+
+# ------------------------------------------------------- Ctrl-C, divergence, several fits
+
+
+def test_interrupt_keeps_what_was_learned(net, classes):
+    recorder = Recorder()
+    with pytest.warns(UserWarning, match="interrupted, whole epochs done: 1"):
+        history = net.fit(*classes, callbacks=[recorder, Doing(interrupt)])
+    assert (history.epochs, history.stopped_by) == (1, "interrupt")
+    assert recorder.calls[-1] == "end: interrupt"
+    assert net.fit(*classes, epochs=1).stopped_by == "epochs"
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C does what Python makes of it, also where pytest was started to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_interrupt_acts_within_an_epoch(rng, ctrl_c):
+    """Without it this would go on for minutes."""
+    X, y = rng.normal(size=(3000, 100)).astype(np.float32), rng.integers(0, 2, 3000)
+    net = MLP((100, 1000, 1000, 2))
+
+    class PressLater(Callback):
+        def on_fit_begin(self, net, history):
+            threading.Thread(target=_thread.interrupt_main).start()
+
+    with pytest.warns(UserWarning, match="interrupted"):
+        history = net.fit(X, y, batch_size=1, epochs=100, callbacks=[PressLater()])
+    assert history.stopped_by == "interrupt"
+    assert np.isfinite(parameters(net)).all()
+
+
+def test_divergence_restores_the_parameters_and_names_the_place(net, classes):
+    """Two epochs of five batches go well, then the rate explodes at the second batch."""
+    rate = Step(0.01, every=11, factor=1e30)
+    recorder = Recorder()
+    good = MLP((6, 16, 3), seed=1)
+    good.fit(*classes, epochs=2, batch_size=50, optimizer=GradientDescent(0.01))
+    with pytest.raises(fastmlp.TrainingDiverged, match="Lower the learning rate") as caught:
+        net.fit(
+            *classes, epochs=9, batch_size=50, optimizer=GradientDescent(rate), callbacks=[recorder]
+        )
+    assert (caught.value.epoch, caught.value.batch in (2, 3)) == (3, True)
+    assert caught.value.history is net.history
+    assert (net.history.epochs, net.history.stopped_by) == (2, "divergence")
+    assert recorder.calls[-1] == "end: divergence"
+    np.testing.assert_array_equal(parameters(net), parameters(good))
+    assert isinstance(caught.value, ArithmeticError)
+
+
+@pytest.mark.parametrize("optimizer", [Adam(1e38), GradientDescent(1e38, momentum=0.9)])
+def test_training_can_go_on_after_divergence(net, classes, optimizer):
+    with pytest.raises(fastmlp.TrainingDiverged):
+        net.fit(*classes, epochs=50, optimizer=optimizer)
+    net.fit(*classes, epochs=30, batch_size=20, optimizer=type(optimizer)(0.01))
+    assert (net.predict(classes[0]) == classes[1]).mean() > 0.9
+
+
+def test_network_trains_in_one_thread_at_a_time(net, classes):
+    errors = []
+
+    def train():
+        try:
+            net.fit(*classes)
+        except RuntimeError as error:
+            errors.append(str(error))
+
+    def train_elsewhere():
+        other = threading.Thread(target=train)
+        other.start()
+        other.join()
+
+    net.fit(*classes, epochs=1, callbacks=[Doing(train), Doing(train_elsewhere)])
+    assert len(errors) == 2
+    assert all("in training already" in error for error in errors)
+
+
+def test_two_networks_may_train_at_once(classes):
+    nets = [MLP((6, 16, 3)) for _ in range(3)]
+    pool = [threading.Thread(target=net.fit, args=classes) for net in nets[1:]]
+    for thread in pool:
+        thread.start()
+    nets[0].fit(*classes)
+    for thread in pool:
+        thread.join()
+    for net in nets[1:]:
+        np.testing.assert_array_equal(parameters(net), parameters(nets[0]))
+
+
+# ------------------------------------------------------------------ learning rate, output
+
+
+def test_learning_rate_of_each_epoch_is_recorded(net, classes):
+    history = net.fit(
+        *classes, epochs=3, batch_size=46, optimizer=Adam(Step(0.1, every=5, factor=0.5))
+    )
+    assert history.learning_rate == [0.1, 0.05, 0.025]
+
+
+def test_curve_without_an_end_spans_each_fit(net, classes):
+    for _ in range(2):
+        history = net.fit(*classes, epochs=4, batch_size=230, optimizer=Adam(Cosine(1.0)))
+        expected = [(1 + math.cos(math.pi * t / 4)) / 2 for t in range(4)]
+        assert history.learning_rate == pytest.approx(expected)
+
+
+def test_curve_with_an_end_goes_on_through_fits(net, classes):
+    rate = Cosine(1.0, total_steps=8)
+    options = {"epochs": 4, "batch_size": 230, "optimizer": Adam(rate)}
+    found = [net.fit(*classes, **options).learning_rate for _ in range(2)]
+    expected = [(1 + math.cos(math.pi * t / 8)) / 2 for t in range(8)]
+    assert list(itertools.chain(*found)) == pytest.approx(expected)
+
+
+def test_nothing_is_printed_unless_asked_for(net, classes, capsys):
+    net.fit(*classes, epochs=2)
+    assert capsys.readouterr() == ("", "")
+    net.fit(*classes, epochs=2, verbose=True)
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+# ----------------------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"epochs": 0}, ValueError, "epochs must be at least 1, got 0"),
+        ({"epochs": 1.5}, TypeError, "epochs must be a whole number, got 1.5"),
+        ({"batch_size": -1}, ValueError, "batch_size must be at least 1, got -1"),
+        ({"optimizer": "adma"}, ValueError, "unknown optimizer 'adma'; did you mean 'adam'"),
+        ({"optimizer": 0.1}, TypeError, "optimizer must be one of 'gradient_descent'"),
+        ({"l2": -1}, ValueError, r"l2 must be in \[0, inf\), got -1"),
+        ({"l2": "much"}, TypeError, "l2 must be a number"),
+        ({"cost_below": math.nan}, ValueError, "cost_below must be"),
+        ({"max_seconds": 0}, ValueError, r"max_seconds must be in \(0, inf\)"),
+        ({"early_stopping": 0.5}, TypeError, "early_stopping must be a whole number"),
+        ({"early_stopping": 0}, ValueError, "early_stopping must be at least 1"),
+        ({"shuffle": 1}, TypeError, "shuffle must be True or False"),
+        ({"verbose": "yes"}, TypeError, "verbose must be True or False"),
+        ({"reset_optimizer": 1}, TypeError, "reset_optimizer must be True or False"),
+        ({"n_threads": 0}, ValueError, "n_threads must be at least 1"),
+        ({"validation_data": 0.0}, ValueError, r"must be in \(0, 1\) or a pair \(X, y\), got 0"),
+        ({"validation_data": 2}, ValueError, r"must be in \(0, 1\) or a pair"),
+        ({"validation_data": "all"}, TypeError, r"validation_data must be a number or a pair"),
+        ({"validation_data": (1, 2, 3)}, ValueError, "a pair.*got 3"),
+        (
+            {"validation_data": (np.zeros((2, 5)), [0, 1])},
+            ValueError,
+            "validation_data: X has 5 columns",
+        ),
+        ({"sample_weight": np.ones(3)}, ValueError, "sample_weight has 3 entries for 230"),
+    ],
+)
+def test_wrong_options_are_explained_and_change_nothing(net, classes, options, error, message):
+    before = parameters(net)
+    with pytest.raises(error, match=message):
+        net.fit(*classes, **options)
+    np.testing.assert_array_equal(parameters(net), before)
+    assert net.epochs == 0
+
+
+def test_warning_about_an_interrupt_points_at_the_call(net, classes):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        net.fit(*classes, callbacks=[Doing(interrupt)])
+    assert caught[0].filename == __file__
