@@ -42,9 +42,6 @@ else:
 COMPILE = ["/O2"] if MSVC else ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno",
                                 "-fno-trapping-math", "-Wno-unused-function"]
 
-# The tiles are inline functions whose row and vector counts are constants of the call.
-INLINE = "#define CYTHON_INLINE inline __attribute__((always_inline, unused))\n"
-
 
 def openmp_flags() -> tuple[list[str], list[str]]:
     """Compile and link flags with which this compiler builds OpenMP; empty where it cannot."""
@@ -55,7 +52,7 @@ def openmp_flags() -> tuple[list[str], list[str]]:
                         (["-Xpreprocessor", "-fopenmp"], ["-lomp"])):
         with tempfile.TemporaryDirectory() as folder:
             probe = Path(folder, "probe.c")
-            probe.write_text("#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n")
+            probe.write_text("#include <omp.h>\nint main(void) { return omp_in_parallel(); }\n")
             command = [*compiler, *flags, str(probe), *link, "-o", str(probe.with_suffix(""))]
             if subprocess.run(command, capture_output=True, check=False).returncode == 0:
                 return flags, link
@@ -71,7 +68,6 @@ def wrapper(source: str, isa: str, element: str, folder: Path) -> str:
     text = (f"#define REAL {c_type}\n#define REAL_IS_DOUBLE {is_double}\n"
             f"#define VECTOR_BYTES {TARGETS[isa][0]}\n"
             f"#define PyInit_{source} PyInit_{name}\n"
-            f"{'' if MSVC else INLINE}"
             f'#include "{source}.c"\n')
     if not path.exists() or path.read_text() != text:
         path.write_text(text)
@@ -89,7 +85,7 @@ def extensions() -> list[Extension]:
     c_files = {Path(e.sources[0]).stem: Path(e.sources[0]) for e in translated}
     openmp, openmp_link = openmp_flags()
     cpu = Extension("fastmlp.kernels.cpu", [str(c_files["cpu"])], include_dirs=[str(KERNELS)],
-                    extra_compile_args=COMPILE)
+                    extra_compile_args=[*COMPILE, *openmp], extra_link_args=openmp_link)
     return [cpu] + [
         Extension(
             f"fastmlp.kernels._{source}_{isa}_{element}",

@@ -22,6 +22,9 @@ MOST = 512  # threads the kernels have room for
 LEAST_SHARED_STEP = 2_000_000
 LEAST_SHARED_PASS = 4_000_000  # a pass must also wake the other threads
 
+# OpenMP's own limit at import; where it is lower later, threadpoolctl has set it
+_OMP_AT_IMPORT = kernels.omp_threads()
+
 _chosen: int | None = None
 _forked = False
 
@@ -48,12 +51,15 @@ def get_num_threads() -> int:
     -------
     int
         What `set_num_threads` set; before that OMP_NUM_THREADS, else the number of processors
-        this process may run on.  Always 1 in a process made by fork, where OpenMP's threads are
+        this process may run on.  Inside `threadpoolctl.threadpool_limits` not more than its
+        limit.  Always 1 in a process made by fork, where OpenMP's threads are
         gone and waiting for them would never end.
     """
     if _forked:
         return 1
-    return _chosen or _default()
+    n_threads = _chosen or _default()
+    limit = kernels.omp_threads()
+    return min(n_threads, limit) if limit < _OMP_AT_IMPORT else n_threads
 
 
 def show_config() -> None:

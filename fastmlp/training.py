@@ -318,10 +318,10 @@ class _Run:
 def evaluate(net: MLP, examples: Examples, n_threads: int | None) -> tuple[float, float | None]:
     """Return the cost of examples without λ and, for classification, the part predicted right."""
     used = threads.for_pass(net.sizes, len(examples), n_threads)
-    total, weight = net._engine.cost(examples.data, used)
+    total, weight, outputs = net._engine.evaluate(examples.data, used)
     if not net.loss.classification:
         return total / weight, None
-    hits = net.loss.hits(net._engine.forward(examples.data, used), examples.y)
+    hits = net.loss.hits(outputs, examples.y)
     return total / weight, float(np.average(hits, weights=examples.weight))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 import fastmlp
+
+# Python processes that tests start import the fastmlp under test, not the folder they start in.
+os.environ["PYTHONSAFEPATH"] = "1"
+os.environ["PYTHONPATH"] = str(Path(fastmlp.__file__).parents[1])
 
 Array = NDArray[Any]
 

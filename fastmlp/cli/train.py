@@ -163,6 +163,9 @@ def run(args: argparse.Namespace) -> None:
 
     inputs = Scaling.of(X[training])
     outputs = None if classes else Scaling.of(y[training, np.newaxis])
+    if outputs and np.isinf(outputs.deviation).any():
+        value = f"{y[training[0]]:g}"
+        raise ValueError(f"{table.path}: column {args.label!r} is {value} in all training rows")
     scaled_y = outputs.apply(y[:, np.newaxis]) if outputs else y
     build = partial(
         MLP,
@@ -230,10 +233,7 @@ def read_examples(
             )
         return X, y.astype(np.int32), classes.tolist()
     both, _ = table.read([*columns, args.label])
-    X, y = both[:, :-1], both[:, -1].astype(np.float64)
-    if y.min() == y.max():
-        raise ValueError(f"{table.path}: column {args.label!r} is {y[0]:g} in all rows")
-    return X, y, None
+    return both[:, :-1], both[:, -1].astype(np.float64), None
 
 
 def split(m: int, fraction: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -258,5 +258,6 @@ def score(model: MLP, X: NDArray[Any], y: NDArray[Any]) -> str:
     predicted = model.predict(X)
     if model.loss.classification:
         return f"accuracy {np.mean(predicted == y):.4f}"
-    error = np.mean((predicted - y) ** 2)
-    return f"RMSE {np.sqrt(error):.6g}, R2 {1 - error / np.var(y):.4f}"
+    error, variance = np.mean((predicted - y) ** 2), np.var(y)
+    explained = f", R2 {1 - error / variance:.4f}" if variance > 0 else ""
+    return f"RMSE {np.sqrt(error):.6g}{explained}"

@@ -11,9 +11,9 @@ import os
 from importlib.util import find_spec
 from types import ModuleType
 
-from fastmlp.kernels.cpu import supported
+from fastmlp.kernels.cpu import OPENMP, omp_threads, supported
 
-__all__ = ["engine", "isa", "isas", "openmp", "operations"]
+__all__ = ["engine", "isa", "isas", "omp_threads", "openmp", "operations"]
 
 KNOWN = ("v4", "v3", "baseline")
 ELEMENTS = {"float32": "f32", "float64": "f64"}
@@ -65,4 +65,4 @@ def operations(dtype: str, build: str | None = None) -> ModuleType:
 
 def openmp() -> bool:
     """Whether the kernels were compiled with OpenMP; without it they run on one thread."""
-    return bool(engine("float32").OPENMP)
+    return OPENMP

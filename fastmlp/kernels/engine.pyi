@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DTYPE: np.dtype[np.floating]
-OPENMP: bool
+PHASES: tuple[str, ...]
 
 Real = NDArray[np.floating]
 Layer = tuple[Real, Real]
@@ -32,6 +32,7 @@ class Engine:
 
     sizes: tuple[int, ...]
     steps: int
+    most_density: float  # up to which lists of non-zeros cost less than the dense tile, here
     skip_zeros: bool  # take lists of non-zeros where they pay; no bit depends on it
     def __init__(
         self,
@@ -68,6 +69,7 @@ class Engine:
     def workspace_bytes(self, batch_size: int, threads: int = 1) -> int: ...
     def forward(self, data: Data, threads: int) -> Real: ...
     def activations(self, data: Data, threads: int) -> list[Real]: ...
+    def evaluate(self, data: Data, threads: int) -> tuple[float, float, Real]: ...
     def cost(self, data: Data, threads: int) -> tuple[float, float]: ...
     def gradients(
         self, data: Data, l2: float, threads: int, wrt_input: bool = False

@@ -14,20 +14,18 @@ import numpy as np
 
 from .activations cimport RELU, activation_kind
 from .break_even cimport break_even, trial
-from .dense cimport gradient_target
-from .inputs cimport (FLOAT32, FLOAT64, UINT8, count_row, density, examples, number_size, pack_row,
-                      targets)
-from .losses cimport loss_kind, output_activation
-from .panels cimport layer, matrix, pack, padded, unpack
-from .step cimport (batch, forward_pass, gather, gradients, hidden_deltas, network,
-                    output_deltas)
-from .team cimport (HAS_OPENMP, barrier, omp_get_num_threads, omp_get_thread_num, seconds_now,
-                    team)
+from .epoch cimport job, run_batches
+from .inputs cimport (FLOAT32, FLOAT64, UINT8, count_rows, density, examples, number_size,
+                      pack_rows, targets)
+from .losses cimport loss_kind
+from .panels cimport layer, pack, padded, unpack
+from .prediction cimport predict_part, prediction
+from .step cimport network
+from .team cimport omp_get_num_threads, omp_get_thread_num, seconds_now
 from .tile cimport even_block
-from .updates cimport n_slots, optimizer, optimizer_of, prepare_update, update_step
-from .vector cimport (REAL_IS_DOUBLE, WIDTH, flush_denormals, real,
-                      restore_denormals)
-from .workspace cimport WAITING, lap, lay_out, level, scratch, skipping, workspace
+from .updates cimport n_slots, optimizer, optimizer_of
+from .vector cimport REAL_IS_DOUBLE, WIDTH, real
+from .workspace cimport lay_out, level, scratch, skipping, workspace
 
 cdef enum:
     CHUNK_ROWS = 128            # of a pass: a batch's activations and deltas stay in L2
@@ -44,7 +42,6 @@ cdef enum:
 
 DTYPE = np.dtype(np.float64 if REAL_IS_DOUBLE else np.float32)
 PHASES = ("gather", "lists", "forward", "output", "delta", "gradient", "wait")
-OPENMP = bool(HAS_OPENMP)
 
 
 cdef class Block:
@@ -76,23 +73,6 @@ cdef double measured_break_even() except -1:
         with nogil:
             MEASURED = break_even(<trial*>memory.data)
     return MEASURED
-
-
-cdef void count_rows(const examples* x, int64_t* pointers, int part, int n_parts) noexcept nogil:
-    """Non-zeros of this thread's rows, row r's at pointers[r + 1]."""
-    cdef Py_ssize_t r
-    for r in range(x.n_rows * part // n_parts, x.n_rows * (part + 1) // n_parts):
-        pointers[r + 1] = count_row(x, r)
-
-
-cdef void pack_rows(const examples* x, const int64_t* pointers, int part,
-                    int n_parts) noexcept nogil:
-    """This thread's rows behind the pointers: first all values, then all indices."""
-    cdef Py_ssize_t r, size = number_size(x)
-    cdef char* values = <char*>(pointers + x.n_rows + 1)
-    cdef uint16_t* indices = <uint16_t*>(values + (pointers[x.n_rows] + WIDTH) * size)
-    for r in range(x.n_rows * part // n_parts, x.n_rows * (part + 1) // n_parts):
-        pack_row(x, r, indices + pointers[r], values + pointers[r] * size)
 
 
 cdef class Data:
@@ -231,130 +211,6 @@ cdef inline bint can_be_zero(int activation) noexcept nogil:
     return activation == RELU
 
 
-cdef struct job:                # one call of train: what its threads share
-    network* net
-    workspace* w
-    const examples* x
-    const targets* y
-    const optimizer* rule       # NULL: gradients only, no update
-    real* slots[2]
-    real* sums                  # gradient of a batch in chunks, or of `gradients`
-    real* input_gradient        # (n_pass, n_in), or NULL
-    const int64_t* order
-    Py_ssize_t n_pass, batch_size
-    int64_t first, next         # batch numbers
-    const double* rates
-    double l2, deadline
-    int64_t steps               # updates made before batch `first`
-    double cost, weight         # Σ s·cost and Σ s over the examples run
-    bint stop, not_finite
-    team threads
-
-
-cdef double batch_weight(const batch* b) noexcept nogil:
-    """Σ of the batch's sample weights; its size without them."""
-    cdef Py_ssize_t i
-    cdef double total = 0
-    if b.y.weights == NULL:
-        return <double>b.n
-    for i in range(b.n):
-        total += b.y.weights[b.first + i if b.order == NULL else b.order[b.first + i]]
-    return total
-
-
-cdef void ones_for_input(workspace* w, Py_ssize_t m, int part, int n_parts) noexcept nogil:
-    """The input has no activation: f' = 1 in its delta's place."""
-    cdef Py_ssize_t r, k
-    cdef matrix* delta = &w.levels[0].delta
-    for r in range(m * part // n_parts, m * (part + 1) // n_parts):
-        for k in range(delta.stride):
-            delta.values[r * delta.stride + k] = 1
-
-
-cdef void take_input_delta(workspace* w, real* target, Py_ssize_t m, int part,
-                           int n_parts) noexcept nogil:
-    """This thread's rows of the input's delta into a plain (m, n_in) array."""
-    cdef Py_ssize_t r
-    cdef level* v = &w.levels[0]
-    for r in range(m * part // n_parts, m * (part + 1) // n_parts):
-        memcpy(target + r * v.n, v.delta.values + r * v.delta.stride, v.n * sizeof(real))
-
-
-cdef void run_batch(job* j, int64_t number, int part, int n_parts) noexcept nogil:
-    """Steps 1 to 6 on one batch, chunk after chunk; ends with a barrier."""
-    cdef network* net = j.net
-    cdef workspace* w = j.w
-    cdef batch b
-    cdef gradient_target g
-    cdef update_step u
-    cdef Py_ssize_t done = 0, m, r, chunk
-    cdef bint bad = False
-    cdef double weight
-    b.x = j.x
-    b.y = j.y
-    b.order = <const long long*>j.order
-    b.first = number * j.batch_size
-    b.n = min(j.batch_size, j.n_pass - b.first)
-    b.n_pass = j.n_pass
-    chunk = even_block(b.n, w.n_rows)
-    weight = batch_weight(&b)
-    g.parameters = net.parameters
-    g.slots[0] = j.slots[0]
-    g.slots[1] = j.slots[1]
-    if j.rule == NULL:
-        g.sums = j.sums
-        g.step = NULL
-    else:
-        u = prepare_update(j.rule, j.rates[number], j.l2, 1 / weight if weight > 0 else 0,
-                           j.steps + number - j.first + 1)
-        g.sums = j.sums if b.n > chunk else NULL
-        g.step = &u
-    while done < b.n:
-        m = min(chunk, b.n - done)
-        g.first = done == 0
-        g.last = done + m == b.n
-        gather(w, &b, done, m, &j.threads, part, n_parts)
-        forward_pass(net, w, m, number, &j.threads, part, n_parts)
-        output_deltas(net, w, &b, done, m, part, n_parts)
-        barrier(&j.threads, n_parts)
-        lap(w, part, WAITING, net.n_layers - 1)
-        if part == 0:
-            for r in range(m):
-                j.cost += w.costs[r]
-        if w.input_delta:
-            ones_for_input(w, m, part, n_parts)
-            barrier(&j.threads, n_parts)    # written by rows, read by panels
-        hidden_deltas(net, w, m, 0 if w.input_delta else 1, number, &j.threads, part, n_parts)
-        if w.input_delta:
-            take_input_delta(w, j.input_gradient + done * w.levels[0].n, m, part, n_parts)
-        bad |= gradients(net, w, m, &g, part, n_parts)
-        done += m
-        if g.last:
-            if bad:
-                j.not_finite = True
-            if part == 0:
-                j.weight += weight
-                j.next = number + 1
-                j.stop = (not isfinite(j.cost) or (number + 1) * j.batch_size >= j.n_pass
-                          or seconds_now() >= j.deadline)
-        barrier(&j.threads, n_parts)
-        lap(w, part, WAITING, 0)
-
-
-cdef void run_batches(job* j, int part, int n_parts) noexcept nogil:
-    """One thread's share of the batches from j.first on."""
-    cdef unsigned long long state = flush_denormals()
-    cdef int64_t number = j.first
-    if part == 0:
-        j.w.lap_start = seconds_now()
-    while True:
-        run_batch(j, number, part, n_parts)
-        number += 1
-        if j.stop or j.not_finite:
-            break
-    restore_denormals(state)
-
-
 cdef void run_job(job* j, int threads) noexcept:
     """All batches of the job, in one parallel region."""
     if j.first * j.batch_size >= j.n_pass:
@@ -365,52 +221,6 @@ cdef void run_job(job* j, int threads) noexcept:
     else:
         with nogil, parallel(num_threads=threads):
             run_batches(j, omp_get_thread_num(), omp_get_num_threads())
-
-
-cdef struct prediction:         # one pass without targets, or for its cost alone
-    const network* net
-    workspace** spaces          # one a thread: prediction has no barrier
-    const examples* x
-    const targets* y
-    real** outs                 # by level: (n_rows, n) for its activations, or NULL
-    double* costs               # n_rows, or NULL
-
-
-cdef void predict_part(prediction* p, int part, int n_parts) noexcept nogil:
-    """This thread's rows of the examples, chunk after chunk through all layers."""
-    cdef const network* net = p.net
-    cdef workspace* w = p.spaces[part]
-    cdef const layer* L = &net.layers[net.n_layers - 1]
-    cdef level* v = &w.levels[net.n_layers]
-    cdef unsigned long long state = flush_denormals()
-    cdef Py_ssize_t last = p.x.n_rows * (part + 1) // n_parts, m, r
-    cdef int l
-    cdef batch b
-    b.x = p.x
-    b.y = p.y
-    b.order = NULL
-    b.first = p.x.n_rows * part // n_parts
-    b.n_pass = last
-    while b.first < last:
-        m = b.n = min(w.n_rows, last - b.first)
-        gather(w, &b, 0, m, NULL, 0, 1)
-        forward_pass(net, w, m, 0, NULL, 0, 1)
-        if p.costs != NULL:
-            output_deltas(net, w, &b, 0, m, 0, 1)
-            memcpy(p.costs + b.first, w.costs, m * sizeof(double))
-        else:
-            for r in range(m):
-                output_activation(net.loss, L.activation, L.parameter,
-                                  v.a.values + r * v.a.stride,
-                                  v.delta.values + r * v.delta.stride, L.n_out)
-        for l in range(1, net.n_layers + 1):
-            if p.outs[l] != NULL:
-                for r in range(m):
-                    memcpy(p.outs[l] + (b.first + r) * w.levels[l].n,
-                           w.levels[l].a.values + r * w.levels[l].a.stride,
-                           w.levels[l].n * sizeof(real))
-        b.first += m
-    restore_denormals(state)
 
 
 cdef class Engine:
@@ -684,18 +494,25 @@ cdef class Engine:
         self.run_prediction(data, threads, outs, NULL)
         return results
 
-    def cost(self, Data data, int threads):
+    def evaluate(self, Data data, int threads):
+        cdef real[:, ::1] into
         cdef real* outs[MOST_LAYERS + 1]
         cdef Block costs = Block(data.x.n_rows * <Py_ssize_t>sizeof(double))
         cdef double* cost = <double*>costs.data
         cdef double total = 0, weight = 0
         cdef Py_ssize_t r
+        result = np.empty((data.x.n_rows, self.sizes[self.net.n_layers]), DTYPE)
+        into = result
         memset(outs, 0, sizeof(outs))
+        outs[self.net.n_layers] = &into[0, 0]
         self.run_prediction(data, threads, outs, cost)
         for r in range(data.x.n_rows):
             total += cost[r]
             weight += data.y.weights[r] if data.y.weights != NULL else 1
-        return total, weight
+        return total, weight, result
+
+    def cost(self, Data data, int threads):
+        return self.evaluate(data, threads)[:2]
 
 
 cdef inline Py_ssize_t on_lines(Py_ssize_t n) noexcept nogil:

@@ -149,3 +149,20 @@ cdef inline double density(const examples* x, Py_ssize_t n_looked) noexcept nogi
     for i in range(n_looked):
         n_found += count_row(x, i * x.n_rows // n_looked)
     return <double>n_found / max(1, n_looked * x.n_in)
+
+
+cdef inline void count_rows(const examples* x, int64_t* pointers, int part, int n_parts) noexcept nogil:
+    """Non-zeros of this thread's rows, row r's at pointers[r + 1]."""
+    cdef Py_ssize_t r
+    for r in range(x.n_rows * part // n_parts, x.n_rows * (part + 1) // n_parts):
+        pointers[r + 1] = count_row(x, r)
+
+
+cdef inline void pack_rows(const examples* x, const int64_t* pointers, int part,
+                    int n_parts) noexcept nogil:
+    """This thread's rows behind the pointers: first all values, then all indices."""
+    cdef Py_ssize_t r, size = number_size(x)
+    cdef char* values = <char*>(pointers + x.n_rows + 1)
+    cdef uint16_t* indices = <uint16_t*>(values + (pointers[x.n_rows] + WIDTH) * size)
+    for r in range(x.n_rows * part // n_parts, x.n_rows * (part + 1) // n_parts):
+        pack_row(x, r, indices + pointers[r], values + pointers[r] * size)

@@ -20,6 +20,7 @@
 #define HAS_OPENMP 0
 #define omp_get_num_threads() 1
 #define omp_get_thread_num() 0
+#define omp_get_max_threads() 1
 #define ATOMIC_ADD(p, x) (*(p) += (x))
 #define ATOMIC_LOAD(p) (*(p))
 #define ATOMIC_STORE(p, x) (*(p) = (x))

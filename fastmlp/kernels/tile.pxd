@@ -16,9 +16,9 @@ rows, the panels or the sum are cut never changes a bit.
     x[r0..r0+5, s] ─ broadcast ─► 5 × 4 accumulators ─► C[r0..r0+5]
 """
 from .vector cimport (DENSE_BLOCK_BYTES, TILE_ROWS_1, TILE_ROWS_2, TILE_ROWS_3, TILE_ROWS_4,
-                      WIDTH, fused, load, real, splat, store, vec)
+                      WIDTH, fused, inlined, load, real, splat, store, vec)
 
-cdef inline void tile(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py_ssize_t n_sum,
+cdef inline inlined tile(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py_ssize_t n_sum,
                       const real* panel, Py_ssize_t panel_row,
                       const real* start, Py_ssize_t start_row,
                       real* c, Py_ssize_t c_row,
@@ -46,7 +46,7 @@ cdef inline void tile(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py_ssi
             store(c + r * c_row + j * WIDTH, sums[r][j])
 
 
-cdef inline void tiles(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py_ssize_t n_sum,
+cdef inline inlined tiles(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py_ssize_t n_sum,
                        const real* panel, Py_ssize_t panel_row,
                        const real* start, Py_ssize_t start_row,
                        real* c, Py_ssize_t c_row, Py_ssize_t n_rows,

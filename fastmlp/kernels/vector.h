@@ -67,6 +67,14 @@ typedef struct {
 #define DENSE_BLOCK_BYTES 32768
 #define LIST_BLOCK_BYTES 32768
 
+/* The return type of a Cython function that has to be part of its caller, where its row and
+ * vector counts are constants: as a call of its own its sums would lie in memory. */
+#if defined(__GNUC__)
+#define INLINED __attribute__((always_inline)) void
+#else
+#define INLINED void
+#endif
+
 /* ---------------------------------------------------------------- the type and its basics */
 #if VECTOR_BYTES > 0
 #define WIDTH ((int)(VECTOR_BYTES / sizeof(REAL)))

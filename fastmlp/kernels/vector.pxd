@@ -7,6 +7,7 @@ cdef extern from "vector.h" nogil:
     ctypedef float real
     ctypedef float vec
     ctypedef int lane_int
+    ctypedef void inlined "INLINED"
     ctypedef struct entry:
         lane_int index
         real value

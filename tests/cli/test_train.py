@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -180,9 +181,22 @@ def test_text_in_a_column_to_predict_from_is_an_error(
     assert "flowers.csv, line 2, column 'note': 'a, " in err
 
 
-def test_a_constant_target_is_an_error(regress: Command, houses: Path) -> None:
-    houses.write_text("area,price\n1,5\n2,5\n3,5\n")
-    assert "column 'price' is 5 in all rows" in regress().err
+@pytest.mark.parametrize("other", [5, 6])
+def test_a_target_that_is_constant_in_training_is_an_error(
+    regress: Command, houses: Path, other: int
+) -> None:
+    """The only other value, if any, is in the row held out."""
+    held_out = np.random.default_rng(0).permutation(3)[0]
+    prices = np.where(np.arange(3) == held_out, other, 5)
+    houses.write_text("area,price\n" + "".join(f"{i},{price}\n" for i, price in enumerate(prices)))
+    code, _, err = regress()
+    assert code == 2
+    assert "column 'price' is 5 in all training rows" in err
+
+
+def test_one_row_held_out_has_no_r2(regress: Command, houses: Path) -> None:
+    houses.write_text("area,price\n1,10\n2,20\n3,30\n")
+    assert re.search(r"^validation: RMSE \S+ \(1 rows\)$", regress().out, re.MULTILINE)
 
 
 def test_a_column_without_name_must_be_named_or_dropped(classify: Command, flowers: Path) -> None:

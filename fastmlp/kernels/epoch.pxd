@@ -1,0 +1,139 @@
+"""The batches of one call of `train`, or the one of `gradients`: step 7's inner loop.
+
+Every thread runs `run_batches`; they share one `job` and meet at its barriers.
+"""
+from libc.math cimport isfinite
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy
+from .dense cimport gradient_target
+from .inputs cimport examples, targets
+from .panels cimport matrix
+from .step cimport (batch, forward_pass, gather, gradients, hidden_deltas, network, output_deltas)
+from .team cimport barrier, seconds_now, team
+from .tile cimport even_block
+from .updates cimport optimizer, prepare_update, update_step
+from .vector cimport flush_denormals, real, restore_denormals
+from .workspace cimport WAITING, lap, level, workspace
+
+cdef struct job:                # one call of train: what its threads share
+    network* net
+    workspace* w
+    const examples* x
+    const targets* y
+    const optimizer* rule       # NULL: gradients only, no update
+    real* slots[2]
+    real* sums                  # gradient of a batch in chunks, or of `gradients`
+    real* input_gradient        # (n_pass, n_in), or NULL
+    const int64_t* order
+    Py_ssize_t n_pass, batch_size
+    int64_t first, next         # batch numbers
+    const double* rates
+    double l2, deadline
+    int64_t steps               # updates made before batch `first`
+    double cost, weight         # Σ s·cost and Σ s over the examples run
+    bint stop, not_finite
+    team threads
+
+
+cdef inline double batch_weight(const batch* b) noexcept nogil:
+    """Σ of the batch's sample weights; its size without them."""
+    cdef Py_ssize_t i
+    cdef double total = 0
+    if b.y.weights == NULL:
+        return <double>b.n
+    for i in range(b.n):
+        total += b.y.weights[b.first + i if b.order == NULL else b.order[b.first + i]]
+    return total
+
+
+cdef inline void ones_for_input(workspace* w, Py_ssize_t m, int part, int n_parts) noexcept nogil:
+    """The input has no activation: f' = 1 in its delta's place."""
+    cdef Py_ssize_t r, k
+    cdef matrix* delta = &w.levels[0].delta
+    for r in range(m * part // n_parts, m * (part + 1) // n_parts):
+        for k in range(delta.stride):
+            delta.values[r * delta.stride + k] = 1
+
+
+cdef inline void take_input_delta(workspace* w, real* target, Py_ssize_t m, int part,
+                           int n_parts) noexcept nogil:
+    """This thread's rows of the input's delta into a plain (m, n_in) array."""
+    cdef Py_ssize_t r
+    cdef level* v = &w.levels[0]
+    for r in range(m * part // n_parts, m * (part + 1) // n_parts):
+        memcpy(target + r * v.n, v.delta.values + r * v.delta.stride, v.n * sizeof(real))
+
+
+cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexcept nogil:
+    """Steps 1 to 6 on one batch, chunk after chunk; ends with a barrier."""
+    cdef network* net = j.net
+    cdef workspace* w = j.w
+    cdef batch b
+    cdef gradient_target g
+    cdef update_step u
+    cdef Py_ssize_t done = 0, m, r, chunk
+    cdef bint bad = False
+    cdef double weight
+    b.x = j.x
+    b.y = j.y
+    b.order = <const long long*>j.order
+    b.first = number * j.batch_size
+    b.n = min(j.batch_size, j.n_pass - b.first)
+    b.n_pass = j.n_pass
+    chunk = even_block(b.n, w.n_rows)
+    weight = batch_weight(&b)
+    g.parameters = net.parameters
+    g.slots[0] = j.slots[0]
+    g.slots[1] = j.slots[1]
+    if j.rule == NULL:
+        g.sums = j.sums
+        g.step = NULL
+    else:
+        u = prepare_update(j.rule, j.rates[number], j.l2, 1 / weight if weight > 0 else 0,
+                           j.steps + number - j.first + 1)
+        g.sums = j.sums if b.n > chunk else NULL
+        g.step = &u
+    while done < b.n:
+        m = min(chunk, b.n - done)
+        g.first = done == 0
+        g.last = done + m == b.n
+        gather(w, &b, done, m, &j.threads, part, n_parts)
+        forward_pass(net, w, m, number, &j.threads, part, n_parts)
+        output_deltas(net, w, &b, done, m, part, n_parts)
+        barrier(&j.threads, n_parts)
+        lap(w, part, WAITING, net.n_layers - 1)
+        if part == 0:
+            for r in range(m):
+                j.cost += w.costs[r]
+        if w.input_delta:
+            ones_for_input(w, m, part, n_parts)
+            barrier(&j.threads, n_parts)    # written by rows, read by panels
+        hidden_deltas(net, w, m, 0 if w.input_delta else 1, number, &j.threads, part, n_parts)
+        if w.input_delta:
+            take_input_delta(w, j.input_gradient + done * w.levels[0].n, m, part, n_parts)
+        bad |= gradients(net, w, m, &g, part, n_parts)
+        done += m
+        if g.last:
+            if bad:
+                j.not_finite = True
+            if part == 0:
+                j.weight += weight
+                j.next = number + 1
+                j.stop = (not isfinite(j.cost) or (number + 1) * j.batch_size >= j.n_pass
+                          or seconds_now() >= j.deadline)
+        barrier(&j.threads, n_parts)
+        lap(w, part, WAITING, 0)
+
+
+cdef inline void run_batches(job* j, int part, int n_parts) noexcept nogil:
+    """One thread's share of the batches from j.first on."""
+    cdef unsigned long long state = flush_denormals()
+    cdef int64_t number = j.first
+    if part == 0:
+        j.w.lap_start = seconds_now()
+    while True:
+        run_batch(j, number, part, n_parts)
+        number += 1
+        if j.stop or j.not_finite:
+            break
+    restore_denormals(state)
