@@ -379,10 +379,10 @@ def labels(name: str, y: Array, n_rows: int, n_out: int) -> NDArray[np.int32]:
         finite(name, y, np.dtype(np.float64))
         fractional = y != np.floor(y)
         if fractional.any():
-            i = int(fractional.argmax())
+            i = int(np.argmax(fractional))
             raise ValueError(f"{name} must hold whole labels, but {name}[{i}] is {y[i]}")
     if y.min() < 0 or y.max() >= n_out:
-        i = int(((y < 0) | (y >= n_out)).argmax())
+        i = int(np.argmax((y < 0) | (y >= n_out)))
         raise ValueError(
             f"{name} must hold labels from 0 to {n_out - 1}, one for each output, but {name}[{i}] "
             f"is {y[i]}" + (f"; give {name} - 1" if y.min() == 1 and y.max() == n_out else "")
@@ -420,7 +420,7 @@ def distributions(name: str, y: Array, n_rows: int, n_out: int, dtype: np.dtype[
     y = values(name, y, n_rows, n_out, dtype, (0, 1))
     wrong = np.abs(y.sum(axis=1) - 1) > 1e-3  # float16 rows pass
     if wrong.any():
-        i = int(wrong.argmax())
+        i = int(np.argmax(wrong))
         raise ValueError(
             f"{name} must hold probabilities, each row with sum 1, but {name}[{i}] has sum "
             f"{y[i].sum():g}"
@@ -436,7 +436,7 @@ def sample_weight(value: object, n_rows: int, dtype: np.dtype[Any]) -> Array:
         raise ValueError(f"sample_weight has shape {found.shape}; expected ({n_rows},)")
     found = reals("sample_weight", found, dtype)
     if found.min() < 0:
-        i = int(found.argmin())
+        i = int(np.argmin(found))
         raise ValueError(f"sample_weight must be ≥ 0, but sample_weight[{i}] is {found[i]}")
     if found.max() == 0:
         raise ValueError("sample_weight is zero for every example")

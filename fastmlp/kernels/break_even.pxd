@@ -41,6 +41,7 @@ cdef inline double break_even(trial* t) noexcept nogil:
     cdef lists x
     x.entries = t.entries
     x.room = INPUTS + 1
+    x.density = 0.5
     far.panel = far_panel
     far.start = far.c = columns
     # written, so that each page of P is a page of its own

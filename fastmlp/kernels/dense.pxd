@@ -6,7 +6,6 @@ over this thread's rows of each panel, finished while the block is in cache: act
 depends on it.  `blank` is a row of zeros.
 """
 from .activations cimport activate
-from .losses cimport clear_padding
 from .panels cimport (cut, layer, padded, panel_columns, panel_count, panel_vectors,
                       transposed_panel)
 from .rows cimport blocked_list_product, list_block, list_product, pair
@@ -55,7 +54,7 @@ cdef inline void forward(const layer* L, const real* parameters, level* below, l
     cdef const real* bias
     cdef real* z
     cdef real* slope
-    cdef Py_ssize_t r, columns, a_row = below.a.stride, z_row = above.a.stride
+    cdef Py_ssize_t columns, a_row = below.a.stride, z_row = above.a.stride
     cdef int p = 0
     cdef share s
     cdef pair far
@@ -81,9 +80,6 @@ cdef inline void forward(const layer* L, const real* parameters, level* below, l
             continue
         activate(L.activation, L.parameter, z, z_row, slope, above.delta.stride,
                  s.last - s.first, s.n_vectors)
-        if p == panel_count(L.n_out):
-            for r in range(s.first, s.last):
-                clear_padding(above.a.values + r * z_row, L.n_out)
 
 
 cdef inline void hidden_delta(const layer* L, const real* parameters, level* below,
@@ -110,7 +106,8 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, level* bel
             continue
         columns = s.n_vectors * WIDTH
         if listed.used:
-            block = padded(list_block(L.n_out, s.n_vectors))
+            block = padded(list_block(L.n_out, s.n_vectors,
+                                      listed.rows.density))
             for r in range(s.last - s.first):
                 own.cursors[r] = listed.rows.entries + (s.first + r) * listed.rows.room
         else:

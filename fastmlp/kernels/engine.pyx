@@ -408,6 +408,8 @@ cdef class Engine:
 
     def phase_seconds(self):
         """Where thread 0's time went since the training workspace was made, by phase and layer."""
+        if self.training is None:
+            return {}
         cdef workspace* w = &self.training.w
         return {(name, l): w.laps[p * w.n_layers + l]
                 for p, name in enumerate(PHASES) for l in range(w.n_layers)}

@@ -90,11 +90,13 @@ cdef class OneLayer:
 
     cdef void find_zeros(self, matrix* a, Py_ssize_t n, bint by_column):
         """The lists of a(l) or of δ(l+1)."""
-        cdef Py_ssize_t r
+        cdef Py_ssize_t r, n_found = 0
         cdef skipping* s = &self.zeros[0]
         s.used = True
         for r in range(self.m):
-            compress_row(a.values + r * a.stride, n, s.rows.entries + r * s.rows.room)
+            n_found += compress_row(a.values + r * a.stride, n,
+                                    s.rows.entries + r * s.rows.room)
+        s.rows.density = s.columns.density = <double>n_found / (self.m * n)
         if by_column:
             columns_from_rows(&s.rows, self.m, 0, n, self.own.fill, &s.columns)
 

@@ -4,7 +4,8 @@
 
 A list holds (index, value) in ascending index and ends with LAST_INDEX.  The non-zero terms
 are summed in the same order, with the same fused multiply-add, as the dense tile sums all of
-them; adding a product that is zero changes no accumulator, so both give the same bits.
+them; adding a product that is zero changes no accumulator but the sign of a zero, which both give
+as +0 in the end: they agree in every bit.
 
 Lists by row come from compressing a matrix (or from CSR input); lists by column, which the
 weight gradient needs, from the lists by row.
@@ -13,9 +14,13 @@ from .vector cimport (LAST_INDEX, LIST_BLOCK_BYTES, WIDTH, compress, entry, fuse
                       load, opaque, real, splat, store, vec)
 from .tile cimport even_block
 
+cdef enum:
+    ENTRIES_A_BLOCK = 20        # of a list: below them a larger block of P costs less
+
 cdef struct lists:
     entry* entries
     Py_ssize_t room             # list r begins at entries[r·room]
+    double density              # of the matrix listed
 
 
 cdef struct pair:               # two panels side by side: numbers from one's row to the other's
@@ -46,7 +51,7 @@ cdef inline const entry* list_row(const entry* e, lane_int end, const real* pane
                                         else far_row + (j - 4) * WIDTH), sums[j])
         e += 1
     for j in range(n_vectors):
-        store(c + (j * WIDTH if j < 4 else far.c + (j - 4) * WIDTH), sums[j])
+        store(c + (j * WIDTH if j < 4 else far.c + (j - 4) * WIDTH), sums[j] + splat(0))
     return e
 
 
@@ -78,9 +83,17 @@ cdef inline void list_product(const entry** cursors, lane_int end, const real* p
         list_rows(cursors, end, panel, panel_row, start, start_row, c, c_row, n_rows, far, 1)
 
 
-cdef inline Py_ssize_t list_block(Py_ssize_t n_sum, int n_vectors) noexcept nogil:
-    """Rows of P in one block of the list product."""
-    return even_block(n_sum, LIST_BLOCK_BYTES // (n_vectors * WIDTH * <int>sizeof(real)))
+cdef inline Py_ssize_t list_block(Py_ssize_t n_sum, int n_vectors,
+                                  double density) noexcept nogil:
+    """Rows of P in one block of the list product.
+
+    A block fits L1, unless a list would have but a few entries in it: each block of each list
+    ends in a mispredicted branch, which costs more than rows from L2 do.
+    """
+    cdef Py_ssize_t rows = LIST_BLOCK_BYTES // (n_vectors * WIDTH * <int>sizeof(real))
+    if density * rows < ENTRIES_A_BLOCK:
+        rows = <Py_ssize_t>min(2.0 * rows, ENTRIES_A_BLOCK / max(density, 1e-9))
+    return even_block(n_sum, rows)
 
 
 cdef inline void blocked_list_product(const lists* x, Py_ssize_t first,
@@ -90,7 +103,7 @@ cdef inline void blocked_list_product(const lists* x, Py_ssize_t first,
                                       real* c, Py_ssize_t c_row, Py_ssize_t n_rows,
                                       pair far, int n_vectors) noexcept nogil:
     """n_rows rows of C from the lists first, first + 1, …"""
-    cdef Py_ssize_t r, s = 0, block = list_block(n_sum, n_vectors)
+    cdef Py_ssize_t r, s = 0, block = list_block(n_sum, n_vectors, x.density)
     for r in range(n_rows):
         cursors[r] = x.entries + (first + r) * x.room
     while True:

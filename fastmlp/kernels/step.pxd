@@ -42,18 +42,22 @@ cdef inline Py_ssize_t row_of(const batch* b, Py_ssize_t i) noexcept nogil:
 cdef inline void gather(workspace* w, const batch* b, Py_ssize_t done, Py_ssize_t m,
                         team* threads, int part, int n_parts) noexcept nogil:
     """a(1), the rows of the chunk: as lists of one's own, or written out together."""
-    cdef Py_ssize_t r
+    cdef Py_ssize_t r, n_found = 0, first = m * part // n_parts
+    cdef Py_ssize_t last = m * (part + 1) // n_parts
     cdef level* v = &w.levels[0]
     cdef skipping* s = &w.threads[part].zeros[0]
     if s.used:
+        first = 0
+        last = m
         for r in range(m):
-            read_list(b.x, row_of(b, done + r), w.threads[part].row,
-                      s.rows.entries + r * s.rows.room)
+            n_found += read_list(b.x, row_of(b, done + r), w.threads[part].row,
+                                 s.rows.entries + r * s.rows.room)
+        s.rows.density = s.columns.density = <double>n_found / (m * v.n)
     else:
-        for r in range(m * part // n_parts, m * (part + 1) // n_parts):
+        for r in range(first, last):
             read_dense(b.x, row_of(b, done + r), v.a.values + r * v.a.stride)
-    # ask for this thread's share of the chunk behind it
-    for r in range(done + m + m * part // n_parts, done + m + m * (part + 1) // n_parts):
+    # ask for what this thread will read of the chunk behind it
+    for r in range(done + m + first, done + m + last):
         if b.first + r < b.n_pass:
             prefetch_row(b.x, row_of(b, r))
     lap(w, part, GATHERING, 0)
@@ -70,7 +74,8 @@ cdef inline void find_zeros(skipping* s, const matrix* a, Py_ssize_t n, Py_ssize
         return
     for r in range(m):
         n_found += compress_row(a.values + r * a.stride, n, s.rows.entries + r * s.rows.room)
-    s.used = n_found < most_density * m * n
+    s.rows.density = s.columns.density = <double>n_found / (m * n)
+    s.used = s.rows.density < most_density
 
 
 cdef inline void list_columns(const layer* L, skipping* s, scratch* own, Py_ssize_t m,

@@ -43,7 +43,8 @@ cdef inline inlined tile(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py_
         x += x_step
     for r in range(n_rows):
         for j in range(n_vectors):
-            store(c + r * c_row + j * WIDTH, sums[r][j])
+            # −0 + 0 = +0: lists, which skip products that are zero, must not differ in its sign
+            store(c + r * c_row + j * WIDTH, sums[r][j] + splat(0))
 
 
 cdef inline inlined tiles(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py_ssize_t n_sum,

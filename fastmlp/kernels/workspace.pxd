@@ -77,6 +77,7 @@ cdef inline lists lay_lists(char* base, Py_ssize_t* used, Py_ssize_t n,
                             Py_ssize_t room) noexcept nogil:
     cdef lists x
     x.room = room
+    x.density = 1
     x.entries = <entry*>take(base, used, n * room * <Py_ssize_t>sizeof(entry))
     return x
 
@@ -87,7 +88,7 @@ cdef inline void lay_thread(workspace* w, scratch* own, Py_ssize_t* used, Py_ssi
     cdef Py_ssize_t size = sizeof(real), n, rows = max(w.n_rows, <Py_ssize_t>GRADIENT_ROWS)
     cdef int l
     cdef skipping* s
-    own.packed = <real*>take(base, used, LIST_BLOCK_BYTES + WIDTH * 2 * panel_columns() * size)
+    own.packed = <real*>take(base, used, 2 * LIST_BLOCK_BYTES + WIDTH * 2 * panel_columns() * size)
     own.block = <real*>take(base, used, rows * 2 * panel_columns() * size)
     own.row = <real*>take(base, used, widest * size)
     own.cursors = <const entry**>take(base, used, rows * <Py_ssize_t>sizeof(entry*))

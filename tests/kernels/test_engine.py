@@ -112,6 +112,18 @@ def test_state_and_steps_carry_a_training_over(problem, optimizer, build):
     assert made.snapshot() == other.snapshot()
 
 
+@every_optimizer
+def test_two_epochs_are_one_of_twice_the_length(problem, optimizer):
+    """The count of steps goes on over the end of an epoch: Adam's correction depends on it."""
+    made, data = problem(optimizer=optimizer)
+    other, _ = problem(optimizer=optimizer)
+    for _ in range(2):
+        made.train(data, np.arange(50), 10, 0, rates(5), 0.01, 1, FOREVER)
+    other.train(data, np.tile(np.arange(50), 2), 10, 0, rates(10), 0.01, 1, FOREVER)
+    assert made.steps == other.steps == 10
+    assert made.snapshot() == other.snapshot()
+
+
 def test_setting_the_optimizer_forgets_the_last(problem):
     made, data = problem(optimizer=("adam", 0.9, 0.999, 1e-8))
     made.train(data, np.arange(50), 10, 0, rates(5), 0.0, 1, FOREVER)
@@ -306,27 +318,51 @@ def test_a_learning_rate_too_large_is_found_out(problem, threads):
     assert 0 < bad < 99 and following == bad + 1
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_cost_alone_can_be_found_out(build, engine, sparse, threads):
+    """One target is so far away that its square overflows; at this rate no parameter does."""
+    made = engine((6, 9, 4))
+    huge = float(np.finfo(build.dtype).max) ** 0.6
+    y = sparse(50, 4)
+    y[37, 1] = huge
+    data = build.engine.Data(made, sparse(50, 6), y)
+    result = made.train(
+        data, np.arange(50), 10, 0, rates(5, 1 / huge / huge), 0.0, threads, FOREVER
+    )
+    assert result[0] == 4 and result[1] == np.inf and result[3] == 3
+    assert np.isfinite(np.frombuffer(made.snapshot(), build.dtype)).all()
+
+
 def test_a_bias_alone_can_be_found_out(build, engine, sparse):
-    """One huge rate sends only the bias away: the inputs, and so the weight's gradient, are 0."""
+    """The inputs, and so the weight's gradient, are 0; the bias overflows, the cost does not."""
     made = engine((3, 2))
-    data = build.engine.Data(made, np.zeros((4, 3), build.dtype), sparse(4, 2))
-    result = made.train(data, np.arange(4), 4, 0, rates(1, np.inf), 0.0, 1, FOREVER)
-    assert result[3] == 0
+    y = np.full((4, 2), 1e10, build.dtype)
+    data = build.engine.Data(made, np.zeros((4, 3), build.dtype), y)
+    rate = float(np.finfo(build.dtype).max) / 10
+    _, cost, _, bad = made.train(data, np.arange(4), 4, 0, rates(1, rate), 0.0, 1, FOREVER)
+    weight, bias = made.get_layer(0)
+    assert np.isfinite(cost) and np.isfinite(weight).all() and np.isinf(bias).all()
+    assert bad == 0
 
 
 # ------------------------------------------------------------- what the process has around it
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_denormal_numbers_survive_the_engine(problem, threads):
+@pytest.mark.parametrize("call", ["train", "forward", "cost", "gradients"])
+def test_denormal_numbers_survive_the_engine(problem, call, threads):
     """They are flushed to zero inside only; NumPy gets the processor back as it was."""
     made, data = problem()
-    made.train(data, np.arange(50), 10, 0, rates(5), 0.0, threads, FOREVER)
-    made.forward(data, threads)
-    made.cost(data, threads)
-    made.gradients(data, 0.0, threads)
-    assert (np.full(100, 1e-310) * 1 == 1e-310).all()
-    assert (np.full(100, 1e-300) * 1e-10 == 1e-310).all()
+    tiny = np.full(100, 1e-310)
+    expected = (tiny * 1).tobytes()  # their bits: a comparison would take them for zeros as well
+    assert any(expected)
+    if call == "train":
+        made.train(data, np.arange(50), 10, 0, rates(5), 0.0, threads, FOREVER)
+    elif call == "gradients":
+        made.gradients(data, 0.0, threads)
+    else:
+        getattr(made, call)(data, threads)
+    assert (tiny * 1).tobytes() == expected
 
 
 def test_other_python_threads_run_meanwhile(build, engine, sparse):
