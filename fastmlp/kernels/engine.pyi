@@ -14,8 +14,9 @@ class Data:
     """Examples, and perhaps their targets and weights, as the kernels read them.
 
     `X` is a C-contiguous (m, n_in) array of float32, float64 or uint8, or CSR's
-    (data, indices, indptr) with indices ascending in each row; `y` int32 labels (m,) or real
-    values (m, n_out) C-contiguous; `sample_weight` real (m,).
+    (data, indices, indptr) with indices ascending in each row, none twice; `y` int32 labels (m,)
+    or real values (m, n_out) C-contiguous; `sample_weight` real (m,).  The arrays must not change
+    while it is in use: training packs rows with many zeros once.
     """
 
     density: float

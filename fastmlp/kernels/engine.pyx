@@ -2,7 +2,8 @@
 
 `train` runs batches without the GIL inside one parallel region; `forward`, `activations`,
 `cost` and `gradients` pass over given examples.  Callers have validated every argument
-(fastmlp/checks.py); the engine converts and copies nothing beyond a batch.
+(fastmlp/checks.py); the engine converts and copies nothing beyond a batch, but that training
+packs rows with many zeros (inputs.pxd).
 """
 from cython.parallel cimport parallel
 from libc.math cimport isfinite
@@ -16,7 +17,7 @@ from .activations cimport RELU, activation_kind
 from .break_even cimport break_even, trial
 from .epoch cimport job, run_batches
 from .inputs cimport (FLOAT32, FLOAT64, UINT8, count_rows, density, examples, number_size,
-                      pack_rows, targets)
+                      pack_rows, packed_size, targets)
 from .losses cimport loss_kind
 from .panels cimport layer, pack, padded, unpack
 from .prediction cimport predict_part, prediction
@@ -150,14 +151,15 @@ cdef class Data:
             pointers[r + 1] += pointers[r]
         place = n + 1
         self.packed = Block(place * <Py_ssize_t>sizeof(int64_t)
-                            + (pointers[n] + WIDTH) * (2 + size))
+                            + packed_size(pointers[n], size) + packed_size(pointers[n], 2))
         memcpy(self.packed.data, pointers, place * sizeof(int64_t))
         pointers = <int64_t*>self.packed.data
         with nogil, parallel(num_threads=threads):
             pack_rows(x, pointers, omp_get_thread_num(), omp_get_num_threads())
         x.packed_pointers = pointers
         x.packed_values = pointers + place
-        x.packed_indices = <uint16_t*>(<char*>x.packed_values + (pointers[n] + WIDTH) * size)
+        x.packed_indices = <uint16_t*>(<char*>x.packed_values
+                                        + packed_size(pointers[n], size))
         return 0
 
     cdef int take_targets(self, y, sample_weight) except -1:

@@ -158,11 +158,16 @@ cdef inline void count_rows(const examples* x, int64_t* pointers, int part, int 
         pointers[r + 1] = count_row(x, r)
 
 
+cdef inline Py_ssize_t packed_size(Py_ssize_t n, Py_ssize_t size) noexcept nogil:
+    """Bytes of n packed numbers, with room behind them for a vector, a multiple of 8."""
+    return ((n + WIDTH) * size + 7) // 8 * 8
+
+
 cdef inline void pack_rows(const examples* x, const int64_t* pointers, int part,
                     int n_parts) noexcept nogil:
     """This thread's rows behind the pointers: first all values, then all indices."""
     cdef Py_ssize_t r, size = number_size(x)
     cdef char* values = <char*>(pointers + x.n_rows + 1)
-    cdef uint16_t* indices = <uint16_t*>(values + (pointers[x.n_rows] + WIDTH) * size)
+    cdef uint16_t* indices = <uint16_t*>(values + packed_size(pointers[x.n_rows], size))
     for r in range(x.n_rows * part // n_parts, x.n_rows * (part + 1) // n_parts):
         pack_row(x, r, indices + pointers[r], values + pointers[r] * size)

@@ -1,8 +1,10 @@
 /* Threads: OpenMP where it is, one thread where it is not; a barrier of our own.
  *
- * The barrier counts arrivals and turns a generation number.  Waiting spins for a moment,
- * which is all it takes while every thread has a core; then it gives the core away, since
- * with another busy process the thread waited for may need this very core.
+ * The barrier counts arrivals and turns a generation number.  Waiting spins for some 20 µs,
+ * which is all it takes while every thread has a core.  With another busy process the thread
+ * waited for may need this very core: then it sleeps (Linux) or yields.  Sleeping matters: a
+ * scheduler gives a thread that only yields the same core back for milliseconds, and takes a
+ * thread that slept as soon as it wakes.
  */
 #ifndef FASTMLP_TEAM_H
 #define FASTMLP_TEAM_H
@@ -15,7 +17,7 @@
 #define HAS_OPENMP 1
 #define ATOMIC_ADD(p, x) __atomic_add_fetch(p, x, __ATOMIC_ACQ_REL)
 #define ATOMIC_LOAD(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
-#define ATOMIC_STORE(p, x) __atomic_store_n(p, x, __ATOMIC_RELEASE)
+#define ATOMIC_STORE(p, x) __atomic_store_n(p, x, __ATOMIC_SEQ_CST)
 #else
 #define HAS_OPENMP 0
 #define omp_get_num_threads() 1
@@ -28,10 +30,17 @@
 
 #if defined(_WIN32)
 #include <windows.h>
-#define give_way() SwitchToThread()
+#define give_way(t, generation) SwitchToThread()
+#define wake(t) ((void)0)
+#elif defined(__linux__)
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #else
 #include <sched.h>
-#define give_way() sched_yield()
+#define give_way(t, generation) sched_yield()
+#define wake(t) ((void)0)
 #endif
 #if defined(__x86_64__)
 #define relax() __builtin_ia32_pause()
@@ -41,14 +50,31 @@
 #define relax() ((void)0)
 #endif
 
-#define SPINS_BEFORE_YIELD 1000
+#define SPINS 1000
 
 typedef struct { /* each counter on a cache line of its own */
     int arrived;
     char pad1[60];
     int generation;
-    char pad2[60];
+    int sleepers;
+    char pad2[56];
 } team;
+
+#if defined(__linux__)
+/* Sleep while the generation is still this one; the kernel compares it once more.  A sleeper is
+ * counted before that and the generation turned before the count is read, both sequentially
+ * consistent, so no wake is lost. */
+static inline void give_way(team *t, int generation) {
+    __atomic_add_fetch(&t->sleepers, 1, __ATOMIC_SEQ_CST);
+    syscall(SYS_futex, &t->generation, FUTEX_WAIT_PRIVATE, generation, NULL, NULL, 0);
+    __atomic_sub_fetch(&t->sleepers, 1, __ATOMIC_SEQ_CST);
+}
+
+static inline void wake(team *t) {
+    if (__atomic_load_n(&t->sleepers, __ATOMIC_SEQ_CST))
+        syscall(SYS_futex, &t->generation, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+#endif
 
 static inline void barrier(team *t, int n_threads) {
     if (n_threads == 1) return;
@@ -56,13 +82,14 @@ static inline void barrier(team *t, int n_threads) {
     if (ATOMIC_ADD(&t->arrived, 1) == n_threads) {
         ATOMIC_STORE(&t->arrived, 0);
         ATOMIC_STORE(&t->generation, generation + 1);
+        wake(t);
         return;
     }
     for (int spins = 0; ATOMIC_LOAD(&t->generation) == generation; spins++) {
-        if (spins < SPINS_BEFORE_YIELD)
+        if (spins < SPINS)
             relax();
         else
-            give_way();
+            give_way(t, generation);
     }
 }
 

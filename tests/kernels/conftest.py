@@ -132,3 +132,26 @@ def parameters() -> Callable[[Any], list[Any]]:
         return [array for layer in layers for array in engine.get_layer(layer)]
 
     return parameters
+
+
+@pytest.fixture
+def problem(
+    build: Build, engine: Callable[..., Any], sparse: Callable[..., Any], rng: np.random.Generator
+) -> Callable[..., tuple[Any, Any]]:
+    """Make an engine (6, 9, 4) and m examples with targets for its loss, and perhaps weights."""
+
+    def problem(
+        loss: str = "squared_error",
+        output: str = "identity",
+        m: int = 50,
+        weighted: bool = False,
+        **kwargs: Any,
+    ) -> tuple[Any, Any]:
+        made = engine((6, 9, 4), output=output, loss=loss, **kwargs)
+        y: Any = rng.random((m, 4)).astype(build.dtype)
+        if loss == "cross_entropy":
+            y = rng.integers(0, 4, m).astype(np.int32)
+        s = rng.random(m).astype(build.dtype) if weighted else None
+        return made, build.engine.Data(made, sparse(m, 6), y, s)
+
+    return problem

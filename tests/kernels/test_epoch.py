@@ -1,0 +1,266 @@
+"""A training by the engine: what `train` returns, when it stops, what it leaves alone."""
+
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+LOSSES = [
+    ("squared_error", "identity"), ("cross_entropy", "softmax"), ("binary_cross_entropy", "sigmoid")
+]  # fmt: skip
+OPTIMIZERS = [
+    ("gradient_descent", 0.0, 0.0),
+    ("gradient_descent", 0.9, 1.0),
+    ("adam", 0.9, 0.999, 1e-8),
+    ("adamw", 0.9, 0.999, 1e-8, 0.01),
+    ("rmsprop", 0.99, 1e-8, 0.5),
+]
+FOREVER = 60.0
+every_optimizer = pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+
+
+def rates(n: int, rate: float = 0.01) -> np.ndarray:
+    return np.full(n, rate)
+
+
+@pytest.mark.parametrize(("loss", "output"), LOSSES)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_train_returns_the_costs_it_met(problem, build, loss, output, weighted):
+    """With a learning rate of 0 nothing moves, and they are the cost of all examples."""
+    made, data = problem(loss, output, weighted=weighted)
+    before = made.snapshot()
+    following, cost, weight, bad = made.train(
+        data, np.arange(50), 8, 0, rates(7, 0.0), 0.1, 1, FOREVER
+    )
+    assert (following, bad) == (7, -1) and made.snapshot() == before
+    assert (cost, weight) == pytest.approx(made.cost(data, 1), rel=1e-12)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 49, 50, 51, 1000])
+def test_the_last_batch_takes_what_is_left(problem, batch_size):
+    made, data = problem()
+    n_batches = -(-50 // batch_size)
+    result = made.train(data, np.arange(50), batch_size, 0, rates(n_batches), 0.0, 1, FOREVER)
+    assert result[0] == made.steps == n_batches
+    assert result[2:] == (50, -1)
+
+
+def test_every_batch_has_its_own_learning_rate(problem):
+    """A rate of 0 leaves the parameters of its batch, and of no other."""
+    made, data = problem()
+    other, _ = problem()
+    order = np.arange(50)
+    made.train(data, order, 10, 0, np.array([0.1, 0.0, 0.2, 0.0, 0.0]), 0.0, 1, FOREVER)
+    kept = np.concatenate([order[:10], order[20:30]])
+    other.train(data, kept, 10, 0, np.array([0.1, 0.2]), 0.0, 1, FOREVER)
+    assert made.snapshot() == other.snapshot()
+
+
+def test_without_time_one_batch_is_run_at_a_call(problem):
+    made, data = problem()
+    whole, _ = problem()
+    whole.train(data, np.arange(50), 10, 0, rates(5), 0.0, 1, FOREVER)
+    for number in range(5):
+        following, _, weight, bad = made.train(
+            data, np.arange(50), 10, number, rates(5), 0.0, 1, 0.0
+        )
+        assert (following, weight, bad) == (number + 1, 10, -1)
+    assert made.snapshot() == whole.snapshot() and made.steps == whole.steps == 5
+
+
+def test_an_order_without_rows_trains_nothing():
+    """In a process of its own: what is tested for is a loop without end."""
+    finish_in_a_process("""
+        before = made.snapshot()
+        order, rates = np.empty(0, np.int64), np.empty(0)
+        assert made.train(data, order, 10, 0, rates, 0.1, 1, 60.0) == (0, 0.0, 0.0, -1)
+        assert made.snapshot() == before and made.steps == 0
+    """)
+
+
+def test_nothing_is_left_to_train_behind_the_last_batch():
+    finish_in_a_process("""
+        order, rates = np.arange(4), np.full(2, 0.1)
+        assert made.train(data, order, 2, 2, rates, 0.1, 1, 60.0) == (2, 0.0, 0.0, -1)
+        assert made.steps == 0
+    """)
+
+
+def test_gradients_of_no_example_are_those_of_the_penalty():
+    finish_in_a_process("""
+        empty = module.Data(made, np.zeros((0, 3)), np.zeros((0, 2)))
+        for layer, (dW, db) in enumerate(made.gradients(empty, 0.5, 1)):
+            assert np.array_equal(dW, 0.5 * made.get_layer(layer)[0]) and not db.any()
+        assert made.gradients(empty, 0.5, 1, True).shape == (0, 3)
+    """)
+
+
+def finish_in_a_process(code: str) -> None:
+    """Run code on an engine (3, 4, 2) with four examples; it must come to its end."""
+    setup = """
+        import numpy as np
+        from fastmlp import kernels
+        module = kernels.engine("float64")
+        made = module.Engine((3, 4, 2), [("tanh", 0.0), ("identity", 0.0)], "squared_error", 1.0)
+        made.set_layer(0, np.ones((4, 3)), np.ones(4))
+        made.set_layer(1, np.ones((2, 4)), np.ones(2))
+        data = module.Data(made, np.ones((4, 3)), np.zeros((4, 2)))
+    """
+    lines = (line[8:] for line in (setup + code).splitlines())
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True, timeout=20)
+
+
+@pytest.mark.parametrize("m", [1, 2, 5])
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_a_batch_may_be_smaller_than_the_threads(problem, m, threads):
+    made, data = problem(m=m)
+    one, _ = problem()
+    for each, n in ((made, threads), (one, 1)):
+        each.train(data, np.arange(m), 1, 0, rates(m), 0.0, n, FOREVER)
+    assert made.snapshot() == one.snapshot()
+
+
+def test_batches_without_weight_change_nothing_but_by_the_penalty(build, engine, sparse):
+    made = engine((4, 5, 2))
+    X, y, s = sparse(20, 4), sparse(20, 2), np.zeros(20, build.dtype)
+    data = build.engine.Data(made, X, y, s)
+    before = made.snapshot()
+    assert made.train(data, np.arange(20), 5, 0, rates(4), 0.0, 1, FOREVER) == (4, 0, 0, -1)
+    assert made.snapshot() == before
+    for dW, db in made.gradients(data, 0.0, 1):
+        assert not dW.any() and not db.any()
+
+
+def test_an_example_of_weight_two_counts_like_two(build, engine, sparse):
+    X, y = sparse(6, 4), sparse(6, 2)
+    s = np.array([1, 2, 0, 1, 3, 1], build.dtype)
+    repeated = np.repeat(np.arange(6), s.astype(int))
+    made = engine((4, 5, 2))
+    weighted = made.gradients(build.engine.Data(made, X, y, s), 0.1, 1)
+    counted = made.gradients(build.engine.Data(made, X[repeated], y[repeated]), 0.1, 1)
+    for x, z in zip(weighted, counted, strict=True):
+        for one, other in zip(x, z, strict=True):
+            assert one == pytest.approx(other, rel=50 * build.eps, abs=50 * build.eps)
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+@pytest.mark.parametrize("sizes", [(300, 5), (40, 70, 5), (40, 70, 50, 66)])
+def test_input_gradients_do_not_depend_on_the_threads(build, engine, sparse, sizes, threads):
+    """Many times over, since threads that do not wait for one another fail now and then only."""
+    made = engine(sizes, "relu")
+    data = build.engine.Data(made, sparse(100, sizes[0]), sparse(100, sizes[-1]))
+    expected = made.gradients(data, 0.0, 1, True).tobytes()
+    for _ in range(100):
+        assert made.gradients(data, 0.0, threads, True).tobytes() == expected
+
+
+# ------------------------------------------------------------------------------ non-finite
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("layer", [0, 1])
+def test_a_parameter_that_is_not_finite_stops_at_its_batch(problem, layer, value, threads):
+    made, data = problem()
+    W, b = made.get_layer(layer)
+    W[-1, -1] = value
+    made.set_layer(layer, W, b)
+    following, _, _, bad = made.train(data, np.arange(50), 10, 0, rates(5), 0.0, threads, FOREVER)
+    assert (following, bad) == (1, 0)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("loss", "output"), LOSSES)
+@every_optimizer
+def test_an_example_that_is_not_finite_stops_at_its_batch(
+    build, problem, sparse, rng, loss, output, optimizer, threads
+):
+    made, _ = problem(loss, output, optimizer=optimizer)
+    X = sparse(50, 6)
+    X[37, 2] = np.nan
+    y = (
+        rng.integers(0, 4, 50).astype(np.int32)
+        if loss == "cross_entropy"
+        else rng.random((50, 4)).astype(build.dtype)
+    )
+    data = build.engine.Data(made, X, y)
+    following, _, _, bad = made.train(data, np.arange(50), 10, 0, rates(5), 0.0, threads, FOREVER)
+    assert (following, bad) == (4, 3) and made.steps == 4
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_learning_rate_too_large_is_found_out(problem, threads):
+    made, data = problem()
+    order = np.tile(np.arange(50), 20)
+    following, _, _, bad = made.train(data, order, 10, 0, rates(100, 1e6), 0.0, threads, FOREVER)
+    assert 0 < bad < 99 and following == bad + 1
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_cost_alone_can_be_found_out(build, engine, sparse, threads):
+    """One target is so far away that its square overflows; at this rate no parameter does."""
+    made = engine((6, 9, 4))
+    huge = float(np.finfo(build.dtype).max) ** 0.6
+    y = sparse(50, 4)
+    y[37, 1] = huge
+    data = build.engine.Data(made, sparse(50, 6), y)
+    result = made.train(
+        data, np.arange(50), 10, 0, rates(5, 1 / huge / huge), 0.0, threads, FOREVER
+    )
+    assert result[0] == 4 and result[1] == np.inf and result[3] == 3
+    assert np.isfinite(np.frombuffer(made.snapshot(), build.dtype)).all()
+
+
+def test_a_bias_alone_can_be_found_out(build, engine, sparse):
+    """The inputs, and so the weight's gradient, are 0; the bias overflows, the cost does not."""
+    made = engine((3, 2))
+    y = np.full((4, 2), 1e10, build.dtype)
+    data = build.engine.Data(made, np.zeros((4, 3), build.dtype), y)
+    rate = float(np.finfo(build.dtype).max) / 10
+    _, cost, _, bad = made.train(data, np.arange(4), 4, 0, rates(1, rate), 0.0, 1, FOREVER)
+    weight, bias = made.get_layer(0)
+    assert np.isfinite(cost) and np.isfinite(weight).all() and np.isinf(bias).all()
+    assert bad == 0
+
+
+# ------------------------------------------------------------- what the process has around it
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("call", ["train", "forward", "cost", "gradients"])
+def test_denormal_numbers_survive_the_engine(problem, call, threads):
+    """They are flushed to zero inside only; NumPy gets the processor back as it was."""
+    made, data = problem()
+    tiny = np.full(100, 1e-310)
+    expected = (tiny * 1).tobytes()  # their bits: a comparison would take them for zeros as well
+    assert any(expected)
+    if call == "train":
+        made.train(data, np.arange(50), 10, 0, rates(5), 0.0, threads, FOREVER)
+    elif call == "gradients":
+        made.gradients(data, 0.0, threads)
+    else:
+        getattr(made, call)(data, threads)
+    assert (tiny * 1).tobytes() == expected
+
+
+def test_other_python_threads_run_meanwhile(build, engine, sparse):
+    """This thread sees the weights move, spoils the examples, and so ends a long training."""
+    made = engine((200, 200, 1))
+    X = sparse(64, 200)
+    data = build.engine.Data(made, X, sparse(64, 1))
+    order = np.tile(np.arange(64), 5000)
+    results: list[tuple[int, float, float, int]] = []
+    before = made.snapshot()
+    trainer = threading.Thread(
+        target=lambda: results.append(
+            made.train(data, order, 64, 0, rates(5000, 1e-6), 0.0, 1, FOREVER)
+        )
+    )
+    trainer.start()
+    while made.snapshot() == before and trainer.is_alive():
+        pass
+    X[:] = np.nan
+    trainer.join()
+    assert 0 < results[0][3] < 4999

@@ -1,0 +1,59 @@
+"""Prediction: forward, every layer's activations, cost and both at once, however rows are cut."""
+
+import numpy as np
+import pytest
+
+LOSSES = [
+    ("squared_error", "identity"), ("cross_entropy", "softmax"), ("binary_cross_entropy", "sigmoid")
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("m", [0, 1, 2, 16, 119, 120, 121, 500])
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_prediction_does_not_depend_on_how_rows_are_cut(build, engine, sparse, m, threads):
+    made = engine((20, 70, 40, 3), "relu")
+    X = sparse(m, 20)
+    data = build.engine.Data(made, X)
+    h = made.forward(data, threads)
+    alone = [made.forward(build.engine.Data(made, X[r : r + 1]), 1)[0] for r in range(m)]
+    assert h.shape == (m, 3) and h.tobytes() == np.array(alone, build.dtype).tobytes()
+    levels = made.activations(data, threads)
+    assert [a.shape for a in levels] == [(m, 70), (m, 40), (m, 3)]
+    assert levels[-1].tobytes() == h.tobytes()
+
+
+def test_activations_are_those_of_each_layer(build, engine, sparse, parameters):
+    made = engine((20, 70, 40, 3), "sigmoid", "tanh")
+    X = a = sparse(33, 20)
+    W1, b1, W2, b2, W3, b3 = parameters(made)
+    levels = made.activations(build.engine.Data(made, X), 1)
+    for level, W, b, name in zip(
+        levels, (W1, W2, W3), (b1, b2, b3), ("sigmoid", "sigmoid", "tanh"), strict=True
+    ):
+        a, _ = build.operations.activate(build.operations.forward(a, W, b), name)
+        assert level.tobytes() == a.tobytes()
+
+
+@pytest.mark.parametrize(("loss", "output"), LOSSES)
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_cost_does_not_depend_on_the_threads(problem, loss, output, threads, weighted):
+    made, data = problem(loss, output, m=90, weighted=weighted)
+    assert made.cost(data, threads) == made.cost(data, 1)
+
+
+def test_no_example_has_no_cost(build, engine):
+    made = engine((3, 2))
+    empty = build.engine.Data(made, np.zeros((0, 3), build.dtype), np.zeros((0, 2), build.dtype))
+    assert made.cost(empty, 2) == (0, 0)
+    cost, weight, h = made.evaluate(empty, 2)
+    assert (cost, weight, h.shape) == (0, 0, (0, 2))
+
+
+@pytest.mark.parametrize(("loss", "output"), LOSSES)
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_an_evaluation_is_cost_and_forward_in_one_pass(problem, loss, output, threads):
+    made, data = problem(loss, output, m=90, weighted=True)
+    cost, weight, h = made.evaluate(data, threads)
+    assert (cost, weight) == made.cost(data, 1)
+    assert h.tobytes() == made.forward(data, 1).tobytes()
