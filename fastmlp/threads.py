@@ -25,6 +25,11 @@ LEAST_SHARED_PASS = 4_000_000  # a pass must also wake the other threads
 # OpenMP's own limit at import; where it is lower later, threadpoolctl has set it
 _OMP_AT_IMPORT = kernels.omp_threads()
 
+# Of a slice of training (training.SLICE): more sleeps than these, and one thread is tried; it or
+# the others are tried again after so many slices, up to a second of them.
+MOST_SLEEPS = 20
+FIRST_PAUSE, LONGEST_PAUSE = 8, 64
+
 _chosen: int | None = None
 _forked = False
 
@@ -78,6 +83,44 @@ def for_step(sizes: Sequence[int], n_rows: int, cap: int | None = None) -> int:
     Two, a product and a sum, in each of forward, delta and gradient.
     """
     return _shared(6 * _n_weights(sizes) * n_rows, LEAST_SHARED_STEP, cap)
+
+
+class Crew:
+    """The threads of a training, slice by slice: all of them, or one on a crowded machine.
+
+    When another process wants the cores too, each meeting of the threads waits for the one that
+    was sent away, and one thread alone may be faster.  Sleeping at the barriers raises the
+    suspicion; then a slice on one thread is timed, and the faster of the two goes on for a while.
+    """
+
+    def __init__(self) -> None:
+        self._alone = False  # this slice is one thread's
+        self._left = 0  # slices before the other choice is looked at again
+        self._pause = FIRST_PAUSE
+        self._together = 0.0  # seconds a batch of the last slice of all threads
+
+    def size(self, n_threads: int) -> int:
+        """Threads for the next slice, of at most n_threads."""
+        return 1 if self._alone else n_threads
+
+    def report(self, seconds: float, sleeps: int) -> None:
+        """What the slice took a batch, and how often a thread slept in it."""
+        if self._alone:
+            if seconds > self._together or self._left == 0:
+                self._alone = False
+                self._left = self._pause if seconds > self._together else 0
+            else:
+                self._left -= 1
+            return
+        self._together = seconds
+        if self._left > 0:
+            self._left -= 1
+        elif sleeps > MOST_SLEEPS:
+            self._alone = True
+            self._left = self._pause
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        else:
+            self._pause = FIRST_PAUSE
 
 
 def for_pass(sizes: Sequence[int], n_rows: int, cap: int | None = None) -> int:

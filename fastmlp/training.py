@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -195,6 +195,7 @@ class _Run:
     max_seconds: float
     n_threads: int | None
     callbacks: list[Callback]
+    crew: threads.Crew = field(default_factory=threads.Crew)
 
     def check_monitors(self) -> None:
         """Early stopping watches a figure that there will be."""
@@ -282,18 +283,20 @@ class _Run:
         net.epochs += 1
         batch, total, weight = 0, 0.0, 0.0
         while batch < len(rates):
-            batch, part, part_weight, bad = engine.train(
+            first, started = batch, perf_counter()
+            batch, total, weight, bad = engine.train(
                 self.examples.data,
                 order,
                 self.batch_size,
                 batch,
                 rates,
                 self.l2,
-                n_threads,
-                min(SLICE, deadline - perf_counter()),
+                self.crew.size(n_threads),
+                min(SLICE, deadline - started),
+                total,
+                weight,
             )
-            total += part
-            weight += part_weight
+            self.crew.report((perf_counter() - started) / (batch - first), engine.sleeps)
             if bad >= 0:
                 engine.restore(good)
                 net._optimizer = None  # its state is spoilt too: the next fit begins anew

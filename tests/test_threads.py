@@ -103,3 +103,36 @@ def test_forked_process_trains_on_one_thread_with_the_same_result():
     # in a fresh interpreter: this one may hold threads of other libraries
     command = [sys.executable, "-W", "ignore", "-c", FORK]
     assert subprocess.run(command, timeout=120, check=False).returncode == 0
+
+
+class TestCrew:
+    """Slices of training: (seconds a batch, sleeps) reported one after the other."""
+
+    SLEEPS = threads.MOST_SLEEPS + 1
+
+    @staticmethod
+    def sizes(slices, n_threads=2):
+        """Threads of each slice, given what all threads and one thread would report of it."""
+        crew, found = threads.Crew(), []
+        for together, alone in slices:
+            found.append(crew.size(n_threads))
+            crew.report(*(alone if found[-1] == 1 else together))
+        return found
+
+    def test_a_calm_machine_keeps_all_threads(self):
+        assert self.sizes([((1.0, 0), (2.0, 0))] * 50) == [2] * 50
+
+    def test_one_thread_goes_on_where_it_is_faster_and_the_others_are_tried_again(self):
+        found = self.sizes([((3.0, self.SLEEPS), (2.0, 0))] * 28)
+        first = threads.FIRST_PAUSE + 1
+        assert found[: first + 2] == [2, *[1] * first, 2]
+        assert found[first + 2 :] == [1] * (2 * threads.FIRST_PAUSE + 1)
+
+    def test_all_threads_go_on_where_one_is_slower_though_they_sleep(self):
+        found = self.sizes([((1.0, self.SLEEPS), (2.0, 0))] * 40)
+        assert found.count(1) == 2 and found[1] == 1
+
+    def test_all_threads_return_when_the_machine_is_calm_again(self):
+        crowded, calm = ((3.0, self.SLEEPS), (2.0, 0)), ((1.0, 0), (2.0, 0))
+        found = self.sizes([crowded] * 2 + [calm] * 40)
+        assert found[1] == 1 and found[-20:] == [2] * 20

@@ -33,6 +33,7 @@ class Engine:
 
     sizes: tuple[int, ...]
     steps: int
+    sleeps: int  # in the last `train`: how often a thread waited so long that it gave way
     most_density: float  # up to which lists of non-zeros cost less than the dense tile, here
     skip_zeros: bool  # take lists of non-zeros where they pay; no bit depends on it
     def __init__(
@@ -59,11 +60,13 @@ class Engine:
         l2: float,
         threads: int,
         seconds: float,
+        cost: float = 0.0,
+        weight: float = 0.0,
     ) -> tuple[int, float, float, int]:
         """Run batches first, first + 1, … of the rows in `order` until its end or the time's.
 
-        Returns the next batch, Σ s·cost and Σ s over the examples run, and the batch at which
-        the cost or a parameter stopped being finite, or −1.
+        Returns the next batch, Σ s·cost and Σ s over the examples run, added to what was given,
+        and the batch at which the cost or a parameter stopped being finite, or −1.
         """
 
     def phase_seconds(self) -> dict[tuple[str, int], float]: ...

@@ -235,6 +235,7 @@ cdef class Engine:
     cdef double uint8_scale
     cdef readonly tuple sizes
     cdef public int64_t steps
+    cdef readonly int sleeps        # in the last `train`: threads that waited long for another
     cdef public bint skip_zeros     # take lists of non-zeros where they pay; no bit depends on it
 
     def __cinit__(self, sizes, activations, loss, double uint8_scale):
@@ -372,8 +373,9 @@ cdef class Engine:
         cdef bint listed = self.list_input(data)
         if listed:
             data.pack(threads)
-        key = (batch_size, threads, listed, data.x.most_in_row, self.skip_zeros)
-        if self.training is None or self.training.key != key:
+        key = (batch_size, listed, data.x.most_in_row, self.skip_zeros)
+        if (self.training is None or self.training.key != key
+                or self.training.w.n_threads < threads):
             self.training = None
             self.training = Workspace(self, self.chunk_rows(batch_size), threads, True,
                                       data.x.most_in_row, listed)
@@ -381,7 +383,8 @@ cdef class Engine:
         return self.training
 
     def train(self, Data data, const int64_t[::1] order, Py_ssize_t batch_size, int64_t first,
-              const double[::1] rates, double l2, int threads, double seconds):
+              const double[::1] rates, double l2, int threads, double seconds,
+              double cost=0, double weight=0):
         cdef Py_ssize_t size = min(batch_size, order.shape[0])
         cdef Workspace space = self.training_space(data, size, threads)
         cdef job j
@@ -395,12 +398,15 @@ cdef class Engine:
         j.slots[0] = self.slot(0)
         j.slots[1] = self.slot(1)
         j.deadline = seconds_now() + seconds
+        j.cost = cost
+        j.weight = weight
         if size > space.w.n_rows:
             if self.sums is None:
                 self.sums = Block(self.parameters.size)
             j.sums = <real*>self.sums.data
         run_job(&j, threads)
         self.steps += j.next - first
+        self.sleeps = j.threads.sleeps
         failed = j.next - 1 if j.not_finite or not isfinite(j.cost) else -1
         return j.next, j.cost, j.weight, failed
 

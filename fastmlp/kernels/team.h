@@ -57,7 +57,8 @@ typedef struct { /* each counter on a cache line of its own */
     char pad1[60];
     int generation;
     int sleepers;
-    char pad2[56];
+    int sleeps; /* how often a thread gave its core away */
+    char pad2[52];
 } team;
 
 #if defined(__linux__)
@@ -86,10 +87,12 @@ static inline void barrier(team *t, int n_threads) {
         return;
     }
     for (int spins = 0; ATOMIC_LOAD(&t->generation) == generation; spins++) {
-        if (spins < SPINS)
+        if (spins < SPINS) {
             relax();
-        else
-            give_way(t, generation);
+            continue;
+        }
+        ATOMIC_ADD(&t->sleeps, 1);
+        give_way(t, generation);
     }
 }
 

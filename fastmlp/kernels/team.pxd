@@ -4,6 +4,7 @@ cdef extern from "team.h" nogil:
     ctypedef struct team:
         int arrived
         int generation
+        int sleeps
     int omp_get_num_threads()
     int omp_get_thread_num()
     void barrier(team* t, int n_threads)
