@@ -4,9 +4,9 @@ The dense tile runs at the rate of the fused multiply-adds, the lists at that of
 L1, and processors differ in the ratio of the two: 0.79 on one with a 512-bit multiply-add a
 cycle, 0.5 on one with two.  Both products are timed here on the same small block, once.
 """
-from .rows cimport blocked_list_product, lists, pair
+from .rows cimport blocked_list_product, lists
 from .team cimport seconds_now
-from .tile cimport product
+from .tile cimport pair, product
 from .vector cimport LAST_INDEX, PANEL_VECTORS, WIDTH, entry, lane_int, real
 
 cdef enum:
@@ -16,7 +16,7 @@ cdef enum:
 
 cdef extern from *:
     """
-    #define LIST_MAKING 0.9 /* what is left of the gain after making the lists */
+    #define LIST_MAKING 0.8 /* to make the lists takes up to a fifth of the product's time */
     """
     const double LIST_MAKING
 
@@ -62,9 +62,8 @@ cdef inline double break_even(trial* t) noexcept nogil:
                     n_found += 1
             e.index = LAST_INDEX
         began = seconds_now()
-        for k in range(2):
-            product(t.x, INPUTS, 1, INPUTS, t.panels + k * far_panel, columns, t.blank, 0,
-                    t.c + k * columns, 2 * columns, ROWS, PANEL_VECTORS)
+        product(t.x, INPUTS, 1, INPUTS, t.panels, columns, t.blank, 0, t.c, 2 * columns, ROWS,
+                far, 2 * PANEL_VECTORS)
         dense = min(dense, (seconds_now() - began) / (ROWS * INPUTS))
         began = seconds_now()
         blocked_list_product(&x, 0, t.cursors, INPUTS, t.panels, columns, t.blank, 0, t.c,

@@ -8,8 +8,8 @@ depends on it.  `blank` is a row of zeros.
 from .activations cimport activate
 from .panels cimport (cut, layer, padded, panel_columns, panel_count, panel_vectors,
                       transposed_panel)
-from .rows cimport blocked_list_product, list_block, list_product, pair
-from .tile cimport blocked_product, dense_block, product
+from .rows cimport blocked_list_product, list_block, list_product
+from .tile cimport blocked_product, dense_block, pair, product
 from .updates cimport update, update_step
 from .vector cimport PANEL_VECTORS, TILE_ROWS_4, WIDTH, lane_int, load, real, store, vec
 from .workspace cimport GRADIENT_ROWS, level, scratch, skipping
@@ -61,7 +61,7 @@ cdef inline void forward(const layer* L, const real* parameters, level* below, l
     far.panel = panel_columns() * L.n_in
     far.start = far.c = panel_columns()
     while p < panel_count(L.n_out):
-        s = share_of(L.n_out, m, p, listed.used, part, n_parts)
+        s = share_of(L.n_out, m, p, True, part, n_parts)
         columns = panel_vectors(L.n_out, p) * WIDTH
         panel = parameters + L.weight + p * panel_columns() * L.n_in
         bias = parameters + L.bias + p * panel_columns()
@@ -75,7 +75,7 @@ cdef inline void forward(const layer* L, const real* parameters, level* below, l
                                  s.last - s.first, far, s.n_vectors)
         else:
             blocked_product(below.a.values + s.first * a_row, a_row, 1, L.n_in, panel, columns,
-                            bias, 0, z, z_row, s.last - s.first, s.n_vectors)
+                            bias, 0, z, z_row, s.last - s.first, far, s.n_vectors)
         if not finish:
             continue
         activate(L.activation, L.parameter, z, z_row, slope, above.delta.stride,
@@ -125,7 +125,8 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, level* bel
                              s.n_vectors)
             else:
                 product(above.delta.values + s.first * row + j, row, 1, n, own.packed, columns,
-                        start, start_row, own.block, columns, s.last - s.first, s.n_vectors)
+                        start, start_row, own.block, columns, s.last - s.first, far,
+                        s.n_vectors)
             start = own.block
             start_row = columns
             j += n
@@ -221,7 +222,7 @@ cdef inline bint weight_gradient(const layer* L, level* below, level* above,
             else:
                 blocked_product(below.a.values + k, 1, below.a.stride, m, delta,
                                 above.delta.stride, start, start_row, sums, columns, n,
-                                s.n_vectors)
+                                far, s.n_vectors)
             if g.last and g.step != NULL:
                 for i in range(s.n_panels):
                     bad |= finish_gradient(L, g, True, place + i * panel_columns() * L.n_in,

@@ -12,7 +12,7 @@ weight gradient needs, from the lists by row.
 """
 from .vector cimport (LAST_INDEX, LIST_BLOCK_BYTES, WIDTH, compress, entry, fused, lane_int,
                       load, opaque, real, splat, store, vec)
-from .tile cimport even_block
+from .tile cimport even_block, pair
 
 cdef enum:
     ENTRIES_A_BLOCK = 20        # of a list: below them a larger block of P costs less
@@ -21,10 +21,6 @@ cdef struct lists:
     entry* entries
     Py_ssize_t room             # list r begins at entries[r·room]
     double density              # of the matrix listed
-
-
-cdef struct pair:               # two panels side by side: numbers from one's row to the other's
-    Py_ssize_t panel, start, c
 
 
 cdef inline const entry* list_row(const entry* e, lane_int end, const real* panel,

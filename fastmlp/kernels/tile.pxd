@@ -18,6 +18,10 @@ rows, the panels or the sum are cut never changes a bit.
 from .vector cimport (DENSE_BLOCK_BYTES, TILE_ROWS_1, TILE_ROWS_2, TILE_ROWS_3, TILE_ROWS_4,
                       WIDTH, fused, inlined, load, real, splat, store, vec)
 
+cdef struct pair:               # two full panels: numbers from the one's row to the other's
+    Py_ssize_t panel, start, c
+
+
 cdef inline inlined tile(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py_ssize_t n_sum,
                       const real* panel, Py_ssize_t panel_row,
                       const real* start, Py_ssize_t start_row,
@@ -75,38 +79,47 @@ cdef inline void product(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py_
                          const real* panel, Py_ssize_t panel_row,
                          const real* start, Py_ssize_t start_row,
                          real* c, Py_ssize_t c_row, Py_ssize_t n_rows,
-                         int n_vectors) noexcept nogil:
-    """The contract above, for a panel of 1 to 4 vectors."""
-    if n_vectors == 4:
+                         pair far, int n_vectors) noexcept nogil:
+    """The contract above, for a panel of 1 to 4 vectors, or the 8 of two full ones."""
+    if n_vectors == 1:
         tiles(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
-              TILE_ROWS_4, 4)
-    elif n_vectors == 3:
-        tiles(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
-              TILE_ROWS_3, 3)
+              TILE_ROWS_1, 1)
     elif n_vectors == 2:
         tiles(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
               TILE_ROWS_2, 2)
-    else:
+    elif n_vectors == 3:
         tiles(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
-              TILE_ROWS_1, 1)
+              TILE_ROWS_3, 3)
+    else:
+        while n_vectors > 0:
+            tiles(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
+                  TILE_ROWS_4, 4)
+            panel += far.panel
+            start += far.start
+            c += far.c
+            n_vectors -= 4
 
 
 cdef inline void blocked_product(const real* x, Py_ssize_t x_row, Py_ssize_t x_step,
                                  Py_ssize_t n_sum, const real* panel, Py_ssize_t panel_row,
                                  const real* start, Py_ssize_t start_row,
                                  real* c, Py_ssize_t c_row, Py_ssize_t n_rows,
-                                 int n_vectors) noexcept nogil:
-    """The same product, its sum cut into blocks of P that stay in L1 for all rows."""
+                                 pair far, int n_vectors) noexcept nogil:
+    """The same product, its sum cut into blocks of P that stay in L1 for all rows.
+
+    Of two panels each block of x is read for both while it is in L2.
+    """
     cdef Py_ssize_t s = 0, n, block = dense_block(n_sum, n_vectors)
     while True:
         n = min(block, n_sum - s)
         product(x + s * x_step, x_row, x_step, n, panel + s * panel_row, panel_row,
-                start, start_row, c, c_row, n_rows, n_vectors)
+                start, start_row, c, c_row, n_rows, far, n_vectors)
         s += n
         if s >= n_sum:
             return
         start = c
         start_row = c_row
+        far.start = far.c
 
 
 cdef inline Py_ssize_t even_block(Py_ssize_t n_sum, Py_ssize_t most) noexcept nogil:
@@ -119,4 +132,4 @@ cdef inline Py_ssize_t even_block(Py_ssize_t n_sum, Py_ssize_t most) noexcept no
 
 cdef inline Py_ssize_t dense_block(Py_ssize_t n_sum, int n_vectors) noexcept nogil:
     """Rows of P in one block of the dense product."""
-    return even_block(n_sum, DENSE_BLOCK_BYTES // (n_vectors * WIDTH * <int>sizeof(real)))
+    return even_block(n_sum, DENSE_BLOCK_BYTES // (min(n_vectors, 4) * WIDTH * <int>sizeof(real)))
