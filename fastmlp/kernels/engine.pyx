@@ -17,7 +17,7 @@ from .activations cimport RELU, activation_kind
 from .break_even cimport break_even, trial
 from .epoch cimport job, run_batches
 from .inputs cimport (FLOAT32, FLOAT64, UINT8, count_rows, density, examples, number_size,
-                      pack_rows, packed_size, targets)
+                      pack_rows, pack_scratch, packed_number_size, packed_size, targets)
 from .losses cimport loss_kind
 from .panels cimport layer, pack, padded, unpack
 from .prediction cimport predict_part, prediction
@@ -137,11 +137,11 @@ cdef class Data:
     cdef int pack(self, int threads) except -1:
         """Dense rows as lists of their non-zeros, where these take less memory than the rows."""
         cdef examples* x = &self.x
-        cdef Py_ssize_t r, n = x.n_rows, size = number_size(x), place
-        cdef Block memory
+        cdef Py_ssize_t r, n = x.n_rows, size = packed_number_size(x), place
+        cdef Block memory, scratch
         cdef int64_t* pointers
         if (self.packed is not None or x.indices != NULL or x.n_in > MOST_PACKED
-                or self.density * (2 + size) > size):
+                or self.density * (2 + size) > number_size(x)):
             return 0
         memory = Block((n + 1) * <Py_ssize_t>sizeof(int64_t))
         pointers = <int64_t*>memory.data
@@ -152,10 +152,11 @@ cdef class Data:
         place = n + 1
         self.packed = Block(place * <Py_ssize_t>sizeof(int64_t)
                             + packed_size(pointers[n], size) + packed_size(pointers[n], 2))
+        scratch = Block(threads * pack_scratch(x))
         memcpy(self.packed.data, pointers, place * sizeof(int64_t))
         pointers = <int64_t*>self.packed.data
         with nogil, parallel(num_threads=threads):
-            pack_rows(x, pointers, omp_get_thread_num(), omp_get_num_threads())
+            pack_rows(x, pointers, scratch.data, omp_get_thread_num(), omp_get_num_threads())
         x.packed_pointers = pointers
         x.packed_values = pointers + place
         x.packed_indices = <uint16_t*>(<char*>x.packed_values

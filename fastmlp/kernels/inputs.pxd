@@ -23,7 +23,7 @@ cdef struct examples:
     const int64_t* pointers
     # dense rows with many zeros, packed: as in CSR, but 2 bytes an index; NULL: not packed
     const uint16_t* packed_indices
-    const void* packed_values   # of the same kind as `values`
+    const void* packed_values   # bytes of bytes, else this build's numbers
     const int64_t* packed_pointers
     Py_ssize_t n_rows, n_in
     real scale                  # of uint8
@@ -44,13 +44,19 @@ cdef inline real number(const examples* x, const void* values, Py_ssize_t place)
     return <real>(<const unsigned char*>values)[place] * x.scale
 
 
-cdef inline vec numbers(const examples* x, const void* values, Py_ssize_t place) noexcept nogil:
-    """A vector of them; `values` has room for it behind `place`."""
+cdef inline int own_kind() noexcept nogil:
+    """The kind of this build's numbers."""
+    return FLOAT64 if REAL_IS_DOUBLE else FLOAT32
+
+
+cdef inline vec numbers(const examples* x, int kind, const void* values,
+                        Py_ssize_t place) noexcept nogil:
+    """A vector of numbers of a kind; `values` has room for it behind `place`."""
     cdef real lanes[64]         # as many as any vector has
     cdef int i
-    if x.kind == UINT8:
+    if kind == UINT8:
         return load_bytes(<const unsigned char*>values + place) * splat(x.scale)
-    if x.kind == (FLOAT64 if REAL_IS_DOUBLE else FLOAT32):
+    if kind == own_kind():
         return load(<const real*>values + place)
     for i in range(WIDTH):
         lanes[i] = number(x, values, place + i)
@@ -61,7 +67,7 @@ cdef inline void read_dense(const examples* x, Py_ssize_t row, real* target) noe
     """One row, padded with zeros to whole vectors."""
     cdef Py_ssize_t k = 0, first = row * x.n_in
     while k + WIDTH <= x.n_in:
-        store(target + k, numbers(x, x.values, first + k))
+        store(target + k, numbers(x, x.kind, x.values, first + k))
         k += WIDTH
     while k < x.n_in:
         target[k] = number(x, x.values, first + k)
@@ -80,7 +86,9 @@ cdef inline Py_ssize_t read_list(const examples* x, Py_ssize_t row, real* scratc
         n = x.packed_pointers[row + 1] - first
         i = 0
         while i < n:
-            join(x.packed_indices + first + i, numbers(x, x.packed_values, first + i), e + i)
+            join(x.packed_indices + first + i,
+                 numbers(x, UINT8 if x.kind == UINT8 else own_kind(), x.packed_values,
+                         first + i), e + i)
             i += WIDTH
         e[n].index = LAST_INDEX
         return n
@@ -97,25 +105,47 @@ cdef inline Py_ssize_t read_list(const examples* x, Py_ssize_t row, real* scratc
 
 cdef inline Py_ssize_t count_row(const examples* x, Py_ssize_t row) noexcept nogil:
     """Non-zeros of a dense row."""
-    cdef Py_ssize_t k, n = 0
-    for k in range(row * x.n_in, (row + 1) * x.n_in):
-        n += number(x, x.values, k) != 0
+    cdef Py_ssize_t k, n = 0, first = row * x.n_in
+    cdef const unsigned char* bytes_ = <const unsigned char*>x.values + first
+    cdef const float* floats = <const float*>x.values + first
+    cdef const double* doubles = <const double*>x.values + first
+    if x.kind == UINT8:
+        for k in range(x.n_in):
+            n += bytes_[k] != 0
+    elif x.kind == FLOAT32:
+        for k in range(x.n_in):
+            n += floats[k] != 0
+    else:
+        for k in range(x.n_in):
+            n += doubles[k] != 0
     return n
 
 
 cdef inline Py_ssize_t number_size(const examples* x) noexcept nogil:
+    """Bytes of a number as it lies in `values`."""
     return 1 if x.kind == UINT8 else (4 if x.kind == FLOAT32 else 8)
 
 
-cdef inline void pack_row(const examples* x, Py_ssize_t row, uint16_t* indices,
-                          char* values) noexcept nogil:
-    """The non-zeros of a dense row, at the start of `indices` and `values`."""
-    cdef Py_ssize_t k, n = 0, size = number_size(x)
-    for k in range(x.n_in):
-        if number(x, x.values, row * x.n_in + k) != 0:
-            indices[n] = <uint16_t>k
-            memcpy(values + n * size, <const char*>x.values + (row * x.n_in + k) * size, size)
-            n += 1
+cdef inline Py_ssize_t packed_number_size(const examples* x) noexcept nogil:
+    return 1 if x.kind == UINT8 else sizeof(real)
+
+
+cdef inline void pack_row(const examples* x, Py_ssize_t row, real* numbers_, entry* e,
+                          uint16_t* indices, char* values) noexcept nogil:
+    """The non-zeros of a dense row, at the start of `indices` and `values`; scratch before them."""
+    cdef Py_ssize_t i, n
+    cdef examples unscaled = x[0]
+    unscaled.scale = 1
+    read_dense(&unscaled, row, numbers_)
+    n = compress_row(numbers_, x.n_in, e)
+    for i in range(n):
+        indices[i] = <uint16_t>e[i].index
+    if x.kind == UINT8:
+        for i in range(n):
+            (<unsigned char*>values)[i] = <unsigned char>e[i].value
+    else:
+        for i in range(n):
+            (<real*>values)[i] = e[i].value
 
 
 cdef inline void prefetch_bytes(const void* p, Py_ssize_t size) noexcept nogil:
@@ -133,6 +163,7 @@ cdef inline void prefetch_row(const examples* x, Py_ssize_t row) noexcept nogil:
         first = x.packed_pointers[row]
         n = x.packed_pointers[row + 1] - first
         values = x.packed_values
+        size = packed_number_size(x)
         prefetch_bytes(x.packed_indices + first, 2 * n)
     elif x.indices != NULL:
         first = x.pointers[row]
@@ -163,11 +194,21 @@ cdef inline Py_ssize_t packed_size(Py_ssize_t n, Py_ssize_t size) noexcept nogil
     return ((n + WIDTH) * size + 7) // 8 * 8
 
 
-cdef inline void pack_rows(const examples* x, const int64_t* pointers, int part,
-                    int n_parts) noexcept nogil:
-    """This thread's rows behind the pointers: first all values, then all indices."""
-    cdef Py_ssize_t r, size = number_size(x)
+cdef inline void pack_rows(const examples* x, const int64_t* pointers, char* scratch,
+                           int part, int n_parts) noexcept nogil:
+    """This thread's rows behind the pointers: first all values, then all indices.
+
+    `scratch` has `pack_scratch` bytes for each thread.
+    """
+    cdef Py_ssize_t r, size = packed_number_size(x)
     cdef char* values = <char*>(pointers + x.n_rows + 1)
     cdef uint16_t* indices = <uint16_t*>(values + packed_size(pointers[x.n_rows], size))
+    cdef entry* e = <entry*>(scratch + part * pack_scratch(x))
+    cdef real* row = <real*>(e + x.n_in + 2 * WIDTH)
     for r in range(x.n_rows * part // n_parts, x.n_rows * (part + 1) // n_parts):
-        pack_row(x, r, indices + pointers[r], values + pointers[r] * size)
+        pack_row(x, r, row, e, indices + pointers[r], values + pointers[r] * size)
+
+
+cdef inline Py_ssize_t pack_scratch(const examples* x) noexcept nogil:
+    """Bytes for one row as numbers and as entries."""
+    return (x.n_in + 2 * WIDTH) * <Py_ssize_t>(sizeof(entry) + sizeof(real)) // 64 * 64 + 64
