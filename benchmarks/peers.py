@@ -32,7 +32,7 @@ from .cases import CASES, Case, make_data
 from .contenders import CONTENDERS
 from .worker import Worker, WorkerFailed
 
-PAUSE = 0.02  # seconds between turns, after which no thread of the last one spins any more
+PAUSE = 0.3  # seconds between turns, after which no thread of the last one spins any more
 BUSY = "while True: pass"  # the other process
 Way = tuple[str, int | None]  # contender and threads, None being its own choice
 

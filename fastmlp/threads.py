@@ -25,9 +25,9 @@ LEAST_SHARED_PASS = 4_000_000  # a pass must also wake the other threads
 # OpenMP's own limit at import; where it is lower later, threadpoolctl has set it
 _OMP_AT_IMPORT = kernels.omp_threads()
 
-# Of a slice of training (training.SLICE): more sleeps than these, and one thread is tried; it or
-# the others are tried again after so many slices, up to a second of them.
-MOST_SLEEPS = 20
+# Where threads slept for more than this part of a slice of training (training.SLICE), one thread is
+# tried; it or all of them are tried again after so many slices, up to a second of them.
+MOST_SLEPT = 0.1
 FIRST_PAUSE, LONGEST_PAUSE = 8, 64
 
 _chosen: int | None = None
@@ -103,8 +103,8 @@ class Crew:
         """Threads for the next slice, of at most n_threads."""
         return 1 if self._alone else n_threads
 
-    def report(self, seconds: float, sleeps: int) -> None:
-        """What the slice took a batch, and how often a thread slept in it."""
+    def report(self, seconds: float, slept: float) -> None:
+        """What the slice took a batch, and for what part of it threads slept at barriers."""
         if self._alone:
             if seconds > self._together or self._left == 0:
                 self._alone = False
@@ -115,7 +115,7 @@ class Crew:
         self._together = seconds
         if self._left > 0:
             self._left -= 1
-        elif sleeps > MOST_SLEEPS:
+        elif slept > MOST_SLEPT:
             self._alone = True
             self._left = self._pause
             self._pause = min(2 * self._pause, LONGEST_PAUSE)

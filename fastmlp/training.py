@@ -296,7 +296,8 @@ class _Run:
                 total,
                 weight,
             )
-            self.crew.report((perf_counter() - started) / (batch - first), engine.sleeps)
+            seconds = perf_counter() - started
+            self.crew.report(seconds / (batch - first), engine.slept / seconds)
             if bad >= 0:
                 engine.restore(good)
                 net._optimizer = None  # its state is spoilt too: the next fit begins anew

@@ -106,9 +106,9 @@ def test_forked_process_trains_on_one_thread_with_the_same_result():
 
 
 class TestCrew:
-    """Slices of training: (seconds a batch, sleeps) reported one after the other."""
+    """Slices of training: (seconds a batch, part slept) reported one after the other."""
 
-    SLEEPS = threads.MOST_SLEEPS + 1
+    SLEEPS = 2 * threads.MOST_SLEPT
 
     @staticmethod
     def sizes(slices, n_threads=2):

@@ -33,7 +33,7 @@ class Engine:
 
     sizes: tuple[int, ...]
     steps: int
-    sleeps: int  # in the last `train`: how often a thread waited so long that it gave way
+    slept: float  # seconds in the last `train` for which threads slept at barriers, together
     most_density: float  # up to which lists of non-zeros cost less than the dense tile, here
     skip_zeros: bool  # take lists of non-zeros where they pay; no bit depends on it
     def __init__(

@@ -236,7 +236,7 @@ cdef class Engine:
     cdef double uint8_scale
     cdef readonly tuple sizes
     cdef public int64_t steps
-    cdef readonly int sleeps        # in the last `train`: threads that waited long for another
+    cdef readonly double slept      # seconds in the last `train` that threads slept at barriers
     cdef public bint skip_zeros     # take lists of non-zeros where they pay; no bit depends on it
 
     def __cinit__(self, sizes, activations, loss, double uint8_scale):
@@ -407,7 +407,7 @@ cdef class Engine:
             j.sums = <real*>self.sums.data
         run_job(&j, threads)
         self.steps += j.next - first
-        self.sleeps = j.threads.sleeps
+        self.slept = 1e-9 * j.threads.slept
         failed = j.next - 1 if j.not_finite or not isfinite(j.cost) else -1
         return j.next, j.cost, j.weight, failed
 

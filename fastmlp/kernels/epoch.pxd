@@ -100,14 +100,14 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
         gather(w, &b, done, m, &j.threads, part, n_parts)
         forward_pass(net, w, m, number, &j.threads, part, n_parts)
         output_deltas(net, w, &b, done, m, part, n_parts)
-        barrier(&j.threads, n_parts)
+        barrier(&j.threads, part, n_parts)
         lap(w, part, WAITING, net.n_layers - 1)
         if part == 0:
             for r in range(m):
                 j.cost += w.costs[r]
         if w.input_delta:
             ones_for_input(w, m, part, n_parts)
-            barrier(&j.threads, n_parts)    # written by rows, read by panels
+            barrier(&j.threads, part, n_parts)    # written by rows, read by panels
         hidden_deltas(net, w, m, 0 if w.input_delta else 1, number, &j.threads, part, n_parts)
         if w.input_delta:
             take_input_delta(w, j.input_gradient + done * w.levels[0].n, m, part, n_parts)
@@ -121,7 +121,7 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
                 j.next = number + 1
                 j.stop = (not isfinite(j.cost) or (number + 1) * j.batch_size >= j.n_pass
                           or seconds_now() >= j.deadline)
-        barrier(&j.threads, n_parts)
+        barrier(&j.threads, part, n_parts)
         lap(w, part, WAITING, 0)
 
 

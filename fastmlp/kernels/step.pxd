@@ -62,7 +62,7 @@ cdef inline void gather(workspace* w, const batch* b, Py_ssize_t done, Py_ssize_
             prefetch_row(b.x, row_of(b, r))
     lap(w, part, GATHERING, 0)
     if not s.used:
-        barrier(threads, n_parts)
+        barrier(threads, part, n_parts)
         lap(w, part, WAITING, 0)
 
 
@@ -102,7 +102,7 @@ cdef inline void forward_pass(const network* net, workspace* w, Py_ssize_t m,
                 own, m, l + 1 < net.n_layers, part, n_parts)
         lap(w, part, FORWARD, l)
         if l + 1 < net.n_layers or panel_count(net.layers[l].n_out) > 1:
-            barrier(threads, n_parts)
+            barrier(threads, part, n_parts)
             lap(w, part, WAITING, l)
 
 
@@ -154,7 +154,7 @@ cdef inline void hidden_deltas(const network* net, workspace* w, Py_ssize_t m, i
         hidden_delta(&net.layers[l], net.parameters, &w.levels[l], &w.levels[l + 1], listed,
                      own, w.zeros, m, part, n_parts)
         lap(w, part, DELTA, l)
-        barrier(threads, n_parts)
+        barrier(threads, part, n_parts)
         lap(w, part, WAITING, l)
 
 

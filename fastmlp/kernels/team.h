@@ -4,7 +4,8 @@
  * which is all it takes while every thread has a core.  With another busy process the thread
  * waited for may need this very core: then it sleeps (Linux) or yields.  Sleeping matters: a
  * scheduler gives a thread that only yields the same core back for milliseconds, and takes a
- * thread that slept as soon as it wakes.
+ * thread that slept as soon as it wakes.  But threads that sleep in turns are never seen to want
+ * two cores: should they find themselves on one, the later moves to another.
  */
 #ifndef FASTMLP_TEAM_H
 #define FASTMLP_TEAM_H
@@ -30,16 +31,17 @@
 
 #if defined(_WIN32)
 #include <windows.h>
-#define give_way(t, generation) SwitchToThread()
+#define give_way(t, generation, part, n_threads) SwitchToThread()
 #define wake(t) ((void)0)
 #elif defined(__linux__)
 #include <limits.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #else
 #include <sched.h>
-#define give_way(t, generation) sched_yield()
+#define give_way(t, generation, part, n_threads) sched_yield()
 #define wake(t) ((void)0)
 #endif
 #if defined(__x86_64__)
@@ -51,21 +53,37 @@
 #endif
 
 #define SPINS 1000
+#define MOST_IN_TEAM 512
 
 typedef struct { /* each counter on a cache line of its own */
     int arrived;
     char pad1[60];
     int generation;
     int sleepers;
-    int sleeps; /* how often a thread gave its core away */
-    char pad2[52];
+    int64_t slept; /* nanoseconds for which threads gave their cores away, together */
+    char pad2[48];
+    int core[MOST_IN_TEAM]; /* 1 + the core on which each thread last slept; 0: not known */
 } team;
 
 #if defined(__linux__)
+/* Leave this core if an earlier thread of the team sleeps on it, by being allowed all others for
+ * a moment. */
+static inline void leave_shared_core(team *t, int part, int n_threads) {
+    int here = sched_getcpu(), shared = 0;
+    cpu_set_t all, others;
+    for (int k = 0; k < part; k++) shared |= ATOMIC_LOAD(&t->core[k]) == here + 1;
+    ATOMIC_STORE(&t->core[part], shared ? 0 : here + 1);
+    if (!shared || sched_getaffinity(0, sizeof all, &all) || CPU_COUNT(&all) < n_threads) return;
+    others = all;
+    CPU_CLR(here, &others);
+    if (!sched_setaffinity(0, sizeof others, &others)) sched_setaffinity(0, sizeof all, &all);
+}
+
 /* Sleep while the generation is still this one; the kernel compares it once more.  A sleeper is
  * counted before that and the generation turned before the count is read, both sequentially
  * consistent, so no wake is lost. */
-static inline void give_way(team *t, int generation) {
+static inline void give_way(team *t, int generation, int part, int n_threads) {
+    leave_shared_core(t, part, n_threads);
     __atomic_add_fetch(&t->sleepers, 1, __ATOMIC_SEQ_CST);
     syscall(SYS_futex, &t->generation, FUTEX_WAIT_PRIVATE, generation, NULL, NULL, 0);
     __atomic_sub_fetch(&t->sleepers, 1, __ATOMIC_SEQ_CST);
@@ -76,25 +94,6 @@ static inline void wake(team *t) {
         syscall(SYS_futex, &t->generation, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 #endif
-
-static inline void barrier(team *t, int n_threads) {
-    if (n_threads == 1) return;
-    int generation = ATOMIC_LOAD(&t->generation);
-    if (ATOMIC_ADD(&t->arrived, 1) == n_threads) {
-        ATOMIC_STORE(&t->arrived, 0);
-        ATOMIC_STORE(&t->generation, generation + 1);
-        wake(t);
-        return;
-    }
-    for (int spins = 0; ATOMIC_LOAD(&t->generation) == generation; spins++) {
-        if (spins < SPINS) {
-            relax();
-            continue;
-        }
-        ATOMIC_ADD(&t->sleeps, 1);
-        give_way(t, generation);
-    }
-}
 
 static inline double seconds_now(void) {
 #if defined(_WIN32)
@@ -107,6 +106,27 @@ static inline double seconds_now(void) {
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 #endif
+}
+
+static inline void barrier(team *t, int part, int n_threads) {
+    if (n_threads == 1) return;
+    int generation = ATOMIC_LOAD(&t->generation);
+    if (ATOMIC_ADD(&t->arrived, 1) == n_threads) {
+        ATOMIC_STORE(&t->arrived, 0);
+        ATOMIC_STORE(&t->generation, generation + 1);
+        wake(t);
+        return;
+    }
+    double since = 0;
+    for (int spins = 0; ATOMIC_LOAD(&t->generation) == generation; spins++) {
+        if (spins < SPINS) {
+            relax();
+            continue;
+        }
+        if (since == 0) since = seconds_now();
+        give_way(t, generation, part, n_threads);
+    }
+    if (since != 0) ATOMIC_ADD(&t->slept, (int64_t)(1e9 * (seconds_now() - since)));
 }
 
 #endif

@@ -4,8 +4,8 @@ cdef extern from "team.h" nogil:
     ctypedef struct team:
         int arrived
         int generation
-        int sleeps
+        long long slept
     int omp_get_num_threads()
     int omp_get_thread_num()
-    void barrier(team* t, int n_threads)
+    void barrier(team* t, int part, int n_threads)
     double seconds_now()
