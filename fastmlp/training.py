@@ -276,7 +276,7 @@ class _Run:
         """Train once on every example; J over the epoch, or None if the time was up before."""
         net, engine = self.net, self.net._engine
         n_threads = threads.for_step(net.sizes, self.batch_size, self.n_threads)
-        good = engine.snapshot()
+        engine.keep()
         order = self.kept
         if self.shuffle:
             order = np.random.default_rng([net.seed, net.epochs]).permutation(order)
@@ -299,7 +299,7 @@ class _Run:
             seconds = perf_counter() - started
             self.crew.report(seconds / (batch - first), engine.slept / seconds)
             if bad >= 0:
-                engine.restore(good)
+                engine.recall()
                 net._optimizer = None  # its state is spoilt too: the next fit begins anew
                 raise self.diverged(bad, rates[bad])
             if batch < len(rates) and perf_counter() >= deadline:

@@ -230,7 +230,7 @@ cdef class Engine:
     """Memory and compiled loops of one network."""
     cdef network net
     cdef optimizer rule
-    cdef Block parameters, state, sums
+    cdef Block parameters, kept, state, sums
     cdef Workspace training
     cdef Py_ssize_t n_numbers
     cdef double uint8_scale
@@ -308,6 +308,15 @@ cdef class Engine:
     def restore(self, bytes snapshot):
         memcpy(self.parameters.data, <const char*>snapshot,
                min(<Py_ssize_t>len(snapshot), self.parameters.size))
+
+    def keep(self):
+        if self.kept is None:
+            self.kept = Block(self.parameters.size)
+        memcpy(self.kept.data, self.parameters.data, self.parameters.size)
+
+    def recall(self):
+        if self.kept is not None:
+            memcpy(self.parameters.data, self.kept.data, self.parameters.size)
 
     # -------------------------------------------------------------------------- optimizer
 
