@@ -2,7 +2,7 @@
 
 The dense tile runs at the rate of the fused multiply-adds, the lists at that of the loads from
 L1, and processors differ in the ratio of the two: 0.79 on one with a 512-bit multiply-add a
-cycle, 0.5 on one with two.  Both products are timed here on the same small block, once.
+cycle (Zen 4), 0.6 on one with two (Zen 5).  Both products are timed here on the same small block, once.
 """
 from .rows cimport blocked_list_product, lists
 from .team cimport seconds_now
