@@ -106,8 +106,7 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, level* bel
             continue
         columns = s.n_vectors * WIDTH
         if listed.used:
-            block = padded(list_block(L.n_out, s.n_vectors,
-                                      listed.rows.density))
+            block = padded(list_block(L.n_out, s.n_vectors, listed.rows.density))
             for r in range(s.last - s.first):
                 own.cursors[r] = listed.rows.entries + (s.first + r) * listed.rows.room
         else:
@@ -151,7 +150,7 @@ cdef inline void own_inputs(const layer* L, int part, int n_parts, Py_ssize_t* f
             last[0] = max(last[0], s.last)
 
 
-cdef inline bint finish_gradient(const layer* L, gradient_target* g, bint is_weight,
+cdef inline bint finish_gradient(gradient_target* g, bint is_weight,
                                  Py_ssize_t place, const real* sums,
                                  Py_ssize_t n_vectors) noexcept nogil:
     """Step 6 for the parameters at `place`; whether one of them is not finite now."""
@@ -174,7 +173,7 @@ cdef inline bint bias_gradient(const layer* L, level* above, scratch* own, const
             total = total + load(delta + r * above.delta.stride + i * WIDTH)
         store(sums + i * WIDTH, total)
     if g.last and g.step != NULL:
-        return finish_gradient(L, g, False, place, sums, n_vectors)
+        return finish_gradient(g, False, place, sums, n_vectors)
     return False
 
 
@@ -225,7 +224,7 @@ cdef inline bint weight_gradient(const layer* L, level* below, level* above,
                                 far, s.n_vectors)
             if g.last and g.step != NULL:
                 for i in range(s.n_panels):
-                    bad |= finish_gradient(L, g, True, place + i * panel_columns() * L.n_in,
+                    bad |= finish_gradient(g, True, place + i * panel_columns() * L.n_in,
                                            sums + i * far.c, n * columns // WIDTH)
             k += n
         p += s.n_panels

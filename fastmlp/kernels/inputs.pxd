@@ -2,11 +2,10 @@
 
 Nothing is converted ahead: float32, float64, uint8 (times a scale) and CSR rows become this
 build's numbers while a batch is gathered.  Training packs dense rows with many zeros once,
-when that takes less memory than the rows themselves: a list is then read in a tenth of the
+when that takes less memory than the rows themselves: a list is then read in about half the
 time, by every thread for itself.
 """
 from libc.stdint cimport int32_t, int64_t, uint16_t
-from libc.string cimport memcpy
 from .rows cimport compress_row
 from .vector cimport (LAST_INDEX, REAL_IS_DOUBLE, WIDTH, entry, join, lane_int, load,
                       load_bytes, prefetch, real, splat, store, vec)

@@ -16,7 +16,7 @@ from .dense cimport forward as forward_part
 from .dense cimport gradient_target
 from .dense cimport hidden_delta as hidden_delta_part
 from .dense cimport weight_gradient as weight_gradient_part
-from .losses cimport loss_kind, output_activation, output_delta
+from .losses cimport loss_kind, output_delta
 from .math cimport exp, expm1_negative, log1p_unit, normal_cdf, sigmoid, softplus, tanh
 from .panels cimport layer, matrix, pack, padded, row_stride, unpack
 from .rows cimport columns_from_rows, compress_row

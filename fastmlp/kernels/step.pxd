@@ -6,7 +6,7 @@ carried on in the same accumulators, so the chunks leave no trace in the bits.
 """
 from .dense cimport forward, gradient_target, hidden_delta, own_inputs, weight_gradient
 from .inputs cimport examples, prefetch_row, read_dense, read_list, targets
-from .losses cimport output_activation, output_delta
+from .losses cimport output_delta
 from .panels cimport cut, layer, matrix, panel_count
 from .rows cimport columns_from_rows, compress_row
 from .team cimport barrier, team
@@ -31,7 +31,6 @@ cdef struct batch:              # the examples first … first + n of a pass
     const long long* order      # the pass's row numbers, or NULL: the rows as they lie
     Py_ssize_t first, n
     Py_ssize_t n_pass           # examples in the whole pass
-    long long number            # of the batch
 
 
 cdef inline Py_ssize_t row_of(const batch* b, Py_ssize_t i) noexcept nogil:

@@ -59,11 +59,9 @@ typedef struct {
 #define TILE_ROWS_2 6
 #define TILE_ROWS_1 10
 #endif
-#define TILE_ROWS_MOST 10
 
-/* Blocks along the sum, in bytes of one panel: a dense tile rereads its block for every few
- * rows and wants it in L1; a list reads a part of it once a row and minds the number of
- * blocks more (a block is one mispredicted loop end), so its own is larger. */
+/* Blocks along the sum, in bytes of the panel or panels a product walks: they stay in L1 while
+ * every row passes.  Sparse lists take larger ones (`list_block` in rows.pxd). */
 #define DENSE_BLOCK_BYTES 32768
 #define LIST_BLOCK_BYTES 32768
 
