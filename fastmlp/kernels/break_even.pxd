@@ -4,9 +4,11 @@ The dense tile runs at the rate of the fused multiply-adds, the lists at that of
 L1, and processors differ in the ratio of the two: 0.79 on one with a 512-bit multiply-add a
 cycle (Zen 4), 0.6 on one with two (Zen 5).  Both products are timed here on the same small block, once.
 """
+from libc.string cimport memset
+from .ahead cimport ahead
 from .rows cimport blocked_list_product, lists
 from .team cimport seconds_now
-from .tile cimport pair, product
+from .tile cimport walk, product
 from .vector cimport LAST_INDEX, PANEL_VECTORS, WIDTH, entry, lane_int, real
 
 cdef enum:
@@ -37,13 +39,16 @@ cdef inline double break_even(trial* t) noexcept nogil:
     cdef Py_ssize_t r, k, n_found = 0
     cdef int i
     cdef entry* e
-    cdef pair far
+    cdef walk also
+    cdef ahead nothing
     cdef lists x
     x.entries = t.entries
     x.room = INPUTS + 1
     x.density = 0.5
-    far.panel = far_panel
-    far.start = far.c = columns
+    also.panel = far_panel
+    also.start = also.c = columns
+    memset(&nothing, 0, sizeof(nothing))
+    also.next = &nothing
     # written, so that each page of P is a page of its own
     for k in range(2 * far_panel):
         t.panels[k] = <real>0.5
@@ -63,10 +68,10 @@ cdef inline double break_even(trial* t) noexcept nogil:
             e.index = LAST_INDEX
         began = seconds_now()
         product(t.x, INPUTS, 1, INPUTS, t.panels, columns, t.blank, 0, t.c, 2 * columns, ROWS,
-                far, 2 * PANEL_VECTORS)
+                also, 2 * PANEL_VECTORS)
         dense = min(dense, (seconds_now() - began) / (ROWS * INPUTS))
         began = seconds_now()
         blocked_list_product(&x, 0, t.cursors, INPUTS, t.panels, columns, t.blank, 0, t.c,
-                             2 * columns, ROWS, far, 2 * PANEL_VECTORS)
+                             2 * columns, ROWS, also, 2 * PANEL_VECTORS)
         listed = min(listed, (seconds_now() - began) / n_found)
     return min(1.0, LIST_MAKING * dense / listed)

@@ -9,14 +9,14 @@ from .activations cimport activate
 from .panels cimport (cut, layer, padded, panel_columns, panel_count, panel_vectors,
                       transposed_panel)
 from .rows cimport blocked_list_product, list_block, list_product
-from .tile cimport blocked_product, dense_block, pair, product
+from .tile cimport blocked_product, dense_block, walk, product
 from .updates cimport update, update_step
 from .vector cimport PANEL_VECTORS, TILE_ROWS_4, WIDTH, lane_int, load, real, store, vec
 from .workspace cimport GRADIENT_ROWS, level, scratch, skipping
 
 cdef struct gradient_target:    # where a batch's gradient goes
     real* parameters            # updated after the last chunk, unless step is NULL
-    real* sums                  # Σ over the chunks so far, laid out like parameters; or NULL
+    real* sums                  # Σ over the chunks so also, laid out like parameters; or NULL
     real* slots[2]              # the optimizer's state
     const update_step* step
     bint first, last            # chunk of the batch
@@ -57,9 +57,10 @@ cdef inline void forward(const layer* L, const real* parameters, level* below, l
     cdef Py_ssize_t columns, a_row = below.a.stride, z_row = above.a.stride
     cdef int p = 0
     cdef share s
-    cdef pair far
-    far.panel = panel_columns() * L.n_in
-    far.start = far.c = panel_columns()
+    cdef walk also
+    also.next = &own.next
+    also.panel = panel_columns() * L.n_in
+    also.start = also.c = panel_columns()
     while p < panel_count(L.n_out):
         s = share_of(L.n_out, m, p, True, part, n_parts)
         columns = panel_vectors(L.n_out, p) * WIDTH
@@ -72,10 +73,10 @@ cdef inline void forward(const layer* L, const real* parameters, level* below, l
             continue
         if listed.used:
             blocked_list_product(&listed.rows, s.first, own.cursors, L.n_in, panel, columns, bias, 0, z, z_row,
-                                 s.last - s.first, far, s.n_vectors)
+                                 s.last - s.first, also, s.n_vectors)
         else:
             blocked_product(below.a.values + s.first * a_row, a_row, 1, L.n_in, panel, columns,
-                            bias, 0, z, z_row, s.last - s.first, far, s.n_vectors)
+                            bias, 0, z, z_row, s.last - s.first, also, s.n_vectors)
         if not finish:
             continue
         activate(L.activation, L.parameter, z, z_row, slope, above.delta.stride,
@@ -96,8 +97,9 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, level* bel
     cdef real* delta
     cdef const real* c
     cdef share s
-    cdef pair far
-    far.panel = far.start = far.c = panel_columns()
+    cdef walk also
+    also.next = &own.next
+    also.panel = also.start = also.c = panel_columns()
     while p < panel_count(L.n_in):
         s = share_of(L.n_in, m, p, listed.used, part, n_parts)
         k = p * panel_columns()
@@ -120,11 +122,11 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, level* bel
                              own.packed)
             if listed.used:
                 list_product(own.cursors, <lane_int>(j + n), own.packed - j * columns, columns,
-                             start, start_row, own.block, columns, s.last - s.first, far,
+                             start, start_row, own.block, columns, s.last - s.first, also,
                              s.n_vectors)
             else:
                 product(above.delta.values + s.first * row + j, row, 1, n, own.packed, columns,
-                        start, start_row, own.block, columns, s.last - s.first, far,
+                        start, start_row, own.block, columns, s.last - s.first, also,
                         s.n_vectors)
             start = own.block
             start_row = columns
@@ -193,8 +195,9 @@ cdef inline bint weight_gradient(const layer* L, level* below, level* above,
     cdef const real* start
     cdef const real* delta
     cdef share s
-    cdef pair far
-    far.panel = panel_columns()
+    cdef walk also
+    also.next = &own.next
+    also.panel = panel_columns()
     while p < panel_count(L.n_out):
         s = share_of(L.n_out, L.n_in, p, listed.used, part, n_parts)
         columns = panel_vectors(L.n_out, p) * WIDTH
@@ -208,24 +211,24 @@ cdef inline bint weight_gradient(const layer* L, level* below, level* above,
             place = L.weight + p * panel_columns() * L.n_in + k * columns
             if g.sums == NULL:
                 sums = own.block
-                far.c = n * columns
+                also.c = n * columns
             else:
                 sums = g.sums + place
-                far.c = panel_columns() * L.n_in
+                also.c = panel_columns() * L.n_in
             start = blank if g.first else sums
             start_row = 0 if g.first else columns
-            far.start = 0 if g.first else far.c
+            also.start = 0 if g.first else also.c
             if listed.used:
                 blocked_list_product(&listed.columns, k, own.cursors, m, delta, above.delta.stride, start, start_row,
-                                     sums, columns, n, far, s.n_vectors)
+                                     sums, columns, n, also, s.n_vectors)
             else:
                 blocked_product(below.a.values + k, 1, below.a.stride, m, delta,
                                 above.delta.stride, start, start_row, sums, columns, n,
-                                far, s.n_vectors)
+                                also, s.n_vectors)
             if g.last and g.step != NULL:
                 for i in range(s.n_panels):
                     bad |= finish_gradient(g, True, place + i * panel_columns() * L.n_in,
-                                           sums + i * far.c, n * columns // WIDTH)
+                                           sums + i * also.c, n * columns // WIDTH)
             k += n
         p += s.n_panels
     return bad

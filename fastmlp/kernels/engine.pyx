@@ -28,6 +28,9 @@ from .updates cimport n_slots, optimizer, optimizer_of
 from .vector cimport REAL_IS_DOUBLE, WIDTH, real
 from .workspace cimport lay_out, level, scratch, skipping, workspace
 
+cdef extern from "memory.h" nogil:
+    void* zeroed(size_t size, char** data)
+
 cdef enum:
     CHUNK_ROWS = 128            # of a pass: a batch's activations and deltas stay in L2
     WIDE_CHUNK_ROWS = 512       # where the weights do not, so that each is read for more rows
@@ -46,16 +49,15 @@ PHASES = ("gather", "lists", "forward", "output", "delta", "gradient", "wait")
 
 
 cdef class Block:
-    """Zeroed memory that begins on a cache line; untouched pages cost nothing."""
+    """Zeroed memory that begins on a cache line; untouched pages cost nothing (memory.h)."""
     cdef void* allocated
     cdef char* data
     cdef readonly Py_ssize_t size
 
     def __cinit__(self, Py_ssize_t size):
-        self.allocated = calloc(size + 64, 1)
+        self.allocated = zeroed(size, &self.data)
         if self.allocated == NULL:
             raise MemoryError(f"no room for {size} bytes")
-        self.data = <char*>((<size_t>self.allocated + 63) & ~<size_t>63)
         self.size = size
 
     def __dealloc__(self):

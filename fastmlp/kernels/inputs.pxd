@@ -6,9 +6,10 @@ when that takes less memory than the rows themselves: a list is then read in abo
 time, by every thread for itself.
 """
 from libc.stdint cimport int32_t, int64_t, uint16_t
+from .ahead cimport stretch
 from .rows cimport compress_row
 from .vector cimport (LAST_INDEX, REAL_IS_DOUBLE, WIDTH, entry, join, lane_int, load,
-                      load_bytes, prefetch, real, splat, store, vec)
+                      load_bytes, real, splat, store, vec)
 
 cdef enum:
     FLOAT32
@@ -147,15 +148,8 @@ cdef inline void pack_row(const examples* x, Py_ssize_t row, real* numbers_, ent
             (<real*>values)[i] = e[i].value
 
 
-cdef inline void prefetch_bytes(const void* p, Py_ssize_t size) noexcept nogil:
-    cdef Py_ssize_t i = 0
-    while i < size:
-        prefetch(<const char*>p + i)
-        i += 64
-
-
-cdef inline void prefetch_row(const examples* x, Py_ssize_t row) noexcept nogil:
-    """Ask for a row that will be read soon."""
+cdef inline stretch* place_of(const examples* x, Py_ssize_t row, stretch* s) noexcept nogil:
+    """Where a row lies: one stretch of memory or two; returns the place behind them."""
     cdef Py_ssize_t first = row * x.n_in, n = x.n_in, size = number_size(x)
     cdef const void* values = x.values
     if x.packed_indices != NULL:
@@ -163,12 +157,18 @@ cdef inline void prefetch_row(const examples* x, Py_ssize_t row) noexcept nogil:
         n = x.packed_pointers[row + 1] - first
         values = x.packed_values
         size = packed_number_size(x)
-        prefetch_bytes(x.packed_indices + first, 2 * n)
+        s.first = <const char*>(x.packed_indices + first)
+        s.last = s.first + 2 * n
+        s += 1
     elif x.indices != NULL:
         first = x.pointers[row]
         n = x.pointers[row + 1] - first
-        prefetch_bytes(x.indices + first, 4 * n)
-    prefetch_bytes(<const char*>values + first * size, n * size)
+        s.first = <const char*>(x.indices + first)
+        s.last = s.first + 4 * n
+        s += 1
+    s.first = <const char*>values + first * size
+    s.last = s.first + n * size
+    return s + 1
 
 
 cdef inline double density(const examples* x, Py_ssize_t n_looked) noexcept nogil:

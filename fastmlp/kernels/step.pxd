@@ -4,8 +4,9 @@ Every thread runs these functions on its part; a barrier stands wherever one thr
 another wrote.  A batch larger than the workspace passes in chunks of rows, its gradient
 carried on in the same accumulators, so the chunks leave no trace in the bits.
 """
+from .ahead cimport stretch
 from .dense cimport forward, gradient_target, hidden_delta, own_inputs, weight_gradient
-from .inputs cimport examples, prefetch_row, read_dense, read_list, targets
+from .inputs cimport examples, place_of, read_dense, read_list, targets
 from .losses cimport output_delta
 from .panels cimport cut, layer, matrix, panel_count
 from .rows cimport columns_from_rows, compress_row
@@ -44,21 +45,26 @@ cdef inline void gather(workspace* w, const batch* b, Py_ssize_t done, Py_ssize_
     cdef Py_ssize_t r, n_found = 0, first = m * part // n_parts
     cdef Py_ssize_t last = m * (part + 1) // n_parts
     cdef level* v = &w.levels[0]
-    cdef skipping* s = &w.threads[part].zeros[0]
+    cdef scratch* own = &w.threads[part]
+    cdef skipping* s = &own.zeros[0]
+    cdef stretch* end
     if s.used:
         first = 0
         last = m
         for r in range(m):
-            n_found += read_list(b.x, row_of(b, done + r), w.threads[part].row,
+            n_found += read_list(b.x, row_of(b, done + r), own.row,
                                  s.rows.entries + r * s.rows.room)
         s.rows.density = s.columns.density = <double>n_found / (m * v.n)
     else:
         for r in range(first, last):
             read_dense(b.x, row_of(b, done + r), v.a.values + r * v.a.stride)
-    # ask for what this thread will read of the chunk behind it
-    for r in range(done + m + first, done + m + last):
-        if b.first + r < b.n_pass:
-            prefetch_row(b.x, row_of(b, r))
+    # what this thread will read of the chunk behind it
+    end = own.stretches
+    for r in range(done + m + first, min(done + m + last, b.n_pass - b.first)):
+        end = place_of(b.x, row_of(b, r), end)
+    own.next.now.first = own.next.now.last = NULL
+    own.next.waiting = own.stretches
+    own.next.end = end
     lap(w, part, GATHERING, 0)
     if not s.used:
         barrier(threads, part, n_parts)

@@ -15,11 +15,16 @@ rows, the panels or the sum are cut never changes a bit.
     └───────────────────────────────────────────┘
     x[r0..r0+5, s] ─ broadcast ─► 5 × 4 accumulators ─► C[r0..r0+5]
 """
+from .ahead cimport ahead, ask
 from .vector cimport (DENSE_BLOCK_BYTES, TILE_ROWS_1, TILE_ROWS_2, TILE_ROWS_3, TILE_ROWS_4,
                       WIDTH, fused, inlined, load, real, splat, store, vec)
 
-cdef struct pair:               # two full panels: numbers from the one's row to the other's
-    Py_ssize_t panel, start, c
+cdef enum:
+    LINES_A_TILE = 4
+
+cdef struct walk:               # what goes with every product
+    Py_ssize_t panel, start, c  # of two full panels: numbers from the one's row to the other's
+    ahead* next                 # what to ask for meanwhile
 
 
 cdef inline inlined tile(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py_ssize_t n_sum,
@@ -55,10 +60,11 @@ cdef inline inlined tiles(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py
                        const real* panel, Py_ssize_t panel_row,
                        const real* start, Py_ssize_t start_row,
                        real* c, Py_ssize_t c_row, Py_ssize_t n_rows,
-                       int tile_rows, int n_vectors) noexcept nogil:
+                       ahead* next, int tile_rows, int n_vectors) noexcept nogil:
     """All rows: full tiles, then the rest in tiles of 4, 2 and 1 rows."""
     cdef Py_ssize_t r = 0
     while r + tile_rows <= n_rows:
+        ask(next, LINES_A_TILE)
         tile(x + r * x_row, x_row, x_step, n_sum, panel, panel_row,
              start + r * start_row, start_row, c + r * c_row, c_row, tile_rows, n_vectors)
         r += tile_rows
@@ -79,24 +85,24 @@ cdef inline void product(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py_
                          const real* panel, Py_ssize_t panel_row,
                          const real* start, Py_ssize_t start_row,
                          real* c, Py_ssize_t c_row, Py_ssize_t n_rows,
-                         pair far, int n_vectors) noexcept nogil:
+                         walk also, int n_vectors) noexcept nogil:
     """The contract above, for a panel of 1 to 4 vectors, or the 8 of two full ones."""
     if n_vectors == 1:
         tiles(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
-              TILE_ROWS_1, 1)
+              also.next, TILE_ROWS_1, 1)
     elif n_vectors == 2:
         tiles(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
-              TILE_ROWS_2, 2)
+              also.next, TILE_ROWS_2, 2)
     elif n_vectors == 3:
         tiles(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
-              TILE_ROWS_3, 3)
+              also.next, TILE_ROWS_3, 3)
     else:
         while n_vectors > 0:
             tiles(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
-                  TILE_ROWS_4, 4)
-            panel += far.panel
-            start += far.start
-            c += far.c
+                  also.next, TILE_ROWS_4, 4)
+            panel += also.panel
+            start += also.start
+            c += also.c
             n_vectors -= 4
 
 
@@ -104,7 +110,7 @@ cdef inline void blocked_product(const real* x, Py_ssize_t x_row, Py_ssize_t x_s
                                  Py_ssize_t n_sum, const real* panel, Py_ssize_t panel_row,
                                  const real* start, Py_ssize_t start_row,
                                  real* c, Py_ssize_t c_row, Py_ssize_t n_rows,
-                                 pair far, int n_vectors) noexcept nogil:
+                                 walk also, int n_vectors) noexcept nogil:
     """The same product, its sum cut into blocks of P that stay in L1 for all rows.
 
     Of two panels each block of x is read for both while it is in L2.
@@ -113,13 +119,13 @@ cdef inline void blocked_product(const real* x, Py_ssize_t x_row, Py_ssize_t x_s
     while True:
         n = min(block, n_sum - s)
         product(x + s * x_step, x_row, x_step, n, panel + s * panel_row, panel_row,
-                start, start_row, c, c_row, n_rows, far, n_vectors)
+                start, start_row, c, c_row, n_rows, also, n_vectors)
         s += n
         if s >= n_sum:
             return
         start = c
         start_row = c_row
-        far.start = far.c
+        also.start = also.c
 
 
 cdef inline Py_ssize_t even_block(Py_ssize_t n_sum, Py_ssize_t most) noexcept nogil:

@@ -45,6 +45,20 @@ typedef struct {
 } entry;
 #define LAST_INDEX ((lane_int)0x7fffffff) /* the index that ends every list */
 
+/* The same number at another index, copied as one word where a word holds both. */
+static inline entry moved(const entry *e, lane_int index) {
+#if !REAL_IS_DOUBLE && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint64_t word;
+    entry result;
+    memcpy(&word, e, sizeof word);
+    word = (word >> 32 << 32) | (uint32_t)index;
+    memcpy(&result, &word, sizeof word);
+#else
+    entry result = {index, e->value};
+#endif
+    return result;
+}
+
 /* Column count of a panel, in vectors; the tile's rows for panels of 4, 3, 2, 1 vectors: as
  * many accumulators as the registers hold beside one row of the panel and a broadcast. */
 #define PANEL_VECTORS 4

@@ -34,6 +34,7 @@ cdef extern from "vector.h" nogil:
     bint any_nan(vec x)
     void transpose_block(const real* source, Py_ssize_t source_row, real* target,
                          Py_ssize_t target_row)
+    entry moved(const entry* e, lane_int index)
     int compress(vec x, lane_int index, entry* list)
     void join(const unsigned short* indices, vec values, entry* list)
     vec load_bytes(const unsigned char* p)

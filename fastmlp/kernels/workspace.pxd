@@ -5,6 +5,7 @@ f'(z(l)) from the forward pass until the hidden delta overwrites it).  Each thre
 of its own, with its own lists of non-zeros where they can pay: to make them twice costs less
 than to pull them over from the other core's cache.  The memory comes zeroed.
 """
+from .ahead cimport ahead, stretch
 from .panels cimport layer, matrix, padded, panel_columns, row_stride
 from .rows cimport lists
 from .team cimport seconds_now
@@ -39,6 +40,8 @@ cdef struct scratch:            # of one thread
     real* block                 # a block of δ or of a gradient, before it is finished
     real* row                   # one example
     const entry** cursors       # into lists
+    stretch* stretches          # rows of the next batch, and
+    ahead next                  # how far they are asked for
     entry** fill
     skipping* zeros             # of a(l), by level
     skipping* delta_zeros       # of δ(l), by level
@@ -92,6 +95,7 @@ cdef inline void lay_thread(workspace* w, scratch* own, Py_ssize_t* used, Py_ssi
     own.block = <real*>take(base, used, rows * 2 * panel_columns() * size)
     own.row = <real*>take(base, used, widest * size)
     own.cursors = <const entry**>take(base, used, rows * <Py_ssize_t>sizeof(entry*))
+    own.stretches = <stretch*>take(base, used, 2 * rows * <Py_ssize_t>sizeof(stretch))
     own.fill = <entry**>take(base, used, widest * <Py_ssize_t>sizeof(entry*))
     for l in range(w.n_layers):
         n = w.levels[l].n
