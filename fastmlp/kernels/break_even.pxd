@@ -49,6 +49,7 @@ cdef inline double break_even(trial* t) noexcept nogil:
     also.start = also.c = columns
     memset(&nothing, 0, sizeof(nothing))
     also.next = &nothing
+    also.streamed = False
     # written, so that each page of P is a page of its own
     for k in range(2 * far_panel):
         t.panels[k] = <real>0.5

@@ -6,13 +6,17 @@ over this thread's rows of each panel, finished while the block is in cache: act
 depends on it.  `blank` is a row of zeros.
 """
 from .activations cimport activate
+from .ahead cimport MOST_STRETCHES, ahead, look_ahead, stretch
 from .panels cimport (cut, layer, padded, panel_columns, panel_count, panel_vectors,
-                      transposed_panel)
+                      transposed_from, transposed_panel)
 from .rows cimport blocked_list_product, list_block, list_product
 from .tile cimport blocked_product, dense_block, walk, product
 from .updates cimport update, update_step
 from .vector cimport PANEL_VECTORS, TILE_ROWS_4, WIDTH, lane_int, load, real, store, vec
 from .workspace cimport GRADIENT_ROWS, level, scratch, skipping
+
+cdef enum:
+    OWN_BYTES = 1048576         # of a weight a thread: more of them do not stay in its L2
 
 cdef struct gradient_target:    # where a batch's gradient goes
     real* parameters            # updated after the last chunk, unless step is NULL
@@ -43,6 +47,15 @@ cdef inline share share_of(Py_ssize_t n_columns, Py_ssize_t n_rows, int panel, b
     return own
 
 
+cdef inline walk walk_of(const layer* L, scratch* own, int n_parts) noexcept nogil:
+    """What the products of a layer ask for while they run."""
+    cdef walk also
+    also.panel = also.start = also.c = panel_columns()
+    also.next = &own.next
+    also.streamed = L.n_in * L.n_out * <Py_ssize_t>sizeof(real) > n_parts * OWN_BYTES
+    return also
+
+
 cdef inline void forward(const layer* L, const real* parameters, level* below, level* above,
                          const skipping* listed, scratch* own, Py_ssize_t m, bint finish,
                          int part, int n_parts) noexcept nogil:
@@ -57,10 +70,8 @@ cdef inline void forward(const layer* L, const real* parameters, level* below, l
     cdef Py_ssize_t columns, a_row = below.a.stride, z_row = above.a.stride
     cdef int p = 0
     cdef share s
-    cdef walk also
-    also.next = &own.next
+    cdef walk also = walk_of(L, own, n_parts)
     also.panel = panel_columns() * L.n_in
-    also.start = also.c = panel_columns()
     while p < panel_count(L.n_out):
         s = share_of(L.n_out, m, p, True, part, n_parts)
         columns = panel_vectors(L.n_out, p) * WIDTH
@@ -97,9 +108,10 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, level* bel
     cdef real* delta
     cdef const real* c
     cdef share s
-    cdef walk also
-    also.next = &own.next
-    also.panel = also.start = also.c = panel_columns()
+    cdef ahead soon
+    cdef stretch parts[MOST_STRETCHES]
+    cdef const stretch* end
+    cdef walk also = walk_of(L, own, n_parts)
     while p < panel_count(L.n_in):
         s = share_of(L.n_in, m, p, listed.used, part, n_parts)
         k = p * panel_columns()
@@ -118,6 +130,12 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, level* bel
         j = 0
         while j < L.n_out:
             n = min(block, L.n_out - j)
+            if also.streamed:
+                also.next = &soon
+                end = transposed_from(parameters + L.weight, L.n_in, L.n_out, k,
+                                      min(k + columns, L.n_in), j + n,
+                                      min(j + n + block, L.n_out), parts)
+                look_ahead(&soon, parts, end, (s.last - s.first) // TILE_ROWS_4)
             transposed_panel(parameters + L.weight, L.n_in, L.n_out, k, s.n_vectors, j, j + n,
                              own.packed)
             if listed.used:
@@ -161,6 +179,24 @@ cdef inline bint finish_gradient(gradient_target* g, bint is_weight,
                   NULL if g.slots[1] == NULL else g.slots[1] + place, n_vectors)
 
 
+cdef inline const stretch* parameters_of(const gradient_target* g, const layer* L,
+                                         Py_ssize_t place, Py_ssize_t n, int n_panels,
+                                         stretch* parts) noexcept nogil:
+    """What the update of n parameters, or of as many in each of two panels, reads."""
+    cdef const real* bases[3]
+    cdef int i, p
+    bases[0] = g.parameters
+    bases[1] = g.slots[0]
+    bases[2] = g.slots[1]
+    for i in range(3):
+        for p in range(n_panels):
+            if bases[i] != NULL:
+                parts.first = <const char*>(bases[i] + place + p * panel_columns() * L.n_in)
+                parts.last = parts.first + n * sizeof(real)
+                parts += 1
+    return parts
+
+
 cdef inline bint bias_gradient(const layer* L, level* above, scratch* own, const real* blank,
                                Py_ssize_t m, gradient_target* g, int p) noexcept nogil:
     """∂J/∂b(l) = Σ δ(l+1), of the columns of panel p."""
@@ -195,9 +231,11 @@ cdef inline bint weight_gradient(const layer* L, level* below, level* above,
     cdef const real* start
     cdef const real* delta
     cdef share s
-    cdef walk also
-    also.next = &own.next
-    also.panel = panel_columns()
+    cdef ahead soon
+    cdef stretch parts[MOST_STRETCHES]
+    cdef walk also = walk_of(L, own, n_parts)
+    cdef bint streamed = also.streamed and g.last and g.step != NULL
+    also.streamed = False       # δ, which is walked, is not
     while p < panel_count(L.n_out):
         s = share_of(L.n_out, L.n_in, p, listed.used, part, n_parts)
         columns = panel_vectors(L.n_out, p) * WIDTH
@@ -218,6 +256,10 @@ cdef inline bint weight_gradient(const layer* L, level* below, level* above,
             start = blank if g.first else sums
             start_row = 0 if g.first else columns
             also.start = 0 if g.first else also.c
+            if streamed:
+                also.next = &soon
+                look_ahead(&soon, parts, parameters_of(g, L, place, n * columns, s.n_panels,
+                                                       parts), n // TILE_ROWS_4)
             if listed.used:
                 blocked_list_product(&listed.columns, k, own.cursors, m, delta, above.delta.stride, start, start_row,
                                      sums, columns, n, also, s.n_vectors)

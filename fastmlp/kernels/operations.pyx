@@ -108,10 +108,10 @@ def forward(const real[:, ::1] a, const real[:, ::1] W, const real[::1] b, bint 
     if a.shape[0]:
         pack(&W[0, 0], one.L.n_out, one.L.n_in, one.parameters)
         memcpy(one.parameters + one.L.bias, &b[0], one.L.n_out * sizeof(real))
-        one.put(&one.levels[0].a, a)
+        one.put(&one.own.input.a, a)
         if skip_zeros:
-            one.find_zeros(&one.levels[0].a, one.L.n_in, False)
-        forward_part(&one.L, one.parameters, &one.levels[0], &one.levels[1], one.zeros,
+            one.find_zeros(&one.own.input.a, one.L.n_in, False)
+        forward_part(&one.L, one.parameters, &one.own.input, &one.levels[1], one.zeros,
                      &one.own, one.m, False, part, n_parts)
     return one.get(&one.levels[1].a, one.L.n_out)
 
@@ -127,7 +127,7 @@ def hidden_delta(const real[:, ::1] delta, const real[:, ::1] W, bint skip_zeros
             one.levels[0].delta.values[i] = 1
         if skip_zeros:
             one.find_zeros(&one.levels[1].delta, one.L.n_out, False)
-        hidden_delta_part(&one.L, one.parameters, &one.levels[0], &one.levels[1], one.zeros,
+        hidden_delta_part(&one.L, one.parameters, &one.own.input, &one.levels[1], one.zeros,
                           &one.own, one.w.zeros, one.m, 0, 1)
     return one.get(&one.levels[0].delta, one.L.n_in)
 
@@ -140,11 +140,11 @@ cdef OneLayer summed_gradient(const real[:, ::1] a, const real[:, ::1] delta, bi
     g.sums = one.sums
     g.first = g.last = True
     if a.shape[0]:
-        one.put(&one.levels[0].a, a)
+        one.put(&one.own.input.a, a)
         one.put(&one.levels[1].delta, delta)
         if skip_zeros:
-            one.find_zeros(&one.levels[0].a, one.L.n_in, True)
-        weight_gradient_part(&one.L, &one.levels[0], &one.levels[1], one.zeros, &one.own,
+            one.find_zeros(&one.own.input.a, one.L.n_in, True)
+        weight_gradient_part(&one.L, &one.own.input, &one.levels[1], one.zeros, &one.own,
                              one.w.zeros, one.m, &g, 0, 1)
     return one
 

@@ -10,6 +10,7 @@ sum, and no power-of-two stride meets the cache's sets.  Padding columns stay ze
 
 A batch matrix (a, δ) has one example a row; its stride is an odd number of cache lines.
 """
+from .ahead cimport MOST_STRETCHES, stretch
 from .vector cimport PANEL_VECTORS, WIDTH, real, transpose_block
 
 cdef struct matrix:
@@ -92,6 +93,22 @@ cdef inline void unpack(const real* weight, Py_ssize_t n_out, Py_ssize_t n_in,
         panel = weight + p * panel_columns() * n_in + j - p * panel_columns()
         for k in range(n_in):
             target[j * n_in + k] = panel[k * columns]
+
+
+cdef inline const stretch* transposed_from(const real* weight, Py_ssize_t n_in,
+                                           Py_ssize_t n_out, Py_ssize_t k0, Py_ssize_t k1,
+                                           Py_ssize_t j0, Py_ssize_t j1,
+                                           stretch* parts) noexcept nogil:
+    """The stretches of memory, at most MOST_STRETCHES, that hold W[j0…j1, k0…k1]."""
+    cdef Py_ssize_t p, columns
+    cdef int n = 0
+    for p in range(j0 // panel_columns(), (j1 + panel_columns() - 1) // panel_columns()):
+        if n < MOST_STRETCHES:
+            columns = panel_vectors(n_out, <int>p) * WIDTH
+            parts[n].first = <const char*>(weight + p * panel_columns() * n_in + k0 * columns)
+            parts[n].last = parts[n].first + (k1 - k0) * columns * sizeof(real)
+            n += 1
+    return parts + n
 
 
 cdef inline void transposed_panel(const real* weight, Py_ssize_t n_in, Py_ssize_t n_out,

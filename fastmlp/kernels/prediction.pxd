@@ -33,7 +33,7 @@ cdef inline void predict_part(prediction* p, int part, int n_parts) noexcept nog
     b.n_pass = last
     while b.first < last:
         m = b.n = min(w.n_rows, last - b.first)
-        gather(w, &b, 0, m, NULL, 0, 1)
+        gather(w, &b, 0, m, 0)
         forward_pass(net, w, m, 0, NULL, 0, 1)
         if p.costs != NULL:
             output_deltas(net, w, &b, 0, m, 0, 1)

@@ -58,7 +58,7 @@ cdef inline void list_rows(const entry** cursors, lane_int end, const real* pane
                            int n_vectors) noexcept nogil:
     cdef Py_ssize_t r
     for r in range(n_rows):
-        ask(also.next, 1)
+        ask(also.next)
         cursors[r] = list_row(cursors[r], end, panel, panel_row, start, c, also, n_vectors)
         start += start_row
         c += c_row

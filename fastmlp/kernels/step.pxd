@@ -4,7 +4,7 @@ Every thread runs these functions on its part; a barrier stands wherever one thr
 another wrote.  A batch larger than the workspace passes in chunks of rows, its gradient
 carried on in the same accumulators, so the chunks leave no trace in the bits.
 """
-from .ahead cimport stretch
+from .ahead cimport look_ahead, stretch
 from .dense cimport forward, gradient_target, hidden_delta, own_inputs, weight_gradient
 from .inputs cimport examples, place_of, read_dense, read_list, targets
 from .losses cimport output_delta
@@ -12,10 +12,11 @@ from .panels cimport cut, layer, matrix, panel_count
 from .rows cimport columns_from_rows, compress_row
 from .team cimport barrier, team
 from .vector cimport TILE_ROWS_4, real
-from .workspace cimport (DELTA, FORWARD, GATHERING, GRADIENT, LISTING, OUTPUT, WAITING, lap, level,
+from .workspace cimport (DELTA, FORWARD, GATHERING, GRADIENT, LISTING, OUTPUT, WAITING, lap, level, level_of,
                          scratch, skipping, workspace)
 
 cdef enum:
+    ASKS_A_ROW = 8              # and example, in the products of a step, at least about
     REMEASURE = 16              # a matrix found dense is looked at again after so many batches
 
 cdef struct network:
@@ -40,35 +41,26 @@ cdef inline Py_ssize_t row_of(const batch* b, Py_ssize_t i) noexcept nogil:
 
 
 cdef inline void gather(workspace* w, const batch* b, Py_ssize_t done, Py_ssize_t m,
-                        team* threads, int part, int n_parts) noexcept nogil:
-    """a(1), the rows of the chunk: as lists of one's own, or written out together."""
-    cdef Py_ssize_t r, n_found = 0, first = m * part // n_parts
-    cdef Py_ssize_t last = m * (part + 1) // n_parts
-    cdef level* v = &w.levels[0]
+                        int part) noexcept nogil:
+    """a(1), the rows of the chunk, as lists or written out: every thread for itself."""
+    cdef Py_ssize_t r, n_found = 0
     cdef scratch* own = &w.threads[part]
     cdef skipping* s = &own.zeros[0]
-    cdef stretch* end
-    if s.used:
-        first = 0
-        last = m
-        for r in range(m):
+    cdef level* v = &own.input
+    cdef stretch* end = own.stretches
+    for r in range(m):
+        if s.used:
             n_found += read_list(b.x, row_of(b, done + r), own.row,
                                  s.rows.entries + r * s.rows.room)
-        s.rows.density = s.columns.density = <double>n_found / (m * v.n)
-    else:
-        for r in range(first, last):
+        else:
             read_dense(b.x, row_of(b, done + r), v.a.values + r * v.a.stride)
-    # what this thread will read of the chunk behind it
-    end = own.stretches
-    for r in range(done + m + first, min(done + m + last, b.n_pass - b.first)):
+    if s.used:
+        s.rows.density = s.columns.density = <double>n_found / (m * v.n)
+    # the products will ask for the chunk behind it
+    for r in range(done + m, min(done + 2 * m, b.n_pass - b.first)):
         end = place_of(b.x, row_of(b, r), end)
-    own.next.now.first = own.next.now.last = NULL
-    own.next.waiting = own.stretches
-    own.next.end = end
+    look_ahead(&own.next, own.stretches, end, ASKS_A_ROW * m)
     lap(w, part, GATHERING, 0)
-    if not s.used:
-        barrier(threads, part, n_parts)
-        lap(w, part, WAITING, 0)
 
 
 cdef inline void find_zeros(skipping* s, const matrix* a, Py_ssize_t n, Py_ssize_t m,
@@ -103,8 +95,8 @@ cdef inline void forward_pass(const network* net, workspace* w, Py_ssize_t m,
             find_zeros(&own.zeros[l], &w.levels[l].a, w.levels[l].n, m, number,
                        net.most_density)
             lap(w, part, LISTING, l)
-        forward(&net.layers[l], net.parameters, &w.levels[l], &w.levels[l + 1], &own.zeros[l],
-                own, m, l + 1 < net.n_layers, part, n_parts)
+        forward(&net.layers[l], net.parameters, level_of(w, part, l), &w.levels[l + 1],
+                &own.zeros[l], own, m, l + 1 < net.n_layers, part, n_parts)
         lap(w, part, FORWARD, l)
         if l + 1 < net.n_layers or panel_count(net.layers[l].n_out) > 1:
             barrier(threads, part, n_parts)
@@ -156,8 +148,8 @@ cdef inline void hidden_deltas(const network* net, workspace* w, Py_ssize_t m, i
             listed = &own.delta_zeros[l + 1]
         else:
             listed = &own.delta_zeros[0]    # never used: every output has its delta
-        hidden_delta(&net.layers[l], net.parameters, &w.levels[l], &w.levels[l + 1], listed,
-                     own, w.zeros, m, part, n_parts)
+        hidden_delta(&net.layers[l], net.parameters, level_of(w, part, l), &w.levels[l + 1],
+                     listed, own, w.zeros, m, part, n_parts)
         lap(w, part, DELTA, l)
         barrier(threads, part, n_parts)
         lap(w, part, WAITING, l)
@@ -172,7 +164,7 @@ cdef inline bint gradients(const network* net, workspace* w, Py_ssize_t m, gradi
     for l in range(net.n_layers):
         list_columns(&net.layers[l], &own.zeros[l], own, m, part, n_parts)
         lap(w, part, LISTING, l)
-        bad |= weight_gradient(&net.layers[l], &w.levels[l], &w.levels[l + 1], &own.zeros[l],
-                               own, w.zeros, m, g, part, n_parts)
+        bad |= weight_gradient(&net.layers[l], level_of(w, part, l), &w.levels[l + 1],
+                               &own.zeros[l], own, w.zeros, m, g, part, n_parts)
         lap(w, part, GRADIENT, l)
     return bad

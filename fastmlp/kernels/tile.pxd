@@ -15,16 +15,14 @@ rows, the panels or the sum are cut never changes a bit.
     └───────────────────────────────────────────┘
     x[r0..r0+5, s] ─ broadcast ─► 5 × 4 accumulators ─► C[r0..r0+5]
 """
-from .ahead cimport ahead, ask
+from .ahead cimport ahead, ask, ask_for, look_ahead, stretch
 from .vector cimport (DENSE_BLOCK_BYTES, TILE_ROWS_1, TILE_ROWS_2, TILE_ROWS_3, TILE_ROWS_4,
                       WIDTH, fused, inlined, load, real, splat, store, vec)
-
-cdef enum:
-    LINES_A_TILE = 4
 
 cdef struct walk:               # what goes with every product
     Py_ssize_t panel, start, c  # of two full panels: numbers from the one's row to the other's
     ahead* next                 # what to ask for meanwhile
+    bint streamed               # P lies beyond L2: ask for its blocks instead
 
 
 cdef inline inlined tile(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py_ssize_t n_sum,
@@ -62,9 +60,14 @@ cdef inline inlined tiles(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py
                        real* c, Py_ssize_t c_row, Py_ssize_t n_rows,
                        ahead* next, int tile_rows, int n_vectors) noexcept nogil:
     """All rows: full tiles, then the rest in tiles of 4, 2 and 1 rows."""
-    cdef Py_ssize_t r = 0
+    cdef Py_ssize_t r = 0, i
     while r + tile_rows <= n_rows:
-        ask(next, LINES_A_TILE)
+        ask(next)
+        if x_step == 1:         # the next tile's rows, which another thread may have written
+            i = r + tile_rows
+            while i < min(r + 2 * tile_rows, n_rows):
+                ask_for(<const char*>(x + i * x_row), n_sum * <Py_ssize_t>sizeof(real))
+                i += 1
         tile(x + r * x_row, x_row, x_step, n_sum, panel, panel_row,
              start + r * start_row, start_row, c + r * c_row, c_row, tile_rows, n_vectors)
         r += tile_rows
@@ -106,6 +109,18 @@ cdef inline void product(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py_
             n_vectors -= 4
 
 
+cdef inline void ask_for_block(ahead* soon, stretch* parts, const real* panel,
+                               Py_ssize_t panel_row, Py_ssize_t far_panel, Py_ssize_t first,
+                               Py_ssize_t last, int n_vectors,
+                               Py_ssize_t n_asks) noexcept nogil:
+    """Rows first … last of a panel, or of two, are needed next."""
+    cdef int i, n_panels = 2 if n_vectors > 4 else 1
+    for i in range(n_panels):
+        parts[i].first = <const char*>(panel + i * far_panel + first * panel_row)
+        parts[i].last = <const char*>(panel + i * far_panel + last * panel_row)
+    look_ahead(soon, parts, parts + n_panels, n_asks)
+
+
 cdef inline void blocked_product(const real* x, Py_ssize_t x_row, Py_ssize_t x_step,
                                  Py_ssize_t n_sum, const real* panel, Py_ssize_t panel_row,
                                  const real* start, Py_ssize_t start_row,
@@ -116,8 +131,15 @@ cdef inline void blocked_product(const real* x, Py_ssize_t x_row, Py_ssize_t x_s
     Of two panels each block of x is read for both while it is in L2.
     """
     cdef Py_ssize_t s = 0, n, block = dense_block(n_sum, n_vectors)
+    cdef ahead soon
+    cdef stretch parts[2]
+    if also.streamed:
+        also.next = &soon
     while True:
         n = min(block, n_sum - s)
+        if also.streamed:
+            ask_for_block(&soon, parts, panel, panel_row, also.panel, s + n,
+                          min(s + n + block, n_sum), n_vectors, n_rows // 2)
         product(x + s * x_step, x_row, x_step, n, panel + s * panel_row, panel_row,
                 start, start_row, c, c_row, n_rows, also, n_vectors)
         s += n

@@ -3,7 +3,8 @@
 For a chunk of m examples and each layer l: a(l) and δ(l) as matrices (δ(l)'s place holds
 f'(z(l)) from the forward pass until the hidden delta overwrites it).  Each thread has scratch
 of its own, with its own lists of non-zeros where they can pay: to make them twice costs less
-than to pull them over from the other core's cache.  The memory comes zeroed.
+than to pull them over from the other core's cache.  For the same reason each gathers the whole
+input for itself.  The memory comes zeroed.
 """
 from .ahead cimport ahead, stretch
 from .panels cimport layer, matrix, padded, panel_columns, row_stride
@@ -36,6 +37,7 @@ cdef struct level:              # l = 0 (input) … n_layers (output), shared by
 
 
 cdef struct scratch:            # of one thread
+    level input                 # level 0 with an a(1) of its own, shared δ(1)
     real* packed                # a block of Wᵀ
     real* block                 # a block of δ or of a gradient, before it is finished
     real* row                   # one example
@@ -58,6 +60,11 @@ cdef struct workspace:
     double* costs               # of each example
     double* laps                # seconds of thread 0 by phase and layer: see `lap`
     double lap_start
+
+
+cdef inline level* level_of(workspace* w, int part, int l) noexcept nogil:
+    """Level l as this thread sees it."""
+    return &w.threads[part].input if l == 0 else &w.levels[l]
 
 
 cdef inline void lap(workspace* w, int part, phase p, int l) noexcept nogil:
@@ -94,6 +101,9 @@ cdef inline void lay_thread(workspace* w, scratch* own, Py_ssize_t* used, Py_ssi
     own.packed = <real*>take(base, used, 2 * LIST_BLOCK_BYTES + WIDTH * 2 * panel_columns() * size)
     own.block = <real*>take(base, used, rows * 2 * panel_columns() * size)
     own.row = <real*>take(base, used, widest * size)
+    own.input = w.levels[0]
+    if not own.zeros[0].used:   # an input read as lists is never written out
+        own.input.a.values = <real*>take(base, used, w.n_rows * own.input.a.stride * size)
     own.cursors = <const entry**>take(base, used, rows * <Py_ssize_t>sizeof(entry*))
     own.stretches = <stretch*>take(base, used, 2 * rows * <Py_ssize_t>sizeof(stretch))
     own.fill = <entry**>take(base, used, widest * <Py_ssize_t>sizeof(entry*))
@@ -126,8 +136,7 @@ cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t mos
         v.n = n
         widest = max(widest, row_stride(n))
         v.a.stride = v.delta.stride = row_stride(n)
-        # an input read as lists is never written out
-        if l > 0 or not w.threads[0].zeros[0].used:
+        if l > 0:
             v.a.values = <real*>take(base, &used, w.n_rows * v.a.stride * size)
         if l > 0 or w.input_delta:
             v.delta.values = <real*>take(base, &used, w.n_rows * v.delta.stride * size)
