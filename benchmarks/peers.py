@@ -32,6 +32,7 @@ from .cases import CASES, Case, make_data
 from .contenders import CONTENDERS
 from .worker import Worker, WorkerFailed
 
+SETTLE = 2.0  # seconds before the first round: a dozen processes have just been started
 PAUSE = 0.3  # seconds between turns, after which no thread of the last one spins any more
 BUSY = "while True: pass"  # the other process
 Way = tuple[str, int | None]  # contender and threads, None being its own choice
@@ -102,6 +103,7 @@ def measure(case: Case, installed: list[str], pairs: int, seconds: float) -> dic
                 proofs[way] = worker.ask("prepare", seconds=seconds)
             except WorkerFailed as error:
                 failed[f"{way[0]}, {way[1]} threads"] = str(error)
+        time.sleep(SETTLE)
         for number in range(pairs):
             one = {"machine": conditions(case.dtype), "quiet": turns(workers, proofs, number)}
             if case.busy:
