@@ -77,7 +77,7 @@ def arguments() -> argparse.Namespace:
         help=which.format(", ".join(peers), " that are installed"))
     add("--pairs", type=int, default=7, metavar="N",
         help="rounds, in each of which everyone has a turn (default: 7)")
-    add("--seconds", type=float, default=0.3, help="of a turn (default: 0.3)")
+    add("--seconds", type=float, default=1.0, help="of a turn (default: 1)")
     add("--out", type=Path, default=ROOT / "benchmarks/results", metavar="FOLDER",
         help="for peers.json, peers.md and peers.png (default: benchmarks/results)")
     return parser.parse_args()
