@@ -19,7 +19,8 @@ from setuptools.command.build_ext import build_ext
 KERNELS = Path("fastmlp", "kernels")
 SOURCES = ("engine", "operations")
 ELEMENTS = {"f32": ("float", 0), "f64": ("double", 1)}
-HEADERS = [str(path) for path in sorted(KERNELS.glob("*.[hp]*")) if path.suffix in {".h", ".pxd"}]
+HEADERS = [str(path) for path in sorted(KERNELS.glob("*.[hp]*"))
+           if path.suffix in {".h", ".pxd", ".pxi"}]
 
 MSVC = sys.platform == "win32" and "clang" not in os.environ.get("CC", "")
 MACHINE = os.environ.get("FASTMLP_BUILD_MACHINE", platform.machine()).lower()

@@ -169,6 +169,31 @@ def one_or_each(
     return tuple(named(f"{name}[{i}]", one, table, kind) for i, one in enumerate(value))
 
 
+def each(
+    name: str, value: object, count: int, check: Callable[[str, object], Part], of: str
+) -> tuple[Part, ...]:
+    """One value for all of `count` things (`of`), or a sequence with one for each."""
+    if not isinstance(value, (list, tuple, np.ndarray)):
+        return (check(name, value),) * count
+    if len(value) != count:
+        raise ValueError(
+            f"{name} has {len(value)} entries for {count} {of}; give one for each, or one for all"
+        )
+    return tuple(check(f"{name}[{i}]", one) for i, one in enumerate(value))
+
+
+def layer_numbers(value: object, count: int) -> tuple[int, ...]:
+    """Indices of layers, from 0, each once, ascending."""
+    given = value if isinstance(value, (list, tuple, range, set, frozenset)) else [value]
+    found = {whole("layers", one, least=0) for one in given}
+    for one in found:
+        if one >= count:
+            raise ValueError(
+                f"layers has {one}, but the network's {count} layers of weights are 0 … {count - 1}"
+            )
+    return tuple(sorted(found))
+
+
 def parameters(
     weights: Sequence[ArrayLike],
     biases: Sequence[ArrayLike],
@@ -186,6 +211,28 @@ def parameters(
     )
 
 
+def scales(
+    value: Sequence[ArrayLike | None] | None,
+    sizes: tuple[int, ...],
+    batch_norm: Sequence[bool],
+    dtype: np.dtype[Any],
+) -> list[Array | None]:
+    """γ (n_out,) for each normalized layer and None for the others; None: all None."""
+    if value is None:
+        return [None] * (len(sizes) - 1)
+    if len(value) != len(sizes) - 1:
+        raise ValueError(f"scales has {len(value)} entries for {len(sizes) - 1} layers")
+    found: list[Array | None] = []
+    for l, (one, normalized) in enumerate(zip(value, (*batch_norm, False), strict=True)):
+        if one is None:
+            found.append(None)
+        elif normalized:
+            found += arrays(f"scales[{l}]", [one], [(sizes[l + 1],)], dtype)
+        else:
+            raise ValueError(f"scales[{l}] must be None: layer {l} has no batch norm")
+    return found
+
+
 def arrays(
     name: str,
     given: Sequence[ArrayLike],
@@ -200,6 +247,15 @@ def arrays(
         if one.shape != shape:
             raise ValueError(f"{name}[{i}] has shape {one.shape}; expected {shape}")
     return [reals(f"{name}[{i}]", one, dtype) for i, one in enumerate(found)]
+
+
+def normal_batches(batch_norm: Sequence[bool], n_rows: int, batch_size: int) -> None:
+    """No batch of one example where layers are normalized by their batch."""
+    if any(batch_norm) and (batch_size == 1 or n_rows % batch_size == 1):
+        raise ValueError(
+            f"batch norm needs at least 2 examples in each batch; {n_rows} examples in batches of "
+            f"{batch_size} leave one alone: choose another batch_size"
+        )
 
 
 def rates(found: Array, n_steps: int) -> NDArray[np.float64]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import activations, checks, initializers, kernels, losses, saving, threads, training
+from . import activations, checks, initializers, kernels, losses, saving, threads, training, tuning
 from .activations import Activation
 from .examples import Examples
 from .history import History
@@ -48,11 +48,23 @@ class MLP:
         The first parameters: "he_normal", "he_uniform", "glorot_normal", "glorot_uniform",
         "lecun_normal", "normal", "zeros", an object such as
         ``fastmlp.initializers.Normal(0.1)``, or given (weights, biases).
+    batch_norm : bool or sequence of bool, default False
+        Normalize hidden layers before their activation: all, or one for each (Ioffe and Szegedy
+        2015).  Their biases shift and their `scales` stretch; running statistics (momentum 0.1)
+        serve prediction, and 1e-5 stands below the root, as in PyTorch.
+    dropout : float or sequence of float, default 0.0
+        The probability, in [0, 1), that a hidden unit is dropped in a step of training; one for
+        all hidden layers or one for each.  Kept ones count 1/(1 − p), so prediction is unchanged.
+    input_dropout : float, default 0.0
+        The same for inputs.
+    noise : float or sequence of float, default 0.0
+        Standard deviation of Gaussian noise on z before the activation, in training; one for all
+        hidden layers or one for each.
     dtype : {"float32", "float64"}, default "float32"
         Of parameters, computations and results.
     seed : int or None, default 0
-        Of the first parameters, the order of examples and the choice of validation examples.
-        None draws one, which is then `seed`.
+        Of the first parameters, the order of examples, the choice of validation examples, dropout
+        and noise.  None draws one, which is then `seed`.
     uint8_scale : float, default 1/255
         uint8 examples count as value × uint8_scale, wherever they are given.
 
@@ -60,6 +72,8 @@ class MLP:
     ----------
     sizes, activation, output_activation, loss, dtype, seed, uint8_scale
         As given, checked; `activation` is a tuple with one object for each hidden layer.
+    batch_norm, dropout, noise, input_dropout
+        As given; the first three are tuples with one entry for each hidden layer.
     epochs : int
         Epochs of training begun so far, in all calls of fit.
     history : History
@@ -89,12 +103,23 @@ class MLP:
         output_activation: str | Activation | None = None,
         loss: str | Loss = "cross_entropy",
         init: str | Initializer | Given = "he_normal",
+        batch_norm: bool | Sequence[bool] = False,
+        dropout: float | Sequence[float] = 0.0,
+        input_dropout: float = 0.0,
+        noise: float | Sequence[float] = 0.0,
         dtype: DTypeLike = "float32",
         seed: int | None = 0,
         uint8_scale: float = 1 / 255,
     ) -> None:
         self.sizes = checks.sizes(sizes)
-        self.activation = activations.hidden(activation, len(self.sizes) - 2)
+        n_hidden = len(self.sizes) - 2
+        self.activation = activations.hidden(activation, n_hidden)
+        self.batch_norm = checks.each(
+            "batch_norm", batch_norm, n_hidden, checks.flag, "hidden layers"
+        )
+        self.dropout = checks.each("dropout", dropout, n_hidden, _probability, "hidden layers")
+        self.input_dropout = _probability("input_dropout", input_dropout)
+        self.noise = checks.each("noise", noise, n_hidden, _deviation, "hidden layers")
         self.loss = checks.named("loss", loss, losses.TABLE, Loss)
         self.output_activation = self.loss.output_activation(output_activation, self.sizes[-1])
         self.dtype = checks.real_dtype(dtype)
@@ -114,10 +139,20 @@ class MLP:
             [(f.name, f.parameter) for f in (*self.activation, self.output_activation)],
             self.loss.name,
             self.uint8_scale,
+            list(zip(self.batch_norm, self.dropout, self.noise, strict=True)),
+            self.input_dropout,
+            self.seed % 2**64,
         )
+        self._frozen: frozenset[int] = frozenset()
         self._optimizer: tuple[str, tuple[float, ...]] | None = None  # whose state the engine has
         self._lock = threading.Lock()
         self.set_parameters(*init)
+        for layer, normalized in enumerate(self.batch_norm):
+            if normalized:
+                weight, bias, one = self._engine.get_layer(layer)
+                one[:] = 1
+                self._engine.set_layer(layer, weight, bias, one)
+                self._engine.set_statistics(layer, np.zeros_like(one), one)
 
     def __repr__(self) -> str:
         one = self.activation[0] if len(set(self.activation)) == 1 else self.activation
@@ -133,36 +168,132 @@ class MLP:
 
     @property
     def n_parameters(self) -> int:
-        """The number of weights and biases."""
-        return sum((n_in + 1) * n_out for n_in, n_out in pairwise(self.sizes))
+        """The number of weights, biases and scales."""
+        scales = sum(
+            n for n, normalized in zip(self.sizes[1:], self.batch_norm, strict=False) if normalized
+        )
+        return sum((n_in + 1) * n_out for n_in, n_out in pairwise(self.sizes)) + scales
 
     @property
     def weights(self) -> list[Array]:
         """Copies of the weights, (n_out, n_in) for each layer, read-only: see `set_parameters`."""
-        return [weight for weight, _ in self._layers()]
+        return [weight for weight, *_ in self._layers()]
 
     @property
     def biases(self) -> list[Array]:
         """Copies of the biases, (n_out,) for each layer, read-only: see `set_parameters`."""
-        return [bias for _, bias in self._layers()]
+        return [bias for _, bias, *_ in self._layers()]
 
-    def _layers(self) -> list[tuple[Array, Array]]:
+    @property
+    def scales(self) -> list[Array | None]:
+        """Copies of γ (n_out,) for each layer with batch norm, None for the others."""
+        return [one[2] if len(one) > 2 else None for one in self._layers()]
+
+    @property
+    def statistics(self) -> list[tuple[Array, Array] | None]:
+        """Copies of the running means and variances of each layer with batch norm."""
+        return [self._engine.get_statistics(layer) for layer in range(len(self.sizes) - 1)]
+
+    @property
+    def folded(self) -> tuple[list[Array], list[Array]]:
+        """Weights and biases of a plain network that predicts the same: for exports.
+
+        Batch norm is folded into them, by its running statistics; with `use_average` they are
+        made from the averages.
+        """
+        layers = [self._engine.get_folded_layer(layer) for layer in range(len(self.sizes) - 1)]
+        return [weight for weight, _ in layers], [bias for _, bias in layers]
+
+    def _layers(self) -> list[tuple[Array, ...]]:
         layers = [self._engine.get_layer(layer) for layer in range(len(self.sizes) - 1)]
         for one in (one for pair in layers for one in pair):
             one.flags.writeable = False
         return layers
 
-    def set_parameters(self, weights: Sequence[ArrayLike], biases: Sequence[ArrayLike]) -> None:
-        """Replace all parameters; the optimizer's state stays.
+    def set_parameters(
+        self,
+        weights: Sequence[ArrayLike],
+        biases: Sequence[ArrayLike],
+        scales: Sequence[ArrayLike | None] | None = None,
+    ) -> None:
+        """Replace all parameters; the optimizer's state stays, an average of them goes.
 
         Parameters
         ----------
         weights, biases : sequences of array-like
             (n_out, n_in) and (n_out,) for each layer, finite.
+        scales : sequence of array-like or None, optional
+            γ (n_out,) for each layer with batch norm.  None, also for one of them: as they are.
         """
         layers = checks.parameters(weights, biases, self.sizes, self.dtype)
-        for layer, (weight, bias) in enumerate(layers):
-            self._engine.set_layer(layer, weight, bias)
+        stretch = checks.scales(scales, self.sizes, self.batch_norm, self.dtype)
+        self._engine.drop_average()
+        for layer, (parameters, scale) in enumerate(zip(layers, stretch, strict=True)):
+            self._engine.set_layer(layer, *parameters, scale)
+
+    @property
+    def use_average(self) -> bool:
+        """Whether predictions and costs come from the averaged parameters of ``fit(ema=…)``.
+
+        Set by such a fit; may be set and unset at will once there is an average.
+        """
+        return self._engine.use_average
+
+    @use_average.setter
+    def use_average(self, wanted: bool) -> None:
+        if checks.flag("use_average", wanted) and self._engine.get_average(0) is None:
+            raise ValueError("there is no average of parameters; train with fit(ema=…) first")
+        self._engine.use_average = wanted
+
+    # ----------------------------------------------------------------------------- fine tuning
+
+    @property
+    def frozen(self) -> tuple[int, ...]:
+        """The layers that training leaves as they are."""
+        return tuple(sorted(self._frozen))
+
+    def freeze(self, layers: int | Iterable[int]) -> None:
+        """Keep layers as they are in training.
+
+        Nothing is computed for them but the way forward, and no delta below the lowest layer that
+        trains.  A frozen layer's batch norm uses its running statistics.
+
+        Parameters
+        ----------
+        layers : int or iterable of int
+            Indices into `weights`, from 0.
+        """
+        self._frozen |= set(checks.layer_numbers(layers, len(self.sizes) - 1))
+
+    def unfreeze(self, layers: int | Iterable[int] | None = None) -> None:
+        """Train layers again.
+
+        Parameters
+        ----------
+        layers : int or iterable of int, optional
+            Indices into `weights`, from 0.  Default: all.
+        """
+        n_layers = len(self.sizes) - 1
+        wanted = range(n_layers) if layers is None else checks.layer_numbers(layers, n_layers)
+        self._frozen -= set(wanted)
+
+    def with_head(self, n_out: int, *, seed: int | None = None) -> MLP:
+        """Return a network for other classes: a new output layer, copies of all the rest.
+
+        Parameters
+        ----------
+        n_out : int
+            Number of its classes.
+        seed : int, optional
+            Of the new layer's weights (He's normal distribution) and of the new network.
+            Default: this network's seed.
+
+        Returns
+        -------
+        MLP
+            Not trained yet; nothing of it is frozen.
+        """
+        return tuning.with_head(self, n_out, seed)
 
     # ----------------------------------------------------------------------------- prediction
 
@@ -229,6 +360,7 @@ class MLP:
         l2: float = 0.0,
         *,
         sample_weight: ArrayLike | None = None,
+        training: bool = False,
     ) -> float:
         """Return J = Σ s_i cost_i / Σ s_i + λ/2 Σ W².
 
@@ -238,22 +370,31 @@ class MLP:
             Examples, targets and weights, as in `fit`.
         l2 : float, default 0.0
             λ.
+        training : bool, default False
+            As the first batch of the next epoch would see it, these examples being the batch:
+            normalized by their own statistics, with that batch's dropout and noise.
         """
         l2 = checks.number("l2", l2, "[0, inf)")
         examples = Examples.checked(self, X, y, sample_weight)
-        total, weight = self._engine.cost(examples.data, self._threads(examples.X))
+        if checks.flag("training", training):
+            self._batch_of(len(examples))
+            n_threads = threads.for_step(self.sizes, len(examples))
+            total, weight = self._engine.training_cost(examples.data, n_threads, self.epochs)
+        else:
+            total, weight = self._engine.cost(examples.data, self._threads(examples.X))
         return total / weight + self._penalty(l2)
 
     @overload
     def gradients(
         self, X: checks.Examples, y: ArrayLike, l2: float = ..., *,
         sample_weight: ArrayLike | None = ..., wrt: Literal["parameters"] = ...,
-    ) -> list[tuple[Array, Array]]: ...
+        training: bool = ...,
+    ) -> list[tuple[Array, ...]]: ...
 
     @overload
     def gradients(
         self, X: checks.Examples, y: ArrayLike, l2: float = ..., *,
-        sample_weight: ArrayLike | None = ..., wrt: Literal["input"],
+        sample_weight: ArrayLike | None = ..., wrt: Literal["input"], training: bool = ...,
     ) -> Array: ...
 
     def gradients(
@@ -264,7 +405,8 @@ class MLP:
         *,
         sample_weight: ArrayLike | None = None,
         wrt: Literal["parameters", "input"] = "parameters",
-    ) -> list[tuple[Array, Array]] | Array:
+        training: bool = False,
+    ) -> list[tuple[Array, ...]] | Array:
         """Return the derivatives of J (see `cost`).
 
         Parameters
@@ -275,24 +417,37 @@ class MLP:
             λ.
         wrt : {"parameters", "input"}, default "parameters"
             With respect to what.
+        training : bool, default False
+            As in `cost`.
 
         Returns
         -------
-        list of (ndarray, ndarray) or ndarray
-            (∂J/∂W, ∂J/∂b) for each layer, or ∂J/∂X (m, n_in); for uint8 examples by the scaled
-            values.
+        list of tuples of ndarray, or ndarray
+            (∂J/∂W, ∂J/∂b) for each layer, (∂J/∂W, ∂J/∂b, ∂J/∂γ) with batch norm, of frozen layers
+            too; or ∂J/∂X (m, n_in), for uint8 examples by the scaled values.
         """
         l2 = checks.number("l2", l2, "[0, inf)")
         wrt_input = checks.known("wrt", wrt, ("parameters", "input")) == "input"
         examples = Examples.checked(self, X, y, sample_weight)
+        if checks.flag("training", training):
+            self._batch_of(len(examples))
         n_threads = threads.for_step(self.sizes, len(examples))
-        return self._engine.gradients(examples.data, l2, n_threads, wrt_input)
+        return self._engine.gradients(
+            examples.data, l2, n_threads, wrt_input, training, self.epochs
+        )
 
-    def _penalty(self, l2: float) -> float:
+    def _batch_of(self, n_rows: int) -> None:
+        """Refuse a batch too small to be normalized; tell the engine which layers are frozen."""
+        checks.normal_batches(self.batch_norm, n_rows, n_rows)
+        ones = [1.0] * (len(self.sizes) - 1)
+        self._engine.set_layers([l in self._frozen for l in range(len(ones))], ones, ones)
+
+    def _penalty(self, l2: float, multipliers: Sequence[float] | None = None) -> float:
         """Return λ/2 Σ W², the part of J that is not the examples'."""
         if l2 == 0:
             return 0.0
-        return l2 / 2 * sum(float(np.sum(np.square(W, dtype=np.float64))) for W in self.weights)
+        squares = [float(np.sum(np.square(W, dtype=np.float64))) for W in self.weights]
+        return l2 / 2 * float(np.dot(multipliers or [1.0] * len(squares), squares))
 
     def _threads(self, X: checks.Rows) -> int:
         return threads.for_pass(self.sizes, checks.n_rows(X))
@@ -301,3 +456,11 @@ class MLP:
 
     fit = training.fit
     save = saving.save
+
+
+def _probability(name: str, value: object) -> float:
+    return checks.number(name, value, "[0, 1)")
+
+
+def _deviation(name: str, value: object) -> float:
+    return checks.number(name, value, "[0, inf)")

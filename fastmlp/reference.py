@@ -8,6 +8,10 @@ Rows are examples, so layer l, with weight W(l) of shape (n_out, n_in), reads
 
     J = Σ_i s_i cost_i / Σ_i s_i + λ/2 Σ W²                       s_i = 1 without sample weights
 
+With batch norm z(l+1) = γ û + b(l), û = (u − μ)/√(σ² + ε), u = a(l) W(l)ᵀ, by the batch's mean and
+variance in training and by running ones in prediction.  Dropout and noise are given: factors of
+a(l) and terms of z(l+1).
+
 Nothing is validated beyond what the formulas need.
 """
 
@@ -185,7 +189,7 @@ class Optimizer:
     def __init__(self, name: str, *constants: float) -> None:
         self.rule = OPTIMIZERS[name]
         self.constants = constants
-        self.state: list[State] = []  # of W(1), W(2), …, b(1), b(2), …
+        self.state: list[State] = []  # of each parameter, in the order given
         self.steps = 0
 
     def update(self, parameters: list[Array], gradients: list[Array], rate: float) -> list[Array]:
@@ -198,12 +202,20 @@ class Optimizer:
         ]
 
 
+class Draws(NamedTuple):
+    """A batch's chances: factors of a(1), a(2), … and terms of z(2), z(3), …  None: nothing."""
+
+    factors: list[Array | None]
+    noises: list[Array | None]
+
+
 class Layers(NamedTuple):
-    """One forward pass: z(2) … z(nl), a(1) … a(nl), f'(z(2)) … f'(z(nl))."""
+    """One forward pass: z(2) … z(nl), a(1) … a(nl), f'(z(2)) … f'(z(nl)); û and 1/√(σ² + ε)."""
 
     z: list[Array]
     a: list[Array]
     slopes: list[Array]
+    norms: list[Pair | None]
 
 
 class Network:
@@ -222,12 +234,20 @@ class Network:
         float64 (the default) or float32: of the parameters and of all arithmetic.
     uint8_scale : float
         Rows of dtype uint8 are multiplied by it. Default: 1/255.
+    batch_norm : sequence of bool
+        One per hidden layer.  Default: none is normalized.
 
     Attributes
     ----------
     weights, biases : list of ndarray
         W(l) of shape (n_out, n_in) and b(l) of shape (n_out,); they may be set.
+    scales : list of ndarray or None
+        γ of shape (n_out,) where a layer is normalized; they may be set.
+    statistics : list of (ndarray, ndarray) or None
+        Running mean and variance of such a layer.
     """
+
+    epsilon, momentum = 1e-5, 0.1
 
     def __init__(
         self,
@@ -236,6 +256,7 @@ class Network:
         loss: str,
         dtype: DTypeLike = np.float64,
         uint8_scale: float = 1 / 255,
+        batch_norm: Sequence[bool] = (),
     ) -> None:
         named = [(x,) if isinstance(x, str) else x for x in activations]
         self.activation = [(ACTIVATIONS[name], p) for name, *p in named]
@@ -246,6 +267,13 @@ class Network:
         self.uint8_scale = uint8_scale
         self.weights = [np.zeros((n_out, n_in), dtype) for n_in, n_out in pairwise(sizes)]
         self.biases = [np.zeros(n_out, dtype) for n_out in sizes[1:]]
+        normalized = [*batch_norm, *[False] * (len(self.biases) - len(batch_norm))]
+        self.scales: list[Array | None] = [
+            np.ones(n, dtype) if one else None for n, one in zip(sizes[1:], normalized, strict=True)
+        ]
+        self.statistics = [
+            None if one is None else (np.zeros_like(one), np.ones_like(one)) for one in self.scales
+        ]
 
     def forward(self, X: ArrayLike) -> Array:
         """h = a(nl), shape (m, n_out)."""
@@ -264,19 +292,23 @@ class Network:
         return self._total(self._forward(rows), targets, s) / (float(s.sum()) or 1.0) + penalty
 
     def gradients(
-        self, X: ArrayLike, y: ArrayLike, l2: float = 0.0, sample_weight: ArrayLike | None = None
-    ) -> list[tuple[Array, Array]]:
-        """[(∂J/∂W(1), ∂J/∂b(1)), …]."""
+        self, X: ArrayLike, y: ArrayLike, l2: float = 0.0, sample_weight: ArrayLike | None = None,
+        training: bool = False, draws: Draws | None = None,
+    ) -> list[tuple[Array, ...]]:
+        """[(∂J/∂W(1), ∂J/∂b(1)), …], with ∂J/∂γ behind them where a layer is normalized.
+
+        With `training` these examples are one batch of training.
+        """
         rows, targets, s = self._data(X, y, sample_weight)
-        weights, biases = self._gradients(self._forward(rows), targets, s, l2)
-        return list(zip(weights, biases, strict=True))
+        layers = self._forward(rows, training, draws)
+        return self._gradients(layers, targets, s, l2, training)
 
     def input_gradient(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Array:
         """∂J/∂X = W(1)ᵀ δ(2) by rows, of X's shape."""
         rows, targets, s = self._data(X, y, sample_weight)
-        return self._deltas(self._forward(rows), targets, s)[0] @ self.weights[0]
+        return self._deltas(self._forward(rows), targets, s, False)[0][1] @ self.weights[0]
 
     def train(
         self,
@@ -288,22 +320,36 @@ class Network:
         optimizer: Optimizer,
         l2: float = 0.0,
         sample_weight: ArrayLike | None = None,
+        draws: Callable[[int, int], Draws] | None = None,
     ) -> tuple[float, float]:
         """Run one epoch over the rows `order`, a batch of `batch_size` after the other.
 
-        Batch k has the learning rate rates[k]; the last batch may be smaller.  Returns Σ s_i cost_i
-        and Σ s_i over the epoch, each cost taken before the update of its batch.
+        Batch k has the learning rate rates[k] and draws(k, its size); the last batch may be
+        smaller.  Returns Σ s_i cost_i and Σ s_i over the epoch, each cost taken before the update
+        of its batch.
         """
         data, targets, s = self._data(X, y, sample_weight)
         batches = [order[k : k + batch_size] for k in range(0, len(order), batch_size)]
         total = 0.0
-        for i, rate in zip(batches, rates, strict=True):
-            layers = self._forward(data[i])
+        for k, (i, rate) in enumerate(zip(batches, rates, strict=True)):
+            layers = self._forward(data[i], True, draws(k, len(i)) if draws else None)
             total += self._total(layers, targets[i], s[i])
-            weights, biases = self._gradients(layers, targets[i], s[i], l2)
-            updated = optimizer.update(self.weights + self.biases, weights + biases, float(rate))
-            self.weights, self.biases = updated[: len(weights)], updated[len(weights) :]
+            gradients = self._gradients(layers, targets[i], s[i], l2, True)
+            old = [p for layer in self._parameters() for p in layer]
+            slopes = [g for layer in gradients for g in layer]
+            new = iter(optimizer.update(old, slopes, float(rate)))
+            for l, scale in enumerate(self.scales):
+                self.weights[l], self.biases[l] = next(new), next(new)
+                if scale is not None:
+                    self.scales[l] = next(new)
         return total, float(s[order].sum())
+
+    def _parameters(self) -> list[tuple[Array, ...]]:
+        """(W, b) or (W, b, γ) of each layer."""
+        return [
+            (W, b) if scale is None else (W, b, scale)
+            for W, b, scale in zip(self.weights, self.biases, self.scales, strict=True)
+        ]
 
     def _rows(self, X: ArrayLike) -> Array:
         scale = self.uint8_scale if np.asarray(X).dtype == np.uint8 else 1.0
@@ -319,32 +365,77 @@ class Network:
         s = np.ones(len(rows)) if sample_weight is None else sample_weight
         return rows, targets.astype(self.dtype).reshape(-1, n_out), np.asarray(s, self.dtype)
 
-    def _forward(self, X: Array) -> Layers:
-        layers = Layers(z=[], a=[X], slopes=[])
-        for W, b, (f, p) in zip(self.weights, self.biases, self.activation, strict=True):
-            layers.z.append(layers.a[-1] @ W.T + b)
-            a, slope = f(layers.z[-1], *p)
-            layers.a.append(a)
-            layers.slopes.append(slope)
+    def _forward(self, X: Array, training: bool = False, draws: Draws | None = None) -> Layers:
+        n = len(self.weights)
+        factors, noises = draws or Draws([None] * (n + 1), [None] * n)
+        layers = Layers(z=[], a=[X if factors[0] is None else X * factors[0]], slopes=[], norms=[])
+        for l, (W, b, (f, p)) in enumerate(
+            zip(self.weights, self.biases, self.activation, strict=True)
+        ):
+            u = layers.a[-1] @ W.T
+            z, norm = self._normalize(l, u, training)
+            noise, factor = noises[l], factors[l + 1]
+            z = z + b if noise is None else z + b + noise
+            a, slope = f(z, *p)
+            layers.z.append(z)
+            layers.a.append(a if factor is None else a * factor)
+            layers.slopes.append(slope if factor is None else slope * factor)
+            layers.norms.append(norm)
         return layers
+
+    def _normalize(self, l: int, u: Array, training: bool) -> tuple[Array, Pair | None]:
+        """γ û, û and 1/√(σ² + ε); in training the running statistics move."""
+        scale, running = self.scales[l], self.statistics[l]
+        if scale is None or running is None:
+            return u, None
+        mean, variance = (u.mean(axis=0), u.var(axis=0)) if training else running
+        if training:
+            rho, m = self.momentum, len(u)
+            self.statistics[l] = (
+                (1 - rho) * running[0] + rho * mean,
+                (1 - rho) * running[1] + rho * variance * m / (m - 1),
+            )
+        inverse = 1 / np.sqrt(variance + self.epsilon)
+        hat = (u - mean) * inverse
+        return scale * hat, (hat, inverse)
 
     def _total(self, layers: Layers, y: Array, s: Array) -> float:
         """Σ s_i cost_i."""
         return float(s @ self.loss.cost(layers.z[-1], layers.a[-1], y))
 
-    def _deltas(self, layers: Layers, y: Array, s: Array) -> list[Array]:
-        """∂J/∂z(2) … ∂J/∂z(nl): δ of each example times its share s_i/Σs of J."""
+    def _deltas(self, layers: Layers, y: Array, s: Array, training: bool) -> list[Pair]:
+        """∂J/∂z(l) and ∂J/∂u(l) for l = 2 … nl, which are one without batch norm.
+
+        δ(nl) is that of each example times its share s_i/Σs of J.
+        """
         delta: Array = s[:, None] / (s.sum() or 1) * (layers.a[-1] - y)
-        deltas = [delta if self.loss.output else delta * layers.slopes[-1]]
-        for W, slope in zip(self.weights[:0:-1], layers.slopes[-2::-1], strict=True):
-            deltas.insert(0, deltas[0] @ W * slope)
-        return deltas
+        if self.loss.output is None:
+            delta = delta * layers.slopes[-1]
+        found = [(delta, delta)]
+        for l in range(len(self.weights) - 2, -1, -1):
+            delta = found[0][1] @ self.weights[l + 1] * layers.slopes[l]
+            found.insert(0, (delta, self._through_norm(l, delta, layers.norms[l], training)))
+        return found
+
+    def _through_norm(self, l: int, delta: Array, norm: Pair | None, training: bool) -> Array:
+        """∂J/∂u from ∂J/∂z: with the batch's own μ and σ², which depend on u, or with constants."""
+        scale = self.scales[l]
+        if norm is None or scale is None:
+            return delta
+        hat, inverse = norm
+        if training:
+            delta = delta - delta.mean(axis=0) - hat * (delta * hat).mean(axis=0)
+        return np.asarray(scale * inverse * delta)
 
     def _gradients(
-        self, layers: Layers, y: Array, s: Array, l2: float
-    ) -> tuple[list[Array], list[Array]]:
-        """∂J/∂W(1) … ∂J/∂W(nl−1), and the same of b."""
-        deltas = self._deltas(layers, y, s)
-        products = [delta.T @ a for delta, a in zip(deltas, layers.a[:-1], strict=True)]
-        weights: list[Array] = [g + l2 * W for g, W in zip(products, self.weights, strict=True)]
-        return weights, [delta.sum(axis=0) for delta in deltas]
+        self, layers: Layers, y: Array, s: Array, l2: float, training: bool
+    ) -> list[tuple[Array, ...]]:
+        """(∂J/∂W, ∂J/∂b) of each layer, and ∂J/∂γ where it is normalized."""
+        found: list[tuple[Array, ...]] = []
+        for (delta, delta_u), a, W, norm in zip(
+            self._deltas(layers, y, s, training), layers.a[:-1], self.weights, layers.norms,
+            strict=True,
+        ):
+            both = delta_u.T @ a + l2 * W, delta.sum(axis=0)
+            found.append(both if norm is None else (*both, (delta * norm[0]).sum(axis=0)))
+        return found

@@ -2,6 +2,8 @@
 
     header                    JSON: the format's number, what the network is, its optimizer
     weight_1, bias_1, …       W(l) (n_out, n_in) and b(l) (n_out,), l from 1 as in the report
+    scale_1, mean_1, variance_1, …      γ and the running statistics of layers with batch norm
+    average_weight_1, …       the averaged parameters, laid out like them
     state_1_weight_1, …       the optimizer's state, slot by slot, laid out like the parameters
 
 A format's number changes when older readers would misread the file.
@@ -26,11 +28,13 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "save"]
 
-FORMAT = 1
+FORMAT = 2  # 1 knew no batch norm, dropout, noise, frozen layers or averages
 
 Header = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]
-Layer = tuple[NDArray[Any], NDArray[Any]]
+Layer = tuple[NDArray[Any], ...]
+PARAMETERS = ("weight", "bias", "scale")  # the last of layers with batch norm
+
 Part = TypeVar("Part")
 
 
@@ -113,6 +117,12 @@ def packed(net: MLP, with_optimizer: bool = True) -> tuple[Header, Arrays]:
         "activation": [_entry(one) for one in net.activation],
         "output_activation": _entry(net.output_activation),
         "loss": _entry(net.loss),
+        "batch_norm": net.batch_norm,
+        "dropout": net.dropout,
+        "input_dropout": net.input_dropout,
+        "noise": net.noise,
+        "frozen": net.frozen,
+        "average": None,
         "dtype": net.dtype.name,
         "seed": net.seed,
         "uint8_scale": net.uint8_scale,
@@ -120,7 +130,15 @@ def packed(net: MLP, with_optimizer: bool = True) -> tuple[Header, Arrays]:
         "metadata": net.metadata,
         "optimizer": None,
     }
-    arrays = _named("", zip(net.weights, net.biases, strict=True))
+    engine, numbers = net._engine, range(len(net.sizes) - 1)
+    arrays = _named("", [engine.get_layer(l) for l in numbers])
+    for l, statistics in enumerate(net.statistics, start=1):
+        if statistics is not None:
+            arrays[f"mean_{l}"], arrays[f"variance_{l}"] = statistics
+    averages = [one for one in (engine.get_average(l) for l in numbers) if one is not None]
+    if averages:
+        arrays |= _named("average_", averages)
+        header["average"] = {"steps": engine.averaged, "used": net.use_average}
     if with_optimizer and net._optimizer is not None:
         name, constants = net._optimizer
         slots = net._engine.get_state()
@@ -141,21 +159,47 @@ def unpacked(header: Header, arrays: Arrays) -> MLP:
 
     n_layers = len(header["sizes"]) - 1
     layers = _layers(arrays, "", n_layers)
+    options = ("batch_norm", "dropout", "input_dropout", "noise")
     net = MLP(
         header["sizes"],
         activation=[_part(one, activations.TABLE) for one in header["activation"]],
         output_activation=_part(header["output_activation"], activations.TABLE),
         loss=_part(header["loss"], losses.TABLE),
-        init=([weight for weight, _ in layers], [bias for _, bias in layers]),
+        init=([weight for weight, *_ in layers], [bias for _, bias, *_ in layers]),
+        **{name: header[name] for name in options if name in header},
         dtype=header["dtype"],
         seed=header["seed"],
         uint8_scale=header["uint8_scale"],
     )
     net.epochs = checks.whole("epochs", header["epochs"], least=0)
     net.metadata = dict(header["metadata"])
+    net.freeze(header.get("frozen", ()))
+    _restore_norms(net, layers, arrays)
+    if header.get("average") is not None:
+        averages = _layers(arrays, "average_", n_layers)
+        if _shapes([averages]) != _shapes([layers]):
+            raise ValueError("the averaged parameters do not fit the network")
+        for layer, one in enumerate(averages):
+            net._engine.set_average(layer, *one)
+        net._engine.averaged = checks.whole("steps", header["average"]["steps"], least=0)
+        net.use_average = header["average"]["used"]
     if header["optimizer"] is not None:
         _continue_optimizer(net, header["optimizer"], arrays)
     return net
+
+
+def _restore_norms(net: MLP, layers: Sequence[Layer], arrays: Arrays) -> None:
+    """Set scales and running statistics, which must fit."""
+    scales = [one[2] if len(one) > 2 else None for one in layers]
+    net.set_parameters(net.weights, net.biases, scales)
+    for layer, normalized in enumerate(net.batch_norm):
+        if normalized:
+            shapes = [(net.sizes[layer + 1],)]
+            mean, variance = (
+                checks.arrays(name, [arrays[f"{name}_{layer + 1}"]], shapes, net.dtype)[0]
+                for name in ("mean", "variance")
+            )
+            net._engine.set_statistics(layer, mean, variance)
 
 
 def _continue_optimizer(net: MLP, entry: Header, arrays: Arrays) -> None:
@@ -178,16 +222,20 @@ def _shapes(slots: Sequence[Sequence[Layer]]) -> list[Any]:
 def _named(prefix: str, layers: Iterable[Layer]) -> Arrays:
     """Layers as named arrays, numbered from 1."""
     found = {}
-    for number, (weight, bias) in enumerate(layers, start=1):
-        found[f"{prefix}weight_{number}"] = weight
-        found[f"{prefix}bias_{number}"] = bias
+    for number, layer in enumerate(layers, start=1):
+        for name, one in zip(PARAMETERS, layer, strict=False):
+            found[f"{prefix}{name}_{number}"] = one
     return found
 
 
 def _layers(arrays: Arrays, prefix: str, n_layers: int) -> list[Layer]:
     """What `_named` named."""
     return [
-        (arrays[f"{prefix}weight_{number}"], arrays[f"{prefix}bias_{number}"])
+        tuple(
+            arrays[f"{prefix}{name}_{number}"]
+            for name in PARAMETERS
+            if name != "scale" or f"{prefix}scale_{number}" in arrays
+        )
         for number in range(1, n_layers + 1)
     ]
 

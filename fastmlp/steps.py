@@ -41,6 +41,8 @@ from .losses import Loss
 
 __all__ = [
     "batch_gradients",
+    "batch_norm",
+    "batch_norm_delta",
     "cost",
     "example_gradients",
     "forward",
@@ -300,6 +302,72 @@ def cost(
     each = kernels.loss(of, y, kind.name)[2]        # ½‖y − a(nl)‖², or −Σ y log a(nl)     (m,)
     penalty = l2 / 2 * sum(float(np.square(W).sum()) for W in weights)
     return float(s @ each) / m + penalty            # 1/m Σ cost + λ/2 Σ W²
+
+
+# ------------------------------------------------------------------------- batch normalization
+
+
+def batch_norm(
+    u: ArrayLike, scale: ArrayLike, shift: ArrayLike, epsilon: float = 1e-5
+) -> tuple[Array, Array, Array]:
+    """Between the parts of step 1: normalize u = W(l) a(l) over the batch (Ioffe and Szegedy 2015).
+
+    Parameters
+    ----------
+    u : array (m, n), m ≥ 2
+        W(l) a(l) of every example, without bias.
+    scale, shift : arrays (n,)
+        γ, and β, for which the engine takes the bias b(l).
+    epsilon : float, default 1e-5
+        ε.
+
+    Returns
+    -------
+    z : array (m, n)
+        γ ∘ û + β: z(l+1).
+    normalized : array (m, n)
+        û = (u − μ)/√(σ² + ε), with μ and σ² the batch's mean and (biased) variance.
+    inverse : array (n,)
+        1/√(σ² + ε).
+    """
+    kernels = _kernels(u, scale, shift)
+    u = _real(kernels, "u", u, None, None)
+    if len(u) < 2:
+        raise ValueError(f"batch norm needs at least 2 examples, got {len(u)}")
+    scale = _real(kernels, "scale", scale, u.shape[1])
+    shift = _real(kernels, "shift", shift, u.shape[1])
+    found: tuple[Array, Array, Array] = kernels.batch_norm(u, scale, shift, float(epsilon))
+    return found
+
+
+def batch_norm_delta(
+    delta: ArrayLike, normalized: ArrayLike, scale: ArrayLike, inverse: ArrayLike
+) -> tuple[Array, Array, Array]:
+    """After step 3: from δ = ∂J/∂z behind the normalization to ∂J/∂u before it.
+
+    Parameters
+    ----------
+    delta : array (m, n)
+        δ(l), as `hidden_deltas` gives it.
+    normalized, inverse : arrays (m, n) and (n,)
+        As `batch_norm` returned them.
+    scale : array (n,)
+        γ.
+
+    Returns
+    -------
+    delta_u : array (m, n)
+        γ/√(σ² + ε) ∘ (δ − 1/m Σ δ − û ∘ 1/m Σ δ ∘ û), which goes on in δ's place.
+    scale_gradient, shift_gradient : arrays (n,)
+        Σ δ ∘ û and Σ δ over the examples: m·∂J/∂γ and m·∂J/∂β.
+    """
+    kernels = _kernels(delta, normalized, scale, inverse)
+    delta = _real(kernels, "delta", delta, None, None)
+    normalized = _real(kernels, "normalized", normalized, *delta.shape)
+    scale = _real(kernels, "scale", scale, delta.shape[1])
+    inverse = _real(kernels, "inverse", inverse, delta.shape[1])
+    found: tuple[Array, Array, Array] = kernels.batch_norm_delta(delta, normalized, scale, inverse)
+    return found
 
 
 # -------------------------------------------------- arrays as the kernels read them, names, f

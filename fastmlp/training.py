@@ -8,7 +8,7 @@ their turn.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from time import perf_counter
@@ -70,6 +70,12 @@ def fit(
     early_stopping: bool | int | EarlyStopping | None = None,
     shuffle: bool = True,
     verbose: bool = False,
+    label_smoothing: float = 0.0,
+    max_norm: float | None = None,
+    clip_norm: float | None = None,
+    ema: float | None = None,
+    rate_multipliers: Sequence[float] | None = None,
+    l2_multipliers: Sequence[float] | None = None,
     n_threads: int | None = None,
     reset_optimizer: bool = False,
 ) -> History:
@@ -116,6 +122,21 @@ def fit(
         Draw a new order of the examples for each epoch; False keeps theirs.
     verbose : bool, default False
         Show the figures of each epoch.
+    label_smoothing : float, default 0.0
+        s in [0, 1): train towards (1 − s)·y + s/K instead of y, K being the number of classes, or 2
+        for "binary_cross_entropy" (Szegedy et al. 2016).  Validation takes y.
+    max_norm : float, optional
+        c: after each step the weights into a unit are scaled down to norm c if it is larger
+        (Srivastava et al. 2014).
+    clip_norm : float, optional
+        Scale a step's gradient, λW included, down to this norm over all trained parameters if it
+        is larger (Pascanu et al. 2013).
+    ema : float, optional
+        Keep an exponential moving average of the parameters with this decay in (0, 1), in the
+        first steps min(ema, (1 + t)/(10 + t)), beside them.  Validation and, from then on, the
+        network's predictions use it: see `MLP.use_average`.  A fit without it ends it.
+    rate_multipliers, l2_multipliers : sequences of float, optional
+        Factors ≥ 0 of the learning rate and of λ, one for each layer of weights.  Default: all 1.
     n_threads : int, optional
         Most threads for this call.  Default: `fastmlp.get_num_threads()`, but one where a step
         is too small to share.  The result is the same bit for bit.
@@ -143,6 +164,14 @@ def fit(
     examples = Examples.checked(net, X, y, sample_weight)
     kept, held_out = hold_out(net, examples, validation_data)
     epochs = checks.whole("epochs", epochs)
+    n_layers = len(net.sizes) - 1
+    if len(net.frozen) == n_layers:
+        raise ValueError("every layer is frozen: nothing to train; see MLP.unfreeze")
+    label_smoothing = checks.number("label_smoothing", label_smoothing, "[0, 1)")
+    if label_smoothing > 0 and not net.loss.classification:
+        raise ValueError(
+            f"label_smoothing is for classification; the network's loss is {net.loss.name}"
+        )
     run = _Run(
         net=net,
         examples=examples,
@@ -154,6 +183,12 @@ def fit(
         reset_optimizer=checks.flag("reset_optimizer", reset_optimizer),
         l2=checks.number("l2", l2, "[0, inf)"),
         shuffle=checks.flag("shuffle", shuffle),
+        label_smoothing=label_smoothing,
+        max_norm=0.0 if max_norm is None else checks.number("max_norm", max_norm, "(0, inf)"),
+        clip_norm=0.0 if clip_norm is None else checks.number("clip_norm", clip_norm, "(0, inf)"),
+        ema=0.0 if ema is None else checks.number("ema", ema, "(0, 1)"),
+        rate_multipliers=_multipliers("rate_multipliers", rate_multipliers, n_layers),
+        l2_multipliers=_multipliers("l2_multipliers", l2_multipliers, n_layers),
         cost_below=-inf if cost_below is None else checks.number("cost_below", cost_below),
         max_seconds=inf
         if max_seconds is None
@@ -166,6 +201,11 @@ def fit(
         ],
     )
     run.check_monitors()
+    checks.normal_batches(
+        [one and l not in net.frozen for l, one in enumerate(net.batch_norm)],
+        len(kept),
+        run.batch_size,
+    )
     if not net._lock.acquire(blocking=False):
         raise RuntimeError(
             "this network is in training already; wait until that call of fit returns, or train "
@@ -191,6 +231,12 @@ class _Run:
     reset_optimizer: bool
     l2: float
     shuffle: bool
+    label_smoothing: float
+    max_norm: float  # 0: none
+    clip_norm: float  # 0: none
+    ema: float  # 0: none
+    rate_multipliers: tuple[float, ...]
+    l2_multipliers: tuple[float, ...]
     cost_below: float
     max_seconds: float
     n_threads: int | None
@@ -238,6 +284,20 @@ class _Run:
     def run_epochs(self, history: History) -> str:
         """One epoch after the other until something stops them; what that was."""
         engine = self.net._engine
+        engine.label_smoothing = self.label_smoothing
+        engine.max_norm = self.max_norm
+        engine.clip_norm = self.clip_norm
+        engine.ema = self.ema
+        engine.set_layers(
+            [l in self.net._frozen for l in range(len(self.net.sizes) - 1)],
+            self.rate_multipliers,
+            self.l2_multipliers,
+        )
+        if self.ema > 0:
+            engine.start_average()
+            engine.use_average = True
+        else:
+            engine.drop_average()
         kind = (self.optimizer.name, self.optimizer.constants)
         if self.reset_optimizer or self.net._optimizer != kind:
             engine.set_optimizer(*kind)
@@ -280,6 +340,7 @@ class _Run:
         order = self.kept
         if self.shuffle:
             order = np.random.default_rng([net.seed, net.epochs]).permutation(order)
+        epoch = net.epochs
         net.epochs += 1
         batch, total, weight = 0, 0.0, 0.0
         while batch < len(rates):
@@ -295,6 +356,7 @@ class _Run:
                 min(SLICE, deadline - started),
                 total,
                 weight,
+                epoch,
             )
             seconds = perf_counter() - started
             self.crew.report(seconds / (batch - first), engine.slept / seconds)
@@ -304,7 +366,7 @@ class _Run:
                 raise self.diverged(bad, rates[bad])
             if batch < len(rates) and perf_counter() >= deadline:
                 return None
-        return total / weight + net._penalty(self.l2)
+        return total / weight + net._penalty(self.l2, self.l2_multipliers)
 
     def diverged(self, batch: int, rate: float) -> TrainingDiverged:
         """The error that names the place and what may help."""
@@ -327,6 +389,14 @@ def evaluate(net: MLP, examples: Examples, n_threads: int | None) -> tuple[float
         return total / weight, None
     hits = net.loss.hits(outputs, examples.y)
     return total / weight, float(np.average(hits, weights=examples.weight))
+
+
+def _multipliers(name: str, given: Sequence[float] | None, n_layers: int) -> tuple[float, ...]:
+    """One factor ≥ 0 for each layer of weights."""
+    def check(name: str, value: object) -> float:
+        return checks.number(name, value, "[0, inf)")
+
+    return checks.each(name, 1.0 if given is None else given, n_layers, check, "layers of weights")
 
 
 def _early_stopping(wanted: bool | int | EarlyStopping | None) -> list[EarlyStopping]:

@@ -5,13 +5,15 @@ over this thread's rows of each panel, finished while the block is in cache: act
 ∘ f'(z), optimizer.  Whether lists are used is this thread's affair (`listed.used`); no bit
 depends on it.  `blank` is a row of zeros.
 """
+from libc.string cimport memcpy
 from .activations cimport activate
 from .ahead cimport MOST_STRETCHES, ahead, look_ahead, stretch
-from .panels cimport (cut, layer, padded, panel_columns, panel_count, panel_vectors,
+from .dropout cimport add_noise, blank_padding, draws, drop
+from .panels cimport (cut, layer, own_vectors, padded, panel_columns, panel_count, panel_vectors,
                       transposed_from, transposed_panel)
 from .rows cimport blocked_list_product, list_block, list_product
 from .tile cimport blocked_product, dense_block, walk, product
-from .updates cimport update, update_step
+from .updates cimport average, update, update_step
 from .vector cimport PANEL_VECTORS, TILE_ROWS_4, WIDTH, lane_int, load, real, store, vec
 from .workspace cimport GRADIENT_ROWS, level, scratch, skipping
 
@@ -22,6 +24,8 @@ cdef struct gradient_target:    # where a batch's gradient goes
     real* parameters            # updated after the last chunk, unless step is NULL
     real* sums                  # Σ over the chunks so also, laid out like parameters; or NULL
     real* slots[2]              # the optimizer's state
+    real* average               # of the parameters over the steps, or NULL
+    real decay                  # of it
     const update_step* step
     bint first, last            # chunk of the batch
 
@@ -56,18 +60,33 @@ cdef inline walk walk_of(const layer* L, scratch* own, int n_parts) noexcept nog
     return also
 
 
+cdef inline void finish_level(const layer* L, const draws* d, Py_ssize_t row, Py_ssize_t column,
+                              real* z, Py_ssize_t z_row, real* slope, Py_ssize_t slope_row,
+                              Py_ssize_t n_rows, int n_vectors) noexcept nogil:
+    """a = f(z) and f'(z) of a block of a hidden level; in training (`d`) noise and dropout too."""
+    if d != NULL and L.noise != 0:
+        add_noise(L, d, row, column, z, z_row, n_rows, n_vectors)
+    activate(L.activation, L.parameter, z, z_row, slope, slope_row, n_rows, n_vectors)
+    if d != NULL and L.dropped != 0:
+        drop(L, d, row, column, z, z_row, slope, slope_row, n_rows, n_vectors)
+    if d != NULL and (L.noise != 0 or L.dropped != 0):
+        blank_padding(L.n_out, column, z, z_row, n_rows, n_vectors)
+
+
 cdef inline void forward(const layer* L, const real* parameters, level* below, level* above,
-                         const skipping* listed, scratch* own, Py_ssize_t m, bint finish,
+                         const skipping* listed, scratch* own, const real* blank,
+                         const draws* d, Py_ssize_t m, bint finish,
                          int part, int n_parts) noexcept nogil:
     """z(l+1) = a(l) Wᵀ + b;  a(l+1) = f(z(l+1)), f'(z(l+1)) in δ(l+1)'s place.
 
-    Without `finish` z is left as it is: the output layer's loss takes it from there.
+    Without `finish` z is left as it is: the output layer's loss takes it from there.  A level that
+    is normalized gets a(l) Wᵀ alone.
     """
     cdef const real* panel
     cdef const real* bias
     cdef real* z
     cdef real* slope
-    cdef Py_ssize_t columns, a_row = below.a.stride, z_row = above.a.stride
+    cdef Py_ssize_t columns, column, a_row = below.a.stride, z_row = above.a.stride
     cdef int p = 0
     cdef share s
     cdef walk also = walk_of(L, own, n_parts)
@@ -76,9 +95,10 @@ cdef inline void forward(const layer* L, const real* parameters, level* below, l
         s = share_of(L.n_out, m, p, True, part, n_parts)
         columns = panel_vectors(L.n_out, p) * WIDTH
         panel = parameters + L.weight + p * panel_columns() * L.n_in
-        bias = parameters + L.bias + p * panel_columns()
+        bias = blank if L.scale > 0 else parameters + L.bias + p * panel_columns()
         z = above.a.values + p * panel_columns() + s.first * z_row
         slope = above.delta.values + p * panel_columns() + s.first * above.delta.stride
+        column = p * panel_columns()
         p += s.n_panels
         if s.first >= s.last:
             continue
@@ -90,8 +110,8 @@ cdef inline void forward(const layer* L, const real* parameters, level* below, l
                             bias, 0, z, z_row, s.last - s.first, also, s.n_vectors)
         if not finish:
             continue
-        activate(L.activation, L.parameter, z, z_row, slope, above.delta.stride,
-                 s.last - s.first, s.n_vectors)
+        finish_level(L, d, s.first, column, z, z_row, slope, above.delta.stride,
+                     s.last - s.first, s.n_vectors)
 
 
 cdef inline void hidden_delta(const layer* L, const real* parameters, level* below,
@@ -174,9 +194,12 @@ cdef inline bint finish_gradient(gradient_target* g, bint is_weight,
                                  Py_ssize_t place, const real* sums,
                                  Py_ssize_t n_vectors) noexcept nogil:
     """Step 6 for the parameters at `place`; whether one of them is not finite now."""
-    return update(g.step, is_weight, g.parameters + place, sums,
-                  NULL if g.slots[0] == NULL else g.slots[0] + place,
-                  NULL if g.slots[1] == NULL else g.slots[1] + place, n_vectors)
+    cdef bint bad = update(g.step, is_weight, g.parameters + place, sums,
+                           NULL if g.slots[0] == NULL else g.slots[0] + place,
+                           NULL if g.slots[1] == NULL else g.slots[1] + place, n_vectors)
+    if g.average != NULL:
+        average(g.decay, g.parameters + place, g.average + place, n_vectors)
+    return bad
 
 
 cdef inline const stretch* parameters_of(const gradient_target* g, const layer* L,
@@ -215,6 +238,43 @@ cdef inline bint bias_gradient(const layer* L, level* above, scratch* own, const
     return False
 
 
+cdef inline bint norm_gradient(const layer* L, level* above, gradient_target* g, int part,
+                               int n_parts) noexcept nogil:
+    """∂J/∂γ = Σ δ ∘ û and ∂J/∂b = Σ δ of this thread's columns, as batch_norm.pxd found them."""
+    cdef Py_ssize_t first = own_vectors(L.n_out, part, n_parts)
+    cdef Py_ssize_t n = own_vectors(L.n_out, part + 1, n_parts) - first
+    cdef Py_ssize_t scale = L.scale + first * WIDTH, bias = L.bias + first * WIDTH
+    cdef size_t size = n * WIDTH * sizeof(real)
+    if g.sums != NULL:
+        memcpy(g.sums + scale, above.scale + first * WIDTH, size)
+        memcpy(g.sums + bias, above.shift + first * WIDTH, size)
+    if g.step == NULL:
+        return False
+    return (finish_gradient(g, False, scale, above.scale + first * WIDTH, n)
+            | finish_gradient(g, False, bias, above.shift + first * WIDTH, n))
+
+
+cdef inline bint update_layer(const layer* L, gradient_target* g, int part,
+                              int n_parts) noexcept nogil:
+    """Step 6 alone, from finished sums: this thread's weights, and the rest by the first thread."""
+    cdef bint bad = False
+    cdef Py_ssize_t columns, place, n = padded(L.n_out) // WIDTH
+    cdef share s
+    cdef int p
+    for p in range(panel_count(L.n_out)):
+        s = share_of(L.n_out, L.n_in, p, False, part, n_parts)
+        if s.first < s.last:
+            columns = s.n_vectors * WIDTH
+            place = L.weight + p * panel_columns() * L.n_in + s.first * columns
+            bad |= finish_gradient(g, True, place, g.sums + place,
+                                   (s.last - s.first) * s.n_vectors)
+    if part == 0:
+        bad |= finish_gradient(g, False, L.bias, g.sums + L.bias, n)
+        if L.scale > 0:
+            bad |= finish_gradient(g, False, L.scale, g.sums + L.scale, n)
+    return bad
+
+
 cdef inline bint weight_gradient(const layer* L, level* below, level* above,
                                  const skipping* listed, scratch* own, const real* blank,
                                  Py_ssize_t m, gradient_target* g,
@@ -240,7 +300,7 @@ cdef inline bint weight_gradient(const layer* L, level* below, level* above,
         s = share_of(L.n_out, L.n_in, p, listed.used, part, n_parts)
         columns = panel_vectors(L.n_out, p) * WIDTH
         delta = above.delta.values + p * panel_columns()
-        if s.first == 0 and s.last > 0:
+        if s.first == 0 and s.last > 0 and L.scale == 0:
             for i in range(s.n_panels):
                 bad |= bias_gradient(L, above, own, blank, m, g, p + i)
         k = s.first

@@ -7,7 +7,7 @@ DTYPE: np.dtype[np.floating]
 PHASES: tuple[str, ...]
 
 Real = NDArray[np.floating]
-Layer = tuple[Real, Real]
+Layer = tuple[Real, ...]  # weight, bias, and the scale of a normalized layer
 CSR = tuple[Real, NDArray[np.int32], NDArray[np.int64]]
 
 class Data:
@@ -35,6 +35,12 @@ class Engine:
     steps: int
     slept: float  # seconds in the last `train` for which threads slept at barriers, together
     most_density: float  # up to which lists of non-zeros cost less than the dense tile, here
+    averaged: int  # steps that the average has seen
+    use_average: bool  # predict by the average of the parameters
+    label_smoothing: float  # of training, as are
+    max_norm: float  # 0: none
+    clip_norm: float  # 0: none
+    ema: float  # 0: none
     skip_zeros: bool  # take lists of non-zeros where they pay; no bit depends on it
     def __init__(
         self,
@@ -42,9 +48,36 @@ class Engine:
         activations: Sequence[tuple[str, float]],
         loss: str,
         uint8_scale: float,
-    ) -> None: ...
+        hidden: Sequence[tuple[bool, float, float]] | None = None,
+        input_dropout: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        """`hidden` has (batch norm?, dropout p, noise σ) for each hidden layer."""
+
     def get_layer(self, layer: int) -> Layer: ...
-    def set_layer(self, layer: int, weight: Real, bias: Real) -> None: ...
+    def set_layer(
+        self, layer: int, weight: Real, bias: Real, scale: Real | None = None
+    ) -> None: ...
+    def get_folded_layer(self, layer: int) -> Layer:
+        """Weight and bias that do what the layer does in prediction, normalization included."""
+
+    def get_statistics(self, l: int) -> tuple[Real, Real] | None:
+        """Running mean and variance of a normalized layer."""
+
+    def set_statistics(self, l: int, mean: Real, variance: Real) -> None: ...
+    def start_average(self) -> None:
+        """Begin a running average of the parameters, if there is none; `ema` is its decay."""
+
+    def drop_average(self) -> None: ...
+    def get_average(self, layer: int) -> Layer | None: ...
+    def set_average(
+        self, layer: int, weight: Real, bias: Real, scale: Real | None = None
+    ) -> None: ...
+    def set_layers(
+        self, frozen: Sequence[bool], rates: Sequence[float], l2s: Sequence[float]
+    ) -> None:
+        """Which layers `train` leaves alone; multipliers of learning rate and λ."""
+
     def snapshot(self) -> bytes: ...
     def restore(self, snapshot: bytes) -> None: ...
     def keep(self) -> None:
@@ -66,6 +99,7 @@ class Engine:
         seconds: float,
         cost: float = 0.0,
         weight: float = 0.0,
+        epoch: int = 0,
     ) -> tuple[int, float, float, int]:
         """Run batches first, first + 1, … of the rows in `order` until its end or the time's.
 
@@ -80,5 +114,16 @@ class Engine:
     def evaluate(self, data: Data, threads: int) -> tuple[float, float, Real]: ...
     def cost(self, data: Data, threads: int) -> tuple[float, float]: ...
     def gradients(
-        self, data: Data, l2: float, threads: int, wrt_input: bool = False
-    ) -> list[Layer] | Real: ...
+        self,
+        data: Data,
+        l2: float,
+        threads: int,
+        wrt_input: bool = False,
+        training: bool = False,
+        epoch: int = 0,
+    ) -> list[Layer] | Real:
+        """Of the network as it predicts, or with `training` as the epoch's first batch sees it."""
+
+    def training_cost(
+        self, data: Data, threads: int, epoch: int = 0
+    ) -> tuple[float, float]: ...

@@ -7,13 +7,14 @@ packs rows with many zeros (inputs.pxd).
 """
 from cython.parallel cimport parallel
 from libc.math cimport isfinite
-from libc.stdint cimport int32_t, int64_t, uint16_t
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 import numpy as np
 
 from .activations cimport RELU, activation_kind
+from .batch_norm cimport fold
 from .break_even cimport break_even, trial
 from .epoch cimport job, run_batches
 from .inputs cimport (FLOAT32, FLOAT64, UINT8, count_rows, density, examples, number_size,
@@ -21,6 +22,7 @@ from .inputs cimport (FLOAT32, FLOAT64, UINT8, count_rows, density, examples, nu
 from .losses cimport loss_kind
 from .panels cimport layer, pack, padded, unpack
 from .prediction cimport predict_part, prediction
+from .random cimport mixed_key
 from .step cimport network
 from .team cimport omp_get_num_threads, omp_get_thread_num, seconds_now
 from .tile cimport even_block
@@ -44,140 +46,15 @@ cdef enum:
     LEAST_VECTORS = 4           # width of a product below which lists do not pay
     LEAST_SKIPPED = 32          # columns below which lists are not worth their making
 
+# of batch norm's running statistics (ρ) and below its root (ε); PyTorch's
+NORM_MOMENTUM = 0.1
+NORM_EPSILON = 1e-5
+
 DTYPE = np.dtype(np.float64 if REAL_IS_DOUBLE else np.float32)
 PHASES = ("gather", "lists", "forward", "output", "delta", "gradient", "wait")
 
 
-cdef class Block:
-    """Zeroed memory that begins on a cache line; untouched pages cost nothing (memory.h)."""
-    cdef void* allocated
-    cdef char* data
-    cdef readonly Py_ssize_t size
-
-    def __cinit__(self, Py_ssize_t size):
-        self.allocated = zeroed(size, &self.data)
-        if self.allocated == NULL:
-            raise MemoryError(f"no room for {size} bytes")
-        self.size = size
-
-    def __dealloc__(self):
-        free(self.allocated)
-
-
-cdef double MEASURED = 0
-
-
-cdef double measured_break_even() except -1:
-    """The density up to which lists pay on this processor; measured at the first call."""
-    global MEASURED
-    cdef Block memory
-    if MEASURED == 0:
-        memory = Block(sizeof(trial))
-        with nogil:
-            MEASURED = break_even(<trial*>memory.data)
-    return MEASURED
-
-
-cdef class Data:
-    """Examples, and perhaps their targets and weights, as the kernels read them.
-
-    Keeps the arrays they lie in; made once for many passes.
-    """
-    cdef examples x
-    cdef targets y
-    cdef object kept
-    cdef Block packed
-    cdef readonly double density
-
-    def __cinit__(self, Engine engine, X, y=None, sample_weight=None):
-        self.kept = (X, y, sample_weight)
-        for values in (X, y):
-            if isinstance(values, np.ndarray) and not values.flags.c_contiguous:
-                raise ValueError("the kernels read C-contiguous arrays")
-        self.x.n_in = engine.sizes[0]
-        self.x.scale = <real>engine.uint8_scale
-        if isinstance(X, tuple):
-            self.take_values(X[0])
-            self.take_pointers(X[1], X[2])
-        else:
-            self.take_values(X.reshape(-1))
-            self.x.n_rows = X.shape[0]
-            self.x.most_in_row = self.x.n_in
-        if y is not None:
-            self.take_targets(y, sample_weight)
-        self.density = density(&self.x, min(self.x.n_rows, <Py_ssize_t>LOOKED_ROWS))
-
-    cdef int take_values(self, values) except -1:
-        cdef const float[::1] floats
-        cdef const double[::1] doubles
-        cdef const unsigned char[::1] bytes_
-        if values.dtype == np.float32:
-            floats = values
-            self.x.kind = FLOAT32
-            self.x.values = &floats[0] if values.size else NULL
-        elif values.dtype == np.float64:
-            doubles = values
-            self.x.kind = FLOAT64
-            self.x.values = &doubles[0] if values.size else NULL
-        else:
-            bytes_ = values
-            self.x.kind = UINT8
-            self.x.values = &bytes_[0] if values.size else NULL
-        return 0
-
-    cdef int take_pointers(self, const int32_t[::1] indices,
-                           const int64_t[::1] pointers) except -1:
-        cdef Py_ssize_t r
-        self.x.n_rows = pointers.shape[0] - 1
-        self.x.pointers = &pointers[0]
-        # a matrix without one stored number is CSR all the same
-        self.x.indices = &indices[0] if indices.shape[0] else <const int32_t*>&pointers[0]
-        for r in range(self.x.n_rows):
-            self.x.most_in_row = max(self.x.most_in_row, <Py_ssize_t>(pointers[r + 1] - pointers[r]))
-        return 0
-
-    cdef int pack(self, int threads) except -1:
-        """Dense rows as lists of their non-zeros, where these take less memory than the rows."""
-        cdef examples* x = &self.x
-        cdef Py_ssize_t r, n = x.n_rows, size = packed_number_size(x), place
-        cdef Block memory, scratch
-        cdef int64_t* pointers
-        if (self.packed is not None or x.indices != NULL or x.n_in > MOST_PACKED
-                or self.density * (2 + size) > number_size(x)):
-            return 0
-        memory = Block((n + 1) * <Py_ssize_t>sizeof(int64_t))
-        pointers = <int64_t*>memory.data
-        with nogil, parallel(num_threads=threads):
-            count_rows(x, pointers, omp_get_thread_num(), omp_get_num_threads())
-        for r in range(n):
-            pointers[r + 1] += pointers[r]
-        place = n + 1
-        self.packed = Block(place * <Py_ssize_t>sizeof(int64_t)
-                            + packed_size(pointers[n], size) + packed_size(pointers[n], 2))
-        scratch = Block(threads * pack_scratch(x))
-        memcpy(self.packed.data, pointers, place * sizeof(int64_t))
-        pointers = <int64_t*>self.packed.data
-        with nogil, parallel(num_threads=threads):
-            pack_rows(x, pointers, scratch.data, omp_get_thread_num(), omp_get_num_threads())
-        x.packed_pointers = pointers
-        x.packed_values = pointers + place
-        x.packed_indices = <uint16_t*>(<char*>x.packed_values
-                                        + packed_size(pointers[n], size))
-        return 0
-
-    cdef int take_targets(self, y, sample_weight) except -1:
-        cdef const int32_t[::1] labels
-        cdef const real[::1] values
-        if y.dtype == np.int32:
-            labels = y
-            self.y.labels = &labels[0] if y.size else NULL
-        else:
-            values = y.reshape(-1)
-            self.y.values = &values[0] if y.size else NULL
-        if sample_weight is not None:
-            values = sample_weight
-            self.y.weights = &values[0] if sample_weight.size else NULL
-        return 0
+include "data.pxi"
 
 
 cdef class Workspace:
@@ -187,8 +64,10 @@ cdef class Workspace:
     cdef readonly tuple key
 
     def __cinit__(self, Engine engine, Py_ssize_t n_rows, int n_threads, bint backward,
-                  Py_ssize_t most_in_row, bint list_input, bint input_delta=False):
+                  Py_ssize_t most_in_row, bint list_input, bint input_delta=False,
+                  bint training=False):
         cdef int t, n_layers = engine.net.n_layers
+        cdef const layer* layers = engine.net.layers if training else engine.plain.layers
         self.w.n_rows = n_rows
         self.w.n_layers = n_layers
         self.w.n_threads = n_threads
@@ -201,9 +80,9 @@ cdef class Workspace:
         for t in range(n_threads):
             self.w.threads[t].zeros = self.w.lists + 2 * t * n_layers
             self.w.threads[t].delta_zeros = self.w.lists + (2 * t + 1) * n_layers
-            engine.expect_zeros(&self.w.threads[t], list_input)
-        self.memory = Block(lay_out(&self.w, engine.net.layers, most_in_row, backward, NULL))
-        lay_out(&self.w, engine.net.layers, most_in_row, backward, self.memory.data)
+            engine.expect_zeros(&self.w.threads[t], list_input, layers)
+        self.memory = Block(lay_out(&self.w, layers, most_in_row, backward, NULL))
+        lay_out(&self.w, layers, most_in_row, backward, self.memory.data)
 
     def __dealloc__(self):
         free(self.w.levels)
@@ -211,9 +90,9 @@ cdef class Workspace:
         free(self.w.lists)
 
 
-cdef inline bint can_be_zero(int activation) noexcept nogil:
-    """Whether many of an activation's values are exactly zero."""
-    return activation == RELU
+cdef inline bint can_be_zero(const layer* L) noexcept nogil:
+    """Whether many of the layer's activations are exactly zero."""
+    return L.activation == RELU or L.dropped > 0
 
 
 cdef void run_job(job* j, int threads) noexcept:
@@ -230,32 +109,47 @@ cdef void run_job(job* j, int threads) noexcept:
 
 cdef class Engine:
     """Memory and compiled loops of one network."""
-    cdef network net
+    cdef network net                # as it trains
+    cdef network plain              # as it predicts: normalization folded into the weights
     cdef optimizer rule
-    cdef Block parameters, kept, state, sums
+    cdef Block parameters           # with the running statistics behind them
+    cdef Block folded, mean, kept, kept_mean, state, sums
     cdef Workspace training
-    cdef Py_ssize_t n_numbers
+    cdef Py_ssize_t n_numbers, n_statistics
+    cdef bint stale                 # the folded weights are older than the others
     cdef double uint8_scale
+    cdef uint64_t key
     cdef readonly tuple sizes
     cdef public int64_t steps
+    cdef public int64_t averaged    # steps that the average has seen
     cdef readonly double slept      # seconds in the last `train` that threads slept at barriers
     cdef public bint skip_zeros     # take lists of non-zeros where they pay; no bit depends on it
+    cdef public double label_smoothing, max_norm, clip_norm, ema
+    cdef bint by_average
 
-    def __cinit__(self, sizes, activations, loss, double uint8_scale):
+    def __cinit__(self, sizes, activations, loss, double uint8_scale, hidden=None,
+                  double input_dropout=0, uint64_t seed=0):
         cdef int l
         cdef Py_ssize_t place = 0
         cdef layer* L
         self.sizes = tuple(sizes)
         self.uint8_scale = uint8_scale
+        self.key = seed
         self.skip_zeros = True
+        self.stale = True
         self.net.most_density = measured_break_even()
         self.net.n_layers = len(self.sizes) - 1
         if self.net.n_layers > MOST_LAYERS:
             raise ValueError(f"at most {MOST_LAYERS} layers can be compiled, got "
                              f"{self.net.n_layers}")
         self.net.loss = loss_kind(loss)
+        self.net.input_dropped = draws_dropped(input_dropout)
+        self.net.input_scale = <real>(1 / (1 - input_dropout))
+        self.net.normalization.momentum = <real><double>NORM_MOMENTUM
+        self.net.normalization.epsilon = <real><double>NORM_EPSILON
         self.net.layers = <layer*>calloc(self.net.n_layers, sizeof(layer))
-        if self.net.layers == NULL:
+        self.plain.layers = <layer*>calloc(self.net.n_layers, sizeof(layer))
+        if self.net.layers == NULL or self.plain.layers == NULL:
             raise MemoryError("no room for the layers")
         for l in range(self.net.n_layers):
             L = &self.net.layers[l]
@@ -263,69 +157,194 @@ cdef class Engine:
             L.n_out = self.sizes[l + 1]
             L.activation = activation_kind(activations[l][0])
             L.parameter = <real><double>activations[l][1]
+            L.rate = L.l2 = L.kept_scale = 1
             L.weight = place
             place += on_lines(L.n_in * padded(L.n_out))
             L.bias = place
             place += on_lines(padded(L.n_out))
+            if hidden is not None and l + 1 < self.net.n_layers:
+                normalized, dropout, noise = hidden[l]
+                if normalized:
+                    L.scale = place
+                    place += on_lines(padded(L.n_out))
+                    L.statistics = self.n_statistics
+                    self.n_statistics += on_lines(2 * padded(L.n_out))
+                L.dropped = draws_dropped(dropout)
+                L.kept_scale = <real>(1 / (1 - <double>dropout))
+                L.noise = <real><double>noise
         self.n_numbers = place
-        self.parameters = Block(place * <Py_ssize_t>sizeof(real))
+        self.parameters = Block((place + self.n_statistics) * <Py_ssize_t>sizeof(real))
         self.net.parameters = <real*>self.parameters.data
+        self.net.normalization.statistics = self.net.parameters + place
+        self.plain_layers()
 
     def __dealloc__(self):
         free(self.net.layers)
+        free(self.plain.layers)
+
+    # ------------------------------------------------------------------- as it predicts
+
+    cdef void plain_layers(self) noexcept:
+        """`plain` with layers that neither normalize nor draw."""
+        cdef int l
+        cdef layer* layers = self.plain.layers
+        self.plain = self.net
+        self.plain.layers = layers
+        self.plain.input_dropped = 0
+        for l in range(self.net.n_layers):
+            layers[l] = self.net.layers[l]
+            layers[l].scale = 0
+            layers[l].dropped = 0
+            layers[l].noise = 0
+            layers[l].frozen = False
+
+    cdef network* predicting(self) except NULL:
+        """The network as it predicts, brought up to date."""
+        cdef int l
+        cdef const layer* L
+        cdef real* source = self.net.parameters
+        if self.by_average and self.mean is not None:
+            source = <real*>self.mean.data
+        self.plain.parameters = source
+        if self.n_statistics == 0:
+            return &self.plain
+        if self.folded is None:
+            self.folded = Block(self.n_numbers * <Py_ssize_t>sizeof(real))
+        self.plain.parameters = <real*>self.folded.data
+        if self.stale:
+            for l in range(self.net.n_layers):
+                L = &self.net.layers[l]
+                if L.scale > 0:
+                    fold(&self.net.normalization, L, source, self.plain.parameters)
+                else:
+                    memcpy(self.plain.parameters + L.weight, source + L.weight,
+                           (L.bias + padded(L.n_out) - L.weight) * sizeof(real))
+            self.stale = False
+        return &self.plain
+
+    @property
+    def use_average(self):
+        return self.by_average
+
+    @use_average.setter
+    def use_average(self, bint wanted):
+        self.by_average = wanted
+        self.stale = True
+
+    def get_folded_layer(self, int layer):
+        cdef network* plain = self.predicting()
+        return self.layer_out(plain.parameters, layer)[:2]
 
     # ------------------------------------------------------------------------- parameters
 
     cdef tuple layer_out(self, const real* numbers, int l):
-        """One layer of a buffer laid out like the parameters, as (weight, bias)."""
+        """One layer of a buffer laid out like the parameters: weight, bias, and scale if any."""
         cdef const layer* L = &self.net.layers[l]
         cdef real[:, ::1] weight
-        cdef real[::1] bias
         W = np.empty((L.n_out, L.n_in), DTYPE)
-        b = np.empty(L.n_out, DTYPE)
         weight = W
-        bias = b
         with nogil:
             unpack(numbers + L.weight, L.n_out, L.n_in, &weight[0, 0])
-            memcpy(&bias[0], numbers + L.bias, L.n_out * sizeof(real))
-        return W, b
+        found = (W, row_out(numbers + L.bias, L.n_out))
+        return found + (row_out(numbers + L.scale, L.n_out),) if L.scale > 0 else found
 
     cdef int layer_in(self, real* numbers, int l, const real[:, ::1] weight,
-                      const real[::1] bias) except -1:
+                      const real[::1] bias, const real[::1] scale=None) except -1:
         cdef const layer* L = &self.net.layers[l]
         with nogil:
             pack(&weight[0, 0], L.n_out, L.n_in, numbers + L.weight)
             memcpy(numbers + L.bias, &bias[0], L.n_out * sizeof(real))
+        if L.scale > 0 and scale is not None:
+            memcpy(numbers + L.scale, &scale[0], L.n_out * sizeof(real))
         return 0
 
     def get_layer(self, int layer):
         return self.layer_out(self.net.parameters, layer)
 
-    def set_layer(self, int layer, weight, bias):
-        self.layer_in(self.net.parameters, layer, weight, bias)
+    def set_layer(self, int layer, weight, bias, scale=None):
+        self.layer_in(self.net.parameters, layer, weight, bias, scale)
+        self.stale = True
+
+    def get_statistics(self, int l):
+        cdef const layer* L = &self.net.layers[l]
+        cdef const real* mean = self.net.normalization.statistics + L.statistics
+        if L.scale == 0:
+            return None
+        return row_out(mean, L.n_out), row_out(mean + padded(L.n_out), L.n_out)
+
+    def set_statistics(self, int l, const real[::1] mean, const real[::1] variance):
+        cdef const layer* L = &self.net.layers[l]
+        cdef real* place = self.net.normalization.statistics + L.statistics
+        memcpy(place, &mean[0], L.n_out * sizeof(real))
+        memcpy(place + padded(L.n_out), &variance[0], L.n_out * sizeof(real))
+        self.stale = True
 
     def snapshot(self):
-        return self.parameters.data[:self.parameters.size]
+        mean = b"" if self.mean is None else self.mean.data[:self.mean.size]
+        return self.parameters.data[:self.parameters.size] + mean
 
     def restore(self, bytes snapshot):
-        memcpy(self.parameters.data, <const char*>snapshot,
-               min(<Py_ssize_t>len(snapshot), self.parameters.size))
+        cdef Py_ssize_t size = self.parameters.size
+        memcpy(self.parameters.data, <const char*>snapshot, min(<Py_ssize_t>len(snapshot), size))
+        if self.mean is not None and len(snapshot) == size + self.mean.size:
+            memcpy(self.mean.data, <const char*>snapshot + size, self.mean.size)
+        self.stale = True
 
     def keep(self):
         if self.kept is None:
             self.kept = Block(self.parameters.size)
         memcpy(self.kept.data, self.parameters.data, self.parameters.size)
+        if self.mean is not None:
+            if self.kept_mean is None:
+                self.kept_mean = Block(self.mean.size)
+            memcpy(self.kept_mean.data, self.mean.data, self.mean.size)
 
     def recall(self):
         if self.kept is not None:
             memcpy(self.parameters.data, self.kept.data, self.parameters.size)
+        if self.mean is not None and self.kept_mean is not None:
+            memcpy(self.mean.data, self.kept_mean.data, self.mean.size)
+        self.stale = True
+
+    # -------------------------------------------------------- average of the parameters
+
+    def start_average(self):
+        if self.mean is None:
+            self.mean = Block(self.n_numbers * <Py_ssize_t>sizeof(real))
+            memcpy(self.mean.data, self.net.parameters, self.mean.size)
+            self.averaged = 0
+        self.stale = True
+
+    def drop_average(self):
+        self.mean = self.kept_mean = None
+        self.averaged = 0
+        self.by_average = False
+        self.stale = True
+
+    def get_average(self, int layer):
+        if self.mean is None:
+            return None
+        return self.layer_out(<real*>self.mean.data, layer)
+
+    def set_average(self, int layer, weight, bias, scale=None):
+        self.start_average()
+        self.layer_in(<real*>self.mean.data, layer, weight, bias, scale)
+
+    # ------------------------------------------------------------ what each layer does
+
+    def set_layers(self, frozen, rates, l2s):
+        cdef int l
+        for l in range(self.net.n_layers):
+            self.net.layers[l].frozen = frozen[l]
+            self.net.layers[l].rate = <real><double>rates[l]
+            self.net.layers[l].l2 = <real><double>l2s[l]
 
     # -------------------------------------------------------------------------- optimizer
 
     def set_optimizer(self, name, constants):
         self.rule = optimizer_of(name, constants)
         self.steps = 0
-        self.state = Block(n_slots(&self.rule) * self.parameters.size)
+        self.state = Block(n_slots(&self.rule) * self.n_numbers * <Py_ssize_t>sizeof(real))
 
     cdef real* slot(self, int i) noexcept:
         if self.state is None or i >= n_slots(&self.rule):
@@ -338,24 +357,28 @@ cdef class Engine:
 
     def set_state(self, slots, int64_t steps):
         for i, layers in enumerate(slots):
-            for l, (weight, bias) in enumerate(layers):
-                self.layer_in(self.slot(i), l, weight, bias)
+            for l, parameters in enumerate(layers):
+                self.layer_in(self.slot(i), l, parameters[0], parameters[1],
+                              parameters[2] if len(parameters) > 2 else None)
         self.steps = steps
 
     # --------------------------------------------------------------------------- training
 
-    cdef Py_ssize_t chunk_rows(self, Py_ssize_t n_rows) noexcept:
+    cdef Py_ssize_t chunk_rows(self, Py_ssize_t n_rows, bint training) noexcept:
+        """Rows that pass at a time: all where their statistics are wanted."""
+        if training and self.n_statistics > 0:
+            return max(n_rows, 1)
         return even_block(n_rows, WIDE_CHUNK_ROWS if self.n_numbers > WIDE_PARAMETERS
                           else CHUNK_ROWS)
 
-    cdef void expect_zeros(self, scratch* own, bint list_input) noexcept:
-        """Where one thread may make lists: after a ReLU, before a product of some width."""
+    cdef void expect_zeros(self, scratch* own, bint list_input, const layer* layers) noexcept:
+        """Where one thread may make lists: of what a ReLU or dropout has zeroed, if wide enough."""
         cdef int l
         cdef const layer* L
         own.zeros[0].possible = own.zeros[0].used = list_input
         for l in range(1, self.net.n_layers):
-            L = &self.net.layers[l]
-            if (self.skip_zeros and can_be_zero(self.net.layers[l - 1].activation)
+            L = &layers[l]
+            if (self.skip_zeros and can_be_zero(&layers[l - 1])
                     and L.n_in >= LEAST_SKIPPED):
                 own.zeros[l].possible = padded(L.n_out) >= LEAST_VECTORS * WIDTH
                 own.delta_zeros[l].possible = (
@@ -370,10 +393,10 @@ cdef class Engine:
             return False
         return data.density < self.net.most_density
 
-    cdef void prepare(self, job* j, Data data, Workspace space, Py_ssize_t n_pass,
+    cdef void prepare(self, job* j, network* net, Data data, Workspace space, Py_ssize_t n_pass,
                       Py_ssize_t batch_size) noexcept:
         memset(j, 0, sizeof(job))
-        j.net = &self.net
+        j.net = net
         j.w = &space.w
         j.x = &data.x
         j.y = &data.y
@@ -389,19 +412,29 @@ cdef class Engine:
         if (self.training is None or self.training.key != key
                 or self.training.w.n_threads < threads):
             self.training = None
-            self.training = Workspace(self, self.chunk_rows(batch_size), threads, True,
-                                      data.x.most_in_row, listed)
+            self.training = Workspace(self, self.chunk_rows(batch_size, True), threads, True,
+                                      data.x.most_in_row, listed, False, True)
             self.training.key = key
         return self.training
 
     def train(self, Data data, const int64_t[::1] order, Py_ssize_t batch_size, int64_t first,
               const double[::1] rates, double l2, int threads, double seconds,
-              double cost=0, double weight=0):
+              double cost=0, double weight=0, uint64_t epoch=0):
         cdef Py_ssize_t size = min(batch_size, order.shape[0])
         cdef Workspace space = self.training_space(data, size, threads)
         cdef job j
-        self.prepare(&j, data, space, order.shape[0], batch_size)
+        self.prepare(&j, &self.net, data, space, order.shape[0], batch_size)
         j.rule = &self.rule
+        j.training = True
+        j.key = mixed_key(self.key, epoch)
+        j.smoothing = self.label_smoothing
+        j.max_norm = self.max_norm
+        j.clip_norm = self.clip_norm
+        if self.ema > 0:
+            self.start_average()
+            j.average = <real*>self.mean.data
+            j.ema = self.ema
+            j.averaged = self.averaged
         j.order = &order[0] if order.shape[0] else NULL
         j.first = j.next = first
         j.rates = &rates[0] if rates.shape[0] else NULL
@@ -412,12 +445,15 @@ cdef class Engine:
         j.deadline = seconds_now() + seconds
         j.cost = cost
         j.weight = weight
-        if size > space.w.n_rows:
+        if size > space.w.n_rows or self.clip_norm > 0:
             if self.sums is None:
-                self.sums = Block(self.parameters.size)
+                self.sums = Block(self.n_numbers * <Py_ssize_t>sizeof(real))
             j.sums = <real*>self.sums.data
         run_job(&j, threads)
         self.steps += j.next - first
+        if self.ema > 0:
+            self.averaged += j.next - first
+        self.stale = True
         self.slept = 1e-9 * j.threads.slept
         failed = j.next - 1 if j.not_finite or not isfinite(j.cost) else -1
         return j.next, j.cost, j.weight, failed
@@ -435,33 +471,60 @@ cdef class Engine:
                 for p, name in enumerate(PHASES) for l in range(w.n_layers)}
 
     def workspace_bytes(self, Py_ssize_t batch_size, int threads=1):
-        return Workspace(self, self.chunk_rows(batch_size), threads, True, self.sizes[0],
-                         True).memory.size
+        return Workspace(self, self.chunk_rows(batch_size, True), threads, True, self.sizes[0],
+                         True, False, True).memory.size
 
     # -------------------------------------------------------- gradients of given examples
 
-    def gradients(self, Data data, double l2, int threads, bint wrt_input=False):
+    cdef int run_gradients(self, job* j, Data data, int threads, Block sums, real* into,
+                           bint training, uint64_t epoch) except -1:
+        """Σ s·∂cost/∂W, ∂b and ∂X of the network as it predicts, or of a step of training."""
         cdef Py_ssize_t m = data.x.n_rows
-        cdef Workspace space = Workspace(self, self.chunk_rows(m), threads, True,
-                                         data.x.most_in_row, self.list_input(data), wrt_input)
-        cdef Block sums = Block(self.parameters.size)
+        cdef Workspace space = Workspace(
+            self, self.chunk_rows(m, training), threads, True, data.x.most_in_row,
+            self.list_input(data), into != NULL, training)
+        self.prepare(j, &self.net if training else self.predicting(), data, space, m, m)
+        j.training = training
+        j.key = mixed_key(self.key, epoch)
+        j.smoothing = self.label_smoothing if training else 0
+        j.every_layer = True
+        j.sums = <real*>sums.data
+        j.input_gradient = into
+        run_job(j, threads)
+        return 0
+
+    def gradients(self, Data data, double l2, int threads, bint wrt_input=False,
+                  bint training=False, uint64_t epoch=0):
+        cdef Block sums = Block(self.n_numbers * <Py_ssize_t>sizeof(real))
         cdef real[:, ::1] into
         cdef job j
-        self.prepare(&j, data, space, m, m)
-        j.sums = <real*>sums.data
         if wrt_input:
-            result = np.empty((m, self.sizes[0]), DTYPE)
+            result = np.empty((data.x.n_rows, self.sizes[0]), DTYPE)
             into = result
-            j.input_gradient = &into[0, 0]
-        run_job(&j, threads)
+            self.run_gradients(&j, data, threads, sums, &into[0, 0], training, epoch)
+        else:
+            self.run_gradients(&j, data, threads, sums, NULL, training, epoch)
         mean = DTYPE.type(1 / j.weight if j.weight > 0 else 0)
         if wrt_input:
             return result * mean
         found = []
         for l in range(self.net.n_layers):
-            dW, db = self.layer_out(j.sums, l)
-            found.append((dW * mean + DTYPE.type(l2) * self.get_layer(l)[0], db * mean))
+            dW, *rest = [mean * g for g in self.layer_out(j.sums, l)]
+            W, b, *scale = (self.layer_out(self.net.parameters, l) if training or not self.by_average
+                            or self.mean is None else self.get_average(l))
+            if scale and not training:      # dW and db are those of the folded weights
+                average, variance = self.get_statistics(l)
+                inverse = 1 / np.sqrt(variance + self.net.normalization.epsilon)
+                rest[1] = (np.einsum("jk,jk->j", dW, W) - rest[0] * average) * inverse
+                dW = dW * (scale[0] * inverse)[:, None]
+            found.append((dW + DTYPE.type(l2) * W, *rest))
         return found
+
+    def training_cost(self, Data data, int threads, uint64_t epoch=0):
+        cdef job j
+        self.run_gradients(&j, data, threads, Block(self.n_numbers * <Py_ssize_t>sizeof(real)),
+                           NULL, True, epoch)
+        return j.cost, j.weight
 
     # ------------------------------------------------------------------------- prediction
 
@@ -481,7 +544,7 @@ cdef class Engine:
                               False, data.x.most_in_row, self.list_input(data))
             kept.append(space)
             spaces[t] = &space.w
-        p.net = &self.net
+        p.net = self.predicting()
         p.spaces = spaces
         p.x = &data.x
         p.y = &data.y
@@ -535,6 +598,20 @@ cdef class Engine:
 
     def cost(self, Data data, int threads):
         return self.evaluate(data, threads)[:2]
+
+
+cdef row_out(const real* source, Py_ssize_t n):
+    """n numbers as an array of their own."""
+    cdef real[::1] into
+    result = np.empty(n, DTYPE)
+    into = result
+    memcpy(&into[0], source, n * sizeof(real))
+    return result
+
+
+cdef inline uint32_t draws_dropped(double p) noexcept nogil:
+    """Of 2³² draws, how many drop a unit with probability p."""
+    return <uint32_t>(p * 4294967296.0)
 
 
 cdef inline Py_ssize_t on_lines(Py_ssize_t n) noexcept nogil:

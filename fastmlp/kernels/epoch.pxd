@@ -3,12 +3,14 @@
 Every thread runs `run_batches`; they share one `job` and meet at its barriers.
 """
 from libc.math cimport isfinite
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 from .dense cimport gradient_target
 from .inputs cimport examples, targets
 from .panels cimport matrix
-from .step cimport (batch, forward_pass, gather, gradients, hidden_deltas, network, output_deltas)
+from .random cimport mixed_key
+from .step cimport (batch, clipped_update, forward_pass, gather, gradients, hidden_deltas,
+                    limit_weights, network, output_deltas)
 from .team cimport barrier, seconds_now, team
 from .tile cimport even_block
 from .updates cimport optimizer, prepare_update, update_step
@@ -30,6 +32,13 @@ cdef struct job:                # one call of train: what its threads share
     const double* rates
     double l2, deadline
     int64_t steps               # updates made before batch `first`
+    uint64_t key                # of the epoch's draws
+    bint training               # see `batch`
+    bint every_layer            # gradients of frozen layers too
+    double smoothing, max_norm, clip_norm   # 0: none
+    real* average               # of the parameters, or NULL
+    double ema                  # its decay
+    int64_t averaged            # steps it has seen before batch `first`
     double cost, weight         # Σ s·cost and Σ s over the examples run
     bint stop, not_finite
     team threads
@@ -64,6 +73,22 @@ cdef inline void take_input_delta(workspace* w, real* target, Py_ssize_t m, int 
         memcpy(target + r * v.n, v.delta.values + r * v.delta.stride, v.n * sizeof(real))
 
 
+cdef inline int lowest_delta(const job* j) noexcept nogil:
+    """The lowest level whose δ a gradient or the caller wants."""
+    cdef int l = 0
+    if j.w.input_delta:
+        return 0
+    while not j.every_layer and l < j.net.n_layers and j.net.layers[l].frozen:
+        l += 1
+    return l + 1
+
+
+cdef inline double decay_of(const job* j, int64_t number) noexcept nogil:
+    """EMA's decay, smaller while few steps are averaged: min(decay, (1 + t)/(10 + t))."""
+    cdef double t = <double>(j.averaged + number - j.first)
+    return min(j.ema, (1 + t) / (10 + t))
+
+
 cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexcept nogil:
     """Steps 1 to 6 on one batch, chunk after chunk; ends with a barrier."""
     cdef network* net = j.net
@@ -72,6 +97,7 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
     cdef gradient_target g
     cdef update_step u
     cdef Py_ssize_t done = 0, m, r, chunk
+    cdef int lowest = lowest_delta(j)
     cdef bint bad = False
     cdef double weight
     b.x = j.x
@@ -80,25 +106,30 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
     b.first = number * j.batch_size
     b.n = min(j.batch_size, j.n_pass - b.first)
     b.n_pass = j.n_pass
+    b.training = j.training
+    b.key = mixed_key(j.key, number)
+    b.smoothing = <real>j.smoothing
     chunk = even_block(b.n, w.n_rows)
     weight = batch_weight(&b)
     g.parameters = net.parameters
     g.slots[0] = j.slots[0]
     g.slots[1] = j.slots[1]
+    g.average = NULL if j.max_norm > 0 else j.average
+    g.decay = <real>decay_of(j, number)
     if j.rule == NULL:
         g.sums = j.sums
         g.step = NULL
     else:
         u = prepare_update(j.rule, j.rates[number], j.l2, 1 / weight if weight > 0 else 0,
                            j.steps + number - j.first + 1)
-        g.sums = j.sums if b.n > chunk else NULL
-        g.step = &u
+        g.sums = j.sums if b.n > chunk or j.clip_norm > 0 else NULL
+        g.step = NULL if j.clip_norm > 0 else &u
     while done < b.n:
         m = min(chunk, b.n - done)
         g.first = done == 0
         g.last = done + m == b.n
-        gather(w, &b, done, m, part)
-        forward_pass(net, w, m, number, &j.threads, part, n_parts)
+        gather(net, w, &b, done, m, part)
+        forward_pass(net, w, &b, done, m, j.rule != NULL, number, &j.threads, part, n_parts)
         output_deltas(net, w, &b, done, m, part, n_parts)
         barrier(&j.threads, part, n_parts)
         lap(w, part, WAITING, net.n_layers - 1)
@@ -108,11 +139,16 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
         if w.input_delta:
             ones_for_input(w, m, part, n_parts)
             barrier(&j.threads, part, n_parts)    # written by rows, read by panels
-        hidden_deltas(net, w, m, 0 if w.input_delta else 1, number, &j.threads, part, n_parts)
+        hidden_deltas(net, w, m, lowest, number, &j.threads, part, n_parts)
         if w.input_delta:
             take_input_delta(w, j.input_gradient + done * w.levels[0].n, m, part, n_parts)
-        bad |= gradients(net, w, m, &g, part, n_parts)
+        bad |= gradients(net, w, m, &g, j.every_layer, part, n_parts)
         done += m
+        if g.last and j.clip_norm > 0:
+            g.step = &u
+            bad |= clipped_update(net, w, &g, j.clip_norm, &j.threads, part, n_parts)
+        if g.last and j.max_norm > 0:
+            limit_weights(net, j.max_norm, j.average, g.decay, &j.threads, part, n_parts)
         if g.last:
             if bad:
                 j.not_finite = True

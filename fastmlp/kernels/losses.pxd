@@ -4,7 +4,8 @@
     cross_entropy         −Σ_j y_j log a_j, a = softmax z  δ = a − y        (Σ_j y_j = 1)
     binary_cross_entropy  −Σ_j (y_j log a_j + (1 − y_j) log(1 − a_j)), a = sigmoid z
                                                            δ = a − y
-The last two hold since the derivative of the cost by a and f' cancel.  A row of `a` holds z
+The last two hold since the derivative of the cost by a and f' cancel.  In training their targets
+may be smoothed by s: y ← (1 − s)·y + s/K over K classes, or s/2 for yes or no (Szegedy et al. 2016).  A row of `a` holds z
 on entry and a(nl) on return; the padding behind n_out is left zero in both rows.
 """
 from libc.math cimport log
@@ -95,46 +96,49 @@ cdef inline void softmax_from(const real* e, real total, real* a, Py_ssize_t n) 
 
 
 cdef inline double cross_entropy(real* a, real* delta, const real* y, Py_ssize_t label,
-                                 Py_ssize_t n) noexcept nogil:
+                                 real smoothing, Py_ssize_t n) noexcept nogil:
     """a = softmax z, δ = a − y; returns −Σ y log a = Σ y·(log Σ exp z − z).
 
     `y` is a row of probabilities, or NULL: then y is 1 at `label` and 0 elsewhere.
     """
-    cdef real total
+    cdef real total, kept = 1 - smoothing, even = smoothing / <real>n
     cdef double cost = 0, bound = log_sum_exp(a, delta, n, &total)
     cdef Py_ssize_t j
     if y == NULL:
-        cost = bound - a[label]
+        cost = kept * (bound - a[label])
     else:
         for j in range(n):
             if y[j] != 0:
-                cost += y[j] * (bound - a[j])
+                cost += kept * y[j] * (bound - a[j])
+    if smoothing != 0:
+        for j in range(n):
+            cost += even * (bound - a[j])
     softmax_from(delta, total, a, n)
     for j in range(n):
-        delta[j] = a[j]
+        delta[j] = a[j] - even
     if y == NULL:
-        delta[label] -= 1
+        delta[label] -= kept
     else:
         for j in range(n):
-            delta[j] -= y[j]
+            delta[j] -= kept * y[j]
     return cost
 
 
-cdef inline double binary_cross_entropy(real* a, real* delta, const real* y,
+cdef inline double binary_cross_entropy(real* a, real* delta, const real* y, real smoothing,
                                         Py_ssize_t n) noexcept nogil:
     """a = sigmoid z, δ = a − y; returns Σ (max(z, 0) − y·z) + log(1 + e^−|z|).
 
     Grouped so, nothing cancels: the first bracket is exact where y is 0 or 1.
     """
     cdef vec z
-    cdef real total
+    cdef real total, kept = 1 - smoothing, even = smoothing / 2
     cdef Py_ssize_t j = 0
     while j < n:
         z = load(a + j)
         store(delta + j, log1p_unit(exp(-absolute(z))))
         j += WIDTH
     for j in range(n):
-        delta[j] += max(a[j], <real>0) - y[j] * a[j]
+        delta[j] += max(a[j], <real>0) - (kept * y[j] + even) * a[j]
     total = ordered_sum(delta, n)
     j = 0
     while j < n:
@@ -142,7 +146,7 @@ cdef inline double binary_cross_entropy(real* a, real* delta, const real* y,
         store(a + j, sigmoid(z))
         j += WIDTH
     for j in range(n):
-        delta[j] = a[j] - y[j]
+        delta[j] = a[j] - (kept * y[j] + even)
     return total
 
 
@@ -150,13 +154,14 @@ cdef inline double output_delta(int loss, int activation, real parameter,
                                 real* a,                # IN z(nl), OUT a(nl)
                                 real* delta,            # OUT δ(nl)
                                 const real* y,          # IN, NULL with labels
-                                Py_ssize_t label, Py_ssize_t n) noexcept nogil:
+                                Py_ssize_t label, real smoothing,
+                                Py_ssize_t n) noexcept nogil:
     """One example: its cost, its output activation and its output delta."""
     cdef double cost
     if loss == CROSS_ENTROPY:
-        cost = cross_entropy(a, delta, y, label, n)
+        cost = cross_entropy(a, delta, y, label, smoothing, n)
     elif loss == BINARY_CROSS_ENTROPY:
-        cost = binary_cross_entropy(a, delta, y, n)
+        cost = binary_cross_entropy(a, delta, y, smoothing, n)
     else:
         cost = squared_error(activation, parameter, a, delta, y, n)
     clear_padding(a, n)

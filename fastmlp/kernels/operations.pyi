@@ -20,7 +20,20 @@ def loss(
     name: str,
     activation: str = "identity",
     parameter: float = 0.0,
+    smoothing: float = 0.0,
 ) -> tuple[Real, Real, NDArray[np.float64]]: ...
+def batch_norm(
+    u: Real, scale: Real, shift: Real, epsilon: float
+) -> tuple[Real, Real, Real]: ...
+def batch_norm_delta(
+    delta: Real, normalized: Real, scale: Real, inverse: Real
+) -> tuple[Real, Real, Real]: ...
+def dropout_factors(
+    m: int, n: int, p: float, seed: int, epoch: int, batch: int, level: int
+) -> Real: ...
+def noise(
+    m: int, n: int, sigma: float, seed: int, epoch: int, batch: int, level: int
+) -> Real: ...
 def update_step_on(
     W: Real,
     gradient: Real,

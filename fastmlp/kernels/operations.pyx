@@ -4,7 +4,7 @@ The same inline kernels as the engine's, on one thread and one layer, in memory 
 call.  Arrays are C-contiguous of this build's type; results are fresh.  Callers have checked
 the shapes.  `skip_zeros` takes the lists of non-zeros in place of the dense tile.
 """
-from libc.stdint cimport int32_t, uintptr_t
+from libc.stdint cimport int32_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
@@ -12,13 +12,16 @@ import numpy as np
 
 from .activations cimport activate as activate_block
 from .activations cimport activation_kind
+from .batch_norm cimport norm, normalize, normalize_delta
 from .dense cimport forward as forward_part
 from .dense cimport gradient_target
 from .dense cimport hidden_delta as hidden_delta_part
 from .dense cimport weight_gradient as weight_gradient_part
+from .dropout cimport add_noise, draws, draws_of, drop_dense
 from .losses cimport loss_kind, output_delta
 from .math cimport exp, expm1_negative, log1p_unit, normal_cdf, sigmoid, softplus, tanh
 from .panels cimport layer, matrix, pack, padded, row_stride, unpack
+from .random cimport mixed_key
 from .rows cimport columns_from_rows, compress_row
 from .updates cimport n_slots, optimizer, optimizer_of, prepare_update, update, update_step
 from .vector cimport REAL_IS_DOUBLE, WIDTH, load, real, store, vec
@@ -112,7 +115,7 @@ def forward(const real[:, ::1] a, const real[:, ::1] W, const real[::1] b, bint 
         if skip_zeros:
             one.find_zeros(&one.own.input.a, one.L.n_in, False)
         forward_part(&one.L, one.parameters, &one.own.input, &one.levels[1], one.zeros,
-                     &one.own, one.m, False, part, n_parts)
+                     &one.own, one.w.zeros, NULL, one.m, False, part, n_parts)
     return one.get(&one.levels[1].a, one.L.n_out)
 
 
@@ -191,7 +194,8 @@ def activate(z, name, double parameter=0.0):
     return values[:n].reshape(z.shape), slopes[:n].reshape(z.shape)
 
 
-def loss(const real[:, ::1] z, y, name, activation="identity", double parameter=0.0):
+def loss(const real[:, ::1] z, y, name, activation="identity", double parameter=0.0,
+         double smoothing=0.0):
     """Output activation, output delta (both like z) and cost (m,) of every example.
 
     `y` is int32 labels (m,) or real rows like z.
@@ -222,8 +226,101 @@ def loss(const real[:, ::1] z, y, name, activation="identity", double parameter=
         else:
             target = &values[r, 0]
         cost[r] = output_delta(kind, f, <real>parameter, &a[r, 0], &delta[r, 0], target, label,
-                               n)
+                               <real>smoothing, n)
     return outputs[:, :n].copy(), deltas[:, :n].copy(), costs
+
+
+cdef object padded_rows(const real[:, ::1] x):
+    """A copy whose rows are a batch matrix's."""
+    rows = np.zeros((x.shape[0], row_stride(x.shape[1])), DTYPE)
+    rows[:, :x.shape[1]] = x
+    return rows
+
+
+cdef class OneNorm:
+    """A normalized level of n units for m examples."""
+    cdef layer L
+    cdef level v
+    cdef norm shared
+    cdef object arrays
+    cdef real[::1] parameters, columns
+
+    def __cinit__(self, Py_ssize_t n, double epsilon):
+        cdef Py_ssize_t wide = padded(n)
+        self.L.n_out = n
+        self.L.scale = wide
+        self.parameters = np.zeros(2 * wide, DTYPE)     # shift, scale
+        self.columns = np.zeros(5 * wide, DTYPE)        # statistics, then what the level keeps
+        self.shared.statistics = &self.columns[0]
+        self.shared.epsilon = <real>epsilon
+        self.v.inverse = &self.columns[2 * wide]
+        self.v.shift = &self.columns[3 * wide]
+        self.v.scale = &self.columns[4 * wide]
+
+    cdef matrix rows(self, real[:, ::1] values):
+        cdef matrix x
+        x.values = &values[0, 0]
+        x.stride = values.shape[1]
+        return x
+
+
+def batch_norm(const real[:, ::1] u, const real[::1] scale, const real[::1] shift,
+               double epsilon):
+    """z = γ ∘ û + β, û = (u − μ)/√(σ² + ε), both like u, and 1/√(σ² + ε), (n,)."""
+    cdef Py_ssize_t m = u.shape[0], n = u.shape[1], wide = padded(n)
+    cdef OneNorm one = OneNorm(n, epsilon)
+    z = padded_rows(u)
+    hat = np.zeros_like(z)
+    one.v.a = one.rows(z)
+    one.v.normalized = one.rows(hat)
+    one.parameters[:n] = shift
+    one.parameters[wide:wide + n] = scale
+    normalize(&one.shared, &one.L, &one.parameters[0], &one.v, m, False, 0, 1)
+    return (z[:, :n].copy(), hat[:, :n].copy(),
+            np.asarray(one.columns)[2 * wide:2 * wide + n].copy())
+
+
+def batch_norm_delta(const real[:, ::1] delta, const real[:, ::1] normalized,
+                     const real[::1] scale, const real[::1] inverse):
+    """∂J/∂u of every example, Σ δ ∘ û and Σ δ, from δ = ∂J/∂z."""
+    cdef Py_ssize_t m = delta.shape[0], n = delta.shape[1], wide = padded(n)
+    cdef OneNorm one = OneNorm(n, 1)
+    below = padded_rows(delta)
+    hat = padded_rows(normalized)
+    one.v.delta = one.rows(below)
+    one.v.normalized = one.rows(hat)
+    one.parameters[wide:wide + n] = scale
+    one.columns[2 * wide:2 * wide + n] = inverse
+    normalize_delta(&one.L, &one.parameters[0], &one.v, m, 0, 1)
+    columns = np.asarray(one.columns)
+    return (below[:, :n].copy(), columns[4 * wide:4 * wide + n].copy(),
+            columns[3 * wide:3 * wide + n].copy())
+
+
+def dropout_factors(Py_ssize_t m, Py_ssize_t n, double p, uint64_t seed, uint64_t epoch,
+                    uint64_t batch, int level):
+    """r/(1 − p) of every example of a batch and unit of a level (0: the input), (m, n)."""
+    cdef draws d = draws_of(mixed_key(mixed_key(seed, epoch), batch), level, 0)
+    cdef Py_ssize_t r
+    cdef real[:, ::1] rows
+    factors = np.ones((m, row_stride(n)), DTYPE)
+    rows = factors
+    for r in range(m):
+        drop_dense(<uint32_t>(p * 4294967296.0), <real>(1 / (1 - p)), &d, r, &rows[r, 0], n)
+    return factors[:, :n].copy()
+
+
+def noise(Py_ssize_t m, Py_ssize_t n, double sigma, uint64_t seed, uint64_t epoch,
+          uint64_t batch, int level):
+    """σ·N(0, 1) of every example of a batch and unit of a level, (m, n)."""
+    cdef draws d = draws_of(mixed_key(mixed_key(seed, epoch), batch), level, 0)
+    cdef layer L
+    cdef real[:, ::1] rows
+    values = np.zeros((m, row_stride(n)), DTYPE)
+    rows = values
+    L.noise = <real>sigma
+    add_noise(&L, &d, 0, 0, &rows[0, 0], rows.shape[1], m, <int>(padded(n) // WIDTH))
+    return values[:, :n].copy()
 
 
 def update_step_on(W, gradient, slots, name, constants, double rate, double l2=0.0,

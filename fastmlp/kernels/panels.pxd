@@ -10,6 +10,7 @@ sum, and no power-of-two stride meets the cache's sets.  Padding columns stay ze
 
 A batch matrix (a, δ) has one example a row; its stride is an odd number of cache lines.
 """
+from libc.stdint cimport uint32_t
 from .ahead cimport MOST_STRETCHES, stretch
 from .vector cimport PANEL_VECTORS, WIDTH, real, transpose_block
 
@@ -21,8 +22,15 @@ cdef struct matrix:
 cdef struct layer:
     Py_ssize_t n_in, n_out
     Py_ssize_t weight, bias     # where they begin in the parameter buffer
+    Py_ssize_t scale            # of batch norm, whose shift is the bias; 0: none
+    Py_ssize_t statistics       # where the running ones begin in their buffer
     int activation
     real parameter
+    uint32_t dropped            # of 2³² draws, so many drop a unit
+    real kept_scale             # 1/(1 − p)
+    real noise                  # σ, on z
+    bint frozen
+    real rate, l2               # multipliers of learning rate and λ
 
 
 cdef inline Py_ssize_t padded(Py_ssize_t n) noexcept nogil:
@@ -63,6 +71,16 @@ cdef inline Py_ssize_t cut(Py_ssize_t n_columns, Py_ssize_t n_rows, Py_ssize_t u
     cdef Py_ssize_t before = <Py_ssize_t>panel * PANEL_VECTORS * units
     cdef Py_ssize_t place = max(goal - before, 0) // panel_vectors(n_columns, panel)
     return min(min(place, units) * unit, n_rows)
+
+
+cdef inline Py_ssize_t own_vectors(Py_ssize_t n_columns, int part, int n_parts) noexcept nogil:
+    """The vector of columns at which thread `part`'s whole columns begin."""
+    return padded(n_columns) // WIDTH * part // n_parts
+
+
+cdef inline bint cut_by_columns(Py_ssize_t n_columns, int n_parts) noexcept nogil:
+    """Whether `cut` gives each thread all rows of the very columns that `own_vectors` does."""
+    return padded(n_columns) // WIDTH % (PANEL_VECTORS * n_parts) == 0
 
 
 cdef inline void pack(const real* source, Py_ssize_t n_out, Py_ssize_t n_in,

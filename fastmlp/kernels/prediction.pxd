@@ -31,10 +31,13 @@ cdef inline void predict_part(prediction* p, int part, int n_parts) noexcept nog
     b.order = NULL
     b.first = p.x.n_rows * part // n_parts
     b.n_pass = last
+    b.training = False
+    b.key = 0
+    b.smoothing = 0
     while b.first < last:
         m = b.n = min(w.n_rows, last - b.first)
-        gather(w, &b, 0, m, 0)
-        forward_pass(net, w, m, 0, NULL, 0, 1)
+        gather(net, w, &b, 0, m, 0)
+        forward_pass(net, w, &b, 0, m, False, 0, NULL, 0, 1)
         if p.costs != NULL:
             output_deltas(net, w, &b, 0, m, 0, 1)
             memcpy(p.costs + b.first, w.costs, m * sizeof(double))

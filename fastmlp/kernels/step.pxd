@@ -4,14 +4,21 @@ Every thread runs these functions on its part; a barrier stands wherever one thr
 another wrote.  A batch larger than the workspace passes in chunks of rows, its gradient
 carried on in the same accumulators, so the chunks leave no trace in the bits.
 """
+from libc.math cimport sqrt
+from libc.stdint cimport uint32_t, uint64_t
 from .ahead cimport look_ahead, stretch
-from .dense cimport forward, gradient_target, hidden_delta, own_inputs, weight_gradient
+from .batch_norm cimport norm, normalize, normalize_delta
+from .dense cimport (finish_level, forward, gradient_target, hidden_delta, norm_gradient,
+                     own_inputs, update_layer, weight_gradient)
+from .dropout cimport draws, draws_of, drop_dense, drop_list
 from .inputs cimport examples, place_of, read_dense, read_list, targets
 from .losses cimport output_delta
-from .panels cimport cut, layer, matrix, panel_count
+from .norms cimport gradient_squares, limit_norms, total_of
+from .panels cimport (cut, cut_by_columns, layer, matrix, own_vectors, padded, panel_count)
 from .rows cimport columns_from_rows, compress_row
 from .team cimport barrier, team
-from .vector cimport TILE_ROWS_4, real
+from .updates cimport for_layer, update_step
+from .vector cimport TILE_ROWS_4, WIDTH, entry, real
 from .workspace cimport (DELTA, FORWARD, GATHERING, GRADIENT, LISTING, OUTPUT, WAITING, lap, level, level_of,
                          scratch, skipping, workspace)
 
@@ -24,6 +31,9 @@ cdef struct network:
     layer* layers
     real* parameters
     int loss
+    uint32_t input_dropped      # of 2³² draws, so many drop an input
+    real input_scale            # 1/(1 − p)
+    norm normalization
     double most_density         # up to which lists of non-zeros cost less than the dense tile
 
 
@@ -33,6 +43,9 @@ cdef struct batch:              # the examples first … first + n of a pass
     const long long* order      # the pass's row numbers, or NULL: the rows as they lie
     Py_ssize_t first, n
     Py_ssize_t n_pass           # examples in the whole pass
+    bint training               # normalize by the batch, drop units, smooth targets
+    uint64_t key                # of the batch's draws
+    real smoothing
 
 
 cdef inline Py_ssize_t row_of(const batch* b, Py_ssize_t i) noexcept nogil:
@@ -40,20 +53,30 @@ cdef inline Py_ssize_t row_of(const batch* b, Py_ssize_t i) noexcept nogil:
     return b.first + i if b.order == NULL else b.order[b.first + i]
 
 
-cdef inline void gather(workspace* w, const batch* b, Py_ssize_t done, Py_ssize_t m,
+cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssize_t done, Py_ssize_t m,
                         int part) noexcept nogil:
     """a(1), the rows of the chunk, as lists or written out: every thread for itself."""
-    cdef Py_ssize_t r, n_found = 0
+    cdef Py_ssize_t r, n, n_found = 0
     cdef scratch* own = &w.threads[part]
     cdef skipping* s = &own.zeros[0]
     cdef level* v = &own.input
     cdef stretch* end = own.stretches
+    cdef bint dropping = b.training and net.input_dropped != 0
+    cdef draws d = draws_of(b.key, 0, done)
+    cdef entry* e
+    cdef real* row
     for r in range(m):
         if s.used:
-            n_found += read_list(b.x, row_of(b, done + r), own.row,
-                                 s.rows.entries + r * s.rows.room)
+            e = s.rows.entries + r * s.rows.room
+            n = read_list(b.x, row_of(b, done + r), own.row, e)
+            if dropping:
+                n = drop_list(net.input_dropped, net.input_scale, &d, r, e)
+            n_found += n
         else:
-            read_dense(b.x, row_of(b, done + r), v.a.values + r * v.a.stride)
+            row = v.a.values + r * v.a.stride
+            read_dense(b.x, row_of(b, done + r), row)
+            if dropping:
+                drop_dense(net.input_dropped, net.input_scale, &d, r, row, v.n)
     if s.used:
         s.rows.density = s.columns.density = <double>n_found / (m * v.n)
     # the products will ask for the chunk behind it
@@ -84,21 +107,45 @@ cdef inline void list_columns(const layer* L, skipping* s, scratch* own, Py_ssiz
         columns_from_rows(&s.rows, m, first, last, own.fill, &s.columns)
 
 
-cdef inline void forward_pass(const network* net, workspace* w, Py_ssize_t m,
-                              long long number, team* threads, int part,
-                              int n_parts) noexcept nogil:
+cdef inline void normalize_level(const network* net, int l, workspace* w, const draws* d,
+                                 Py_ssize_t m, bint remember, team* threads, int part,
+                                 int n_parts) noexcept nogil:
+    """Batch norm and activation of level l + 1, whose a(l) Wᵀ lies there."""
+    cdef const layer* L = &net.layers[l]
+    cdef level* v = &w.levels[l + 1]
+    cdef Py_ssize_t first = own_vectors(L.n_out, part, n_parts)
+    cdef Py_ssize_t last = own_vectors(L.n_out, part + 1, n_parts)
+    if not cut_by_columns(L.n_out, n_parts):
+        barrier(threads, part, n_parts)
+    normalize(&net.normalization, L, net.parameters, v, m, remember, part, n_parts)
+    finish_level(L, d, 0, first * WIDTH, v.a.values + first * WIDTH, v.a.stride,
+                 v.delta.values + first * WIDTH, v.delta.stride, m, <int>(last - first))
+
+
+cdef inline void forward_pass(const network* net, workspace* w, const batch* b, Py_ssize_t done,
+                              Py_ssize_t m, bint remember, long long number, team* threads,
+                              int part, int n_parts) noexcept nogil:
     """Step 1: z(l+1) = W(l) a(l) + b(l), a(l+1) = f(z(l+1)); the output layer's z is left."""
     cdef int l
+    cdef bint hidden
+    cdef draws d
+    cdef const draws* drawn
     cdef scratch* own = &w.threads[part]
     for l in range(net.n_layers):
         if l > 0:
             find_zeros(&own.zeros[l], &w.levels[l].a, w.levels[l].n, m, number,
                        net.most_density)
             lap(w, part, LISTING, l)
+        hidden = l + 1 < net.n_layers
+        d = draws_of(b.key, l + 1, done)
+        drawn = &d if b.training else NULL
         forward(&net.layers[l], net.parameters, level_of(w, part, l), &w.levels[l + 1],
-                &own.zeros[l], own, m, l + 1 < net.n_layers, part, n_parts)
+                &own.zeros[l], own, w.zeros, drawn, m, hidden and net.layers[l].scale == 0, part,
+                n_parts)
+        if net.layers[l].scale > 0:
+            normalize_level(net, l, w, drawn, m, remember, threads, part, n_parts)
         lap(w, part, FORWARD, l)
-        if l + 1 < net.n_layers or panel_count(net.layers[l].n_out) > 1:
+        if hidden or panel_count(net.layers[l].n_out) > 1:
             barrier(threads, part, n_parts)
             lap(w, part, WAITING, l)
 
@@ -124,7 +171,7 @@ cdef inline void output_deltas(const network* net, workspace* w, const batch* b,
         else:
             y = b.y.values + row * L.n_out
         w.costs[r] = output_delta(net.loss, L.activation, L.parameter,
-                                  v.a.values + r * v.a.stride, delta, y, label, L.n_out)
+                                  v.a.values + r * v.a.stride, delta, y, label, b.smoothing, L.n_out)
         if b.y.weights != NULL:
             weight = b.y.weights[row]
             w.costs[r] *= weight
@@ -150,21 +197,85 @@ cdef inline void hidden_deltas(const network* net, workspace* w, Py_ssize_t m, i
             listed = &own.delta_zeros[0]    # never used: every output has its delta
         hidden_delta(&net.layers[l], net.parameters, level_of(w, part, l), &w.levels[l + 1],
                      listed, own, w.zeros, m, part, n_parts)
+        if l > 0 and net.layers[l - 1].scale > 0:
+            if not cut_by_columns(w.levels[l].n, n_parts):
+                barrier(threads, part, n_parts)
+            normalize_delta(&net.layers[l - 1], net.parameters, &w.levels[l], m, part, n_parts)
         lap(w, part, DELTA, l)
         barrier(threads, part, n_parts)
         lap(w, part, WAITING, l)
 
 
 cdef inline bint gradients(const network* net, workspace* w, Py_ssize_t m, gradient_target* g,
-                           int part, int n_parts) noexcept nogil:
-    """Steps 4 to 6: Σ δ(l+1) a(l)ᵀ over the examples, their mean + λW, the update."""
+                           bint every_layer, int part, int n_parts) noexcept nogil:
+    """Steps 4 to 6: Σ δ(l+1) a(l)ᵀ over the examples, their mean + λW, the update.
+
+    Of the layers that are not frozen, or of `every_layer`.
+    """
     cdef int l
     cdef bint bad = False
     cdef scratch* own = &w.threads[part]
+    cdef gradient_target target = g[0]
+    cdef update_step step
+    cdef const layer* L
     for l in range(net.n_layers):
-        list_columns(&net.layers[l], &own.zeros[l], own, m, part, n_parts)
+        L = &net.layers[l]
+        if L.frozen and not every_layer:
+            continue
+        if g.step != NULL:
+            step = for_layer(g.step, L.rate, L.l2)
+            target.step = &step
+        list_columns(L, &own.zeros[l], own, m, part, n_parts)
         lap(w, part, LISTING, l)
-        bad |= weight_gradient(&net.layers[l], level_of(w, part, l), &w.levels[l + 1],
-                               &own.zeros[l], own, w.zeros, m, g, part, n_parts)
+        bad |= weight_gradient(L, level_of(w, part, l), &w.levels[l + 1], &own.zeros[l], own,
+                               w.zeros, m, &target, part, n_parts)
+        if L.scale > 0:
+            bad |= norm_gradient(L, &w.levels[l + 1], &target, part, n_parts)
         lap(w, part, GRADIENT, l)
     return bad
+
+
+cdef inline bint clipped_update(const network* net, workspace* w, gradient_target* g,
+                                double most, team* threads, int part,
+                                int n_parts) noexcept nogil:
+    """Step 6 from whole sums, g · min(1, most/‖g‖)."""
+    cdef int l
+    cdef bint bad = False
+    cdef double total = 0, factor = 1
+    cdef Py_ssize_t place = 0
+    cdef gradient_target target = g[0]
+    cdef update_step step
+    cdef const layer* L
+    barrier(threads, part, n_parts)
+    for l in range(net.n_layers):
+        L = &net.layers[l]
+        if not L.frozen:
+            gradient_squares(L, g.step, g.parameters, g.sums, w.squares + place, part, n_parts)
+        place += padded(L.n_out)
+    barrier(threads, part, n_parts)
+    place = 0
+    for l in range(net.n_layers):
+        if not net.layers[l].frozen:
+            total += total_of(w.squares + place, net.layers[l].n_out)
+        place += padded(net.layers[l].n_out)
+    if total > most * most:
+        factor = most / sqrt(total)
+    for l in range(net.n_layers):
+        L = &net.layers[l]
+        if not L.frozen:
+            step = for_layer(g.step, L.rate, L.l2)
+            step.mean = <real>(step.mean * factor)
+            step.l2 = <real>(step.l2 * factor)
+            target.step = &step
+            bad |= update_layer(L, &target, part, n_parts)
+    return bad
+
+
+cdef inline void limit_weights(const network* net, double most, real* mean, real decay,
+                               team* threads, int part, int n_parts) noexcept nogil:
+    """‖W_j‖ ≤ most for every unit of every trained layer, after the update; then the average."""
+    cdef int l
+    barrier(threads, part, n_parts)
+    for l in range(net.n_layers):
+        if not net.layers[l].frozen:
+            limit_norms(&net.layers[l], net.parameters, <real>most, mean, decay, part, n_parts)

@@ -83,6 +83,26 @@ cdef inline update_step prepare_update(const optimizer* o, double rate, double l
     return u
 
 
+cdef inline update_step for_layer(const update_step* u, real rate, real l2) noexcept nogil:
+    """The same step with the layer's multipliers of α and λ."""
+    cdef update_step own = u[0]
+    if rate != 1:
+        own.rate = u.rate * rate
+        own.keep = 1 - rate * (1 - u.keep)
+    own.l2 = u.l2 * l2
+    return own
+
+
+cdef inline void average(real decay, const real* w, real* mean,
+                         Py_ssize_t n_vectors) noexcept nogil:
+    """mean ← mean + (1 − decay)(w − mean)"""
+    cdef Py_ssize_t i
+    cdef vec x, rest = splat(1 - decay)
+    for i in range(n_vectors):
+        x = load(mean + i * WIDTH)
+        store(mean + i * WIDTH, fused(rest, load(w + i * WIDTH) - x, x))
+
+
 cdef inline bint update_descent(const update_step* u, real l2, real* w, const real* g, real* v,
                                 Py_ssize_t n_vectors) noexcept nogil:
     cdef vec x, gradient, velocity, bad = splat(0), rate = splat(-u.rate)

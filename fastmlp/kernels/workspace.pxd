@@ -34,6 +34,10 @@ cdef struct skipping:           # one thread's lists of a batch matrix, and whet
 cdef struct level:              # l = 0 (input) … n_layers (output), shared by all threads
     Py_ssize_t n
     matrix a, delta
+    matrix normalized           # û, where the level is normalized, and of its columns
+    real* inverse               # 1/√(σ² + ε)
+    real* shift                 # Σ δ
+    real* scale                 # Σ δ ∘ û
 
 
 cdef struct scratch:            # of one thread
@@ -57,6 +61,7 @@ cdef struct workspace:
     scratch* threads
     skipping* lists             # every thread's, one behind the other
     real* zeros                 # a row of two panels
+    real* squares               # of each column of each level: see norms.pxd
     double* costs               # of each example
     double* laps                # seconds of thread 0 by phase and layer: see `lap`
     double lap_start
@@ -127,7 +132,7 @@ cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t mos
 
     Capacity, counts, flags and each thread's `possible` and `used` are set beforehand.
     """
-    cdef Py_ssize_t used = 0, n, widest = 0, size = sizeof(real)
+    cdef Py_ssize_t used = 0, n, widest = 0, n_squares = 0, size = sizeof(real)
     cdef int l, t
     cdef level* v
     for l in range(w.n_layers + 1):
@@ -140,7 +145,15 @@ cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t mos
             v.a.values = <real*>take(base, &used, w.n_rows * v.a.stride * size)
         if l > 0 or w.input_delta:
             v.delta.values = <real*>take(base, &used, w.n_rows * v.delta.stride * size)
+        if l > 0 and layers[l - 1].scale > 0 and backward:
+            v.normalized.stride = v.a.stride
+            v.normalized.values = <real*>take(base, &used, w.n_rows * v.a.stride * size)
+            v.inverse = <real*>take(base, &used, padded(n) * size)
+            v.shift = <real*>take(base, &used, padded(n) * size)
+            v.scale = <real*>take(base, &used, padded(n) * size)
+        n_squares += padded(n)
     w.zeros = <real*>take(base, &used, 2 * panel_columns() * size)
+    w.squares = <real*>take(base, &used, n_squares * size)
     w.costs = <double*>take(base, &used, w.n_rows * <Py_ssize_t>sizeof(double))
     w.laps = <double*>take(base, &used, N_PHASES * w.n_layers * <Py_ssize_t>sizeof(double))
     for t in range(w.n_threads):

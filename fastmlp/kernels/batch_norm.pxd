@@ -1,0 +1,125 @@
+"""Batch normalization of a hidden level, before its activation (Ioffe and Szegedy 2015).
+
+    u = W(l) a(l)                    of every example of the batch, without bias
+    μ = 1/m Σ u,  σ² = 1/m Σ (u − μ)²,  û = (u − μ)/√(σ² + ε)
+    z(l+1) = γ ∘ û + b(l)            the bias is what shifts; γ is the layer's scale
+
+With δ = ∂J/∂z of each example, as the layer above gives it:
+
+    ∂J/∂γ = Σ δ ∘ û,  ∂J/∂b = Σ δ
+    ∂J/∂u = γ/√(σ² + ε) ∘ (δ − 1/m Σ δ − û ∘ 1/m Σ δ ∘ û)
+
+which takes δ's place for the weight gradient and the level below (docs/derivation.md).  Beside
+it run the statistics for prediction: mean ← mean + ρ(μ − mean), var ← var + ρ(m/(m−1)·σ² − var).
+A frozen layer normalizes by those and leaves them.
+
+A thread has whole columns.  Each sum runs over the rows in order, so no bit depends on threads
+or vectors.
+"""
+from libc.math cimport sqrt
+from .panels cimport layer, own_vectors, panel_columns
+from .vector cimport WIDTH, fused, load, real, root, splat, store, vec
+from .workspace cimport level
+
+cdef struct norm:               # what all normalized layers share
+    real* statistics            # each layer's running means, then its variances
+    real momentum               # ρ
+    real epsilon                # ε
+
+
+cdef inline void normalize(const norm* shared, const layer* L, const real* parameters,
+                           level* v, Py_ssize_t m, bint remember, int part,
+                           int n_parts) noexcept nogil:
+    """z = γ ∘ û + b in u's place, û beside it; with `remember` the running statistics move."""
+    cdef Py_ssize_t c, j, r, row = v.a.stride, wide = own_vectors(L.n_out, n_parts, n_parts) * WIDTH
+    cdef real* mean = shared.statistics + L.statistics
+    cdef real* variance = mean + wide
+    cdef real* u
+    cdef vec total, mu, square, inverse, gamma, beta, x
+    cdef vec mean_of = splat(<real>1 / <real>m)
+    for c in range(own_vectors(L.n_out, part, n_parts),
+                   own_vectors(L.n_out, part + 1, n_parts)):
+        j = c * WIDTH
+        u = v.a.values + j
+        if L.frozen:
+            mu = load(mean + j)
+            square = load(variance + j)
+        else:
+            total = splat(0)
+            for r in range(m):
+                total = total + load(u + r * row)
+            mu = total * mean_of
+            square = splat(0)
+            for r in range(m):
+                x = load(u + r * row) - mu
+                square = fused(x, x, square)
+            square = square * mean_of
+        if remember and not L.frozen:
+            store(mean + j, fused(splat(shared.momentum), mu - load(mean + j), load(mean + j)))
+            x = square * splat(<real>m / <real>(m - 1)) - load(variance + j)
+            store(variance + j, fused(splat(shared.momentum), x, load(variance + j)))
+        inverse = splat(1) / root(square + splat(shared.epsilon))
+        store(v.inverse + j, inverse)
+        gamma = load(parameters + L.scale + j)
+        beta = load(parameters + L.bias + j)
+        for r in range(m):
+            x = (load(u + r * row) - mu) * inverse
+            store(v.normalized.values + r * row + j, x)
+            store(u + r * row, fused(gamma, x, beta))
+
+
+cdef inline void normalize_delta(const layer* L, const real* parameters, level* v,
+                                 Py_ssize_t m, int part, int n_parts) noexcept nogil:
+    """∂J/∂u in the place of δ = ∂J/∂z; Σ δ and Σ δ ∘ û beside it."""
+    cdef Py_ssize_t c, j, r, row = v.delta.stride
+    cdef real* delta
+    cdef const real* hat
+    cdef vec shift, scale, factor, x
+    cdef vec mean_of = splat(<real>1 / <real>m)
+    for c in range(own_vectors(L.n_out, part, n_parts),
+                   own_vectors(L.n_out, part + 1, n_parts)):
+        j = c * WIDTH
+        delta = v.delta.values + j
+        hat = v.normalized.values + j
+        shift = splat(0)
+        scale = splat(0)
+        for r in range(m):
+            x = load(delta + r * row)
+            shift = shift + x
+            scale = fused(x, load(hat + r * row), scale)
+        store(v.shift + j, shift)
+        store(v.scale + j, scale)
+        factor = load(parameters + L.scale + j) * load(v.inverse + j)
+        if L.frozen:            # the statistics are constants
+            shift = scale = splat(0)
+        shift = shift * mean_of
+        scale = scale * mean_of
+        for r in range(m):
+            x = load(delta + r * row) - fused(load(hat + r * row), scale, shift)
+            store(delta + r * row, factor * x)
+
+
+cdef inline void fold(const norm* shared, const layer* L, const real* parameters,
+                      real* folded) noexcept nogil:
+    """W and b that give z from a at once, by the running statistics, in a buffer laid out alike.
+
+    z = γ/√(var + ε) ∘ (W a − mean) + b.  The scale's place gets the factor of each row of W.
+    """
+    cdef Py_ssize_t j, k, p, columns, wide = own_vectors(L.n_out, 1, 1) * WIDTH
+    cdef const real* mean = shared.statistics + L.statistics
+    cdef const real* source
+    cdef real* target
+    cdef real factor
+    for j in range(wide):
+        factor = parameters[L.scale + j] / <real>sqrt(<double>(mean[wide + j] + shared.epsilon))
+        folded[L.scale + j] = factor
+        folded[L.bias + j] = parameters[L.bias + j] - mean[j] * factor
+    p = 0
+    while p < wide:
+        columns = min(panel_columns(), wide - p)
+        source = parameters + L.weight + p * L.n_in
+        target = folded + L.weight + p * L.n_in
+        for k in range(L.n_in):
+            for j in range(columns):
+                target[k * columns + j] = source[k * columns + j] * folded[L.scale + p + j]
+        p += columns

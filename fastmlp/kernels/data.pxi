@@ -1,0 +1,132 @@
+# Part of engine.pyx: memory, and the examples that a user gave, as the kernels read them.
+
+cdef class Block:
+    """Zeroed memory that begins on a cache line; untouched pages cost nothing (memory.h)."""
+    cdef void* allocated
+    cdef char* data
+    cdef readonly Py_ssize_t size
+
+    def __cinit__(self, Py_ssize_t size):
+        self.allocated = zeroed(size, &self.data)
+        if self.allocated == NULL:
+            raise MemoryError(f"no room for {size} bytes")
+        self.size = size
+
+    def __dealloc__(self):
+        free(self.allocated)
+
+
+cdef double MEASURED = 0
+
+
+cdef double measured_break_even() except -1:
+    """The density up to which lists pay on this processor; measured at the first call."""
+    global MEASURED
+    cdef Block memory
+    if MEASURED == 0:
+        memory = Block(sizeof(trial))
+        with nogil:
+            MEASURED = break_even(<trial*>memory.data)
+    return MEASURED
+
+
+cdef class Data:
+    """Examples, and perhaps their targets and weights, as the kernels read them.
+
+    Keeps the arrays they lie in; made once for many passes.
+    """
+    cdef examples x
+    cdef targets y
+    cdef object kept
+    cdef Block packed
+    cdef readonly double density
+
+    def __cinit__(self, Engine engine, X, y=None, sample_weight=None):
+        self.kept = (X, y, sample_weight)
+        for values in (X, y):
+            if isinstance(values, np.ndarray) and not values.flags.c_contiguous:
+                raise ValueError("the kernels read C-contiguous arrays")
+        self.x.n_in = engine.sizes[0]
+        self.x.scale = <real>engine.uint8_scale
+        if isinstance(X, tuple):
+            self.take_values(X[0])
+            self.take_pointers(X[1], X[2])
+        else:
+            self.take_values(X.reshape(-1))
+            self.x.n_rows = X.shape[0]
+            self.x.most_in_row = self.x.n_in
+        if y is not None:
+            self.take_targets(y, sample_weight)
+        self.density = density(&self.x, min(self.x.n_rows, <Py_ssize_t>LOOKED_ROWS))
+
+    cdef int take_values(self, values) except -1:
+        cdef const float[::1] floats
+        cdef const double[::1] doubles
+        cdef const unsigned char[::1] bytes_
+        if values.dtype == np.float32:
+            floats = values
+            self.x.kind = FLOAT32
+            self.x.values = &floats[0] if values.size else NULL
+        elif values.dtype == np.float64:
+            doubles = values
+            self.x.kind = FLOAT64
+            self.x.values = &doubles[0] if values.size else NULL
+        else:
+            bytes_ = values
+            self.x.kind = UINT8
+            self.x.values = &bytes_[0] if values.size else NULL
+        return 0
+
+    cdef int take_pointers(self, const int32_t[::1] indices,
+                           const int64_t[::1] pointers) except -1:
+        cdef Py_ssize_t r
+        self.x.n_rows = pointers.shape[0] - 1
+        self.x.pointers = &pointers[0]
+        # a matrix without one stored number is CSR all the same
+        self.x.indices = &indices[0] if indices.shape[0] else <const int32_t*>&pointers[0]
+        for r in range(self.x.n_rows):
+            self.x.most_in_row = max(self.x.most_in_row, <Py_ssize_t>(pointers[r + 1] - pointers[r]))
+        return 0
+
+    cdef int pack(self, int threads) except -1:
+        """Dense rows as lists of their non-zeros, where these take less memory than the rows."""
+        cdef examples* x = &self.x
+        cdef Py_ssize_t r, n = x.n_rows, size = packed_number_size(x), place
+        cdef Block memory, scratch
+        cdef int64_t* pointers
+        if (self.packed is not None or x.indices != NULL or x.n_in > MOST_PACKED
+                or self.density * (2 + size) > number_size(x)):
+            return 0
+        memory = Block((n + 1) * <Py_ssize_t>sizeof(int64_t))
+        pointers = <int64_t*>memory.data
+        with nogil, parallel(num_threads=threads):
+            count_rows(x, pointers, omp_get_thread_num(), omp_get_num_threads())
+        for r in range(n):
+            pointers[r + 1] += pointers[r]
+        place = n + 1
+        self.packed = Block(place * <Py_ssize_t>sizeof(int64_t)
+                            + packed_size(pointers[n], size) + packed_size(pointers[n], 2))
+        scratch = Block(threads * pack_scratch(x))
+        memcpy(self.packed.data, pointers, place * sizeof(int64_t))
+        pointers = <int64_t*>self.packed.data
+        with nogil, parallel(num_threads=threads):
+            pack_rows(x, pointers, scratch.data, omp_get_thread_num(), omp_get_num_threads())
+        x.packed_pointers = pointers
+        x.packed_values = pointers + place
+        x.packed_indices = <uint16_t*>(<char*>x.packed_values
+                                        + packed_size(pointers[n], size))
+        return 0
+
+    cdef int take_targets(self, y, sample_weight) except -1:
+        cdef const int32_t[::1] labels
+        cdef const real[::1] values
+        if y.dtype == np.int32:
+            labels = y
+            self.y.labels = &labels[0] if y.size else NULL
+        else:
+            values = y.reshape(-1)
+            self.y.values = &values[0] if y.size else NULL
+        if sample_weight is not None:
+            values = sample_weight
+            self.y.weights = &values[0] if sample_weight.size else NULL
+        return 0

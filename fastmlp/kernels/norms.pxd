@@ -1,0 +1,91 @@
+"""Norms over whole columns: max-norm of weights, and the norm of the gradient of J.
+
+    max-norm   W_j ← W_j · min(1, c/‖W_j‖)     for the weights into each unit j
+                                               (Srivastava et al. 2014)
+    clipping   g ← g · min(1, c/‖g‖)           ‖g‖² over all trained parameters, λW included
+                                               (Pascanu et al. 2013)
+
+A unit's weights are a column of a panel.  Its sum of squares runs over the inputs in order, and
+the columns are added in order, so the norm has the same bits whatever the panels and threads.
+"""
+from libc.math cimport sqrt
+from .panels cimport layer, own_vectors, panel_columns, panel_vectors
+from .updates cimport average, update_step
+from .vector cimport PANEL_VECTORS, WIDTH, fused, load, real, splat, store, vec
+
+
+cdef inline const real* column_of(const layer* L, const real* numbers, Py_ssize_t vector,
+                                  Py_ssize_t* columns) noexcept nogil:
+    """Where vector number `vector` of the layer's columns begins; the numbers between its rows."""
+    cdef Py_ssize_t p = vector // PANEL_VECTORS
+    columns[0] = panel_vectors(L.n_out, <int>p) * WIDTH
+    return (numbers + L.weight + p * panel_columns() * L.n_in
+            + (vector - p * PANEL_VECTORS) * WIDTH)
+
+
+cdef inline void limit_norms(const layer* L, real* parameters, real most, real* mean,
+                             real decay, int part, int n_parts) noexcept nogil:
+    """‖W_j‖ ≤ most, for this thread's columns; then their running average (`mean` or NULL)."""
+    cdef Py_ssize_t v, k, columns
+    cdef real* w
+    cdef real* w_mean
+    cdef vec x, square
+    cdef real scales[64]        # as many as any vector has lanes
+    cdef int i
+    cdef bint any_larger
+    for v in range(own_vectors(L.n_out, part, n_parts), own_vectors(L.n_out, part + 1, n_parts)):
+        w = <real*>column_of(L, parameters, v, &columns)
+        square = splat(0)
+        for k in range(L.n_in):
+            x = load(w + k * columns)
+            square = fused(x, x, square)
+        store(scales, square)
+        any_larger = False
+        for i in range(WIDTH):
+            if scales[i] > most * most:
+                scales[i] = <real>(most / sqrt(<double>scales[i]))
+                any_larger = True
+            else:
+                scales[i] = 1
+        if any_larger:
+            for k in range(L.n_in):
+                store(w + k * columns, load(w + k * columns) * load(scales))
+        if mean != NULL:
+            w_mean = <real*>column_of(L, mean, v, &columns)
+            for k in range(L.n_in):
+                average(decay, w + k * columns, w_mean + k * columns, 1)
+            average(decay, parameters + L.bias + v * WIDTH, mean + L.bias + v * WIDTH, 1)
+            if L.scale > 0:
+                average(decay, parameters + L.scale + v * WIDTH, mean + L.scale + v * WIDTH, 1)
+
+
+cdef inline void gradient_squares(const layer* L, const update_step* u, const real* parameters,
+                                  const real* sums, real* squares, int part,
+                                  int n_parts) noexcept nogil:
+    """Σ g² of this thread's columns: weights, bias and scale together."""
+    cdef Py_ssize_t v, k, columns
+    cdef const real* w
+    cdef const real* g
+    cdef vec x, square
+    for v in range(own_vectors(L.n_out, part, n_parts), own_vectors(L.n_out, part + 1, n_parts)):
+        w = column_of(L, parameters, v, &columns)
+        g = column_of(L, sums, v, &columns)
+        square = splat(0)
+        for k in range(L.n_in):
+            x = fused(splat(u.l2 * L.l2), load(w + k * columns),
+                      load(g + k * columns) * splat(u.mean))
+            square = fused(x, x, square)
+        x = load(sums + L.bias + v * WIDTH) * splat(u.mean)
+        square = fused(x, x, square)
+        if L.scale > 0:
+            x = load(sums + L.scale + v * WIDTH) * splat(u.mean)
+            square = fused(x, x, square)
+        store(squares + v * WIDTH, square)
+
+
+cdef inline double total_of(const real* squares, Py_ssize_t n) noexcept nogil:
+    cdef double total = 0
+    cdef Py_ssize_t j
+    for j in range(n):
+        total += squares[j]
+    return total

@@ -1,0 +1,349 @@
+"""Batch norm × dropout × noise × activation: gradients, updates, statistics, bits, folding.
+
+The engine's draws are handed to the reference as factors and terms, so both compute the same
+function of the same numbers.
+"""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp import kernels, reference, steps
+
+SIZES = (11, 37, 70, 5)
+M = 24
+ACTIVATIONS: dict[str, tuple[str, float]] = {
+    "sigmoid": ("sigmoid", 0.0),
+    "relu": ("relu", 0.0),
+    "leaky_relu": ("leaky_relu", 0.01),
+    "tanh": ("tanh", 0.0),
+    "elu": ("elu", 1.0),
+    "gelu": ("gelu", 0.0),
+    "silu": ("silu", 0.0),
+}
+DROPOUT = {"without": (0.0, 0.0, 0.0), "with": (0.5, 0.2, 0.3)}  # hidden, input, noise
+
+every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
+every_norm = pytest.mark.parametrize("norm", [(True, True), (False, True)], ids=["all", "second"])
+every_dropout = pytest.mark.parametrize("dropout", DROPOUT)
+every_isa = pytest.mark.parametrize("isa", kernels.isas())
+
+
+class Problem:
+    """A network, its examples, and what it draws in batch 0 of epoch `epoch`."""
+
+    seed = 5
+
+    def __init__(self, activation: str, norm: tuple[bool, bool], dropout: str, m: int = M) -> None:
+        rng = np.random.default_rng(3)
+        f = ACTIVATIONS[activation]
+        self.norm, self.functions = norm, [f, f, ("softmax", 0.0)]
+        self.p, self.p_input, self.sigma = DROPOUT[dropout]
+        self.weights = [rng.normal(0, n_in**-0.5, (n_out, n_in)) for n_in, n_out in pairwise(SIZES)]
+        self.biases = [rng.normal(0, 0.5, n) for n in SIZES[1:]]
+        self.scales = [
+            rng.uniform(0.5, 1.5, n) if one else None
+            for n, one in zip(SIZES[1:], (*norm, False), strict=True)
+        ]
+        self.X = rng.normal(size=(m, SIZES[0])) * (rng.random((m, SIZES[0])) < 0.7)
+        self.y = rng.integers(0, SIZES[-1], m).astype(np.int32)
+        self.s = rng.uniform(0.5, 2, m)
+
+    def engine(self, dtype: str = "float64", isa: str | None = None) -> tuple[Any, Any]:
+        module = kernels.engine(dtype, isa)
+        hidden = [(one, self.p, self.sigma) for one in self.norm]
+        engine = module.Engine(
+            SIZES, self.functions, "cross_entropy", 1.0, hidden, self.p_input, self.seed
+        )
+        for l in range(3):
+            parameters = (self.weights[l], self.biases[l], self.scales[l])
+            engine.set_layer(l, *(None if x is None else x.astype(dtype) for x in parameters))
+            if self.scales[l] is not None:
+                one = np.ones(SIZES[l + 1], dtype)
+                engine.set_statistics(l, 0 * one, one)
+        return engine, module
+
+    def data(self, engine: Any, module: Any, dtype: str = "float64") -> Any:
+        return module.Data(engine, self.X.astype(dtype), self.y, self.s.astype(dtype))
+
+    def oracle(self) -> reference.Network:
+        net = reference.Network(SIZES, self.functions, "cross_entropy", batch_norm=self.norm)
+        net.weights, net.biases = self.weights.copy(), self.biases.copy()
+        net.scales = self.scales.copy()
+        return net
+
+    def draws(self, epoch: int, batch: int, m: int) -> reference.Draws:
+        """What the engine draws in this batch."""
+        ops = kernels.operations("float64")
+        where = (self.seed, epoch, batch)
+        ps = (self.p_input, self.p, self.p)
+        factors = [
+            ops.dropout_factors(m, n, p, *where, l) if p else None
+            for l, (n, p) in enumerate(zip(SIZES, ps, strict=False))
+        ]
+        noises = [
+            ops.noise(m, n, self.sigma, *where, l) if self.sigma else None
+            for l, n in enumerate(SIZES[1:-1], start=1)
+        ]
+        return reference.Draws([*factors, None], [*noises, None])
+
+
+def flat(layers: Any) -> np.ndarray:
+    return np.concatenate([array.ravel() for layer in layers for array in layer])
+
+
+def error(found: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.abs(found - expected).max() / max(1, np.abs(expected).max()))
+
+
+# ------------------------------------------------------------------------------- gradients
+
+
+@every_isa
+@every_dropout
+@every_norm
+@every_activation
+def test_gradients_of_a_training_step_are_the_references(activation, norm, dropout, isa):
+    problem = Problem(activation, norm, dropout)
+    engine, module = problem.engine(isa=isa)
+    found = engine.gradients(problem.data(engine, module), 0.01, 2, False, True, 7)
+    net = problem.oracle()
+    expected = net.gradients(
+        problem.X, problem.y, 0.01, problem.s, True, problem.draws(7, 0, M)
+    )
+    assert [len(layer) for layer in found] == [3 if s is not None else 2 for s in net.scales]
+    assert error(flat(found), flat(expected)) < 1e-11
+
+
+@every_dropout
+@every_norm
+@every_activation
+def test_gradients_of_a_training_step_are_central_differences(activation, norm, dropout):
+    problem = Problem(activation, norm, dropout, m=6)
+    engine, module = problem.engine()
+    data = problem.data(engine, module)
+    found = engine.gradients(data, 0.0, 1, False, True, 2)
+    rng = np.random.default_rng(0)
+    direction = [
+        tuple(rng.normal(size=x.shape) for x in layer) for layer in found
+    ]
+
+    def cost_at(t: float) -> float:
+        for l, steps_l in enumerate(direction):
+            layer = (problem.weights[l], problem.biases[l], problem.scales[l])
+            engine.set_layer(l, *(x + t * d for x, d in zip(layer, steps_l, strict=False)))
+        cost, weight = engine.training_cost(data, 1, 2)
+        return float(cost) / float(weight)
+
+    h = 1e-6
+    slope = (cost_at(h) - cost_at(-h)) / (2 * h)
+    assert slope == pytest.approx(float(flat(found) @ flat(direction)), rel=1e-6, abs=1e-8)
+
+
+@every_norm
+@every_activation
+def test_gradients_of_prediction_are_central_differences_of_its_cost(activation, norm):
+    problem = Problem(activation, norm, "with")
+    net = fastmlp.MLP(
+        SIZES, activation=activation, batch_norm=list(norm), dropout=0.3, dtype="float64",
+        init=(problem.weights, problem.biases),
+    )
+    net.fit(problem.X, problem.y, epochs=3, batch_size=12)
+    found = net.gradients(problem.X, problem.y, 0.02, sample_weight=problem.s)
+    rng = np.random.default_rng(0)
+    direction = [tuple(rng.normal(size=x.shape) for x in layer) for layer in found]
+    layers = list(zip(net.weights, net.biases, net.scales, strict=True))
+
+    def cost_at(t: float) -> float:
+        moved = [
+            [x if x is None else x + t * d for x, d in zip(layer, [*move, 0], strict=False)]
+            for layer, move in zip(layers, direction, strict=True)
+        ]
+        net.set_parameters(*zip(*moved, strict=True))
+        return net.cost(problem.X, problem.y, 0.02, sample_weight=problem.s)
+
+    h = 1e-6
+    slope = (cost_at(h) - cost_at(-h)) / (2 * h)
+    assert slope == pytest.approx(float(flat(found) @ flat(direction)), rel=1e-6)
+
+
+@every_dropout
+@every_norm
+@every_activation
+def test_gradients_and_statistics_are_pytorchs(activation, norm, dropout):
+    torch = pytest.importorskip("torch")
+    problem = Problem(activation, norm, dropout)
+    engine, module = problem.engine()
+    found = engine.gradients(problem.data(engine, module), 0.0, 2, False, True, 7)
+    factors, noises = problem.draws(7, 0, M)
+    names = {"leaky_relu": "leaky_relu", "gelu": "gelu", "elu": "elu", "silu": "silu"}
+    f = (
+        getattr(torch.nn.functional, names[activation])
+        if activation in names
+        else getattr(torch, activation)
+    )
+    parameters: list[Any] = []
+    a = torch.tensor(problem.X if factors[0] is None else problem.X * factors[0])
+    for l in range(3):
+        layer = [problem.weights[l], problem.biases[l], problem.scales[l]]
+        W, b, *rest = [torch.tensor(x, requires_grad=True) for x in layer if x is not None]
+        z = a @ W.T
+        z = torch.nn.functional.batch_norm(z, None, None, rest[0], b, True) if rest else z + b
+        if l < 2:
+            z = z if noises[l] is None else z + torch.tensor(noises[l])
+            a = f(z) if factors[l + 1] is None else f(z) * torch.tensor(factors[l + 1])
+        parameters.append([W, b, *rest])
+    each = torch.nn.functional.cross_entropy(
+        z, torch.tensor(problem.y.astype(np.int64)), reduction="none"
+    )
+    s = torch.tensor(problem.s)
+    ((each * s).sum() / s.sum()).backward()
+    expected = [tuple(p.grad.numpy() for p in layer) for layer in parameters]
+    assert error(flat(found), flat(expected)) < 1e-9
+
+
+# ------------------------------------------------------------- updates: engine = steps = reference
+
+
+@every_isa
+@every_dropout
+@every_norm
+@pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-11), ("float32", 3e-4)])
+def test_the_engine_ends_where_the_reference_does(norm, dropout, dtype, tolerance, isa):
+    problem = Problem("tanh", norm, dropout)
+    engine, module = problem.engine(dtype, isa)
+    engine.set_optimizer("adam", (0.9, 0.999, 1e-8))
+    rng = np.random.default_rng(1)
+    net, rule = problem.oracle(), reference.Optimizer("adam")
+    data = problem.data(engine, module, dtype)
+    for epoch in range(6):
+        order, rates = rng.permutation(M), np.full(3, 0.003)
+        engine.train(data, order, 8, 0, rates, 0.01, 2, 60.0, 0.0, 0.0, epoch)
+        net.train(
+            problem.X, problem.y, order, 8, rates, rule, 0.01, problem.s,
+            lambda batch, m, epoch=epoch: problem.draws(epoch, batch, m),
+        )
+    found = [engine.get_layer(l) for l in range(3)]
+    assert error(flat(found), flat(net._parameters())) < tolerance
+    for l, one in enumerate(net.statistics):
+        if one is not None:
+            assert error(flat([engine.get_statistics(l)]), flat([one])) < tolerance
+    outputs = engine.forward(module.Data(engine, problem.X.astype(dtype)), 2)
+    assert error(outputs, net.forward(problem.X)) < tolerance
+
+
+@every_norm
+def test_the_steps_make_the_engines_step(norm):
+    problem = Problem("tanh", norm, "without")
+    engine, module = problem.engine()
+    engine.set_optimizer("gradient_descent", (0.0, 0.0))
+    data = module.Data(engine, problem.X, problem.y)
+    engine.train(data, np.arange(M), M, 0, np.full(1, 0.1), 0.0, 1, 60.0)
+    a, zs, norms = [problem.X], [], []
+    for W, b, scale in zip(problem.weights, problem.biases, problem.scales, strict=True):
+        u = steps.forward(a[-1], [W], [0 * b], "identity")[0][0]
+        if scale is None:
+            zs.append(u + b)
+            norms.append(None)
+        else:
+            z, *rest = steps.batch_norm(u, scale, b)
+            zs.append(z)
+            norms.append(rest)
+        a.append(np.tanh(zs[-1]))
+    y = np.eye(SIZES[-1])[problem.y]
+    h = np.exp(zs[-1]) / np.exp(zs[-1]).sum(axis=1, keepdims=True)
+    delta = steps.output_delta(y, h, zs[-1], "softmax", "cross_entropy")
+    new = []
+    for l in (2, 1, 0):
+        W, b, scale = problem.weights[l], problem.biases[l], problem.scales[l]
+        db = delta.mean(axis=0)
+        layer = []
+        if norms[l] is not None:
+            hat, inverse = norms[l]
+            delta, dscale, dshift = steps.batch_norm_delta(delta, hat, scale, inverse)
+            db = dshift / M
+            layer = [scale - 0.1 * dscale / M]
+        dW = steps.batch_gradients(delta, a[l], W)[0]
+        new.insert(0, (W - 0.1 * dW, b - 0.1 * db, *layer))
+        if l > 0:
+            delta = steps.hidden_deltas(delta, [problem.weights[0], W], [zs[l - 1], zs[l]],
+                                        ["tanh", "identity"])[0]
+    assert error(flat([engine.get_layer(l) for l in range(3)]), flat(new)) < 1e-13
+
+
+# ------------------------------------------------------------------------------------- bits
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@every_dropout
+def test_same_bits_for_any_threads_lists_and_fused_build(dropout, dtype):
+    problem = Problem("relu", (True, True), dropout, m=90)
+    found = set()
+    for isa in kernels.isas():
+        if isa == "baseline":  # has no fused multiply-add
+            continue
+        for threads in (1, 2, 3, 5):
+            for skip_zeros in (True, False):
+                engine, module = problem.engine(dtype, isa)
+                engine.skip_zeros = skip_zeros
+                engine.max_norm, engine.clip_norm, engine.ema = 1.5, 0.5, 0.9
+                engine.set_optimizer("adam", (0.9, 0.999, 1e-8))
+                data = problem.data(engine, module, dtype)
+                for epoch in range(3):
+                    engine.train(data, np.arange(90), 40, 0, np.full(3, 0.01), 0.01, threads, 60.0,
+                                 0.0, 0.0, epoch)
+                found.add(b"".join(
+                    x.tobytes()
+                    for l in range(3)
+                    for x in (*engine.get_layer(l), *engine.get_average(l),
+                              *(engine.get_statistics(l) or ()))
+                ))
+    assert len(found) == 1
+
+
+# --------------------------------------------------------------------------- through the MLP
+
+
+def blobs(m: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, m)
+    return rng.normal(size=(m, 10)) + 2 * np.eye(3)[y] @ np.eye(3, 10), y
+
+
+def test_batch_norm_learns_and_predicts_by_running_statistics():
+    X, y = blobs()
+    net = fastmlp.MLP((10, 32, 32, 3), batch_norm=True)
+    net.fit(X, y, epochs=30, batch_size=50)
+    assert np.mean(net.predict(X) == y) > 0.85
+    one_at_a_time = np.concatenate([net.forward(row[None]) for row in X[:20]])
+    np.testing.assert_array_equal(one_at_a_time, net.forward(X[:20]))
+
+
+def test_the_folded_network_predicts_the_same():
+    X, y = blobs()
+    net = fastmlp.MLP((10, 32, 17, 3), batch_norm=[True, False], dropout=0.2, dtype="float64")
+    net.fit(X, y, epochs=5, batch_size=50)
+    plain = fastmlp.MLP((10, 32, 17, 3), init=net.folded, dtype="float64")
+    np.testing.assert_allclose(plain.forward(X), net.forward(X), rtol=1e-12)
+
+
+def test_a_batch_of_one_is_refused():
+    X, y = blobs(101)
+    net = fastmlp.MLP((10, 8, 3), batch_norm=True)
+    for size in (1, 50):
+        with pytest.raises(ValueError, match=f"at least 2 examples.*batches of {size} leave one"):
+            net.fit(X, y, batch_size=size)
+    with pytest.raises(ValueError, match="at least 2 examples"):
+        net.gradients(X[:1], y[:1], training=True)
+    net.fit(X, y, batch_size=101, epochs=1)
+
+
+def test_batch_norm_is_one_value_or_one_for_each_hidden_layer():
+    assert fastmlp.MLP((4, 3, 2, 2), batch_norm=True).batch_norm == (True, True)
+    with pytest.raises(ValueError, match="batch_norm has 3 entries for 2 hidden layers"):
+        fastmlp.MLP((4, 3, 2, 2), batch_norm=[True, False, True])
+    with pytest.raises(TypeError, match=r"batch_norm\[1\] must be True or False, got 'yes'"):
+        fastmlp.MLP((4, 3, 2, 2), batch_norm=[True, "yes"])
