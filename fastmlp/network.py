@@ -256,7 +256,8 @@ class MLP:
         """Keep layers as they are in training.
 
         Nothing is computed for them but the way forward, and no delta below the lowest layer that
-        trains.  A frozen layer's batch norm uses its running statistics.
+        trains.  What frozen first layers make of the examples is computed once a fit, if nothing is
+        dropped there and it takes at most 512 MiB.  A frozen layer's batch norm uses its running statistics.
 
         Parameters
         ----------

@@ -24,11 +24,13 @@ from .history import History
 from .optimizers import Optimizer
 
 if TYPE_CHECKING:
+    from .kernels.engine import Data
     from .network import MLP
 
 __all__ = ["TrainingDiverged", "fit"]
 
 SLICE = 0.02  # seconds
+MOST_FEATURES = 512 << 20  # bytes of activations behind frozen layers that are kept during a fit
 
 
 class TrainingDiverged(FloatingPointError):
@@ -302,6 +304,7 @@ class _Run:
         if self.reset_optimizer or self.net._optimizer != kind:
             engine.set_optimizer(*kind)
             self.net._optimizer = kind
+        data = self.training_data()
         n_batches = -(-len(self.kept) // self.batch_size)
         rate = self.optimizer.schedule.spanning(engine.steps, self.epochs * n_batches)
         deadline = perf_counter() + self.max_seconds
@@ -310,7 +313,7 @@ class _Run:
             if started >= deadline:
                 return "max_seconds"
             rates = checks.rates(rate(np.arange(engine.steps, engine.steps + n_batches)), n_batches)
-            cost = self.run_epoch(rates, deadline)
+            cost = self.run_epoch(data, rates, deadline)
             if cost is None:
                 return "max_seconds"
             if self.held_out is not None:
@@ -332,7 +335,26 @@ class _Run:
                 return stopping[0]
         return "epochs"
 
-    def run_epoch(self, rates: NDArray[np.float64], deadline: float) -> float | None:
+    def training_data(self) -> Data:
+        """The examples, or their activations behind layers that are frozen and draw nothing.
+
+        Those are the same in every epoch, so they are computed once where they are not too large.
+        """
+        net, engine = self.net, self.net._engine
+        first = min(l for l in range(len(net.sizes) - 1) if l not in net._frozen)
+        drawn = any((net.input_dropout, *net.dropout[:first], *net.noise[:first]))
+        size = len(self.examples) * net.sizes[first] * net.dtype.itemsize
+        if first == 0 or drawn or size > MOST_FEATURES:
+            return self.examples.data
+        n_threads = threads.for_pass(net.sizes[: first + 1], len(self.examples), self.n_threads)
+        by_average, engine.use_average = engine.use_average, False
+        features = engine.level(self.examples.data, first, n_threads)
+        engine.use_average = by_average
+        return net._data(engine, features, self.examples.y, self.examples.weight, first)
+
+    def run_epoch(
+        self, data: Data, rates: NDArray[np.float64], deadline: float
+    ) -> float | None:
         """Train once on every example; J over the epoch, or None if the time was up before."""
         net, engine = self.net, self.net._engine
         n_threads = threads.for_step(net.sizes, self.batch_size, self.n_threads)
@@ -346,7 +368,7 @@ class _Run:
         while batch < len(rates):
             first, started = batch, perf_counter()
             batch, total, weight, bad = engine.train(
-                self.examples.data,
+                data,
                 order,
                 self.batch_size,
                 batch,

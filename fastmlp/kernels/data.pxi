@@ -40,13 +40,15 @@ cdef class Data:
     cdef object kept
     cdef Block packed
     cdef readonly double density
+    cdef readonly int first     # the layer whose input they are
 
-    def __cinit__(self, Engine engine, X, y=None, sample_weight=None):
+    def __cinit__(self, Engine engine, X, y=None, sample_weight=None, int first=0):
         self.kept = (X, y, sample_weight)
         for values in (X, y):
             if isinstance(values, np.ndarray) and not values.flags.c_contiguous:
                 raise ValueError("the kernels read C-contiguous arrays")
-        self.x.n_in = engine.sizes[0]
+        self.first = first
+        self.x.n_in = engine.sizes[first]
         self.x.scale = <real>engine.uint8_scale
         if isinstance(X, tuple):
             self.take_values(X[0])

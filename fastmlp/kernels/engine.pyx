@@ -58,16 +58,16 @@ include "data.pxi"
 
 
 cdef class Workspace:
-    """The memory of a pass (workspace.pxd), for so many rows and threads."""
+    """The memory of a pass (workspace.pxd) through layers first … end, for so many rows and threads."""
     cdef workspace w
     cdef Block memory
     cdef readonly tuple key
 
     def __cinit__(self, Engine engine, Py_ssize_t n_rows, int n_threads, bint backward,
                   Py_ssize_t most_in_row, bint list_input, bint input_delta=False,
-                  bint training=False):
-        cdef int t, n_layers = engine.net.n_layers
-        cdef const layer* layers = engine.net.layers if training else engine.plain.layers
+                  bint training=False, int first=0, int end=0):
+        cdef int t, n_layers = (end if end > 0 else engine.net.n_layers) - first
+        cdef const layer* layers = (engine.net.layers if training else engine.plain.layers) + first
         self.w.n_rows = n_rows
         self.w.n_layers = n_layers
         self.w.n_threads = n_threads
@@ -80,7 +80,7 @@ cdef class Workspace:
         for t in range(n_threads):
             self.w.threads[t].zeros = self.w.lists + 2 * t * n_layers
             self.w.threads[t].delta_zeros = self.w.lists + (2 * t + 1) * n_layers
-            engine.expect_zeros(&self.w.threads[t], list_input, layers)
+            engine.expect_zeros(&self.w.threads[t], list_input, layers, n_layers)
         self.memory = Block(lay_out(&self.w, layers, most_in_row, backward, NULL))
         lay_out(&self.w, layers, most_in_row, backward, self.memory.data)
 
@@ -110,6 +110,7 @@ cdef void run_job(job* j, int threads) noexcept:
 cdef class Engine:
     """Memory and compiled loops of one network."""
     cdef network net                # as it trains
+    cdef network rest               # its layers from the one on that `train` was given input for
     cdef network plain              # as it predicts: normalization folded into the weights
     cdef optimizer rule
     cdef Block parameters           # with the running statistics behind them
@@ -371,22 +372,23 @@ cdef class Engine:
         return even_block(n_rows, WIDE_CHUNK_ROWS if self.n_numbers > WIDE_PARAMETERS
                           else CHUNK_ROWS)
 
-    cdef void expect_zeros(self, scratch* own, bint list_input, const layer* layers) noexcept:
+    cdef void expect_zeros(self, scratch* own, bint list_input, const layer* layers,
+                           int n_layers) noexcept:
         """Where one thread may make lists: of what a ReLU or dropout has zeroed, if wide enough."""
         cdef int l
         cdef const layer* L
         own.zeros[0].possible = own.zeros[0].used = list_input
-        for l in range(1, self.net.n_layers):
+        for l in range(1, n_layers):
             L = &layers[l]
             if (self.skip_zeros and can_be_zero(&layers[l - 1])
                     and L.n_in >= LEAST_SKIPPED):
                 own.zeros[l].possible = padded(L.n_out) >= LEAST_VECTORS * WIDTH
                 own.delta_zeros[l].possible = (
-                    l > 1 and padded(self.sizes[l - 1]) >= LEAST_VECTORS * WIDTH)
+                    l > 1 and padded(layers[l - 1].n_in) >= LEAST_VECTORS * WIDTH)
 
     cdef bint list_input(self, Data data) noexcept:
         """Whether the input is read as lists of its non-zeros."""
-        cdef const layer* L = &self.net.layers[0]
+        cdef const layer* L = &self.net.layers[data.first]
         if data.x.indices != NULL:
             return True
         if not self.skip_zeros or L.n_in < LEAST_SKIPPED or padded(L.n_out) < LEAST_VECTORS * WIDTH:
@@ -408,12 +410,12 @@ cdef class Engine:
         cdef bint listed = self.list_input(data)
         if listed:
             data.pack(threads)
-        key = (batch_size, listed, data.x.most_in_row, self.skip_zeros)
+        key = (batch_size, listed, data.x.most_in_row, self.skip_zeros, data.first)
         if (self.training is None or self.training.key != key
                 or self.training.w.n_threads < threads):
             self.training = None
             self.training = Workspace(self, self.chunk_rows(batch_size, True), threads, True,
-                                      data.x.most_in_row, listed, False, True)
+                                      data.x.most_in_row, listed, False, True, data.first)
             self.training.key = key
         return self.training
 
@@ -423,7 +425,13 @@ cdef class Engine:
         cdef Py_ssize_t size = min(batch_size, order.shape[0])
         cdef Workspace space = self.training_space(data, size, threads)
         cdef job j
-        self.prepare(&j, &self.net, data, space, order.shape[0], batch_size)
+        self.rest = self.net
+        if data.first > 0:
+            self.rest.first = data.first
+            self.rest.layers += data.first
+            self.rest.n_layers -= data.first
+            self.rest.input_dropped = 0
+        self.prepare(&j, &self.rest, data, space, order.shape[0], batch_size)
         j.rule = &self.rule
         j.training = True
         j.key = mixed_key(self.key, epoch)
@@ -528,8 +536,13 @@ cdef class Engine:
 
     # ------------------------------------------------------------------------- prediction
 
-    cdef int run_prediction(self, Data data, int threads, real** outs, double* costs) except -1:
-        """Every level's activations into its array of `outs`, each example's cost into `costs`."""
+    cdef int run_prediction(self, Data data, int threads, real** outs, double* costs,
+                            int end=0) except -1:
+        """Every level's activations into its array of `outs`, each example's cost into `costs`.
+
+        With `end` that level is the last.
+        """
+        cdef network part = self.predicting()[0]
         cdef Py_ssize_t m = data.x.n_rows
         cdef workspace* spaces[MOST_THREADS]
         cdef Workspace space
@@ -541,10 +554,14 @@ cdef class Engine:
         kept = []
         for t in range(threads):
             space = Workspace(self, even_block((m + threads - 1) // threads, PREDICT_ROWS), 1,
-                              False, data.x.most_in_row, self.list_input(data))
+                              False, data.x.most_in_row, self.list_input(data), False, False, 0,
+                              end)
             kept.append(space)
             spaces[t] = &space.w
-        p.net = self.predicting()
+        if end > 0:     # the loss knows nothing of a hidden level: f alone
+            part.n_layers = end
+            part.loss = loss_kind("squared_error")
+        p.net = &part
         p.spaces = spaces
         p.x = &data.x
         p.y = &data.y
@@ -566,6 +583,16 @@ cdef class Engine:
         memset(outs, 0, sizeof(outs))
         outs[self.net.n_layers] = &into[0, 0]
         self.run_prediction(data, threads, outs, NULL)
+        return result
+
+    def level(self, Data data, int level, int threads):
+        cdef real[:, ::1] into
+        cdef real* outs[MOST_LAYERS + 1]
+        result = np.empty((data.x.n_rows, self.sizes[level]), DTYPE)
+        into = result
+        memset(outs, 0, sizeof(outs))
+        outs[level] = &into[0, 0]
+        self.run_prediction(data, threads, outs, NULL, level)
         return result
 
     def activations(self, Data data, int threads):

@@ -31,6 +31,7 @@ cdef struct network:
     layer* layers
     real* parameters
     int loss
+    int first                   # number of the first of these layers in the whole network
     uint32_t input_dropped      # of 2³² draws, so many drop an input
     real input_scale            # 1/(1 − p)
     norm normalization
@@ -137,7 +138,7 @@ cdef inline void forward_pass(const network* net, workspace* w, const batch* b, 
                        net.most_density)
             lap(w, part, LISTING, l)
         hidden = l + 1 < net.n_layers
-        d = draws_of(b.key, l + 1, done)
+        d = draws_of(b.key, net.first + l + 1, done)
         drawn = &d if b.training else NULL
         forward(&net.layers[l], net.parameters, level_of(w, part, l), &w.levels[l + 1],
                 &own.zeros[l], own, w.zeros, drawn, m, hidden and net.layers[l].scale == 0, part,
