@@ -41,6 +41,8 @@ class Case:
     peers: tuple[str, ...] = TRAINERS
     busy: bool = False  # measured with and without another process that wants a processor
     stored: int = 0  # numbers a row of sparse input
+    norm: bool = False  # batch norm of the hidden layers
+    dropout: float = 0.0  # of their units
 
     @property
     def batches(self) -> int:
@@ -76,6 +78,10 @@ _cases = [
     Case("mnist-1000", "MNIST, batch 1000, SGD", REPORT, 1000, "mnist", 55_000),
     Case("mnist-float64", "MNIST, batch 100, SGD, float64", REPORT, 100, "mnist", 55_000,
          dtype="float64"),
+    adam("mnist-norm", "MNIST, batch 100, Adam, batch norm", REPORT, 100, "mnist", 55_000,
+         peers=("torch", "torch-compiled"), norm=True),
+    adam("mnist-dropout", "MNIST, batch 100, Adam, dropout 0.5", REPORT, 100, "mnist", 55_000,
+         peers=("torch", "torch-compiled"), dropout=0.5),
     Case("gaussian", "dense Gaussian, batch 100, SGD", REPORT, 100, "gaussian", 20_000),
     Case("wide", "dense Gaussian, batch 512, SGD", (1024, 4096, 4096, 1000), 512, "gaussian",
          2_048),

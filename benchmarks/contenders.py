@@ -123,7 +123,11 @@ class FastMLP(Contender):
             threads.LEAST_SHARED_STEP = threads.LEAST_SHARED_PASS = 0
         self.X = csr(data) if "values" in data else data["X"]
         self.net = fastmlp.MLP(
-            self.case.sizes, init=tuple(zip(*self.layers, strict=True)), dtype=self.case.dtype
+            self.case.sizes,
+            init=tuple(zip(*self.layers, strict=True)),
+            batch_norm=self.case.norm,
+            dropout=self.case.dropout,
+            dtype=self.case.dtype,
         )
         kind = {"sgd": fastmlp.GradientDescent, "adam": fastmlp.Adam}[self.case.optimizer]
         self.optimizer = kind(self.case.rate)
@@ -169,8 +173,17 @@ class Torch(Contender):
         self.targets = torch.from_numpy(self.y.astype(np.int64))
         modules: list[Any] = []
         for W, _ in self.layers:
-            modules += [torch.nn.Linear(*W.shape[::-1], dtype=self.X.dtype), torch.nn.ReLU()]
-        self.net = torch.nn.Sequential(*modules[:-1])
+            n_out, n_in = W.shape
+            modules.append(torch.nn.Linear(n_in, n_out, dtype=self.X.dtype))
+            if W is not self.layers[-1][0]:
+                if self.case.norm:
+                    modules.append(torch.nn.BatchNorm1d(n_out, dtype=self.X.dtype))
+                modules.append(torch.nn.ReLU())
+                if self.case.dropout:
+                    modules.append(torch.nn.Dropout(self.case.dropout))
+        self.net = torch.nn.Sequential(*modules)
+        self.linear = [one for one in modules if isinstance(one, torch.nn.Linear)]
+        self.norms = [one for one in modules if isinstance(one, torch.nn.BatchNorm1d)]
         kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[self.case.optimizer]
         self.optimizer = kind(self.net.parameters(), lr=self.case.rate, fused=True)
         self.loss, self.label = self.loss_of, self.label_of
@@ -187,7 +200,9 @@ class Torch(Contender):
 
     def reset(self) -> None:
         with self.torch.no_grad():
-            for linear, (W, b) in zip(self.net[::2], self.layers, strict=True):
+            for norm in self.norms:
+                norm.reset_parameters()
+            for linear, (W, b) in zip(self.linear, self.layers, strict=True):
                 linear.weight.copy_(self.torch.from_numpy(W))
                 linear.bias.copy_(self.torch.from_numpy(b))
             for state in self.optimizer.state.values():
