@@ -257,7 +257,8 @@ class MLP:
 
         Nothing is computed for them but the way forward, and no delta below the lowest layer that
         trains.  What frozen first layers make of the examples is computed once a fit, if nothing is
-        dropped there and it takes at most 512 MiB.  A frozen layer's batch norm uses its running statistics.
+        dropped there and it takes at most 512 MiB.  A frozen layer's batch norm uses its running
+        statistics.
 
         Parameters
         ----------

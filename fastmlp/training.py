@@ -18,13 +18,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import checks, optimizers, threads
+from .augment import Distortion
 from .callbacks import Callback, EarlyStopping, Progress
 from .examples import Examples, hold_out
 from .history import History
 from .optimizers import Optimizer
 
 if TYPE_CHECKING:
-    from .kernels.engine import Data
+    from .kernels.engine import Data, Warp
     from .network import MLP
 
 __all__ = ["TrainingDiverged", "fit"]
@@ -78,6 +79,7 @@ def fit(
     ema: float | None = None,
     rate_multipliers: Sequence[float] | None = None,
     l2_multipliers: Sequence[float] | None = None,
+    augment: Distortion | None = None,
     n_threads: int | None = None,
     reset_optimizer: bool = False,
 ) -> History:
@@ -139,6 +141,8 @@ def fit(
         network's predictions use it: see `MLP.use_average`.  A fit without it ends it.
     rate_multipliers, l2_multipliers : sequences of float, optional
         Factors ≥ 0 of the learning rate and of λ, one for each layer of weights.  Default: all 1.
+    augment : fastmlp.augment.Distortion, optional
+        Train on distorted copies of the images, made anew for each batch; X is then dense.
     n_threads : int, optional
         Most threads for this call.  Default: `fastmlp.get_num_threads()`, but one where a step
         is too small to share.  The result is the same bit for bit.
@@ -191,6 +195,7 @@ def fit(
         ema=0.0 if ema is None else checks.number("ema", ema, "(0, 1)"),
         rate_multipliers=_multipliers("rate_multipliers", rate_multipliers, n_layers),
         l2_multipliers=_multipliers("l2_multipliers", l2_multipliers, n_layers),
+        warp=_warp(net, examples, augment),
         cost_below=-inf if cost_below is None else checks.number("cost_below", cost_below),
         max_seconds=inf
         if max_seconds is None
@@ -239,6 +244,7 @@ class _Run:
     ema: float  # 0: none
     rate_multipliers: tuple[float, ...]
     l2_multipliers: tuple[float, ...]
+    warp: Warp | None
     cost_below: float
     max_seconds: float
     n_threads: int | None
@@ -295,6 +301,7 @@ class _Run:
             self.rate_multipliers,
             self.l2_multipliers,
         )
+        engine.set_warp(self.warp)
         if self.ema > 0:
             engine.start_average()
             engine.use_average = True
@@ -344,7 +351,7 @@ class _Run:
         first = min(l for l in range(len(net.sizes) - 1) if l not in net._frozen)
         drawn = any((net.input_dropout, *net.dropout[:first], *net.noise[:first]))
         size = len(self.examples) * net.sizes[first] * net.dtype.itemsize
-        if first == 0 or drawn or size > MOST_FEATURES:
+        if first == 0 or drawn or self.warp is not None or size > MOST_FEATURES:
             return self.examples.data
         n_threads = threads.for_pass(net.sizes[: first + 1], len(self.examples), self.n_threads)
         by_average, engine.use_average = engine.use_average, False
@@ -411,6 +418,17 @@ def evaluate(net: MLP, examples: Examples, n_threads: int | None) -> tuple[float
         return total / weight, None
     hits = net.loss.hits(outputs, examples.y)
     return total / weight, float(np.average(hits, weights=examples.weight))
+
+
+def _warp(net: MLP, examples: Examples, augment: Distortion | None) -> Warp | None:
+    """The distortion of these examples as the engine takes it."""
+    if augment is None:
+        return None
+    if not isinstance(augment, Distortion):
+        raise TypeError(f"augment must be a fastmlp.augment.Distortion, got {augment!r}")
+    if isinstance(examples.X, tuple):
+        raise TypeError("augment distorts dense images; X is a sparse matrix")
+    return augment._warp(net.sizes[0], net.dtype.name)
 
 
 def _multipliers(name: str, given: Sequence[float] | None, n_layers: int) -> tuple[float, ...]:

@@ -132,3 +132,40 @@ cdef class Data:
             values = sample_weight
             self.y.weights = &values[0] if sample_weight.size else NULL
         return 0
+
+
+cdef class Warp:
+    """Limits of random distortions of square images (distortion.pxd)."""
+    cdef distortion d
+    cdef object kept
+
+    def __cinit__(self, Py_ssize_t side, double rotation, double gentle_rotation, gentle,
+                  double shear, double scale, double translation, double alpha, taps):
+        cdef const unsigned char[::1] classes = np.asarray(gentle, np.uint8)
+        cdef const real[::1] weights = np.asarray(taps, DTYPE)
+        self.kept = (classes, weights)
+        self.d.side = side
+        self.d.rotation = <real>rotation
+        self.d.gentle_rotation = <real>gentle_rotation
+        self.d.gentle = &classes[0] if classes.shape[0] else NULL
+        self.d.n_classes = classes.shape[0]
+        self.d.shear = <real>shear
+        self.d.scale = <real>scale
+        self.d.translation = <real>translation
+        self.d.alpha = <real>alpha
+        self.d.radius = weights.shape[0] // 2
+        self.d.taps = &weights[0]
+
+    def images(self, Data data, uint64_t seed, uint64_t epoch, int threads):
+        """All of the data's rows, distorted: row r by draws of seed, epoch and r."""
+        cdef Py_ssize_t size = padded(data.x.n_in) + distortion_scratch(&self.d)
+        cdef Block scratch = Block(threads * size * <Py_ssize_t>sizeof(real))
+        cdef real[:, ::1] into
+        cdef uint64_t key = mixed_key(seed, epoch)
+        result = np.empty((data.x.n_rows, data.x.n_in), DTYPE)
+        into = result
+        if data.x.n_rows:
+            with nogil, parallel(num_threads=threads):
+                distort_rows(&self.d, &data.x, &data.y, key, &into[0, 0], <real*>scratch.data,
+                             omp_get_thread_num(), omp_get_num_threads())
+        return result

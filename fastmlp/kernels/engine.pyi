@@ -30,6 +30,24 @@ class Data:
     ) -> None:
         """With `first` X is the input of that layer, for `train` to begin there."""
 
+class Warp:
+    """Limits of random distortions of square images; angles in radians, lengths in pixels."""
+
+    def __init__(
+        self,
+        side: int,
+        rotation: float,
+        gentle_rotation: float,
+        gentle: Sequence[bool],
+        shear: float,
+        scale: float,
+        translation: float,
+        alpha: float,
+        taps: Sequence[float],
+    ) -> None: ...
+    def images(self, data: Data, seed: int, epoch: int, threads: int) -> Real:
+        """All rows distorted, (m, n_in)."""
+
 class Engine:
     """Memory and compiled loops of one network."""
 
@@ -75,6 +93,9 @@ class Engine:
     def set_average(
         self, layer: int, weight: Real, bias: Real, scale: Real | None = None
     ) -> None: ...
+    def set_warp(self, warp: Warp | None) -> None:
+        """Distort the images of each batch that `train` runs."""
+
     def set_layers(
         self, frozen: Sequence[bool], rates: Sequence[float], l2s: Sequence[float]
     ) -> None:

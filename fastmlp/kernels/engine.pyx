@@ -16,6 +16,7 @@ import numpy as np
 from .activations cimport RELU, activation_kind
 from .batch_norm cimport fold
 from .break_even cimport break_even, trial
+from .distortion cimport distort_rows, distortion, distortion_scratch
 from .epoch cimport job, run_batches
 from .inputs cimport (FLOAT32, FLOAT64, UINT8, count_rows, density, examples, number_size,
                       pack_rows, pack_scratch, packed_number_size, packed_size, targets)
@@ -65,13 +66,14 @@ cdef class Workspace:
 
     def __cinit__(self, Engine engine, Py_ssize_t n_rows, int n_threads, bint backward,
                   Py_ssize_t most_in_row, bint list_input, bint input_delta=False,
-                  bint training=False, int first=0, int end=0):
+                  bint training=False, int first=0, int end=0, Py_ssize_t n_warp=0):
         cdef int t, n_layers = (end if end > 0 else engine.net.n_layers) - first
         cdef const layer* layers = (engine.net.layers if training else engine.plain.layers) + first
         self.w.n_rows = n_rows
         self.w.n_layers = n_layers
         self.w.n_threads = n_threads
         self.w.input_delta = input_delta
+        self.w.n_warp = n_warp
         self.w.levels = <level*>calloc(n_layers + 1, sizeof(level))
         self.w.threads = <scratch*>calloc(n_threads, sizeof(scratch))
         self.w.lists = <skipping*>calloc(2 * n_threads * n_layers, sizeof(skipping))
@@ -113,6 +115,7 @@ cdef class Engine:
     cdef network rest               # its layers from the one on that `train` was given input for
     cdef network plain              # as it predicts: normalization folded into the weights
     cdef optimizer rule
+    cdef Warp warp                  # of images in training, or None
     cdef Block parameters           # with the running statistics behind them
     cdef Block folded, mean, kept, kept_mean, state, sums
     cdef Workspace training
@@ -333,6 +336,9 @@ cdef class Engine:
 
     # ------------------------------------------------------------ what each layer does
 
+    def set_warp(self, Warp warp):
+        self.warp = warp
+
     def set_layers(self, frozen, rates, l2s):
         cdef int l
         for l in range(self.net.n_layers):
@@ -408,14 +414,18 @@ cdef class Engine:
     cdef Workspace training_space(self, Data data, Py_ssize_t batch_size, int threads):
         """The training workspace, kept from call to call while nothing about it changes."""
         cdef bint listed = self.list_input(data)
-        if listed:
+        cdef Py_ssize_t most = data.x.most_in_row, n_warp = 0
+        if self.warp is not None:       # which fills what was empty, and reads whole rows
+            n_warp = distortion_scratch(&self.warp.d)
+            most = data.x.n_in
+        elif listed:
             data.pack(threads)
-        key = (batch_size, listed, data.x.most_in_row, self.skip_zeros, data.first)
+        key = (batch_size, listed, most, self.skip_zeros, data.first, n_warp)
         if (self.training is None or self.training.key != key
                 or self.training.w.n_threads < threads):
             self.training = None
             self.training = Workspace(self, self.chunk_rows(batch_size, True), threads, True,
-                                      data.x.most_in_row, listed, False, True, data.first)
+                                      most, listed, False, True, data.first, 0, n_warp)
             self.training.key = key
         return self.training
 
@@ -426,6 +436,7 @@ cdef class Engine:
         cdef Workspace space = self.training_space(data, size, threads)
         cdef job j
         self.rest = self.net
+        self.rest.distortion = NULL if self.warp is None else &self.warp.d
         if data.first > 0:
             self.rest.first = data.first
             self.rest.layers += data.first

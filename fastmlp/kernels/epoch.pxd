@@ -128,7 +128,7 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
         m = min(chunk, b.n - done)
         g.first = done == 0
         g.last = done + m == b.n
-        gather(net, w, &b, done, m, part)
+        gather(net, w, &b, done, m, &j.threads, part, n_parts)
         forward_pass(net, w, &b, done, m, j.rule != NULL, number, &j.threads, part, n_parts)
         output_deltas(net, w, &b, done, m, part, n_parts)
         barrier(&j.threads, part, n_parts)

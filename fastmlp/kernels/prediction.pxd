@@ -36,7 +36,7 @@ cdef inline void predict_part(prediction* p, int part, int n_parts) noexcept nog
     b.smoothing = 0
     while b.first < last:
         m = b.n = min(w.n_rows, last - b.first)
-        gather(net, w, &b, 0, m, 0)
+        gather(net, w, &b, 0, m, NULL, 0, 1)
         forward_pass(net, w, &b, 0, m, False, 0, NULL, 0, 1)
         if p.costs != NULL:
             output_deltas(net, w, &b, 0, m, 0, 1)

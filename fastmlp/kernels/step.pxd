@@ -10,11 +10,13 @@ from .ahead cimport look_ahead, stretch
 from .batch_norm cimport norm, normalize, normalize_delta
 from .dense cimport (finish_level, forward, gradient_target, hidden_delta, norm_gradient,
                      own_inputs, update_layer, weight_gradient)
+from .distortion cimport distort, distortion
 from .dropout cimport draws, draws_of, drop_dense, drop_list
 from .inputs cimport examples, place_of, read_dense, read_list, targets
 from .losses cimport output_delta
 from .norms cimport gradient_squares, limit_norms, total_of
 from .panels cimport (cut, cut_by_columns, layer, matrix, own_vectors, padded, panel_count)
+from .random cimport mixed_key
 from .rows cimport columns_from_rows, compress_row
 from .team cimport barrier, team
 from .updates cimport for_layer, update_step
@@ -23,6 +25,7 @@ from .workspace cimport (DELTA, FORWARD, GATHERING, GRADIENT, LISTING, OUTPUT, W
                          scratch, skipping, workspace)
 
 cdef enum:
+    DISTORTING = 1 << 20        # its draws' place among those of the levels
     ASKS_A_ROW = 8              # and example, in the products of a step, at least about
     REMEASURE = 16              # a matrix found dense is looked at again after so many batches
 
@@ -35,6 +38,7 @@ cdef struct network:
     uint32_t input_dropped      # of 2³² draws, so many drop an input
     real input_scale            # 1/(1 − p)
     norm normalization
+    const distortion* distortion    # of input images in training, or NULL
     double most_density         # up to which lists of non-zeros cost less than the dense tile
 
 
@@ -54,28 +58,57 @@ cdef inline Py_ssize_t row_of(const batch* b, Py_ssize_t i) noexcept nogil:
     return b.first + i if b.order == NULL else b.order[b.first + i]
 
 
-cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssize_t done, Py_ssize_t m,
-                        int part) noexcept nogil:
+cdef inline void distort_batch(const network* net, workspace* w, const batch* b,
+                               Py_ssize_t done, Py_ssize_t m, team* threads, int part,
+                               int n_parts) noexcept nogil:
+    """The rows of the chunk as distorted images, inputs dropped: this thread's, then all."""
+    cdef draws d = draws_of(b.key, 0, done)
+    cdef Py_ssize_t r, k, row, label
+    cdef real* target
+    cdef scratch* own = &w.threads[part]
+    cdef uint64_t key = draws_of(b.key, DISTORTING, 0).key
+    for r in range(m * part // n_parts, m * (part + 1) // n_parts):
+        row = row_of(b, done + r)
+        target = w.images.values + r * w.images.stride
+        read_dense(b.x, row, own.row)
+        label = b.y.labels[row] if b.y.labels != NULL else -1
+        distort(net.distortion, mixed_key(key, done + r), label, own.row, target, own.warp)
+        for k in range(b.x.n_in, padded(b.x.n_in)):
+            target[k] = 0
+        if net.input_dropped != 0:
+            drop_dense(net.input_dropped, net.input_scale, &d, r, target, b.x.n_in)
+    barrier(threads, part, n_parts)
+
+
+cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssize_t done,
+                        Py_ssize_t m, team* threads, int part, int n_parts) noexcept nogil:
     """a(1), the rows of the chunk, as lists or written out: every thread for itself."""
     cdef Py_ssize_t r, n, n_found = 0
     cdef scratch* own = &w.threads[part]
     cdef skipping* s = &own.zeros[0]
     cdef level* v = &own.input
     cdef stretch* end = own.stretches
-    cdef bint dropping = b.training and net.input_dropped != 0
+    cdef bint distorting = b.training and net.distortion != NULL
+    cdef bint dropping = b.training and net.input_dropped != 0 and not distorting
     cdef draws d = draws_of(b.key, 0, done)
     cdef entry* e
     cdef real* row
+    if distorting:
+        distort_batch(net, w, b, done, m, threads, part, n_parts)
     for r in range(m):
+        row = v.a.values + r * v.a.stride
         if s.used:
             e = s.rows.entries + r * s.rows.room
-            n = read_list(b.x, row_of(b, done + r), own.row, e)
+            if distorting:
+                n = compress_row(w.images.values + r * w.images.stride, v.n, e)
+            else:
+                n = read_list(b.x, row_of(b, done + r), own.row, e)
             if dropping:
                 n = drop_list(net.input_dropped, net.input_scale, &d, r, e)
             n_found += n
         else:
-            row = v.a.values + r * v.a.stride
-            read_dense(b.x, row_of(b, done + r), row)
+            if not distorting:
+                read_dense(b.x, row_of(b, done + r), row)
             if dropping:
                 drop_dense(net.input_dropped, net.input_scale, &d, r, row, v.n)
     if s.used:

@@ -45,6 +45,7 @@ cdef struct scratch:            # of one thread
     real* packed                # a block of Wᵀ
     real* block                 # a block of δ or of a gradient, before it is finished
     real* row                   # one example
+    real* warp                  # what distorting an image takes
     const entry** cursors       # into lists
     stretch* stretches          # rows of the next batch, and
     ahead next                  # how far they are asked for
@@ -57,10 +58,12 @@ cdef struct workspace:
     Py_ssize_t n_rows           # capacity
     int n_layers, n_threads
     bint input_delta            # δ of the input is wanted too
+    Py_ssize_t n_warp           # numbers for distorting an image; 0: images stay as they are
     level* levels
     scratch* threads
     skipping* lists             # every thread's, one behind the other
     real* zeros                 # a row of two panels
+    matrix images               # the distorted input, made by all threads together; or none
     real* squares               # of each column of each level: see norms.pxd
     double* costs               # of each example
     double* laps                # seconds of thread 0 by phase and layer: see `lap`
@@ -106,8 +109,11 @@ cdef inline void lay_thread(workspace* w, scratch* own, Py_ssize_t* used, Py_ssi
     own.packed = <real*>take(base, used, 2 * LIST_BLOCK_BYTES + WIDTH * 2 * panel_columns() * size)
     own.block = <real*>take(base, used, rows * 2 * panel_columns() * size)
     own.row = <real*>take(base, used, widest * size)
+    own.warp = <real*>take(base, used, w.n_warp * size)
     own.input = w.levels[0]
-    if not own.zeros[0].used:   # an input read as lists is never written out
+    if w.n_warp > 0:
+        own.input.a = w.images
+    elif not own.zeros[0].used:     # an input read as lists is never written out
         own.input.a.values = <real*>take(base, used, w.n_rows * own.input.a.stride * size)
     own.cursors = <const entry**>take(base, used, rows * <Py_ssize_t>sizeof(entry*))
     own.stretches = <stretch*>take(base, used, 2 * rows * <Py_ssize_t>sizeof(stretch))
@@ -153,6 +159,9 @@ cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t mos
             v.scale = <real*>take(base, &used, padded(n) * size)
         n_squares += padded(n)
     w.zeros = <real*>take(base, &used, 2 * panel_columns() * size)
+    w.images.stride = row_stride(layers[0].n_in)
+    if w.n_warp > 0:
+        w.images.values = <real*>take(base, &used, w.n_rows * w.images.stride * size)
     w.squares = <real*>take(base, &used, n_squares * size)
     w.costs = <double*>take(base, &used, w.n_rows * <Py_ssize_t>sizeof(double))
     w.laps = <double*>take(base, &used, N_PHASES * w.n_layers * <Py_ssize_t>sizeof(double))
