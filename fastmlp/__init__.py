@@ -34,6 +34,7 @@ __all__ = [
     "History",
     "RMSprop",
     "TrainingDiverged",
+    "ablation",
     "activations",
     "callbacks",
     "datasets",
@@ -49,7 +50,7 @@ __all__ = [
     "steps",
 ]
 
-LAZY = ("datasets", "reference", "steps")  # loaded where they are first used
+LAZY = ("ablation", "datasets", "reference", "steps")  # loaded where they are first used
 
 
 def __getattr__(name: str) -> Any:

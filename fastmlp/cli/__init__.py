@@ -13,9 +13,15 @@ from typing import NoReturn
 
 import fastmlp
 
-from . import info, predict, report, train
+from . import ablate, info, predict, report, train
 
-COMMANDS = {"report": report, "train": train, "predict": predict, "info": info}
+COMMANDS = {
+    "report": report,
+    "train": train,
+    "predict": predict,
+    "ablate": ablate,
+    "info": info,
+}
 
 
 class Parser(argparse.ArgumentParser):

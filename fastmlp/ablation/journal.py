@@ -1,0 +1,157 @@
+"""The file of finished runs: a JSON line for each, safe against a kill at any moment.
+
+A run is on disk before it counts as done.  What a kill can leave is half a last line: it has no
+newline, and is cut off when the file is opened again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+__all__ = ["Journal", "Run"]
+
+Key = tuple[str, str, int]  # data, settings and seed
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes
+    ----------
+    data : dict
+        What it was trained and tested on: name, numbers of images, checksum.
+    settings : dict
+        Its whole configuration (`Settings.plain`).
+    seed : int
+    accuracy : float or None
+        On the test images, 0 to 1; None if training diverged.
+    held_out_accuracy : float or None
+        On the images held out, if there are any.
+    cost : float or None
+        J over the last epoch of training.
+    epochs : int
+        Epochs that it was trained; if it diverged, whole ones before that.
+    began, seconds : float
+        Time of day at its beginning (Unix time), and how long training took.
+    diverged : str or None
+        What `TrainingDiverged` said.
+    """
+
+    data: dict[str, Any]
+    settings: dict[str, Any]
+    seed: int
+    accuracy: float | None
+    held_out_accuracy: float | None
+    cost: float | None
+    epochs: int
+    began: float
+    seconds: float
+    diverged: str | None
+
+    @property
+    def key(self) -> Key:
+        """What tells this run from others."""
+        return identity(self.data, self.settings, self.seed)
+
+
+def identity(data: dict[str, Any], settings: dict[str, Any], seed: int) -> Key:
+    """What tells a run from others: a study that was edited keeps those that are still in it."""
+    return json.dumps(data, sort_keys=True), json.dumps(settings, sort_keys=True), seed
+
+
+class Journal:
+    """The finished runs in a file, which this process alone writes to.
+
+    Parameters
+    ----------
+    path : path-like
+        Made if it is not there.
+
+    Attributes
+    ----------
+    runs : dict
+        Finished runs by their `key`.
+
+    Raises
+    ------
+    ValueError
+        If a line is not a run, or another process has the file open.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._failed = False
+        self._file = path.open("a+b", buffering=0)
+        try:
+            self._reserve()
+            self.runs = {run.key: run for run in self._read()}
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def add(self, run: Run) -> None:
+        """Write a run to the disk; any thread may."""
+        line = json.dumps(asdict(run), allow_nan=False).encode() + b"\n"
+        with self._lock:
+            if self._failed:
+                raise OSError(f"{self.path}: an earlier line could not be written")
+            try:
+                # A line that went half into a full disk must stay the last one.
+                self._failed = self._file.write(line) != len(line)
+                os.fsync(self._file.fileno())
+            except OSError:
+                self._failed = True
+                raise
+            if self._failed:
+                raise OSError(f"{self.path}: no room for another line")
+            self.runs[run.key] = run
+
+    def _reserve(self) -> None:
+        """Lock the file as long as the process lives; the system lets go of it after a kill."""
+        if sys.platform == "win32":  # which has no such lock
+            return
+        import fcntl
+
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"{self.path}: another process is writing to it") from None
+
+    def _read(self) -> list[Run]:
+        self._file.seek(0)
+        content = self._file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            self._file.truncate(whole)
+        found = []
+        for number, line in enumerate(content[:whole].splitlines(), start=1):
+            try:
+                entry = json.loads(line)
+                found.append(Run(**{field.name: entry[field.name] for field in fields(Run)}))
+                found[-1].key  # noqa: B018 (its parts are what they should be)
+            except (ValueError, KeyError, TypeError):
+                raise ValueError(
+                    f"{self.path}, line {number}: not a run of an ablation study; remove the line, "
+                    f"or choose another folder"
+                ) from None
+        return found

@@ -1,0 +1,85 @@
+"""The picture of a study: how much each variant differs from the base, seed by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from .summary import Results, Row
+
+__all__ = ["draw"]
+
+COLORS = ("#1f77b4", "#d95f02")  # factors take turns, so that their rows hang together
+
+
+def draw(results: Results, path: Path) -> None:
+    """Draw a line for each variant: a dot for each seed, and the mean with its interval."""
+    base, *rows = results.rows
+    low, high = limits(rows)
+    figure = Figure(figsize=(8, 1.2 + 0.28 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    axes.axvline(0, color="#888888", linewidth=1)
+    factors = list(dict.fromkeys(row.variant.factor for row in rows))
+    for place, row in enumerate(rows):
+        color = COLORS[factors.index(row.variant.factor) % len(COLORS)]
+        note: dict[str, Any] = {"color": color, "va": "center", "fontsize": 8}
+        if row.difference is None:
+            axes.annotate(" diverged", (0, place), **note)
+            continue
+        difference = 100 * row.difference
+        if difference < low:
+            axes.annotate(f" ← {difference:.1f}", (low, place), **note)
+            continue
+        if difference > high:
+            axes.annotate(f"{difference:.1f} → ", (high, place), ha="right", **note)
+            continue
+        axes.plot(
+            [100 * one for one in row.differences],
+            [place] * len(row.differences),
+            linestyle="",
+            marker="o",
+            markersize=4,
+            alpha=0.35,
+            color=color,
+        )
+        axes.errorbar(
+            difference,
+            place,
+            xerr=None if row.margin is None else 100 * row.margin,
+            marker="|",
+            markersize=10,
+            capsize=3,
+            color=color,
+        )
+    axes.set_yticks(range(len(rows)), [str(row.variant) for row in rows], fontsize=8)
+    axes.set_xlim(low, high)
+    axes.set_ylim(len(rows) - 0.4, -0.6)  # as in the table, from top to bottom
+    axes.grid(axis="x", alpha=0.3)
+    of_base = "" if base.mean is None else f" of {100 * base.mean:.2f}%"
+    axes.set_xlabel(
+        f"test accuracy minus the base's{of_base},\npercentage points, with 95% interval",
+        fontsize=9,
+    )
+    axes.set_title(results.study.title, fontsize=10)
+    figure.savefig(path, dpi=120)
+
+
+def limits(rows: Sequence[Row]) -> tuple[float, float]:
+    """Return the axis' ends: around everything but means far beyond the others'.
+
+    One variant that does not learn at all would press the rest into a line.
+    """
+    sizes = [abs(100 * row.difference) for row in rows if row.difference is not None]
+    most = 10 * median(sizes) if sizes else 0.0
+    ends = [0.0]
+    for row in rows:
+        if row.difference is not None and abs(100 * row.difference) <= most:
+            margin = row.margin or 0.0
+            ends += [100 * (row.difference - margin), 100 * (row.difference + margin)]
+            ends += [100 * one for one in row.differences]
+    space = 0.05 * (max(ends) - min(ends)) or 1.0
+    return min(ends) - space, max(ends) + space

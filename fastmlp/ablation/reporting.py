@@ -1,0 +1,103 @@
+"""A finished study as files: runs.csv, table.md and, if matplotlib is there, accuracy.png."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+from .settings import label
+from .summary import Results, Row
+
+__all__ = ["markdown", "write"]
+
+PICTURE = "accuracy.png"
+COLUMNS = (
+    "factor", "value", "seed", "accuracy", "held_out_accuracy", "cost", "epochs", "seconds",
+    "diverged",
+)
+MINUS = "−"
+
+
+def write(results: Results, folder: Path) -> Results:
+    """Write all files, over those of an earlier call; return the results with their picture."""
+    with (folder / "runs.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(COLUMNS)
+        for row in results.rows:
+            for run in row.runs:
+                figures = (getattr(run, name) for name in COLUMNS[2:])
+                rows.writerow([row.variant.factor, row.variant.value, *figures])
+    if find_spec("matplotlib") is not None:
+        from .picture import draw
+
+        results = replace(results, picture=folder / PICTURE)
+        draw(results, folder / PICTURE)
+    (folder / "table.md").write_text(markdown(results), encoding="utf-8")
+    return results
+
+
+def markdown(results: Results) -> str:
+    """Return the table with all that it takes to read it."""
+    study, data = results.study, results.data
+    base = ", ".join(f"{key} {label(value)}" for key, value in study.base.items())
+    held_out = f", the {data['held_out']:,} before them held out" if data["held_out"] else ""
+    lines = [
+        f"# {study.title}",
+        "",
+        f"Base: {base}.",
+        "",
+        f"{data['name']}: trained on {data['train']:,} images{held_out}, tested on "
+        f"{data['test']:,}. Seeds: {', '.join(map(str, study.seeds))}.",
+        "",
+        "| factor | value | test accuracy, % | difference from base | cost | seconds |",
+        "|---|---|---|---|---|---|",
+        *[_line(row) for row in results.rows],
+        "",
+        "Accuracy: mean ± standard deviation over the seeds. Difference: mean of d_i, the seeds' "
+        "differences in percentage points, and in brackets d̄ ± t s/√n, its 95% confidence "
+        "interval: s is the standard deviation of the n differences, t the 0.975 quantile of "
+        "Student's distribution with n − 1 degrees of freedom. Each interval is for its row "
+        "alone: of twenty that are pure chance one misses zero. Cost: of the last epoch of "
+        "training, penalty included. Seconds: of training, on one thread.",
+        "",
+        f"{results.n_runs} runs by `fastmlp ablate {study.name}`: {results.seconds:,.0f} seconds "
+        f"of training on one thread, side by side in {results.elapsed:,.0f} seconds.",
+    ]
+    if results.picture is not None:
+        lines += ["", f"![Each variant's difference from the base]({results.picture.name})"]
+    return "\n".join(lines) + "\n"
+
+
+def _line(row: Row) -> str:
+    cells = (
+        row.variant.factor,
+        row.variant.value,
+        _accuracy(row),
+        _difference(row),
+        "" if row.cost is None else f"{row.cost:.4g}",
+        "" if row.seconds is None else f"{row.seconds:.1f}",
+    )
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _accuracy(row: Row) -> str:
+    if row.mean is None:
+        return "diverged"
+    spread = "" if row.deviation is None else f" ± {100 * row.deviation:.2f}"
+    lost = f" ({row.diverged} of {len(row.runs)} diverged)" if row.diverged else ""
+    return f"{100 * row.mean:.2f}{spread}{lost}"
+
+
+def _difference(row: Row) -> str:
+    if row.difference is None:
+        return ""
+    if row.margin is None:
+        return _signed(row.difference)
+    low, high = row.difference - row.margin, row.difference + row.margin
+    return f"{_signed(row.difference)} [{_signed(low)}, {_signed(high)}]"
+
+
+def _signed(value: float) -> str:
+    return f"{100 * value:+.2f}".replace("-", MINUS)

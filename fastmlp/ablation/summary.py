@@ -1,0 +1,188 @@
+"""What the runs of a study come to: means, differences from the base, and their intervals.
+
+With the same seed two variants begin with the same first weights, where their shapes agree, and
+see the images in the same order, so they are compared seed by seed.  Of n seeds with differences
+d_i = accuracy_i − accuracy_i of the base, mean d̄ and standard deviation s (n − 1 below), the
+difference is in
+
+    d̄ ± t s / √n,        P(|T| ≤ t) = 0.95 for Student's T with n − 1 degrees of freedom,
+
+95 times in 100 (Student 1908).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from .journal import Key, Run, identity
+from .study import Study, Variant
+
+__all__ = ["Results", "Row", "student_t", "summarize"]
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Row:
+    """A variant's figures over the seeds.
+
+    Attributes
+    ----------
+    variant : Variant
+    runs : tuple of Run
+        One for each seed, in their order.
+    mean, deviation : float or None
+        Of the test accuracy over the runs that did not diverge; None where there are too few.
+    differences : tuple of float
+        Accuracy minus the base's, for each seed with which neither diverged.
+    difference, margin : float or None
+        Mean of the differences, and half of their interval; None where there are too few, and for
+        the base.
+    cost, seconds : float or None
+        Means of the last epoch's cost and of the time of training, over the runs that did not
+        diverge.
+    """
+
+    variant: Variant
+    runs: tuple[Run, ...]
+    mean: float | None
+    deviation: float | None
+    differences: tuple[float, ...]
+    difference: float | None
+    margin: float | None
+    cost: float | None
+    seconds: float | None
+
+    @property
+    def diverged(self) -> int:
+        """The number of runs that diverged."""
+        return sum(run.accuracy is None for run in self.runs)
+
+
+@dataclass(frozen=True)
+class Results:
+    """A finished study.
+
+    Attributes
+    ----------
+    study : Study
+    data : dict
+        What it was trained and tested on: name, numbers of images, checksum.
+    rows : tuple of Row
+        One for each variant, the base first.
+    n_runs : int
+        Different runs behind the rows.
+    seconds : float
+        Their times of training together.
+    elapsed : float
+        Time in which at least one of them was under way, whatever stopped the study between.
+    picture : Path or None
+        Where it is drawn; None without matplotlib.
+    """
+
+    study: Study
+    data: dict[str, Any]
+    rows: tuple[Row, ...]
+    n_runs: int
+    seconds: float
+    elapsed: float
+    picture: Path | None = None
+
+
+def summarize(study: Study, data: dict[str, Any], runs: Mapping[Key, Run]) -> Results:
+    """Return the figures of a study all of whose runs are there."""
+    by_variant = [
+        tuple(runs[identity(data, variant.settings.plain, seed)] for seed in study.seeds)
+        for variant in study.variants
+    ]
+    used = {run.key: run for row in by_variant for run in row}
+    return Results(
+        study,
+        data,
+        tuple(
+            summarize_row(variant, row, by_variant[0])
+            for variant, row in zip(study.variants, by_variant, strict=True)
+        ),
+        len(used),
+        sum(run.seconds for run in used.values()),
+        covered((run.began, run.began + run.seconds) for run in used.values()),
+    )
+
+
+def summarize_row(variant: Variant, runs: tuple[Run, ...], base: tuple[Run, ...]) -> Row:
+    """Return the figures of one variant."""
+    done = [run for run in runs if run.accuracy is not None]
+    accuracies = [run.accuracy for run in done if run.accuracy is not None]
+    differences = () if runs is base else tuple(
+        run.accuracy - other.accuracy
+        for run, other in zip(runs, base, strict=True)
+        if run.accuracy is not None and other.accuracy is not None
+    )
+    n = len(differences)
+    return Row(
+        variant=variant,
+        runs=runs,
+        mean=_mean(accuracies),
+        deviation=stdev(accuracies) if len(accuracies) > 1 else None,
+        differences=differences,
+        difference=_mean(differences),
+        margin=student_t(CONFIDENCE, n - 1) * stdev(differences) / math.sqrt(n) if n > 1 else None,
+        cost=_mean([run.cost for run in done if run.cost is not None]),
+        seconds=_mean([run.seconds for run in done]),
+    )
+
+
+def student_t(confidence: float, freedom: int) -> float:
+    """Return t with P(|T| ≤ t) = confidence for Student's distribution.
+
+    With θ = arctan(t / √ν) the probability is a finite sum for each whole ν (Abramowitz and Stegun
+    1964, 26.7.3 and 26.7.4); it grows with θ, so halving intervals finds θ to rounding.
+
+    Parameters
+    ----------
+    confidence : float
+        In (0, 1).
+    freedom : int
+        ν ≥ 1, the degrees of freedom.
+    """
+    low, high = 0.0, math.pi / 2
+    while low < (middle := (low + high) / 2) < high:
+        if _within(middle, freedom) < confidence:
+            low = middle
+        else:
+            high = middle
+    return math.sqrt(freedom) * math.tan(high)
+
+
+def _within(theta: float, freedom: int) -> float:
+    """P(|T| ≤ √ν tan θ).
+
+    ν odd:   2/π (θ + sin θ (cos θ + 2/3 cos³θ + … + (2·4 … (ν−3))/(3·5 … (ν−2)) cos^(ν−2) θ))
+    ν even:  sin θ (1 + 1/2 cos²θ + … + (1·3 … (ν−3))/(2·4 … (ν−2)) cos^(ν−2) θ)
+    """
+    odd = freedom % 2
+    total, term = 0.0, math.cos(theta) if odd else 1.0
+    for k in range(1 + odd, freedom, 2):
+        total += term
+        term *= k / (k + 1) * math.cos(theta) ** 2
+    if odd:
+        return 2 / math.pi * (theta + math.sin(theta) * total)
+    return math.sin(theta) * total
+
+
+def covered(intervals: Iterable[tuple[float, float]]) -> float:
+    """Return the length of the union of intervals."""
+    total, reached = 0.0, -math.inf
+    for begin, end in sorted(intervals):
+        total += max(0.0, end - max(begin, reached))
+        reached = max(reached, end)
+    return total
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return fmean(values) if values else None

@@ -1,0 +1,144 @@
+"""Studies: variants from factors, and mistakes found before anything runs."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import fastmlp
+from fastmlp.ablation import study as module
+from fastmlp.ablation.study import parse, read
+
+Given = dict[str, Any]
+REPORT = Path(__file__).parents[2] / "docs" / "studies" / "report.toml"
+
+
+def names(given: Given) -> list[str]:
+    return [str(variant) for variant in parse(given).variants]
+
+
+def test_one_factor_is_switched_at_a_time(given: Given) -> None:
+    assert names(given) == ["base", "activation: sigmoid", "activation: tanh", "depth: two layers"]
+    base, sigmoid, _, deep = (variant.settings for variant in parse(given).variants)
+    assert (sigmoid.activation[0].name, sigmoid.hidden, sigmoid.epochs) == ("sigmoid", (8,), 2)
+    assert (deep.activation[0].name, deep.hidden, deep.epochs) == ("relu", (8, 8), 3)
+    assert (base.activation[0].name, base.hidden, base.epochs) == ("relu", (8,), 2)
+
+
+def test_a_factorial_study_has_every_combination(given: Given) -> None:
+    given["study"]["factorial"] = True
+    assert names(given) == [
+        "base",
+        "depth: two layers",
+        "activation: sigmoid",
+        "activation + depth: sigmoid + two layers",
+        "activation: tanh",
+        "activation + depth: tanh + two layers",
+    ]
+    both = parse(given).variants[3].settings
+    assert (both.activation[0].name, both.hidden) == ("sigmoid", (8, 8))
+
+
+@pytest.mark.parametrize(("seeds", "expected"), [(2, (0, 1)), ([7, 3], (7, 3))])
+def test_seeds_are_a_number_or_a_list(given: Given, seeds: object, expected: object) -> None:
+    given["study"]["seeds"] = seeds
+    assert parse(given).seeds == expected
+
+
+def test_a_study_may_leave_out_what_has_a_default() -> None:
+    study = parse({"base": {"hidden": [8]}, "factors": {"dropout": [0.5]}}, "short.toml")
+    assert (study.title, study.data, study.held_out) == ("short.toml", "mnist", 0)
+    assert study.seeds == (0, 1, 2, 3, 4)
+
+
+@pytest.mark.parametrize(("path", "value", "message"), [
+    ("bsae", {}, "unknown key 'bsae'; did you mean 'base'?"),
+    ("base", {}, "a study needs a table [base]"),
+    ("base", 3, "base must be a table, [base], got 3"),
+    ("factors", {}, "a study needs a table [factors]"),
+    ("study", 3, "study must be a table, [study], got 3"),
+    ("study.sedes", 3, "study: unknown key 'sedes'; did you mean 'seeds'?"),
+    ("study.title", 3, "study: title must be a text, got 3"),
+    ("study.data", "mnits", "study: unknown data 'mnits'; did you mean 'mnist'?"),
+    ("study.held_out", -1, "study: held_out must be at least 0, got -1"),
+    ("study.seeds", 0, "study: seeds must be at least 1, got 0"),
+    ("study.seeds", [1, 1], "study: seeds must be a number, or different seeds in a list"),
+    ("study.seeds", [-1], "study: seeds[0] must be at least 0, got -1"),
+    ("study.factorial", "no", "study: factorial must be True or False, got 'no'"),
+    ("base.hiden", [8], "base: unknown key 'hiden'; did you mean 'hidden'?"),
+    ("base.hidden", [0], "base: hidden[0] must be at least 1, got 0"),
+    ("base.activation", "rleu", "base: unknown activation 'rleu'; did you mean 'relu'?"),
+    ("factors.droput", [0.5], "factors: unknown key 'droput'; did you mean 'dropout'?"),
+    ("factors.dropout", 0.5, "factors.dropout must be a list of values to try, got 0.5"),
+    ("factors.dropout", [], "factors.dropout is empty"),
+    ("factors.dropout", [0.5, 0.5], "factors.dropout has 0.5 twice"),
+    ("factors.dropout", [0.5, 1.5], "factors.dropout, 1.5: dropout must be in [0, 1), got 1.5"),
+    ("factors.hidden", [[8], ["abc"]], "factors.hidden, abc: hidden[0] must be a whole number"),
+    ("factors.optimizer", {"name": "adam"}, "factors.optimizer: 'name' must be a table of keys"),
+    ("factors.depth", {"x": {"hiden": [3]}}, "factors.depth, x: unknown key 'hiden'; did you"),
+    ("factors.depth", {"x": {"dropout": [0.1, 0.1]}}, "factors.depth, x: dropout has 2 entries"),
+])
+def test_a_mistake_is_named_with_its_place(
+    given: Given, path: str, value: object, message: str
+) -> None:
+    table, _, key = path.rpartition(".")
+    (given[table] if table else given)[key] = value
+    with pytest.raises(ValueError) as caught:
+        parse(given)
+    assert message in str(caught.value)
+
+
+def test_two_factors_of_a_factorial_study_set_different_keys(given: Given) -> None:
+    given["study"]["factorial"] = True
+    given["factors"]["epochs"] = [5]
+    with pytest.raises(ValueError, match="depth and epochs both set epochs"):
+        parse(given)
+
+
+def test_a_factorial_study_without_end_is_refused(given: Given) -> None:
+    given["study"]["factorial"] = True
+    given["factors"] = {
+        "dropout": [i / 100 for i in range(1, 100)],
+        "batch_size": list(range(1, 120)),
+    }
+    with pytest.raises(ValueError, match="makes 12,000 variants; at most 10,000"):
+        parse(given)
+
+
+def test_a_file_is_named_in_what_is_wrong_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    path.write_text("[base]\nhidden = [8, 0]\n[factors]\ndropout = [0.5]\n")
+    with pytest.raises(ValueError, match=r"study\.toml: base: hidden\[1\] must be at least 1"):
+        read(path)
+    path.write_text("[base\n")
+    with pytest.raises(ValueError, match=r"study\.toml: not TOML: .*line 1"):
+        read(path)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match=r"study\.toml: not TOML"):
+        read(path)
+
+
+def test_the_docstring_s_example_is_a_study(tmp_path: Path) -> None:
+    example = textwrap.dedent("\n".join(re.findall(r"^    .*|^$", module.__doc__, re.MULTILINE)))
+    path = tmp_path / "widths.toml"
+    path.write_text(example)
+    assert len(read(path).variants) == 5
+
+
+def test_the_report_s_study_is_of_the_report_s_network() -> None:
+    study = read(REPORT)
+    assert (study.data, study.held_out, len(study.seeds)) == ("mnist", 5000, 5)
+    base = study.variants[0].settings
+    assert base.hidden == (256, 256)
+    assert base.init == fastmlp.initializers.Normal(1.0)
+    assert base.optimizer == fastmlp.Adam(0.001)
+    assert (base.epochs, base.batch_size, base.l2) == (15, 100, 0.0)
+    factors = {variant.factor for variant in study.variants}
+    assert factors >= {
+        "activation", "init", "optimizer", "batch_norm", "dropout", "l2", "batch_size", "depth",
+        "width", "lifted",
+    }
