@@ -45,12 +45,13 @@ __all__ = [
     "optimizers",
     "reference",
     "schedules",
+    "search",
     "set_num_threads",
     "show_config",
     "steps",
 ]
 
-LAZY = ("ablation", "datasets", "reference", "steps")  # loaded where they are first used
+LAZY = ("ablation", "datasets", "reference", "search", "steps")  # loaded where they are first used
 
 
 def __getattr__(name: str) -> Any:

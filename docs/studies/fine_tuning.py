@@ -9,7 +9,8 @@ examples of each of 5 to 9, five ways of training are compared:
     all layers     `with_head`, one learning rate
     head, then all `with_head`, half of the steps frozen, half as "all layers"
 
-All with the same examples, about a thousand steps, batches and schedule; tested on the 4,861 test images of 5 to 9.
+All with the same examples, about a thousand steps, batches and schedule; tested on the 4,861 test
+images of 5 to 9.
 
     python docs/studies/fine_tuning.py
 
@@ -124,7 +125,7 @@ def table(results: Results, known: list[float], seconds: float) -> str:
     lines = [
         "# Fine tuning: from the digits 0–4 to 5–9",
         "",
-        f"784-256-256-5, ReLU, dropout 0.2; trained on the {30_596:,} images of 0 to 4 (10 epochs, "
+        f"784-256-256-5, ReLU, dropout 0.2; trained on the 30,596 images of 0 to 4 (10 epochs, "
         f"test accuracy {np.mean(known):.4f}), then on a few of 5 to 9: {STEPS} steps of batches "
         f"of {BATCH}, AdamW, one-cycle to 0.003. Test accuracy on 5 to 9, mean ± standard deviation "
         f"of {len(SEEDS)} seeds (other weights and other examples).",

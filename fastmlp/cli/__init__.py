@@ -13,13 +13,14 @@ from typing import NoReturn
 
 import fastmlp
 
-from . import ablate, info, predict, report, train
+from . import ablate, info, predict, report, search, train
 
 COMMANDS = {
     "report": report,
     "train": train,
     "predict": predict,
     "ablate": ablate,
+    "search": search,
     "info": info,
 }
 

@@ -1,0 +1,211 @@
+"""Search for the hyperparameters that suit a table, and train a model with the best.
+
+The table is as for fastmlp train, and its columns are scaled as there. Trials are networks with
+different settings, proposed by Bayesian optimization; each is measured on rows kept aside, after
+its best epoch. Trials that do worse than most are given up early.
+
+With --storage the study is kept in a file. Stopped, even by a kill, the same command goes on, and
+several processes with the same command share the work. A file that ends in .db is a SQLite
+database, any other a journal of Optuna.
+
+--space takes a TOML file of the settings that trials may have: a value, a list to choose from, or a
+range. Without it, these:
+
+    depth = { low = 1, high = 3 }           # hidden layers
+    width = { low = 32, high = 512, log = true }
+    activation = ["relu", "leaky_relu", "elu", "tanh"]
+    learning_rate = { low = 1e-4, high = 3e-2, log = true }
+    l2 = { low = 1e-7, high = 1e-3, log = true }
+    dropout = { low = 0.0, high = 0.6 }
+    batch_size = { low = 32, high = 256, log = true }
+
+In place of depth and width hidden = [[64], [256, 256]] chooses from whole networks. Other keys:
+taper (how many times as wide a layer is as the one before), init, batch_norm, input_dropout, noise,
+optimizer, schedule (constant, cosine, one_cycle), momentum, weight_decay, label_smoothing,
+max_norm, clip_norm, ema.
+"""
+
+import argparse
+import math
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+import fastmlp
+from fastmlp import MLP
+from fastmlp.search.space import SPACE, read
+from fastmlp.search.studies import SAMPLERS, describe
+
+from .options import add_training_options, positive, set_threads, writable
+from .scaling import Scaling, fold
+from .tables import open_table
+from .train import fraction, input_columns, read_examples, score, split
+
+EXAMPLES = """\
+  fastmlp search iris.csv --label species --trials 30
+  fastmlp search houses.csv --label price --task regression --trials 100 --jobs 2 \\
+      --storage houses.journal --save houses-model.npz
+  fastmlp search iris.csv --label species --space space.toml --sampler gp --seconds 60
+"""
+
+
+def seconds(text: str) -> float:
+    """Parse a number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if 0 < value < math.inf:
+        return value
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    add = parser.add_argument
+    add("table", type=Path, metavar="TABLE", help=".csv, .tsv or .npz file")
+    add("--label", required=True, metavar="COLUMN", help="the column to predict (required)")
+    add(
+        "--task",
+        choices=("classification", "regression"),
+        default="classification",
+        help="predict a class (integers or text in the label column) or a number "
+        "(default: classification)",
+    )
+    add(
+        "--drop",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="a column to leave out; give it again for another",
+    )
+    add(
+        "--save",
+        type=writable,
+        metavar="FILE",
+        help="train with the best settings on all rows and write the model to FILE",
+    )
+
+    search = parser.add_argument_group("search")
+    add = search.add_argument
+    add(
+        "--trials",
+        type=positive,
+        default=50,
+        metavar="N",
+        help="finished trials that there are to be in the end (default: 50)",
+    )
+    add(
+        "--epochs",
+        type=positive,
+        default=20,
+        metavar="N",
+        help="passes over the rows in each trial (default: 20)",
+    )
+    add("--space", type=Path, metavar="FILE", help="TOML file of the settings to try")
+    add(
+        "--sampler",
+        choices=SAMPLERS,
+        default="tpe",
+        help="who proposes trials: Optuna's tree-structured Parzen estimator, a Gaussian process "
+        "or chance (default: tpe)",
+    )
+    add("--no-pruning", action="store_true", help="train every trial to its end")
+    add(
+        "--validation",
+        type=fraction,
+        default=0.2,
+        metavar="X",
+        help="fraction of the rows kept aside to measure trials by (default: 0.2)",
+    )
+    add("--storage", type=writable, metavar="FILE", help="keep the study in FILE, or go on there")
+    add(
+        "--jobs",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="trials side by side, each on one thread; with more than 1 the result depends on "
+        "chance (default: 1)",
+    )
+    add("--seconds", type=seconds, metavar="X", help="begin no trial after so many seconds")
+    add(
+        "--trial-seconds",
+        type=seconds,
+        metavar="X",
+        help="stop the training of a trial after so many seconds",
+    )
+    add_training_options(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Carry out the command."""
+    set_threads(args)
+    for name in ("save", "storage"):
+        path = getattr(args, name)
+        if path is not None and path.exists() and path.samefile(args.table):
+            raise ValueError(f"--{name} {path} would overwrite the table")
+    if args.validation == 0:
+        raise ValueError("--validation must be above 0: trials are measured by these rows")
+    space = SPACE if args.space is None else read(args.space)
+    table = open_table(args.table)
+    columns = input_columns(table, args)
+    X, y, classes = read_examples(table, columns, args)
+    training, validation = split(len(X), args.validation, args.seed)
+
+    inputs = Scaling.of(X[training])
+    outputs = None if classes else Scaling.of(y[training, np.newaxis])
+    if outputs and np.isinf(outputs.deviation).any():
+        value = f"{y[training[0]]:g}"
+        raise ValueError(f"{table.path}: column {args.label!r} is {value} in all training rows")
+    scaled_X = inputs.apply(X)
+    scaled_y = outputs.apply(y[:, np.newaxis]) if outputs else y
+    loss = "cross_entropy" if classes else "squared_error"
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Search interrupted")
+            result = fastmlp.search.minimize(
+                scaled_X[training],
+                scaled_y[training],
+                space,
+                n_trials=args.trials,
+                epochs=args.epochs,
+                validation_data=(scaled_X[validation], scaled_y[validation]),
+                loss=loss,
+                sampler=args.sampler,
+                pruning=not args.no_pruning,
+                storage=args.storage,
+                n_jobs=args.jobs,
+                max_seconds=args.seconds,
+                max_seconds_per_trial=args.trial_seconds,
+                seed=args.seed,
+                verbose=True,
+            )
+    except ImportError as error:  # Optuna's, with what to install
+        raise ValueError(str(error)) from None
+    if result.stopped_by == "interrupt":
+        raise KeyboardInterrupt
+    best = describe(result.best_parameters)
+    print(f"best of {len(result.trials)} trials: {result.best_value:.6g} in epoch "
+          f"{result.best_epoch} with {best}")
+    if args.save is None:
+        return
+
+    net = result.refit(scaled_X, scaled_y)
+    # uint8 columns count as the numbers they are, like all others.
+    model = MLP(
+        net.sizes,
+        activation=net.activation,
+        loss=loss,
+        seed=args.seed,
+        dtype="float64",
+        uint8_scale=1.0,
+    )
+    model.set_parameters(*fold(*net.folded, inputs, outputs))
+    model.epochs = net.epochs
+    model.metadata = {"task": args.task, "label": args.label, "columns": columns}
+    if classes:
+        model.metadata["classes"] = classes
+    print(f"trained on all rows: {score(model, X, y)} ({len(X)} rows)")
+    model.save(args.save)
+    print(f"saved {args.save}")

@@ -1,0 +1,14 @@
+"""Search of hyperparameters: Bayesian optimization by Optuna.
+
+    result = fastmlp.search.minimize(X, y, n_trials=50, epochs=20, storage="digits.journal")
+    net = result.refit(X, y)
+
+It needs Optuna: ``pip install "fastmlp[search]"``.  `space` tells how a space of settings is
+written, `SPACE` is the one that is searched by default.
+"""
+
+from .running import minimize
+from .space import SPACE
+from .trials import Result
+
+__all__ = ["SPACE", "Result", "minimize"]

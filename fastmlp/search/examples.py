@@ -1,0 +1,81 @@
+"""The examples of a search: what trials are trained on, what they are measured by, their sizes."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .. import checks
+from ..losses import Loss
+
+__all__ = ["Pair", "checksum", "sizes", "split"]
+
+Pair = tuple[Any, NDArray[Any]]  # X, an array or a SciPy sparse matrix, and y
+
+
+def split(
+    X: checks.Examples,
+    y: ArrayLike,
+    validation_data: tuple[checks.Examples, ArrayLike] | float,
+    seed: int,
+) -> tuple[Pair, Pair]:
+    """Return training and validation data; a fraction is drawn once, for all trials."""
+    pair = _pair(X, y)
+    if isinstance(validation_data, (tuple, list)):
+        if len(validation_data) != 2:
+            raise ValueError(
+                f"validation_data must be a pair (X, y) or a fraction, got "
+                f"{len(validation_data)} things"
+            )
+        with checks.within("validation_data"):
+            return pair, _pair(*validation_data)
+    fraction = checks.number("validation_data", validation_data, "(0, 1)", " or a pair (X, y)")
+    m = pair[0].shape[0]
+    if m < 2:
+        raise ValueError(f"validation_data={fraction} needs at least 2 examples, got {m}")
+    count = min(max(round(fraction * m), 1), m - 1)
+    order = np.random.default_rng(seed).permutation(m)
+    kept, held_out = np.sort(order[count:]), np.sort(order[:count])
+    return _take(pair, kept), _take(pair, held_out)
+
+
+def sizes(training: Pair, validation: Pair, loss: Loss) -> tuple[int, int]:
+    """Return the numbers of inputs and outputs, the examples checked for them."""
+    n_in = training[0].shape[1]
+    targets = [training[1], validation[1]]
+    if loss.name == "cross_entropy" and targets[0].ndim == 1:
+        n_out = max(loss.least_outputs, *(int(y.max(initial=0)) + 1 for y in targets))
+    else:
+        n_out = targets[0].shape[1] if targets[0].ndim > 1 else 1
+    for name, (X, y) in (("X and y", training), ("validation_data", validation)):
+        with checks.within(name):
+            dtype = np.dtype(np.float64)
+            loss.targets(y, checks.n_rows(checks.rows(X, n_in, dtype)), n_out, dtype)
+    return n_in, n_out
+
+
+def checksum(*pairs: Pair) -> str:
+    """Return what tells these examples from others."""
+    found = 0
+    for X, y in pairs:
+        parts = [X.data, X.indices, X.indptr] if hasattr(X, "tocsr") else [X]
+        for part in (*parts, y):
+            found = zlib.crc32(f"{part.dtype}{part.shape}".encode(), found)
+            found = zlib.crc32(np.ascontiguousarray(part).data, found)
+    return f"{found:08x}"
+
+
+def _pair(X: checks.Examples, y: ArrayLike) -> Pair:
+    rows = X.tocsr() if hasattr(X, "tocsr") else checks.array("X", X)
+    if rows.ndim != 2:
+        raise ValueError(f"X has shape {rows.shape}; expected (m, n_in), one example a row")
+    targets = checks.array("y", y)
+    checks.length("y", targets, rows.shape[0])
+    return rows, targets
+
+
+def _take(pair: Pair, index: NDArray[np.int64]) -> Pair:
+    return pair[0][index], pair[1][index]

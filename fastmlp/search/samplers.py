@@ -1,0 +1,83 @@
+"""Who proposes the next trial: TPE, a Gaussian process, or chance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from optuna import Study
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState
+
+from .gaussian_process import GaussianProcessSampler
+
+__all__ = ["TABLE", "TrialByTrial"]
+
+TABLE: dict[str, Callable[[int], BaseSampler]] = {
+    "tpe": lambda seed: TPESampler(seed=seed),
+    "gp": GaussianProcessSampler,
+    "random": lambda seed: RandomSampler(seed=seed),
+}
+
+
+class TrialByTrial(BaseSampler):
+    """Gives each trial a sampler of its own, seeded by the search's seed and the trial's number.
+
+    So neither a restart nor a second process with the same seed proposes the same again, and
+    threads share no generator.  All that samplers learn from is in the study.
+
+    Parameters
+    ----------
+    name : str
+        Of `TABLE`.
+    seed : int
+        Of the search.
+    """
+
+    def __init__(self, name: str, seed: int) -> None:
+        self._make = TABLE[name]
+        self._seed = seed
+        self._samplers: dict[int, BaseSampler] = {}
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Make the trial's sampler."""
+        seed = np.random.SeedSequence([self._seed, trial.number]).generate_state(1)
+        self._samplers[trial.number] = self._make(int(seed[0]))
+        self._samplers[trial.number].before_trial(study, trial)
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Which parameters are chosen together."""
+        return self._samplers[trial.number].infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Choose these."""
+        return self._samplers[trial.number].sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Choose one of the others."""
+        sampler = self._samplers[trial.number]
+        return sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """Drop the trial's sampler."""
+        sampler = self._samplers.pop(trial.number, None)
+        if sampler is not None:  # there is none for what a killed process left
+            sampler.after_trial(study, trial, state, values)

@@ -1,0 +1,156 @@
+"""Optuna's study of a search: opened and put right, its trials counted and written as rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+from . import storage
+from .space import Space
+from .storage import Company
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+    from optuna.trial import FrozenTrial
+
+    from .trials import Outcome
+
+__all__ = [
+    "SAMPLERS", "agree", "begun", "describe", "fail_running", "finished", "keep", "kept", "opened",
+    "require", "row", "value",
+]  # fmt: skip
+
+SAMPLERS = ("tpe", "gp", "random")
+WARM_UP = 2  # epochs in which no trial is given up: what learns fast at first need not end best
+SETTINGS, OUTCOME = "fastmlp", "outcome"  # what Optuna stores for us, with a study and a trial
+COLUMNS = ("number", "state", "value", "epochs", "seconds")  # of a row, before the parameters
+
+
+def require(sampler: str) -> None:
+    """Raise ImportError if what a search needs is not installed."""
+    try:
+        import optuna  # noqa: F401
+
+        if sampler == "gp":
+            import scipy  # noqa: F401
+            import threadpoolctl  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f'fastmlp.search needs {error.name}: pip install "fastmlp[search]"', name=error.name
+        ) from None
+
+
+@contextmanager
+def opened(
+    place: str | PathLike[str] | None, name: str, sampler: str, seed: int, pruning: bool
+) -> Iterator[tuple[Study, Company | None]]:
+    """Open the study of this name in a file, made if it is not there."""
+    import optuna
+
+    from .samplers import TrialByTrial
+
+    with storage.opened(place) as (kept_in, company):
+        said = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # that there is a study now is no news
+        try:
+            study = optuna.create_study(
+                storage=kept_in,
+                study_name=name,
+                load_if_exists=True,
+                sampler=TrialByTrial(sampler, seed),
+                pruner=optuna.pruners.MedianPruner(n_warmup_steps=WARM_UP)
+                if pruning
+                else optuna.pruners.NopPruner(),
+            )
+        finally:
+            optuna.logging.set_verbosity(said)
+        yield study, company
+
+
+def agree(study: Study, settings: Mapping[str, Any]) -> None:
+    """Keep the settings of a new study; refuse others for one that has begun."""
+    new = json.loads(json.dumps(settings))
+    old = study.user_attrs.get(SETTINGS)
+    if old is None:
+        study.set_user_attr(SETTINGS, new)
+        return
+    differences = [
+        f"another {key}" if key == "space" else f"{key} was {old.get(key)!r}, now {one!r}"
+        for key, one in new.items()
+        if one != old.get(key)
+    ]
+    if differences:
+        raise ValueError(
+            f"the study {study.study_name!r} in this storage was begun with other settings: "
+            f"{'; '.join(differences)}. Give these again, or another storage or study_name"
+        )
+
+
+def begun(study: Study) -> list[FrozenTrial]:
+    """Return the trials that are finished or under way."""
+    from optuna.trial import TrialState
+
+    states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+    return study.get_trials(deepcopy=False, states=states)
+
+
+def finished(study: Study) -> list[FrozenTrial]:
+    """Return the finished trials, by number."""
+    return [one for one in begun(study) if one.state.is_finished()]
+
+
+def fail_running(study: Study) -> int:
+    """Mark the trials that are said to be under way as failed; return how many there were.
+
+    For when it is known that nobody works on them.
+    """
+    from optuna.trial import TrialState
+
+    running = [one.number for one in begun(study) if not one.state.is_finished()]
+    for number in running:
+        study.tell(number, state=TrialState.FAIL)
+    return len(running)
+
+
+def keep(trial: Trial, outcome: Outcome) -> None:
+    """Store with a trial what Optuna has no place for."""
+    attributes = ("state", "cost", "epoch", "epochs", "seconds")
+    trial.set_user_attr(OUTCOME, {name: getattr(outcome, name) for name in attributes})
+
+
+def kept(trial: FrozenTrial) -> dict[str, Any]:
+    """Return what `keep` stored."""
+    found: dict[str, Any] = trial.user_attrs[OUTCOME]
+    return found
+
+
+def value(trial: FrozenTrial) -> float:
+    """Return the objective of a finished trial; infinite where there is none."""
+    return float("inf") if trial.values is None else trial.values[0]
+
+
+def row(trial: FrozenTrial, space: Space) -> dict[str, Any]:
+    """Return a finished trial as a row of the table."""
+    outcome = kept(trial)
+    return {
+        "number": trial.number,
+        "state": outcome["state"],
+        "value": value(trial),
+        "epochs": outcome["epochs"],
+        "seconds": outcome["seconds"],
+        **space.parameters(trial.params),
+    }
+
+
+def describe(row: Mapping[str, Any]) -> str:
+    """Write the parameters in a row, or parameters alone, as a line."""
+    return ", ".join(f"{key} {_text(one)}" for key, one in row.items() if key not in COLUMNS)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "-".join(map(str, value)) or "none"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
