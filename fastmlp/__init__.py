@@ -14,6 +14,7 @@ from typing import Any
 
 from . import activations, callbacks, initializers, losses, optimizers, schedules
 from .callbacks import Callback, Checkpoint, EarlyStopping
+from .ensemble import Ensemble
 from .history import History
 from .network import MLP
 from .optimizers import Adam, AdamW, GradientDescent, RMSprop
@@ -30,6 +31,7 @@ __all__ = [
     "Callback",
     "Checkpoint",
     "EarlyStopping",
+    "Ensemble",
     "GradientDescent",
     "History",
     "RMSprop",
@@ -43,6 +45,7 @@ __all__ = [
     "load",
     "losses",
     "optimizers",
+    "recipes",
     "reference",
     "schedules",
     "search",
@@ -51,7 +54,7 @@ __all__ = [
     "steps",
 ]
 
-LAZY = ("ablation", "datasets", "reference", "search", "steps")  # loaded where they are first used
+LAZY = ("ablation", "datasets", "recipes", "reference", "search", "steps")  # loaded at first use
 
 
 def __getattr__(name: str) -> Any:

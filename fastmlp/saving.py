@@ -6,6 +6,8 @@
     average_weight_1, …       the averaged parameters, laid out like them
     state_1_weight_1, …       the optimizer's state, slot by slot, laid out like the parameters
 
+An ensemble's header has those of its networks, whose arrays begin with network_1_, network_2_, ….
+
 A format's number changes when older readers would misread the file.
 """
 
@@ -24,11 +26,13 @@ from .activations import Activation
 from .losses import Loss
 
 if TYPE_CHECKING:
+    from .ensemble import Ensemble
     from .network import MLP
 
 __all__ = ["load", "save"]
 
 FORMAT = 2  # 1 knew no batch norm, dropout, noise, frozen layers or averages
+ENSEMBLE_FORMAT = 3  # of files with several networks; 2 knew none
 
 Header = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]
@@ -56,12 +60,16 @@ def save(net: MLP, path: str | os.PathLike[str], *, with_optimizer: bool = True)
         text = json.dumps(header)
     except (TypeError, ValueError) as error:
         raise TypeError(f"net.metadata can hold only what JSON can: {error}") from None
-    contents: dict[str, Any] = {"header": np.array(text), **arrays}
+    write(path, {"header": np.array(text), **arrays})
+
+
+def write(path: str | os.PathLike[str], contents: Mapping[str, NDArray[Any]]) -> None:
+    """Write named arrays to a file that appears whole or not at all."""
     target = os.path.realpath(path)  # through a link, which stays
     part = f"{target}.{os.urandom(4).hex()}.part"
     try:
         with open(part, "xb") as file:
-            np.savez(file, **contents)
+            np.savez(file, **dict[str, Any](contents))
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, target)
@@ -71,8 +79,8 @@ def save(net: MLP, path: str | os.PathLike[str], *, with_optimizer: bool = True)
         raise
 
 
-def load(path: str | os.PathLike[str]) -> MLP:
-    """Read a network that `MLP.save` wrote.
+def load(path: str | os.PathLike[str]) -> MLP | Ensemble:
+    """Read a network that `MLP.save` wrote, or an ensemble that `Ensemble.save` did.
 
     Parameters
     ----------
@@ -81,13 +89,13 @@ def load(path: str | os.PathLike[str]) -> MLP:
 
     Returns
     -------
-    MLP
-        The network, which predicts the same bits and trains on from where it was.
+    MLP or Ensemble
+        What was saved: it predicts the same bits and trains on from where it was.
 
     Raises
     ------
     ValueError
-        If the file is not a network's, is damaged or cut short, or comes from a newer fastmlp.
+        If the file is not of either, is damaged or cut short, or comes from a newer fastmlp.
     OSError
         If it cannot be opened or read.
     """
@@ -96,17 +104,26 @@ def load(path: str | os.PathLike[str]) -> MLP:
             with np.load(file, allow_pickle=False) as contents:
                 arrays = {name: contents[name] for name in contents.files}
             header = json.loads(str(arrays.pop("header")))
-            newer = header["format"] > FORMAT
-            if not newer:
-                return unpacked(header, arrays)
+            newest = ENSEMBLE_FORMAT if "networks" in header else FORMAT
+            if header["format"] <= newest:
+                return unpacked_any(header, arrays)
         except Exception as error:  # a damaged file can fail in any way that NumPy, zip, JSON know
             raise ValueError(
                 f"{os.fspath(path)} is not a whole fastmlp model file: {error}"
             ) from error
     raise ValueError(
         f"{os.fspath(path)} was written by a newer fastmlp (file format {header['format']}, this "
-        f"version reads up to {FORMAT}); upgrade fastmlp"
+        f"version reads up to {newest}); upgrade fastmlp"
     )
+
+
+def unpacked_any(header: Header, arrays: Arrays) -> MLP | Ensemble:
+    """Return the network or ensemble that a file's contents describe."""
+    if "networks" not in header:
+        return unpacked(header, arrays)
+    from .ensemble import Ensemble  # which needs this module
+
+    return Ensemble.unpacked(header, arrays)
 
 
 def packed(net: MLP, with_optimizer: bool = True) -> tuple[Header, Arrays]:

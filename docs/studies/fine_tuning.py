@@ -127,8 +127,8 @@ def table(results: Results, known: list[float], seconds: float) -> str:
         "",
         f"784-256-256-5, ReLU, dropout 0.2; trained on the 30,596 images of 0 to 4 (10 epochs, "
         f"test accuracy {np.mean(known):.4f}), then on a few of 5 to 9: {STEPS} steps of batches "
-        f"of {BATCH}, AdamW, one-cycle to 0.003. Test accuracy on 5 to 9, mean ± standard deviation "
-        f"of {len(SEEDS)} seeds (other weights and other examples).",
+        f"of {BATCH}, AdamW, one-cycle to 0.003. Test accuracy on 5 to 9, mean ± standard "
+        f"deviation of {len(SEEDS)} seeds (other weights and other examples).",
         "",
         "| examples a class | " + " | ".join(WAYS) + " |",
         "| ---: |" + " --- |" * len(WAYS),

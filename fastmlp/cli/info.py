@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import fastmlp
-from fastmlp import MLP
+from fastmlp import MLP, Ensemble
 
 from .options import positive
 
@@ -54,17 +54,31 @@ def run(args: argparse.Namespace) -> None:
     for name, value in description(net):
         print(f"{name:<16} {value}")
     if args.memory:
+        if isinstance(net, Ensemble):
+            raise ValueError(f"--memory is for a network; {args.model} holds several")
         for name, size in memory(net, args.batch_size):
             print(f"{name:<16} {size:,} bytes")
 
 
-def description(net: MLP) -> Iterator[tuple[str, str]]:
-    """Yield what a network is, each thing with its name."""
+def description(net: MLP | Ensemble) -> Iterator[tuple[str, str]]:
+    """Yield what a network or an ensemble is, each thing with its name."""
+    if isinstance(net, Ensemble):
+        for number, one in enumerate(net.networks, start=1):
+            yield f"network {number}", "-".join(map(str, one.sizes))
+        yield "loss", net.loss.name
+        yield "parameters", f"{net.n_parameters:,} in all"
+        yield from notes(net)
+        return
     yield "layers", "-".join(map(str, net.sizes))
     yield "activations", ", ".join(f.name for f in (*net.activation, net.output_activation))
     yield "loss", net.loss.name
     yield "parameters", f"{net.n_parameters:,} of {net.dtype}"
     yield "epochs trained", str(net.epochs)
+    yield from notes(net)
+
+
+def notes(net: MLP | Ensemble) -> Iterator[tuple[str, str]]:
+    """Yield what metadata says."""
     for name, value in net.metadata.items():
         yield name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 

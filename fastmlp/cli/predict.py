@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastmlp
-from fastmlp import MLP
+from fastmlp import MLP, Ensemble
 
 from .options import writable
 from .tables import open_table
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
         write(output, file)
 
 
-def predictions(net: MLP, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
+def predictions(net: MLP | Ensemble, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """Return the predicted labels or values of each row, as named columns."""
     label = net.metadata.get("label", "prediction")
     predicted = net.predict(X)
@@ -77,7 +77,7 @@ def predictions(net: MLP, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
     return {f"{label}[{j}]": column for j, column in enumerate(predicted.T)}
 
 
-def probabilities(net: MLP, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
+def probabilities(net: MLP | Ensemble, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """Return the probability of each class for each row, as named columns."""
     classes = net.metadata.get("classes", range(net.sizes[-1]))
     return {f"P({name})": p for name, p in zip(classes, net.predict_proba(X).T, strict=True)}

@@ -1,4 +1,4 @@
-"""Train a model on a table and save it.
+"""Train a model on a table and save it, or train on MNIST by a recipe.
 
 The table is a CSV file (.csv; .tsv with tabs) whose first line names the columns, or an NPZ file of
 arrays with one entry or row for each example (a 2-D array X is the columns X[0], X[1], ...). All
@@ -7,6 +7,10 @@ and the saved model takes them as they are in the table.
 
 A part of the rows is kept aside as validation data: training stops when the cost there no longer
 falls, and the parameters with the lowest are kept.
+
+A recipe takes the place of a table: it says which network is trained on MNIST and how. The seconds
+of training and the accuracy on the test images are printed. With --save a model card,
+FILE.card.json, is written beside the model.
 """
 
 import argparse
@@ -22,6 +26,7 @@ from numpy.typing import NDArray
 from fastmlp import MLP, activations, checks, optimizers
 from fastmlp.optimizers import Optimizer
 
+from . import recipe
 from .options import add_training_options, fit, positive, set_threads, writable
 from .scaling import Scaling, fold
 from .tables import Table, open_table
@@ -31,7 +36,25 @@ EXAMPLES = """\
   fastmlp train houses.csv --label price --task regression --save houses-model.npz
   fastmlp train houses.csv --label price --task regression --drop id --drop street \\
       --hidden 128,64 --activation tanh --l2 0.001 --save houses-model.npz
+  fastmlp train --list-recipes
+  fastmlp train --recipe fast --data benchmarks/mnist --save fast.npz
 """
+# Options of a table, which are None where they are not given: a recipe allows none of them.
+DEFAULTS: dict[str, Any] = {
+    "table": None,
+    "label": None,
+    "task": "classification",
+    "drop": [],
+    "hidden": (64, 64),
+    "activation": "relu",
+    "epochs": 200,
+    "batch_size": 32,
+    "optimizer": "adam",
+    "learning_rate": None,
+    "l2": 0.0,
+    "validation": 0.2,
+    "patience": 20,
+}
 ACTIVATIONS = [name for name in activations.TABLE if name != "softmax"]
 
 
@@ -54,26 +77,23 @@ def fraction(text: str) -> float:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     add = parser.add_argument
-    add("table", type=Path, metavar="TABLE", help=".csv, .tsv or .npz file")
-    add("--label", required=True, metavar="COLUMN", help="the column to predict (required)")
+    add("table", nargs="?", type=Path, metavar="TABLE", help=".csv, .tsv or .npz file")
+    add("--label", metavar="COLUMN", help="the column to predict (required with TABLE)")
     add(
         "--save",
-        required=True,
         type=writable,
         metavar="FILE",
-        help="write the model to FILE (required)",
+        help="write the model to FILE (required with TABLE)",
     )
     add(
         "--task",
         choices=("classification", "regression"),
-        default="classification",
         help="predict a class (integers or text in the label column) or a number "
         "(default: classification)",
     )
     add(
         "--drop",
         action="append",
-        default=[],
         metavar="COLUMN",
         help="a column to leave out; give it again for another",
     )
@@ -83,14 +103,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--hidden",
         type=sizes,
-        default=(64, 64),
         metavar="N,N,...",
         help="sizes of the hidden layers; 0: none, a linear model (default: 64,64)",
     )
     add(
         "--activation",
         choices=ACTIVATIONS,
-        default="relu",
         metavar="NAME",
         help=f"of the hidden layers: {', '.join(ACTIVATIONS)} (default: relu)",
     )
@@ -100,21 +118,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--epochs",
         type=positive,
-        default=200,
         metavar="N",
         help="most passes over the rows (default: 200)",
     )
     add(
         "--batch-size",
         type=positive,
-        default=32,
         metavar="N",
         help="rows for each step (default: 32)",
     )
     add(
         "--optimizer",
         choices=optimizers.TABLE,
-        default="adam",
         metavar="NAME",
         help=f"{', '.join(optimizers.TABLE)} (default: adam)",
     )
@@ -128,30 +143,62 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--l2",
         type=float,
-        default=0.0,
         metavar="X",
         help="weight of the penalty, half the sum of all squared weights (default: 0)",
     )
     add(
         "--validation",
         type=fraction,
-        default=0.2,
         metavar="X",
         help="fraction of the rows kept aside; 0: train on all, for all epochs (default: 0.2)",
     )
     add(
         "--patience",
         type=positive,
-        default=20,
         metavar="N",
         help="stop when the validation cost has not fallen for N epochs (default: 20)",
     )
+    recipe.add_options(parser)
     add("--quiet", action="store_true", help="no line for each epoch")
     add_training_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Carry out the command, by a table or by a recipe."""
+    given = [name for name in DEFAULTS if getattr(args, name) is not None]
+    by_recipe = args.recipe is not None or args.list_recipes
+    if by_recipe and "table" in given:
+        raise ValueError("a recipe trains on MNIST; give TABLE or --recipe, not both")
+    if by_recipe and given:
+        raise ValueError(f"{_option(given[0])} is for a TABLE; a recipe says itself how to train")
+    if args.list_recipes:
+        recipe.show()
+        return
+    if by_recipe:
+        set_threads(args)
+        recipe.run(args)
+        return
+    for name in recipe.OPTIONS:
+        if getattr(args, name) is not None:
+            raise ValueError(f"{_option(name)} needs --recipe")
+    missing = [_option(name) for name in ("table", "label", "save") if getattr(args, name) is None]
+    if missing:
+        raise ValueError(
+            f"the following arguments are required: {', '.join(missing)} (see fastmlp train --help)"
+        )
+    for name, value in DEFAULTS.items():
+        if name not in given:
+            setattr(args, name, value)
+    run_on_table(args)
+
+
+def _option(name: str) -> str:
+    """Return what an argument is called on the command line."""
+    return "TABLE" if name == "table" else f"--{name.replace('_', '-')}"
+
+
+def run_on_table(args: argparse.Namespace) -> None:
+    """Train on a table."""
     set_threads(args)
     if args.save.exists() and args.save.samefile(args.table):
         raise ValueError(f"--save {args.save} would overwrite the table")

@@ -1,0 +1,188 @@
+"""A recipe: a network, its training, distortions and the size of a committee, read from TOML.
+
+    name = "robust"
+    description = "One line for a list."
+
+    [network]                     # hidden, and other arguments of MLP
+    hidden = [256, 256]
+    dropout = 0.2
+
+    [training]                    # arguments of fit; schedule is the course of the learning rate
+    epochs = 20
+    optimizer = { name = "adamw", learning_rate = 0.003 }
+    schedule = "one_cycle"
+
+    [augment]                     # optional: arguments of fastmlp.augment.Distortion
+    rotation = 10
+
+    [committee]                   # optional: so many networks, which answer together
+    size = 5
+
+Everything is checked when a recipe is read, so that a mistake does not cost an hour of training.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from .. import checks
+from ..ablation.settings import NETWORK, TRAINING, Settings
+from ..augment import Distortion
+
+__all__ = ["Recipe", "names", "parse", "read"]
+
+FOLDER = Path(__file__).parent
+KEYS: dict[str, tuple[str, ...]] = {
+    "network": ("hidden", *NETWORK),
+    "training": (*TRAINING, "schedule"),
+    "augment": tuple(field.name for field in fields(Distortion)),
+    "committee": ("size",),
+}
+MNIST = (784, 10)  # inputs and classes that a recipe's widths are checked with when it is read
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A checked recipe.
+
+    Attributes
+    ----------
+    name, description : str
+    settings : fastmlp.ablation.Settings
+        Of network and training.
+    augment : fastmlp.augment.Distortion or None
+    committee : int
+        The number of networks; 1 is a single one.
+    """
+
+    name: str
+    description: str
+    settings: Settings
+    augment: Distortion | None = None
+    committee: int = 1
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """All that a result depends on beside data and seed, as JSON has it."""
+        return {
+            "settings": self.settings.plain,
+            "augment": None if self.augment is None else _plain(self.augment),
+            "committee": self.committee,
+        }
+
+
+def names() -> list[str]:
+    """Return the names of the recipes that come with fastmlp."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def read(recipe: str | PathLike[str]) -> Recipe:
+    """Read and check a recipe.
+
+    Parameters
+    ----------
+    recipe : str or path-like
+        One of `names()`, or a file of your own whose name ends in .toml.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name, it is not TOML, or it has an unknown key or a value that
+        cannot be.  The message says where, and for something unknown the nearest known.
+    OSError
+        If the file cannot be read.
+    """
+    path = Path(recipe)
+    if path.suffix != ".toml":
+        path = FOLDER / f"{checks.known('recipe', str(recipe), names())}.toml"
+    with path.open("rb") as file:
+        try:
+            given = tomllib.load(file)
+        except ValueError as error:  # also a UnicodeDecodeError
+            raise ValueError(f"{path}: not TOML: {error}") from None
+    try:
+        return parse(given)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def parse(given: Mapping[str, Any]) -> Recipe:
+    """Check a recipe given as the mapping that its TOML would be.
+
+    Raises
+    ------
+    ValueError
+        As `read`.
+    """
+    _known("", given, ("name", "description", *KEYS))
+    for key in ("name", "description"):
+        if not isinstance(given.get(key), str) or not given[key].strip():
+            raise ValueError(f"{key} must be a text, got {given.get(key)!r}")
+    tables: dict[str, Mapping[str, Any]] = {}
+    for place, keys in KEYS.items():
+        table = given.get(place, {})
+        if not isinstance(table, Mapping):
+            raise ValueError(f"{place} must be a table, [{place}], got {table!r}")
+        _known(place, table, keys)
+        tables[place] = table
+    if "network" not in given:
+        raise ValueError("a recipe needs a table [network]")
+    with _at("network and training"):
+        settings = Settings.of({**tables["network"], **tables["training"]}, *MNIST)
+    augment = None
+    if "augment" in given:
+        with _at("augment"):
+            augment = _distortion(tables["augment"])
+    committee = 1
+    if "committee" in given:
+        with _at("committee"):
+            committee = checks.whole("size", tables["committee"].get("size"), least=2)
+    return Recipe(given["name"], given["description"], settings, augment, committee)
+
+
+def _distortion(table: Mapping[str, Any]) -> Distortion:
+    """A distortion whose lists became tuples."""
+    options = dict(table)
+    for key in ("gentle_classes", "shape"):
+        if key in options:
+            if not isinstance(options[key], (list, tuple)):
+                raise TypeError(f"{key} must be a list of whole numbers, got {options[key]!r}")
+            options[key] = tuple(options[key])
+    return Distortion(**options)
+
+
+def _plain(augment: Distortion) -> dict[str, Any]:
+    values = {field.name: getattr(augment, field.name) for field in fields(augment)}
+    return {
+        key: list(one)
+        if isinstance(one, Collection)
+        else float(one)
+        if isinstance(one, int)
+        else one
+        for key, one in values.items()
+        if one is not None
+    }
+
+
+@contextmanager
+def _at(place: str) -> Iterator[None]:
+    """Whatever a check finds wrong here is a ValueError that says where in the recipe."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{place}: {error}") from None
+
+
+def _known(place: str, table: Mapping[str, Any], keys: tuple[str, ...]) -> None:
+    for key in table:
+        if key not in keys:
+            where = f"{place}: " if place else ""
+            elsewhere = [other for other, known in KEYS.items() if key in known]
+            hint = f"; it belongs in [{elsewhere[0]}]" if elsewhere else checks.nearest(key, keys)
+            raise ValueError(f"{where}unknown key {key!r}{hint}")
