@@ -95,9 +95,9 @@ def test_each_recipe_is_whole_and_named_like_its_file(name):
     assert len(recipe.description) <= 90
 
 
-def test_the_recipe_of_the_issue():
+def test_recipes_are_what_their_names_say():
     fast = recipes.read("fast")
-    assert fast.settings.hidden == (256, 256)
+    assert fast.settings.hidden == (512,)
     assert fast.settings.batch_size == 200
     assert fast.settings.optimizer == AdamW(OneCycle(0.006), beta_2=0.98)
     assert fast.augment is None
