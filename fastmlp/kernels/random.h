@@ -38,7 +38,7 @@ typedef lane_bits vec_bits __attribute__((vector_size(VECTOR_BYTES), may_alias))
 
 /* The same for the WIDTH columns from `column` on. */
 INLINE vec_bits vector_bits(uint64_t key, uint32_t column) {
-    vec_bits x;
+    vec_bits x = {0};
     for (int i = 0; i < WIDTH; i++) x[i] = (uint32_t)(column + (uint32_t)i);
     x ^= (lane_bits)(uint32_t)key;
     x = ((x ^ (x >> 16)) * (lane_bits)0x21f0aaadu) & LOW_32;
