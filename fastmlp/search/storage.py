@@ -24,6 +24,7 @@ __all__ = ["Company", "opened"]
 
 SQLITE = (".db", ".sqlite", ".sqlite3")
 WAIT = 0.2  # seconds, after which Ctrl-C has its turn
+DATABASE = b"SQLite format 3\0"  # the beginning of each
 FIRST = b'{"op_code":'  # every line of Optuna's journals begins so
 
 
@@ -170,6 +171,11 @@ def _sqlite(path: Path) -> Iterator[BaseStorage]:
     from optuna.storages import RDBStorage
     from sqlalchemy.exc import SQLAlchemyError
 
+    if path.exists():
+        with path.open("rb") as file:
+            beginning = file.read(len(DATABASE))
+        if beginning not in (b"", DATABASE):  # Optuna would leave its connection to it open
+            raise ValueError(f"{path} is not a database of Optuna: it is no SQLite file")
     wait = {"connect_args": {"timeout": 60}}  # seconds, for the writes of other processes
     try:
         storage = RDBStorage(f"sqlite:///{path}", engine_kwargs=wait)
