@@ -25,7 +25,8 @@ def with_head(net: MLP, n_out: int, seed: int | None) -> MLP:
     kept = len(sizes) - 2
     engine = net._engine
     layers = [
-        net.use_average and engine.get_average(l) or engine.get_layer(l) for l in range(kept)
+        (engine.get_average(l) if net.use_average else None) or engine.get_layer(l)
+        for l in range(kept)
     ]
     made = type(net)(
         sizes,

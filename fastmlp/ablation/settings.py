@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import MISSING, dataclass, fields, replace
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -22,7 +22,7 @@ from ..optimizers import Optimizer
 from ..schedules import Schedule
 from ..training import TrainingDiverged
 
-__all__ = ["DEFAULTS", "Settings", "label"]
+__all__ = ["DEFAULTS", "Settings", "label", "located"]
 
 # Every key of a configuration, and what it is where a study does not say: as in MLP and fit.
 NETWORK: dict[str, Any] = {
@@ -244,3 +244,12 @@ def _plain(value: object) -> Any:
             if (one := _plain(getattr(value, field.name))) is not None
         }
     return [_plain(one) for one in value] if isinstance(value, tuple) else value
+
+
+@contextmanager
+def located(place: str) -> Iterator[None]:
+    """Whatever a check finds wrong here is a ValueError that says where in the file it stands."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{place}: {error}") from None

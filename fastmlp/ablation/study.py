@@ -23,8 +23,7 @@ Everything is checked when the study is read, so that a mistake does not cost an
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -33,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import checks
-from .settings import DEFAULTS, Settings, label
+from .settings import DEFAULTS, Settings, label, located
 
 __all__ = ["DATA", "Study", "Variant", "parse", "read"]
 
@@ -161,7 +160,7 @@ def parse(given: Table, name: str = "study") -> Study:
     study = _table("study", given.get("study", {}))
     _known("study", study, STUDY)
     study = {**STUDY, **study}
-    with _at("study"):
+    with located("study"):
         title, data = study["title"], checks.known("data", study["data"], DATA)
         if not isinstance(title, str):
             raise TypeError(f"title must be a text, got {title!r}")
@@ -169,11 +168,11 @@ def parse(given: Table, name: str = "study") -> Study:
         seeds = _seeds(study["seeds"])
         factorial = checks.flag("factorial", study["factorial"])
     base = dict(_table("base", given["base"]))
-    with _at("base"):
+    with located("base"):
         variants = [Variant("base", "", Settings.of(base, *DATA[data]))]
     factors = [_switches(key, one) for key, one in _table("factors", given["factors"]).items()]
     for switches in _combinations(factors) if factorial else _one_at_a_time(factors):
-        with _at(", ".join(f"factors.{one.factor}, {one.value}" for one in switches)):
+        with located(", ".join(f"factors.{one.factor}, {one.value}" for one in switches)):
             sets = {key: value for one in switches for key, value in one.sets.items()}
             variants.append(
                 Variant(
@@ -183,15 +182,6 @@ def parse(given: Table, name: str = "study") -> Study:
                 )
             )
     return Study(name, title or name, data, held_out, seeds, base, tuple(variants))
-
-
-@contextmanager
-def _at(place: str) -> Iterator[None]:
-    """Whatever a check finds wrong here is a ValueError that says where in the study."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{place}: {error}") from None
 
 
 def _table(place: str, value: object) -> Table:

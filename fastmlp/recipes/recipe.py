@@ -24,15 +24,14 @@ Everything is checked when a recipe is read, so that a mistake does not cost an 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from .. import checks
-from ..ablation.settings import NETWORK, TRAINING, Settings
+from ..ablation.settings import NETWORK, TRAINING, Settings, located
 from ..augment import Distortion
 
 __all__ = ["Recipe", "names", "parse", "read"]
@@ -133,15 +132,15 @@ def parse(given: Mapping[str, Any]) -> Recipe:
         tables[place] = table
     if "network" not in given:
         raise ValueError("a recipe needs a table [network]")
-    with _at("network and training"):
+    with located("network and training"):
         settings = Settings.of({**tables["network"], **tables["training"]}, *MNIST)
     augment = None
     if "augment" in given:
-        with _at("augment"):
+        with located("augment"):
             augment = _distortion(tables["augment"])
     committee = 1
     if "committee" in given:
-        with _at("committee"):
+        with located("committee"):
             committee = checks.whole("size", tables["committee"].get("size"), least=2)
     return Recipe(given["name"], given["description"], settings, augment, committee)
 
@@ -168,15 +167,6 @@ def _plain(augment: Distortion) -> dict[str, Any]:
         for key, one in values.items()
         if one is not None
     }
-
-
-@contextmanager
-def _at(place: str) -> Iterator[None]:
-    """Whatever a check finds wrong here is a ValueError that says where in the recipe."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{place}: {error}") from None
 
 
 def _known(place: str, table: Mapping[str, Any], keys: tuple[str, ...]) -> None:
