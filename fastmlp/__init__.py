@@ -6,7 +6,7 @@
 
 The modules `activations`, `callbacks`, `initializers`, `losses`, `optimizers` and `schedules` hold
 what a network can be made of; `steps` is the training step to read, `reference` the same network in
-plain NumPy; `datasets` brings data.
+plain NumPy; `datasets` brings data, `plotting` draws what came of them.
 """
 
 from importlib import import_module
@@ -45,6 +45,7 @@ __all__ = [
     "load",
     "losses",
     "optimizers",
+    "plotting",
     "recipes",
     "reference",
     "schedules",
@@ -54,7 +55,8 @@ __all__ = [
     "steps",
 ]
 
-LAZY = ("ablation", "datasets", "recipes", "reference", "search", "steps")  # loaded at first use
+# loaded at first use
+LAZY = ("ablation", "datasets", "plotting", "recipes", "reference", "search", "steps")
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ run on.  Work too small to share is done by one thread whatever the count.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from . import checks, kernels
@@ -72,9 +72,15 @@ def show_config() -> None:
 
     The environment variable FASTMLP_ISA, read at import, forces one of the instruction sets.
     """
-    print(f"instruction set  {kernels.isa} (of {', '.join(kernels.isas())})")
-    print(f"OpenMP           {'yes' if kernels.openmp() else 'no: one thread only'}")
-    print(f"threads          {get_num_threads()}")
+    for name, value in config():
+        print(f"{name:<16} {value}")
+
+
+def config() -> Iterator[tuple[str, str]]:
+    """Yield what `show_config` prints, each thing with its name."""
+    yield "instruction set", f"{kernels.isa} (of {', '.join(kernels.isas())})"
+    yield "OpenMP", "yes" if kernels.openmp() else "no: one thread only"
+    yield "threads", str(get_num_threads())
 
 
 def for_step(sizes: Sequence[int], n_rows: int, cap: int | None = None) -> int:

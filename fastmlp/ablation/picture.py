@@ -9,11 +9,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from ..plotting.canvas import COLORS
 from .summary import Results, Row
 
 __all__ = ["draw"]
-
-COLORS = ("#1f77b4", "#d95f02")  # factors take turns, so that their rows hang together
 
 
 def draw(results: Results, path: Path) -> None:
@@ -25,7 +24,7 @@ def draw(results: Results, path: Path) -> None:
     axes.axvline(0, color="#888888", linewidth=1)
     factors = list(dict.fromkeys(row.variant.factor for row in rows))
     for place, row in enumerate(rows):
-        color = COLORS[factors.index(row.variant.factor) % len(COLORS)]
+        color = COLORS[factors.index(row.variant.factor) % 2]  # in turns, so that rows hang together
         note: dict[str, Any] = {"color": color, "va": "center", "fontsize": 8}
         if row.difference is None:
             axes.annotate(" diverged", (0, place), **note)

@@ -4,14 +4,11 @@ Without MODEL: the version, the instruction set of the kernels in use, and the n
 """
 
 import argparse
-import platform
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
-
 import fastmlp
-from fastmlp import MLP, Ensemble
+from fastmlp import MLP, Ensemble, facts
 
 from .options import positive
 
@@ -46,41 +43,20 @@ def run(args: argparse.Namespace) -> None:
     if args.model is None:
         if args.memory:
             raise ValueError("--memory needs a MODEL")
-        print(f"fastmlp          {fastmlp.__version__}")
-        print(f"Python, NumPy    {platform.python_version()}, {np.__version__}")
-        fastmlp.show_config()
+        show(facts.environment())
         return
     net = fastmlp.load(args.model)
-    for name, value in description(net):
-        print(f"{name:<16} {value}")
+    show(facts.of_model(net))
     if args.memory:
         if isinstance(net, Ensemble):
             raise ValueError(f"--memory is for a network; {args.model} holds several")
-        for name, size in memory(net, args.batch_size):
-            print(f"{name:<16} {size:,} bytes")
+        show((name, f"{size:,} bytes") for name, size in memory(net, args.batch_size))
 
 
-def description(net: MLP | Ensemble) -> Iterator[tuple[str, str]]:
-    """Yield what a network or an ensemble is, each thing with its name."""
-    if isinstance(net, Ensemble):
-        for number, one in enumerate(net.networks, start=1):
-            yield f"network {number}", "-".join(map(str, one.sizes))
-        yield "loss", net.loss.name
-        yield "parameters", f"{net.n_parameters:,} in all"
-        yield from notes(net)
-        return
-    yield "layers", "-".join(map(str, net.sizes))
-    yield "activations", ", ".join(f.name for f in (*net.activation, net.output_activation))
-    yield "loss", net.loss.name
-    yield "parameters", f"{net.n_parameters:,} of {net.dtype}"
-    yield "epochs trained", str(net.epochs)
-    yield from notes(net)
-
-
-def notes(net: MLP | Ensemble) -> Iterator[tuple[str, str]]:
-    """Yield what metadata says."""
-    for name, value in net.metadata.items():
-        yield name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+def show(lines: Iterable[tuple[str, str]]) -> None:
+    """Print values behind their names."""
+    for name, value in lines:
+        print(f"{name:<16} {value}")
 
 
 def memory(net: MLP, batch_size: int) -> Iterator[tuple[str, int]]:

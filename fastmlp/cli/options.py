@@ -3,6 +3,8 @@
 import argparse
 import os
 import warnings
+from importlib.util import find_spec
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,33 @@ def writable(text: str) -> Path:
     if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
         raise argparse.ArgumentTypeError(f"{path} cannot be written")
     return path
+
+
+def page_file(text: str) -> Path:
+    """Parse the path of a page with pictures, and refuse now what cannot be drawn or written."""
+    if find_spec("matplotlib") is None:
+        raise argparse.ArgumentTypeError(
+            "the pictures of a page need matplotlib: pip install 'fastmlp[plot]'"
+        )
+    return writable(text)
+
+
+def add_page_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--html``."""
+    parser.add_argument(
+        "--html",
+        type=page_file,
+        metavar="FILE",
+        help="write a page about the model to FILE: curves, confusion matrix, mistakes, weights, "
+        "configuration (needs the extra plot)",
+    )
+
+
+def different(**files: Path | None) -> None:
+    """Refuse two options that name the same file."""
+    for (one, path), (other, second) in combinations(files.items(), 2):
+        if path is not None and second is not None and path.resolve() == second.resolve():
+            raise ValueError(f"--{one} and --{other} name the same file")
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +14,14 @@ from numpy.typing import NDArray
 import fastmlp
 from fastmlp import kernels
 
-from .options import positive, writable
+from .clock import process_seconds
+from .options import different, positive, writable
+from .page import write_page
 from .predict import whole_file
 
 if TYPE_CHECKING:
     from fastmlp.recipes.running import Outcome
 
-IMPORTED = time.perf_counter()
 CLASSES = 10
 OPTIONS = ("data", "held_out", "checkpoint")  # that make sense with a recipe only
 
@@ -68,8 +67,7 @@ def run(args: argparse.Namespace) -> None:
     card = None
     if args.save is not None:
         card = writable_card(args.save)
-        if args.checkpoint is not None and args.checkpoint.resolve() == args.save.resolve():
-            raise ValueError("--save and --checkpoint name the same file")
+    different(save=args.save, checkpoint=args.checkpoint, html=args.html)
     X, y, X_test, y_test = fastmlp.datasets.mnist(args.data)
     tested = "test images"
     if args.held_out is not None:
@@ -115,6 +113,17 @@ def run(args: argparse.Namespace) -> None:
         with whole_file(card) as file:
             file.write(laid_out(contents))
         print(f"saved {args.save} and {card}")
+    if args.html is not None:
+        write_page(
+            args.html,
+            outcome.model,
+            X_test,
+            y_test,
+            outcome.histories,
+            f"MNIST by the recipe {recipe.name}",
+            configuration(outcome, f"{len(y_test):,} {tested}"),
+        )
+        print(f"saved {args.html}")
 
 
 def writable_card(model: Path) -> Path:
@@ -151,6 +160,18 @@ def describe(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def configuration(outcome: Outcome, tested: str) -> dict[str, object]:
+    """Return what a page says about how the model came to be, a line for each thing."""
+    recipe = outcome.recipe
+    parts = {**recipe.plain["settings"], "augment": recipe.plain["augment"]}
+    return {
+        "recipe": f"{recipe.name}: {recipe.description}",
+        "seed": outcome.seed,
+        "tested on": tested,
+        **{name.replace("_", " "): json.dumps(value) for name, value in parts.items()},
+    }
+
+
 def confusion(y: NDArray[Any], predicted: NDArray[Any]) -> NDArray[np.int64]:
     """Return how often each digit (row) was read as each digit (column)."""
     found = np.zeros((CLASSES, CLASSES), np.int64)
@@ -167,16 +188,3 @@ def laid_out(contents: dict[str, Any]) -> str:
             text = "[\n" + ",\n".join(f"    {json.dumps(one)}" for one in value) + "\n  ]"
         lines.append(f"  {json.dumps(key)}: {text}")
     return "{\n" + ",\n".join(lines) + "\n}\n"
-
-
-def process_seconds() -> tuple[float, str]:
-    """Return the seconds since this process started, loading included, or since the nearest known.
-
-    Linux tells the start to a hundredth of a second; elsewhere it is when this file was imported.
-    """
-    try:
-        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-        started = int(fields[19]) / os.sysconf("SC_CLK_TCK")  # field 22, counted from 1 with pid
-        return time.clock_gettime(time.CLOCK_BOOTTIME) - started, "the process started"
-    except (OSError, AttributeError, ValueError, IndexError):
-        return time.perf_counter() - IMPORTED, "fastmlp was imported"

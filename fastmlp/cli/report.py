@@ -16,11 +16,21 @@ from fastmlp.callbacks import Callback
 from fastmlp.history import History
 from fastmlp.initializers import Normal
 
-from .options import add_training_options, fit, positive, set_threads, writable
+from .options import (
+    add_page_option,
+    add_training_options,
+    different,
+    fit,
+    positive,
+    set_threads,
+    writable,
+)
+from .page import write_page
 
 EXAMPLES = """\
   fastmlp report --data benchmarks/mnist
   fastmlp report --seed 3 --epochs 5 --save mnist.npz
+  fastmlp report --html report.html
 """
 HELD_OUT = 5_000
 
@@ -50,14 +60,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_training_options(parser)
     parser.add_argument("--save", type=writable, metavar="FILE", help="write the model to FILE")
+    add_page_option(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
     set_threads(args)
+    different(save=args.save, html=args.html)
     X_train, y_train, X_test, y_test = fastmlp.datasets.mnist(args.data)
     net = MLP((784, 256, 256, 10), activation="relu", init=Normal(1.0), seed=args.seed)
-    fit(
+    history = fit(
         net,
         X_train[HELD_OUT:],
         y_train[HELD_OUT:],
@@ -70,3 +82,13 @@ def run(args: argparse.Namespace) -> None:
     print(f"Accuracy: {np.mean(net.predict(X_test) == y_test):.4f}")
     if args.save:
         net.save(args.save)
+    if args.html:
+        write_page(args.html, net, X_test, y_test, [history], "The report's network on MNIST", {
+            "initialization": Normal(1.0),
+            "optimizer": Adam(0.001),
+            "batch size": 100,
+            "epochs": args.epochs,
+            "seed": args.seed,
+            "trained on": f"the last {len(X_train) - HELD_OUT:,} training images",
+            "tested on": f"{len(X_test):,} test images",
+        })

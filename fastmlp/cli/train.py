@@ -27,7 +27,16 @@ from fastmlp import MLP, activations, checks, optimizers
 from fastmlp.optimizers import Optimizer
 
 from . import recipe
-from .options import add_training_options, fit, positive, set_threads, writable
+from .options import (
+    add_page_option,
+    add_training_options,
+    different,
+    fit,
+    positive,
+    set_threads,
+    writable,
+)
+from .page import write_page
 from .scaling import Scaling, fold
 from .tables import Table, open_table
 
@@ -159,6 +168,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="stop when the validation cost has not fallen for N epochs (default: 20)",
     )
     recipe.add_options(parser)
+    add_page_option(parser)
     add("--quiet", action="store_true", help="no line for each epoch")
     add_training_options(parser)
 
@@ -200,8 +210,10 @@ def _option(name: str) -> str:
 def run_on_table(args: argparse.Namespace) -> None:
     """Train on a table."""
     set_threads(args)
-    if args.save.exists() and args.save.samefile(args.table):
-        raise ValueError(f"--save {args.save} would overwrite the table")
+    different(save=args.save, html=args.html)
+    for option, path in {"--save": args.save, "--html": args.html}.items():
+        if path is not None and path.exists() and path.samefile(args.table):
+            raise ValueError(f"{option} {path} would overwrite the table")
     table = open_table(args.table)
     columns = input_columns(table, args)
     X, y, classes = read_examples(table, columns, args)
@@ -222,7 +234,7 @@ def run_on_table(args: argparse.Namespace) -> None:
         seed=args.seed,
     )
     net = build()
-    fit(
+    history = fit(
         net,
         inputs.apply(X[training]),
         scaled_y[training],
@@ -247,6 +259,29 @@ def run_on_table(args: argparse.Namespace) -> None:
             print(f"{name}: {score(model, X[rows], y[rows])} ({len(rows)} rows)")
     model.save(args.save)
     print(f"saved {args.save}")
+    if args.html is not None:
+        name, judged = ("validation", validation) if held_out else ("training", training)
+        # on scaled columns, whose weights can be compared
+        write_page(
+            args.html,
+            net,
+            inputs.apply(X[judged]),
+            scaled_y[judged],
+            [history],
+            f"{args.label}, by {args.table.name}",
+            {
+                "columns": f"{', '.join(columns)}; scaled to mean 0 and deviation 1",
+                "rows": f"{len(training):,} for training, {len(validation):,} for validation",
+                "figures are of": f"the {name} rows",
+                **{
+                    option.replace("_", " "): getattr(args, option)
+                    for option in ("task", "batch_size", "l2", "seed")
+                },
+                "optimizer": make_optimizer(args),
+            },
+            classes,
+        )
+        print(f"saved {args.html}")
 
 
 def input_columns(table: Table, args: argparse.Namespace) -> list[str]:

@@ -21,6 +21,7 @@ def blocks(language: str) -> list[str]:
 def test_the_python_examples_run_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    pytest.importorskip("matplotlib").use("Agg")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     for block in blocks("python"):
@@ -28,6 +29,7 @@ def test_the_python_examples_run_one_after_the_other(
     assert re.fullmatch(r"\d+ epochs, accuracy 0\.9\d\d\n", capsys.readouterr().out)
     assert names["probabilities"].shape == (297, 10)
     assert len(names["a"]) == 3
+    assert Path("confusion.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_commands_run_one_after_the_other(

@@ -1,0 +1,40 @@
+"""Writing the page about a model that ``--html`` asks for."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+import fastmlp
+from fastmlp import MLP, Ensemble
+from fastmlp.history import History
+
+from .clock import process_seconds
+from .predict import whole_file
+
+
+def write_page(
+    path: Path,
+    model: MLP | Ensemble,
+    X: NDArray[Any],
+    y: NDArray[Any],
+    history: Sequence[History],
+    title: str,
+    configuration: dict[str, object],
+    class_names: Sequence[object] | None = None,
+) -> None:
+    """Write the page of a model that has just been trained by this process."""
+    seconds, since = process_seconds()
+    text = fastmlp.plotting.page(
+        model,
+        X,
+        y,
+        history=history,
+        title=title,
+        configuration=configuration,
+        times={f"since {since}": seconds},
+        class_names=class_names,
+    )
+    with whole_file(path) as file:
+        file.write(text)

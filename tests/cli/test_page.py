@@ -1,0 +1,113 @@
+"""--html of report and train: a page about what was trained."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastmlp.cli import options
+
+Command = Callable[..., Any]  # see conftest.py
+
+
+@pytest.fixture(autouse=True)
+def matplotlib() -> None:
+    pytest.importorskip("matplotlib")
+
+
+@pytest.fixture
+def few_digits(monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator) -> None:
+    """MNIST of 300 images in place of the whole."""
+    X = rng.integers(0, 256, (300, 784), dtype=np.uint8)
+    y = rng.integers(0, 10, 300, dtype=np.int32)
+    monkeypatch.setattr("fastmlp.datasets.mnist", lambda data: (X[:200], y[:200], X[200:], y[200:]))
+
+
+def shown(path: Path) -> dict[str, str]:
+    """The page's figures, and its tables' values by their names."""
+    text = path.read_text("utf-8")
+    figures = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", text)
+    return dict(figures + re.findall(r"<tr><th>(.*?)</th><td>(.*?)</td></tr>", text))
+
+
+@pytest.mark.usefixtures("few_digits")
+def test_report_writes_a_page_of_the_accuracy_it_prints(
+    fastmlp_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastmlp.cli.report.HELD_OUT", 20)
+    page = tmp_path / "out.html"
+    code, out, err = fastmlp_command("report", "--epochs", 2, "--seed", 3, "--html", page)
+    assert (code, err) == (0, "")
+    assert re.fullmatch(r"(Epoch: .*\n){2}Optimization Finished!\nAccuracy: .*\n", out)
+    found = shown(page)
+    assert float(found["accuracy"].split()[0]) == pytest.approx(
+        100 * float(out.split("Accuracy: ")[1])
+    )
+    assert found["layers"] == "784-256-256-10"
+    assert (found["seed"], found["epochs"]) == ("3", "2")
+    assert found["trained on"] == "the last 180 training images"
+    assert float(found["since the process started"].split()[0]) > 0
+
+
+@pytest.mark.usefixtures("few_digits")
+def test_a_recipe_writes_a_page(fastmlp_command: Command, tmp_path: Path) -> None:
+    page, model = tmp_path / "out.html", tmp_path / "model.npz"
+    code, out, err = fastmlp_command(
+        "train", "--recipe", "fast", "--quiet", "--save", model, "--html", page
+    )
+    assert (code, err) == (0, "")
+    assert out.endswith(f"saved {page}\n")
+    found = shown(page)
+    assert found["wrong"] == f"{round(100 - 100 * float(out.split('Accuracy: ')[1][:6]))} of 100"
+    assert found["recipe"].startswith("fast: ")
+    assert found["tested on"] == "100 test images"
+    assert found["hidden"] == "[512]"
+
+
+def test_a_table_has_a_page_of_its_validation_rows(
+    fastmlp_command: Command, flowers: Path, tmp_path: Path
+) -> None:
+    page, model = tmp_path / "out.html", tmp_path / "model.npz"
+    command = ("train", flowers, "--label", "species", "--drop", "note", "--epochs", 5, "--quiet",
+               "--save", model, "--html", page)
+    out = fastmlp_command(*command).out
+    assert out.endswith(f"saved {page}\n")
+    found = shown(page)
+    accuracy = float(re.search(r"validation: accuracy (\S+)", out)[1])
+    assert float(found["accuracy"].split()[0]) == pytest.approx(100 * accuracy, abs=0.01)
+    assert found["figures are of"] == "the validation rows"
+    assert "tulip" in page.read_text("utf-8")
+    assert fastmlp_command(*command, "--validation", 0).code == 0
+    assert shown(page)["figures are of"] == "the training rows"
+
+
+def test_a_regression_has_a_page(
+    fastmlp_command: Command, houses: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "out.html"
+    assert fastmlp_command(
+        "train", houses, "--label", "price", "--task", "regression", "--epochs", 3, "--quiet",
+        "--save", tmp_path / "model.npz", "--html", page,
+    ).code == 0
+    assert "cost J (squared_error)" in shown(page)
+
+
+def test_a_page_that_cannot_be_is_refused_before_training(
+    fastmlp_command: Command, flowers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tmp_path / "model.npz"
+    command = ("train", flowers, "--label", "species", "--save", model, "--html")
+    assert "there is no folder" in fastmlp_command(*command, tmp_path / "no" / "a.html").err
+    assert "--save and --html name the same file" in fastmlp_command(*command, model).err
+    assert f"--html {flowers} would overwrite the table" in fastmlp_command(*command, flowers).err
+    report = fastmlp_command("report", "--data", tmp_path, "--save", model, "--html", model)
+    assert "--save and --html name the same file" in report.err
+    monkeypatch.setattr(options, "find_spec", lambda name: None)
+    err = fastmlp_command(*command, tmp_path / "a.html").err
+    assert "need matplotlib: pip install 'fastmlp[plot]'" in err
+    assert not model.exists()

@@ -1,0 +1,226 @@
+"""The page about a model is whole, alone, and says what is so."""
+
+from __future__ import annotations
+
+import base64
+import re
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import fastmlp
+
+Array = NDArray[Any]
+Given = tuple[Array, Array]
+Digits = tuple[fastmlp.MLP, Array, Array]
+
+
+class Page(HTMLParser):
+    """What a page has: its text, its elements' attributes, and whether all of them are closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.tags: list[str] = []
+        self.opened: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self.opened
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attributes
+        if tag != "meta":
+            self.opened.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attributes
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.opened.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if data.strip() and self.opened[-1:] != ["style"]:
+            self.texts.append(data.strip())
+
+    def of(self, name: str) -> list[str]:
+        return [str(value) for key, value in self.attributes if key == name]
+
+
+def table(page: Page) -> dict[str, str]:
+    """What stands in the page behind each name."""
+    return dict(zip(page.texts, page.texts[1:], strict=False))
+
+
+@pytest.fixture
+def page(trained: fastmlp.MLP, classes: Given) -> Page:
+    return Page(
+        fastmlp.plotting.page(
+            trained,
+            *classes,
+            title="A <script>",
+            configuration={"optimizer <b>": "Adam & Eve"},
+            times={"of it all": 12.5},
+            class_names=["$a", "<i>b</i>", "c & d"],
+        )
+    )
+
+
+def test_the_page_has_its_numbers(page: Page, trained: fastmlp.MLP, classes: Given) -> None:
+    X, y = classes
+    wrong = int(np.sum(trained.predict(X) != y))
+    for text in [f"{100 - 100 * wrong / 230:.2f} %", f"{wrong} of 230", "163", "6-16-3", "12.5 s"]:
+        assert text in page.texts
+    for figures in (trained.history.cost, trained.history.validation_cost):
+        assert {f"{one:.6g}" for one in figures} <= set(page.texts)
+    assert table(page)["fastmlp"] == fastmlp.__version__
+    assert table(page)["threads"] == str(fastmlp.get_num_threads())
+    titles = ["Training", "Confusion matrix", "Mistakes", "Calibration", "Weights", "Activations",
+              "Network", "Configuration", "Times", "Environment", "Epochs"]
+    assert [text for text in page.texts if text in titles] == titles
+
+
+def test_the_matrix_s_counts_are_text(page: Page, trained: fastmlp.MLP, classes: Given) -> None:
+    X, y = classes
+    predicted = trained.predict(X)
+    first, last = page.texts.index("Confusion matrix"), page.texts.index("Mistakes")
+    for i, j in np.ndindex(3, 3):
+        count = np.sum((y == i) & (predicted == j))
+        assert count == 0 or str(count) in page.texts[first:last]
+
+
+def test_names_cannot_be_markup(page: Page) -> None:
+    assert page.texts.count("A <script>") == 2  # the title and the heading
+    assert table(page)["optimizer <b>"] == "Adam & Eve"
+    assert {"$a", "<i>b</i>", "c & d"} <= set(page.texts)
+    assert not {"script", "b", "i"} & set(page.tags)
+
+
+def test_the_page_needs_nothing_else(digits: Digits) -> None:
+    text = fastmlp.plotting.page(*digits)
+    page = Page(text)
+    assert "http" not in text
+    assert "@import" not in text
+    assert not {"link", "script", "iframe", "img"} & set(page.tags)
+    for reference in page.of("href") + page.of("src") + re.findall(r"url\((.*?)\)", text):
+        assert reference.startswith(("#", "data:image/png;base64,"))
+
+
+def test_references_within_the_page_lead_somewhere(digits: Digits) -> None:
+    text = fastmlp.plotting.page(*digits)
+    page = Page(text)
+    ids = page.of("id")
+    assert len(ids) == len(set(ids))
+    used = {one[1:] for one in page.of("href") if one.startswith("#")}
+    used |= set(re.findall(r"url\(#(.*?)\)", text))
+    assert used
+    assert used <= set(ids)
+
+
+def test_pictures_take_the_page_s_colours(page: Page) -> None:
+    styles = " ".join(page.of("style"))
+    assert "currentColor" in styles
+    assert "#000000" not in styles.replace("fill: #000000", "")  # but counts on light cells
+    assert page.of("role") == ["img"] * 5
+    assert all(page.of("aria-label"))
+
+
+def test_mistakes_are_pictures_where_examples_are(digits: Digits) -> None:
+    net, X, y = digits
+    text = fastmlp.plotting.page(net, X, y)
+    sheet = re.search(r'<div class="ink">.*?base64,\s*([^"]*)"', text, re.DOTALL)
+    assert sheet is not None
+    assert base64.b64decode(sheet[1]).startswith(b"\x89PNG")
+    wrong = np.flatnonzero(net.predict(X) != y)
+    h = net.predict_proba(X[wrong])
+    k = np.argmax(h.max(axis=1))
+    assert f"{y[wrong[k]]}→{h[k].argmax()} {100 * h[k].max():.0f}%" in Page(text).texts
+
+
+def test_mistakes_are_a_table_where_they_are_not(
+    page: Page, trained: fastmlp.MLP, classes: Given
+) -> None:
+    X, y = classes
+    h = trained.predict_proba(X)
+    wrong = np.flatnonzero(h.argmax(axis=1) != y)
+    k = wrong[np.argmax(h[wrong].max(axis=1))]
+    names = ["$a", "<i>b</i>", "c & d"]
+    at = page.texts.index("probability") + 1
+    assert page.texts[at : at + 4] == [
+        str(k), names[y[k]], names[h[k].argmax()], f"{100 * h[k].max():.1f} %",
+    ]
+
+
+def test_a_model_without_a_history_has_no_curves(tmp_path: Any, digits: Digits) -> None:
+    net, X, y = digits
+    net.save(tmp_path / "net.npz")
+    page = Page(fastmlp.plotting.page(fastmlp.load(tmp_path / "net.npz"), X, y))
+    assert not {"Training", "Times", "Epochs", "Configuration"} & set(page.texts)
+    assert "Confusion matrix" in page.texts
+
+
+def test_an_ensemble_has_the_epochs_of_each_network(
+    committee: fastmlp.Ensemble, classes: Given
+) -> None:
+    page = Page(fastmlp.plotting.page(committee, *classes))
+    assert {"network 1", "6-8-8-3", "Epochs of network 2"} <= set(page.texts)
+    assert f"{committee.networks[1].history.cost[2]:.6g}" in page.texts
+    assert "Of the first of 2 networks." in page.texts
+
+
+def test_regression_has_its_cost(curve: Given) -> None:
+    net = fastmlp.MLP((2, 8, 1), loss="squared_error")
+    net.fit(*curve, epochs=2)
+    page = Page(fastmlp.plotting.page(net, *curve))
+    assert "cost J (squared_error)" in page.texts
+    assert f"{net.cost(*curve):.4g}" in page.texts
+    assert not {"Confusion matrix", "Mistakes", "Calibration"} & set(page.texts)
+
+
+def test_what_ended_training_early_is_told(net: fastmlp.MLP, classes: Given) -> None:
+    net.fit(*classes, epochs=5, cost_below=100.0)
+    assert "Ended early by cost_below." in Page(fastmlp.plotting.page(net, *classes)).texts
+
+
+def test_sparse_examples_have_a_page(trained: fastmlp.MLP, classes: Given) -> None:
+    scipy = pytest.importorskip("scipy.sparse")
+    X, y = classes
+    assert Page(fastmlp.plotting.page(trained, scipy.csr_matrix(X), y)).texts
+
+
+def test_the_user_s_settings_stay(
+    trained: fastmlp.MLP, classes: Given, n_figures: Callable[[], int]
+) -> None:
+    """And change nothing of the page."""
+    import matplotlib
+
+    texts = []
+    for size in (10.0, 30.0):
+        with matplotlib.rc_context({"font.size": size, "axes.facecolor": "red"}):
+            before = dict(matplotlib.rcParams)
+            texts.append(fastmlp.plotting.page(trained, *classes))
+            assert dict(matplotlib.rcParams) == before
+    assert texts[0] == texts[1]
+    assert n_figures() == 0
+
+
+def test_a_page_is_of_networks(estimator: Any, classes: Given) -> None:
+    with pytest.raises(TypeError, match="model must be an MLP or an Ensemble, got <"):
+        fastmlp.plotting.page(estimator, *classes)
+
+
+def test_without_matplotlib_the_extra_is_named(
+    trained: fastmlp.MLP, classes: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("matplotlib", "matplotlib.pyplot"):
+        monkeypatch.setitem(sys.modules, module, None)
+    for draw in (fastmlp.plotting.confusion, fastmlp.plotting.page):
+        with pytest.raises(ImportError, match=r'pip install "fastmlp\[plot\]"'):
+            draw(trained, *classes)

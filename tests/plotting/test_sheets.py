@@ -1,0 +1,183 @@
+"""Sheets hold the pictures they should, in order, with what stands above them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import fastmlp
+
+Array = NDArray[Any]
+Digits = tuple[fastmlp.MLP, Array, Array]
+
+
+def tiles(ax: Any) -> list[Array]:
+    """The pictures of a sheet: the blocks that are not masked."""
+    sheet = ax.images[0].get_array()
+    rows, columns = (np.flatnonzero(~sheet.mask.all(axis=axis)) for axis in (1, 0))
+    found = []
+    for down in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
+        for right in np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1):
+            tile = sheet[np.ix_(down, right)]
+            if not tile.mask.any():
+                found.append(np.asarray(tile))
+    return found
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_a_sheet_holds_the_pictures_row_by_row(flat: bool, rng: np.random.Generator) -> None:
+    pictures = rng.random((7, 6, 6))
+    ax = fastmlp.plotting.images(pictures.reshape(7, 36) if flat else pictures, columns=3)
+    np.testing.assert_array_equal(tiles(ax), pictures)
+    assert tuple(ax.images[0].get_extent()) == (0, 3, 3, 0)
+    assert ax.images[0].get_clim() == (pictures.min(), pictures.max())
+
+
+def test_pictures_may_be_oblong(rng: np.random.Generator) -> None:
+    pictures = rng.random((4, 24))
+    ax = fastmlp.plotting.images(pictures, shape=(3, 8), limits=(-1, 2))
+    np.testing.assert_array_equal(tiles(ax), pictures.reshape(4, 3, 8))
+    assert ax.images[0].get_clim() == (-1, 2)
+
+
+def test_titles_stand_above_their_pictures() -> None:
+    titles = ["a", "$b", 3]
+    ax = fastmlp.plotting.images(np.ones((3, 25)), titles=titles, columns=2)
+    ax.figure.canvas.draw()
+    assert [text.get_text() for text in ax.texts] == ["a", "$b", "3"]
+    assert [tuple(map(int, text.get_position())) for text in ax.texts] == [(0, 0), (1, 0), (0, 1)]
+    bottom = ax.texts[2].get_window_extent().y0
+    assert bottom >= ax.transData.transform((0, 2))[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"images": np.ones(4)}, r"images must be \(m, n\).*got shape \(4,\)"),
+        ({"images": np.ones((0, 25))}, "at least one"),
+        ({"images": np.full((1, 25), np.nan)}, "images must be finite"),
+        ({"images": np.ones((2, 24))}, "24 pixels are no square of at least 5 × 5: give shape"),
+        ({"images": np.ones((2, 25)), "shape": (5, 6)}, "shape 5 × 6 does not fit 25 pixels"),
+        ({"images": np.ones((2, 25)), "titles": ["a"]}, "titles has 1 entries for 2 images"),
+        ({"images": np.ones((2, 25)), "columns": 0}, "columns must be at least 1, got 0"),
+    ],
+)
+def test_what_is_no_sheet_is_told(
+    options: dict[str, Any], message: str, n_figures: Callable[[], int]
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        fastmlp.plotting.images(**options)
+    assert n_figures() == 0
+
+
+def test_mistakes_come_surest_first(digits: Digits) -> None:
+    net, X, y = digits
+    ax = fastmlp.plotting.errors(net, X, y, most=9, columns=4)
+    h = net.predict_proba(X)
+    wrong = np.flatnonzero(h.argmax(axis=1) != y)
+    assert len(wrong) > 9
+    wrong = wrong[np.argsort(-h[wrong].max(axis=1), kind="stable")][:9]
+    np.testing.assert_allclose(tiles(ax), X[wrong].reshape(-1, 8, 8))
+    assert [text.get_text() for text in ax.texts] == [
+        f"{y[k]}→{h[k].argmax()} {100 * h[k].max():.0f}%" for k in wrong
+    ]
+    assert ax.get_title().startswith(f"{np.sum(h.argmax(axis=1) != y)} of 297 read wrong, the sure")
+
+
+def test_mistakes_of_an_ensemble_and_of_sparse_examples(digits: Digits) -> None:
+    scipy = pytest.importorskip("scipy.sparse")
+    net, X, y = digits
+    ensemble = fastmlp.Ensemble([net])
+    sheets = [
+        fastmlp.plotting.errors(one, given, y, most=5).images[0].get_array()
+        for one, given in [(net, X), (ensemble, X), (ensemble, scipy.csr_matrix(X))]
+    ]
+    for sheet in sheets[1:]:
+        np.testing.assert_allclose(sheet.filled(-1), sheets[0].filled(-1))
+
+
+def test_mistakes_without_probabilities_come_in_order(digits: Digits, named: Any) -> None:
+    net, X, y = digits
+    model = named(net)
+    model.classes_ = np.array(list("abcdefghij"))
+    ax = fastmlp.plotting.errors(model, X, model.classes_[y], most=3)
+    wrong = np.flatnonzero(net.predict(X) != y)[:3]
+    assert [text.get_text() for text in ax.texts] == [
+        f"{model.classes_[y[k]]}→{model.classes_[net.predict(X)[k]]}" for k in wrong
+    ]
+    np.testing.assert_allclose(tiles(ax), X[wrong].reshape(-1, 8, 8))
+
+
+def test_no_mistake_is_an_empty_sheet(digits: Digits) -> None:
+    net, X, _ = digits
+    ax = fastmlp.plotting.errors(net, X, net.predict(X))
+    assert (len(ax.images), ax.get_title()) == (0, "0 of 297 read wrong")
+
+
+def test_weights_of_pictures_are_pictures(digits: Digits) -> None:
+    net, *_ = digits
+    ax = fastmlp.plotting.weights(net, most=5)
+    W = net.weights[0]
+    largest = np.argsort(-np.linalg.norm(W, axis=1))[:5]
+    np.testing.assert_allclose(tiles(ax), W[largest].reshape(5, 8, 8))
+    low, high = ax.images[0].get_clim()
+    assert -low == high == pytest.approx(np.percentile(np.abs(W), 99.5))
+    assert ax.get_title() == "layer 1: 5 of 16 units, largest norm first"
+
+
+def test_weights_of_other_layers_are_a_matrix(digits: Digits) -> None:
+    """Also where the hidden units happen to be a square number."""
+    net, *_ = digits
+    ax = fastmlp.plotting.weights(net, layer=1)
+    np.testing.assert_array_equal(ax.images[0].get_array(), net.weights[1])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("input of the layer", "unit of the layer")
+    shaped = fastmlp.plotting.weights(net, layer=1, shape=(4, 4))
+    assert len(tiles(shaped)) == 10
+
+
+def test_weights_are_those_that_predict(classes: tuple[Array, Array]) -> None:
+    net = fastmlp.MLP((6, 8, 3), batch_norm=True)
+    net.fit(*classes, epochs=2, ema=0.9)
+    shown = fastmlp.plotting.weights(net).images[0].get_array()
+    np.testing.assert_array_equal(shown, net.folded[0][0])
+    assert not np.allclose(shown, net.weights[0])
+
+
+def test_weights_of_an_ensemble_are_of_all_first_layers(committee: fastmlp.Ensemble) -> None:
+    shown = fastmlp.plotting.weights(committee).images[0].get_array()
+    expected = np.concatenate([net.weights[0] for net in committee.networks])
+    np.testing.assert_array_equal(shown, expected)
+    with pytest.raises(ValueError, match="layer 1 means another thing in each network"):
+        fastmlp.plotting.weights(committee, layer=1)
+
+
+def test_weights_of_an_estimator_are_turned(estimator: Any) -> None:
+    shown = fastmlp.plotting.weights(estimator, layer=1).images[0].get_array()
+    np.testing.assert_array_equal(shown, estimator.coefs_[1].T)
+
+
+def test_a_network_of_zeros_can_be_drawn() -> None:
+    fastmlp.plotting.weights(fastmlp.MLP((4, 2), init="zeros")).figure.canvas.draw()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"layer": 2}, ValueError, "layer must be at most 1, the last, got 2"),
+        ({"layer": -1}, ValueError, "layer must be at least 0, got -1"),
+        ({"shape": (2, 2)}, ValueError, "shape 2 × 2 does not fit 6 pixels"),
+        ({"shape": 6}, TypeError, r"shape must be a pair \(height, width\), got 6"),
+        ({"model": "net"}, TypeError, "with coefs_, got 'net'"),
+    ],
+)
+def test_weights_that_are_not_there_are_told(
+    options: dict[str, Any], error: type[Exception], message: str, net: fastmlp.MLP,
+    n_figures: Callable[[], int],
+) -> None:
+    with pytest.raises(error, match=message):
+        fastmlp.plotting.weights(**{"model": net, **options})
+    assert n_figures() == 0
