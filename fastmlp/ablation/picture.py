@@ -24,7 +24,8 @@ def draw(results: Results, path: Path) -> None:
     axes.axvline(0, color="#888888", linewidth=1)
     factors = list(dict.fromkeys(row.variant.factor for row in rows))
     for place, row in enumerate(rows):
-        color = COLORS[factors.index(row.variant.factor) % 2]  # in turns, so that rows hang together
+        # factors take turns, so that their rows hang together
+        color = COLORS[factors.index(row.variant.factor) % 2]
         note: dict[str, Any] = {"color": color, "va": "center", "fontsize": 8}
         if row.difference is None:
             axes.annotate(" diverged", (0, place), **note)

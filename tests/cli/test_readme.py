@@ -22,10 +22,12 @@ def test_the_python_examples_run_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("matplotlib").use("Agg")
+    pyplot = pytest.importorskip("matplotlib.pyplot")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     for block in blocks("python"):
         exec(block, names)
+    pyplot.close("all")
     assert re.fullmatch(r"\d+ epochs, accuracy 0\.9\d\d\n", capsys.readouterr().out)
     assert names["probabilities"].shape == (297, 10)
     assert len(names["a"]) == 3

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 import fastmlp
 
+pytest.importorskip("matplotlib")
+
 Array = NDArray[Any]
 Given = tuple[Array, Array]
 Digits = tuple[fastmlp.MLP, Array, Array]
@@ -59,7 +61,22 @@ def table(page: Page) -> dict[str, str]:
     return dict(zip(page.texts, page.texts[1:], strict=False))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def classes() -> Given:
+    """Examples of three classes that overlap."""
+    rng = np.random.default_rng(5)
+    y = rng.integers(0, 3, 230)
+    return (np.eye(3, 6)[y] + 0.5 * rng.normal(size=(230, 6))).astype(np.float32), y
+
+
+@pytest.fixture(scope="module")
+def trained(classes: Given) -> fastmlp.MLP:
+    net = fastmlp.MLP((6, 16, 3), seed=1)
+    net.fit(*classes, epochs=3, batch_size=50, validation_data=0.2)
+    return net
+
+
+@pytest.fixture(scope="module")
 def page(trained: fastmlp.MLP, classes: Given) -> Page:
     return Page(
         fastmlp.plotting.page(
@@ -71,6 +88,20 @@ def page(trained: fastmlp.MLP, classes: Given) -> Page:
             class_names=["$a", "<i>b</i>", "c & d"],
         )
     )
+
+
+@pytest.fixture(scope="module")
+def digits() -> Digits:
+    X, y = fastmlp.datasets.digits()
+    net = fastmlp.MLP((64, 16, 10))
+    net.fit(X[:1500], y[:1500], epochs=3)
+    return net, X[1500:], y[1500:]
+
+
+@pytest.fixture(scope="module")
+def text(digits: Digits) -> str:
+    """A page about pictures."""
+    return fastmlp.plotting.page(*digits)
 
 
 def test_the_page_has_its_numbers(page: Page, trained: fastmlp.MLP, classes: Given) -> None:
@@ -103,8 +134,7 @@ def test_names_cannot_be_markup(page: Page) -> None:
     assert not {"script", "b", "i"} & set(page.tags)
 
 
-def test_the_page_needs_nothing_else(digits: Digits) -> None:
-    text = fastmlp.plotting.page(*digits)
+def test_the_page_needs_nothing_else(text: str) -> None:
     page = Page(text)
     assert "http" not in text
     assert "@import" not in text
@@ -113,8 +143,7 @@ def test_the_page_needs_nothing_else(digits: Digits) -> None:
         assert reference.startswith(("#", "data:image/png;base64,"))
 
 
-def test_references_within_the_page_lead_somewhere(digits: Digits) -> None:
-    text = fastmlp.plotting.page(*digits)
+def test_references_within_the_page_lead_somewhere(text: str) -> None:
     page = Page(text)
     ids = page.of("id")
     assert len(ids) == len(set(ids))
@@ -132,9 +161,8 @@ def test_pictures_take_the_page_s_colours(page: Page) -> None:
     assert all(page.of("aria-label"))
 
 
-def test_mistakes_are_pictures_where_examples_are(digits: Digits) -> None:
+def test_mistakes_are_pictures_where_examples_are(text: str, digits: Digits) -> None:
     net, X, y = digits
-    text = fastmlp.plotting.page(net, X, y)
     sheet = re.search(r'<div class="ink">.*?base64,\s*([^"]*)"', text, re.DOTALL)
     assert sheet is not None
     assert base64.b64decode(sheet[1]).startswith(b"\x89PNG")
