@@ -8,7 +8,7 @@ their turn.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from time import perf_counter
@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import checks, optimizers, threads
 from .augment import Distortion
 from .callbacks import Callback, EarlyStopping, Progress
-from .examples import Examples, hold_out
+from .examples import Examples, hold_out, row_numbers
 from .history import History
 from .optimizers import Optimizer
 
@@ -71,7 +71,7 @@ def fit(
     cost_below: float | None = None,
     max_seconds: float | None = None,
     early_stopping: bool | int | EarlyStopping | None = None,
-    shuffle: bool = True,
+    shuffle: bool | Callable[[int], ArrayLike] = True,
     verbose: bool = False,
     label_smoothing: float = 0.0,
     max_norm: float | None = None,
@@ -122,8 +122,10 @@ def fit(
     early_stopping : bool, int or EarlyStopping, optional
         True, a patience in epochs, or an object: stop when the validation cost has not become
         lower for so long, and go back to the best parameters.
-    shuffle : bool, default True
-        Draw a new order of the examples for each epoch; False keeps theirs.
+    shuffle : bool or callable, default True
+        Draw a new order of the examples for each epoch; False keeps theirs.  A function is given
+        the number m of examples to train on and returns m row numbers, each from 0 to m − 1, for
+        the coming epoch.
     verbose : bool, default False
         Show the figures of each epoch.
     label_smoothing : float, default 0.0
@@ -188,7 +190,7 @@ def fit(
         optimizer=checks.named("optimizer", optimizer, optimizers.TABLE, Optimizer),
         reset_optimizer=checks.flag("reset_optimizer", reset_optimizer),
         l2=checks.number("l2", l2, "[0, inf)"),
-        shuffle=checks.flag("shuffle", shuffle),
+        shuffle=shuffle if callable(shuffle) else checks.flag("shuffle", shuffle),
         label_smoothing=label_smoothing,
         max_norm=0.0 if max_norm is None else checks.number("max_norm", max_norm, "(0, inf)"),
         clip_norm=0.0 if clip_norm is None else checks.number("clip_norm", clip_norm, "(0, inf)"),
@@ -237,7 +239,7 @@ class _Run:
     optimizer: Optimizer
     reset_optimizer: bool
     l2: float
-    shuffle: bool
+    shuffle: bool | Callable[[int], ArrayLike]
     label_smoothing: float
     max_norm: float  # 0: none
     clip_norm: float  # 0: none
@@ -367,7 +369,9 @@ class _Run:
         n_threads = threads.for_step(net.sizes, self.batch_size, self.n_threads)
         engine.keep()
         order = self.kept
-        if self.shuffle:
+        if callable(self.shuffle):
+            order = order[row_numbers(self.shuffle(len(order)), len(order))]
+        elif self.shuffle:
             order = np.random.default_rng([net.seed, net.epochs]).permutation(order)
         epoch = net.epochs
         net.epochs += 1
