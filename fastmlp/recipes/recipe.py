@@ -24,7 +24,7 @@ Everything is checked when a recipe is read, so that a mistake does not cost an 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
@@ -54,8 +54,7 @@ class Recipe:
     ----------
     name, description : str
     settings : fastmlp.ablation.Settings
-        Of network and training.
-    augment : fastmlp.augment.Distortion or None
+        Of network and training, distortions included.
     committee : int
         The number of networks; 1 is a single one.
     """
@@ -63,17 +62,12 @@ class Recipe:
     name: str
     description: str
     settings: Settings
-    augment: Distortion | None = None
     committee: int = 1
 
     @property
     def plain(self) -> dict[str, Any]:
         """All that a result depends on beside data and seed, as JSON has it."""
-        return {
-            "settings": self.settings.plain,
-            "augment": None if self.augment is None else _plain(self.augment),
-            "committee": self.committee,
-        }
+        return {"settings": self.settings.plain, "committee": self.committee}
 
 
 def names() -> list[str]:
@@ -132,41 +126,16 @@ def parse(given: Mapping[str, Any]) -> Recipe:
         tables[place] = table
     if "network" not in given:
         raise ValueError("a recipe needs a table [network]")
-    with located("network and training"):
-        settings = Settings.of({**tables["network"], **tables["training"]}, *MNIST)
-    augment = None
+    given_settings = {**tables["network"], **tables["training"]}
     if "augment" in given:
-        with located("augment"):
-            augment = _distortion(tables["augment"])
+        given_settings["augment"] = tables["augment"]
+    with located("network and training"):
+        settings = Settings.of(given_settings, *MNIST)
     committee = 1
     if "committee" in given:
         with located("committee"):
             committee = checks.whole("size", tables["committee"].get("size"), least=2)
-    return Recipe(given["name"], given["description"], settings, augment, committee)
-
-
-def _distortion(table: Mapping[str, Any]) -> Distortion:
-    """A distortion whose lists became tuples."""
-    options = dict(table)
-    for key in ("gentle_classes", "shape"):
-        if key in options:
-            if not isinstance(options[key], (list, tuple)):
-                raise TypeError(f"{key} must be a list of whole numbers, got {options[key]!r}")
-            options[key] = tuple(options[key])
-    return Distortion(**options)
-
-
-def _plain(augment: Distortion) -> dict[str, Any]:
-    values = {field.name: getattr(augment, field.name) for field in fields(augment)}
-    return {
-        key: list(one)
-        if isinstance(one, Collection)
-        else float(one)
-        if isinstance(one, int)
-        else one
-        for key, one in values.items()
-        if one is not None
-    }
+    return Recipe(given["name"], given["description"], settings, committee)
 
 
 def _known(place: str, table: Mapping[str, Any], keys: tuple[str, ...]) -> None:

@@ -232,7 +232,6 @@ class _Member:
                     y,
                     validation_data=validation_data,
                     n_threads=n_threads,
-                    augment=self.recipe.augment,
                     callbacks=callbacks,
                     **options,
                 )
