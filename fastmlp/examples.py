@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .kernels.engine import Data
     from .network import MLP
 
-__all__ = ["Examples", "hold_out"]
+__all__ = ["Examples", "hold_out", "row_numbers"]
 
 
 @dataclass(frozen=True)
@@ -110,3 +110,17 @@ def hold_out(
             if not examples.weight[rows].any():
                 raise ValueError(f"sample_weight is zero for all the {part} examples")
     return kept, examples.take(net, held_out)
+
+
+def row_numbers(found: ArrayLike, n_rows: int) -> NDArray[np.int64]:
+    """Check what a user's shuffle returned: a row number for each of n_rows examples."""
+    found = np.asarray(found)
+    if (
+        found.shape != (n_rows,)
+        or found.dtype.kind not in "iu"
+        or not 0 <= found.min() <= found.max() < n_rows
+    ):
+        raise ValueError(
+            f"shuffle must return {n_rows} row numbers from 0 to {n_rows - 1}, got {found!r}"
+        )
+    return found.astype(np.int64, copy=False)

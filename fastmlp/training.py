@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import checks, optimizers, streaming, threads
 from .augment import Distortion
 from .callbacks import Callback, EarlyStopping, Progress, checked, stopping
-from .examples import Examples
+from .examples import Examples, row_numbers
 from .history import History, TrainingDiverged
 from .optimizers import Optimizer
 from .schedules import Rates, Steps
@@ -51,7 +51,7 @@ def fit(
     cost_below: float | None = None,
     max_seconds: float | None = None,
     early_stopping: bool | int | EarlyStopping | None = None,
-    shuffle: bool = True,
+    shuffle: bool | Callable[[int], ArrayLike] = True,
     verbose: bool = False,
     label_smoothing: float = 0.0,
     max_norm: float | None = None,
@@ -105,8 +105,10 @@ def fit(
     early_stopping : bool, int or EarlyStopping, optional
         True, a patience in epochs, or an object: stop when the validation cost has not become
         lower for so long, and go back to the best parameters.
-    shuffle : bool, default True
-        Draw a new order of the examples for each epoch; False keeps theirs.
+    shuffle : bool or callable, default True
+        Draw a new order of the examples for each epoch; False keeps theirs.  A function is given
+        the number m of examples to train on and returns m row numbers, each from 0 to m − 1, for
+        the coming epoch; not where X is read in pieces.
     verbose : bool, default False
         Show the figures of each epoch.
     label_smoothing : float, default 0.0
@@ -170,6 +172,8 @@ def fit(
         raise ValueError(
             f"label_smoothing is for classification; the network's loss is {net.loss.name}"
         )
+    if callable(shuffle) and not isinstance(source, Examples):
+        raise ValueError("shuffle must be True or False where X is read in pieces, got a function")
     run = _Run(
         net=net,
         source=source,
@@ -181,7 +185,7 @@ def fit(
         optimizer=checks.named("optimizer", optimizer, optimizers.TABLE, Optimizer),
         reset_optimizer=checks.flag("reset_optimizer", reset_optimizer),
         l2=checks.number("l2", l2, "[0, inf)"),
-        shuffle=checks.flag("shuffle", shuffle),
+        shuffle=shuffle if callable(shuffle) else checks.flag("shuffle", shuffle),
         label_smoothing=label_smoothing,
         max_norm=0.0 if max_norm is None else checks.number("max_norm", max_norm, "(0, inf)"),
         clip_norm=0.0 if clip_norm is None else checks.number("clip_norm", clip_norm, "(0, inf)"),
@@ -229,7 +233,7 @@ class _Run:
     optimizer: Optimizer
     reset_optimizer: bool
     l2: float
-    shuffle: bool
+    shuffle: bool | Callable[[int], ArrayLike]
     label_smoothing: float
     max_norm: float  # 0: none
     clip_norm: float  # 0: none
@@ -368,12 +372,14 @@ class _Run:
     def parts(self, source: Source) -> Iterator[tuple[Examples, NDArray[np.int64]]]:
         """The coming epoch's examples, with the rows to train on in order: whole batches."""
         net = self.net
-        rng = np.random.default_rng([net.seed, net.epochs]) if self.shuffle else None
+        rng = np.random.default_rng([net.seed, net.epochs]) if self.shuffle is True else None
         if not isinstance(source, Examples):
             return streaming.parts(net, source, self.batch_size, rng)
         order = np.arange(len(source), dtype=np.int64) if self.kept is None else self.kept
         if rng is not None:
             order = rng.permutation(order)
+        elif callable(self.shuffle):
+            order = order[row_numbers(self.shuffle(len(order)), len(order))]
         return iter([(source, order)])
 
     def run_epoch(

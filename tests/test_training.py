@@ -53,7 +53,11 @@ def test_several_labels_are_learned(rng):
     assert history.validation_accuracy[-1] == (net.predict(X) == y).mean() > 0.95
 
 
-@pytest.mark.parametrize("shuffle", [True, False])
+def backwards(m):
+    return np.arange(m)[::-1]
+
+
+@pytest.mark.parametrize("shuffle", [True, False, backwards])
 def test_gradient_descent_is_the_loop_that_the_documentation_describes(rng, shuffle):
     """Softmax regression in plain NumPy: order, batches, remainder, weights, λ and cost."""
     X, y, s = rng.normal(size=(23, 4)), rng.integers(0, 3, 23), rng.random(23)
@@ -62,7 +66,8 @@ def test_gradient_descent_is_the_loop_that_the_documentation_describes(rng, shuf
     alpha, lam, costs = 0.3, 0.1, []
     for epoch in range(3):
         order = np.random.Generator(np.random.PCG64(np.random.SeedSequence([5, epoch])))
-        rows = order.permutation(23) if shuffle else np.arange(23)
+        drawn = {True: order.permutation(23), False: np.arange(23), backwards: backwards(23)}
+        rows = drawn[shuffle]
         total = 0.0
         for first in range(0, 23, 10):
             i = rows[first : first + 10]
@@ -287,6 +292,9 @@ def test_nothing_is_printed_unless_asked_for(net, classes, capsys):
         ({"early_stopping": 0.5}, TypeError, "early_stopping must be a whole number"),
         ({"early_stopping": 0}, ValueError, "early_stopping must be at least 1"),
         ({"shuffle": 1}, TypeError, "shuffle must be True or False"),
+        ({"shuffle": lambda m: np.arange(m - 1)}, ValueError, "must return 230 row numbers"),
+        ({"shuffle": lambda m: np.arange(m) + 1}, ValueError, "row numbers from 0 to 229"),
+        ({"shuffle": lambda m: np.ones(m)}, ValueError, "must return 230 row numbers"),
         ({"verbose": "yes"}, TypeError, "verbose must be True or False"),
         ({"reset_optimizer": 1}, TypeError, "reset_optimizer must be True or False"),
         ({"n_threads": 0}, ValueError, "n_threads must be at least 1"),

@@ -72,6 +72,7 @@ class Engine:
     max_norm: float  # 0: none
     clip_norm: float  # 0: none
     ema: float  # 0: none
+    shared_l2: bool  # in training λ/Σ s of a batch in place of λ
     skip_zeros: bool  # take lists of non-zeros where they pay; no bit depends on it
     def __init__(
         self,

@@ -119,6 +119,7 @@ cdef class Engine(Parameters):
     cdef readonly double slept      # seconds in the last `train` that threads slept at barriers
     cdef public bint skip_zeros     # take lists of non-zeros where they pay; no bit depends on it
     cdef public double label_smoothing, max_norm, clip_norm, ema
+    cdef public bint shared_l2      # in training λ/Σ s of a batch in place of λ
 
     def __cinit__(self, *args, **kwargs):
         self.skip_zeros = True
@@ -242,6 +243,7 @@ cdef class Engine(Parameters):
         j.before = before
         j.rates = &rates[0] if rates.shape[0] else NULL
         j.l2 = l2
+        j.shared_l2 = self.shared_l2
         j.steps = self.steps
         j.slots[0] = self.slot(0)
         j.slots[1] = self.slot(1)

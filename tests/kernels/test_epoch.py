@@ -60,6 +60,19 @@ def test_every_batch_has_its_own_learning_rate(problem):
     assert made.snapshot() == other.snapshot()
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_shared_l2_is_divided_by_the_weight_of_the_batch(problem, weighted):
+    made, data = problem(weighted=weighted)
+    other, _ = problem(weighted=weighted)
+    made.shared_l2 = True
+    made.train(data, np.arange(50), 20, 0, rates(3), 0.5, 1, FOREVER)
+    for rows in np.split(np.arange(50), [20, 40]):
+        order = np.ascontiguousarray(rows)
+        weight = other.train(data, order, 20, 0, rates(1, 0.0), 0.0, 1, FOREVER)[2]
+        other.train(data, order, 20, 0, rates(1), 0.5 / weight, 1, FOREVER)
+    assert made.snapshot() == other.snapshot()
+
+
 def test_without_time_one_batch_is_run_at_a_call(problem):
     made, data = problem()
     whole, _ = problem()
