@@ -29,6 +29,12 @@ class History:
         Why it ended: "epochs" (all done), "cost_below", "max_seconds", "interrupt" (Ctrl-C),
         "divergence", "error", or the class name of the callback that stopped it, as
         "EarlyStopping".  "" while it runs.
+
+    Examples
+    --------
+    >>> history = net.fit(X, y, epochs=3, validation_data=0.1)
+    >>> history.epochs, len(history.validation_accuracy), history.stopped_by
+    (3, 3, 'epochs')
     """
 
     cost: list[float] = field(default_factory=list)

@@ -31,7 +31,20 @@ class Loss:
     least_outputs: ClassVar[int] = 1
 
     def output_activation(self, wanted: str | Activation | None, n_out: int) -> Activation:
-        """The output layer's activation; the loss's own where none is wanted."""
+        """Return the output layer's activation; the loss's own where none is wanted.
+
+        Parameters
+        ----------
+        wanted : str, Activation or None
+            A name, or an activation.
+        n_out : int
+            Number of outputs.
+
+        Returns
+        -------
+        Activation
+            One that goes with the loss.
+        """
         if n_out < self.least_outputs:
             raise ValueError(
                 f"{self.name} needs at least {self.least_outputs} outputs, one for each class, got "
@@ -48,15 +61,54 @@ class Loss:
         return found
 
     def targets(self, y: object, n_rows: int, n_out: int, dtype: np.dtype[Any]) -> Array:
-        """Check `y` and return it as the kernels read it."""
+        """Check targets and return them as the kernels read them.
+
+        Parameters
+        ----------
+        y : array-like
+            Labels or values, as they were given.
+        n_rows, n_out : int
+            Numbers of examples and of outputs.
+        dtype : dtype
+            The network's.
+
+        Returns
+        -------
+        ndarray
+            Labels (n_rows,), or values (n_rows, n_out) of that dtype.
+        """
         raise NotImplementedError
 
     def predict(self, h: Array) -> Array:
-        """What the output activations h (m, n_out) say: labels or values."""
+        """Return what outputs say: labels or values.
+
+        Parameters
+        ----------
+        h : ndarray, (m, n_out)
+            Output activations.
+
+        Returns
+        -------
+        ndarray
+            As `MLP.predict`.
+        """
         raise NotImplementedError
 
     def hits(self, h: Array, y: Array) -> Array:
-        """How right the labels that h predicts are, 0 to 1 for each example, shape (m,)."""
+        """Return how right the labels are that outputs predict.
+
+        Parameters
+        ----------
+        h : ndarray, (m, n_out)
+            Output activations.
+        y : ndarray
+            Targets, as `targets` returned them.
+
+        Returns
+        -------
+        ndarray, (m,)
+            From 0 to 1 for each example.
+        """
         raise NotImplementedError
 
 

@@ -66,6 +66,11 @@ class GradientDescent(Optimizer):
         μ in [0, 1); 0 is plain gradient descent, step 6 of the report.
     nesterov : bool, default False
         Look ahead by μv (Sutskever et al. 2013); needs momentum > 0.
+
+    Examples
+    --------
+    >>> optimizer = fastmlp.GradientDescent(0.05, momentum=0.9, nesterov=True)
+    >>> history = net.fit(X, y, epochs=2, optimizer=optimizer)
     """
 
     name = "gradient_descent"
@@ -99,6 +104,10 @@ class Adam(Optimizer):
         β₁ and β₂ in [0, 1).
     epsilon : float, default 1e-8
         ε > 0.
+
+    Examples
+    --------
+    >>> history = net.fit(X, y, epochs=2, optimizer=fastmlp.Adam(0.003))
     """
 
     name = "adam"
@@ -125,10 +134,17 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    learning_rate, beta_1, beta_2, epsilon
+    learning_rate : float or fastmlp.schedules.Schedule, default 0.001
+        α.
+    beta_1, beta_2, epsilon : float
         As for `Adam`.
     weight_decay : float, default 0.01
         ω ≥ 0.
+
+    Examples
+    --------
+    >>> optimizer = fastmlp.AdamW(fastmlp.schedules.OneCycle(0.01), weight_decay=0.05)
+    >>> history = net.fit(X, y, epochs=2, optimizer=optimizer)
     """
 
     name = "adamw"
@@ -158,6 +174,10 @@ class RMSprop(Optimizer):
         ε > 0.
     momentum : float, default 0.0
         μ in [0, 1).
+
+    Examples
+    --------
+    >>> history = net.fit(X, y, epochs=2, optimizer=fastmlp.RMSprop(0.001, momentum=0.5))
     """
 
     name = "rmsprop"

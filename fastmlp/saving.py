@@ -98,6 +98,12 @@ def load(path: str | os.PathLike[str]) -> MLP | Ensemble:
         If the file is not of either, is damaged or cut short, or comes from a newer fastmlp.
     OSError
         If it cannot be opened or read.
+
+    Examples
+    --------
+    >>> net.save("net.npz")
+    >>> np.array_equal(fastmlp.load("net.npz").predict(X), net.predict(X))
+    True
     """
     with open(path, "rb") as file:
         try:

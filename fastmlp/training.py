@@ -39,12 +39,21 @@ class TrainingDiverged(FloatingPointError):
 
     The network is as it was before that epoch, and its optimizer begins anew.
 
-    Attributes
+    Parameters
     ----------
+    message : str
+        What happened, in words.
     epoch, batch : int
-        Where it happened, both counted from 1.
+        Where, both counted from 1; attributes too.
     history : History
-        The epochs before it.
+        The epochs before it; an attribute too.
+
+    Examples
+    --------
+    >>> net.fit(X, y, optimizer=fastmlp.GradientDescent(1e30))
+    Traceback (most recent call last):
+        ...
+    fastmlp.training.TrainingDiverged: ...
     """
 
     def __init__(
@@ -166,6 +175,13 @@ def fit(
     -----
     Ctrl-C ends training within a few hundredths of a second, or one batch, with a warning; the
     history so far is returned.
+
+    Examples
+    --------
+    >>> net = fastmlp.MLP((64, 100, 10), dropout=0.2)
+    >>> history = net.fit(X, y, epochs=100, validation_data=0.1, early_stopping=5)
+    >>> history.stopped_by, history.validation_accuracy[-1] > 0.95
+    ('EarlyStopping', True)
     """
     examples = Examples.checked(net, X, y, sample_weight)
     kept, held_out = hold_out(net, examples, validation_data)
