@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import doctest
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,6 @@ import numpy as np
 import pytest
 
 import fastmlp
-
-validate = pytest.importorskip("numpydoc.validate")
-docscrape = pytest.importorskip("numpydoc.docscrape_sphinx")
 
 # What numpydoc would like and this project does not ask for: an extended summary, "See Also" and,
 # below the first level, examples; text that begins on the line below the quotes; and a capital
@@ -58,38 +55,48 @@ def documented(name: str) -> Iterator[str]:
             yield f"{name}.{member}"
 
 
-class Docstring(validate.Validator):  # type: ignore[misc, name-defined]
-    """What records are made of may be described as attributes; `net` is the self of MLP.fit."""
+@pytest.fixture(scope="session")
+def complaints() -> Callable[[str], list[tuple[str, str]]]:
+    """What numpydoc has to say of a name: codes and messages."""
+    validate = pytest.importorskip("numpydoc.validate")
+    docscrape = pytest.importorskip("numpydoc.docscrape_sphinx")
 
-    def __init__(self, obj_name: str) -> None:
-        super().__init__(docscrape.get_doc_object(reach(obj_name)))
-        self._name = obj_name
+    class Docstring(validate.Validator):  # type: ignore[misc, name-defined]
+        """What a record is made of may be described as attributes; `net` is the self of fit."""
 
-    @property
-    def signature_parameters(self) -> tuple[str, ...]:
-        given = super().signature_parameters
-        method_of_mlp = self._name.startswith("fastmlp.MLP.") and given[:1] == ("net",)
-        return tuple(p for p in given[method_of_mlp:] if not p.startswith("_"))
+        def __init__(self, obj_name: str) -> None:
+            super().__init__(docscrape.get_doc_object(reach(obj_name)))
+            self.is_method_of_mlp = obj_name.startswith("fastmlp.MLP.")
 
-    @property
-    def doc_all_parameters(self) -> dict[str, Any]:
-        own = super().doc_all_parameters
-        if own or not inspect.isclass(self.obj):
-            return own
-        attributes = self._doc_parameters(["Attributes"])
-        return {p: attributes[p] for p in self.signature_parameters if p in attributes}
+        @property
+        def signature_parameters(self) -> tuple[str, ...]:
+            given = super().signature_parameters
+            own = self.is_method_of_mlp and given[:1] == ("net",)
+            return tuple(p for p in given[own:] if not p.startswith("_"))
+
+        @property
+        def doc_all_parameters(self) -> dict[str, Any]:
+            own = super().doc_all_parameters
+            if own or not inspect.isclass(self.obj):
+                return own
+            attributes = self._doc_parameters(["Attributes"])
+            return {p: attributes[p] for p in self.signature_parameters if p in attributes}
+
+    return lambda name: validate.validate(name, validator_cls=Docstring)["errors"]
 
 
 @pytest.mark.parametrize("name", fastmlp.__all__)
-def test_docstrings_are_complete(name: str) -> None:
-    complaints = [
+def test_docstrings_are_complete(
+    name: str, complaints: Callable[[str], list[tuple[str, str]]]
+) -> None:
+    found = [
         f"{one}: {code} {message}"
         for public in public_names(name)
         for one in documented(public)
-        for code, message in validate.validate(one, validator_cls=Docstring)["errors"]
+        for code, message in complaints(one)
         if code not in NOT_ASKED or (code == "EX01" and one == f"fastmlp.{name}")
     ]
-    assert not complaints, "\n".join(complaints)
+    assert not found, "\n".join(found)
 
 
 @pytest.fixture(scope="session")
