@@ -5,14 +5,14 @@
     labels = net.predict(X_test)
 
 The modules `activations`, `callbacks`, `initializers`, `losses`, `optimizers` and `schedules` hold
-what a network can be made of; `steps` is the training step to read, `reference` the same network in
-plain NumPy; `datasets` brings data.
+what a network can be made of; `augment` distorts images; `steps` is the training step to read,
+`reference` the same network in plain NumPy; `datasets` brings data.
 """
 
 from importlib import import_module
 from typing import Any
 
-from . import activations, callbacks, initializers, losses, optimizers, schedules
+from . import activations, augment, callbacks, initializers, losses, optimizers, schedules
 from .callbacks import Callback, Checkpoint, EarlyStopping
 from .ensemble import Ensemble
 from .history import History
@@ -38,6 +38,7 @@ __all__ = [
     "TrainingDiverged",
     "ablation",
     "activations",
+    "augment",
     "callbacks",
     "datasets",
     "export",

@@ -154,7 +154,20 @@ class Softmax(Activation):
 def hidden(
     wanted: str | Activation | Sequence[str | Activation], count: int
 ) -> tuple[Activation, ...]:
-    """The activations of `count` hidden layers, from one for all or one for each."""
+    """Return the activations of hidden layers, from one for all or one for each.
+
+    Parameters
+    ----------
+    wanted : str, Activation or sequence of these
+        Names or activations.
+    count : int
+        The number of hidden layers.
+
+    Returns
+    -------
+    tuple of Activation
+        One for each.
+    """
     found = checks.one_or_each("activation", wanted, count, TABLE, Activation)
     if any(isinstance(one, Softmax) for one in found):
         raise ValueError(

@@ -29,6 +29,12 @@ class History:
         Why it ended: "epochs" (all done), "cost_below", "max_seconds", "interrupt" (Ctrl-C),
         "divergence", "error", or the class name of the callback that stopped it, as
         "EarlyStopping".  "" while it runs.
+
+    Examples
+    --------
+    >>> history = net.fit(X, y, epochs=3, validation_data=0.1)
+    >>> history.epochs, len(history.validation_accuracy), history.stopped_by
+    (3, 3, 'epochs')
     """
 
     cost: list[float] = field(default_factory=list)
@@ -49,12 +55,21 @@ class TrainingDiverged(FloatingPointError):
 
     The network is as it was before that epoch, and its optimizer begins anew.
 
-    Attributes
+    Parameters
     ----------
+    message : str
+        What happened, in words.
     epoch, batch : int
-        Where it happened, both counted from 1.
+        Where, both counted from 1; attributes too.
     history : History
-        The epochs before it.
+        The epochs before it; an attribute too.
+
+    Examples
+    --------
+    >>> net.fit(X, y, optimizer=fastmlp.GradientDescent(1e30))
+    Traceback (most recent call last):
+        ...
+    fastmlp.history.TrainingDiverged: ...
     """
 
     def __init__(

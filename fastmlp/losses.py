@@ -59,7 +59,20 @@ class Loss:
         return n_targets
 
     def output_activation(self, wanted: str | Activation | None, n_out: int) -> Activation:
-        """The output layer's activation; the loss's own where none is wanted."""
+        """Return the output layer's activation; the loss's own where none is wanted.
+
+        Parameters
+        ----------
+        wanted : str, Activation or None
+            A name, or an activation.
+        n_out : int
+            Number of outputs.
+
+        Returns
+        -------
+        Activation
+            One that goes with the loss.
+        """
         if n_out < self.least_outputs:
             raise ValueError(
                 f"{self.name} needs at least {self.least_outputs} outputs, one for each class, got "
@@ -76,19 +89,73 @@ class Loss:
         return found
 
     def targets(self, y: object, n_rows: int, n_out: int, dtype: np.dtype[Any]) -> Array:
-        """Check `y` and return it as the kernels read it."""
+        """Check targets and return them as the kernels read them.
+
+        Parameters
+        ----------
+        y : array-like
+            Labels or values, as they were given.
+        n_rows, n_out : int
+            Numbers of examples and of outputs.
+        dtype : dtype
+            The network's.
+
+        Returns
+        -------
+        ndarray
+            Labels (n_rows,), or values (n_rows, n_out) of that dtype.
+        """
         return checks.values("y", y, n_rows, n_out, dtype)
 
     def output_delta(self, h: Array, y: Array, slope: Array) -> Array:
-        """δ(nl), from h, what `targets` made of y, and slope = f'(z): all (m, n_out) here."""
+        """Return the output delta δ(nl).
+
+        Parameters
+        ----------
+        h : ndarray, (m, n_out)
+            Output activations.
+        y : ndarray, (m, n_out)
+            Targets, as `targets` returned them.
+        slope : ndarray, (m, n_out)
+            f'(z) of the outputs.
+
+        Returns
+        -------
+        ndarray, (m, n_out)
+            δ(nl) of each example.
+        """
         return h - y
 
     def predict(self, h: Array) -> Array:
-        """What the output activations h (m, n_out) say: labels or values."""
+        """Return what outputs say: labels or values.
+
+        Parameters
+        ----------
+        h : ndarray, (m, n_out)
+            Output activations.
+
+        Returns
+        -------
+        ndarray
+            As `MLP.predict`.
+        """
         return _like_targets(h)
 
     def hits(self, h: Array, y: Array) -> Array:
-        """How right the labels that h predicts are, 0 to 1 for each example, shape (m,)."""
+        """Return how right the labels are that outputs predict.
+
+        Parameters
+        ----------
+        h : ndarray, (m, n_out)
+            Output activations.
+        y : ndarray
+            Targets, as `targets` returned them.
+
+        Returns
+        -------
+        ndarray, (m,)
+            From 0 to 1 for each example.
+        """
         raise NotImplementedError
 
 

@@ -103,10 +103,10 @@ class MLP:
 
     Examples
     --------
-    >>> net = MLP((784, 256, 256, 10))
-    >>> history = net.fit(X, y, epochs=15, batch_size=100)
-    >>> net.predict(X_test)
-    array([7, 2, 1, ..., 4, 5, 6])
+    >>> net = fastmlp.MLP((64, 100, 10))
+    >>> history = net.fit(X, y, epochs=30, batch_size=50)
+    >>> net.predict(X[:5])
+    array([0, 1, 2, 3, 4])
     """
 
     def __init__(
@@ -321,12 +321,17 @@ class MLP:
     # ----------------------------------------------------------------------------- prediction
 
     def forward(self, X: checks.Examples) -> Array:
-        """Return the output activations h, (m, n_out).
+        """Return the output activations h.
 
         Parameters
         ----------
         X : array-like or SciPy sparse matrix, (m, n_in)
             Examples, one a row, as in `fit`; a numpy.memmap is read in pieces.
+
+        Returns
+        -------
+        ndarray, (m, n_out)
+            Of the network's dtype.
         """
         if isinstance(X, np.memmap):
             return streaming.by_chunk(self.forward, X, self.sizes[0])
@@ -334,12 +339,17 @@ class MLP:
         return self._engine.forward(self._data(self._engine, rows), self._threads(rows))
 
     def activations(self, X: checks.Examples) -> list[Array]:
-        """Return the activations of every layer after the input, a(2) … a(nl), each (m, n).
+        """Return the activations of every layer after the input.
 
         Parameters
         ----------
         X : array-like or SciPy sparse matrix, (m, n_in)
             Examples, one a row, as in `fit`.
+
+        Returns
+        -------
+        list of ndarray, (m, n)
+            Those of a(2) … a(nl), the last being the output.
         """
         rows = checks.rows(X, self.sizes[0], self.dtype)
         return self._engine.activations(self._data(self._engine, rows), self._threads(rows))
@@ -359,18 +369,33 @@ class MLP:
             "binary_cross_entropy": 1 where the probability is above ½, else 0.
             "quantile": the quantiles of each target, ascending; those of a target side by side.
             Other losses: the output.  All but the first are (m, n_out), or (m,) with one output.
+
+        Examples
+        --------
+        >>> net.predict(X[:4])
+        array([0, 1, 2, 3])
         """
         if isinstance(X, np.memmap):
             return streaming.by_chunk(self.predict, X, self.sizes[0])
         return self.loss.predict(self.forward(X))
 
     def predict_proba(self, X: checks.Examples) -> Array:
-        """Return the probabilities of the classes (of yes, for "binary_cross_entropy"), (m, n_out).
+        """Return the probabilities of the classes, or of yes for "binary_cross_entropy".
 
         Parameters
         ----------
         X : array-like or SciPy sparse matrix, (m, n_in)
             Examples, one a row, as in `fit`.
+
+        Returns
+        -------
+        ndarray, (m, n_out)
+            Of the network's dtype.
+
+        Examples
+        --------
+        >>> net.predict_proba(X[:4]).argmax(axis=1)
+        array([0, 1, 2, 3])
         """
         if not self.loss.classification:
             raise ValueError(
@@ -394,13 +419,20 @@ class MLP:
 
         Parameters
         ----------
-        X, y, sample_weight
-            Examples, targets and weights, as in `fit`; a numpy.memmap is read in pieces.
+        X, y : array-like
+            Examples and targets, as in `fit`; a numpy.memmap is read in pieces.
         l2 : float, default 0.0
             λ.
+        sample_weight : array-like, (m,), optional
+            Weights of the examples, as in `fit`.
         training : bool, default False
             As the first batch of the next epoch would see it, these examples being the batch:
             normalized by their own statistics, with that batch's dropout and noise.
+
+        Returns
+        -------
+        float
+            J.
         """
         l2 = checks.number("l2", l2, "[0, inf)")
         if checks.flag("training", training):
@@ -443,10 +475,12 @@ class MLP:
 
         Parameters
         ----------
-        X, y, sample_weight
-            Examples, targets and weights, as in `fit`.
+        X, y : array-like
+            Examples and targets, as in `fit`.
         l2 : float, default 0.0
             λ.
+        sample_weight : array-like, (m,), optional
+            Weights of the examples, as in `fit`.
         wrt : {"parameters", "input"}, default "parameters"
             With respect to what.
         training : bool, default False
@@ -457,6 +491,13 @@ class MLP:
         list of tuples of ndarray, or ndarray
             (∂J/∂W, ∂J/∂b) for each layer, (∂J/∂W, ∂J/∂b, ∂J/∂γ) with batch norm, of frozen layers
             too; or ∂J/∂X (m, n_in), for uint8 examples by the scaled values.
+
+        Examples
+        --------
+        >>> [(dW.shape, db.shape) for dW, db in net.gradients(X, y)]
+        [((100, 64), (100,)), ((10, 100), (10,))]
+        >>> net.gradients(X, y, wrt="input").shape
+        (1797, 64)
         """
         l2 = checks.number("l2", l2, "[0, inf)")
         wrt_input = checks.known("wrt", wrt, ("parameters", "input")) == "input"

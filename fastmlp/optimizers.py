@@ -66,6 +66,11 @@ class GradientDescent(Optimizer):
         μ in [0, 1]; 0 is plain gradient descent, step 6 of the report.
     nesterov : bool, default False
         Look ahead by μv (Sutskever et al. 2013); needs momentum > 0.
+
+    Examples
+    --------
+    >>> optimizer = fastmlp.GradientDescent(0.05, momentum=0.9, nesterov=True)
+    >>> history = net.fit(X, y, epochs=2, optimizer=optimizer)
     """
 
     name = "gradient_descent"
@@ -101,6 +106,10 @@ class Adam(Optimizer):
         ε > 0.
     epsilon_hat : bool, default False
         ε beside √v instead of √v̂, as in the form of the paper's section 2 and in scikit-learn.
+
+    Examples
+    --------
+    >>> history = net.fit(X, y, epochs=2, optimizer=fastmlp.Adam(0.003))
     """
 
     name = "adam"
@@ -130,10 +139,19 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    learning_rate, beta_1, beta_2, epsilon, epsilon_hat
+    learning_rate : float or fastmlp.schedules.Schedule, default 0.001
+        α.
+    beta_1, beta_2, epsilon : float
+        As for `Adam`.
+    epsilon_hat : bool, default False
         As for `Adam`.
     weight_decay : float, default 0.01
         ω ≥ 0.
+
+    Examples
+    --------
+    >>> optimizer = fastmlp.AdamW(fastmlp.schedules.OneCycle(0.01), weight_decay=0.05)
+    >>> history = net.fit(X, y, epochs=2, optimizer=optimizer)
     """
 
     name = "adamw"
@@ -164,6 +182,10 @@ class RMSprop(Optimizer):
         ε > 0.
     momentum : float, default 0.0
         μ in [0, 1).
+
+    Examples
+    --------
+    >>> history = net.fit(X, y, epochs=2, optimizer=fastmlp.RMSprop(0.001, momentum=0.5))
     """
 
     name = "rmsprop"

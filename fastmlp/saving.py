@@ -96,6 +96,12 @@ def load(path: str | os.PathLike[str], *, loss: losses.Given | None = None) -> M
         `loss` is missing, or given for a network whose file has one.
     OSError
         If it cannot be opened or read.
+
+    Examples
+    --------
+    >>> net.save("net.npz")
+    >>> np.array_equal(fastmlp.load("net.npz").predict(X), net.predict(X))
+    True
     """
     given = None if loss is None else losses.named(loss)
     with open(path, "rb") as file:

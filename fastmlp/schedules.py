@@ -24,7 +24,17 @@ Rates = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Schedule:
-    """The learning rate as a function of the step."""
+    """The learning rate as a function of the step.
+
+    Examples
+    --------
+    >>> class Triangle(fastmlp.schedules.Schedule):
+    ...     name = "triangle"
+    ...
+    ...     def __call__(self, steps):
+    ...         return 0.01 * (1 - np.abs(steps % 200 - 100) / 100)
+    >>> history = net.fit(X, y, epochs=2, optimizer=fastmlp.Adam(Triangle()))
+    """
 
     name: ClassVar[str]
 
@@ -33,9 +43,19 @@ class Schedule:
         raise NotImplementedError
 
     def spanning(self, first: int, count: int | None) -> Callable[[Steps], Rates]:
-        """Return the rates for a call of fit that makes `count` steps from step `first` on.
+        """Return the rates for a call of fit.
 
-        None: nobody knows how many.
+        Parameters
+        ----------
+        first : int
+            The step that it begins with.
+        count : int or None
+            The number of steps that it makes; None: nobody knows.
+
+        Returns
+        -------
+        callable
+            From an array of steps to the rates at each, as the schedule itself.
         """
         return self
 
@@ -72,6 +92,11 @@ class Step(Schedule):
         Steps from one change to the next.
     factor : float, default 0.1
         What each change multiplies the rate by, > 0.
+
+    Examples
+    --------
+    >>> fastmlp.schedules.Step(0.1, every=100, factor=0.5)(np.array([0, 99, 100, 200]))
+    array([0.1  , 0.1  , 0.05 , 0.025])
     """
 
     name = "step"
@@ -100,6 +125,11 @@ class Exponential(Schedule):
         Steps in which the rate changes by `factor`.
     factor : float, default 0.1
         What it is multiplied by in that many steps, > 0.
+
+    Examples
+    --------
+    >>> fastmlp.schedules.Exponential(0.1, every=100, factor=0.25)(np.array([0, 50, 100]))
+    array([0.1  , 0.05 , 0.025])
     """
 
     name = "exponential"
@@ -157,6 +187,11 @@ class Cosine(_Curve):
     total_steps : int, optional
         T.  Default: the steps of a call of fit, each call beginning the curve anew; not for a fit
         on chunks, which does not know them.
+
+    Examples
+    --------
+    >>> fastmlp.schedules.Cosine(0.1, total_steps=100)(np.array([0, 50, 100, 200]))
+    array([0.1 , 0.05, 0.  , 0.  ])
     """
 
     name = "cosine"
@@ -191,6 +226,11 @@ class OneCycle(_Curve):
     total_steps : int, optional
         T.  Default: the steps of a call of fit, each call beginning the cycle anew; not for a fit
         on chunks, which does not know them.
+
+    Examples
+    --------
+    >>> fastmlp.schedules.OneCycle(0.1, total_steps=100)(np.array([0, 15, 30]))
+    array([0.004, 0.052, 0.1  ])
     """
 
     name = "one_cycle"

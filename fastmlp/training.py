@@ -158,6 +158,13 @@ def fit(
     their chunk only.  A memmap is read in chunks of 32 MiB, shuffled of blocks of 1 MiB from all
     over the file.  Curves that span a fit (`Cosine`, `OneCycle`) need `total_steps` for chunks.
     For chunks and memmaps validation_data is a pair; it may be of memmaps itself, in any fit.
+
+    Examples
+    --------
+    >>> net = fastmlp.MLP((64, 100, 10), dropout=0.2)
+    >>> history = net.fit(X, y, epochs=100, validation_data=0.1, early_stopping=5)
+    >>> history.stopped_by, history.validation_accuracy[-1] > 0.95
+    ('EarlyStopping', True)
     """
     epochs = checks.whole("epochs", epochs)
     source = streaming.source(net, X, y, sample_weight, epochs)

@@ -57,7 +57,31 @@ Part = TypeVar("Part", bound=Activation | Initializer | Optimizer | Schedule)
 
 @dataclass(frozen=True)
 class Settings:
-    """A checked configuration: all that a run depends on beside its data and its seed."""
+    """A checked configuration: all that a run depends on beside its data and its seed.
+
+    Attributes
+    ----------
+    hidden : tuple of int
+        Numbers of hidden units.
+    activation : tuple of Activation
+        One for each hidden layer.
+    init : Initializer
+        Of the first parameters.
+    batch_norm : tuple of bool
+        One for each hidden layer.
+    dropout, noise : tuple of float
+        One for each hidden layer.
+    input_dropout, dtype : float, str
+        As `MLP` takes them.
+    epochs, batch_size : int
+        As `MLP.fit` takes them.
+    optimizer : Optimizer
+        Its learning rate is the schedule, if there is one.
+    l2, label_smoothing : float
+        As `MLP.fit` takes them.
+    max_norm, clip_norm, ema : float or None
+        As `MLP.fit` takes them.
+    """
 
     hidden: tuple[int, ...]
     activation: tuple[Activation, ...]
@@ -69,7 +93,7 @@ class Settings:
     dtype: str
     epochs: int
     batch_size: int
-    optimizer: Optimizer  # its learning rate being the schedule, if there is one
+    optimizer: Optimizer
     l2: float
     label_smoothing: float
     max_norm: float | None
@@ -87,6 +111,11 @@ class Settings:
             Values by the keys of `DEFAULTS`; all but "hidden" may be missing.
         n_in, n_out : int
             Sizes of the network's input and output.
+
+        Returns
+        -------
+        Settings
+            Checked.
 
         Raises
         ------
@@ -134,14 +163,42 @@ class Settings:
         )
 
     def network(self, n_in: int, n_out: int, seed: int) -> MLP:
-        """Return the network that these settings describe, not trained yet."""
+        """Make the network that these settings describe.
+
+        Parameters
+        ----------
+        n_in, n_out : int
+            Sizes of its input and output.
+        seed : int
+            Its seed.
+
+        Returns
+        -------
+        MLP
+            Not trained yet.
+        """
         options = {key: getattr(self, key) for key in NETWORK}
         return MLP((n_in, *self.hidden, n_out), seed=seed, **options)
 
     def fit(
         self, net: MLP, X: NDArray[Any], y: NDArray[Any], callbacks: Sequence[Callback] = ()
     ) -> History:
-        """Train a network as these settings say, on one thread."""
+        """Train a network as these settings say, on one thread.
+
+        Parameters
+        ----------
+        net : MLP
+            The network, as `network` made it.
+        X, y : ndarray
+            Examples and targets.
+        callbacks : sequence of Callback, default ()
+            As in `MLP.fit`.
+
+        Returns
+        -------
+        History
+            As of `MLP.fit`.
+        """
         options = {key: getattr(self, key) for key in TRAINING}
         return net.fit(X, y, callbacks=callbacks, n_threads=1, **options)
 

@@ -1,5 +1,7 @@
 """A recipe: a network, its training, distortions and the size of a committee, read from TOML.
 
+For example::
+
     name = "robust"
     description = "One line for a list."
 
@@ -53,6 +55,7 @@ class Recipe:
     Attributes
     ----------
     name, description : str
+        What to call it, and a line that says what it is.
     settings : fastmlp.ablation.Settings
         Of network and training, distortions included.
     committee : int
@@ -71,7 +74,18 @@ class Recipe:
 
 
 def names() -> list[str]:
-    """Return the names of the recipes that come with fastmlp."""
+    """Return the names of the recipes that come with fastmlp.
+
+    Returns
+    -------
+    list of str
+        In the order of the alphabet.
+
+    Examples
+    --------
+    >>> fastmlp.recipes.names()
+    ['committee', 'fast', 'plain', 'quick', 'record', 'report-best', 'strong']
+    """
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
@@ -83,6 +97,11 @@ def read(recipe: str | PathLike[str]) -> Recipe:
     recipe : str or path-like
         One of `names()`, or a file of your own whose name ends in .toml.
 
+    Returns
+    -------
+    Recipe
+        Checked.
+
     Raises
     ------
     ValueError
@@ -90,6 +109,11 @@ def read(recipe: str | PathLike[str]) -> Recipe:
         cannot be.  The message says where, and for something unknown the nearest known.
     OSError
         If the file cannot be read.
+
+    Examples
+    --------
+    >>> fastmlp.recipes.read("fast").settings.hidden
+    (512,)
     """
     path = Path(recipe)
     if path.suffix != ".toml":
@@ -107,6 +131,16 @@ def read(recipe: str | PathLike[str]) -> Recipe:
 
 def parse(given: Mapping[str, Any]) -> Recipe:
     """Check a recipe given as the mapping that its TOML would be.
+
+    Parameters
+    ----------
+    given : mapping
+        With "name", "description", "network" and perhaps the other tables.
+
+    Returns
+    -------
+    Recipe
+        Checked.
 
     Raises
     ------

@@ -53,7 +53,7 @@ def minimize(
 
     Parameters
     ----------
-    X, y
+    X, y : array-like
         Examples and targets, as in `MLP.fit`.
     space : dict, optional
         The settings that trials may have: for each key of `fastmlp.search.space` a value, a list
@@ -118,10 +118,10 @@ def minimize(
 
     Examples
     --------
-    >>> space = {"hidden": [(64,), (128,), (128, 64)], "learning_rate": (1e-4, 1e-2, "log")}
-    >>> result = fastmlp.search.minimize(X, y, space, n_trials=30, storage="digits.journal")
+    >>> space = {"hidden": [(32,), (64,), (64, 32)], "learning_rate": (1e-4, 1e-2, "log")}
+    >>> result = fastmlp.search.minimize(X, y, space, n_trials=3, epochs=2)
     >>> result.best_parameters
-    {'hidden': (128, 64), 'learning_rate': 0.0035...}
+    {'hidden': (...), 'learning_rate': 0.00...}
     >>> net = result.refit(X, y)
     """
     studies.require(checks.known("sampler", sampler, studies.SAMPLERS))
