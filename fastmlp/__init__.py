@@ -5,14 +5,14 @@
     labels = net.predict(X_test)
 
 The modules `activations`, `callbacks`, `initializers`, `losses`, `optimizers` and `schedules` hold
-what a network can be made of; `steps` is the training step to read, `reference` the same network in
-plain NumPy; `datasets` brings data, `plotting` draws what came of them.
+what a network can be made of; `augment` distorts images; `steps` is the training step to read,
+`reference` the same network in plain NumPy; `datasets` brings data, `plotting` draws.
 """
 
 from importlib import import_module
 from typing import Any
 
-from . import activations, callbacks, initializers, losses, optimizers, schedules
+from . import activations, augment, callbacks, initializers, losses, optimizers, schedules
 from .callbacks import Callback, Checkpoint, EarlyStopping
 from .ensemble import Ensemble
 from .history import History
@@ -38,8 +38,10 @@ __all__ = [
     "TrainingDiverged",
     "ablation",
     "activations",
+    "augment",
     "callbacks",
     "datasets",
+    "export",
     "get_num_threads",
     "initializers",
     "load",
@@ -55,8 +57,16 @@ __all__ = [
     "steps",
 ]
 
-# loaded at first use
-LAZY = ("ablation", "datasets", "plotting", "recipes", "reference", "search", "steps")
+LAZY = (  # loaded at first use
+    "ablation",
+    "datasets",
+    "export",
+    "plotting",
+    "recipes",
+    "reference",
+    "search",
+    "steps",
+)
 
 
 def __getattr__(name: str) -> Any:

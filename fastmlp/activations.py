@@ -19,6 +19,7 @@ __all__ = [
     "SELU",
     "TABLE",
     "Activation",
+    "Exponential",
     "Identity",
     "LeakyReLU",
     "ReLU",
@@ -138,6 +139,12 @@ class GELU(Activation):
     name = "gelu"
 
 
+class Exponential(Activation):
+    """f(z) = eᶻ, the output of the Poisson and gamma losses: positive, whatever z is."""
+
+    name = "exponential"
+
+
 class Softmax(Activation):
     """f(z)_j = e^(z_j) / Σ_k e^(z_k), for the output of the cross-entropy only."""
 
@@ -147,7 +154,20 @@ class Softmax(Activation):
 def hidden(
     wanted: str | Activation | Sequence[str | Activation], count: int
 ) -> tuple[Activation, ...]:
-    """The activations of `count` hidden layers, from one for all or one for each."""
+    """Return the activations of hidden layers, from one for all or one for each.
+
+    Parameters
+    ----------
+    wanted : str, Activation or sequence of these
+        Names or activations.
+    count : int
+        The number of hidden layers.
+
+    Returns
+    -------
+    tuple of Activation
+        One for each.
+    """
     found = checks.one_or_each("activation", wanted, count, TABLE, Activation)
     if any(isinstance(one, Softmax) for one in found):
         raise ValueError(
@@ -160,6 +180,7 @@ def hidden(
 TABLE: dict[str, type[Activation]] = {
     kind.name: kind
     for kind in (
-        Identity, Sigmoid, ReLU, LeakyReLU, Tanh, Softplus, ELU, SELU, SiLU, GELU, Softmax
+        Identity, Sigmoid, ReLU, LeakyReLU, Tanh, Softplus, ELU, SELU, SiLU, GELU, Exponential,
+        Softmax,
     )
 }

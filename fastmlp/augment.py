@@ -31,13 +31,13 @@ class Distortion:
     Parameters
     ----------
     rotation : float, default 0.0
-        Largest |θ|, degrees.
+        θ is within ± this, degrees.
     scale : float, default 0.0
-        Largest |s − 1| of each axis, below 1.
+        s − 1 of each axis is within ± this, which is below 1.
     shear : float, default 0.0
-        Largest |κ|, pixels a pixel.
+        κ is within ± this, pixels a pixel.
     translation : float, default 0.0
-        Largest |t| along each axis, pixels.
+        t along each axis is within ± this, pixels.
     elastic : float, default 0.0
         α, pixels; 0: no elastic part.
     smoothness : float, default 6.0
@@ -50,9 +50,10 @@ class Distortion:
 
     Examples
     --------
-    >>> augment = Distortion(rotation=15, scale=0.15, elastic=36, gentle_classes=(1, 7))
-    >>> history = net.fit(X, y, augment=augment)
-    >>> pictures = augment(X[:10])  # doctest: +SKIP
+    >>> augment = fastmlp.augment.Distortion(rotation=15, scale=0.1, gentle_classes=(1, 7))
+    >>> history = net.fit(X, y, epochs=2, augment=augment)
+    >>> augment(X[:10]).shape
+    (10, 64)
     """
 
     rotation: float = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -24,16 +25,53 @@ class Callback:
 
     `net` is the network in training, which may be looked at, saved and changed; `history` is that
     of this fit, up to the epoch that just ended.
+
+    Examples
+    --------
+    >>> class Enough(fastmlp.Callback):
+    ...     def on_epoch_end(self, net, history):
+    ...         return history.cost[-1] < 0.5
+    >>> fastmlp.MLP((64, 100, 10)).fit(X, y, epochs=200, callbacks=[Enough()]).stopped_by
+    'Enough'
     """
 
     def on_fit_begin(self, net: MLP, history: History) -> None:
-        """Before the first epoch."""
+        """Before the first epoch.
+
+        Parameters
+        ----------
+        net : MLP
+            The network in training.
+        history : History
+            That of this fit, empty.
+        """
 
     def on_epoch_end(self, net: MLP, history: History) -> bool | None:
-        """After each whole epoch and its validation; True stops training."""
+        """After each whole epoch and its validation.
+
+        Parameters
+        ----------
+        net : MLP
+            The network in training.
+        history : History
+            That of this fit, this epoch the last in it.
+
+        Returns
+        -------
+        bool or None
+            True stops training.
+        """
 
     def on_fit_end(self, net: MLP, history: History) -> None:
-        """After the last epoch, also when an error or Ctrl-C ended it."""
+        """After the last epoch, also when an error or Ctrl-C ended it.
+
+        Parameters
+        ----------
+        net : MLP
+            The network in training.
+        history : History
+            That of this fit.
+        """
 
 
 @dataclass
@@ -56,6 +94,13 @@ class EarlyStopping(Callback):
     ----------
     best_epoch : int
         The epoch with the best figure of the latest fit, from 1; 0 without one.
+
+    Examples
+    --------
+    >>> stopping = fastmlp.EarlyStopping(patience=3, monitor="validation_accuracy")
+    >>> history = net.fit(X, y, epochs=100, validation_data=0.2, early_stopping=stopping)
+    >>> history.stopped_by
+    'EarlyStopping'
     """
 
     patience: int = 10
@@ -107,6 +152,12 @@ class Checkpoint(Callback):
         The file, used as it stands.
     every : int, default 1
         Epochs from one save to the next.
+
+    Examples
+    --------
+    >>> history = net.fit(X, y, epochs=4, callbacks=[fastmlp.Checkpoint("net.npz", every=2)])
+    >>> fastmlp.load("net.npz").epochs == net.epochs
+    True
     """
 
     path: str | os.PathLike[str]
@@ -160,6 +211,31 @@ class Progress(Callback):
     def on_fit_end(self, net: MLP, history: History) -> None:
         if self._bar:
             self._bar.stop()
+
+
+def stopping(wanted: bool | int | EarlyStopping | None) -> list[EarlyStopping]:
+    """What fit's argument asks for, as callbacks."""
+    if wanted is None or wanted is False:
+        return []
+    if wanted is True:
+        return [EarlyStopping()]
+    if isinstance(wanted, EarlyStopping):
+        return [wanted]
+    return [EarlyStopping(patience=checks.whole("early_stopping", wanted))]
+
+
+def checked(given: Iterable[Callback]) -> list[Callback]:
+    """Fit's callbacks, each of them one."""
+    if isinstance(given, Callback):
+        raise TypeError(f"callbacks must be a list of callbacks, got one: write [{given!r}]")
+    found = list(given)
+    for i, callback in enumerate(found):
+        if not isinstance(callback, Callback):
+            raise TypeError(
+                f"callbacks[{i}] must be an object of a subclass of fastmlp.Callback, got "
+                f"{callback!r}"
+            )
+    return found
 
 
 def _rich_bar(epochs: int) -> Any:

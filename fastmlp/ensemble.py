@@ -42,6 +42,7 @@ class Ensemble:
     Attributes
     ----------
     networks : tuple of MLP
+        The members.
     sizes : tuple of int
         Numbers of inputs and outputs.
     loss : Loss
@@ -55,10 +56,11 @@ class Ensemble:
 
     Examples
     --------
-    >>> committee = Ensemble([MLP((784, 256, 256, 10), seed=seed) for seed in range(5)])
-    >>> histories = committee.fit(X, y, epochs=15)
-    >>> committee.predict(X_test)
-    array([7, 2, 1, ..., 4, 5, 6])
+    >>> members = [fastmlp.MLP((64, 100, 10), seed=seed) for seed in range(3)]
+    >>> committee = fastmlp.Ensemble(members)
+    >>> histories = committee.fit(X, y, epochs=20, batch_size=50)
+    >>> committee.predict(X[:5])
+    array([0, 1, 2, 3, 4])
     """
 
     def __init__(self, networks: Iterable[MLP]) -> None:
@@ -109,7 +111,7 @@ class Ensemble:
         copies: int = 8,
         seed: int = 0,
     ) -> Array:
-        """Return the mean of the networks' output activations, (m, n_out).
+        """Return the mean of the networks' output activations.
 
         Parameters
         ----------
@@ -122,6 +124,11 @@ class Ensemble:
             Distorted copies of each image, beside the image as it is.
         seed : int, default 0
             Of the distortions, which also depend on an image's place in X.
+
+        Returns
+        -------
+        ndarray, (m, n_out)
+            Of the ensemble's dtype.
         """
         total: Array | None = None
         parts = 0
@@ -143,7 +150,7 @@ class Ensemble:
         X : array-like or SciPy sparse matrix, (m, n_in)
             Examples, one a row, as in `MLP.fit`.
         **distorted
-            `augment`, `copies` and `seed`, as in `forward`.
+            Given as `augment`, `copies` and `seed`, as in `forward`.
 
         Returns
         -------
@@ -164,13 +171,17 @@ class Ensemble:
 
         Parameters
         ----------
-        X, augment, copies, seed
+        X : array-like or SciPy sparse matrix, (m, n_in)
+            Examples, one a row, as in `MLP.fit`.
+        augment : fastmlp.augment.Distortion, optional
+            As in `forward`.
+        copies, seed : int, defaults 8 and 0
             As in `forward`.
 
         Returns
         -------
-        ndarray
-            (m, n_out).
+        ndarray, (m, n_out)
+            Of the ensemble's dtype.
         """
         if not self.loss.classification:
             raise ValueError(
@@ -220,13 +231,14 @@ class Ensemble:
 
         Parameters
         ----------
-        X, y : as in `MLP.fit`
+        X, y : array-like
+            Examples and targets, as in `MLP.fit`.
         n_threads : int, optional
             Networks in training at once.  Default: `fastmlp.get_num_threads()`.
         callbacks : callable, optional
             Called with each network in turn; returns the callbacks of its fit.
-        early_stopping : as in `MLP.fit`
-            For each network alone.
+        early_stopping : bool, int or EarlyStopping, optional
+            As in `MLP.fit`, for each network alone.
         **options
             All other arguments of `MLP.fit` but `verbose`.
 
@@ -299,8 +311,25 @@ class Ensemble:
         saving.write(path, {"header": np.array(text), **contents})
 
     @classmethod
-    def unpacked(cls, header: saving.Header, arrays: saving.Arrays) -> Ensemble:
-        """Return the ensemble whose file has this header and these arrays."""
+    def unpacked(
+        cls, header: saving.Header, arrays: saving.Arrays, loss: Loss | None = None
+    ) -> Ensemble:
+        """Return the ensemble that a file's contents describe.
+
+        Parameters
+        ----------
+        header : dict
+            The file's header.
+        arrays : dict of ndarray
+            The other arrays of the file.
+        loss : Loss, optional
+            In place of the file's, for networks whose loss was written in Python.
+
+        Returns
+        -------
+        Ensemble
+            As it was saved.
+        """
         networks = []
         for number, one in enumerate(header["networks"], start=1):
             prefix = f"network_{number}_"
@@ -309,7 +338,7 @@ class Ensemble:
                 for name, array in arrays.items()
                 if name.startswith(prefix)
             }
-            networks.append(saving.unpacked(one, own))
+            networks.append(saving.unpacked(one, own, loss))
         found = cls(networks)
         found.metadata = dict(header["metadata"])
         return found

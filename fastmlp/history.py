@@ -1,10 +1,10 @@
-"""What a call of fit did, epoch by epoch."""
+"""What a call of fit did, epoch by epoch, and the error that may end it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["History"]
+__all__ = ["History", "TrainingDiverged"]
 
 
 @dataclass
@@ -29,6 +29,12 @@ class History:
         Why it ended: "epochs" (all done), "cost_below", "max_seconds", "interrupt" (Ctrl-C),
         "divergence", "error", or the class name of the callback that stopped it, as
         "EarlyStopping".  "" while it runs.
+
+    Examples
+    --------
+    >>> history = net.fit(X, y, epochs=3, validation_data=0.1)
+    >>> history.epochs, len(history.validation_accuracy), history.stopped_by
+    (3, 3, 'epochs')
     """
 
     cost: list[float] = field(default_factory=list)
@@ -42,3 +48,34 @@ class History:
     def epochs(self) -> int:
         """The number of whole epochs."""
         return len(self.cost)
+
+
+class TrainingDiverged(FloatingPointError):
+    """The cost or a parameter became infinite or NaN in training.
+
+    The network is as it was before that epoch, and its optimizer begins anew.
+
+    Parameters
+    ----------
+    message : str
+        What happened, in words.
+    epoch, batch : int
+        Where, both counted from 1; attributes too.
+    history : History
+        The epochs before it; an attribute too.
+
+    Examples
+    --------
+    >>> net.fit(X, y, optimizer=fastmlp.GradientDescent(1e30))
+    Traceback (most recent call last):
+        ...
+    fastmlp.history.TrainingDiverged: ...
+    """
+
+    def __init__(
+        self, message: str, epoch: int = 0, batch: int = 0, history: History | None = None
+    ) -> None:
+        super().__init__(message)
+        self.epoch = epoch
+        self.batch = batch
+        self.history = history if history is not None else History()

@@ -44,11 +44,37 @@ class Initializer:
     name: ClassVar[str]
 
     def weight(self, rng: Generator, n_out: int, n_in: int) -> Array:
-        """Return a weight (n_out, n_in)."""
+        """Draw a weight.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            The layer's own.
+        n_out, n_in : int
+            The layer's outputs and inputs.
+
+        Returns
+        -------
+        ndarray, (n_out, n_in)
+            The weight, float64.
+        """
         raise NotImplementedError
 
     def bias(self, rng: Generator, n_out: int) -> Array:
-        """Return a bias (n_out,)."""
+        """Draw a bias.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            The layer's own, after its weight was drawn.
+        n_out : int
+            The layer's outputs.
+
+        Returns
+        -------
+        ndarray, (n_out,)
+            The bias, float64; zero unless overridden.
+        """
         return np.zeros(n_out)
 
 
@@ -139,6 +165,20 @@ def draw(
     """Return the weights and biases of a network, each layer from a stream of its own.
 
     Layer l uses SeedSequence(seed, spawn_key=(l,)), so it begins the same whatever the others are.
+
+    Parameters
+    ----------
+    initializer : Initializer
+        How each is drawn.
+    sizes : sequence of int
+        Numbers of units, the input's first.
+    seed : int
+        At least 0.
+
+    Returns
+    -------
+    (list of ndarray, list of ndarray)
+        Weights (n_out, n_in) and biases (n_out,), float64.
     """
     weights, biases = [], []
     for layer, (n_in, n_out) in enumerate(pairwise(sizes)):

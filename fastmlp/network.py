@@ -10,12 +10,23 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import activations, checks, initializers, kernels, losses, saving, threads, training, tuning
+from . import (
+    activations,
+    checks,
+    initializers,
+    kernels,
+    losses,
+    saving,
+    streaming,
+    threads,
+    training,
+    tuning,
+)
 from .activations import Activation
 from .examples import Examples
 from .history import History
 from .initializers import Initializer
-from .losses import Loss
+from .losses import Custom
 
 if TYPE_CHECKING:
     from .kernels.engine import Data, Engine
@@ -35,15 +46,18 @@ class MLP:
         Numbers of units: input, hidden layers (none: a linear model), output.
     activation : str, Activation or sequence of these, default "relu"
         f of the hidden layers, one for all or one for each: "identity", "sigmoid", "relu",
-        "leaky_relu", "tanh", "softplus", "elu", "selu", "silu", "gelu", or an object such as
-        ``fastmlp.activations.LeakyReLU(slope=0.2)``.
+        "leaky_relu", "tanh", "softplus", "elu", "selu", "silu", "gelu", "exponential", or an
+        object such as ``fastmlp.activations.LeakyReLU(slope=0.2)``.
     output_activation : str or Activation, optional
         f of the output layer.  Default: what the loss implies, softmax for "cross_entropy",
-        sigmoid for "binary_cross_entropy", identity for "squared_error"; only the last takes
-        others.
-    loss : str or Loss, default "cross_entropy"
+        sigmoid for "binary_cross_entropy", exponential for "poisson" and "gamma", identity for
+        the others; only these take another.
+    loss : str, Loss or pair of functions, default "cross_entropy"
         "cross_entropy" (one class of several), "binary_cross_entropy" (yes or no for each
-        output) or "squared_error" (½‖h − y‖²).
+        output), "squared_error" (½‖h − y‖²), "absolute_error", "huber", "quantile" (several
+        quantiles of a target at once), "poisson" (counts), "gamma" (positive amounts), an object
+        such as ``fastmlp.losses.Huber(delta=0.5)``, or (value, gradient), a loss of your own in
+        Python: see `fastmlp.losses.Custom`.
     init : str, Initializer or pair of lists of arrays, default "he_normal"
         The first parameters: "he_normal", "he_uniform", "glorot_normal", "glorot_uniform",
         "lecun_normal", "normal", "zeros", an object such as
@@ -89,10 +103,10 @@ class MLP:
 
     Examples
     --------
-    >>> net = MLP((784, 256, 256, 10))
-    >>> history = net.fit(X, y, epochs=15, batch_size=100)
-    >>> net.predict(X_test)
-    array([7, 2, 1, ..., 4, 5, 6])
+    >>> net = fastmlp.MLP((64, 100, 10))
+    >>> history = net.fit(X, y, epochs=30, batch_size=50)
+    >>> net.predict(X[:5])
+    array([0, 1, 2, 3, 4])
     """
 
     def __init__(
@@ -101,7 +115,7 @@ class MLP:
         *,
         activation: str | Activation | Sequence[str | Activation] = "relu",
         output_activation: str | Activation | None = None,
-        loss: str | Loss = "cross_entropy",
+        loss: losses.Given = "cross_entropy",
         init: str | Initializer | Given = "he_normal",
         batch_norm: bool | Sequence[bool] = False,
         dropout: float | Sequence[float] = 0.0,
@@ -120,7 +134,7 @@ class MLP:
         self.dropout = checks.each("dropout", dropout, n_hidden, _probability, "hidden layers")
         self.input_dropout = _probability("input_dropout", input_dropout)
         self.noise = checks.each("noise", noise, n_hidden, _deviation, "hidden layers")
-        self.loss = checks.named("loss", loss, losses.TABLE, Loss)
+        self.loss = losses.named(loss)
         self.output_activation = self.loss.output_activation(output_activation, self.sizes[-1])
         self.dtype = checks.real_dtype(dtype)
         self.seed = checks.seed(seed)
@@ -142,6 +156,8 @@ class MLP:
             list(zip(self.batch_norm, self.dropout, self.noise, strict=True)),
             self.input_dropout,
             self.seed % 2**64,
+            self.loss.constants,
+            self.loss if isinstance(self.loss, Custom) else None,
         )
         self._frozen: frozenset[int] = frozenset()
         self._optimizer: tuple[str, tuple[float, ...]] | None = None  # whose state the engine has
@@ -155,14 +171,19 @@ class MLP:
                 self._engine.set_statistics(layer, np.zeros_like(one), one)
 
     def __repr__(self) -> str:
-        one = self.activation[0] if len(set(self.activation)) == 1 else self.activation
+        extras = "".join(
+            f"{name}={_one_if_alike(value)}, "
+            for name in ("batch_norm", "dropout", "input_dropout", "noise")
+            if np.any(value := getattr(self, name))
+        )
         return (
-            f"MLP({self.sizes}, activation={one}, output_activation={self.output_activation}, "
-            f"loss={self.loss}, dtype={self.dtype.name!r}, seed={self.seed})"
+            f"MLP({self.sizes}, activation={_one_if_alike(self.activation)}, "
+            f"output_activation={self.output_activation}, loss={self.loss}, {extras}"
+            f"dtype={self.dtype.name!r}, seed={self.seed})"
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return saving.unpacked, saving.packed(self), {"history": self.history}
+        return saving.unpacked, (*saving.packed(self), self.loss), {"history": self.history}
 
     # ----------------------------------------------------------------------------- parameters
 
@@ -300,23 +321,35 @@ class MLP:
     # ----------------------------------------------------------------------------- prediction
 
     def forward(self, X: checks.Examples) -> Array:
-        """Return the output activations h, (m, n_out).
+        """Return the output activations h.
 
         Parameters
         ----------
         X : array-like or SciPy sparse matrix, (m, n_in)
-            Examples, one a row, as in `fit`.
+            Examples, one a row, as in `fit`; a numpy.memmap is read in pieces.
+
+        Returns
+        -------
+        ndarray, (m, n_out)
+            Of the network's dtype.
         """
+        if isinstance(X, np.memmap):
+            return streaming.by_chunk(self.forward, X, self.sizes[0])
         rows = checks.rows(X, self.sizes[0], self.dtype)
         return self._engine.forward(self._data(self._engine, rows), self._threads(rows))
 
     def activations(self, X: checks.Examples) -> list[Array]:
-        """Return the activations of every layer after the input, a(2) … a(nl), each (m, n).
+        """Return the activations of every layer after the input.
 
         Parameters
         ----------
         X : array-like or SciPy sparse matrix, (m, n_in)
             Examples, one a row, as in `fit`.
+
+        Returns
+        -------
+        list of ndarray, (m, n)
+            Those of a(2) … a(nl), the last being the output.
         """
         rows = checks.rows(X, self.sizes[0], self.dtype)
         return self._engine.activations(self._data(self._engine, rows), self._threads(rows))
@@ -327,24 +360,42 @@ class MLP:
         Parameters
         ----------
         X : array-like or SciPy sparse matrix, (m, n_in)
-            Examples, one a row, as in `fit`.
+            Examples, one a row, as in `fit`; a numpy.memmap is read in pieces.
 
         Returns
         -------
         ndarray
             "cross_entropy": the label of the most probable class, (m,).
             "binary_cross_entropy": 1 where the probability is above ½, else 0.
-            "squared_error": the output.  These two are (m, n_out), or (m,) with one output.
+            "quantile": the quantiles of each target, ascending; those of a target side by side.
+            Other losses: the output.  All but the first are (m, n_out), or (m,) with one output.
+
+        Examples
+        --------
+        >>> net.predict(X[:4])
+        array([0, 1, 2, 3])
         """
+        if isinstance(X, np.memmap):
+            return streaming.by_chunk(self.predict, X, self.sizes[0])
         return self.loss.predict(self.forward(X))
 
     def predict_proba(self, X: checks.Examples) -> Array:
-        """Return the probabilities of the classes (of yes, for "binary_cross_entropy"), (m, n_out).
+        """Return the probabilities of the classes, or of yes for "binary_cross_entropy".
 
         Parameters
         ----------
         X : array-like or SciPy sparse matrix, (m, n_in)
             Examples, one a row, as in `fit`.
+
+        Returns
+        -------
+        ndarray, (m, n_out)
+            Of the network's dtype.
+
+        Examples
+        --------
+        >>> net.predict_proba(X[:4]).argmax(axis=1)
+        array([0, 1, 2, 3])
         """
         if not self.loss.classification:
             raise ValueError(
@@ -368,23 +419,34 @@ class MLP:
 
         Parameters
         ----------
-        X, y, sample_weight
-            Examples, targets and weights, as in `fit`.
+        X, y : array-like
+            Examples and targets, as in `fit`; a numpy.memmap is read in pieces.
         l2 : float, default 0.0
             λ.
+        sample_weight : array-like, (m,), optional
+            Weights of the examples, as in `fit`.
         training : bool, default False
             As the first batch of the next epoch would see it, these examples being the batch:
             normalized by their own statistics, with that batch's dropout and noise.
+
+        Returns
+        -------
+        float
+            J.
         """
         l2 = checks.number("l2", l2, "[0, inf)")
-        examples = Examples.checked(self, X, y, sample_weight)
         if checks.flag("training", training):
+            examples = Examples.checked(self, X, y, sample_weight)
             self._batch_of(len(examples))
             n_threads = threads.for_step(self.sizes, len(examples))
-            total, weight = self._engine.training_cost(examples.data, n_threads, self.epochs)
+            sums = [self._engine.training_cost(examples.data, n_threads, self.epochs)]
         else:
-            total, weight = self._engine.cost(examples.data, self._threads(examples.X))
-        return total / weight + self._penalty(l2)
+            sums = [
+                self._engine.cost(chunk.data, self._threads(chunk.X))
+                for chunk in streaming.given(self, X, y, sample_weight).chunks()
+            ]
+        total, weight = np.sum(sums, axis=0).tolist()
+        return float(total / weight) + self._penalty(l2)
 
     @overload
     def gradients(
@@ -413,10 +475,12 @@ class MLP:
 
         Parameters
         ----------
-        X, y, sample_weight
-            Examples, targets and weights, as in `fit`.
+        X, y : array-like
+            Examples and targets, as in `fit`.
         l2 : float, default 0.0
             λ.
+        sample_weight : array-like, (m,), optional
+            Weights of the examples, as in `fit`.
         wrt : {"parameters", "input"}, default "parameters"
             With respect to what.
         training : bool, default False
@@ -427,6 +491,13 @@ class MLP:
         list of tuples of ndarray, or ndarray
             (∂J/∂W, ∂J/∂b) for each layer, (∂J/∂W, ∂J/∂b, ∂J/∂γ) with batch norm, of frozen layers
             too; or ∂J/∂X (m, n_in), for uint8 examples by the scaled values.
+
+        Examples
+        --------
+        >>> [(dW.shape, db.shape) for dW, db in net.gradients(X, y)]
+        [((100, 64), (100,)), ((10, 100), (10,))]
+        >>> net.gradients(X, y, wrt="input").shape
+        (1797, 64)
         """
         l2 = checks.number("l2", l2, "[0, inf)")
         wrt_input = checks.known("wrt", wrt, ("parameters", "input")) == "input"
@@ -458,6 +529,11 @@ class MLP:
 
     fit = training.fit
     save = saving.save
+
+
+def _one_if_alike(value: object) -> object:
+    """One for all hidden layers, where they have the same."""
+    return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
 
 
 def _probability(name: str, value: object) -> float:

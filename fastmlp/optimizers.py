@@ -7,7 +7,7 @@ class and a row of `TABLE` here, its kernel there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from . import checks
@@ -63,9 +63,14 @@ class GradientDescent(Optimizer):
     learning_rate : float or fastmlp.schedules.Schedule, default 0.01
         α.
     momentum : float, default 0.0
-        μ in [0, 1); 0 is plain gradient descent, step 6 of the report.
+        μ in [0, 1]; 0 is plain gradient descent, step 6 of the report.
     nesterov : bool, default False
         Look ahead by μv (Sutskever et al. 2013); needs momentum > 0.
+
+    Examples
+    --------
+    >>> optimizer = fastmlp.GradientDescent(0.05, momentum=0.9, nesterov=True)
+    >>> history = net.fit(X, y, epochs=2, optimizer=optimizer)
     """
 
     name = "gradient_descent"
@@ -75,7 +80,7 @@ class GradientDescent(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        checks.number("momentum", self.momentum, "[0, 1)")
+        checks.number("momentum", self.momentum, "[0, 1]")
         if checks.flag("nesterov", self.nesterov) and self.momentum == 0:
             raise ValueError("nesterov=True needs momentum > 0, for example 0.9")
 
@@ -99,6 +104,12 @@ class Adam(Optimizer):
         β₁ and β₂ in [0, 1).
     epsilon : float, default 1e-8
         ε > 0.
+    epsilon_hat : bool, default False
+        ε beside √v instead of √v̂, as in the form of the paper's section 2 and in scikit-learn.
+
+    Examples
+    --------
+    >>> history = net.fit(X, y, epochs=2, optimizer=fastmlp.Adam(0.003))
     """
 
     name = "adam"
@@ -106,17 +117,20 @@ class Adam(Optimizer):
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-8
+    epsilon_hat: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         checks.number("beta_1", self.beta_1, "[0, 1)")
         checks.number("beta_2", self.beta_2, "[0, 1)")
         checks.number("epsilon", self.epsilon, "(0, inf)")
+        checks.flag("epsilon_hat", self.epsilon_hat)
 
     @property
     def constants(self) -> tuple[float, ...]:
-        """β₁, β₂, ε."""
-        return float(self.beta_1), float(self.beta_2), float(self.epsilon)
+        """β₁, β₂, ε, and 1 with `epsilon_hat`."""
+        beside = (1.0,) if self.epsilon_hat else ()
+        return float(self.beta_1), float(self.beta_2), float(self.epsilon), *beside
 
 
 @dataclass(frozen=True)
@@ -125,10 +139,19 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    learning_rate, beta_1, beta_2, epsilon
+    learning_rate : float or fastmlp.schedules.Schedule, default 0.001
+        α.
+    beta_1, beta_2, epsilon : float
+        As for `Adam`.
+    epsilon_hat : bool, default False
         As for `Adam`.
     weight_decay : float, default 0.01
         ω ≥ 0.
+
+    Examples
+    --------
+    >>> optimizer = fastmlp.AdamW(fastmlp.schedules.OneCycle(0.01), weight_decay=0.05)
+    >>> history = net.fit(X, y, epochs=2, optimizer=optimizer)
     """
 
     name = "adamw"
@@ -140,8 +163,9 @@ class AdamW(Adam):
 
     @property
     def constants(self) -> tuple[float, ...]:
-        """β₁, β₂, ε, ω."""
-        return *super().constants, float(self.weight_decay)
+        """β₁, β₂, ε, ω, and 1 with `epsilon_hat`."""
+        beta_1, beta_2, epsilon, *beside = super().constants
+        return beta_1, beta_2, epsilon, float(self.weight_decay), *beside
 
 
 @dataclass(frozen=True)
@@ -158,6 +182,10 @@ class RMSprop(Optimizer):
         ε > 0.
     momentum : float, default 0.0
         μ in [0, 1).
+
+    Examples
+    --------
+    >>> history = net.fit(X, y, epochs=2, optimizer=fastmlp.RMSprop(0.001, momentum=0.5))
     """
 
     name = "rmsprop"

@@ -24,7 +24,17 @@ Rates = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Schedule:
-    """The learning rate as a function of the step."""
+    """The learning rate as a function of the step.
+
+    Examples
+    --------
+    >>> class Triangle(fastmlp.schedules.Schedule):
+    ...     name = "triangle"
+    ...
+    ...     def __call__(self, steps):
+    ...         return 0.01 * (1 - np.abs(steps % 200 - 100) / 100)
+    >>> history = net.fit(X, y, epochs=2, optimizer=fastmlp.Adam(Triangle()))
+    """
 
     name: ClassVar[str]
 
@@ -32,8 +42,21 @@ class Schedule:
         """Return the rate at each of these steps, an array of their shape."""
         raise NotImplementedError
 
-    def spanning(self, first: int, count: int) -> Callable[[Steps], Rates]:
-        """Return the rates for a call of fit that makes `count` steps from step `first` on."""
+    def spanning(self, first: int, count: int | None) -> Callable[[Steps], Rates]:
+        """Return the rates for a call of fit.
+
+        Parameters
+        ----------
+        first : int
+            The step that it begins with.
+        count : int or None
+            The number of steps that it makes; None: nobody knows.
+
+        Returns
+        -------
+        callable
+            From an array of steps to the rates at each, as the schedule itself.
+        """
         return self
 
 
@@ -69,6 +92,11 @@ class Step(Schedule):
         Steps from one change to the next.
     factor : float, default 0.1
         What each change multiplies the rate by, > 0.
+
+    Examples
+    --------
+    >>> fastmlp.schedules.Step(0.1, every=100, factor=0.5)(np.array([0, 99, 100, 200]))
+    array([0.1  , 0.1  , 0.05 , 0.025])
     """
 
     name = "step"
@@ -97,6 +125,11 @@ class Exponential(Schedule):
         Steps in which the rate changes by `factor`.
     factor : float, default 0.1
         What it is multiplied by in that many steps, > 0.
+
+    Examples
+    --------
+    >>> fastmlp.schedules.Exponential(0.1, every=100, factor=0.25)(np.array([0, 50, 100]))
+    array([0.1  , 0.05 , 0.025])
     """
 
     name = "exponential"
@@ -123,9 +156,14 @@ class _Curve(Schedule):
         if self.total_steps is not None:
             checks.whole("total_steps", self.total_steps)
 
-    def spanning(self, first: int, count: int) -> Callable[[Steps], Rates]:
+    def spanning(self, first: int, count: int | None) -> Callable[[Steps], Rates]:
         if self.total_steps is not None:
             return self
+        if count is None:
+            raise ValueError(
+                f"{self} needs total_steps where examples come in chunks, whose number is not "
+                f"known: epochs × ⌈examples / batch_size⌉"
+            )
         curve = replace(self, total_steps=count)
         return lambda steps: curve(steps - first)
 
@@ -147,7 +185,13 @@ class Cosine(_Curve):
     final : float, default 0.0
         The rate from step T on, ≥ 0.
     total_steps : int, optional
-        T.  Default: the steps of a call of fit, each call beginning the curve anew.
+        T.  Default: the steps of a call of fit, each call beginning the curve anew; not for a fit
+        on chunks, which does not know them.
+
+    Examples
+    --------
+    >>> fastmlp.schedules.Cosine(0.1, total_steps=100)(np.array([0, 50, 100, 200]))
+    array([0.1 , 0.05, 0.  , 0.  ])
     """
 
     name = "cosine"
@@ -180,7 +224,13 @@ class OneCycle(_Curve):
     final_factor : float, default 4e-6
         The rate from step T on, as a multiple of `rate`.
     total_steps : int, optional
-        T.  Default: the steps of a call of fit, each call beginning the cycle anew.
+        T.  Default: the steps of a call of fit, each call beginning the cycle anew; not for a fit
+        on chunks, which does not know them.
+
+    Examples
+    --------
+    >>> fastmlp.schedules.OneCycle(0.1, total_steps=100)(np.array([0, 15, 30]))
+    array([0.004, 0.052, 0.1  ])
     """
 
     name = "one_cycle"

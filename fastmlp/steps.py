@@ -1,5 +1,7 @@
 """The seven steps of training by backpropagation, in the report's order, each alone on arrays.
 
+They are, with the layers l, weights W, biases b and activations f of docs/derivation.md::
+
     1  forward            z(l+1) = W(l) a(l) + b(l),  a(l+1) = f(z(l+1)),  a(1) = x
     2  output_delta       δ(nl) = −(y − a(nl)) ∘ f'(z(nl))
     3  hidden_deltas      δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l))  for l = nl−1, nl−2, …, 2
@@ -10,7 +12,7 @@
 
 Layers count from 1, the input, to nl, the output.  Lists begin with the first that exists:
 weights[0] is W(1), a[0] is a(1), z[0] is z(2), deltas[0] is δ(2).  An example is a row, so that
-m examples at once read z = a Wᵀ + b and (Wᵀ δ) becomes δ W.  All seven together:
+m examples at once read z = a Wᵀ + b and (Wᵀ δ) becomes δ W.  All seven together::
 
     while True:
         z, a = forward(X, weights, biases, "sigmoid")
@@ -37,7 +39,7 @@ from . import activations as table
 from . import checks, losses
 from .activations import Activation
 from .kernels import operations
-from .losses import Loss
+from .losses import Custom, Loss
 
 __all__ = [
     "batch_gradients",
@@ -69,9 +71,9 @@ def forward(
     X : array (m, n_in)
         One example a row; it is a(1).  Taken as it is: bytes are not scaled here.
     weights : sequence of arrays (n_out, n_in)
-        W(1), W(2), …
+        W(1), W(2) and so on.
     biases : sequence of arrays (n_out,)
-        b(1), b(2), …
+        b(1), b(2) and so on.
     activations : name or activation, or a sequence of them
         f of layers 2 to nl: one for all, or one each.  "softmax" at the output only.
 
@@ -81,6 +83,12 @@ def forward(
         z(2) … z(nl).
     a : list of arrays (m, n)
         a(1) … a(nl).
+
+    Examples
+    --------
+    >>> z, a = fastmlp.steps.forward(X, net.weights, net.biases, ["relu", "softmax"])
+    >>> [one.shape for one in a]
+    [(1797, 64), (1797, 100), (1797, 10)]
     """
     kernels = _kernels(X, *weights, *biases)
     biases = _one_each("biases", biases, len(weights))
@@ -100,7 +108,7 @@ def output_delta(
     a_out: ArrayLike,
     z_out: ArrayLike,
     activation: Function,
-    loss: str | Loss = "squared_error",
+    loss: losses.Given = "squared_error",
 ) -> Array:
     """Step 2: δ(nl), how the cost of each example changes with z(nl).
 
@@ -120,16 +128,22 @@ def output_delta(
     -------
     array (m, n_out)
         δ(nl).
+
+    Examples
+    --------
+    >>> z, a = fastmlp.steps.forward(X, net.weights, net.biases, ["relu", "softmax"])
+    >>> fastmlp.steps.output_delta(y, a[-1], z[-1], "softmax", "cross_entropy").shape
+    (1797, 10)
     """
     kernels = _kernels(a_out, z_out)
     a_out = _real(kernels, "a_out", a_out, None, None)
     z_out = _real(kernels, "z_out", z_out, *a_out.shape)
     kind, y = _loss_and_targets(kernels, loss, y, *a_out.shape)
     f = kind.output_activation(activation, a_out.shape[1])
-    if kind.name != "squared_error":
-        return -(y - a_out)                         # f' and ∂cost/∂a(nl) cancel     (m, n_out)
     _, slope = _activate(kernels, z_out, f)         # f'(z(nl))                      (m, n_out)
-    return -(y - a_out) * slope                     # −(y − a(nl)) ∘ f'(z(nl))       (m, n_out)
+    if kind.name == "squared_error":
+        return -(y - a_out) * slope                 # −(y − a(nl)) ∘ f'(z(nl))       (m, n_out)
+    return kind.output_delta(a_out, y, slope)       # ∂cost/∂a(nl) ∘ f'(z(nl))       (m, n_out)
 
 
 def hidden_deltas(
@@ -144,13 +158,23 @@ def hidden_deltas(
     ----------
     delta_out : array (m, n_out)
         δ(nl).
-    weights, z, activations
-        As given to and returned by `forward`; W(1) and the output's z and f are not used.
+    weights, z : sequences of arrays
+        As given to and returned by `forward`; W(1) and the output's z are not used.
+    activations : name or activation, or a sequence of them
+        As given to `forward`; the output's is not used.
 
     Returns
     -------
     list of arrays (m, n)
         δ(2) … δ(nl), the last being `delta_out`.
+
+    Examples
+    --------
+    >>> f = ["relu", "softmax"]
+    >>> z, a = fastmlp.steps.forward(X, net.weights, net.biases, f)
+    >>> delta_out = fastmlp.steps.output_delta(y, a[-1], z[-1], "softmax", "cross_entropy")
+    >>> [one.shape for one in fastmlp.steps.hidden_deltas(delta_out, net.weights, z, f)]
+    [(1797, 100), (1797, 10)]
     """
     kernels = _kernels(delta_out, *weights, *z)
     z = _one_each("z", z, len(weights))
@@ -181,6 +205,14 @@ def example_gradients(delta_next: ArrayLike, a: ArrayLike) -> tuple[Array, Array
         ∂J(x,y)/∂W(l) of every example.
     bias_gradients : array (m, n_out)
         ∂J(x,y)/∂b(l) of every example.
+
+    Examples
+    --------
+    >>> delta, a = np.array([[1.0, 2.0]]), np.array([[3.0, 4.0, 5.0]])
+    >>> dW, db = fastmlp.steps.example_gradients(delta, a)
+    >>> dW[0]
+    array([[ 3.,  4.,  5.],
+           [ 6.,  8., 10.]])
     """
     kernels = _kernels(delta_next, a)
     delta_next = _real(kernels, "delta_next", delta_next, None, None)
@@ -218,6 +250,15 @@ def batch_gradients(
         ∂J/∂W(l).
     bias_gradient : array (n_out,)
         ∂J/∂b(l).
+
+    Examples
+    --------
+    >>> f = ["relu", "softmax"]
+    >>> z, a = fastmlp.steps.forward(X, net.weights, net.biases, f)
+    >>> delta_out = fastmlp.steps.output_delta(y, a[-1], z[-1], "softmax", "cross_entropy")
+    >>> dW, db = fastmlp.steps.batch_gradients(delta_out, a[-2], net.weights[-1])
+    >>> np.allclose(dW, net.gradients(X, y)[-1][0], atol=1e-6)
+    True
     """
     kernels = _kernels(delta_next, a, W)
     delta_next = _real(kernels, "delta_next", delta_next, None, None)
@@ -242,7 +283,7 @@ def update(
     parameters : iterable of (array (n_out, n_in), array (n_out,))
         (W(1), b(1)), (W(2), b(2)), …; left as they are.
     gradients : iterable of the same
-        (∂J/∂W(1), ∂J/∂b(1)), …
+        (∂J/∂W(1), ∂J/∂b(1)) and so on.
     learning_rate : float
         α.
 
@@ -250,6 +291,13 @@ def update(
     -------
     list of (array, array)
         The new parameters, as new arrays.
+
+    Examples
+    --------
+    >>> parameters = zip(net.weights, net.biases)
+    >>> weights, biases = zip(*fastmlp.steps.update(parameters, net.gradients(X, y), 0.1))
+    >>> np.array_equal(biases[0], net.biases[0])
+    False
     """
     updated = []
     alpha = float(learning_rate)  # a NumPy scalar would turn float32 into float64
@@ -270,7 +318,7 @@ def cost(
     a_out: ArrayLike,
     z_out: ArrayLike,
     weights: Sequence[ArrayLike] = (),
-    loss: str | Loss = "squared_error",
+    loss: losses.Given = "squared_error",
     l2: float = 0.0,
     sample_weight: ArrayLike | None = None,
 ) -> float:
@@ -278,10 +326,14 @@ def cost(
 
     Parameters
     ----------
-    y, a_out, z_out, loss
-        As for `output_delta`.
+    y : array (m, n_out), or (m,)
+        Targets; integer labels too with "cross_entropy".
+    a_out, z_out : arrays (m, n_out)
+        a(nl) and z(nl).
     weights : sequence of arrays, default ()
         W(1), W(2), …, for the penalty.
+    loss : name or loss, default "squared_error"
+        As for `output_delta`.
     l2 : float, default 0
         λ.
     sample_weight : array (m,), optional
@@ -291,15 +343,27 @@ def cost(
     -------
     float
         J = 1/m Σ cost + λ/2 Σ W².
+
+    Examples
+    --------
+    >>> z, a = fastmlp.steps.forward(X, net.weights, net.biases, ["relu", "softmax"])
+    >>> J = fastmlp.steps.cost(y, a[-1], z[-1], net.weights, "cross_entropy", l2=0.01)
+    >>> abs(J - net.cost(X, y, l2=0.01)) < 1e-5
+    True
     """
     kernels = _kernels(a_out, z_out)
     a_out = _real(kernels, "a_out", a_out, None, None)
     z_out = _real(kernels, "z_out", z_out, *a_out.shape)
     kind, y = _loss_and_targets(kernels, loss, y, *a_out.shape)
     s, m = _sample_weight(kernels, sample_weight, len(a_out))
-    # a cross-entropy comes from z(nl): log a(nl) has lost its digits where a(nl) is near 0 or 1
-    of = a_out if kind.name == "squared_error" else z_out
-    each = kernels.loss(of, y, kind.name)[2]        # ½‖y − a(nl)‖², or −Σ y log a(nl)     (m,)
+    if isinstance(kind, Custom):
+        each = kind.costs(a_out, y)
+    else:
+        # a cross-entropy comes from z(nl): log a(nl) has lost its digits where a(nl) is near 0 or
+        # 1; so does whatever has an activation of its own
+        of = z_out if len(kind.outputs) == 1 else a_out
+        # ½‖y − a(nl)‖², or −Σ y log a(nl), …                                            (m,)
+        each = kernels.loss(of, y, kind.name, constants=kind.constants)[2]
     penalty = l2 / 2 * sum(float(np.square(W).sum()) for W in weights)
     return float(s @ each) / m + penalty            # 1/m Σ cost + λ/2 Σ W²
 
@@ -329,6 +393,13 @@ def batch_norm(
         û = (u − μ)/√(σ² + ε), with μ and σ² the batch's mean and (biased) variance.
     inverse : array (n,)
         1/√(σ² + ε).
+
+    Examples
+    --------
+    >>> u = X @ net.weights[0].T
+    >>> z, normalized, inverse = fastmlp.steps.batch_norm(u, np.ones(100), net.biases[0])
+    >>> np.allclose(normalized.mean(axis=0), 0, atol=1e-6)
+    True
     """
     kernels = _kernels(u, scale, shift)
     u = _real(kernels, "u", u, None, None)
@@ -349,10 +420,12 @@ def batch_norm_delta(
     ----------
     delta : array (m, n)
         δ(l), as `hidden_deltas` gives it.
-    normalized, inverse : arrays (m, n) and (n,)
-        As `batch_norm` returned them.
+    normalized : array (m, n)
+        As `batch_norm` returned it.
     scale : array (n,)
         γ.
+    inverse : array (n,)
+        As `batch_norm` returned it.
 
     Returns
     -------
@@ -399,12 +472,14 @@ def _sample_weight(kernels: ModuleType, s: ArrayLike | None, m: int) -> tuple[Ar
 
 
 def _loss_and_targets(
-    kernels: ModuleType, loss: str | Loss, y: ArrayLike, n_rows: int, n_out: int
+    kernels: ModuleType, loss: losses.Given, y: ArrayLike, n_rows: int, n_out: int
 ) -> tuple[Loss, Array]:
     """The loss, and y as rows (m, n_out): a label's is 1 there and 0 elsewhere."""
-    kind = checks.named("loss", loss, losses.TABLE, Loss)
+    kind = losses.named(loss)
     targets = kind.targets(y, n_rows, n_out, kernels.DTYPE)
-    return kind, np.eye(n_out, dtype=kernels.DTYPE)[targets] if targets.ndim == 1 else targets
+    if kind.name == "cross_entropy" and targets.ndim == 1:
+        targets = np.eye(n_out, dtype=kernels.DTYPE)[targets]
+    return kind, targets
 
 
 def _one_each(name: str, items: Iterable[Item], n: int) -> list[Item]:

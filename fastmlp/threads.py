@@ -41,6 +41,12 @@ def set_num_threads(n_threads: int) -> None:
     ----------
     n_threads : int
         From 1 to 512.
+
+    Examples
+    --------
+    >>> fastmlp.set_num_threads(2)
+    >>> fastmlp.get_num_threads()
+    2
     """
     global _chosen
     n_threads = checks.whole("n_threads", n_threads)
@@ -59,6 +65,11 @@ def get_num_threads() -> int:
         this process may run on.  Inside `threadpoolctl.threadpool_limits` not more than its
         limit.  Always 1 in a process made by fork, where OpenMP's threads are
         gone and waiting for them would never end.
+
+    Examples
+    --------
+    >>> fastmlp.get_num_threads() >= 1
+    True
     """
     if _forked:
         return 1
@@ -71,6 +82,13 @@ def show_config() -> None:
     """Print which kernels run, on how many threads, and what else could be chosen.
 
     The environment variable FASTMLP_ISA, read at import, forces one of the instruction sets.
+
+    Examples
+    --------
+    >>> fastmlp.show_config()
+    instruction set  ... (of ...)
+    OpenMP           ...
+    threads          ...
     """
     for name, value in config():
         print(f"{name:<16} {value}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,3 +45,14 @@ def curve(rng: np.random.Generator) -> tuple[Array, Array]:
 def net() -> fastmlp.MLP:
     """A classifier for `classes`."""
     return fastmlp.MLP((6, 16, 3), seed=1)
+
+
+@pytest.fixture
+def blocks() -> Callable[[Path, str], list[str]]:
+    """The code blocks of a Markdown file in one language."""
+
+    def found(path: Path, language: str) -> list[str]:
+        text = path.read_text(encoding="utf-8")
+        return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+    return found

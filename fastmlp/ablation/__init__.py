@@ -1,5 +1,7 @@
 """Ablation studies: what each part of a configuration is worth, by switching it.
 
+For example::
+
     results = fastmlp.ablation.run("study.toml", data="mnist")
 
 `study` says how a study is written, `settings` what can be set in it; `summary` has the figures.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .. import activations, checks, initializers, optimizers, schedules
 from ..activations import Activation
+from ..augment import Distortion
 from ..callbacks import Callback
 from ..history import History
 from ..initializers import Initializer
@@ -43,6 +44,7 @@ TRAINING: dict[str, Any] = {
     "max_norm": None,
     "clip_norm": None,
     "ema": None,
+    "augment": None,
 }
 DEFAULTS: dict[str, Any] = {"hidden": None, **NETWORK, **TRAINING, "schedule": "constant"}
 
@@ -55,7 +57,31 @@ Part = TypeVar("Part", bound=Activation | Initializer | Optimizer | Schedule)
 
 @dataclass(frozen=True)
 class Settings:
-    """A checked configuration: all that a run depends on beside its data and its seed."""
+    """A checked configuration: all that a run depends on beside its data and its seed.
+
+    Attributes
+    ----------
+    hidden : tuple of int
+        Numbers of hidden units.
+    activation : tuple of Activation
+        One for each hidden layer.
+    init : Initializer
+        Of the first parameters.
+    batch_norm : tuple of bool
+        One for each hidden layer.
+    dropout, noise : tuple of float
+        One for each hidden layer.
+    input_dropout, dtype : float, str
+        As `MLP` takes them.
+    epochs, batch_size : int
+        As `MLP.fit` takes them.
+    optimizer : Optimizer
+        Its learning rate is the schedule, if there is one.
+    l2, label_smoothing : float
+        As `MLP.fit` takes them.
+    max_norm, clip_norm, ema : float or None
+        As `MLP.fit` takes them.
+    """
 
     hidden: tuple[int, ...]
     activation: tuple[Activation, ...]
@@ -67,12 +93,13 @@ class Settings:
     dtype: str
     epochs: int
     batch_size: int
-    optimizer: Optimizer  # its learning rate being the schedule, if there is one
+    optimizer: Optimizer
     l2: float
     label_smoothing: float
     max_norm: float | None
     clip_norm: float | None
     ema: float | None
+    augment: Distortion | None
 
     @classmethod
     def of(cls, given: Mapping[str, object], n_in: int, n_out: int) -> Settings:
@@ -84,6 +111,11 @@ class Settings:
             Values by the keys of `DEFAULTS`; all but "hidden" may be missing.
         n_in, n_out : int
             Sizes of the network's input and output.
+
+        Returns
+        -------
+        Settings
+            Checked.
 
         Raises
         ------
@@ -100,12 +132,13 @@ class Settings:
                 f"hidden = {list(hidden)} makes {weights:,} weights; at most {MOST_WEIGHTS:,}"
             )
         value: dict[str, Any] = {**DEFAULTS, **given}
-        for key in ("max_norm", "clip_norm", "ema"):  # TOML has no None
+        for key in ("max_norm", "clip_norm", "ema", "augment"):  # TOML has no None
             if value[key] is False:
                 value[key] = None
         value["init"] = _part("init", value["init"], initializers.TABLE)
         value["activation"] = _activations(value["activation"])
         value["optimizer"] = _optimizer(value["optimizer"], value["schedule"])
+        augment = None if value["augment"] is None else _distortion(value["augment"])
         epochs = checks.whole("epochs", value["epochs"])
         batch_size = checks.whole("batch_size", value["batch_size"])
         net = _rehearse(value, len(hidden))
@@ -126,17 +159,46 @@ class Settings:
             max_norm=None if value["max_norm"] is None else float(value["max_norm"]),
             clip_norm=None if value["clip_norm"] is None else float(value["clip_norm"]),
             ema=None if value["ema"] is None else float(value["ema"]),
+            augment=augment,
         )
 
     def network(self, n_in: int, n_out: int, seed: int) -> MLP:
-        """Return the network that these settings describe, not trained yet."""
+        """Make the network that these settings describe.
+
+        Parameters
+        ----------
+        n_in, n_out : int
+            Sizes of its input and output.
+        seed : int
+            Its seed.
+
+        Returns
+        -------
+        MLP
+            Not trained yet.
+        """
         options = {key: getattr(self, key) for key in NETWORK}
         return MLP((n_in, *self.hidden, n_out), seed=seed, **options)
 
     def fit(
         self, net: MLP, X: NDArray[Any], y: NDArray[Any], callbacks: Sequence[Callback] = ()
     ) -> History:
-        """Train a network as these settings say, on one thread."""
+        """Train a network as these settings say, on one thread.
+
+        Parameters
+        ----------
+        net : MLP
+            The network, as `network` made it.
+        X, y : ndarray
+            Examples and targets.
+        callbacks : sequence of Callback, default ()
+            As in `MLP.fit`.
+
+        Returns
+        -------
+        History
+            As of `MLP.fit`.
+        """
         options = {key: getattr(self, key) for key in TRAINING}
         return net.fit(X, y, callbacks=callbacks, n_threads=1, **options)
 
@@ -222,6 +284,23 @@ def _part(key: str, value: object, table: Mapping[str, type[Part]], **given: Any
         return kind(**options, **given)
 
 
+def _distortion(value: object) -> Distortion:
+    """A distortion from a TOML table of its parameters."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"augment must be a table such as {{ rotation = 10 }}, got {value!r}")
+    options = dict(value)
+    takes = [field.name for field in fields(Distortion)]
+    for key, one in options.items():
+        if key not in takes:
+            raise ValueError(f"augment: unknown key {key!r}{checks.nearest(key, takes)}")
+        if key in ("gentle_classes", "shape"):
+            if not isinstance(one, (list, tuple)):
+                raise TypeError(f"augment: {key} must be a list of whole numbers, got {one!r}")
+            options[key] = tuple(one)
+    with checks.within("augment"):
+        return Distortion(**options)
+
+
 def _rehearse(value: Mapping[str, Any], n_hidden: int) -> MLP:
     """Have the core check all that it takes, by a network of as many layers, two units each.
 
@@ -230,17 +309,19 @@ def _rehearse(value: Mapping[str, Any], n_hidden: int) -> MLP:
     options = {key: value[key] for key in NETWORK}
     net = MLP((2,) * (n_hidden + 2), **options)
     X, y = np.eye(2, dtype=np.float32), np.arange(2)
-    options = {key: value[key] for key in TRAINING} | {"epochs": 1, "batch_size": 2}
+    options = {key: value[key] for key in TRAINING}
+    options |= {"epochs": 1, "batch_size": 2, "augment": None}  # which has no image here
     with suppress(TrainingDiverged):  # which is a result, not a mistake
         net.fit(X, y, n_threads=1, **options)
     return net
 
 
 def _plain(value: object) -> Any:
-    if hasattr(value, "name"):  # a row of a table; its numbers are floats to the core
-        return {"name": value.name} | {
+    if is_dataclass(value):  # whose numbers are floats to the core
+        name = {"name": value.name} if hasattr(value, "name") else {}  # of a row of a table
+        return name | {
             field.name: float(one) if isinstance(one, int) and not isinstance(one, bool) else one
-            for field in fields(value)  # type: ignore[arg-type]
+            for field in fields(value)
             if (one := _plain(getattr(value, field.name))) is not None
         }
     return [_plain(one) for one in value] if isinstance(value, tuple) else value

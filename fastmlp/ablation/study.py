@@ -79,10 +79,13 @@ class Study:
     name : str
         Of its file, without folder.
     title : str
+        For people.
     data : {"mnist", "digits"}
+        What is trained and tested on.
     held_out : int
         Images at the beginning of the training part that are not trained on.
     seeds : tuple of int
+        One run of each variant for each.
     base : dict
         The base configuration as the study writes it.
     variants : tuple of Variant
@@ -120,6 +123,11 @@ def read(path: str | PathLike[str]) -> Study:
     path : path-like
         A TOML file.
 
+    Returns
+    -------
+    Study
+        Checked.
+
     Raises
     ------
     ValueError
@@ -147,6 +155,11 @@ def parse(given: Table, name: str = "study") -> Study:
         With "base", "factors" and perhaps "study".
     name : str, default "study"
         What to call it; its title if it has none.
+
+    Returns
+    -------
+    Study
+        Checked.
 
     Raises
     ------

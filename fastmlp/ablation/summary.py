@@ -34,6 +34,7 @@ class Row:
     Attributes
     ----------
     variant : Variant
+        Whose figures they are.
     runs : tuple of Run
         One for each seed, in their order.
     mean, deviation : float or None
@@ -71,6 +72,7 @@ class Results:
     Attributes
     ----------
     study : Study
+        As it was read.
     data : dict
         What it was trained and tested on: name, numbers of images, checksum.
     rows : tuple of Row

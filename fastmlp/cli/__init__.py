@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import fastmlp
 
-from . import ablate, info, predict, report, search, train
+from . import ablate, export, info, predict, report, search, train
 
 COMMANDS = {
     "report": report,
@@ -21,6 +21,7 @@ COMMANDS = {
     "predict": predict,
     "ablate": ablate,
     "search": search,
+    "export": export,
     "info": info,
 }
 

@@ -14,10 +14,18 @@ from numpy.typing import NDArray
 
 
 class Digits(NamedTuple):
-    """Images and labels, as ``X, y = digits()`` or by name."""
+    """Images and labels, as ``X, y = digits()`` or by name.
 
-    X: NDArray[np.float32]  # (1797, 64), one image a row: 8 rows of 8 pixels, 0 to 1
-    y: NDArray[np.int32]  # (1797,), 0 to 9
+    Attributes
+    ----------
+    X : ndarray, (1797, 64) float32
+        One image a row: 8 rows of 8 pixels, 0 to 1.
+    y : ndarray, (1797,) int32
+        Labels 0 to 9.
+    """
+
+    X: NDArray[np.float32]
+    y: NDArray[np.int32]
 
 
 def digits() -> Digits:
@@ -28,6 +36,12 @@ def digits() -> Digits:
     Digits
         Named tuple of `X` (1797, 64) float32 and `y` (1797,) int32. A pixel is the share of ink
         in a block of 4 × 4 bits: the original's count 0 to 16, divided by 16 (exact in float32).
+
+    Examples
+    --------
+    >>> X, y = fastmlp.datasets.digits()
+    >>> X.shape, y[:10]
+    ((1797, 64), array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], dtype=int32))
     """
     with np.load(Path(__file__).with_name("digits.npz"), allow_pickle=False) as file:
         return Digits(file["images"] / np.float32(16), file["labels"].astype(np.int32))

@@ -58,6 +58,13 @@ def read_idx(path: str | os.PathLike[str], rank: int | None = None) -> NDArray[A
         or goes on after its last value.
     OSError
         If the file cannot be opened or read.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> size = Path("two.idx").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 9]))
+    >>> fastmlp.datasets.read_idx("two.idx")
+    array([7, 9], dtype=uint8)
     """
     path = Path(path)
     try:

@@ -28,12 +28,24 @@ _ADVICE = "Name the folder that holds them, by data=… or by the environment va
 
 
 class MNIST(NamedTuple):
-    """Images and labels, as ``X_train, y_train, X_test, y_test = mnist()`` or by name."""
+    """Images and labels, as ``X_train, y_train, X_test, y_test = mnist()`` or by name.
 
-    X_train: NDArray[np.uint8]  # (60000, 784), one image a row: 28 rows of 28 pixels, 0 to 255
-    y_train: NDArray[np.int32]  # (60000,), 0 to 9
-    X_test: NDArray[np.uint8]  # (10000, 784)
-    y_test: NDArray[np.int32]  # (10000,)
+    Attributes
+    ----------
+    X_train : ndarray, (60000, 784) uint8
+        One image a row: 28 rows of 28 pixels, 0 to 255.
+    y_train : ndarray, (60000,) int32
+        Their labels, 0 to 9.
+    X_test : ndarray, (10000, 784) uint8
+        The images to test with.
+    y_test : ndarray, (10000,) int32
+        Their labels.
+    """
+
+    X_train: NDArray[np.uint8]
+    y_train: NDArray[np.int32]
+    X_test: NDArray[np.uint8]
+    y_test: NDArray[np.int32]
 
 
 def mnist(data: str | os.PathLike[str] | None = None, download: bool = True) -> MNIST:
@@ -68,6 +80,10 @@ def mnist(data: str | os.PathLike[str] | None = None, download: bool = True) -> 
         says where they were looked for and what to do.
     ValueError
         If a file is damaged or does not hold 28 × 28 images and as many labels 0 to 9.
+
+    Examples
+    --------
+    >>> X_train, y_train, X_test, y_test = fastmlp.datasets.mnist()  # doctest: +SKIP
     """
     if data is not None:
         places = {"data": Path(data).expanduser()}

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +11,23 @@ Real = NDArray[np.floating]
 Layer = tuple[Real, ...]  # weight, bias, and the scale of a normalized layer
 CSR = tuple[Real, NDArray[np.int32], NDArray[np.int64]]
 
+class Asked(Protocol):
+    """A loss written in Python: of h (m, n_out) and y as given, both fresh, C-contiguous."""
+
+    def costs(self, h: Real, y: NDArray[np.generic]) -> NDArray[np.float64]:
+        """Of each example, (m,)."""
+
+    def slopes(self, h: Real, y: NDArray[np.generic]) -> Real:
+        """∂cost/∂h, (m, n_out), of h's dtype."""
+
 class Data:
     """Examples, and perhaps their targets and weights, as the kernels read them.
 
     `X` is a C-contiguous (m, n_in) array of float32, float64 or uint8, or CSR's
     (data, indices, indptr) with indices ascending in each row, none twice; `y` int32 labels (m,)
-    or real values (m, n_out) C-contiguous; `sample_weight` real (m,).  The arrays must not change
-    while it is in use: training packs rows with many zeros once.
+    or real values (m, n) C-contiguous, n being n_out, or for the quantile loss n_out by the number
+    of quantiles; for a loss written in Python any array of m; `sample_weight` real (m,).  The
+    arrays must not change while it is in use: training packs rows with many zeros once.
     """
 
     density: float
@@ -61,6 +72,7 @@ class Engine:
     max_norm: float  # 0: none
     clip_norm: float  # 0: none
     ema: float  # 0: none
+    shared_l2: bool  # in training λ/Σ s of a batch in place of λ
     skip_zeros: bool  # take lists of non-zeros where they pay; no bit depends on it
     def __init__(
         self,
@@ -71,8 +83,13 @@ class Engine:
         hidden: Sequence[tuple[bool, float, float]] | None = None,
         input_dropout: float = 0.0,
         seed: int = 0,
+        loss_constants: Sequence[float] = (),
+        custom: Asked | None = None,
     ) -> None:
-        """`hidden` has (batch norm?, dropout p, noise σ) for each hidden layer."""
+        """`hidden` has (batch norm?, dropout p, noise σ) for each hidden layer.
+
+        With loss "custom" `custom` is asked once a batch, by the thread that calls.
+        """
 
     def get_layer(self, layer: int) -> Layer: ...
     def set_layer(
@@ -123,8 +140,11 @@ class Engine:
         cost: float = 0.0,
         weight: float = 0.0,
         epoch: int = 0,
+        before: int = 0,
     ) -> tuple[int, float, float, int]:
         """Run batches first, first + 1, … of the rows in `order` until its end or the time's.
+
+        An epoch may come in several parts, `before` being the batches of those before this one.
 
         Returns the next batch, Σ s·cost and Σ s over the examples run, added to what was given,
         and the batch at which the cost or a parameter stopped being finite, or −1.

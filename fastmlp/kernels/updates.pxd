@@ -5,6 +5,7 @@
       with momentum   v ← μ v + g;  W ← W − α v,  Nesterov: W ← W − α (g + μ v)
     Adam, AdamW       m ← β₁m + (1−β₁)g;  v ← β₂v + (1−β₂)g²
                       W ← (1 − αω)W − α/(1−β₁ᵗ) · m / (√v/√(1−β₂ᵗ) + ε)      ω = 0 in Adam
+                      ε/√(1−β₂ᵗ) in place of ε with epsilon_hat
     RMSprop           s ← ρ s + (1−ρ)g²;  v ← μ v + g/(√s + ε);  W ← W − α v
 
 Kingma & Ba 2015 (Adam), Loshchilov & Hutter 2019 (AdamW), Sutskever et al. 2013 (Nesterov),
@@ -22,7 +23,7 @@ cdef enum:
 cdef struct optimizer:
     int kind
     double momentum, beta_1, beta_2, epsilon, weight_decay
-    bint nesterov
+    bint nesterov, epsilon_hat
 
 
 cdef inline optimizer optimizer_of(name, constants) except *:
@@ -35,10 +36,11 @@ cdef inline optimizer optimizer_of(name, constants) except *:
     elif name == "rmsprop":             # ρ, ε, momentum
         rule.kind = RMSPROP
         rule.beta_2, rule.epsilon, rule.momentum = constants
-    else:                               # adam: β₁, β₂, ε;  adamw: ω too
+    else:                               # adam: β₁, β₂, ε;  adamw: ω too;  and 1 for ε beside √v
         rule.kind = ADAM
-        rule.beta_1, rule.beta_2, rule.epsilon = constants[:3]
-        rule.weight_decay = constants[3] if name == "adamw" else 0.0
+        rule.beta_1, rule.beta_2, rule.epsilon, *rest = constants
+        rule.weight_decay = rest.pop(0) if name == "adamw" else 0.0
+        rule.epsilon_hat = len(rest) > 0
     return rule
 
 
@@ -76,7 +78,7 @@ cdef inline update_step prepare_update(const optimizer* o, double rate, double l
     u.rest_1 = <real>(1 - o.beta_1)
     u.beta_2 = <real>o.beta_2
     u.rest_2 = <real>(1 - o.beta_2)
-    u.epsilon = <real>o.epsilon
+    u.epsilon = <real>(o.epsilon * (u.root_scale if o.epsilon_hat else 1))
     u.mean = <real>mean
     u.l2 = <real>l2
     u.keep = <real>(1 - rate * o.weight_decay)

@@ -1,5 +1,7 @@
 """A recipe: a network, its training, distortions and the size of a committee, read from TOML.
 
+For example::
+
     name = "robust"
     description = "One line for a list."
 
@@ -24,7 +26,7 @@ Everything is checked when a recipe is read, so that a mistake does not cost an 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
@@ -53,9 +55,9 @@ class Recipe:
     Attributes
     ----------
     name, description : str
+        What to call it, and a line that says what it is.
     settings : fastmlp.ablation.Settings
-        Of network and training.
-    augment : fastmlp.augment.Distortion or None
+        Of network and training, distortions included.
     committee : int
         The number of networks; 1 is a single one.
     """
@@ -63,21 +65,27 @@ class Recipe:
     name: str
     description: str
     settings: Settings
-    augment: Distortion | None = None
     committee: int = 1
 
     @property
     def plain(self) -> dict[str, Any]:
         """All that a result depends on beside data and seed, as JSON has it."""
-        return {
-            "settings": self.settings.plain,
-            "augment": None if self.augment is None else _plain(self.augment),
-            "committee": self.committee,
-        }
+        return {"settings": self.settings.plain, "committee": self.committee}
 
 
 def names() -> list[str]:
-    """Return the names of the recipes that come with fastmlp."""
+    """Return the names of the recipes that come with fastmlp.
+
+    Returns
+    -------
+    list of str
+        In the order of the alphabet.
+
+    Examples
+    --------
+    >>> fastmlp.recipes.names()
+    ['committee', 'fast', 'plain', 'quick', 'record', 'report-best', 'strong']
+    """
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
@@ -89,6 +97,11 @@ def read(recipe: str | PathLike[str]) -> Recipe:
     recipe : str or path-like
         One of `names()`, or a file of your own whose name ends in .toml.
 
+    Returns
+    -------
+    Recipe
+        Checked.
+
     Raises
     ------
     ValueError
@@ -96,6 +109,11 @@ def read(recipe: str | PathLike[str]) -> Recipe:
         cannot be.  The message says where, and for something unknown the nearest known.
     OSError
         If the file cannot be read.
+
+    Examples
+    --------
+    >>> fastmlp.recipes.read("fast").settings.hidden
+    (512,)
     """
     path = Path(recipe)
     if path.suffix != ".toml":
@@ -113,6 +131,16 @@ def read(recipe: str | PathLike[str]) -> Recipe:
 
 def parse(given: Mapping[str, Any]) -> Recipe:
     """Check a recipe given as the mapping that its TOML would be.
+
+    Parameters
+    ----------
+    given : mapping
+        With "name", "description", "network" and perhaps the other tables.
+
+    Returns
+    -------
+    Recipe
+        Checked.
 
     Raises
     ------
@@ -132,41 +160,16 @@ def parse(given: Mapping[str, Any]) -> Recipe:
         tables[place] = table
     if "network" not in given:
         raise ValueError("a recipe needs a table [network]")
-    with located("network and training"):
-        settings = Settings.of({**tables["network"], **tables["training"]}, *MNIST)
-    augment = None
+    given_settings = {**tables["network"], **tables["training"]}
     if "augment" in given:
-        with located("augment"):
-            augment = _distortion(tables["augment"])
+        given_settings["augment"] = tables["augment"]
+    with located("network and training"):
+        settings = Settings.of(given_settings, *MNIST)
     committee = 1
     if "committee" in given:
         with located("committee"):
             committee = checks.whole("size", tables["committee"].get("size"), least=2)
-    return Recipe(given["name"], given["description"], settings, augment, committee)
-
-
-def _distortion(table: Mapping[str, Any]) -> Distortion:
-    """A distortion whose lists became tuples."""
-    options = dict(table)
-    for key in ("gentle_classes", "shape"):
-        if key in options:
-            if not isinstance(options[key], (list, tuple)):
-                raise TypeError(f"{key} must be a list of whole numbers, got {options[key]!r}")
-            options[key] = tuple(options[key])
-    return Distortion(**options)
-
-
-def _plain(augment: Distortion) -> dict[str, Any]:
-    values = {field.name: getattr(augment, field.name) for field in fields(augment)}
-    return {
-        key: list(one)
-        if isinstance(one, Collection)
-        else float(one)
-        if isinstance(one, int)
-        else one
-        for key, one in values.items()
-        if one is not None
-    }
+    return Recipe(given["name"], given["description"], settings, committee)
 
 
 def _known(place: str, table: Mapping[str, Any], keys: tuple[str, ...]) -> None:

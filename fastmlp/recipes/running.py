@@ -81,8 +81,9 @@ def train(
     ----------
     recipe : str, path-like or Recipe
         One of `names()`, a TOML file, or what `read` returned.
-    X, y : as in `MLP.fit`
-        Of a classification; as many classes as y has columns, or its greatest label and one.
+    X, y : array-like
+        Of a classification, as in `MLP.fit`; as many classes as y has columns, or its greatest
+        label and one.
     seed : int, default 0
         Of the network.  The networks of a committee of n have the seeds n · seed, n · seed + 1, ….
     n_threads : int, optional
@@ -106,6 +107,16 @@ def train(
     ------
     ValueError
         Also if the checkpoint is of another recipe, seed or data.
+
+    Examples
+    --------
+    >>> recipe = {
+    ...     "name": "small", "description": "For the digits.",
+    ...     "network": {"hidden": [32]}, "training": {"epochs": 3},
+    ... }
+    >>> net, history = fastmlp.recipes.train(fastmlp.recipes.parse(recipe), X, y)
+    >>> net.sizes
+    (64, 32, 10)
     """
     found = carry_out(
         recipe,
@@ -232,7 +243,6 @@ class _Member:
                     y,
                     validation_data=validation_data,
                     n_threads=n_threads,
-                    augment=self.recipe.augment,
                     callbacks=callbacks,
                     **options,
                 )

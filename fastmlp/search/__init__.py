@@ -1,5 +1,7 @@
 """Search of hyperparameters: Bayesian optimization by Optuna.
 
+For example::
+
     result = fastmlp.search.minimize(X, y, n_trials=50, epochs=20, storage="digits.journal")
     net = result.refit(X, y)
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike, DTypeLike
 
 from .. import checks, losses
-from ..losses import Loss
 from ..training import TrainingDiverged
 from . import examples, studies
 from .examples import Pair
@@ -38,7 +37,7 @@ def minimize(
     epochs: int = 20,
     validation_data: tuple[checks.Examples, ArrayLike] | float = 0.1,
     objective: str | None = None,
-    loss: str | Loss = "cross_entropy",
+    loss: losses.Given = "cross_entropy",
     sampler: str = "tpe",
     pruning: bool = True,
     storage: str | PathLike[str] | None = None,
@@ -54,7 +53,7 @@ def minimize(
 
     Parameters
     ----------
-    X, y
+    X, y : array-like
         Examples and targets, as in `MLP.fit`.
     space : dict, optional
         The settings that trials may have: for each key of `fastmlp.search.space` a value, a list
@@ -72,7 +71,7 @@ def minimize(
     objective : {"validation_error", "validation_cost"}, optional
         What is to be small, after a trial's best epoch: the part of the validation data that is
         predicted wrong, which is the default for classification, or its cost.
-    loss : str or Loss, default "cross_entropy"
+    loss : str, Loss or pair of functions, default "cross_entropy"
         As in `MLP`.
     sampler : {"tpe", "gp", "random"}, default "tpe"
         Who proposes trials, after the ten first ones at random: Optuna's tree-structured Parzen
@@ -119,10 +118,10 @@ def minimize(
 
     Examples
     --------
-    >>> space = {"hidden": [(64,), (128,), (128, 64)], "learning_rate": (1e-4, 1e-2, "log")}
-    >>> result = fastmlp.search.minimize(X, y, space, n_trials=30, storage="digits.journal")
+    >>> space = {"hidden": [(32,), (64,), (64, 32)], "learning_rate": (1e-4, 1e-2, "log")}
+    >>> result = fastmlp.search.minimize(X, y, space, n_trials=3, epochs=2)
     >>> result.best_parameters
-    {'hidden': (128, 64), 'learning_rate': 0.0035...}
+    {'hidden': (...), 'learning_rate': 0.00...}
     >>> net = result.refit(X, y)
     """
     studies.require(checks.known("sampler", sampler, studies.SAMPLERS))
@@ -130,7 +129,7 @@ def minimize(
         checked = Space.of(SPACE if space is None else space)
     n_trials = checks.whole("n_trials", n_trials)
     n_jobs = checks.whole("n_jobs", n_jobs)
-    loss = checks.named("loss", loss, losses.TABLE, Loss)
+    loss = losses.named(loss)
     seed = checks.seed(seed)
     training, validation = examples.split(X, y, validation_data, seed)
     n_in, n_out = examples.sizes(training, validation, loss)
@@ -161,7 +160,7 @@ def minimize(
                 "space": checked.plain,
                 "examples": examples.checksum(training, validation),
                 "objective": objective,
-                "loss": loss.name,
+                "loss": repr(loss) if vars(loss) else loss.name,
                 "epochs": plan.epochs,
                 "max_seconds_per_trial": max_seconds_per_trial,
                 "dtype": plan.dtype,

@@ -205,7 +205,13 @@ class Result:
     _plan: Plan = field(repr=False)
 
     def network(self) -> MLP:
-        """Return a network with the best parameters, not trained yet."""
+        """Make a network with the best parameters.
+
+        Returns
+        -------
+        MLP
+            Not trained yet.
+        """
         return self._plan.network(self.best_parameters)
 
     def refit(self, X: checks.Examples, y: ArrayLike, **options: Any) -> MLP:
@@ -215,7 +221,7 @@ class Result:
 
         Parameters
         ----------
-        X, y
+        X, y : array-like
             Examples, as in `MLP.fit`: all there are, as a rule.
         **options
             Others of `MLP.fit`, such as ``verbose=True``; with ``epochs`` all of these are made.
@@ -223,6 +229,7 @@ class Result:
         Returns
         -------
         MLP
+            Trained.
         """
         net = self.network()
         callbacks = list(options.pop("callbacks", ()))

@@ -58,6 +58,10 @@ def test_defaults_are_those_of_the_core(defaults: dict[str, Any], function: Any)
     ({"dtype": "float16"}, "dtype must be 'float32' or 'float64', got 'float16'"),
     ({"l2": float("nan")}, "l2 must be in [0, inf), got nan"),
     ({"label_smoothing": 1}, "label_smoothing must be in [0, 1), got 1"),
+    ({"augment": 10}, "augment must be a table such as { rotation = 10 }, got 10"),
+    ({"augment": {"rotate": 3}}, "augment: unknown key 'rotate'; did you mean 'rotation'?"),
+    ({"augment": {"rotation": "a bit"}}, "augment: rotation must be a number"),
+    ({"augment": {"gentle_classes": 1}}, "augment: gentle_classes must be a list"),
     ({"max_norm": 0}, "max_norm must be in (0, inf), got 0"),
     ({"clip_norm": True}, "clip_norm must be a number, got True"),
     ({"ema": 1}, "ema must be in (0, 1), got 1"),
@@ -107,6 +111,7 @@ def test_the_network_is_made_and_trained_as_by_hand() -> None:
         max_norm=2,
         clip_norm=5,
         ema=0.9,
+        augment={"rotation": 10, "gentle_classes": [1, 7]},
     )
     X, y = fastmlp.datasets.digits()
     net = made.network(64, 10, seed=3)
@@ -135,6 +140,7 @@ def test_the_network_is_made_and_trained_as_by_hand() -> None:
         max_norm=2.0,
         clip_norm=5.0,
         ema=0.9,
+        augment=fastmlp.augment.Distortion(rotation=10, gentle_classes=(1, 7)),
     )
     assert history.cost == expected.cost
     np.testing.assert_array_equal(net.forward(X), other.forward(X))

@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+README = Path(__file__).parents[2] / "README.md"
+Blocks = Callable[[Path, str], list[str]]
 
 
 def test_the_python_examples_run_one_after_the_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    blocks: Blocks,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     pytest.importorskip("matplotlib").use("Agg")
     pyplot = pytest.importorskip("matplotlib.pyplot")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    for block in blocks("python"):
+    for block in blocks(README, "python"):
         exec(block, names)
     pyplot.close("all")
     assert re.fullmatch(r"\d+ epochs, accuracy 0\.9\d\d\n", capsys.readouterr().out)
@@ -35,6 +35,7 @@ def test_the_python_examples_run_one_after_the_other(
 
 
 def test_the_commands_run_one_after_the_other(
+    blocks: Blocks,
     fastmlp_command: Callable[..., Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -48,7 +49,7 @@ def test_the_commands_run_one_after_the_other(
             for species, mean in [("setosa", 2.0), ("versicolor", 4.0), ("virginica", 6.0)] * 20
         )
     )
-    commands = re.findall(r"^\$ fastmlp (.*)$", "".join(blocks("console")), re.MULTILINE)
+    commands = re.findall(r"^\$ fastmlp (.*)$", "".join(blocks(README, "console")), re.MULTILINE)
     for command in commands:
         assert fastmlp_command(*shlex.split(command)).code == 0
     assert len(Path("predicted.csv").read_text().splitlines()) == 61

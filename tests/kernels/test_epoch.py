@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 LOSSES = [
-    ("squared_error", "identity"), ("cross_entropy", "softmax"), ("binary_cross_entropy", "sigmoid")
+    ("squared_error", "identity"), ("cross_entropy", "softmax"),
+    ("binary_cross_entropy", "sigmoid"), ("absolute_error", "identity"), ("huber", "identity"),
+    ("quantile", "identity"), ("poisson", "exponential"), ("gamma", "exponential"),
 ]  # fmt: skip
 OPTIMIZERS = [
     ("gradient_descent", 0.0, 0.0),
@@ -55,6 +57,19 @@ def test_every_batch_has_its_own_learning_rate(problem):
     made.train(data, order, 10, 0, np.array([0.1, 0.0, 0.2, 0.0, 0.0]), 0.0, 1, FOREVER)
     kept = np.concatenate([order[:10], order[20:30]])
     other.train(data, kept, 10, 0, np.array([0.1, 0.2]), 0.0, 1, FOREVER)
+    assert made.snapshot() == other.snapshot()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_shared_l2_is_divided_by_the_weight_of_the_batch(problem, weighted):
+    made, data = problem(weighted=weighted)
+    other, _ = problem(weighted=weighted)
+    made.shared_l2 = True
+    made.train(data, np.arange(50), 20, 0, rates(3), 0.5, 1, FOREVER)
+    for rows in np.split(np.arange(50), [20, 40]):
+        order = np.ascontiguousarray(rows)
+        weight = other.train(data, order, 20, 0, rates(1, 0.0), 0.0, 1, FOREVER)[2]
+        other.train(data, order, 20, 0, rates(1), 0.5 / weight, 1, FOREVER)
     assert made.snapshot() == other.snapshot()
 
 
@@ -183,7 +198,7 @@ def test_an_example_that_is_not_finite_stops_at_its_batch(
     y = (
         rng.integers(0, 4, 50).astype(np.int32)
         if loss == "cross_entropy"
-        else rng.random((50, 4)).astype(build.dtype)
+        else rng.random((50, 2 if loss == "quantile" else 4)).astype(build.dtype)
     )
     data = build.engine.Data(made, X, y)
     following, _, _, bad = made.train(data, np.arange(50), 10, 0, rates(5), 0.0, threads, FOREVER)

@@ -25,6 +25,15 @@ def adam(w, g, slots, alpha, t, decays, beta_1, beta_2, epsilon, weight_decay=0.
     return (1 - alpha * weight_decay * decays) * w - step, [m, v]
 
 
+def adam_hat(w, g, slots, alpha, t, decays, beta_1, beta_2, epsilon, *rest):
+    """W ← (1 − αω) W − α √(1−β₂ᵗ)/(1−β₁ᵗ) m / (√v + ε), Kingma and Ba's second form."""
+    m = beta_1 * slots[0] + (1 - beta_1) * g
+    v = beta_2 * slots[1] + (1 - beta_2) * g * g
+    step = alpha * np.sqrt(1 - beta_2**t) / (1 - beta_1**t) * m / (np.sqrt(v) + epsilon)
+    weight_decay = rest[0] if len(rest) == 2 else 0.0
+    return (1 - alpha * weight_decay * decays) * w - step, [m, v]
+
+
 def rmsprop(w, g, slots, alpha, t, decays, rho, epsilon, momentum):
     """s ← ρ s + (1−ρ) g²;  v ← μ v + g/(√s + ε);  W ← W − α v."""
     s = rho * slots[0] + (1 - rho) * g * g
@@ -38,7 +47,9 @@ RULES: dict[str, tuple[str, Rule, tuple[float, ...], int]] = {  # name, rule, co
     "nesterov": ("gradient_descent", descend, (0.9, 1.0), 1),
     "adam": ("adam", adam, (0.9, 0.999, 1e-8), 2),
     "adam, large epsilon": ("adam", adam, (0.5, 0.9, 0.1), 2),
+    "adam, epsilon beside √v": ("adam", adam_hat, (0.5, 0.9, 0.1, 1.0), 2),
     "adamw": ("adamw", adam, (0.9, 0.999, 1e-8, 0.1), 2),
+    "adamw, epsilon beside √v": ("adamw", adam_hat, (0.5, 0.9, 0.1, 0.1, 1.0), 2),
     "rmsprop": ("rmsprop", rmsprop, (0.99, 1e-8, 0.0), 2),
     "rmsprop, momentum": ("rmsprop", rmsprop, (0.9, 1e-4, 0.9), 2),
 }

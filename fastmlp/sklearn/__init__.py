@@ -1,0 +1,24 @@
+"""Estimators for scikit-learn: its own MLPClassifier and MLPRegressor, faster, and with more.
+
+    from fastmlp.sklearn import MLPClassifier     # in place of sklearn.neural_network
+
+    model = MLPClassifier(hidden_layer_sizes=(100,), random_state=0).fit(X, y)
+
+Parameters, defaults, fitted attributes, warnings and errors are scikit-learn's, and the same
+`random_state` draws the same first parameters and the same order of examples, so that a network
+trained here is scikit-learn's up to rounding.  docs/scikit_learn.md tells what is new.
+
+It needs scikit-learn: ``pip install "fastmlp[sklearn]"``.
+"""
+
+try:
+    import sklearn  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        f'fastmlp.sklearn needs {error.name}: pip install "fastmlp[sklearn]"', name=error.name
+    ) from None
+
+from .classifier import MLPClassifier
+from .regressor import MLPRegressor
+
+__all__ = ["MLPClassifier", "MLPRegressor"]

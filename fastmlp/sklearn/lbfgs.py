@@ -1,0 +1,78 @@
+"""Training by solver "lbfgs": SciPy's L-BFGS-B over the network's cost and gradients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from sklearn.utils.optimize import _check_optimize_result
+
+from .. import threads
+from ..examples import Examples
+from . import options
+from .protocol import Tasks
+from .validation import Part
+
+if TYPE_CHECKING:
+    from ..network import MLP
+
+__all__ = ["train"]
+
+Vector = NDArray[np.float64]
+
+
+def train(estimator: Any, part: Part, tasks: Tasks) -> None:
+    """Minimize J of all examples at once."""
+    net = estimator.network_
+    examples = Examples.checked(net, part.X, part.target, part.weight)
+    total_weight = len(part) if part.weight is None else float(np.sum(part.weight))
+    l2 = estimator.alpha / total_weight
+    n_threads = threads.for_step(net.sizes, len(part), estimator.n_threads)
+
+    def objective(packed: Vector) -> tuple[float, Vector]:
+        unpack(net, packed)
+        total, weight = net._engine.cost(examples.data, n_threads)
+        gradients = net._engine.gradients(examples.data, l2, n_threads)
+        return total / weight + net._penalty(l2), pack(gradients)
+
+    def after_iteration(packed: Vector) -> None:
+        if not tasks.wanted:
+            return
+        unpack(net, packed)
+        if tasks.end_epoch():
+            raise StopIteration
+        tasks.begin_epoch()
+
+    tasks.begin_epoch()
+    found = minimize(
+        objective,
+        pack([net._engine.get_layer(l) for l in range(len(net.sizes) - 1)]),
+        method="L-BFGS-B",
+        jac=True,
+        callback=after_iteration,
+        options={"maxfun": estimator.max_fun, "maxiter": estimator.max_iter, "gtol": estimator.tol},
+    )
+    if not np.isfinite(found.x).all():
+        raise ValueError(options.DIVERGED)
+    unpack(net, found.x)
+    estimator.n_iter_ = _check_optimize_result("lbfgs", found, estimator.max_iter)
+    penalty = net._penalty(l2)
+    data = (found.fun - penalty) / estimator._per_output
+    estimator.loss_ = float(data + estimator._offset(part) + penalty)
+
+
+def pack(layers: Any) -> Vector:
+    """Weights and biases in one vector."""
+    return np.concatenate([one.ravel() for layer in layers for one in layer])
+
+
+def unpack(net: MLP, packed: Vector) -> None:
+    """Set the network's parameters from `pack`'s vector."""
+    first = 0
+    for l, (n_in, n_out) in enumerate(zip(net.sizes, net.sizes[1:], strict=False)):
+        last = first + n_in * n_out
+        weight = packed[first:last].reshape(n_out, n_in)
+        net._engine.set_layer(l, weight, packed[last : last + n_out])
+        first = last + n_out

@@ -1,0 +1,154 @@
+"""What the estimators' parameters may be, and what they are called in a network.
+
+Wrong values get scikit-learn's own messages from its own checker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+
+from .. import activations, losses, optimizers
+from ..activations import Activation
+from ..losses import Loss
+from ..schedules import Schedule
+
+__all__ = [
+    "CLASSIFIER_CONSTRAINTS",
+    "DIVERGED",
+    "REGRESSOR_CONSTRAINTS",
+    "check_lbfgs",
+    "first_parameters",
+    "hidden_sizes",
+    "layer_activations",
+    "optimizer",
+]
+
+Array = NDArray[Any]
+
+TO_FASTMLP = {"logistic": "sigmoid"}  # scikit-learn's names that differ
+ACTIVATIONS = {"logistic", *activations.TABLE} - {"softmax"}
+REGRESSION = {name for name, loss in losses.TABLE.items() if not loss.classification}
+DIVERGED = (
+    "Solver produced non-finite parameter weights. The input data may contain large values and "
+    "need to be preprocessed."
+)
+
+CONSTRAINTS: dict[str, list[Any]] = {
+    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "activation": [StrOptions(ACTIVATIONS), Activation, list, tuple],
+    "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+    "alpha": [Interval(Real, 0, None, closed="left")],
+    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"}), Schedule],
+    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "power_t": [Interval(Real, 0, None, closed="left")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "nesterovs_momentum": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+    "beta_1": [Interval(Real, 0, 1, closed="left")],
+    "beta_2": [Interval(Real, 0, 1, closed="left")],
+    "epsilon": [Interval(Real, 0, None, closed="neither")],
+    "n_iter_no_change": [
+        Interval(Integral, 1, None, closed="left"),
+        Options(Real, {np.inf}),
+    ],
+    "max_fun": [Interval(Integral, 1, None, closed="left")],
+    # what scikit-learn's own do not have
+    "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
+    "batch_norm": ["boolean", list, tuple],
+    "scoring": [str, callable, None],
+    "ema": [Interval(Real, 0, 1, closed="neither"), None],
+    "callbacks": [list, tuple, None],
+    "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+    "max_seconds": [Interval(Real, 0, None, closed="neither"), None],
+}
+
+CLASSIFIER_CONSTRAINTS = {
+    **CONSTRAINTS,
+    "class_weight": [StrOptions({"balanced"}), dict, None],
+    "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+}
+REGRESSOR_CONSTRAINTS = {
+    **CONSTRAINTS,
+    "loss": [StrOptions(REGRESSION), Loss, tuple, list],
+}
+
+# What L-BFGS, which minimizes one smooth function of the parameters, cannot do
+STOCHASTIC_ONLY: dict[str, Any] = {
+    "dropout": 0,
+    "batch_norm": False,
+    "label_smoothing": 0,
+    "ema": None,
+    "callbacks": None,
+    "max_seconds": None,
+}
+
+
+def check_lbfgs(estimator: Any) -> None:
+    """ValueError for what solver='lbfgs' would have to ignore silently."""
+    for name, neutral in STOCHASTIC_ONLY.items():
+        value = getattr(estimator, name, neutral)
+        if value is not neutral and np.any(np.asarray(value, dtype=object) != neutral):
+            raise ValueError(
+                f"{name}={value!r} needs solver='sgd' or solver='adam', got solver='lbfgs'"
+            )
+
+
+def hidden_sizes(given: Any) -> list[int]:
+    """The units of each hidden layer."""
+    found = list(given) if hasattr(given, "__iter__") else [given]
+    if any(size <= 0 for size in found):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {found}.")
+    return found
+
+
+def layer_activations(given: Any) -> Any:
+    """The hidden layers' activations as a network takes them."""
+    if isinstance(given, (list, tuple)):
+        return [TO_FASTMLP.get(one, one) if isinstance(one, str) else one for one in given]
+    return TO_FASTMLP.get(given, given) if isinstance(given, str) else given
+
+
+def first_parameters(
+    activation: Any, sizes: Sequence[int], rng: np.random.RandomState, dtype: Any
+) -> tuple[list[Array], list[Array]]:
+    """Weights and biases from U(−r, r), r = √(6/(n_in + n_out)), or √2 in place of √6 for sigmoids.
+
+    Glorot and Bengio 2010, with scikit-learn's factors and in the order in which it draws.
+    """
+    named = layer_activations(activation)
+    each = list(named) if isinstance(named, list) else [named] * (len(sizes) - 1)
+    each += each[-1:] * (len(sizes) - 1 - len(each)) or ["identity"]
+    weights, biases = [], []
+    for one, (n_in, n_out) in zip(each, pairwise(sizes), strict=False):
+        is_sigmoid = one == "sigmoid" or isinstance(one, activations.Sigmoid)
+        r = np.sqrt((2.0 if is_sigmoid else 6.0) / (n_in + n_out))
+        weights.append(rng.uniform(-r, r, (n_in, n_out)).T.astype(dtype))
+        biases.append(rng.uniform(-r, r, n_out).astype(dtype))
+    return weights, biases
+
+
+def optimizer(estimator: Any, schedule: Schedule) -> optimizers.Optimizer:
+    """The optimizer that `solver` names, with its rate at each step."""
+    if estimator.solver == "adam":
+        return optimizers.Adam(
+            schedule, estimator.beta_1, estimator.beta_2, estimator.epsilon, epsilon_hat=True
+        )
+    momentum = estimator.momentum
+    return optimizers.GradientDescent(
+        schedule, momentum, bool(estimator.nesterovs_momentum and momentum > 0)
+    )

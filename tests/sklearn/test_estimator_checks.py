@@ -1,0 +1,73 @@
+"""scikit-learn's own checks of estimators: every one passes, with every option."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("sklearn")
+from sklearn.utils.estimator_checks import check_estimator
+
+import fastmlp
+from fastmlp.sklearn import MLPClassifier, MLPRegressor
+
+# What repeated rows draw, and batch statistics, are not those of one row with a weight, so these
+# two hold for no network with dropout or batch norm.
+REPEATED_ROWS = {
+    "check_sample_weight_equivalence_on_dense_data",
+    "check_sample_weight_equivalence_on_sparse_data",
+}
+
+CLASSIFIERS = [
+    {},
+    {"activation": "gelu"},
+    {"activation": ["leaky_relu"]},
+    {"class_weight": "balanced"},
+    {"label_smoothing": 0.1},
+    {"ema": 0.9},
+    {"learning_rate": fastmlp.schedules.Cosine(0.01)},
+    {"scoring": "loss"},
+    {"callbacks": [fastmlp.EarlyStopping(monitor="cost")]},
+    {"n_threads": 1},
+    {"max_seconds": 60.0},
+    {"solver": "sgd", "learning_rate_init": 0.1},
+]
+REGRESSORS = [
+    {},
+    {"activation": "silu"},
+    {"ema": 0.9},
+    {"learning_rate": fastmlp.schedules.Cosine(0.01)},
+    {"scoring": "r2"},
+    {"solver": "lbfgs"},
+    {"loss": "absolute_error"},
+    {"loss": "huber"},
+    {"loss": "quantile", "learning_rate_init": 0.01},
+    {"loss": "poisson"},
+    {"loss": "gamma"},
+    {"loss": (lambda h, y: ((h - y) ** 2).sum(axis=1) / 2, lambda h, y: h - y)},
+]
+
+
+def failed(estimator) -> dict[str, object]:
+    """The checks that did not pass, with what they said."""
+    results = check_estimator(estimator, on_fail=None, on_skip=None)
+    return {
+        result["check_name"]: result["exception"]
+        for result in results
+        if result["status"] not in ("passed", "skipped")
+    }
+
+
+@pytest.mark.parametrize("options", CLASSIFIERS, ids=str)
+def test_classifier_passes_every_check(options):
+    assert failed(MLPClassifier(**options)) == {}
+
+
+@pytest.mark.parametrize("options", REGRESSORS, ids=lambda options: str(options)[:40])
+def test_regressor_passes_every_check(options):
+    assert failed(MLPRegressor(**options)) == {}
+
+
+@pytest.mark.parametrize("options", [{"dropout": 0.2}, {"batch_norm": True}], ids=str)
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_what_is_drawn_or_normalized_passes_all_but_repeated_rows(kind, options):
+    assert set(failed(kind(**options))) == REPEATED_ROWS

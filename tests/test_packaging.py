@@ -1,0 +1,30 @@
+"""What is said of the package in more than one place is said the same."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import fastmlp
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+RECIPE = (ROOT / "conda" / "recipe.yaml").read_text("utf-8")
+
+
+def test_the_conda_recipe_is_of_this_version() -> None:
+    assert re.findall(r'^  version: "(.*)"$', RECIPE, re.MULTILINE) == [fastmlp.__version__]
+
+
+def test_the_conda_recipe_asks_for_what_the_project_asks_for() -> None:
+    wanted = [*PROJECT["build-system"]["requires"], *PROJECT["project"]["dependencies"]]
+    for requirement in wanted:
+        name, bound = re.fullmatch(r"(\w+)(>=[\d.]+)", requirement).groups()
+        assert f"- {name.lower()} {bound}\n" in RECIPE
+
+
+def test_wheels_are_built_for_every_python_that_is_named() -> None:
+    named = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["project"]["classifiers"]))
+    built = PROJECT["tool"]["cibuildwheel"]["build"].split()
+    assert {f"cp{version.replace('.', '')}-*" for version in named} == {*built} - {"cp314t-*"}
