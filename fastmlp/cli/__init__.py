@@ -13,12 +13,13 @@ from typing import NoReturn
 
 import fastmlp
 
-from . import ablate, info, predict, report, search, train
+from . import ablate, export, info, predict, report, search, train
 
 COMMANDS = {
     "report": report,
     "train": train,
     "predict": predict,
+    "export": export,
     "ablate": ablate,
     "search": search,
     "info": info,
