@@ -21,7 +21,6 @@ import numpy as np
 
 from .. import checks, losses, saving
 from ..activations import Activation, Identity
-from ..losses import Loss
 from ..network import MLP, Array
 
 __all__ = ["Dense", "Dropped", "Norm", "Part", "Shift", "assembled", "real"]
@@ -88,7 +87,7 @@ class Level:
     dropout: float = 0.0
 
 
-def assembled(parts: Iterable[tuple[str, Part]], loss: str | Loss | None) -> MLP:
+def assembled(parts: Iterable[tuple[str, Part]], loss: losses.Given | None) -> MLP:
     """Return a network of these parts, in float64 if a weight is, else in float32.
 
     Dropout before an activation function counts as behind it.
@@ -97,7 +96,7 @@ def assembled(parts: Iterable[tuple[str, Part]], loss: str | Loss | None) -> MLP
     ----------
     parts : iterable of (str, part)
         Each with what its layer is called in an error.
-    loss : str, Loss or None
+    loss : str, Loss, (value, gradient) or None
         None: the first of the table whose own output activation stands at the end.
 
     Raises
@@ -169,7 +168,7 @@ def either(first: float, second: float) -> float:
     return first + second - first * second
 
 
-def network(levels: list[Level], input_dropout: float, loss: str | Loss | None) -> MLP:
+def network(levels: list[Level], input_dropout: float, loss: losses.Given | None) -> MLP:
     """Return the network of these levels."""
     *hidden, output = levels
     if output.dropout > 0:

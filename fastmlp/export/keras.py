@@ -16,10 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import activations, checks
+from .. import activations, checks, losses
 from ..activations import Activation
 from ..extras import imported
-from ..losses import Loss
 from ..network import MLP, Array
 from .assembly import Dense, Dropped, Norm, Part, Shift, assembled, real
 
@@ -42,7 +41,7 @@ class Layer(NamedTuple):
     arrays: list[Array]
 
 
-def from_keras(source: Any, *, loss: str | Loss | None = None) -> MLP:
+def from_keras(source: Any, *, loss: losses.Given | None = None) -> MLP:
     """Return a model of Keras 3 as a network that predicts the same.
 
     Parameters
@@ -51,7 +50,7 @@ def from_keras(source: Any, *, loss: str | Loss | None = None) -> MLP:
         A model, or a .keras file, for which Keras need not be installed.  A chain of Dense,
         BatchNormalization, Dropout, Normalization, Rescaling, Flatten, and activations that fastmlp
         has, as layers or within Dense.
-    loss : str or Loss, optional
+    loss : str, Loss or (value, gradient), optional
         What training would go on with.  With "cross_entropy" or "binary_cross_entropy" a model
         that ends in logits gets its softmax or sigmoid.  Default: what the end of the model
         implies, "cross_entropy" for softmax, "binary_cross_entropy" for sigmoid, else
@@ -234,6 +233,7 @@ ACTIVATIONS: dict[str, Callable[[], Activation]] = {
     "silu": activations.SiLU,
     "swish": activations.SiLU,
     "gelu": activations.GELU,
+    "exponential": activations.Exponential,
     "softmax": activations.Softmax,
 }
 

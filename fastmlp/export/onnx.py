@@ -20,6 +20,7 @@ import fastmlp
 
 from .. import files
 from ..extras import imported
+from ..losses import Quantile
 from ..saving import text
 from .networks import members, plain
 from .onnx_graph import Described, Graph, activate
@@ -62,8 +63,8 @@ def to_onnx(net: MLP | Ensemble, path: str | os.PathLike[str]) -> None:
     are `label`, int64 (m,), and `probabilities` (m, n_out); "binary_cross_entropy" with several
     outputs has (m, n_out) labels of 0 and 1.  Where ``net.metadata["classes"]`` names the classes,
     all by text or all by whole numbers, as ``fastmlp train`` has it, the labels are those names.
-    Otherwise the output is `variable` (m, n_out).  The entries of `net.metadata` become properties
-    of the model, what is not text as JSON.
+    Otherwise the output is `variable` (m, n_out), quantiles of a target in ascending order.  The
+    entries of `net.metadata` become properties of the model, what is not text as JSON.
     """
     networks = members(net)
     onnx = imported("onnx", "onnx")
@@ -112,8 +113,16 @@ def mean(graph: Graph, outputs: Sequence[str]) -> str:
 
 def values(graph: Graph, net: MLP | Ensemble, h: str) -> Described:
     """Add what a network predicts that does not classify."""
+    n_out = net.sizes[-1]
+    if isinstance(net.loss, Quantile):  # a target's quantiles ascend, h (m, targets × quantiles)
+        n_quantiles = len(net.loss.quantiles)
+        split = graph.constant(np.array([0, -1, n_quantiles]), "split_shape")  # 0: as it is
+        count = graph.constant(np.array([n_quantiles]), "quantile_count")
+        whole = graph.constant(np.array([0, n_out]), "whole_shape")
+        h = graph.sorted(graph.add("Reshape", h, split), count, axis=2)
+        h = graph.add("Reshape", h, whole)
     graph.add("Identity", h, output="variable")
-    return {"variable": (net.dtype, (None, net.sizes[-1]))}
+    return {"variable": (net.dtype, (None, n_out))}
 
 
 def classes(graph: Graph, net: MLP | Ensemble, h: str) -> Described:

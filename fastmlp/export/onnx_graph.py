@@ -48,6 +48,14 @@ class Graph:
         self.nodes.append(self.helper.make_node(operator, names, [output], output, **attributes))
         return output
 
+    def sorted(self, values: str, count: str, axis: int) -> str:
+        """Add a sort of all `count` values along an axis, ascending; returns its name."""
+        outputs = [f"sorted_{len(self.nodes) + 1}", f"order_{len(self.nodes) + 1}"]
+        self.nodes.append(
+            self.helper.make_node("TopK", [values, count], outputs, axis=axis, largest=0)
+        )
+        return outputs[0]
+
     def number(self, value: float) -> str:
         """Add a number to compute with; returns its name."""
         return self.constant(self.dtype.type(value), f"constant_{value:.17g}")
@@ -162,6 +170,7 @@ FORMULAS: dict[str, Formula] = {
     "selu": operator("Selu"),  # its default attributes are the two constants
     "silu": silu,
     "gelu": gelu,
+    "exponential": operator("Exp"),
     "softmax": operator("Softmax", lambda f: {"axis": 1}),
 }
 

@@ -11,7 +11,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from .. import files, saving
+from .. import files, losses, saving
 from ..extras import imported
 from .networks import members
 
@@ -50,13 +50,17 @@ def to_safetensors(net: MLP | Ensemble, path: str | os.PathLike[str]) -> None:
         file.write(content)
 
 
-def from_safetensors(path: str | os.PathLike[str]) -> MLP | Ensemble:
+def from_safetensors(
+    path: str | os.PathLike[str], *, loss: losses.Given | None = None
+) -> MLP | Ensemble:
     """Read a network or an ensemble that `to_safetensors` wrote.
 
     Parameters
     ----------
     path : path-like
         The file.
+    loss : (value, gradient), optional
+        The loss written in Python that the network has, as `fastmlp.load` takes it.
 
     Returns
     -------
@@ -73,6 +77,7 @@ def from_safetensors(path: str | os.PathLike[str]) -> MLP | Ensemble:
         If it cannot be opened or read.
     """
     safetensors = imported("safetensors", "safetensors")
+    given = None if loss is None else losses.named(loss)
 
     def contents() -> tuple[saving.Header, saving.Arrays]:
         with safetensors.safe_open(path, "numpy") as file:
@@ -82,4 +87,4 @@ def from_safetensors(path: str | os.PathLike[str]) -> MLP | Ensemble:
             return json.loads(metadata[HEADER]), {n: file.get_tensor(n) for n in file.keys()}
 
     with open(path, "rb"):  # what the system says of a file that cannot be read
-        return saving.read(path, contents)
+        return saving.read(path, contents, given)

@@ -165,7 +165,12 @@ HIDDEN = {  # activations of hidden layers, here and there
     "tanh": "tanh",
     "relu": "relu",
 }
-NAMES = {**{there: here for here, there in HIDDEN.items()}, "softmax": "softmax"}
+NAMES = {
+    **{there: here for here, there in HIDDEN.items()},
+    "softmax": "softmax",
+    "exp": "exponential",
+}
 REGRESSION: dict[str, dict[str, str]] = {  # options of a regressor, by its output activation
     "identity": {},
+    "exponential": {"loss": "poisson"},
 }

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import activations
+from .. import activations, losses
 from ..extras import imported
-from ..losses import Loss
 from ..network import MLP, Array
 from .assembly import Dense, Dropped, Norm, Part, assembled, real
 from .networks import predicting, single
@@ -33,8 +32,14 @@ TO_TORCH: dict[str, Callable[[Any, Any], torch.nn.Module]] = {  # from torch.nn 
     "selu": lambda nn, f: nn.SELU(),
     "silu": lambda nn, f: nn.SiLU(),
     "gelu": lambda nn, f: nn.GELU(),
+    "exponential": lambda nn, f: ours().Exponential(),
     "softmax": lambda nn, f: nn.Softmax(dim=1),
 }
+
+
+def ours() -> Any:
+    """The module of what torch.nn does not have."""
+    return imported("fastmlp.export.torch_modules", "torch")
 
 
 def to_torch(net: MLP) -> torch.nn.Sequential:
@@ -94,7 +99,7 @@ def filled(module: torch.nn.Module, state: dict[str, Array]) -> torch.nn.Module:
     return module
 
 
-def from_torch(module: torch.nn.Sequential, *, loss: str | Loss | None = None) -> MLP:
+def from_torch(module: torch.nn.Sequential, *, loss: losses.Given | None = None) -> MLP:
     """Return a module of PyTorch as a network that predicts the same.
 
     Parameters
@@ -102,7 +107,7 @@ def from_torch(module: torch.nn.Sequential, *, loss: str | Loss | None = None) -
     module : torch.nn.Sequential
         Of Linear, BatchNorm1d, Dropout, Flatten, Identity, activation functions that fastmlp has,
         and other Sequentials; on any device and in any floating-point format.
-    loss : str or Loss, optional
+    loss : str, Loss or (value, gradient), optional
         What training would go on with.  With "cross_entropy" or "binary_cross_entropy" a module
         that ends in logits, as PyTorch's losses want it, gets its softmax or sigmoid.  Default:
         what the end of the module implies, "cross_entropy" for Softmax or LogSoftmax,
@@ -133,7 +138,9 @@ def parts(nn: Any, module: Any, path: str = "") -> Iterator[tuple[str, Part]]:
         name = f"layer {path}{key} ({kind})"
         if type(one) is nn.Sequential:
             yield from parts(nn, one, f"{path}{key}.")
-        elif kind not in FROM_TORCH or type(one) is not getattr(nn, kind, None):
+        elif kind not in FROM_TORCH or type(one) is not getattr(
+            nn if hasattr(nn, kind) else ours(), kind, None
+        ):
             raise ValueError(
                 f"{name} has no counterpart in fastmlp; expected {', '.join(FROM_TORCH)} or "
                 f"Sequential"
@@ -188,6 +195,7 @@ FROM_TORCH: dict[str, Callable[[Any], Part | None]] = {  # None: not with these 
     "SELU": lambda module: activations.SELU(),
     "SiLU": lambda module: activations.SiLU(),
     "GELU": lambda module: activations.GELU() if module.approximate == "none" else None,
+    "Exponential": lambda module: activations.Exponential(),
     "Softmax": softmax,
     "LogSoftmax": softmax,
 }

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fastmlp import MLP, Ensemble
 from fastmlp.activations import ELU, TABLE, LeakyReLU
+from fastmlp.losses import Quantile
 
 Array = NDArray[Any]
 
@@ -19,7 +20,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     **{
         name: {"sizes": (6, 9, 8, 3), "activation": name, "batch_norm": [True, False], **VALUES}
         for name in TABLE
-        if name != "softmax"
+        if name not in ("softmax", "exponential")
     },
     "mixed": {"sizes": (6, 9, 8, 7, 3), "activation": [LeakyReLU(0.3), ELU(0.5), "gelu"], **VALUES},
     "classes": {
@@ -35,16 +36,26 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "one value": {"sizes": (6, 9, 1), **VALUES},
     "linear": {"sizes": (6, 3), **VALUES},
     "output activation": {"sizes": (6, 9, 3), "output_activation": ELU(0.4), **VALUES},
+    "absolute error": {"sizes": (6, 9, 2), "loss": "absolute_error"},
+    "huber": {"sizes": (6, 9, 2), "loss": "huber"},
+    "quantiles": {"sizes": (6, 9, 3), "loss": Quantile((0.1, 0.5, 0.9)), "targets": 1},
+    "quantiles of two": {"sizes": (6, 9, 4), "loss": Quantile((0.2, 0.8)), "targets": 2},
+    "poisson": {"sizes": (6, 9, 2), "loss": "poisson", "batch_norm": True},
+    "gamma": {"sizes": (6, 9, 2), "loss": "gamma"},
     "by averages": {"sizes": (6, 9, 8, 3), "batch_norm": True, "ema": 0.5},
 }
 
 
-def trained(sizes: tuple[int, ...], ema: float | None = None, **options: Any) -> MLP:
+def trained(
+    sizes: tuple[int, ...], ema: float | None = None, targets: int | None = None, **options: Any
+) -> MLP:
     """A network after two epochs on noise."""
     net = MLP(sizes, init="glorot_normal", **options)
     rng = np.random.default_rng(7)
-    X, y = rng.normal(size=(64, sizes[0])), rng.integers(0, 2, (64, sizes[-1]))
+    X, y = rng.normal(size=(64, sizes[0])), rng.integers(0, 2, (64, targets or sizes[-1]))
     one_of_several = net.loss.name == "cross_entropy"
+    if net.loss.name == "gamma":
+        y += 1  # positive
     net.fit(X, y[:, 0] if one_of_several else y, epochs=2, batch_size=16, ema=ema)
     return net
 

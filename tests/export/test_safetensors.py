@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastmlp import Ensemble
+from fastmlp import MLP, Ensemble
 from fastmlp.export import from_safetensors, to_safetensors
 
 pytest.importorskip("safetensors")
@@ -38,6 +38,21 @@ def test_the_same_ensemble_comes_back(ensemble, path, X):
     assert isinstance(back, Ensemble)
     assert back.metadata == {"name": "three"}
     np.testing.assert_array_equal(back.forward(X), ensemble.forward(X))
+
+
+def test_a_loss_written_in_python_is_given_again(path, X):
+    def value(h, y):
+        return ((h - y) ** 2).sum(axis=1)
+
+    def gradient(h, y):
+        return 2 * (h - y)
+
+    net = MLP((6, 4, 2), loss=(value, gradient))
+    to_safetensors(net, path)
+    with pytest.raises(ValueError, match="loss was written in Python"):
+        from_safetensors(path)
+    back = from_safetensors(path, loss=(value, gradient))
+    np.testing.assert_array_equal(back.forward(X), net.forward(X))
 
 
 def test_other_readers_find_the_arrays_by_name(make, path):

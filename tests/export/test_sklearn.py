@@ -16,7 +16,7 @@ from sklearn.base import is_classifier  # noqa: E402
 from sklearn.exceptions import ConvergenceWarning  # noqa: E402
 from sklearn.neural_network import MLPClassifier, MLPRegressor  # noqa: E402
 
-KINDS = ["classes", "two classes", "yes or no", "several labels", "one value", "linear"]
+KINDS = ["classes", "two classes", "yes or no", "several labels", "one value", "linear", "poisson"]
 HIDDEN = ["identity", "sigmoid", "tanh", "relu"]
 
 
