@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -293,6 +292,11 @@ class Ensemble:
         with_optimizer : bool, default False
             Also write the optimizers' states, so that training can go on from the file.
         """
+        header, arrays = self.packed(with_optimizer)
+        saving.write(path, {"header": np.array(saving.text(header)), **arrays})
+
+    def packed(self, with_optimizer: bool = False) -> tuple[saving.Header, saving.Arrays]:
+        """Return all that an ensemble is as a header of JSON's types, and named arrays."""
         headers: list[saving.Header] = []
         contents: saving.Arrays = {}
         for number, net in enumerate(self.networks, start=1):
@@ -304,11 +308,7 @@ class Ensemble:
             "networks": headers,
             "metadata": self.metadata,
         }
-        try:
-            text = json.dumps(whole)
-        except (TypeError, ValueError) as error:
-            raise TypeError(f"metadata can hold only what JSON can: {error}") from None
-        saving.write(path, {"header": np.array(text), **contents})
+        return whole, contents
 
     @classmethod
     def unpacked(

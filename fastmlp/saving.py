@@ -61,11 +61,15 @@ def save(net: MLP, path: str | os.PathLike[str], *, with_optimizer: bool = True)
     `fastmlp.load` takes it again.
     """
     header, arrays = packed(net, with_optimizer)
+    write(path, {"header": np.array(text(header)), **arrays})
+
+
+def text(header: object) -> str:
+    """Return what is of JSON's types as JSON."""
     try:
-        text = json.dumps(header)
+        return json.dumps(header)
     except (TypeError, ValueError) as error:
         raise TypeError(f"net.metadata can hold only what JSON can: {error}") from None
-    write(path, {"header": np.array(text), **arrays})
 
 
 def write(path: str | os.PathLike[str], contents: Mapping[str, NDArray[Any]]) -> None:
@@ -103,20 +107,33 @@ def load(path: str | os.PathLike[str], *, loss: losses.Given | None = None) -> M
     >>> np.array_equal(fastmlp.load("net.npz").predict(X), net.predict(X))
     True
     """
+
+    def contents() -> tuple[Header, Arrays]:
+        with np.load(file, allow_pickle=False) as found:
+            arrays = {name: found[name] for name in found.files}
+        return json.loads(str(arrays.pop("header"))), arrays
+
     given = None if loss is None else losses.named(loss)
     with open(path, "rb") as file:
-        try:
-            with np.load(file, allow_pickle=False) as contents:
-                arrays = {name: contents[name] for name in contents.files}
-            header = json.loads(str(arrays.pop("header")))
-            newest = ENSEMBLE_FORMAT if "networks" in header else FORMAT
-            written = header.get("networks", [header])[0]["loss"]["name"] == Custom.name
-            if header["format"] <= newest and written == (given is not None):
-                return unpacked_any(header, arrays, given)
-        except Exception as error:  # a damaged file can fail in any way that NumPy, zip, JSON know
-            raise ValueError(
-                f"{os.fspath(path)} is not a whole fastmlp model file: {error}"
-            ) from error
+        return read(path, contents, given)
+
+
+def read(
+    path: str | os.PathLike[str],
+    contents: Callable[[], tuple[Header, Arrays]],
+    loss: Loss | None,
+) -> MLP | Ensemble:
+    """Return what a file of any format holds, `contents` being what reads header and arrays."""
+    try:
+        header, arrays = contents()
+        newest = ENSEMBLE_FORMAT if "networks" in header else FORMAT
+        written = header.get("networks", [header])[0]["loss"]["name"] == Custom.name
+        if header["format"] <= newest and written == (loss is not None):
+            return unpacked_any(header, arrays, loss)
+    except Exception as error:  # a damaged file can fail in any way that NumPy, zip, JSON know
+        raise ValueError(
+            f"{os.fspath(path)} is not a whole fastmlp model file: {error}"
+        ) from error
     if header["format"] <= newest:
         raise ValueError(
             f"{os.fspath(path)} has a network whose loss was written in Python, and no file holds "
@@ -128,6 +145,13 @@ def load(path: str | os.PathLike[str], *, loss: losses.Given | None = None) -> M
         f"{os.fspath(path)} was written by a newer fastmlp (file format {header['format']}, this "
         f"version reads up to {newest}); upgrade fastmlp"
     )
+
+
+def packed_any(net: MLP | Ensemble) -> tuple[Header, Arrays]:
+    """Return all that a network or an ensemble is but the optimizers' states."""
+    from .ensemble import Ensemble  # which needs this module
+
+    return net.packed() if isinstance(net, Ensemble) else packed(net, with_optimizer=False)
 
 
 def unpacked_any(header: Header, arrays: Arrays, loss: Loss | None = None) -> MLP | Ensemble:
@@ -204,7 +228,12 @@ def unpacked(header: Header, arrays: Arrays, loss: Loss | None = None) -> MLP:
     net.epochs = checks.whole("epochs", header["epochs"], least=0)
     net.metadata = dict(header["metadata"])
     net.freeze(header.get("frozen", ()))
-    _restore_norms(net, layers, arrays)
+    scales = [one[2] if len(one) > 2 else None for one in layers]
+    statistics = [
+        (arrays[f"mean_{l}"], arrays[f"variance_{l}"]) if normalized else None
+        for l, normalized in enumerate(net.batch_norm, start=1)
+    ]
+    set_norms(net, scales, statistics)
     if header.get("average") is not None:
         averages = _layers(arrays, "average_", n_layers)
         if _shapes([averages]) != _shapes([layers]):
@@ -218,18 +247,20 @@ def unpacked(header: Header, arrays: Arrays, loss: Loss | None = None) -> MLP:
     return net
 
 
-def _restore_norms(net: MLP, layers: Sequence[Layer], arrays: Arrays) -> None:
-    """Set scales and running statistics, which must fit."""
-    scales = [one[2] if len(one) > 2 else None for one in layers]
+def set_norms(
+    net: MLP,
+    scales: Sequence[NDArray[Any] | None],
+    statistics: Sequence[tuple[NDArray[Any], NDArray[Any]] | None],
+) -> None:
+    """Set scales, and running means and variances, which must fit."""
     net.set_parameters(net.weights, net.biases, scales)
     for layer, normalized in enumerate(net.batch_norm):
         if normalized:
-            shapes = [(net.sizes[layer + 1],)]
-            mean, variance = (
-                checks.arrays(name, [arrays[f"{name}_{layer + 1}"]], shapes, net.dtype)[0]
-                for name in ("mean", "variance")
+            shapes = [(net.sizes[layer + 1],)] * 2
+            given = list(statistics[layer] or ())
+            net._engine.set_statistics(
+                layer, *checks.arrays(f"statistics[{layer}]", given, shapes, net.dtype)
             )
-            net._engine.set_statistics(layer, mean, variance)
 
 
 def _continue_optimizer(net: MLP, entry: Header, arrays: Arrays) -> None:

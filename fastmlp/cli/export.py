@@ -1,8 +1,9 @@
-"""Write a model for use elsewhere: as C.
+"""Write a model for use elsewhere.
 
-The ending of OUT says what it becomes: .c, one self-contained C99 file whose head tells how to call
-it. With --quantized it computes in 8-bit integers, in a quarter of the memory; TABLE then has rows
-such as the model will see.
+The ending of OUT says what it becomes: .onnx for ONNX Runtime and others, .safetensors for all that
+read arrays, .c for one self-contained C99 file, whose head tells how to call it. With --quantized
+that computes in 8-bit integers, in a quarter of the memory; TABLE then has rows such as the model
+will see. docs/exports.md tells what each keeps.
 """
 
 import argparse
@@ -15,7 +16,8 @@ from .options import writable
 from .predict import inputs
 
 EXAMPLES = """\
-  fastmlp export iris-model.npz iris.c
+  fastmlp export iris-model.npz iris.onnx
+  fastmlp export iris-model.npz iris.safetensors
   fastmlp export iris-model.npz iris.c --quantized --calibration iris.csv
 """
 
@@ -26,9 +28,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "model", type=Path, metavar="MODEL", help="a file that train, report or net.save wrote"
     )
     parser.add_argument("out", type=writable, metavar="OUT", help="the file to write")
-    parser.add_argument("--name", metavar="NAME", help="of C functions (default: OUT's)")
-    parser.add_argument("--quantized", action="store_true", help="compute in 8-bit integers")
-    parser.add_argument(
+    only_c = parser.add_argument_group("for C alone")
+    only_c.add_argument("--name", metavar="NAME", help="of its functions (default: OUT's)")
+    only_c.add_argument("--quantized", action="store_true", help="compute in 8-bit integers")
+    only_c.add_argument(
         "--calibration", type=Path, metavar="TABLE", help="with --quantized: rows to set ranges by"
     )
 
@@ -40,8 +43,13 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f"{args.out}: the ending must be {' or '.join(export.FORMATS)}")
     if args.quantized != (args.calibration is not None):
         raise ValueError("--quantized and --calibration TABLE go together")
+    options = {key: getattr(args, key) for key in ("name", "quantized") if getattr(args, key)}
+    if options and args.out.suffix != ".c":
+        raise ValueError(f"{args.out}: --name and --quantized are for an ending of .c")
     net = fastmlp.load(args.model)
-    if isinstance(net, fastmlp.Ensemble):
-        raise ValueError(f"{args.model} holds several networks, which cannot be written as one")
-    rows = inputs(net, args.model, args.calibration) if args.quantized else None
-    write(net, args.out, name=args.name, quantized=args.quantized, calibration=rows)
+    if args.quantized:
+        options["calibration"] = inputs(net, args.model, args.calibration)
+    try:
+        write(net, args.out, **options)
+    except (ImportError, TypeError) as error:  # with what to install; not of an ensemble
+        raise ValueError(str(error)) from None

@@ -1,7 +1,10 @@
-"""Trained networks for other places.
+"""Ways out of fastmlp and into it: ONNX, safetensors, PyTorch, scikit-learn, Keras, C.
 
-    fastmlp.export.to_c(net, "digits.c")        a self-contained C99 file
+    fastmlp.export.to_onnx(net, "net.onnx")
+    module = fastmlp.export.to_torch(net)
+    fastmlp.export.to_c(net, "net.c")
 
+Each but the last needs the package that it is for, and says which extra of fastmlp brings it.
 `FORMATS` names the writer of each kind of file by its ending.
 """
 
@@ -10,8 +13,30 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .c import to_c
+from .keras import from_keras
+from .onnx import to_onnx
 from .quantization import Quantized, quantize
+from .safetensors import from_safetensors, to_safetensors
+from .sklearn import from_sklearn, to_sklearn
+from .torch import from_torch, to_torch
 
-__all__ = ["FORMATS", "Quantized", "quantize", "to_c"]
+__all__ = [
+    "FORMATS",
+    "Quantized",
+    "from_keras",
+    "from_safetensors",
+    "from_sklearn",
+    "from_torch",
+    "quantize",
+    "to_c",
+    "to_onnx",
+    "to_safetensors",
+    "to_sklearn",
+    "to_torch",
+]
 
-FORMATS: dict[str, Callable[..., None]] = {".c": to_c}
+FORMATS: dict[str, Callable[..., None]] = {  # of files, by the suffix of their names
+    ".c": to_c,
+    ".onnx": to_onnx,
+    ".safetensors": to_safetensors,
+}

@@ -8,7 +8,7 @@ from ..activations import Activation
 from ..ensemble import Ensemble
 from ..network import MLP, Array
 
-__all__ = ["Layer", "members", "plain", "single"]
+__all__ = ["Layer", "members", "plain", "predicting", "single"]
 
 
 class Layer(NamedTuple):
@@ -41,3 +41,9 @@ def single(net: object) -> MLP:
     if not isinstance(net, MLP):
         raise TypeError(f"net must be an MLP, got {net!r}")
     return net
+
+
+def predicting(net: MLP) -> list[tuple[Array, ...]]:
+    """Each layer's weight, bias and, with batch norm, scale; averages if it predicts by them."""
+    read = net._engine.get_average if net.use_average else net._engine.get_layer
+    return [layer for l in range(len(net.sizes) - 1) if (layer := read(l)) is not None]

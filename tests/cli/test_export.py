@@ -1,7 +1,8 @@
-"""fastmlp export: a model as a file for elsewhere."""
+"""fastmlp export: a model file in another format."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,8 @@ def test_bad_input_is_one_line(fastmlp_command: Command, model: Path, tmp_path: 
     fastmlp.Ensemble([fastmlp.load(model)]).save(tmp_path / "committee.npz")
     out = tmp_path / "net.c"
     cases = [
-        ((model, tmp_path / "net.cpp"), "net.cpp: the ending must be .c"),
+        ((model, tmp_path / "net.cpp"), "net.cpp: the ending must be .c or .onnx or .safetensors"),
+        ((model, tmp_path / "net.onnx", "--name", "a"), "are for an ending of .c"),
         ((model, out, "--quantized"), "--quantized and --calibration TABLE go together"),
         ((model, out, "--calibration", out), "--quantized and --calibration TABLE go together"),
         (
@@ -56,7 +58,7 @@ def test_bad_input_is_one_line(fastmlp_command: Command, model: Path, tmp_path: 
         ((model, out, "--name", "1st"), "name must be a C identifier"),
         ((model, tmp_path / "missing" / "net.c"), "there is no folder"),
         ((tmp_path / "missing.npz", out), "missing.npz: No such file or directory"),
-        ((tmp_path / "committee.npz", out), "holds several networks"),
+        ((tmp_path / "committee.npz", out), "net must be an MLP, got Ensemble"),
     ]
     for arguments, message in cases:
         code, printed, err = fastmlp_command("export", *arguments)
@@ -64,3 +66,36 @@ def test_bad_input_is_one_line(fastmlp_command: Command, model: Path, tmp_path: 
         assert message in err
         assert err.count("\n") == 1
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "package"), [(".onnx", "onnx"), (".safetensors", "safetensors")]
+)
+def test_the_ending_says_the_format(
+    suffix: str, package: str, fastmlp_command: Command, model: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip(package)
+    out, expected = tmp_path / f"out{suffix}", tmp_path / f"expected{suffix}"
+    assert fastmlp_command("export", model, out).code == 0
+    fastmlp.export.FORMATS[suffix](fastmlp.load(model), expected)
+    assert out.read_bytes() == expected.read_bytes()
+
+
+def test_an_ensemble_comes_along(fastmlp_command: Command, tmp_path: Path) -> None:
+    pytest.importorskip("safetensors")
+    nets = [fastmlp.MLP((4, 3), seed=seed) for seed in (1, 2)]
+    fastmlp.Ensemble(nets).save(tmp_path / "model.npz")
+    out = tmp_path / "out.safetensors"
+    assert fastmlp_command("export", tmp_path / "model.npz", out).code == 0
+    X = np.ones((2, 4))
+    back = fastmlp.export.from_safetensors(out)
+    np.testing.assert_array_equal(back.forward(X), fastmlp.Ensemble(nets).forward(X))
+
+
+def test_a_missing_package_is_told(
+    fastmlp_command: Command, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    outcome = fastmlp_command("export", model, tmp_path / "out.onnx")
+    assert outcome.code == 2
+    assert 'pip install "fastmlp[onnx]"' in outcome.err

@@ -23,6 +23,8 @@ def test_the_python_examples_run_one_after_the_other(
 ) -> None:
     pytest.importorskip("matplotlib").use("Agg")
     pyplot = pytest.importorskip("matplotlib.pyplot")
+    for package in ("onnx", "safetensors", "sklearn"):
+        pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     for block in blocks(README, "python"):

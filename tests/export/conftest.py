@@ -1,0 +1,108 @@
+"""Networks of every kind that leave, trained a little so that nothing in them is as it began."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fastmlp import MLP, Ensemble
+from fastmlp.activations import ELU, TABLE, LeakyReLU
+from fastmlp.losses import Quantile
+
+Array = NDArray[Any]
+
+VALUES = {"loss": "squared_error"}
+NETWORKS: dict[str, dict[str, Any]] = {
+    **{
+        name: {"sizes": (6, 9, 8, 3), "activation": name, "batch_norm": [True, False], **VALUES}
+        for name in TABLE
+        if name not in ("softmax", "exponential")
+    },
+    "mixed": {"sizes": (6, 9, 8, 7, 3), "activation": [LeakyReLU(0.3), ELU(0.5), "gelu"], **VALUES},
+    "classes": {
+        "sizes": (6, 9, 8, 3),
+        "batch_norm": True,
+        "dropout": [0.1, 0.2],
+        "input_dropout": 0.1,
+        "noise": 0.1,
+    },
+    "two classes": {"sizes": (6, 9, 2), "activation": "tanh"},
+    "yes or no": {"sizes": (6, 9, 1), "loss": "binary_cross_entropy", "batch_norm": True},
+    "several labels": {"sizes": (6, 9, 3), "loss": "binary_cross_entropy"},
+    "one value": {"sizes": (6, 9, 1), **VALUES},
+    "linear": {"sizes": (6, 3), **VALUES},
+    "output activation": {"sizes": (6, 9, 3), "output_activation": ELU(0.4), **VALUES},
+    "absolute error": {"sizes": (6, 9, 2), "loss": "absolute_error"},
+    "huber": {"sizes": (6, 9, 2), "loss": "huber"},
+    "quantiles": {"sizes": (6, 9, 3), "loss": Quantile((0.1, 0.5, 0.9)), "targets": 1},
+    "quantiles of two": {"sizes": (6, 9, 4), "loss": Quantile((0.2, 0.8)), "targets": 2},
+    "poisson": {"sizes": (6, 9, 2), "loss": "poisson", "batch_norm": True},
+    "gamma": {"sizes": (6, 9, 2), "loss": "gamma"},
+    "by averages": {"sizes": (6, 9, 8, 3), "batch_norm": True, "ema": 0.5},
+}
+
+
+def trained(
+    sizes: tuple[int, ...], ema: float | None = None, targets: int | None = None, **options: Any
+) -> MLP:
+    """A network after two epochs on noise."""
+    net = MLP(sizes, init="glorot_normal", **options)
+    rng = np.random.default_rng(7)
+    X, y = rng.normal(size=(64, sizes[0])), rng.integers(0, 2, (64, targets or sizes[-1]))
+    one_of_several = net.loss.name == "cross_entropy"
+    if net.loss.name == "gamma":
+        y += 1  # positive
+    net.fit(X, y[:, 0] if one_of_several else y, epochs=2, batch_size=16, ema=ema)
+    return net
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(params=NETWORKS)
+def network(request: pytest.FixtureRequest, dtype: str) -> MLP:
+    """Each network of the table in each dtype."""
+    return trained(**NETWORKS[request.param], dtype=dtype)
+
+
+@pytest.fixture
+def make() -> Callable[..., MLP]:
+    """The network of the table with this name, or one of these options."""
+
+    def made(name: str = "classes", **options: Any) -> MLP:
+        return trained(**{**NETWORKS[name], **options})
+
+    return made
+
+
+@pytest.fixture
+def ensemble(make: Callable[..., MLP]) -> Ensemble:
+    """Three networks, one of them in float64 and of another shape."""
+    return Ensemble([make(seed=1), make(seed=2), make(sizes=(6, 5, 4, 3), dtype="float64")])
+
+
+@pytest.fixture
+def X(rng: np.random.Generator) -> Array:
+    """Examples (40, 6), some of them far out."""
+    X = rng.normal(size=(40, 6))
+    X[:5] *= 20
+    return X
+
+
+@pytest.fixture
+def close() -> Callable[[Array, Array, float], None]:
+    """Assert that outputs are those of a network, to a tolerance or by their dtype."""
+
+    def check(found: Array, expected: Array, tolerance: float | None = None) -> None:
+        if tolerance is None:
+            tolerance = 1e-5 if expected.dtype == np.float32 else 1e-12
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+    return check

@@ -1,0 +1,146 @@
+"""ONNX files: valid, run by ONNX Runtime, and what they give is what the network gives."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastmlp import MLP
+from fastmlp.export import onnx as to
+from fastmlp.export import to_onnx, to_sklearn
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+
+def session(path: Path) -> Any:
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def outputs(path: Path, X: np.ndarray) -> dict[str, np.ndarray]:
+    """What ONNX Runtime gives, by the outputs' names."""
+    run = session(path)
+    return dict(zip([one.name for one in run.get_outputs()], run.run(None, {"X": X}), strict=True))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "net.onnx"
+
+
+def test_onnx_runtime_gives_the_networks_outputs(network, path, X, close):
+    to_onnx(network, path)
+    onnx.checker.check_model(path, full_check=True)
+    found = outputs(path, X.astype(network.dtype))
+    if network.loss.classification:
+        assert list(found) == ["label", "probabilities"]
+        close(found["probabilities"], network.predict_proba(X))
+        np.testing.assert_array_equal(found["label"], network.predict(X))
+        assert found["label"].dtype == np.int64
+    else:
+        assert list(found) == ["variable"]
+        close(found["variable"], network.predict(X).reshape(len(X), -1))
+    assert {one.dtype for name, one in found.items() if name != "label"} == {network.dtype}
+
+
+def test_any_number_of_rows(make, path, X, close):
+    net = make("gelu", dtype="float64")
+    to_onnx(net, path)
+    run = session(path)
+    for rows in (X[:1], X[:7], X):
+        close(run.run(None, {"X": rows})[0], net.forward(rows))
+
+
+def test_ensemble_is_one_graph(ensemble, path, X, close):
+    to_onnx(ensemble, path)
+    onnx.checker.check_model(path, full_check=True)
+    found = outputs(path, X)
+    close(found["probabilities"], ensemble.forward(X), 1e-6)  # two of them are in float32
+    np.testing.assert_array_equal(found["label"], ensemble.predict(X))
+
+
+def test_gelu_in_float64_is_exact_everywhere(path):
+    net = MLP((1, 1, 1), activation="gelu", loss="squared_error", dtype="float64",
+              init=([[[1.0]], [[1.0]]], [[0.0], [0.0]]))
+    to_onnx(net, path)
+    z = np.concatenate([np.linspace(-40, 40, 4001), [0, 1e-300, -1e-9]])[:, np.newaxis]
+    np.testing.assert_allclose(outputs(path, z)["variable"], net.forward(z), rtol=1e-15, atol=1e-15)
+
+
+@pytest.mark.parametrize("names", [["a", "ü", "c"], [10, 20, 30]])
+def test_labels_are_the_names_of_the_classes(names, make, path, X):
+    net = make()
+    net.metadata["classes"] = names
+    to_onnx(net, path)
+    found = outputs(path, X.astype(net.dtype))["label"].tolist()
+    assert found == np.array(names)[net.predict(X)].tolist()
+
+
+@pytest.mark.parametrize("names", [["a", "b"], ["a", 1, 2], "abc", [2**70, 1, 2], [True, 1, 2]])
+def test_labels_are_numbers_where_the_metadata_names_no_classes(names, make, path, X):
+    net = make()
+    net.metadata["classes"] = names
+    to_onnx(net, path)
+    np.testing.assert_array_equal(outputs(path, X.astype(net.dtype))["label"], net.predict(X))
+
+
+def test_names_of_yes_and_no(make, path, X):
+    net = make("yes or no")
+    net.metadata["classes"] = ["no", "yes"]
+    to_onnx(net, path)
+    expected = [net.metadata["classes"][one] for one in net.predict(X)]
+    assert outputs(path, X.astype(net.dtype))["label"].tolist() == expected
+
+
+def test_the_model_says_what_it_is(make, path):
+    net = make()
+    net.metadata = {"task": "tests", "columns": ["größe", "β"]}
+    to_onnx(net, path)
+    model = onnx.load(path)
+    assert (model.producer_name, model.doc_string) == ("fastmlp", repr(net))
+    assert [(one.domain, one.version) for one in model.opset_import] == [("", to.OPSET)]
+    properties = {one.key: one.value for one in model.metadata_props}
+    assert properties["task"] == "tests"
+    assert json.loads(properties["columns"]) == ["größe", "β"]
+    assert {"weight_1", "bias_3"} <= {one.name for one in model.graph.initializer}
+
+
+def test_names_are_those_of_sklearn_onnx(make, path):
+    skl2onnx = pytest.importorskip("skl2onnx")
+    for name, options in (("classes", {"zipmap": False}), ("one value", None)):
+        net = make(name, activation="relu")
+        estimator = to_sklearn(net)
+        theirs = skl2onnx.to_onnx(
+            estimator,
+            np.zeros((1, 6), np.float32),
+            options=None if options is None else {id(estimator): options},
+        )
+        to_onnx(net, path)
+        ours = onnx.load(path)
+        for part in ("input", "output"):
+            assert [
+                (one.name, one.type.tensor_type.elem_type) for one in getattr(ours.graph, part)
+            ] == [(one.name, one.type.tensor_type.elem_type) for one in getattr(theirs.graph, part)]
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(make, path, monkeypatch):
+    path.write_text("old")
+    net = make()
+    net.metadata["no JSON"] = object()
+    with pytest.raises(TypeError, match="only what JSON can"):
+        to_onnx(net, path)
+    monkeypatch.setattr(to, "LARGEST", 100)
+    with pytest.raises(ValueError, match="holds 100 at most"):
+        to_onnx(net, path)
+    assert path.read_text() == "old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_is_no_network_is_refused(path):
+    with pytest.raises(TypeError, match="net must be an MLP, got 3"):
+        to_onnx(3, path)  # type: ignore[arg-type]
+    assert not path.exists()

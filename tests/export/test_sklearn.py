@@ -1,0 +1,132 @@
+"""scikit-learn: estimators that predict what networks do, both ways."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from fastmlp import MLP
+from fastmlp.export import from_sklearn, to_sklearn
+
+pytest.importorskip("sklearn")
+
+from sklearn.base import is_classifier  # noqa: E402
+from sklearn.exceptions import ConvergenceWarning  # noqa: E402
+from sklearn.neural_network import MLPClassifier, MLPRegressor  # noqa: E402
+
+KINDS = ["classes", "two classes", "yes or no", "several labels", "one value", "linear", "poisson"]
+HIDDEN = ["identity", "sigmoid", "tanh", "relu"]
+
+
+@pytest.fixture(params=HIDDEN)
+def net(request, dtype, make, kind):
+    return make(kind, dtype=dtype, activation=request.param)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_estimator_predicts_as_the_network(net, X, close):
+    estimator = to_sklearn(net)
+    X = X.astype(net.dtype)
+    assert is_classifier(estimator) == net.loss.classification
+    if not net.loss.classification:
+        close(estimator.predict(X), net.predict(X))
+        return
+    np.testing.assert_array_equal(estimator.predict(X), net.predict(X))
+    p = net.predict_proba(X)
+    close(estimator.predict_proba(X), np.hstack([1 - p, p]) if p.shape[1] == 1 else p)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_network_comes_back(net, X, close):
+    back = from_sklearn(to_sklearn(net))
+    assert back.dtype == net.dtype
+    if len(net.sizes) > 2:
+        assert back.activation[0] == net.activation[0]
+    h = net.forward(X)
+    softmax_of_two = net.sizes[-1] == 2 and net.loss.name == "cross_entropy"
+    close(back.forward(X), h[:, 1:] if softmax_of_two else h)
+
+
+def test_classes_have_their_names(make, X):
+    net = make()
+    names = np.array(["a", "b", "ü"])
+    estimator = to_sklearn(net, names)
+    np.testing.assert_array_equal(estimator.classes_, names)
+    np.testing.assert_array_equal(estimator.predict(X), names[net.predict(X)])
+    net.metadata["classes"] = [10, 20, 30]
+    assert to_sklearn(net).classes_.tolist() == [10, 20, 30]
+    assert from_sklearn(estimator).metadata["classes"] == ["a", "b", "ü"]
+
+
+def test_training_goes_on_there(make, classes):
+    X, y = classes
+    net = make()
+    estimator = to_sklearn(net)
+    assert estimator.n_iter_ == net.epochs
+    before = estimator.score(X, y)
+    for _ in range(100):
+        estimator.partial_fit(X, y)
+    assert estimator.score(X, y) > max(before, 0.8)
+
+
+@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
+@pytest.mark.parametrize("target", ["several classes", "two classes", "labels", "values"])
+def test_networks_predict_as_fitted_estimators(activation, target, classes, close):
+    X, y = classes
+    X = X.astype(np.float64)
+    targets = {
+        "several classes": np.array(["x", "y", "z"])[y],
+        "two classes": y > 0,
+        "labels": np.column_stack([y > 0, y > 1]),
+        "values": np.column_stack([X[:, 0] ** 2, X[:, 1]]),
+    }
+    kind = MLPRegressor if target == "values" else MLPClassifier
+    estimator = kind(hidden_layer_sizes=(7, 5), activation=activation, max_iter=3, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        estimator.fit(X, targets[target])
+    net = from_sklearn(estimator)
+    if target == "values":
+        close(net.predict(X), estimator.predict(X))
+        return
+    p = estimator.predict_proba(X)
+    close(net.predict_proba(X), p[:, 1:] if target == "two classes" else p)
+    assert net.metadata["classes"] == estimator.classes_.tolist()
+
+
+def test_what_scikit_learn_has_not_is_told(make, ensemble):
+    for name in ("gelu", "mixed"):
+        with pytest.raises(ValueError, match="one activation for all hidden layers, identity, sig"):
+            to_sklearn(make(name))
+    with pytest.raises(ValueError, match="regressors have output activation identity.*has ELU"):
+        to_sklearn(make("output activation"))
+    with pytest.raises(TypeError, match="export its networks one by one"):
+        to_sklearn(ensemble)
+
+
+@pytest.mark.parametrize("given", [["a", "b"], ["c", "b", "a"], ["a", "a", "b"]])
+def test_classes_that_do_not_fit_are_refused(given, make):
+    with pytest.raises(ValueError, match="classes must be 3 names in ascending order"):
+        to_sklearn(make(), given)
+
+
+def test_other_objects_are_refused():
+    with pytest.raises(TypeError, match="must be an MLPClassifier or MLPRegressor, got list"):
+        from_sklearn([])
+    with pytest.raises(ValueError, match=r"MLPClassifier\(\) is not fitted"):
+        from_sklearn(MLPClassifier())
+
+
+def test_an_estimator_that_holds_a_network_gives_a_copy_of_it(make, X):
+    class Estimator:
+        network_ = make("gelu")
+        classes_ = np.array([3, 4, 5])
+
+    back = from_sklearn(Estimator())
+    assert isinstance(back, MLP)
+    assert back is not Estimator.network_
+    np.testing.assert_array_equal(back.forward(X), Estimator.network_.forward(X))
+    assert back.metadata == {"classes": [3, 4, 5]}
+    assert Estimator.network_.metadata == {}

@@ -1,0 +1,203 @@
+"""PyTorch: modules that give what networks give, both ways, and what cannot be taken."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+from fastmlp import MLP
+from fastmlp.export import from_torch, to_torch
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+
+
+def outputs(module: nn.Module, X: np.ndarray) -> np.ndarray:
+    dtype = next(module.parameters()).dtype
+    return module(torch.tensor(X, dtype=dtype)).detach().numpy()
+
+
+@pytest.fixture
+def X(X):
+    """Not as far out as in other tests: float32 outputs are to agree to 1e-6."""
+    return np.clip(X, -3, 3)
+
+
+def test_the_module_gives_the_networks_outputs(network, X, close):
+    module = to_torch(network)
+    assert not module.training
+    close(outputs(module, X), network.forward(X), 1e-6 if network.dtype == np.float32 else 1e-12)
+
+
+def test_the_same_network_comes_back(network, X):
+    back = from_torch(to_torch(network), loss=network.loss)
+    assert back.activation == network.activation
+    assert (back.batch_norm, back.dropout) == (network.batch_norm, network.dropout)
+    assert back.input_dropout == network.input_dropout
+    np.testing.assert_array_equal(back.forward(X), network.forward(X))
+
+
+def test_layers_are_as_trained(make):
+    module = to_torch(make())
+    kinds = "Dropout Linear BatchNorm1d ReLU Dropout Linear BatchNorm1d ReLU Dropout Linear Softmax"
+    assert [type(one).__name__ for one in module] == kinds.split()
+    assert [one.p for one in module if isinstance(one, nn.Dropout)] == [0.1, 0.1, 0.2]
+
+
+def test_what_stands_before_the_output_activation_are_logits(make, X, close):
+    net = make(dtype="float64")
+    z = outputs(to_torch(net)[:-1], X)
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    close(e / e.sum(axis=1, keepdims=True), net.forward(X))
+
+
+def test_training_goes_on_as_here(X):
+    """A step of gradient descent there and here, batch norm by the batch's own statistics."""
+    from fastmlp import GradientDescent
+
+    net = MLP((6, 9, 3), batch_norm=True, dtype="float64")
+    y = np.arange(len(X)) % 3
+    module = to_torch(net).train()
+    step = torch.optim.SGD(module.parameters(), 0.1)
+    nn.functional.cross_entropy(module[:-1](torch.tensor(X)), torch.tensor(y)).backward()
+    step.step()
+    net.fit(X, y, epochs=1, batch_size=len(X), optimizer=GradientDescent(0.1))
+    np.testing.assert_allclose(outputs(module.eval(), X), net.forward(X), rtol=1e-12, atol=1e-12)
+
+
+def test_modules_can_be_pickled(network, X):
+    module = to_torch(network)
+    copied = pickle.loads(pickle.dumps(module))
+    np.testing.assert_array_equal(outputs(copied, X), outputs(module, X))
+
+
+def test_the_module_shares_no_memory_with_the_network(make, X):
+    net = make()
+    before = net.forward(X)
+    module = to_torch(net)
+    with torch.no_grad():
+        for one in module.parameters():
+            one.zero_()
+    np.testing.assert_array_equal(net.forward(X), before)
+
+
+# ------------------------------------------------------------------------- others' modules
+
+
+def moved(module: nn.Module) -> nn.Module:
+    """The module with parameters and statistics that are not as they began, for prediction."""
+    torch.manual_seed(3)
+    for name, one in module.state_dict().items():
+        if one.dtype.is_floating_point:
+            one.copy_(torch.rand(one.shape) + (0.2 if "running" in name else -0.4))
+    return module.eval()
+
+
+MODULES = {
+    "logits": lambda: [nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3)],
+    "without bias": lambda: [nn.Linear(6, 5, bias=False), nn.Tanh(), nn.Linear(5, 3, bias=False)],
+    "nested": lambda: [nn.Flatten(), nn.Sequential(nn.Linear(6, 5), nn.Sequential(nn.ELU(0.3))),
+                       nn.Linear(5, 2)],
+    "batch norm with bias below": lambda: [nn.Linear(6, 5), nn.BatchNorm1d(5), nn.GELU(),
+                                           nn.Linear(5, 3)],
+    "another ε": lambda: [nn.Linear(6, 5), nn.BatchNorm1d(5, eps=0.1), nn.SiLU(), nn.Linear(5, 3)],
+    "batch norm without γ": lambda: [nn.Linear(6, 5), nn.BatchNorm1d(5, affine=False), nn.SELU(),
+                                     nn.Linear(5, 3)],
+    "batch norm of the input": lambda: [nn.BatchNorm1d(6), nn.Dropout(0.1), nn.Linear(6, 3)],
+    "batch norm behind": lambda: [nn.Linear(6, 5), nn.LeakyReLU(0.3), nn.Dropout(0.2),
+                                  nn.BatchNorm1d(5), nn.Linear(5, 3)],
+    "batch norm twice": lambda: [nn.BatchNorm1d(6), nn.BatchNorm1d(6), nn.Linear(6, 3),
+                                 nn.BatchNorm1d(3), nn.BatchNorm1d(3), nn.Linear(3, 2)],
+    "batch norm at the output": lambda: [nn.Linear(6, 3), nn.BatchNorm1d(3), nn.Softmax(dim=1)],
+    "dropout before": lambda: [nn.Linear(6, 5), nn.Dropout(0.1), nn.BatchNorm1d(5), nn.Softplus(),
+                               nn.Dropout(0.2), nn.Linear(5, 1), nn.Sigmoid()],
+    "linear chain": lambda: [nn.Linear(6, 5), nn.Identity(), nn.Linear(5, 4), nn.Linear(4, 2)],
+}
+
+
+@pytest.mark.parametrize("double", [False, True])
+@pytest.mark.parametrize("layers", MODULES.values(), ids=MODULES)
+def test_networks_give_the_modules_outputs(layers, double, X, close):
+    module = moved(nn.Sequential(*layers()))
+    if double:
+        module = module.double()
+    close(from_torch(module).forward(X), outputs(module, X))
+
+
+def test_bfloat16_becomes_float32(X):
+    module = moved(nn.Sequential(*MODULES["logits"]())).bfloat16()
+    net = from_torch(module)
+    assert net.dtype == np.float32
+    np.testing.assert_array_equal(net.weights[0], module[0].weight.detach().float().numpy())
+
+
+def test_dropout_comes_along():
+    net = from_torch(nn.Sequential(nn.Dropout(0.5), nn.Dropout(0.5), *MODULES["dropout before"]()))
+    assert net.input_dropout == pytest.approx(0.75)
+    assert net.dropout == pytest.approx((0.28,))
+
+
+@pytest.mark.parametrize(
+    ("end", "loss", "found"),
+    [
+        ([], None, "squared_error"),
+        ([], "cross_entropy", "cross_entropy"),
+        ([], "binary_cross_entropy", "binary_cross_entropy"),
+        ([nn.Softmax(dim=-1)], None, "cross_entropy"),
+        ([nn.LogSoftmax(dim=1)], None, "cross_entropy"),
+        ([nn.Sigmoid()], None, "binary_cross_entropy"),
+        ([nn.Sigmoid()], "squared_error", "squared_error"),
+        ([nn.Tanh()], None, "squared_error"),
+    ],
+)
+def test_the_loss_is_what_the_end_implies_or_as_given(end, loss, found):
+    net = from_torch(nn.Sequential(nn.Linear(6, 3), *end), loss=loss)
+    assert net.loss.name == found
+    assert net.output_activation.name in net.loss.outputs
+
+
+class Linear(nn.Linear):
+    """Somebody's own layer of that name."""
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ([nn.Linear(6, 5), nn.Conv1d(5, 5, 1)], r"layer 1 \(Conv1d\) has no counterpart"),
+        ([nn.Sequential(nn.PReLU())], r"layer 0.0 \(PReLU\) has no counterpart"),
+        ([Linear(6, 5)], r"layer 0 \(Linear\) has no counterpart"),
+        ([nn.Linear(6, 5), nn.GELU("tanh")], r"layer 1 \(GELU\) has settings"),
+        ([nn.Linear(6, 5), nn.Softplus(beta=2)], r"layer 1 \(Softplus\) has settings"),
+        ([nn.Linear(6, 5), nn.Softmax(dim=0)], r"layer 1 \(Softmax\) has settings"),
+        ([nn.Dropout(1.0), nn.Linear(6, 5)], r"layer 0 \(Dropout\) has settings"),
+        ([nn.BatchNorm1d(6, track_running_stats=False)], r"layer 0 \(BatchNorm1d\) has settings"),
+        ([nn.Linear(6, 5), nn.ReLU(), nn.ReLU()], r"layer 2 \(ReLU\): an activation function"),
+        ([nn.ReLU(), nn.Linear(6, 5)], r"layer 0 \(ReLU\): an activation function"),
+        ([nn.Linear(6, 5), nn.Linear(4, 3)], r"layer 1 \(Linear\): it has 4 inputs, .* 5 outputs"),
+        ([nn.Linear(6, 5), nn.Softmax(dim=1), nn.Linear(5, 2)], "softmax is for the output layer"),
+        ([nn.Linear(6, 5), nn.ReLU(), nn.BatchNorm1d(5)], "of the outputs has no place"),
+        ([nn.Linear(6, 5), nn.Dropout(0.1)], "dropout of the outputs has no place"),
+        ([nn.Linear(6, 5), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(5, 2)], r"expected \(5,\)"),
+        ([nn.Flatten()], "there is no dense layer"),
+    ],
+)
+def test_what_cannot_be_taken_is_told_by_layer(layers, message):
+    with pytest.raises(ValueError, match=message):
+        from_torch(nn.Sequential(*layers))
+
+
+def test_weights_that_are_not_finite_are_refused():
+    module = nn.Sequential(nn.Linear(6, 3))
+    with torch.no_grad():
+        module[0].weight[1, 2] = torch.nan
+    with pytest.raises(ValueError, match="must be finite"):
+        from_torch(module)
+
+
+def test_wrong_kinds_are_refused(ensemble):
+    with pytest.raises(TypeError, match=r"module must be a torch.nn.Sequential, got Linear"):
+        from_torch(nn.Linear(6, 3))
+    with pytest.raises(TypeError, match="export its networks one by one"):
+        to_torch(ensemble)
