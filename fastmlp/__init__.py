@@ -40,6 +40,7 @@ __all__ = [
     "activations",
     "callbacks",
     "datasets",
+    "export",
     "get_num_threads",
     "initializers",
     "load",
@@ -54,7 +55,7 @@ __all__ = [
     "steps",
 ]
 
-LAZY = ("ablation", "datasets", "recipes", "reference", "search", "steps")  # loaded at first use
+LAZY = ("ablation", "datasets", "export", "recipes", "reference", "search", "steps")  # at first use
 
 
 def __getattr__(name: str) -> Any:

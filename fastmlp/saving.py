@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from . import activations, checks, losses, optimizers
+from . import activations, checks, files, losses, optimizers
 from .activations import Activation
 from .losses import Loss
 
@@ -65,18 +65,8 @@ def save(net: MLP, path: str | os.PathLike[str], *, with_optimizer: bool = True)
 
 def write(path: str | os.PathLike[str], contents: Mapping[str, NDArray[Any]]) -> None:
     """Write named arrays to a file that appears whole or not at all."""
-    target = os.path.realpath(path)  # through a link, which stays
-    part = f"{target}.{os.urandom(4).hex()}.part"
-    try:
-        with open(part, "xb") as file:
-            np.savez(file, **dict[str, Any](contents))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, target)
-    except BaseException:
-        if os.path.exists(part):
-            os.unlink(part)
-        raise
+    with files.whole(path) as file:
+        np.savez(file, **dict[str, Any](contents))
 
 
 def load(path: str | os.PathLike[str]) -> MLP | Ensemble:

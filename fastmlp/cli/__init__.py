@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import fastmlp
 
-from . import ablate, info, predict, report, search, train
+from . import ablate, draw, info, predict, report, search, train
 
 COMMANDS = {
     "report": report,
@@ -21,6 +21,7 @@ COMMANDS = {
     "predict": predict,
     "ablate": ablate,
     "search": search,
+    "draw": draw,
     "info": info,
 }
 
