@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import fastmlp
 
-from . import ablate, export, info, predict, report, search, train
+from . import ablate, draw, export, info, predict, report, search, train
 
 COMMANDS = {
     "report": report,
@@ -22,7 +22,7 @@ COMMANDS = {
     "export": export,
     "ablate": ablate,
     "search": search,
-    "export": export,
+    "draw": draw,
     "info": info,
 }
 

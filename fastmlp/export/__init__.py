@@ -1,10 +1,11 @@
-"""Ways out of fastmlp and into it: ONNX, safetensors, PyTorch, scikit-learn, Keras, C.
+"""Ways out of fastmlp and into it: ONNX, safetensors, PyTorch, scikit-learn, Keras, C, HTML.
 
     fastmlp.export.to_onnx(net, "net.onnx")
     module = fastmlp.export.to_torch(net)
     fastmlp.export.to_c(net, "net.c")
+    fastmlp.export.to_html(net, "digits.html")  # a page to draw digits on
 
-Each but the last needs the package that it is for, and says which extra of fastmlp brings it.
+Each but the last two needs the package that it is for, and says which extra of fastmlp brings it.
 `FORMATS` names the writer of each kind of file by its ending.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .c import to_c
+from .html import to_html
 from .keras import from_keras
 from .onnx import to_onnx
 from .quantization import Quantized, quantize
@@ -29,6 +31,7 @@ __all__ = [
     "from_torch",
     "quantize",
     "to_c",
+    "to_html",
     "to_onnx",
     "to_safetensors",
     "to_sklearn",

@@ -1,0 +1,145 @@
+// The network: its parameters from the page's data, the way forward, and the gradient by the input.
+// Notation as in the derivation: a(1) = x, z(l+1) = W(l) a(l) + b(l), a(l+1) = f(z(l+1)).
+"use strict";
+
+const SELU_SCALE = 1.0507009873554805;
+const SELU_ALPHA = 1.6732632423543772;
+
+const sigmoid = (z) => (z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z)));
+const elu = (z, alpha) => (z > 0 ? z : alpha * Math.expm1(z));
+const eluSlope = (z, alpha) => (z > 0 ? 1 : alpha * Math.exp(z));
+
+// Φ(z), the normal distribution function, to 1e-7: Abramowitz and Stegun 1964, 7.1.26.
+function normal(z) {
+  const t = 1 / (1 + (0.3275911 * Math.abs(z)) / Math.SQRT2);
+  const series =
+    t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+  const tail = 0.5 * series * Math.exp((-z * z) / 2);
+  return z > 0 ? 1 - tail : tail;
+}
+const normalDensity = (z) => Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI);
+
+// f beside f', both of z and the activation's one parameter.
+const ACTIVATIONS = {
+  identity: [(z) => z, () => 1],
+  sigmoid: [sigmoid, (z) => sigmoid(z) * sigmoid(-z)],
+  relu: [(z) => Math.max(z, 0), (z) => (z > 0 ? 1 : 0)],
+  leaky_relu: [(z, slope) => (z > 0 ? z : slope * z), (z, slope) => (z > 0 ? 1 : slope)],
+  tanh: [Math.tanh, (z) => 1 - Math.tanh(z) ** 2],
+  softplus: [(z) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z))), sigmoid],
+  elu: [elu, eluSlope],
+  selu: [
+    (z) => SELU_SCALE * elu(z, SELU_ALPHA),
+    (z) => SELU_SCALE * eluSlope(z, SELU_ALPHA),
+  ],
+  silu: [(z) => z * sigmoid(z), (z) => sigmoid(z) * (1 + z * sigmoid(-z))],
+  gelu: [(z) => z * normal(z), (z) => normal(z) + z * normalDensity(z)],
+};
+
+function decodeBase64(text, Type) {
+  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  return new Type(bytes.buffer);
+}
+
+// Row i of W(l) is its 16-bit whole numbers times scale i.
+function readNetwork(data) {
+  const layers = data.layers.map((given, l) => {
+    const [nIn, nOut] = [data.sizes[l], data.sizes[l + 1]];
+    const whole = decodeBase64(given.weights, Int16Array);
+    const scales = decodeBase64(given.scales, Float32Array);
+    const weights = Float32Array.from(whole, (w, k) => w * scales[Math.floor(k / nIn)]);
+    const bias = decodeBase64(given.bias, Float32Array);
+    const hidden = l < data.layers.length - 1;
+    return { nIn, nOut, weights, bias, ...(hidden ? data.activations[l] : { name: "softmax" }) };
+  });
+  return { sizes: data.sizes, layers, inputScale: data.inputScale };
+}
+
+function softmax(z) {
+  const greatest = Math.max(...z);
+  const powers = Float32Array.from(z, (one) => Math.exp(one - greatest));
+  const sum = powers.reduce((total, one) => total + one, 0);
+  return powers.map((one) => one / sum);
+}
+
+// z = W a + b, over the inputs that are not zero.
+function product(layer, a) {
+  const { nIn, nOut, weights, bias } = layer;
+  const present = [];
+  for (let j = 0; j < nIn; j++) if (a[j] !== 0) present.push(j);
+  const z = new Float32Array(nOut);
+  for (let i = 0; i < nOut; i++) {
+    let sum = bias[i];
+    for (const j of present) sum += weights[i * nIn + j] * a[j];
+    z[i] = sum;
+  }
+  return z;
+}
+
+// The image is ink from 0 (paper) to 1.  Returns z and a of each layer after the input.
+function forward(network, image) {
+  const pass = { z: [], a: [] };
+  let a = image.map((ink) => ink * network.inputScale);
+  for (const layer of network.layers) {
+    const z = product(layer, a);
+    const [f] = ACTIVATIONS[layer.name] || [];
+    a = f ? z.map((one) => f(one, layer.parameter)) : softmax(z);
+    pass.z.push(z);
+    pass.a.push(a);
+  }
+  return pass;
+}
+
+// ∂(z_up − z_down)/∂image for two outputs: δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l)).
+function inputGradient(network, pass, up, down) {
+  let delta = new Float32Array(network.sizes.at(-1));
+  delta[up] += 1;
+  delta[down] -= 1;
+  for (let l = network.layers.length - 1; l >= 0; l--) {
+    const { nIn, nOut, weights } = network.layers[l];
+    const below = new Float32Array(nIn);
+    for (let i = 0; i < nOut; i++) {
+      if (delta[i] === 0) continue;
+      for (let j = 0; j < nIn; j++) below[j] += weights[i * nIn + j] * delta[i];
+    }
+    if (l > 0) {
+      const { name, parameter } = network.layers[l - 1];
+      const slope = ACTIVATIONS[name][1];
+      below.forEach((one, j) => (below[j] = one * slope(pass.z[l - 1][j], parameter)));
+    }
+    delta = below;
+  }
+  return delta.map((one) => one * network.inputScale);
+}
+
+// Classes, the most probable first.
+const ranking = (probabilities) =>
+  Array.from(probabilities.keys()).sort((i, j) => probabilities[j] - probabilities[i]);
+
+const bestBut = (probabilities, excluded) =>
+  ranking(probabilities).find((digit) => digit !== excluded);
+
+// Only what can be done to ink counts: none is taken from white paper, none added to full black.
+const feasible = (gradient, image) =>
+  gradient.map((g, j) => ((g < 0 && image[j] <= 0) || (g > 0 && image[j] >= 1) ? 0 : g));
+
+// A small change of the image after which the network reads `wanted`; null if none is found.  Each
+// step goes to where the two classes would be equal were the network linear, and a little beyond
+// (DeepFool: Moosavi-Dezfooli et al. 2016), and stays in [0, 1].
+function changeOfMind(network, image, wanted) {
+  const BEYOND = 1.2;
+  const STEPS = 60;
+  let changed = image;
+  for (let step = 0; step < STEPS; step++) {
+    const pass = forward(network, changed);
+    const rival = bestBut(pass.a.at(-1), wanted);
+    const lead = pass.z.at(-1)[rival] - pass.z.at(-1)[wanted];
+    if (lead < 0) return { image: changed, probability: pass.a.at(-1)[wanted] };
+    const gradient = feasible(inputGradient(network, pass, wanted, rival), changed);
+    const squares = gradient.reduce((sum, g) => sum + g * g, 0);
+    if (squares === 0) return null;
+    const rate = (BEYOND * Math.max(lead, 1e-3)) / squares;
+    changed = changed.map((ink, j) => Math.min(1, Math.max(0, ink + rate * gradient[j])));
+  }
+  return null;
+}

@@ -1,0 +1,167 @@
+// Pictures on canvases, in the colours of page.css.
+"use strict";
+
+const TILE = 28; // pixels of a weight picture's side
+const GAP = 1;
+const SHEET = 128; // weight pictures beside each other on the hidden sheet they are drawn from
+
+// The palette's colours as [red, green, blue], as they are now, in the light or the dark.
+function palette() {
+  const style = getComputedStyle(document.documentElement);
+  const read = (name) => {
+    const hex = style.getPropertyValue(`--${name}`).trim();
+    return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+  };
+  return { ink: read("ink"), plus: read("plus"), minus: read("minus"), mark: read("mark") };
+}
+
+const css = ([red, green, blue], opacity = 1) => `rgb(${red} ${green} ${blue} / ${opacity})`;
+
+// 28 × 28 pixels: colour(value) gives [red, green, blue] and the opacity.
+function pixels(values, colour) {
+  const image = new ImageData(SIDE, SIDE);
+  values.forEach((value, k) => {
+    const [rgb, opacity] = colour(value);
+    image.data.set([...rgb, Math.round(255 * opacity)], 4 * k);
+  });
+  return image;
+}
+
+function hidden(width, height) {
+  return Object.assign(document.createElement("canvas"), { width, height });
+}
+
+// Strength, 0 to 1, of a positive or negative value's colour: full from 0.6 of the greatest on.
+const signedColour = (colours, most) => (value) => [
+  value > 0 ? colours.plus : colours.minus,
+  Math.min(1, Math.abs(value) / (0.6 * most)),
+];
+
+const greatest = (values) => values.reduce((most, one) => Math.max(most, Math.abs(one)), 0);
+
+function drawInk(canvas, image, colours) {
+  canvas.getContext("2d").putImageData(pixels(image, (ink) => [colours.ink, ink]), 0, 0);
+}
+
+// What is positive in one colour and what is negative in another, as strong as it is great; below
+// it the drawing, pale, where one is given.
+function drawSigned(canvas, values, colours, below = null) {
+  const most = greatest(values) || 1;
+  const context = canvas.getContext("2d");
+  const signed = pixels(values, signedColour(colours, most));
+  if (below === null) {
+    context.putImageData(signed, 0, 0);
+    return;
+  }
+  const layer = hidden(SIDE, SIDE);
+  layer.getContext("2d").putImageData(signed, 0, 0);
+  context.putImageData(pixels(below, (ink) => [colours.ink, 0.25 * ink]), 0, 0);
+  context.drawImage(layer, 0, 0);
+}
+
+function erase(canvas) {
+  canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+}
+
+// A canvas as wide as its place and `height` high, in the screen's own pixels; its context is in
+// CSS pixels.
+function sized(canvas, height) {
+  const width = canvas.clientWidth;
+  const density = devicePixelRatio || 1;
+  canvas.style.height = `${height}px`;
+  canvas.width = Math.round(width * density);
+  canvas.height = Math.round(height * density);
+  const context = canvas.getContext("2d");
+  context.setTransform(density, 0, 0, density, 0, 0);
+  return context;
+}
+
+// n square cells that fill a width and about a height, none wider than `most` px: of the numbers of
+// columns near the even one, that which leaves the last row fullest.
+function grid(n, width, height, most) {
+  const even = Math.max(width / most, Math.sqrt((n * width) / height));
+  const empty = (columns) => Math.ceil(n / columns) * columns - n;
+  let columns = Math.ceil(even);
+  for (let near = Math.ceil(0.85 * even); near <= 1.2 * even; near++) {
+    if (width / near <= most && empty(near) < empty(columns)) columns = near;
+  }
+  const cell = width / columns;
+  const corner = (i) => [Math.round((i % columns) * cell), Math.round(Math.floor(i / columns) * cell)];
+  return { cell, columns, corner, height: Math.ceil(Math.ceil(n / columns) * cell) };
+}
+
+// A layer's activations, a cell for each unit, as strong as it is great beside the layer's greatest.
+function drawCells(canvas, activations, colours) {
+  const { cell, corner, height } = grid(activations.length, canvas.clientWidth, 150, 22);
+  const context = sized(canvas, height);
+  const side = Math.floor(cell) - GAP;
+  const most = greatest(activations) || 1;
+  activations.forEach((a, i) => {
+    const [x, y] = corner(i);
+    context.fillStyle = css(colours.ink, 0.06);
+    context.fillRect(x, y, side, side);
+    if (a === 0) return;
+    context.fillStyle = css(a > 0 ? colours.mark : colours.minus, Math.abs(a) / most);
+    context.fillRect(x, y, side, side);
+  });
+}
+
+// The weights into each unit of the first layer, a tile for each.
+class Mosaic {
+  constructor(canvas, layer) {
+    this.canvas = canvas;
+    this.layer = layer;
+  }
+
+  weights(unit) {
+    return this.layer.weights.subarray(unit * this.layer.nIn, (unit + 1) * this.layer.nIn);
+  }
+
+  // Draw all tiles once, for the colours and the width of now.
+  prepare(colours) {
+    const n = this.layer.nOut;
+    this.grid = grid(n, this.canvas.clientWidth, 430, 2 * TILE);
+    this.sheet = hidden(TILE * SHEET, TILE * Math.ceil(n / SHEET));
+    const context = this.sheet.getContext("2d");
+    for (let unit = 0; unit < n; unit++) {
+      const weights = this.weights(unit);
+      const most = greatest(weights) || 1;
+      const tile = pixels(weights, signedColour(colours, most));
+      context.putImageData(tile, ...this.onSheet(unit));
+    }
+  }
+
+  onSheet(unit) {
+    return [TILE * (unit % SHEET), TILE * Math.floor(unit / SHEET)];
+  }
+
+  // Silent units pale, active ones in full, a frame around `selected`.
+  draw(activations, selected, colours) {
+    const { cell, corner, height } = this.grid;
+    const context = sized(this.canvas, height);
+    const most = activations === null ? 1 : greatest(activations) || 1;
+    const side = Math.floor(cell) - GAP;
+    for (let unit = 0; unit < this.layer.nOut; unit++) {
+      const [x, y] = corner(unit);
+      const strength = activations === null ? 0.5 : Math.abs(activations[unit]) / most;
+      context.globalAlpha = 1;
+      context.fillStyle = css(colours.ink, 0.03);
+      context.fillRect(x, y, side, side);
+      context.globalAlpha = 0.2 + 0.8 * strength;
+      context.drawImage(this.sheet, ...this.onSheet(unit), TILE, TILE, x, y, side, side);
+    }
+    context.globalAlpha = 1;
+    const [x, y] = corner(selected);
+    context.strokeStyle = css(colours.mark);
+    context.lineWidth = 2;
+    context.strokeRect(x, y, side, side);
+  }
+
+  // The unit whose tile is under a pointer, or null.
+  unitAt(event) {
+    const { cell, columns } = this.grid;
+    const [column, row] = [Math.floor(event.offsetX / cell), Math.floor(event.offsetY / cell)];
+    const unit = row * columns + column;
+    return column < columns && unit < this.layer.nOut ? unit : null;
+  }
+}
