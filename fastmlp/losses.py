@@ -310,8 +310,8 @@ class Custom(Loss):
     `MLP.cost` and validation call `value` with all their examples at once, `MLP.gradients` both.
 
     What one of them raises, and what its results lack in shape, type or finiteness, ends training
-    with the parameters as they were before that batch.  Any output activation but softmax,
-    identity unless another is chosen.
+    with the parameters as they were before that batch (batch norm's running statistics have seen
+    it).  Any output activation but softmax, identity unless another is chosen.
 
     Parameters
     ----------
