@@ -23,6 +23,7 @@ import fastmlp
 
 from .. import checks, files
 from ..activations import Activation, Identity
+from ..losses import Quantile
 from ..network import MLP
 from . import c_parts
 from .networks import plain, single
@@ -53,6 +54,7 @@ MEANINGS = {  # kind: what predict gives, what h is
     "yeses": ("y: 1 where h is above 1/2, else 0", "the probability of yes for each"),
     "value": ("h", "the value"),
     "values": ("y: h", "the values"),
+    "quantiles": ("y: h, those of each target in ascending order", "the quantiles"),
 }
 MEMORY = (
     "{size:,} bytes of constants (in flash where constants stay there: ARM, ESP32, RISC-V; 8-bit "
@@ -270,7 +272,7 @@ def _buffers(c_type: str, widths: Sequence[int]) -> tuple[list[str], int]:
 def _parts(net: MLP | Quantized, program: _Program, name: str) -> Iterator[str]:
     """The file's text from top to bottom."""
     kind = _kind(net)
-    predict = c_parts.PREDICT[kind]
+    predict = c_parts.PREDICT[kind].replace("N_QUANTILES", str(len(net.loss.constants)))
     forward = "void NET_forward(const float x[N_IN], float h[N_OUT])"
     declarations = [predict.partition("\n")[0], forward]
     body = "".join(f"    {line}".rstrip() + "\n" for line in program.body)
@@ -295,6 +297,8 @@ def _kind(net: MLP | Quantized) -> str:
     """What predict gives, a key of `c_parts.PREDICT`."""
     if net.output_activation.name == "softmax":
         return "class"
+    if isinstance(net.loss, Quantile) and len(net.loss.quantiles) > 1:
+        return "quantiles"
     one, several = ("yes", "yeses") if net.loss.classification else ("value", "values")
     return one if net.sizes[-1] == 1 else several
 

@@ -36,6 +36,7 @@ FORMULAS = {
     "selu": "1.0507009873554805f * (z > 0.0f ? z : 1.6732632423543772f * expm1f(z))",
     "silu": "z / (1.0f + expf(-z))",
     "gelu": "0.5f * z * erfcf(z * -0.7071067811865475f)",
+    "exponential": "expf(z)",
 }
 
 LAYER = """\
@@ -145,7 +146,7 @@ static void NET_softmax(float *h, int n)
 }
 """
 
-# the body of NET_predict by what it gives: a class, or yes/no or values for one output or several
+# NET_predict by what it gives: a class; yes or no, or a value, for one output or several; quantiles
 PREDICT = {
     "class": """\
 int NET_predict(const float x[N_IN])
@@ -193,6 +194,21 @@ float NET_predict(const float x[N_IN])
 void NET_predict(const float x[N_IN], float y[N_OUT])
 {
     NET_forward(x, y);
+}
+""",
+    "quantiles": """\
+void NET_predict(const float x[N_IN], float y[N_OUT])
+{
+    int i, j, k;
+
+    NET_forward(x, y);
+    for (k = 0; k < N_OUT; k += N_QUANTILES)
+        for (i = k + 1; i < k + N_QUANTILES; i++) {
+            float one = y[i];
+            for (j = i; j > k && y[j - 1] > one; j--)
+                y[j] = y[j - 1];
+            y[j] = one;
+        }
 }
 """,
 }

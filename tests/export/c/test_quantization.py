@@ -15,7 +15,7 @@ from fastmlp.export import Quantized, quantize
 
 Array = NDArray[Any]
 
-HIDDEN = [name for name in activations.TABLE if name != "softmax"]
+HIDDEN = [name for name in activations.TABLE if name not in ("softmax", "exponential")]
 
 
 def regression(sizes: tuple[int, ...], rng: np.random.Generator, **options: Any) -> MLP:
