@@ -55,7 +55,15 @@ __all__ = [
     "steps",
 ]
 
-LAZY = ("ablation", "datasets", "export", "recipes", "reference", "search", "steps")  # at first use
+LAZY = (  # loaded at first use
+    "ablation",
+    "datasets",
+    "export",
+    "recipes",
+    "reference",
+    "search",
+    "steps",
+)
 
 
 def __getattr__(name: str) -> Any:

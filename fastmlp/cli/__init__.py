@@ -19,9 +19,9 @@ COMMANDS = {
     "report": report,
     "train": train,
     "predict": predict,
-    "export": export,
     "ablate": ablate,
     "search": search,
+    "export": export,
     "info": info,
 }
 

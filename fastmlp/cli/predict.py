@@ -49,13 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
     net = fastmlp.load(args.model)
-    table = open_table(args.table)
-    columns = net.metadata.get("columns", table.names)
-    if len(columns) != net.sizes[0]:
-        raise ValueError(
-            f"{args.table} has {len(columns)} columns, but {args.model} takes {net.sizes[0]}"
-        )
-    X, _ = table.read(columns)
+    X = inputs(net, args.model, args.table)
     output = predictions(net, X)
     if args.proba:
         output |= probabilities(net, X)
@@ -64,6 +58,16 @@ def run(args: argparse.Namespace) -> None:
         return
     with whole_file(args.output) as file:
         write(output, file)
+
+
+def inputs(net: MLP | Ensemble, model: Path, path: Path) -> NDArray[Any]:
+    """Return the columns of the table at `path` that the network of the file `model` takes."""
+    table = open_table(path)
+    columns = net.metadata.get("columns", table.names)
+    if len(columns) != net.sizes[0]:
+        raise ValueError(f"{path} has {len(columns)} columns, but {model} takes {net.sizes[0]}")
+    X, _ = table.read(columns)
+    return X
 
 
 def predictions(net: MLP | Ensemble, X: NDArray[Any]) -> dict[str, NDArray[Any]]:

@@ -48,8 +48,14 @@ def test_an_ensemble_comes_along(fastmlp_command: Command, tmp_path: Path) -> No
 def test_another_ending_is_refused(fastmlp_command: Command, model: Path, tmp_path: Path) -> None:
     outcome = fastmlp_command("export", model, tmp_path / "out.pt")
     assert outcome.code == 2
-    assert "the ending must be .onnx or .safetensors" in outcome.err
+    assert "the ending must be .c or .onnx or .safetensors" in outcome.err
     assert not (tmp_path / "out.pt").exists()
+
+
+def test_options_of_c_are_for_c(fastmlp_command: Command, model: Path, tmp_path: Path) -> None:
+    outcome = fastmlp_command("export", model, tmp_path / "out.onnx", "--name", "net")
+    assert outcome.code == 2
+    assert "--name and --quantized are for C alone" in outcome.err
 
 
 def test_a_missing_package_is_told(

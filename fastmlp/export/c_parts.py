@@ -1,0 +1,233 @@
+"""The functions of an exported C file, as text for `c`.
+
+They are written in single precision for a network named NET of N_IN inputs and N_OUT outputs;
+`doubled` and `named` make of them what is wanted.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..activations import Activation
+
+__all__ = [
+    "BYTE",
+    "BYTE_LAYER",
+    "DOUBLE_SOFTMAX",
+    "LAYER",
+    "OUTPUT_LAYER",
+    "PREDICT",
+    "SOFTMAX",
+    "SUM",
+    "activation",
+    "doubled",
+    "named",
+]
+
+# f(z) of each activation but softmax; P is its parameter.  NaN passes through.
+FORMULAS = {
+    "identity": "z",
+    "sigmoid": "1.0f / (1.0f + expf(-z))",
+    "relu": "z < 0.0f ? 0.0f : z",
+    "leaky_relu": "z > 0.0f ? z : P * z",
+    "tanh": "tanhf(z)",
+    "softplus": "(z > 0.0f ? z : 0.0f) + log1pf(expf(-fabsf(z)))",
+    "elu": "z > 0.0f ? z : P * expm1f(z)",
+    "selu": "1.0507009873554805f * (z > 0.0f ? z : 1.6732632423543772f * expm1f(z))",
+    "silu": "z / (1.0f + expf(-z))",
+    "gelu": "0.5f * z * erfcf(z * -0.7071067811865475f)",
+    "exponential": "expf(z)",
+}
+
+LAYER = """\
+/* h = f(W a + b), W by rows; in four sums, which are rounded less than one */
+static void NET_layer(const float *a, int n_in, const float *w, const float *b, int n_out,
+        float (*f)(float), float *h)
+{
+    int i, j;
+
+    for (j = 0; j < n_out; j++, w += n_in) {
+        float s0 = 0.0f, s1 = 0.0f, s2 = 0.0f, s3 = 0.0f;
+        for (i = 0; i + 3 < n_in; i += 4) {
+            s0 += w[i] * a[i];
+            s1 += w[i + 1] * a[i + 1];
+            s2 += w[i + 2] * a[i + 2];
+            s3 += w[i + 3] * a[i + 3];
+        }
+        for (; i < n_in; i++)
+            s0 += w[i] * a[i];
+        h[j] = f((s0 + s1) + (s2 + s3) + b[j]);
+    }
+}
+"""
+
+SOFTMAX = """\
+static void NET_softmax(float *h, int n)
+{
+    float most = h[0], total = 0.0f;
+    int j;
+
+    for (j = 1; j < n; j++)
+        if (h[j] > most)
+            most = h[j];
+    for (j = 0; j < n; j++) {
+        h[j] = expf(h[j] - most);
+        total += h[j];
+    }
+    for (j = 0; j < n; j++)
+        h[j] /= total;
+}
+"""
+
+# the 8-bit variant, whose twin is quantization.py: Rounding, Product
+BYTE = """\
+/* table[k], or k, with k = round(p) - low, cut off at low and high */
+static uint8_t NET_byte(float p, int low, int high, const uint8_t *table)
+{
+    int k = 0; /* where p is NaN too */
+
+    if (p >= (float)high)
+        k = high - low;
+    else if (p > (float)low)
+        k = (int)lrintf(p) - low;
+    return table ? table[k] : (uint8_t)k;
+}
+"""
+
+SUM = """\
+static float NET_sum(const uint8_t *a, int n_in, const int8_t *w, int32_t sum)
+{
+    int i;
+
+    for (i = 0; i < n_in; i++)
+        sum += (int32_t)w[i] * a[i];
+    return (float)sum;
+}
+"""
+
+BYTE_LAYER = """\
+/* a hidden layer, from bytes to bytes */
+static void NET_layer(const uint8_t *a, int n_in, const int8_t *w, const int32_t *b, const float *m,
+        int n_out, int low, int high, const uint8_t *table, uint8_t *h)
+{
+    int j;
+
+    for (j = 0; j < n_out; j++, w += n_in)
+        h[j] = NET_byte(NET_sum(a, n_in, w, b[j]) * m[j], low, high, table);
+}
+"""
+
+OUTPUT_LAYER = """\
+/* the output layer; its function in double, so that every C library rounds it to the same float */
+static void NET_output(const uint8_t *a, int n_in, const int8_t *w, const int32_t *b,
+        const float *m, int n_out, double (*f)(double), float *h)
+{
+    int j;
+
+    for (j = 0; j < n_out; j++, w += n_in)
+        h[j] = (float)f(NET_sum(a, n_in, w, b[j]) * m[j]);
+}
+"""
+
+DOUBLE_SOFTMAX = """\
+static void NET_softmax(float *h, int n)
+{
+    float most = h[0];
+    double total = 0.0;
+    int j;
+
+    for (j = 1; j < n; j++)
+        if (h[j] > most)
+            most = h[j];
+    for (j = 0; j < n; j++)
+        total += exp((double)h[j] - most);
+    for (j = 0; j < n; j++)
+        h[j] = (float)(exp((double)h[j] - most) / total);
+}
+"""
+
+# NET_predict by what it gives: a class; yes or no, or a value, for one output or several; quantiles
+PREDICT = {
+    "class": """\
+int NET_predict(const float x[N_IN])
+{
+    float h[N_OUT];
+    int j, best = 0;
+
+    NET_forward(x, h);
+    for (j = 1; j < N_OUT; j++)
+        if (h[j] > h[best])
+            best = j;
+    return best;
+}
+""",
+    "yes": """\
+int NET_predict(const float x[N_IN])
+{
+    float h[1];
+
+    NET_forward(x, h);
+    return h[0] > 0.5f;
+}
+""",
+    "yeses": """\
+void NET_predict(const float x[N_IN], int y[N_OUT])
+{
+    float h[N_OUT];
+    int j;
+
+    NET_forward(x, h);
+    for (j = 0; j < N_OUT; j++)
+        y[j] = h[j] > 0.5f;
+}
+""",
+    "value": """\
+float NET_predict(const float x[N_IN])
+{
+    float h[1];
+
+    NET_forward(x, h);
+    return h[0];
+}
+""",
+    "values": """\
+void NET_predict(const float x[N_IN], float y[N_OUT])
+{
+    NET_forward(x, y);
+}
+""",
+    "quantiles": """\
+void NET_predict(const float x[N_IN], float y[N_OUT])
+{
+    int i, j, k;
+
+    NET_forward(x, y);
+    for (k = 0; k < N_OUT; k += N_QUANTILES)
+        for (i = k + 1; i < k + N_QUANTILES; i++) {
+            float one = y[i];
+            for (j = i; j > k && y[j - 1] > one; j--)
+                y[j] = y[j - 1];
+            y[j] = one;
+        }
+}
+""",
+}
+
+
+def activation(name: str, f: Activation) -> str:
+    """A function NET_<name> of one z."""
+    formula = re.sub(r"\bP\b", f"{f.parameter!r}f", FORMULAS[f.name])
+    return f"static float NET_{name}(float z) {{ return {formula}; }}\n"
+
+
+def doubled(text: str) -> str:
+    """The same in double precision."""
+    text = re.sub(r"\bfloat\b", "double", text)
+    text = re.sub(r"\b(exp|expm1|log1p|tanh|erfc|fabs)f\b", r"\1", text)
+    return re.sub(r"(?<=\d)f\b", "", text)
+
+
+def named(text: str, name: str, n_in: int, n_out: int) -> str:
+    """The same for a network's name and sizes."""
+    text = text.replace("N_IN", str(n_in)).replace("N_OUT", str(n_out))
+    return re.sub(r"\bNET_", f"{name}_", text)

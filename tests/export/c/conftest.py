@@ -1,0 +1,108 @@
+"""Exported C, compiled and run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fastmlp import MLP
+from fastmlp.export import Quantized, to_c
+
+Array = NDArray[Any]
+STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wmissing-prototypes"]
+
+# Reads examples from a file, writes h and what predict says of each to another.
+MAIN = """\
+#include <stdio.h>
+{declarations}
+int main(int argc, char **argv)
+{{
+    static {real} x[{n_in}], h[{n_out}];
+    static {answer} y[{n_answers}];
+    FILE *in = fopen(argv[1], "rb"), *out = fopen(argv[argc - 1], "wb");
+    while (fread(x, sizeof x, 1, in) == 1) {{
+        net_forward(x, h);
+        {call};
+        fwrite(h, sizeof h, 1, out);
+        fwrite(y, sizeof y, 1, out);
+    }}
+    fclose(in);
+    return fclose(out);
+}}
+"""
+
+
+class Output(NamedTuple):
+    h: Array  # (m, n_out)
+    y: Array  # (m,) or (m, n_out), as `predict` gives it
+
+
+@pytest.fixture(scope="session")
+def compiler() -> list[str]:
+    """The C compiler's command."""
+    named = shlex.split(os.environ.get("CC", ""))
+    found = named or [name for name in ("cc", "gcc", "clang") if shutil.which(name)][:1]
+    if not found or not shutil.which(found[0]):
+        pytest.skip("there is no C compiler here")
+    return found
+
+
+@pytest.fixture
+def run_c(compiler: list[str], tmp_path: Path) -> Callable[..., Output]:
+    """Writes a network as C, compiles it with warnings as errors, and runs it on examples."""
+
+    def run(net: MLP | Quantized, X: Array, flags: Sequence[str] = ("-O1",)) -> Output:
+        to_c(net, tmp_path / "net.c")
+        text = (tmp_path / "net.c").read_text()
+        real = (
+            "float"
+            if isinstance(net, Quantized)
+            else {"float32": "float"}.get(net.dtype.name, "double")
+        )
+        # as the comment at the file's head says that it is to be called
+        declarations = re.findall(r"^ \* +(\w+ net_\w+\(.*\);)$", text, re.MULTILINE)
+        answer, several = re.match(
+            r"(?:void|(\w+)) net_predict\([^,]*(?:, (\w+) y)?", declarations[0]
+        ).groups()
+        n_out = net.sizes[-1]
+        (tmp_path / "main.c").write_text(
+            MAIN.format(
+                declarations="\n".join(declarations),
+                real=real,
+                answer=several or answer,
+                n_in=net.sizes[0],
+                n_out=n_out,
+                n_answers=n_out if several else 1,
+                call="net_predict(x, y)" if several else "y[0] = net_predict(x)",
+            )
+        )
+        files = [tmp_path / "net.c", tmp_path / "main.c"]
+        program = tmp_path / "program"
+        done = subprocess.run(
+            [*compiler, *STRICT, *flags, *files, "-lm", "-o", program],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, "")
+        dtype = np.dtype(np.float32 if real == "float" else np.float64)
+        (tmp_path / "x").write_bytes(np.ascontiguousarray(X, dtype).tobytes())
+        done = subprocess.run(
+            [program, tmp_path / "x", tmp_path / "out"], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        y_dtype = np.dtype(np.intc) if (several or answer) == "int" else dtype
+        record = np.dtype([("h", dtype, (n_out,)), ("y", y_dtype, (n_out if several else 1,))])
+        rows = np.fromfile(tmp_path / "out", record)
+        assert len(rows) == len(X)
+        return Output(rows["h"], rows["y"] if several else rows["y"][:, 0])
+
+    return run

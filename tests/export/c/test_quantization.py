@@ -1,0 +1,201 @@
+"""fastmlp.export.quantize: networks in 8-bit integers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse
+from numpy.typing import NDArray
+
+import fastmlp
+from fastmlp import MLP, activations, reference
+from fastmlp.export import Quantized, quantize
+
+Array = NDArray[Any]
+
+HIDDEN = [name for name in activations.TABLE if name not in ("softmax", "exponential")]
+
+
+def regression(sizes: tuple[int, ...], rng: np.random.Generator, **options: Any) -> MLP:
+    """A network with biases, whose outputs are z."""
+    net = MLP(sizes, loss="squared_error", seed=3, **options)
+    net.set_parameters(net.weights, [rng.normal(size=n) for n in sizes[1:]])
+    return net
+
+
+def in_whole_numbers(net: Quantized, x: Array) -> list[float]:
+    """One example through the formulas of the module's description, in Python's own integers."""
+    p = [np.float32(value) * net.inverse for value in x]
+    for rounding, product in zip(net.roundings, net.products, strict=True):
+        # Python's round() rounds halves to even, as C's lrintf does
+        k = [round(float(min(max(one, rounding.low), rounding.high))) - rounding.low for one in p]
+        q = k if rounding.table is None else [int(rounding.table[one]) for one in k]
+        sums = [
+            int(bias) + sum(int(w) * one for w, one in zip(row, q, strict=True))
+            for row, bias in zip(product.weight, product.bias, strict=True)
+        ]
+        assert max(map(abs, sums)) < 2**31
+        p = [np.float32(s) * m for s, m in zip(sums, product.multiplier, strict=True)]
+    return [float(one) for one in p]
+
+
+@pytest.mark.parametrize("name", ["relu", "elu", "tanh"])
+def test_computes_the_formulas_in_whole_numbers(rng: np.random.Generator, name: str) -> None:
+    net = quantize(regression((5, 9, 7, 3), rng, activation=name), rng.normal(size=(50, 5)))
+    X = 1.5 * rng.normal(size=(20, 5)).astype(np.float32)
+    np.testing.assert_array_equal(net.forward(X), [in_whole_numbers(net, x) for x in X])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", HIDDEN)
+def test_is_near_the_network_for_every_activation(
+    rng: np.random.Generator, name: str, dtype: str
+) -> None:
+    net = regression((8, 30, 30, 4), rng, activation=name, output_activation=name, dtype=dtype)
+    X = rng.uniform(-1, 1, (500, 8))
+    h, found = net.forward(X), quantize(net, X).forward(X)
+    assert (found.dtype, found.shape) == (np.float32, h.shape)
+    spread = h.max() - h.min()
+    assert np.abs(found - h).max() < 0.05 * spread
+    assert np.abs(found - h).mean() < 0.01 * spread
+
+
+def test_weights_and_values_are_rounded_by_half_a_step_at_most(rng: np.random.Generator) -> None:
+    net = regression((6, 5), rng)
+    X = rng.uniform(-2, 3, (400, 6)).astype(np.float32)
+    W, b = net.weights[0].astype(float), net.biases[0]
+    x_step, w_step = (X.max() - X.min()) / 255, np.abs(W).max(axis=1) / 127
+    # |Δz| ≤ Σ |w| Δx + Δw Σ |x| + Σ Δw Δx + Δb
+    most = (
+        np.abs(W).sum(axis=1) * x_step / 2
+        + w_step / 2 * np.abs(X).sum(axis=1, keepdims=True)
+        + 6 * w_step * x_step / 4
+        + w_step * x_step / 2
+    )
+    difference = np.abs(quantize(net, X).forward(X) - (X.astype(float) @ W.T + b))
+    assert (difference <= 1.0001 * most).all()
+
+
+def test_tables_hold_the_function(rng: np.random.Generator) -> None:
+    net = quantize(regression((4, 12, 2), rng, activation="sigmoid"), 9 * rng.normal(size=(99, 4)))
+    rounding = net.roundings[1]
+    places = np.arange(rounding.low, rounding.high + 1)
+    sigmoid = reference.sigmoid(places * _step(net))[0] * 255
+    # of 0 … 1, which the outputs nearly reach: a quarter of a step for the ends that they miss
+    assert np.abs(rounding.table - sigmoid).max() < 0.75
+
+
+def _step(net: Quantized) -> float:
+    """What one place of the first table is worth of z: the first unit's weight tells."""
+    x_step = 1 / float(net.inverse)
+    product = net.products[0]
+    reached = np.abs(product.weight).max(axis=1)
+    assert (reached == 127).all()
+    W = MLP(net.sizes, loss="squared_error", seed=3).weights[0]
+    return float((np.abs(W).max(axis=1) / 127 * x_step / product.multiplier).mean())
+
+
+def test_bytes_are_taken_as_they_are(rng: np.random.Generator) -> None:
+    net = MLP((9, 5, 3))
+    X = rng.integers(0, 256, (200, 9)).astype(np.uint8)
+    X[0, 0] = 255
+    rounded = quantize(net, X)
+    rows = X.astype(np.float32) * np.float32(1 / 255)
+    np.testing.assert_array_equal(rounded.roundings[0](rows * rounded.inverse), X)
+    np.testing.assert_array_equal(rounded.forward(X), rounded.forward(rows))
+
+
+def test_labels_are_those_of_the_network(classes: tuple[Array, Array]) -> None:
+    X, y = classes
+    net = MLP((6, 16, 16, 3), activation=["gelu", "relu"], batch_norm=True)
+    net.fit(X, y, epochs=20, batch_size=23)
+    rounded = quantize(net, X[:100])
+    assert np.mean(rounded.predict(X) == net.predict(X)) > 0.97
+    np.testing.assert_allclose(rounded.forward(X).sum(axis=1), 1, rtol=1e-6)
+
+
+def test_what_is_out_of_range_is_cut_off(rng: np.random.Generator) -> None:
+    X = rng.uniform(-1, 2, (100, 3)).astype(np.float32)
+    net = quantize(regression((3, 8, 2), rng), X)
+    far = np.array([[50, -50, 3e38]], np.float32)
+    ends = np.array([[X.max(), X.min(), X.max()]])
+    np.testing.assert_array_equal(net.forward(far), net.forward(ends))
+
+
+def test_averages_count_where_the_network_predicts_by_them(classes: tuple[Array, Array]) -> None:
+    X, y = classes
+    net = MLP((6, 8, 3))
+    net.fit(X, y, epochs=3, ema=0.9)
+    averaged = quantize(net, X).products[0].weight
+    net.use_average = False
+    assert (averaged != quantize(net, X).products[0].weight).any()
+
+
+def test_units_without_weights_keep_their_bias() -> None:
+    net = MLP((3, 2, 4), loss="squared_error", dtype="float64")
+    net.set_parameters(
+        [[[0, 0, 0], [1e-3, 0, 0]], [[0, 0], [1, 0], [0, 1e-9], [0, 0]]], [[5, 0], [0, 0, 7, -1e6]]
+    )
+    X = np.array([[1.0, 2, 3], [0, 0, 0]])
+    np.testing.assert_allclose(quantize(net, X).forward(X), net.forward(X), rtol=1e-6, atol=1e-7)
+
+
+def test_examples_without_any_range_will_do() -> None:
+    net = MLP((2, 3, 2), activation="tanh")
+    np.testing.assert_allclose(quantize(net, np.zeros((1, 2))).forward([[0, 0]]), [[0.5, 0.5]])
+
+
+def test_more_rows_than_are_looked_at_together(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = regression((3, 5, 2), rng, activation="silu")
+    X = rng.normal(size=(50, 3))
+    whole = quantize(net, X)
+    expected = whole.forward(X)
+    monkeypatch.setattr("fastmlp.export.quantization.ROWS_AT_ONCE", 7)
+    np.testing.assert_array_equal(quantize(net, X).forward(X), expected)
+
+
+def test_too_many_inputs_for_32_bits_are_refused() -> None:
+    net = MLP((70_000, 2), init=([np.ones((2, 70_000))], [np.zeros(2)]))
+    with pytest.raises(ValueError, match="layer 1 has 70,000 inputs, too many for sums of 32 bits"):
+        quantize(net, np.ones((1, 70_000)))
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [(1e200, "layer 2 can reach values beyond the range of float32"), (1e308, "infinite or NaN")],
+)
+def test_values_beyond_float_are_refused(weight: float, message: str) -> None:
+    net = MLP((2, 2, 1), loss="squared_error", dtype="float64")
+    net.set_parameters([np.full((2, 2), weight), [[1, 1]]], [[0, 0], [0]])
+    with pytest.raises(ValueError, match=message):
+        quantize(net, [[1.0, 1.0]])
+
+
+@pytest.mark.parametrize(
+    ("calibration", "error", "message"),
+    [
+        (np.zeros((2, 3)), ValueError, "calibration: X has 3 columns; this network has 2 inputs"),
+        (np.zeros((0, 2)), ValueError, "calibration: X is empty"),
+        (np.zeros(2), ValueError, r"calibration: X has shape \(2,\)"),
+        ([[0, np.nan]], ValueError, "calibration: X must be finite"),
+        (
+            scipy.sparse.csr_array((3, 2)),
+            TypeError,
+            r"calibration: X is sparse; give X.toarray\(\)",
+        ),
+        (None, TypeError, "calibration: X has dtype object"),
+        ([["a", "b"]], TypeError, "calibration: X has dtype"),
+    ],
+)
+def test_bad_examples_are_refused(calibration: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        quantize(MLP((2, 2)), calibration)
+
+
+def test_only_single_networks_are_taken() -> None:
+    with pytest.raises(TypeError, match="net must be an MLP"):
+        quantize(fastmlp.Ensemble([MLP((2, 2))]), np.zeros((1, 2)))
