@@ -19,7 +19,6 @@ COMMANDS = {
     "report": report,
     "train": train,
     "predict": predict,
-    "export": export,
     "ablate": ablate,
     "search": search,
     "draw": draw,

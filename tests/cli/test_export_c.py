@@ -1,0 +1,66 @@
+"""fastmlp export: a model as C."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp import export
+
+Command = Callable[..., Any]  # see conftest.py
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A network of the columns a and b."""
+    net = fastmlp.MLP((2, 3, 2), seed=5)
+    net.metadata = {"columns": ["a", "b"], "classes": ["no", "yes"]}
+    net.save(tmp_path / "model.npz")
+    return tmp_path / "model.npz"
+
+
+def test_writes_what_to_c_writes(fastmlp_command: Command, model: Path, tmp_path: Path) -> None:
+    assert fastmlp_command("export", model, tmp_path / "net.c") == (0, "", "")
+    export.to_c(fastmlp.load(model), tmp_path / "expected.c", name="net")
+    assert (tmp_path / "net.c").read_text() == (tmp_path / "expected.c").read_text()
+
+
+def test_quantized_by_the_model_s_columns_of_a_table(
+    fastmlp_command: Command, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "table.csv").write_text("note,b,a\nx,3,1\ny,1,3\nz,5,4\n")
+    options = ["--quantized", "--calibration", tmp_path / "table.csv", "--name", "small"]
+    assert fastmlp_command("export", model, tmp_path / "net.c", *options) == (0, "", "")
+    rounded = export.quantize(fastmlp.load(model), np.array([[1, 3], [3, 1], [4, 5]]))
+    export.to_c(rounded, tmp_path / "expected.c", name="small")
+    assert (tmp_path / "net.c").read_text() == (tmp_path / "expected.c").read_text()
+
+
+def test_bad_input_is_one_line(fastmlp_command: Command, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "short.csv").write_text("a\n1\n")
+    fastmlp.Ensemble([fastmlp.load(model)]).save(tmp_path / "committee.npz")
+    out = tmp_path / "net.c"
+    cases = [
+        ((model, tmp_path / "net.cpp"), "net.cpp: the ending must be .c"),
+        ((model, out, "--quantized"), "--quantized and --calibration TABLE go together"),
+        ((model, out, "--calibration", out), "--quantized and --calibration TABLE go together"),
+        (
+            (model, out, "--quantized", "--calibration", tmp_path / "short.csv"),
+            "no column 'b'",
+        ),
+        ((model, out, "--name", "1st"), "name must be a C identifier"),
+        ((model, tmp_path / "missing" / "net.c"), "there is no folder"),
+        ((tmp_path / "missing.npz", out), "missing.npz: No such file or directory"),
+        ((tmp_path / "committee.npz", out), "holds several networks"),
+    ]
+    for arguments, message in cases:
+        code, printed, err = fastmlp_command("export", *arguments)
+        assert (code, printed) == (2, "")
+        assert message in err
+        assert err.count("\n") == 1
+    assert not out.exists()
