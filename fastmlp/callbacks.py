@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -160,6 +161,31 @@ class Progress(Callback):
     def on_fit_end(self, net: MLP, history: History) -> None:
         if self._bar:
             self._bar.stop()
+
+
+def stopping(wanted: bool | int | EarlyStopping | None) -> list[EarlyStopping]:
+    """What fit's argument asks for, as callbacks."""
+    if wanted is None or wanted is False:
+        return []
+    if wanted is True:
+        return [EarlyStopping()]
+    if isinstance(wanted, EarlyStopping):
+        return [wanted]
+    return [EarlyStopping(patience=checks.whole("early_stopping", wanted))]
+
+
+def checked(given: Iterable[Callback]) -> list[Callback]:
+    """Fit's callbacks, each of them one."""
+    if isinstance(given, Callback):
+        raise TypeError(f"callbacks must be a list of callbacks, got one: write [{given!r}]")
+    found = list(given)
+    for i, callback in enumerate(found):
+        if not isinstance(callback, Callback):
+            raise TypeError(
+                f"callbacks[{i}] must be an object of a subclass of fastmlp.Callback, got "
+                f"{callback!r}"
+            )
+    return found
 
 
 def _rich_bar(epochs: int) -> Any:

@@ -339,11 +339,7 @@ def rows(X: object, n_in: int, dtype: np.dtype[Any]) -> Rows:
     if hasattr(X, "tocsr"):
         return sparse_rows(X, n_in, dtype)
     X = array("X", X)
-    if X.ndim != 2:
-        raise ValueError(
-            f"X has shape {X.shape}; expected (m, {n_in}), one example a row{reshaping(X, n_in)}"
-        )
-    width(X.shape, n_in)
+    shape(X, n_in)
     if X.dtype not in (np.float32, np.float64, np.uint8) or not X.dtype.isnative:
         X = X.astype(dtype)
     X = np.ascontiguousarray(X)
@@ -362,11 +358,15 @@ def reshaping(X: Array, n_in: int) -> str:
     return ""
 
 
-def width(shape: tuple[int, ...], n_in: int) -> None:
+def shape(X: Any, n_in: int) -> None:
     """At least one row, and as many columns as the network has inputs."""
-    if shape[1] != n_in:
-        raise ValueError(f"X has {shape[1]} columns; this network has {n_in} inputs")
-    if shape[0] == 0:
+    if len(X.shape) != 2:
+        raise ValueError(
+            f"X has shape {X.shape}; expected (m, {n_in}), one example a row{reshaping(X, n_in)}"
+        )
+    if X.shape[1] != n_in:
+        raise ValueError(f"X has {X.shape[1]} columns; this network has {n_in} inputs")
+    if X.shape[0] == 0:
         raise ValueError("X is empty; expected at least one example")
 
 
@@ -377,9 +377,7 @@ def sparse_rows(X: Any, n_in: int, dtype: np.dtype[Any]) -> CSR:
     find: whatever could lead them outside is looked at here.
     """
     csr = X.tocsr()
-    if len(csr.shape) != 2:
-        raise ValueError(f"X has shape {csr.shape}; expected (m, {n_in}), one example a row")
-    width(csr.shape, n_in)
+    shape(csr, n_in)
     if not csr.has_canonical_format:  # ascending columns, each once
         csr = csr.copy()
         csr.sum_duplicates()
@@ -484,8 +482,8 @@ def distributions(name: str, y: Array, n_rows: int, n_out: int, dtype: np.dtype[
     return y
 
 
-def sample_weight(value: object, n_rows: int, dtype: np.dtype[Any]) -> Array:
-    """Sample weights ≥ 0, not all zero."""
+def sample_weight(value: object, n_rows: int, dtype: np.dtype[Any], part: bool = False) -> Array:
+    """Sample weights ≥ 0, not all zero, unless they are a part of all."""
     found = array("sample_weight", value)
     length("sample_weight", found, n_rows)
     if found.ndim != 1:
@@ -494,6 +492,6 @@ def sample_weight(value: object, n_rows: int, dtype: np.dtype[Any]) -> Array:
     if found.min() < 0:
         i = int(np.argmin(found))
         raise ValueError(f"sample_weight must be ≥ 0, but sample_weight[{i}] is {found[i]}")
-    if found.max() == 0:
+    if found.max() == 0 and not part:
         raise ValueError("sample_weight is zero for every example")
     return found

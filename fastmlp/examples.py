@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -33,18 +34,33 @@ class Examples:
         X: checks.Examples,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
+        *,
+        part: bool = False,
     ) -> Self:
-        """Return examples for a network as its user gave them."""
+        """Return examples for a network as its user gave them, all or a part of all."""
         rows = checks.rows(X, net.sizes[0], net.dtype)
         m = checks.n_rows(rows)
         targets = net.loss.targets(y, m, net.sizes[-1], net.dtype)
         weight = None
         if sample_weight is not None:
-            weight = checks.sample_weight(sample_weight, m, net.dtype)
+            weight = checks.sample_weight(sample_weight, m, net.dtype, part)
         return cls(rows, targets, weight, net._data(net._engine, rows, targets, weight))
+
+    @classmethod
+    def joined(cls, net: MLP, parts: Sequence[Self]) -> Self:
+        """Return a copy of several examples of one kind, one after the other."""
+        X = _join_rows([one.X for one in parts])
+        y = np.concatenate([one.y for one in parts])
+        weights = [one.weight for one in parts if one.weight is not None]
+        weight = np.concatenate(weights) if weights else None
+        return cls(X, y, weight, net._data(net._engine, X, y, weight))
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def chunks(self) -> Iterator[Self]:
+        """All of them, as one chunk; others come in several (streaming.Mapped)."""
+        yield self
 
     def take(self, net: MLP, index: NDArray[np.int64]) -> Self:
         """Return a copy of the examples with these row numbers."""
@@ -64,34 +80,30 @@ def _take_rows(X: checks.Rows, index: NDArray[np.int64]) -> checks.Rows:
     return data[places], indices[places], new_pointers.astype(np.int64)
 
 
-def hold_out(
-    net: MLP,
-    examples: Examples,
-    validation_data: tuple[checks.Examples, ArrayLike] | float | None,
-) -> tuple[NDArray[np.int64], Examples | None]:
-    """Return the rows of `examples` to train on, ascending, and the validation data.
+def _join_rows(parts: Sequence[checks.Rows]) -> checks.Rows:
+    dense = [one for one in parts if not isinstance(one, tuple)]
+    if dense:
+        return np.concatenate(dense)
+    data, indices, pointers = zip(*parts, strict=True)
+    counts = np.concatenate([np.diff(one) for one in pointers])
+    return np.concatenate(data), np.concatenate(indices), np.append(0, np.cumsum(counts))
 
-    A fraction is drawn from SeedSequence(seed, spawn_key=(n_layers,)), the key after those of the
-    layers' first parameters.
+
+def hold_out(
+    net: MLP, examples: Examples, validation_data: float
+) -> tuple[NDArray[np.int64], Examples]:
+    """Return the rows of `examples` to train on, ascending, and the others, a fraction of all.
+
+    Drawn from SeedSequence(seed, spawn_key=(n_layers,)), the key after those of the layers' first
+    parameters.
     """
     m = len(examples)
-    everything = np.arange(m, dtype=np.int64)
-    if validation_data is None:
-        return everything, None
-    if isinstance(validation_data, (tuple, list)):
-        if len(validation_data) != 2:
-            raise ValueError(
-                f"validation_data must be a pair (X, y) or a fraction, got "
-                f"{len(validation_data)} things"
-            )
-        with checks.within("validation_data"):
-            return everything, Examples.checked(net, *validation_data)
     fraction = checks.number("validation_data", validation_data, "(0, 1)", " or a pair (X, y)")
     if m < 2:
         raise ValueError(f"validation_data={fraction} needs at least 2 examples, got {m}")
     count = min(max(round(fraction * m), 1), m - 1)
     stream = np.random.SeedSequence(net.seed, spawn_key=(len(net.sizes) - 1,))
-    order = np.random.default_rng(stream).permutation(everything)
+    order = np.random.default_rng(stream).permutation(np.arange(m, dtype=np.int64))
     kept, held_out = np.sort(order[count:]), np.sort(order[:count])
     if examples.weight is not None:
         for part, rows in (("training", kept), ("validation", held_out)):

@@ -1,10 +1,10 @@
-"""What a call of fit did, epoch by epoch."""
+"""What a call of fit did, epoch by epoch, and the error that may end it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["History"]
+__all__ = ["History", "TrainingDiverged"]
 
 
 @dataclass
@@ -42,3 +42,25 @@ class History:
     def epochs(self) -> int:
         """The number of whole epochs."""
         return len(self.cost)
+
+
+class TrainingDiverged(FloatingPointError):
+    """The cost or a parameter became infinite or NaN in training.
+
+    The network is as it was before that epoch, and its optimizer begins anew.
+
+    Attributes
+    ----------
+    epoch, batch : int
+        Where it happened, both counted from 1.
+    history : History
+        The epochs before it.
+    """
+
+    def __init__(
+        self, message: str, epoch: int = 0, batch: int = 0, history: History | None = None
+    ) -> None:
+        super().__init__(message)
+        self.epoch = epoch
+        self.batch = batch
+        self.history = history if history is not None else History()

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import activations, checks, initializers, kernels, losses, saving, threads, training, tuning
+from . import (
+    activations,
+    checks,
+    initializers,
+    kernels,
+    losses,
+    saving,
+    streaming,
+    threads,
+    training,
+    tuning,
+)
 from .activations import Activation
 from .examples import Examples
 from .history import History
@@ -305,8 +316,10 @@ class MLP:
         Parameters
         ----------
         X : array-like or SciPy sparse matrix, (m, n_in)
-            Examples, one a row, as in `fit`.
+            Examples, one a row, as in `fit`; a numpy.memmap is read in pieces.
         """
+        if isinstance(X, np.memmap):
+            return streaming.by_chunk(self.forward, X, self.sizes[0])
         rows = checks.rows(X, self.sizes[0], self.dtype)
         return self._engine.forward(self._data(self._engine, rows), self._threads(rows))
 
@@ -327,7 +340,7 @@ class MLP:
         Parameters
         ----------
         X : array-like or SciPy sparse matrix, (m, n_in)
-            Examples, one a row, as in `fit`.
+            Examples, one a row, as in `fit`; a numpy.memmap is read in pieces.
 
         Returns
         -------
@@ -336,6 +349,8 @@ class MLP:
             "binary_cross_entropy": 1 where the probability is above ½, else 0.
             "squared_error": the output.  These two are (m, n_out), or (m,) with one output.
         """
+        if isinstance(X, np.memmap):
+            return streaming.by_chunk(self.predict, X, self.sizes[0])
         return self.loss.predict(self.forward(X))
 
     def predict_proba(self, X: checks.Examples) -> Array:
@@ -369,7 +384,7 @@ class MLP:
         Parameters
         ----------
         X, y, sample_weight
-            Examples, targets and weights, as in `fit`.
+            Examples, targets and weights, as in `fit`; a numpy.memmap is read in pieces.
         l2 : float, default 0.0
             λ.
         training : bool, default False
@@ -377,14 +392,18 @@ class MLP:
             normalized by their own statistics, with that batch's dropout and noise.
         """
         l2 = checks.number("l2", l2, "[0, inf)")
-        examples = Examples.checked(self, X, y, sample_weight)
         if checks.flag("training", training):
+            examples = Examples.checked(self, X, y, sample_weight)
             self._batch_of(len(examples))
             n_threads = threads.for_step(self.sizes, len(examples))
-            total, weight = self._engine.training_cost(examples.data, n_threads, self.epochs)
+            sums = [self._engine.training_cost(examples.data, n_threads, self.epochs)]
         else:
-            total, weight = self._engine.cost(examples.data, self._threads(examples.X))
-        return total / weight + self._penalty(l2)
+            sums = [
+                self._engine.cost(chunk.data, self._threads(chunk.X))
+                for chunk in streaming.given(self, X, y, sample_weight).chunks()
+            ]
+        total, weight = np.sum(sums, axis=0).tolist()
+        return float(total / weight) + self._penalty(l2)
 
     @overload
     def gradients(

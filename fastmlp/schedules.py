@@ -32,8 +32,11 @@ class Schedule:
         """Return the rate at each of these steps, an array of their shape."""
         raise NotImplementedError
 
-    def spanning(self, first: int, count: int) -> Callable[[Steps], Rates]:
-        """Return the rates for a call of fit that makes `count` steps from step `first` on."""
+    def spanning(self, first: int, count: int | None) -> Callable[[Steps], Rates]:
+        """Return the rates for a call of fit that makes `count` steps from step `first` on.
+
+        None: nobody knows how many.
+        """
         return self
 
 
@@ -123,9 +126,14 @@ class _Curve(Schedule):
         if self.total_steps is not None:
             checks.whole("total_steps", self.total_steps)
 
-    def spanning(self, first: int, count: int) -> Callable[[Steps], Rates]:
+    def spanning(self, first: int, count: int | None) -> Callable[[Steps], Rates]:
         if self.total_steps is not None:
             return self
+        if count is None:
+            raise ValueError(
+                f"{self} needs total_steps where examples come in chunks, whose number is not "
+                f"known: epochs × ⌈examples / batch_size⌉"
+            )
         curve = replace(self, total_steps=count)
         return lambda steps: curve(steps - first)
 
@@ -147,7 +155,8 @@ class Cosine(_Curve):
     final : float, default 0.0
         The rate from step T on, ≥ 0.
     total_steps : int, optional
-        T.  Default: the steps of a call of fit, each call beginning the curve anew.
+        T.  Default: the steps of a call of fit, each call beginning the curve anew; not for a fit
+        on chunks, which does not know them.
     """
 
     name = "cosine"
@@ -180,7 +189,8 @@ class OneCycle(_Curve):
     final_factor : float, default 4e-6
         The rate from step T on, as a multiple of `rate`.
     total_steps : int, optional
-        T.  Default: the steps of a call of fit, each call beginning the cycle anew.
+        T.  Default: the steps of a call of fit, each call beginning the cycle anew; not for a fit
+        on chunks, which does not know them.
     """
 
     name = "one_cycle"

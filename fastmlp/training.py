@@ -8,8 +8,8 @@ their turn.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import checks, optimizers, threads
+from . import checks, optimizers, streaming, threads
 from .augment import Distortion
-from .callbacks import Callback, EarlyStopping, Progress
-from .examples import Examples, hold_out, row_numbers
-from .history import History
+from .callbacks import Callback, EarlyStopping, Progress, checked, stopping
+from .examples import Examples, row_numbers
+from .history import History, TrainingDiverged
 from .optimizers import Optimizer
+from .schedules import Rates, Steps
+from .streaming import Chunks, Mapped, Source
 
 if TYPE_CHECKING:
-    from .kernels.engine import Data, Warp
+    from .kernels.engine import Warp
     from .network import MLP
 
 __all__ = ["TrainingDiverged", "fit"]
@@ -34,32 +36,10 @@ SLICE = 0.02  # seconds
 MOST_FEATURES = 512 << 20  # bytes of activations behind frozen layers that are kept during a fit
 
 
-class TrainingDiverged(FloatingPointError):
-    """The cost or a parameter became infinite or NaN in training.
-
-    The network is as it was before that epoch, and its optimizer begins anew.
-
-    Attributes
-    ----------
-    epoch, batch : int
-        Where it happened, both counted from 1.
-    history : History
-        The epochs before it.
-    """
-
-    def __init__(
-        self, message: str, epoch: int = 0, batch: int = 0, history: History | None = None
-    ) -> None:
-        super().__init__(message)
-        self.epoch = epoch
-        self.batch = batch
-        self.history = history if history is not None else History()
-
-
 def fit(
     net: MLP,
-    X: checks.Examples,
-    y: ArrayLike,
+    X: checks.Examples | streaming.Given,
+    y: ArrayLike | None = None,
     *,
     epochs: int = 15,
     batch_size: int = 100,
@@ -93,8 +73,10 @@ def fit(
     ----------
     X : array-like or SciPy sparse matrix, (m, n_in)
         Examples, one a row.  float32, float64, uint8 and CSR are read as they lie, without a
-        copy; uint8 counts as value × `uint8_scale`.  Other numbers are converted.
-    y : array-like
+        copy; uint8 counts as value × `uint8_scale`.  Other numbers are converted.  A numpy.memmap
+        is read in pieces.  Alone, without y: an iterable of chunks (X, y) or (X, y, sample_weight),
+        gone through once an epoch, or a function that returns one.  See Notes.
+    y : array-like, optional
         Targets.  For "cross_entropy" labels (m,) from 0 to n_out − 1, or probabilities
         (m, n_out); otherwise values (m, n_out), or (m,) with one output.
     epochs : int, default 15
@@ -125,7 +107,7 @@ def fit(
     shuffle : bool or callable, default True
         Draw a new order of the examples for each epoch; False keeps theirs.  A function is given
         the number m of examples to train on and returns m row numbers, each from 0 to m − 1, for
-        the coming epoch.
+        the coming epoch; not for chunks or maps.
     verbose : bool, default False
         Show the figures of each epoch.
     label_smoothing : float, default 0.0
@@ -168,10 +150,19 @@ def fit(
     -----
     Ctrl-C ends training within a few hundredths of a second, or one batch, with a warning; the
     history so far is returned.
+
+    Chunks are checked as they come, and what has been learned before a bad one stays.  Rows left
+    over at a chunk's end share a batch with the next chunk's first ones: unshuffled, a fit on
+    chunks gives the same bits as one on all rows in one array.  Shuffled, rows change places within
+    their chunk only.  A memmap is read in chunks of 32 MiB, shuffled of blocks of 1 MiB from all
+    over the file.  Curves that span a fit (`Cosine`, `OneCycle`) need `total_steps` for chunks.
+    For chunks and memmaps validation_data is a pair; it may be of memmaps itself, in any fit.
     """
-    examples = Examples.checked(net, X, y, sample_weight)
-    kept, held_out = hold_out(net, examples, validation_data)
     epochs = checks.whole("epochs", epochs)
+    source = streaming.source(net, X, y, sample_weight, epochs)
+    kept, held_out = streaming.validation(net, source, validation_data)
+    n_rows = None if isinstance(source, Chunks) else len(source if kept is None else kept)
+    batch_size = checks.whole("batch_size", batch_size)
     n_layers = len(net.sizes) - 1
     if len(net.frozen) == n_layers:
         raise ValueError("every layer is frozen: nothing to train; see MLP.unfreeze")
@@ -182,39 +173,38 @@ def fit(
         )
     run = _Run(
         net=net,
-        examples=examples,
+        source=source,
         kept=kept,
+        n_rows=n_rows,
         held_out=held_out,
         epochs=epochs,
-        batch_size=min(checks.whole("batch_size", batch_size), len(kept)),
+        batch_size=batch_size if n_rows is None else min(batch_size, n_rows),
         optimizer=checks.named("optimizer", optimizer, optimizers.TABLE, Optimizer),
         reset_optimizer=checks.flag("reset_optimizer", reset_optimizer),
         l2=checks.number("l2", l2, "[0, inf)"),
-        shuffle=shuffle if callable(shuffle) else checks.flag("shuffle", shuffle),
+        shuffle=_shuffle(shuffle, source),
         label_smoothing=label_smoothing,
         max_norm=0.0 if max_norm is None else checks.number("max_norm", max_norm, "(0, inf)"),
         clip_norm=0.0 if clip_norm is None else checks.number("clip_norm", clip_norm, "(0, inf)"),
         ema=0.0 if ema is None else checks.number("ema", ema, "(0, 1)"),
         rate_multipliers=_multipliers("rate_multipliers", rate_multipliers, n_layers),
         l2_multipliers=_multipliers("l2_multipliers", l2_multipliers, n_layers),
-        warp=_warp(net, examples, augment),
+        warp=_warp(net, source, augment),
         cost_below=-inf if cost_below is None else checks.number("cost_below", cost_below),
         max_seconds=inf
         if max_seconds is None
         else checks.number("max_seconds", max_seconds, "(0, inf)"),
         n_threads=None if n_threads is None else checks.whole("n_threads", n_threads),
         callbacks=[
-            *_early_stopping(early_stopping),
-            *_callbacks(callbacks),
+            *stopping(early_stopping),
+            *checked(callbacks),
             *([Progress(epochs)] if checks.flag("verbose", verbose) else []),
         ],
     )
     run.check_monitors()
-    checks.normal_batches(
-        [one and l not in net.frozen for l, one in enumerate(net.batch_norm)],
-        len(kept),
-        run.batch_size,
-    )
+    if n_rows is not None:
+        run.check_batches(n_rows)
+    run.spanning(0)  # refuses here what it cannot span
     if not net._lock.acquire(blocking=False):
         raise RuntimeError(
             "this network is in training already; wait until that call of fit returns, or train "
@@ -231,9 +221,10 @@ class _Run:
     """One call of fit, its arguments checked."""
 
     net: MLP
-    examples: Examples
-    kept: NDArray[np.int64]  # the rows of `examples` to train on
-    held_out: Examples | None
+    source: Source
+    kept: NDArray[np.int64] | None  # the rows of `source` to train on; None: all
+    n_rows: int | None  # how many these are; None: not known
+    held_out: Examples | Mapped | None
     epochs: int
     batch_size: int
     optimizer: Optimizer
@@ -267,6 +258,18 @@ class _Run:
                     f"give validation_data, or EarlyStopping(monitor=…) with one of "
                     f"{', '.join(sorted(there))}"
                 )
+
+    def check_batches(self, n_rows: int) -> None:
+        """So many examples leave none alone in a batch that is normalized."""
+        net = self.net
+        normalized = [one and l not in net.frozen for l, one in enumerate(net.batch_norm)]
+        checks.normal_batches(normalized, n_rows, self.batch_size)
+
+    def spanning(self, first: int) -> Callable[[Steps], Rates]:
+        """The learning rates from step `first` on."""
+        n = self.n_rows
+        count = None if n is None else self.epochs * -(-n // self.batch_size)
+        return self.optimizer.schedule.spanning(first, count)
 
     def train(self) -> History:
         """All epochs, with the callbacks around them, whatever ends it."""
@@ -313,38 +316,37 @@ class _Run:
         if self.reset_optimizer or self.net._optimizer != kind:
             engine.set_optimizer(*kind)
             self.net._optimizer = kind
-        data = self.training_data()
-        n_batches = -(-len(self.kept) // self.batch_size)
-        rate = self.optimizer.schedule.spanning(engine.steps, self.epochs * n_batches)
+        source = self.training_source()
+        rate = self.spanning(engine.steps)
         deadline = perf_counter() + self.max_seconds
         for _ in range(self.epochs):
             started = perf_counter()
             if started >= deadline:
                 return "max_seconds"
-            rates = checks.rates(rate(np.arange(engine.steps, engine.steps + n_batches)), n_batches)
-            cost = self.run_epoch(data, rates, deadline)
-            if cost is None:
+            done = self.run_epoch(source, rate, deadline)
+            if done is None:
                 return "max_seconds"
+            cost, last_rate = done
             if self.held_out is not None:
                 validation_cost, accuracy = evaluate(self.net, self.held_out, self.n_threads)
                 history.validation_cost.append(validation_cost)
                 if accuracy is not None:
                     history.validation_accuracy.append(accuracy)
-            history.learning_rate.append(float(rates[-1]))
+            history.learning_rate.append(last_rate)
             history.cost.append(cost)
             history.seconds.append(perf_counter() - started)
-            stopping = [
+            stopped_by = [
                 type(callback).__name__
                 for callback in self.callbacks
                 if callback.on_epoch_end(self.net, history)
             ]
             if cost < self.cost_below:
                 return "cost_below"
-            if stopping:
-                return stopping[0]
+            if stopped_by:
+                return stopped_by[0]
         return "epochs"
 
-    def training_data(self) -> Data:
+    def training_source(self) -> Source:
         """The examples, or their activations behind layers that are frozen and draw nothing.
 
         Those are the same in every epoch, so they are computed once where they are not too large.
@@ -352,54 +354,81 @@ class _Run:
         net, engine = self.net, self.net._engine
         first = min(l for l in range(len(net.sizes) - 1) if l not in net._frozen)
         drawn = any((net.input_dropout, *net.dropout[:first], *net.noise[:first]))
-        size = len(self.examples) * net.sizes[first] * net.dtype.itemsize
-        if first == 0 or drawn or self.warp is not None or size > MOST_FEATURES:
-            return self.examples.data
-        n_threads = threads.for_pass(net.sizes[: first + 1], len(self.examples), self.n_threads)
+        source = self.source
+        if not isinstance(source, Examples) or first == 0 or drawn or self.warp is not None:
+            return source
+        if len(source) * net.sizes[first] * net.dtype.itemsize > MOST_FEATURES:
+            return source
+        n_threads = threads.for_pass(net.sizes[: first + 1], len(source), self.n_threads)
         by_average, engine.use_average = engine.use_average, False
-        features = engine.level(self.examples.data, first, n_threads)
+        features = engine.level(source.data, first, n_threads)
         engine.use_average = by_average
-        return net._data(engine, features, self.examples.y, self.examples.weight, first)
+        data = net._data(engine, features, source.y, source.weight, first)
+        return replace(source, X=features, data=data)
 
-    def run_epoch(
-        self, data: Data, rates: NDArray[np.float64], deadline: float
-    ) -> float | None:
-        """Train once on every example; J over the epoch, or None if the time was up before."""
-        net, engine = self.net, self.net._engine
-        n_threads = threads.for_step(net.sizes, self.batch_size, self.n_threads)
-        engine.keep()
-        order = self.kept
+    def parts(self, source: Source) -> Iterator[tuple[Examples, NDArray[np.int64]]]:
+        """The coming epoch's examples, with the rows to train on in order: whole batches."""
+        net = self.net
+        drawn = self.shuffle and not callable(self.shuffle)
+        rng = np.random.default_rng([net.seed, net.epochs]) if drawn else None
+        if not isinstance(source, Examples):
+            return streaming.parts(net, source, self.batch_size, rng)
+        order = np.arange(len(source), dtype=np.int64) if self.kept is None else self.kept
         if callable(self.shuffle):
             order = order[row_numbers(self.shuffle(len(order)), len(order))]
-        elif self.shuffle:
-            order = np.random.default_rng([net.seed, net.epochs]).permutation(order)
-        epoch = net.epochs
-        net.epochs += 1
-        batch, total, weight = 0, 0.0, 0.0
-        while batch < len(rates):
-            first, started = batch, perf_counter()
-            batch, total, weight, bad = engine.train(
-                data,
-                order,
-                self.batch_size,
-                batch,
-                rates,
-                self.l2,
-                self.crew.size(n_threads),
-                min(SLICE, deadline - started),
-                total,
-                weight,
-                epoch,
-            )
-            seconds = perf_counter() - started
-            self.crew.report(seconds / (batch - first), engine.slept / seconds)
-            if bad >= 0:
-                engine.recall()
-                net._optimizer = None  # its state is spoilt too: the next fit begins anew
-                raise self.diverged(bad, rates[bad])
-            if batch < len(rates) and perf_counter() >= deadline:
-                return None
-        return total / weight + net._penalty(self.l2, self.l2_multipliers)
+        elif rng is not None:
+            order = rng.permutation(order)
+        return iter([(source, order)])
+
+    def run_epoch(
+        self, source: Source, rate: Callable[[Steps], Rates], deadline: float
+    ) -> tuple[float, float] | None:
+        """Train once on every example; J over the epoch and the last step's learning rate.
+
+        None if the time was up before.
+        """
+        net, engine, epoch = self.net, self.net._engine, self.net.epochs
+        n_threads = threads.for_step(net.sizes, self.batch_size, self.n_threads)
+        engine.keep()
+        before, total, weight, last_rate = 0, 0.0, 0.0, 0.0
+        for examples, order in self.parts(source):
+            if self.n_rows is None:  # otherwise at the door
+                self.check_batches(before * self.batch_size + len(order))
+            if self.warp is not None:
+                _dense(examples)
+            n_batches = -(-len(order) // self.batch_size)
+            rates = checks.rates(rate(np.arange(engine.steps, engine.steps + n_batches)), n_batches)
+            net.epochs = epoch + 1
+            batch = 0
+            while batch < n_batches:
+                first, started = batch, perf_counter()
+                batch, total, weight, bad = engine.train(
+                    examples.data,
+                    order,
+                    self.batch_size,
+                    batch,
+                    rates,
+                    self.l2,
+                    self.crew.size(n_threads),
+                    min(SLICE, deadline - started),
+                    total,
+                    weight,
+                    epoch,
+                    before,
+                )
+                seconds = perf_counter() - started
+                self.crew.report(seconds / (batch - first), engine.slept / seconds)
+                if bad >= 0:
+                    engine.recall()
+                    net._optimizer = None  # its state is spoilt too: the next fit begins anew
+                    raise self.diverged(before + bad, rates[bad])
+                if batch < n_batches and perf_counter() >= deadline:
+                    return None
+            before, last_rate = before + n_batches, float(rates[-1])
+            del examples  # a chunk goes before the next one comes
+        if weight == 0:
+            raise ValueError("sample_weight is zero for every example")
+        return total / weight + net._penalty(self.l2, self.l2_multipliers), last_rate
 
     def diverged(self, batch: int, rate: float) -> TrainingDiverged:
         """The error that names the place and what may help."""
@@ -414,25 +443,46 @@ class _Run:
         )
 
 
-def evaluate(net: MLP, examples: Examples, n_threads: int | None) -> tuple[float, float | None]:
+def evaluate(
+    net: MLP, source: Examples | Mapped, n_threads: int | None
+) -> tuple[float, float | None]:
     """Return the cost of examples without λ and, for classification, the part predicted right."""
-    used = threads.for_pass(net.sizes, len(examples), n_threads)
-    total, weight, outputs = net._engine.evaluate(examples.data, used)
-    if not net.loss.classification:
-        return total / weight, None
-    hits = net.loss.hits(outputs, examples.y)
-    return total / weight, float(np.average(hits, weights=examples.weight))
+    total = weight = right = 0.0
+    for examples in source.chunks():
+        used = threads.for_pass(net.sizes, len(examples), n_threads)
+        cost, counted, outputs = net._engine.evaluate(examples.data, used)
+        total, weight = total + cost, weight + counted
+        if net.loss.classification:
+            hits = net.loss.hits(outputs, examples.y).astype(np.float64)
+            right += float(np.sum(hits if examples.weight is None else hits * examples.weight))
+    return total / weight, right / weight if net.loss.classification else None
 
 
-def _warp(net: MLP, examples: Examples, augment: Distortion | None) -> Warp | None:
+def _warp(net: MLP, source: Source, augment: Distortion | None) -> Warp | None:
     """The distortion of these examples as the engine takes it."""
     if augment is None:
         return None
     if not isinstance(augment, Distortion):
         raise TypeError(f"augment must be a fastmlp.augment.Distortion, got {augment!r}")
+    if isinstance(source, Examples):
+        _dense(source)
+    return augment._warp(net.sizes[0], net.dtype.name)
+
+
+def _dense(examples: Examples) -> None:
     if isinstance(examples.X, tuple):
         raise TypeError("augment distorts dense images; X is a sparse matrix")
-    return augment._warp(net.sizes[0], net.dtype.name)
+
+
+def _shuffle(
+    given: bool | Callable[[int], ArrayLike], source: Source
+) -> bool | Callable[[int], ArrayLike]:
+    """How the order of examples is drawn."""
+    if not callable(given):
+        return checks.flag("shuffle", given)
+    if not isinstance(source, Examples):
+        raise TypeError("shuffle as a function orders examples in memory; give True or False")
+    return given
 
 
 def _multipliers(name: str, given: Sequence[float] | None, n_layers: int) -> tuple[float, ...]:
@@ -441,28 +491,3 @@ def _multipliers(name: str, given: Sequence[float] | None, n_layers: int) -> tup
         return checks.number(name, value, "[0, inf)")
 
     return checks.each(name, 1.0 if given is None else given, n_layers, check, "layers of weights")
-
-
-def _early_stopping(wanted: bool | int | EarlyStopping | None) -> list[EarlyStopping]:
-    """What fit's argument asks for, as callbacks."""
-    if wanted is None or wanted is False:
-        return []
-    if wanted is True:
-        return [EarlyStopping()]
-    if isinstance(wanted, EarlyStopping):
-        return [wanted]
-    return [EarlyStopping(patience=checks.whole("early_stopping", wanted))]
-
-
-def _callbacks(given: Iterable[Callback]) -> list[Callback]:
-    """Fit's callbacks, each of them one."""
-    if isinstance(given, Callback):
-        raise TypeError(f"callbacks must be a list of callbacks, got one: write [{given!r}]")
-    found = list(given)
-    for i, callback in enumerate(found):
-        if not isinstance(callback, Callback):
-            raise TypeError(
-                f"callbacks[{i}] must be an object of a subclass of fastmlp.Callback, got "
-                f"{callback!r}"
-            )
-    return found

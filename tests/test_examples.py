@@ -46,6 +46,18 @@ def test_sparse_rows_are_taken_like_dense_ones(net, rng):
     assert pointers.dtype == np.int64
 
 
+def test_joined_examples_follow_each_other(net, rng):
+    X = rng.normal(size=(40, 6)) * (rng.random((40, 6)) < 0.2)
+    y, s = rng.integers(0, 3, 40), rng.random(40).astype(np.float32)
+    for kind in (np.asarray, scipy.sparse.csr_array):
+        parts = [Examples.checked(net, kind(X[i]), y[i], s[i])
+                 for i in (slice(0, 3), slice(3, 4), slice(4, 40))]
+        joined, whole = Examples.joined(net, parts), Examples.checked(net, kind(X), y, s)
+        for one, other in zip((*joined.X, joined.y, joined.weight),
+                              (*whole.X, whole.y, whole.weight), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 def test_weights_go_with_their_examples(net, classes, rng):
     X, y = classes
     s = rng.random(len(y)).astype(np.float32)

@@ -261,8 +261,8 @@ def break_epoch(monkeypatch, number: int) -> None:
     """Have an epoch fail when its steps are done, but before it counts as a whole one."""
     run_epoch = fastmlp.training._Run.run_epoch
 
-    def broken(self, data, rates, deadline):
-        cost = run_epoch(self, data, rates, deadline)
+    def broken(self, *given):
+        cost = run_epoch(self, *given)
         if self.net.epochs == number:
             raise Broken
         return cost
@@ -337,8 +337,8 @@ def test_a_killed_run_ends_with_the_same_bits(digits, path, given, moment):
 def test_ctrl_c_leaves_a_checkpoint_of_whole_epochs(everything, digits, path, monkeypatch):
     run_epoch = fastmlp.training._Run.run_epoch
 
-    def interrupted(self, data, rates, deadline):
-        cost = run_epoch(self, data, rates, deadline)
+    def interrupted(self, *given):
+        cost = run_epoch(self, *given)
         if self.net.epochs == 4:
             raise KeyboardInterrupt
         return cost

@@ -124,8 +124,11 @@ class Engine:
         cost: float = 0.0,
         weight: float = 0.0,
         epoch: int = 0,
+        before: int = 0,
     ) -> tuple[int, float, float, int]:
         """Run batches first, first + 1, … of the rows in `order` until its end or the time's.
+
+        An epoch may come in several parts, `before` being the batches of those before this one.
 
         Returns the next batch, Σ s·cost and Σ s over the examples run, added to what was given,
         and the batch at which the cost or a parameter stopped being finite, or −1.

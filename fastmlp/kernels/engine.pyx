@@ -210,7 +210,7 @@ cdef class Engine(Parameters):
 
     def train(self, Data data, const int64_t[::1] order, Py_ssize_t batch_size, int64_t first,
               const double[::1] rates, double l2, int threads, double seconds,
-              double cost=0, double weight=0, uint64_t epoch=0):
+              double cost=0, double weight=0, uint64_t epoch=0, int64_t before=0):
         cdef Py_ssize_t size = min(batch_size, order.shape[0])
         cdef Workspace space = self.training_space(data, size, threads)
         cdef job j
@@ -235,6 +235,7 @@ cdef class Engine(Parameters):
             j.averaged = self.averaged
         j.order = &order[0] if order.shape[0] else NULL
         j.first = j.next = first
+        j.before = before
         j.rates = &rates[0] if rates.shape[0] else NULL
         j.l2 = l2
         j.shared_l2 = self.shared_l2

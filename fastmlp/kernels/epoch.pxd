@@ -28,7 +28,8 @@ cdef struct job:                # one call of train: what its threads share
     real* input_gradient        # (n_pass, n_in), or NULL
     const int64_t* order
     Py_ssize_t n_pass, batch_size
-    int64_t first, next         # batch numbers
+    int64_t first, next         # batch numbers, from 0 in `order`
+    int64_t before              # batches that the epoch has had before it
     const double* rates
     double l2, deadline
     bint shared_l2              # λ/Σ s of a batch in place of λ
@@ -108,7 +109,7 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
     b.n = min(j.batch_size, j.n_pass - b.first)
     b.n_pass = j.n_pass
     b.training = j.training
-    b.key = mixed_key(j.key, number)
+    b.key = mixed_key(j.key, j.before + number)
     b.smoothing = <real>j.smoothing
     chunk = even_block(b.n, w.n_rows)
     weight = batch_weight(&b)
