@@ -19,6 +19,7 @@ __all__ = [
     "SELU",
     "TABLE",
     "Activation",
+    "Exponential",
     "Identity",
     "LeakyReLU",
     "ReLU",
@@ -138,6 +139,12 @@ class GELU(Activation):
     name = "gelu"
 
 
+class Exponential(Activation):
+    """f(z) = eᶻ, the output of the Poisson and gamma losses: positive, whatever z is."""
+
+    name = "exponential"
+
+
 class Softmax(Activation):
     """f(z)_j = e^(z_j) / Σ_k e^(z_k), for the output of the cross-entropy only."""
 
@@ -160,6 +167,7 @@ def hidden(
 TABLE: dict[str, type[Activation]] = {
     kind.name: kind
     for kind in (
-        Identity, Sigmoid, ReLU, LeakyReLU, Tanh, Softplus, ELU, SELU, SiLU, GELU, Softmax
+        Identity, Sigmoid, ReLU, LeakyReLU, Tanh, Softplus, ELU, SELU, SiLU, GELU, Exponential,
+        Softmax,
     )
 }

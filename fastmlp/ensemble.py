@@ -299,7 +299,9 @@ class Ensemble:
         saving.write(path, {"header": np.array(text), **contents})
 
     @classmethod
-    def unpacked(cls, header: saving.Header, arrays: saving.Arrays) -> Ensemble:
+    def unpacked(
+        cls, header: saving.Header, arrays: saving.Arrays, loss: Loss | None = None
+    ) -> Ensemble:
         """Return the ensemble whose file has this header and these arrays."""
         networks = []
         for number, one in enumerate(header["networks"], start=1):
@@ -309,7 +311,7 @@ class Ensemble:
                 for name, array in arrays.items()
                 if name.startswith(prefix)
             }
-            networks.append(saving.unpacked(one, own))
+            networks.append(saving.unpacked(one, own, loss))
         found = cls(networks)
         found.metadata = dict(header["metadata"])
         return found

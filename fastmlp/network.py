@@ -26,7 +26,7 @@ from .activations import Activation
 from .examples import Examples
 from .history import History
 from .initializers import Initializer
-from .losses import Loss
+from .losses import Custom
 
 if TYPE_CHECKING:
     from .kernels.engine import Data, Engine
@@ -46,15 +46,18 @@ class MLP:
         Numbers of units: input, hidden layers (none: a linear model), output.
     activation : str, Activation or sequence of these, default "relu"
         f of the hidden layers, one for all or one for each: "identity", "sigmoid", "relu",
-        "leaky_relu", "tanh", "softplus", "elu", "selu", "silu", "gelu", or an object such as
-        ``fastmlp.activations.LeakyReLU(slope=0.2)``.
+        "leaky_relu", "tanh", "softplus", "elu", "selu", "silu", "gelu", "exponential", or an
+        object such as ``fastmlp.activations.LeakyReLU(slope=0.2)``.
     output_activation : str or Activation, optional
         f of the output layer.  Default: what the loss implies, softmax for "cross_entropy",
-        sigmoid for "binary_cross_entropy", identity for "squared_error"; only the last takes
-        others.
-    loss : str or Loss, default "cross_entropy"
+        sigmoid for "binary_cross_entropy", exponential for "poisson" and "gamma", identity for
+        the others; only these take another.
+    loss : str, Loss or pair of functions, default "cross_entropy"
         "cross_entropy" (one class of several), "binary_cross_entropy" (yes or no for each
-        output) or "squared_error" (½‖h − y‖²).
+        output), "squared_error" (½‖h − y‖²), "absolute_error", "huber", "quantile" (several
+        quantiles of a target at once), "poisson" (counts), "gamma" (positive amounts), an object
+        such as ``fastmlp.losses.Huber(delta=0.5)``, or (value, gradient), a loss of your own in
+        Python: see `fastmlp.losses.Custom`.
     init : str, Initializer or pair of lists of arrays, default "he_normal"
         The first parameters: "he_normal", "he_uniform", "glorot_normal", "glorot_uniform",
         "lecun_normal", "normal", "zeros", an object such as
@@ -112,7 +115,7 @@ class MLP:
         *,
         activation: str | Activation | Sequence[str | Activation] = "relu",
         output_activation: str | Activation | None = None,
-        loss: str | Loss = "cross_entropy",
+        loss: losses.Given = "cross_entropy",
         init: str | Initializer | Given = "he_normal",
         batch_norm: bool | Sequence[bool] = False,
         dropout: float | Sequence[float] = 0.0,
@@ -131,7 +134,7 @@ class MLP:
         self.dropout = checks.each("dropout", dropout, n_hidden, _probability, "hidden layers")
         self.input_dropout = _probability("input_dropout", input_dropout)
         self.noise = checks.each("noise", noise, n_hidden, _deviation, "hidden layers")
-        self.loss = checks.named("loss", loss, losses.TABLE, Loss)
+        self.loss = losses.named(loss)
         self.output_activation = self.loss.output_activation(output_activation, self.sizes[-1])
         self.dtype = checks.real_dtype(dtype)
         self.seed = checks.seed(seed)
@@ -153,6 +156,8 @@ class MLP:
             list(zip(self.batch_norm, self.dropout, self.noise, strict=True)),
             self.input_dropout,
             self.seed % 2**64,
+            self.loss.constants,
+            self.loss if isinstance(self.loss, Custom) else None,
         )
         self._frozen: frozenset[int] = frozenset()
         self._optimizer: tuple[str, tuple[float, ...]] | None = None  # whose state the engine has
@@ -166,14 +171,19 @@ class MLP:
                 self._engine.set_statistics(layer, np.zeros_like(one), one)
 
     def __repr__(self) -> str:
-        one = self.activation[0] if len(set(self.activation)) == 1 else self.activation
+        extras = "".join(
+            f"{name}={_one_if_alike(value)}, "
+            for name in ("batch_norm", "dropout", "input_dropout", "noise")
+            if np.any(value := getattr(self, name))
+        )
         return (
-            f"MLP({self.sizes}, activation={one}, output_activation={self.output_activation}, "
-            f"loss={self.loss}, dtype={self.dtype.name!r}, seed={self.seed})"
+            f"MLP({self.sizes}, activation={_one_if_alike(self.activation)}, "
+            f"output_activation={self.output_activation}, loss={self.loss}, {extras}"
+            f"dtype={self.dtype.name!r}, seed={self.seed})"
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return saving.unpacked, saving.packed(self), {"history": self.history}
+        return saving.unpacked, (*saving.packed(self), self.loss), {"history": self.history}
 
     # ----------------------------------------------------------------------------- parameters
 
@@ -347,7 +357,8 @@ class MLP:
         ndarray
             "cross_entropy": the label of the most probable class, (m,).
             "binary_cross_entropy": 1 where the probability is above ½, else 0.
-            "squared_error": the output.  These two are (m, n_out), or (m,) with one output.
+            "quantile": the quantiles of each target, ascending; those of a target side by side.
+            Other losses: the output.  All but the first are (m, n_out), or (m,) with one output.
         """
         if isinstance(X, np.memmap):
             return streaming.by_chunk(self.predict, X, self.sizes[0])
@@ -477,6 +488,11 @@ class MLP:
 
     fit = training.fit
     save = saving.save
+
+
+def _one_if_alike(value: object) -> object:
+    """One for all hidden layers, where they have the same."""
+    return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
 
 
 def _probability(name: str, value: object) -> float:

@@ -91,6 +91,11 @@ def gelu(z: Array, p: float = 0.0) -> Pair:
     return z * cdf, cdf + z * density
 
 
+def exponential(z: Array, p: float = 0.0) -> Pair:
+    """f = f' = eᶻ."""
+    return np.exp(z), np.exp(z)
+
+
 def log_softmax(z: Array) -> Array:
     """z − log Σ_k e^z_k by rows; after the shift a row's largest exponent is 0."""
     shifted: Array = z - z.max(axis=1, keepdims=True)
@@ -103,18 +108,48 @@ def softmax(z: Array, p: float = 0.0) -> Pair:
     return np.exp(log_softmax(z)), np.full_like(z, np.nan)
 
 
-_activations = identity, sigmoid, relu, leaky_relu, tanh, softplus, elu, selu, silu, gelu, softmax
-ACTIVATIONS: dict[str, Callable[..., Pair]] = {f.__name__: f for f in _activations}
+ACTIVATIONS: dict[str, Callable[..., Pair]] = {
+    f.__name__: f
+    for f in (
+        identity, sigmoid, relu, leaky_relu, tanh, softplus, elu, selu, silu, gelu, exponential,
+        softmax,
+    )
+}
 
 
 class Loss(NamedTuple):
-    """Cost of each example, and the output activation that belongs to it.
+    """Cost of each example, the output activation that belongs to it, and ∂cost/∂h or δ(nl).
 
-    With that activation ∂cost/∂h and f' cancel to δ(nl) = h − y; without one it is (h − y) ∘ f'.
+    With an activation of its own `slope` is δ(nl), ∂cost/∂h and f' having been multiplied out;
+    without one it is ∂cost/∂h, and δ(nl) = slope ∘ f'.
     """
 
-    cost: Callable[[Array, Array, Array], Array]  # of z(nl), h, y; shape (m,)
+    cost: Callable[..., Array]  # of z(nl), h, y and perhaps constants; shape (m,)
     output: str | None  # None: any but softmax
+    slope: Callable[..., Array] = lambda h, y: h - y  # of h, y, constants; shape (m, n_out)
+
+
+def _huber(r: Array, delta: float) -> Array:
+    """½ r² up to δ, from there on the tangent: δ |r| − ½ δ² (Huber 1964)."""
+    return np.where(np.abs(r) <= delta, r**2 / 2, delta * np.abs(r) - delta**2 / 2)
+
+
+def _above(h: Array, y: Array, *quantiles: float) -> Pair:
+    """h − y and the quantile of each output, those of a target side by side."""
+    return h - np.repeat(y, len(quantiles), axis=1), np.tile(
+        np.array(quantiles, h.dtype), y.shape[1]
+    )
+
+
+def _pinball(z: Array, h: Array, y: Array, *quantiles: float) -> Array:
+    """Σ_j (1 − q_j) r_j where r = h − y ≥ 0, −q_j r_j elsewhere (Koenker & Bassett 1978)."""
+    r, q = _above(h, y, *quantiles)
+    return np.asarray(np.maximum((1 - q) * r, -q * r).sum(axis=1))
+
+
+def _pinball_slope(h: Array, y: Array, *quantiles: float) -> Array:
+    r, q = _above(h, y, *quantiles)
+    return np.asarray(np.where(r > 0, 1 - q, np.where(r < 0, -q, 0 * q)))
 
 
 LOSSES = {
@@ -125,6 +160,21 @@ LOSSES = {
     # −Σ_j y_j log h_j + (1 − y_j) log(1 − h_j): terms of one sign, so no digit is lost
     "binary_cross_entropy": Loss(
         lambda z, h, y: (y * softplus(-z)[0] + (1 - y) * softplus(z)[0]).sum(axis=1), "sigmoid"
+    ),
+    # Σ_j |h_j − y_j|
+    "absolute_error": Loss(
+        lambda z, h, y: np.abs(h - y).sum(axis=1), None, lambda h, y: np.sign(h - y)
+    ),
+    "huber": Loss(
+        lambda z, h, y, delta: _huber(h - y, delta).sum(axis=1), None,
+        lambda h, y, delta: np.clip(h - y, -delta, delta),
+    ),
+    "quantile": Loss(_pinball, None, _pinball_slope),
+    # Σ_j h_j − y_j log h_j
+    "poisson": Loss(lambda z, h, y: (h - y * z).sum(axis=1), "exponential"),
+    # Σ_j y_j / h_j + log h_j
+    "gamma": Loss(
+        lambda z, h, y: (y * np.exp(-z) + z).sum(axis=1), "exponential", lambda h, y: 1 - y / h
     ),
 }
 
@@ -228,8 +278,8 @@ class Network:
     activations : sequence of str or (str, float)
         One per layer of weights, the output layer included: a key of `ACTIVATIONS`, or the key
         and its parameter (leaky ReLU's slope, ELU's α).
-    loss : str
-        A key of `LOSSES`.
+    loss : str, (str, float, …) or Loss
+        A key of `LOSSES`, the key and the loss's constants (Huber's δ, the quantiles), or another.
     dtype : dtype
         float64 (the default) or float32: of the parameters and of all arithmetic.
     uint8_scale : float
@@ -253,16 +303,18 @@ class Network:
         self,
         sizes: Sequence[int],
         activations: Sequence[str | tuple[str, float]],
-        loss: str,
+        loss: str | tuple[Any, ...] | Loss,
         dtype: DTypeLike = np.float64,
         uint8_scale: float = 1 / 255,
         batch_norm: Sequence[bool] = (),
     ) -> None:
         named = [(x,) if isinstance(x, str) else x for x in activations]
         self.activation = [(ACTIVATIONS[name], p) for name, *p in named]
-        self.loss, output = LOSSES[loss], named[-1][0]
+        given = (loss,) if isinstance(loss, (str, Loss)) else loss
+        self.loss = LOSSES[given[0]] if isinstance(given[0], str) else given[0]
+        self.constants, output = given[1:], named[-1][0]
         if output != self.loss.output and (self.loss.output or output == "softmax"):
-            raise ValueError(f"{loss} does not go with the output activation {output}")
+            raise ValueError(f"{given[0]} does not go with the output activation {output}")
         self.dtype = np.dtype(dtype)
         self.uint8_scale = uint8_scale
         self.weights = [np.zeros((n_out, n_in), dtype) for n_in, n_out in pairwise(sizes)]
@@ -363,7 +415,8 @@ class Network:
         if self.loss.output == "softmax" and targets.ndim == 1:  # labels: y_j = [j is the label]
             targets = np.eye(n_out)[targets]
         s = np.ones(len(rows)) if sample_weight is None else sample_weight
-        return rows, targets.astype(self.dtype).reshape(-1, n_out), np.asarray(s, self.dtype)
+        columns = targets[:, None] if targets.ndim == 1 else targets
+        return rows, columns.astype(self.dtype), np.asarray(s, self.dtype)
 
     def _forward(self, X: Array, training: bool = False, draws: Draws | None = None) -> Layers:
         n = len(self.weights)
@@ -401,14 +454,15 @@ class Network:
 
     def _total(self, layers: Layers, y: Array, s: Array) -> float:
         """Σ s_i cost_i."""
-        return float(s @ self.loss.cost(layers.z[-1], layers.a[-1], y))
+        return float(s @ self.loss.cost(layers.z[-1], layers.a[-1], y, *self.constants))
 
     def _deltas(self, layers: Layers, y: Array, s: Array, training: bool) -> list[Pair]:
         """∂J/∂z(l) and ∂J/∂u(l) for l = 2 … nl, which are one without batch norm.
 
         δ(nl) is that of each example times its share s_i/Σs of J.
         """
-        delta: Array = s[:, None] / (s.sum() or 1) * (layers.a[-1] - y)
+        slope = self.loss.slope(layers.a[-1], y, *self.constants)
+        delta: Array = s[:, None] / (s.sum() or 1) * slope
         if self.loss.output is None:
             delta = delta * layers.slopes[-1]
         found = [(delta, delta)]

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from . import activations, checks, losses, optimizers
 from .activations import Activation
-from .losses import Loss
+from .losses import Custom, Loss
 
 if TYPE_CHECKING:
     from .ensemble import Ensemble
@@ -54,6 +54,11 @@ def save(net: MLP, path: str | os.PathLike[str], *, with_optimizer: bool = True)
     with_optimizer : bool, default True
         Also write the optimizer's state, so that training goes on from the file as if it had
         never stopped.  Without it the file is a half (momentum) or a third (Adam) of the size.
+
+    Notes
+    -----
+    A file holds no code.  Of a loss written in Python it says that there was one, and
+    `fastmlp.load` takes it again.
     """
     header, arrays = packed(net, with_optimizer)
     try:
@@ -79,13 +84,15 @@ def write(path: str | os.PathLike[str], contents: Mapping[str, NDArray[Any]]) ->
         raise
 
 
-def load(path: str | os.PathLike[str]) -> MLP | Ensemble:
+def load(path: str | os.PathLike[str], *, loss: losses.Given | None = None) -> MLP | Ensemble:
     """Read a network that `MLP.save` wrote, or an ensemble that `Ensemble.save` did.
 
     Parameters
     ----------
     path : path-like
         The file.
+    loss : (value, gradient), optional
+        Of a network that was saved with a loss written in Python, and of no other.
 
     Returns
     -------
@@ -95,35 +102,45 @@ def load(path: str | os.PathLike[str]) -> MLP | Ensemble:
     Raises
     ------
     ValueError
-        If the file is not of either, is damaged or cut short, or comes from a newer fastmlp.
+        If the file is not of either, is damaged or cut short, or comes from a newer fastmlp; if
+        `loss` is missing, or given for a network whose file has one.
     OSError
         If it cannot be opened or read.
     """
+    given = None if loss is None else losses.named(loss)
     with open(path, "rb") as file:
         try:
             with np.load(file, allow_pickle=False) as contents:
                 arrays = {name: contents[name] for name in contents.files}
             header = json.loads(str(arrays.pop("header")))
             newest = ENSEMBLE_FORMAT if "networks" in header else FORMAT
-            if header["format"] <= newest:
-                return unpacked_any(header, arrays)
+            written = header.get("networks", [header])[0]["loss"]["name"] == Custom.name
+            if header["format"] <= newest and written == (given is not None):
+                return unpacked_any(header, arrays, given)
         except Exception as error:  # a damaged file can fail in any way that NumPy, zip, JSON know
             raise ValueError(
                 f"{os.fspath(path)} is not a whole fastmlp model file: {error}"
             ) from error
+    if header["format"] <= newest:
+        raise ValueError(
+            f"{os.fspath(path)} has a network whose loss was written in Python, and no file holds "
+            f"that: give load(path, loss=(value, gradient))"
+            if written
+            else f"{os.fspath(path)} holds its network's loss; load takes none for it"
+        )
     raise ValueError(
         f"{os.fspath(path)} was written by a newer fastmlp (file format {header['format']}, this "
         f"version reads up to {newest}); upgrade fastmlp"
     )
 
 
-def unpacked_any(header: Header, arrays: Arrays) -> MLP | Ensemble:
+def unpacked_any(header: Header, arrays: Arrays, loss: Loss | None = None) -> MLP | Ensemble:
     """Return the network or ensemble that a file's contents describe."""
     if "networks" not in header:
-        return unpacked(header, arrays)
+        return unpacked(header, arrays, loss)
     from .ensemble import Ensemble  # which needs this module
 
-    return Ensemble.unpacked(header, arrays)
+    return Ensemble.unpacked(header, arrays, loss)
 
 
 def packed(net: MLP, with_optimizer: bool = True) -> tuple[Header, Arrays]:
@@ -170,8 +187,8 @@ def packed(net: MLP, with_optimizer: bool = True) -> tuple[Header, Arrays]:
     return header, arrays
 
 
-def unpacked(header: Header, arrays: Arrays) -> MLP:
-    """Return the network that `packed` took apart."""
+def unpacked(header: Header, arrays: Arrays, loss: Loss | None = None) -> MLP:
+    """Return the network that `packed` took apart; `loss` is its loss, if no file could hold it."""
     from .network import MLP  # which needs this module
 
     n_layers = len(header["sizes"]) - 1
@@ -181,7 +198,7 @@ def unpacked(header: Header, arrays: Arrays) -> MLP:
         header["sizes"],
         activation=[_part(one, activations.TABLE) for one in header["activation"]],
         output_activation=_part(header["output_activation"], activations.TABLE),
-        loss=_part(header["loss"], losses.TABLE),
+        loss=_part(header["loss"], losses.TABLE) if loss is None else loss,
         init=([weight for weight, *_ in layers], [bias for _, bias, *_ in layers]),
         **{name: header[name] for name in options if name in header},
         dtype=header["dtype"],
@@ -258,8 +275,8 @@ def _layers(arrays: Arrays, prefix: str, n_layers: int) -> list[Layer]:
 
 
 def _entry(part: Activation | Loss) -> Header:
-    """A part as its name in the table and its fields."""
-    return {"name": part.name, **vars(part)}
+    """A part as its name in the table and its fields; no code."""
+    return {"name": part.name, **({} if isinstance(part, Custom) else vars(part))}
 
 
 def _part(entry: Header, table: Mapping[str, Callable[..., Part]]) -> Part:

@@ -37,7 +37,7 @@ from . import activations as table
 from . import checks, losses
 from .activations import Activation
 from .kernels import operations
-from .losses import Loss
+from .losses import Custom, Loss
 
 __all__ = [
     "batch_gradients",
@@ -100,7 +100,7 @@ def output_delta(
     a_out: ArrayLike,
     z_out: ArrayLike,
     activation: Function,
-    loss: str | Loss = "squared_error",
+    loss: losses.Given = "squared_error",
 ) -> Array:
     """Step 2: δ(nl), how the cost of each example changes with z(nl).
 
@@ -126,10 +126,10 @@ def output_delta(
     z_out = _real(kernels, "z_out", z_out, *a_out.shape)
     kind, y = _loss_and_targets(kernels, loss, y, *a_out.shape)
     f = kind.output_activation(activation, a_out.shape[1])
-    if kind.name != "squared_error":
-        return -(y - a_out)                         # f' and ∂cost/∂a(nl) cancel     (m, n_out)
     _, slope = _activate(kernels, z_out, f)         # f'(z(nl))                      (m, n_out)
-    return -(y - a_out) * slope                     # −(y − a(nl)) ∘ f'(z(nl))       (m, n_out)
+    if kind.name == "squared_error":
+        return -(y - a_out) * slope                 # −(y − a(nl)) ∘ f'(z(nl))       (m, n_out)
+    return kind.output_delta(a_out, y, slope)       # ∂cost/∂a(nl) ∘ f'(z(nl))       (m, n_out)
 
 
 def hidden_deltas(
@@ -270,7 +270,7 @@ def cost(
     a_out: ArrayLike,
     z_out: ArrayLike,
     weights: Sequence[ArrayLike] = (),
-    loss: str | Loss = "squared_error",
+    loss: losses.Given = "squared_error",
     l2: float = 0.0,
     sample_weight: ArrayLike | None = None,
 ) -> float:
@@ -297,9 +297,14 @@ def cost(
     z_out = _real(kernels, "z_out", z_out, *a_out.shape)
     kind, y = _loss_and_targets(kernels, loss, y, *a_out.shape)
     s, m = _sample_weight(kernels, sample_weight, len(a_out))
-    # a cross-entropy comes from z(nl): log a(nl) has lost its digits where a(nl) is near 0 or 1
-    of = a_out if kind.name == "squared_error" else z_out
-    each = kernels.loss(of, y, kind.name)[2]        # ½‖y − a(nl)‖², or −Σ y log a(nl)     (m,)
+    if isinstance(kind, Custom):
+        each = kind.costs(a_out, y)
+    else:
+        # a cross-entropy comes from z(nl): log a(nl) has lost its digits where a(nl) is near 0 or
+        # 1; so does whatever has an activation of its own
+        of = z_out if len(kind.outputs) == 1 else a_out
+        # ½‖y − a(nl)‖², or −Σ y log a(nl), …                                            (m,)
+        each = kernels.loss(of, y, kind.name, constants=kind.constants)[2]
     penalty = l2 / 2 * sum(float(np.square(W).sum()) for W in weights)
     return float(s @ each) / m + penalty            # 1/m Σ cost + λ/2 Σ W²
 
@@ -399,12 +404,14 @@ def _sample_weight(kernels: ModuleType, s: ArrayLike | None, m: int) -> tuple[Ar
 
 
 def _loss_and_targets(
-    kernels: ModuleType, loss: str | Loss, y: ArrayLike, n_rows: int, n_out: int
+    kernels: ModuleType, loss: losses.Given, y: ArrayLike, n_rows: int, n_out: int
 ) -> tuple[Loss, Array]:
     """The loss, and y as rows (m, n_out): a label's is 1 there and 0 elsewhere."""
-    kind = checks.named("loss", loss, losses.TABLE, Loss)
+    kind = losses.named(loss)
     targets = kind.targets(y, n_rows, n_out, kernels.DTYPE)
-    return kind, np.eye(n_out, dtype=kernels.DTYPE)[targets] if targets.ndim == 1 else targets
+    if kind.name == "cross_entropy" and targets.ndim == 1:
+        targets = np.eye(n_out, dtype=kernels.DTYPE)[targets]
+    return kind, targets
 
 
 def _one_each(name: str, items: Iterable[Item], n: int) -> list[Item]:

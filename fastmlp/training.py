@@ -78,7 +78,8 @@ def fit(
         gone through once an epoch, or a function that returns one.  See Notes.
     y : array-like, optional
         Targets.  For "cross_entropy" labels (m,) from 0 to n_out − 1, or probabilities
-        (m, n_out); otherwise values (m, n_out), or (m,) with one output.
+        (m, n_out); for "quantile" values (m, n_targets); for a loss of your own whatever it takes,
+        an entry for each example; otherwise values (m, n_out), or (m,) with one output.
     epochs : int, default 15
         Passes over the examples, at most.
     batch_size : int, default 100

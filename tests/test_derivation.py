@@ -18,6 +18,7 @@ import pytest
 from fastmlp import steps
 from fastmlp.activations import ELU, LeakyReLU
 from fastmlp.kernels import operations
+from fastmlp.losses import Huber, Quantile
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,6 +61,7 @@ ACTIVATIONS = {  # the document's table: what steps take, f, f'
         lambda z: z * normal_cdf(z),
         lambda z: normal_cdf(z) + z * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi),
     ),
+    "exponential": ("exponential", np.exp, np.exp),
 }
 THE_REPORTS = ["sigmoid", "relu", "leaky_relu"]
 
@@ -72,7 +74,18 @@ COSTS = {  # of each row, from h and y
     "squared_error": lambda h, y: ((y - h) ** 2).sum(axis=-1) / 2,
     "cross_entropy": lambda h, y: -(y * np.log(h)).sum(axis=-1),
     "binary_cross_entropy": lambda h, y: -(y * np.log(h) + (1 - y) * np.log(1 - h)).sum(axis=-1),
+    "absolute_error": lambda h, y: abs(h - y).sum(axis=-1),
+    "huber": lambda h, y: np.where(
+        abs(h - y) <= 0.5, (h - y) ** 2 / 2, 0.5 * (abs(h - y) - 0.25)
+    ).sum(axis=-1),
+    "quantile": lambda h, y: np.where(
+        y > h, QUANTILES * (y - h), (1 - QUANTILES) * (h - y)
+    ).sum(axis=-1),
+    "poisson": lambda h, y: (h - y * np.log(h)).sum(axis=-1),
+    "gamma": lambda h, y: (y / h + np.log(h)).sum(axis=-1),
 }
+QUANTILES = np.array([0.2, 0.5, 0.7])
+LOSSES = {"huber": Huber(0.5), "quantile": Quantile(tuple(QUANTILES))}  # as steps take them
 
 
 def slopes(function, x, h=1e-5):
@@ -254,9 +267,8 @@ def test_a_row_of_softmax_changes_by_h_j_times_kronecker_minus_h_i():
 
 SIZES, M, L2 = (4, 5, 4, 3), 5, 0.1
 CASES = [
-    *(("squared_error", name) for name in ACTIVATIONS),
-    ("cross_entropy", "tanh"),
-    ("binary_cross_entropy", "tanh"),
+    *(("squared_error", name) for name in ACTIVATIONS if name != "exponential"),
+    *((loss, "tanh") for loss in list(COSTS)[1:]),
 ]
 
 
@@ -266,18 +278,22 @@ def batch(request):
     loss, name = request.param
     rng = np.random.default_rng(0)
     y = {
-        "squared_error": rng.normal(size=(M, 3)),
         "cross_entropy": rng.dirichlet(np.ones(3), M),
         "binary_cross_entropy": rng.uniform(size=(M, 3)),
-    }[loss]
+        "quantile": rng.normal(size=(M, 1)),
+        "poisson": rng.poisson(2, (M, 3)),
+        "gamma": rng.gamma(3, 1, (M, 3)),
+    }.get(loss, rng.normal(size=(M, 3)))
     function, f, _ = ACTIVATIONS[name]
     output = {
-        "squared_error": (function, f),
         "cross_entropy": ("softmax", softmax),
         "binary_cross_entropy": ("sigmoid", sigma),
-    }[loss]
+        "poisson": ("exponential", np.exp),
+        "gamma": ("exponential", np.exp),
+    }.get(loss, (function, f))
     return SimpleNamespace(
         loss=loss,
+        kind=LOSSES.get(loss, loss),
         X=rng.normal(size=(M, SIZES[0])),
         y=y,
         weights=[rng.normal(size=(n_out, n_in)) for n_in, n_out in pairwise(SIZES)],
@@ -311,7 +327,7 @@ def with_(items, layer, item):
 
 def deltas(batch):
     z, a = steps.forward(batch.X, batch.weights, batch.biases, batch.functions)
-    delta_out = steps.output_delta(batch.y, a[-1], z[-1], batch.functions[-1], batch.loss)
+    delta_out = steps.output_delta(batch.y, a[-1], z[-1], batch.functions[-1], batch.kind)
     return z, a, steps.hidden_deltas(delta_out, batch.weights, z, batch.functions)
 
 
@@ -373,7 +389,7 @@ def test_step_6_lowers_J_by_alpha_times_the_squared_gradient(batch):
 
 def test_step_7_is_J(batch):
     z, a = steps.forward(batch.X, batch.weights, batch.biases, batch.functions)
-    found = steps.cost(batch.y, a[-1], z[-1], batch.weights, batch.loss, L2)
+    found = steps.cost(batch.y, a[-1], z[-1], batch.weights, batch.kind, L2)
     assert found == pytest.approx(J(batch, batch.weights, batch.biases), rel=1e-13)
 
 

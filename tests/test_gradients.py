@@ -17,7 +17,7 @@ import pytest
 from fastmlp import kernels
 
 M = 7
-SIZES = {1: (5, 4), 2: (5, 6, 4), 3: (5, 6, 3, 4)}  # by number of layers of weights
+SIZES = {1: (5, 3), 2: (5, 6, 3), 3: (5, 6, 4, 3)}  # by number of layers of weights
 WIDE = (50, 70, 66, 9)  # lists of zeros, several panels; with 300 rows several chunks as well
 ACTIVATIONS: dict[str, tuple[str, float]] = {  # name of the case: name and parameter
     "identity": ("identity", 0.0),
@@ -33,8 +33,15 @@ ACTIVATIONS: dict[str, tuple[str, float]] = {  # name of the case: name and para
     "silu": ("silu", 0.0),
     "gelu": ("gelu", 0.0),
 }
-OUTPUTS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
-TARGETS = ("squared_error", "cross_entropy", "cross_entropy of rows", "binary_cross_entropy")
+OUTPUTS = {
+    "cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson": "exponential",
+    "gamma": "exponential",
+}
+CONSTANTS = {"huber": (0.5,), "quantile": (0.1, 0.5, 0.7)}
+TARGETS = (
+    "squared_error", "cross_entropy", "cross_entropy of rows", "binary_cross_entropy",
+    "absolute_error", "huber", "quantile", "poisson", "gamma",
+)
 
 every_isa = pytest.mark.parametrize("isa", kernels.isas())
 every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -49,6 +56,7 @@ class Problem:
         rng = np.random.default_rng(11)
         self.sizes = sizes
         self.loss = target.split(" of ")[0]
+        self.constants = CONSTANTS.get(target, ())
         hidden = ACTIVATIONS[activation]
         output = OUTPUTS.get(self.loss)
         self.functions = [hidden] * (len(sizes) - 2) + [(output, 0.0) if output else hidden]
@@ -56,17 +64,21 @@ class Problem:
         self.biases = [rng.normal(0, 0.5, n) for n in sizes[1:]]
         self.X = rng.normal(size=(m, sizes[0]))
         self.y: Any = {
-            "squared_error": rng.normal(size=(m, sizes[-1])),
             "cross_entropy": rng.integers(0, sizes[-1], m).astype(np.int32),
             "cross_entropy of rows": rng.dirichlet(np.ones(sizes[-1]), m),
             "binary_cross_entropy": rng.uniform(size=(m, sizes[-1])),
-        }[target]
+            "quantile": rng.normal(size=(m, sizes[-1] // 3)),
+            "poisson": rng.poisson(2, (m, sizes[-1])).astype(float),
+            "gamma": rng.gamma(3, 1, (m, sizes[-1])),
+        }.get(target, rng.normal(size=(m, sizes[-1])))
         self.s: Any = rng.uniform(0.5, 2, m)
 
     def engine(self, isa: str | None = None) -> tuple[Any, Any]:
         """The engine with these parameters, and its module."""
         module = kernels.engine("float64", isa)
-        engine = module.Engine(self.sizes, self.functions, self.loss, 1.0)
+        engine = module.Engine(
+            self.sizes, self.functions, self.loss, 1.0, loss_constants=self.constants
+        )
         for layer, (W, b) in enumerate(zip(self.weights, self.biases, strict=True)):
             engine.set_layer(layer, W, b)
         return engine, module
@@ -158,7 +170,9 @@ def test_float32_gradients_are_those_of_float64_rounded(activation, target, isa)
     problem = Problem(activation, target, WIDE, 300)
     expected = gradients(problem, isa, 0.1)
     module = kernels.engine("float32", isa)
-    engine = module.Engine(WIDE, problem.functions, problem.loss, 1.0)
+    engine = module.Engine(
+        WIDE, problem.functions, problem.loss, 1.0, loss_constants=problem.constants
+    )
     for layer, (W, b) in enumerate(zip(problem.weights, problem.biases, strict=True)):
         engine.set_layer(layer, W.astype(np.float32), b.astype(np.float32))
     y = problem.y if problem.y.dtype == np.int32 else problem.y.astype(np.float32)
@@ -195,6 +209,7 @@ def by_autograd(problem: Problem, l2: float) -> list[np.ndarray]:
         "silu": lambda z, p: functional.silu(z),
         "gelu": lambda z, p: functional.gelu(z),
         "softmax": lambda z, p: z,
+        "exponential": lambda z, p: torch.exp(z),
     }
     weights, biases = (
         [torch.tensor(x, requires_grad=True) for x in arrays]
@@ -208,6 +223,18 @@ def by_autograd(problem: Problem, l2: float) -> list[np.ndarray]:
         a = call[name](z, p)
     if problem.loss == "squared_error":
         cost = ((a - y) ** 2).sum(1) / 2
+    elif problem.loss == "absolute_error":
+        cost = functional.l1_loss(a, y, reduction="none").sum(1)
+    elif problem.loss == "huber":
+        cost = functional.huber_loss(a, y, reduction="none", delta=0.5).sum(1)
+    elif problem.loss == "quantile":
+        r = y.repeat_interleave(3, dim=1) - a
+        q = torch.tensor(problem.constants * y.shape[1], dtype=torch.float64)
+        cost = torch.maximum(q * r, (q - 1) * r).sum(1)
+    elif problem.loss == "poisson":
+        cost = functional.poisson_nll_loss(z, y, reduction="none").sum(1)
+    elif problem.loss == "gamma":
+        cost = (y / a + z).sum(1)
     elif problem.loss == "cross_entropy":
         cost = functional.cross_entropy(z, y, reduction="none")
     else:

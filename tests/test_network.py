@@ -12,6 +12,7 @@ import scipy.sparse
 
 from fastmlp import MLP
 from fastmlp.activations import ELU, LeakyReLU, ReLU, Tanh
+from fastmlp.losses import Huber
 
 DENSE = {
     "list": lambda X: X.tolist(),
@@ -80,6 +81,13 @@ def test_network_without_hidden_layers_is_linear(rng):
 
 def test_number_of_parameters_counts_weights_and_biases():
     assert MLP((784, 256, 256, 10)).n_parameters == 269_322
+
+
+def test_repr_names_what_is_on_and_the_constants_of_the_loss():
+    net = MLP((4, 3, 2), loss=Huber(0.5), batch_norm=True, dropout=0.2, noise=0.1)
+    assert "loss=Huber(delta=0.5), batch_norm=True, dropout=0.2, noise=0.1, dtype=" in repr(net)
+    net = MLP((4, 3, 3, 2), batch_norm=[True, False], dropout=[0.0, 0.5], input_dropout=0.1)
+    assert "batch_norm=(True, False), dropout=(0.0, 0.5), input_dropout=0.1, dtype=" in repr(net)
 
 
 def test_repr_says_what_the_network_is():

@@ -17,6 +17,7 @@ cdef enum:
     SELU
     SILU
     GELU
+    EXPONENTIAL
     SOFTMAX                     # at the output only: losses.pxd
 
 
@@ -25,7 +26,7 @@ cdef inline int activation_kind(name) except -1:
     return {
         "identity": IDENTITY, "sigmoid": SIGMOID, "relu": RELU, "leaky_relu": LEAKY_RELU,
         "tanh": TANH, "softplus": SOFTPLUS, "elu": ELU, "selu": SELU, "silu": SILU,
-        "gelu": GELU, "softmax": SOFTMAX,
+        "gelu": GELU, "exponential": EXPONENTIAL, "softmax": SOFTMAX,
     }[name]
 
 
@@ -104,6 +105,12 @@ cdef inline vec gelu(vec z, vec parameter, vec* slope) noexcept nogil:
     return z * cumulative
 
 
+cdef inline vec exponential(vec z, vec parameter, vec* slope) noexcept nogil:
+    """f(z) = eᶻ = f'(z)"""
+    slope[0] = exp(z)
+    return slope[0]
+
+
 cdef inline void apply(activation_t f, real parameter, real* z, Py_ssize_t z_row, real* slope,
                        Py_ssize_t slope_row, Py_ssize_t n_rows, int n_vectors) noexcept nogil:
     cdef vec a, derivative, constant = splat(parameter)
@@ -141,5 +148,7 @@ cdef inline void activate(int kind, real parameter,
         apply(silu, parameter, z, z_row, slope, slope_row, n_rows, n_vectors)
     elif kind == GELU:
         apply(gelu, parameter, z, z_row, slope, slope_row, n_rows, n_vectors)
+    elif kind == EXPONENTIAL:
+        apply(exponential, parameter, z, z_row, slope, slope_row, n_rows, n_vectors)
     else:
         apply(identity, parameter, z, z_row, slope, slope_row, n_rows, n_vectors)

@@ -58,7 +58,7 @@ cdef class Data:
             self.x.n_rows = X.shape[0]
             self.x.most_in_row = self.x.n_in
         if y is not None:
-            self.take_targets(y, sample_weight)
+            self.take_targets(y, sample_weight, engine.net.loss.kind == CUSTOM)
         self.density = density(&self.x, min(self.x.n_rows, <Py_ssize_t>LOOKED_ROWS))
 
     cdef int take_values(self, values) except -1:
@@ -119,15 +119,18 @@ cdef class Data:
                                         + packed_size(pointers[n], size))
         return 0
 
-    cdef int take_targets(self, y, sample_weight) except -1:
+    cdef int take_targets(self, y, sample_weight, bint unread) except -1:
         cdef const int32_t[::1] labels
         cdef const real[::1] values
-        if y.dtype == np.int32:
+        if unread:      # by the kernels: a loss written in Python gets them as they are
+            pass
+        elif y.dtype == np.int32:
             labels = y
             self.y.labels = &labels[0] if y.size else NULL
         else:
             values = y.reshape(-1)
             self.y.values = &values[0] if y.size else NULL
+            self.y.n_columns = y.shape[1] if y.ndim > 1 else 1
         if sample_weight is not None:
             values = sample_weight
             self.y.weights = &values[0] if sample_weight.size else NULL

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +11,23 @@ Real = NDArray[np.floating]
 Layer = tuple[Real, ...]  # weight, bias, and the scale of a normalized layer
 CSR = tuple[Real, NDArray[np.int32], NDArray[np.int64]]
 
+class Asked(Protocol):
+    """A loss written in Python: of h (m, n_out) and y as given, both fresh, C-contiguous."""
+
+    def costs(self, h: Real, y: NDArray[np.generic]) -> NDArray[np.float64]:
+        """Of each example, (m,)."""
+
+    def slopes(self, h: Real, y: NDArray[np.generic]) -> Real:
+        """∂cost/∂h, (m, n_out), of h's dtype."""
+
 class Data:
     """Examples, and perhaps their targets and weights, as the kernels read them.
 
     `X` is a C-contiguous (m, n_in) array of float32, float64 or uint8, or CSR's
     (data, indices, indptr) with indices ascending in each row, none twice; `y` int32 labels (m,)
-    or real values (m, n_out) C-contiguous; `sample_weight` real (m,).  The arrays must not change
-    while it is in use: training packs rows with many zeros once.
+    or real values (m, n) C-contiguous, n being n_out, or for the quantile loss n_out by the number
+    of quantiles; for a loss written in Python any array of m; `sample_weight` real (m,).  The
+    arrays must not change while it is in use: training packs rows with many zeros once.
     """
 
     density: float
@@ -72,8 +83,13 @@ class Engine:
         hidden: Sequence[tuple[bool, float, float]] | None = None,
         input_dropout: float = 0.0,
         seed: int = 0,
+        loss_constants: Sequence[float] = (),
+        custom: Asked | None = None,
     ) -> None:
-        """`hidden` has (batch norm?, dropout p, noise σ) for each hidden layer."""
+        """`hidden` has (batch norm?, dropout p, noise σ) for each hidden layer.
+
+        With loss "custom" `custom` is asked once a batch, by the thread that calls.
+        """
 
     def get_layer(self, layer: int) -> Layer: ...
     def set_layer(

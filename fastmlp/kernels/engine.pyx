@@ -20,15 +20,16 @@ from .distortion cimport distort_rows, distortion, distortion_scratch
 from .epoch cimport job, run_batches
 from .inputs cimport (FLOAT32, FLOAT64, UINT8, count_rows, density, examples, number_size,
                       pack_rows, pack_scratch, packed_number_size, packed_size, targets)
-from .losses cimport loss_kind
+from .losses cimport CUSTOM, SQUARED_ERROR, loss_kind
 from .panels cimport layer, pack, padded, unpack
 from .prediction cimport predict_part, prediction
 from .random cimport mixed_key
-from .step cimport network
+from .step cimport batch, network, row_of
 from .team cimport omp_get_num_threads, omp_get_thread_num, seconds_now
 from .tile cimport even_block
 from .updates cimport n_slots, optimizer, optimizer_of
-from .vector cimport REAL_IS_DOUBLE, WIDTH, real
+from .vector cimport (REAL_IS_DOUBLE, WIDTH, flush_denormals, real,
+                     restore_denormals)
 from .workspace cimport lay_out, level, scratch, skipping, workspace
 
 cdef extern from "memory.h" nogil:
@@ -53,6 +54,7 @@ PHASES = ("gather", "lists", "forward", "output", "delta", "gradient", "wait")
 
 include "data.pxi"
 include "parameters.pxi"
+include "custom.pxi"
 
 
 cdef class Workspace:
@@ -151,8 +153,8 @@ cdef class Engine(Parameters):
     # --------------------------------------------------------------------------- training
 
     cdef Py_ssize_t chunk_rows(self, Py_ssize_t n_rows, bint training) noexcept:
-        """Rows that pass at a time: all where their statistics are wanted."""
-        if training and self.n_statistics > 0:
+        """Rows that pass at a time: all where something is asked of the batch as a whole."""
+        if training and self.n_statistics > 0 or self.net.loss.kind == CUSTOM:
             return max(n_rows, 1)
         return even_block(n_rows, WIDE_CHUNK_ROWS if self.n_numbers > WIDE_PARAMETERS
                           else CHUNK_ROWS)
@@ -214,6 +216,7 @@ cdef class Engine(Parameters):
         cdef Py_ssize_t size = min(batch_size, order.shape[0])
         cdef Workspace space = self.training_space(data, size, threads)
         cdef job j
+        cdef Question question
         self.rest = self.net
         self.rest.distortion = NULL if self.warp is None else &self.warp.d
         if data.first > 0:
@@ -222,6 +225,8 @@ cdef class Engine(Parameters):
             self.rest.n_layers -= data.first
             self.rest.input_dropped = 0
         self.prepare(&j, &self.rest, data, space, order.shape[0], batch_size)
+        question = Question(self.custom, data)
+        question.put(&j)
         j.rule = &self.rule
         j.training = True
         j.key = mixed_key(self.key, epoch)
@@ -255,6 +260,7 @@ cdef class Engine(Parameters):
             self.averaged += j.next - first
         self.stale = True
         self.slept = 1e-9 * j.threads.slept
+        question.answer(&j)
         failed = j.next - 1 if j.not_finite or not isfinite(j.cost) else -1
         return j.next, j.cost, j.weight, failed
 
@@ -283,6 +289,7 @@ cdef class Engine(Parameters):
         cdef Workspace space = Workspace(
             self, self.chunk_rows(m, training), threads, True, data.x.most_in_row,
             self.list_input(data), into != NULL, training)
+        cdef Question question
         self.prepare(j, &self.net if training else self.predicting(), data, space, m, m)
         j.training = training
         j.key = mixed_key(self.key, epoch)
@@ -290,7 +297,10 @@ cdef class Engine(Parameters):
         j.every_layer = True
         j.sums = <real*>sums.data
         j.input_gradient = into
+        question = Question(self.custom, data)
+        question.put(j)
         run_job(j, threads)
+        question.answer(j)
         return 0
 
     def gradients(self, Data data, double l2, int threads, bint wrt_input=False,
@@ -352,7 +362,7 @@ cdef class Engine(Parameters):
             spaces[t] = &space.w
         if end > 0:     # the loss knows nothing of a hidden level: f alone
             part.n_layers = end
-            part.loss = loss_kind("squared_error")
+            part.loss.kind = SQUARED_ERROR
         p.net = &part
         p.spaces = spaces
         p.x = &data.x
@@ -409,7 +419,9 @@ cdef class Engine(Parameters):
         into = result
         memset(outs, 0, sizeof(outs))
         outs[self.net.n_layers] = &into[0, 0]
-        self.run_prediction(data, threads, outs, cost)
+        self.run_prediction(data, threads, outs, NULL if self.custom is not None else cost)
+        if self.custom is not None:
+            take_costs(self.custom, result, data, cost)
         for r in range(data.x.n_rows):
             total += cost[r]
             weight += data.y.weights[r] if data.y.weights != NULL else 1

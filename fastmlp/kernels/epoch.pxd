@@ -7,6 +7,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 from .dense cimport gradient_target
 from .inputs cimport examples, targets
+from .losses cimport CUSTOM
 from .panels cimport matrix
 from .random cimport mixed_key
 from .step cimport (batch, clipped_update, forward_pass, gather, gradients, hidden_deltas,
@@ -16,6 +17,13 @@ from .tile cimport even_block
 from .updates cimport optimizer, prepare_update, update_step
 from .vector cimport flush_denormals, real, restore_denormals
 from .workspace cimport WAITING, lap, level, workspace
+
+cdef struct job
+
+
+# multiplies costs and f'(z) of a batch by what a loss written in Python says; False: it failed
+ctypedef bint (*ask_t)(job* j, const batch* b) noexcept nogil
+
 
 cdef struct job:                # one call of train: what its threads share
     network* net
@@ -43,6 +51,10 @@ cdef struct job:                # one call of train: what its threads share
     int64_t averaged            # steps it has seen before batch `first`
     double cost, weight         # Σ s·cost and Σ s over the examples run
     bint stop, not_finite
+    ask_t ask                   # how a loss written in Python is called, and
+    void* question              # with what
+    bint failed                 # it has: this batch updates nothing
+    uint64_t denormals          # state of the master thread outside
     team threads
 
 
@@ -137,6 +149,12 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
         output_deltas(net, w, &b, done, m, part, n_parts)
         barrier(&j.threads, part, n_parts)
         lap(w, part, WAITING, net.n_layers - 1)
+        if net.loss.kind == CUSTOM:     # its batch passes whole
+            if part == 0:
+                j.failed = not j.ask(j, &b)
+            barrier(&j.threads, part, n_parts)
+            if j.failed:
+                return
         if part == 0:
             for r in range(m):
                 j.cost += w.costs[r]
@@ -171,9 +189,10 @@ cdef inline void run_batches(job* j, int part, int n_parts) noexcept nogil:
     cdef int64_t number = j.first
     if part == 0:
         j.w.lap_start = seconds_now()
+        j.denormals = state
     while True:
         run_batch(j, number, part, n_parts)
         number += 1
-        if j.stop or j.not_finite:
+        if j.stop or j.not_finite or j.failed:
             break
     restore_denormals(state)

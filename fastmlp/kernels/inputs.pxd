@@ -32,7 +32,8 @@ cdef struct examples:
 
 cdef struct targets:
     const int32_t* labels       # class of each example, or NULL and
-    const real* values          # (n_rows, n_out)
+    const real* values          # (n_rows, n_columns)
+    Py_ssize_t n_columns        # one for each output, or for all quantiles of a target
     const real* weights         # of each example, or NULL
 
 

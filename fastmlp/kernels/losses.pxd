@@ -1,12 +1,17 @@
 """Cost of one example beside its output delta, from z(nl).
 
     squared_error         ½ Σ_j (a_j − y_j)²               δ = (a − y) ∘ f'(z)
+    absolute_error, huber, quantile
+                          Σ_j ρ(a_j − y_j)                 δ = ρ'(a − y) ∘ f'(z)
     cross_entropy         −Σ_j y_j log a_j, a = softmax z  δ = a − y        (Σ_j y_j = 1)
     binary_cross_entropy  −Σ_j (y_j log a_j + (1 − y_j) log(1 − a_j)), a = sigmoid z
                                                            δ = a − y
-The last two hold since the derivative of the cost by a and f' cancel.  In training their targets
-may be smoothed by s: y ← (1 − s)·y + s/K over K classes, or s/2 for yes or no (Szegedy et al. 2016).  A row of `a` holds z
-on entry and a(nl) on return; the padding behind n_out is left zero in both rows.
+    poisson               Σ_j (a_j − y_j log a_j), a = eᶻ  δ = a − y
+    gamma                 Σ_j (y_j/a_j + log a_j), a = eᶻ  δ = 1 − y/a
+The last four hold since the derivative of the cost by a and f' cancel.  In training targets of
+the cross-entropies may be smoothed by s: y ← (1 − s)·y + s/K over K classes, or s/2 for yes or no
+(Szegedy et al. 2016).  A row of `a` holds z on entry and a(nl) on return; the padding behind n_out
+is left zero in both rows.
 """
 from libc.math cimport log
 from .activations cimport activate
@@ -17,13 +22,28 @@ cdef enum:
     SQUARED_ERROR
     CROSS_ENTROPY
     BINARY_CROSS_ENTROPY
+    ABSOLUTE_ERROR
+    HUBER
+    QUANTILE
+    POISSON
+    GAMMA
+    CUSTOM                      # written in Python: see epoch.pxd
+
+
+cdef struct objective:          # a loss
+    int kind
+    const real* constants       # Huber's δ, or the quantiles of each target; 0 for other losses
+    Py_ssize_t n_constants      # at least 1
 
 
 cdef inline int loss_kind(name) except -1:
     """The kernel of a loss's public name."""
-    return {"squared_error": SQUARED_ERROR, "cross_entropy": CROSS_ENTROPY,
-            "binary_cross_entropy": BINARY_CROSS_ENTROPY}[name]
-
+    return {
+        "squared_error": SQUARED_ERROR, "cross_entropy": CROSS_ENTROPY,
+        "binary_cross_entropy": BINARY_CROSS_ENTROPY, "absolute_error": ABSOLUTE_ERROR,
+        "huber": HUBER, "quantile": QUANTILE, "poisson": POISSON, "gamma": GAMMA,
+        "custom": CUSTOM,
+    }[name]
 
 
 cdef inline real ordered_sum(const real* x, Py_ssize_t n) noexcept nogil:
@@ -67,6 +87,80 @@ cdef inline double squared_error(int activation, real parameter, real* a, real* 
     for j in range(16):
         total += partial[j]
     return 0.5 * total
+
+
+# ρ(r) and its slope ρ'(r); k is Huber's δ or the quantile
+ctypedef real (*residual_cost_t)(real r, real k, real* slope) noexcept nogil
+
+
+cdef inline real absolute_value(real r, real k, real* slope) noexcept nogil:
+    """ρ(r) = |r|,  ρ'(0) = 0"""
+    slope[0] = <real>((r > 0) - (r < 0))
+    return slope[0] * r
+
+
+cdef inline real huber(real r, real k, real* slope) noexcept nogil:
+    """ρ(r) = ½ r² for |r| ≤ k, else k(|r| − ½ k): s(r − ½ s) with s = ρ'(r), r cut off at ±k."""
+    slope[0] = min(max(r, -k), k)
+    return slope[0] * (r - slope[0] / 2)
+
+
+cdef inline real pinball(real r, real k, real* slope) noexcept nogil:
+    """ρ(r) = (1 − k) r for r > 0, else −k r;  ρ'(0) = 0"""
+    slope[0] = 0 if r == 0 else <real>(r > 0) - k
+    return slope[0] * r
+
+
+cdef inline double residual_costs(residual_cost_t rho, const objective* loss, int activation,
+                                  real parameter, real* a, real* delta, const real* y,
+                                  Py_ssize_t n) noexcept nogil:
+    """a = f(z), δ = ρ'(a − y) ∘ f'(z); returns Σ ρ(a − y).  Each y has n_constants outputs."""
+    cdef real partial[16]
+    cdef real slope, total = 0
+    cdef Py_ssize_t j, k = 0
+    activate(activation, parameter, a, 0, delta, 0, 1, <int>((n + WIDTH - 1) // WIDTH))
+    for j in range(16):
+        partial[j] = 0
+    for j in range(n):
+        partial[j % 16] += rho(a[j] - y[0], loss.constants[k], &slope)
+        delta[j] *= slope
+        k += 1
+        if k == loss.n_constants:
+            k = 0
+            y += 1
+    for j in range(16):
+        total += partial[j]
+    return total
+
+
+cdef inline double exponential_costs(int kind, real* a, real* delta, const real* y,
+                                     Py_ssize_t n) noexcept nogil:
+    """a = eᶻ.  Poisson: returns Σ (a − y z), δ = a − y.  Gamma: Σ (y e⁻ᶻ + z), δ = 1 − y e⁻ᶻ."""
+    cdef vec sign = splat(-1 if kind == GAMMA else 1)
+    cdef real partial[16]
+    cdef real total = 0
+    cdef Py_ssize_t j = 0
+    while j < n:
+        store(delta + j, exp(load(a + j) * sign))
+        j += WIDTH
+    for j in range(16):
+        partial[j] = 0
+    if kind == GAMMA:
+        for j in range(n):
+            delta[j] *= y[j]
+            partial[j % 16] += delta[j] + a[j]
+            delta[j] = 1 - delta[j]
+    else:
+        for j in range(n):
+            partial[j % 16] += delta[j] - y[j] * a[j]
+            delta[j] -= y[j]
+    j = 0
+    while j < n:
+        store(a + j, exp(load(a + j)))
+        j += WIDTH
+    for j in range(16):
+        total += partial[j]
+    return total
 
 
 cdef inline double log_sum_exp(const real* z, real* e, Py_ssize_t n, real* total) noexcept nogil:
@@ -150,31 +244,44 @@ cdef inline double binary_cross_entropy(real* a, real* delta, const real* y, rea
     return total
 
 
-cdef inline double output_delta(int loss, int activation, real parameter,
+cdef inline double output_delta(const objective* loss, int activation, real parameter,
                                 real* a,                # IN z(nl), OUT a(nl)
                                 real* delta,            # OUT δ(nl)
                                 const real* y,          # IN, NULL with labels
                                 Py_ssize_t label, real smoothing,
                                 Py_ssize_t n) noexcept nogil:
-    """One example: its cost, its output activation and its output delta."""
-    cdef double cost
-    if loss == CROSS_ENTROPY:
+    """One example: its cost, its output activation and its output delta.
+
+    Of a loss written in Python 1 and f'(z), to be multiplied by what that says.
+    """
+    cdef double cost = 1
+    if loss.kind == CROSS_ENTROPY:
         cost = cross_entropy(a, delta, y, label, smoothing, n)
-    elif loss == BINARY_CROSS_ENTROPY:
+    elif loss.kind == BINARY_CROSS_ENTROPY:
         cost = binary_cross_entropy(a, delta, y, smoothing, n)
-    else:
+    elif loss.kind == SQUARED_ERROR:
         cost = squared_error(activation, parameter, a, delta, y, n)
+    elif loss.kind == ABSOLUTE_ERROR:
+        cost = residual_costs(absolute_value, loss, activation, parameter, a, delta, y, n)
+    elif loss.kind == HUBER:
+        cost = residual_costs(huber, loss, activation, parameter, a, delta, y, n)
+    elif loss.kind == QUANTILE:
+        cost = residual_costs(pinball, loss, activation, parameter, a, delta, y, n)
+    elif loss.kind == CUSTOM:
+        activate(activation, parameter, a, 0, delta, 0, 1, <int>((n + WIDTH - 1) // WIDTH))
+    else:
+        cost = exponential_costs(loss.kind, a, delta, y, n)
     clear_padding(a, n)
     clear_padding(delta, n)
     return cost
 
 
-cdef inline void output_activation(int loss, int activation, real parameter,
+cdef inline void output_activation(const objective* loss, int activation, real parameter,
                                    real* a,             # IN z(nl), OUT a(nl)
                                    real* scratch, Py_ssize_t n) noexcept nogil:
     """One example without a target."""
     cdef real total
-    if loss == CROSS_ENTROPY:
+    if loss.kind == CROSS_ENTROPY:
         log_sum_exp(a, scratch, n, &total)
         softmax_from(scratch, total, a, n)
     else:

@@ -21,6 +21,7 @@ def loss(
     activation: str = "identity",
     parameter: float = 0.0,
     smoothing: float = 0.0,
+    constants: Sequence[float] = (),
 ) -> tuple[Real, Real, NDArray[np.float64]]: ...
 def batch_norm(
     u: Real, scale: Real, shift: Real, epsilon: float

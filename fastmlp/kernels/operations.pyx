@@ -18,7 +18,7 @@ from .dense cimport gradient_target
 from .dense cimport hidden_delta as hidden_delta_part
 from .dense cimport weight_gradient as weight_gradient_part
 from .dropout cimport add_noise, draws, draws_of, drop_dense
-from .losses cimport loss_kind, output_delta
+from .losses cimport loss_kind, objective, output_delta
 from .math cimport exp, expm1_negative, log1p_unit, normal_cdf, sigmoid, softplus, tanh
 from .panels cimport layer, matrix, pack, padded, row_stride, unpack
 from .random cimport mixed_key
@@ -195,13 +195,15 @@ def activate(z, name, double parameter=0.0):
 
 
 def loss(const real[:, ::1] z, y, name, activation="identity", double parameter=0.0,
-         double smoothing=0.0):
+         double smoothing=0.0, constants=()):
     """Output activation, output delta (both like z) and cost (m,) of every example.
 
-    `y` is int32 labels (m,) or real rows like z.
+    `y` is int32 labels (m,) or real rows, like z but for the quantile loss.
     """
     cdef Py_ssize_t r, m = z.shape[0], n = z.shape[1]
-    cdef int kind = loss_kind(name), f = activation_kind(activation)
+    cdef int f = activation_kind(activation)
+    cdef real[::1] of_loss = np.array(tuple(constants) or (0,), DTYPE)
+    cdef objective kind
     cdef const int32_t[::1] labels
     cdef const real[:, ::1] values
     cdef bint labelled = y.dtype == np.int32
@@ -209,6 +211,9 @@ def loss(const real[:, ::1] z, y, name, activation="identity", double parameter=
     cdef Py_ssize_t label = 0
     cdef real[:, ::1] a, delta
     cdef double[::1] cost
+    kind.kind = loss_kind(name)
+    kind.constants = &of_loss[0]
+    kind.n_constants = of_loss.shape[0]
     outputs = np.zeros((m, row_stride(n)), DTYPE)
     outputs[:, :n] = z
     deltas = np.zeros_like(outputs)
@@ -225,7 +230,7 @@ def loss(const real[:, ::1] z, y, name, activation="identity", double parameter=
             label = labels[r]
         else:
             target = &values[r, 0]
-        cost[r] = output_delta(kind, f, <real>parameter, &a[r, 0], &delta[r, 0], target, label,
+        cost[r] = output_delta(&kind, f, <real>parameter, &a[r, 0], &delta[r, 0], target, label,
                                <real>smoothing, n)
     return outputs[:, :n].copy(), deltas[:, :n].copy(), costs
 

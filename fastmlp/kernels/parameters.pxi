@@ -37,10 +37,12 @@ cdef class Parameters:
     cdef double uint8_scale
     cdef uint64_t key               # of all draws
     cdef readonly tuple sizes
+    cdef object custom              # a loss written in Python: its call, or None
+    cdef real[::1] loss_constants
     cdef public int64_t averaged    # steps that the average has seen
 
     def __cinit__(self, sizes, activations, loss, double uint8_scale, hidden=None,
-                  double input_dropout=0, uint64_t seed=0):
+                  double input_dropout=0, uint64_t seed=0, loss_constants=(), custom=None):
         cdef int l
         cdef Py_ssize_t place = 0
         cdef layer* L
@@ -53,7 +55,11 @@ cdef class Parameters:
         if self.net.n_layers > MOST_LAYERS:
             raise ValueError(f"at most {MOST_LAYERS} layers can be compiled, got "
                              f"{self.net.n_layers}")
-        self.net.loss = loss_kind(loss)
+        self.custom = custom
+        self.loss_constants = np.array(tuple(loss_constants) or (0,), DTYPE)
+        self.net.loss.kind = loss_kind(loss)
+        self.net.loss.constants = &self.loss_constants[0]
+        self.net.loss.n_constants = self.loss_constants.shape[0]
         self.net.input_dropped = draws_dropped(input_dropout)
         self.net.input_scale = <real>(1 / (1 - input_dropout))
         self.net.normalization.momentum = <real><double>NORM_MOMENTUM

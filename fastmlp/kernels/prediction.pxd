@@ -43,7 +43,7 @@ cdef inline void predict_part(prediction* p, int part, int n_parts) noexcept nog
             memcpy(p.costs + b.first, w.costs, m * sizeof(double))
         else:
             for r in range(m):
-                output_activation(net.loss, L.activation, L.parameter,
+                output_activation(&net.loss, L.activation, L.parameter,
                                   v.a.values + r * v.a.stride,
                                   v.delta.values + r * v.delta.stride, L.n_out)
         for l in range(1, net.n_layers + 1):

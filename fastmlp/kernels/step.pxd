@@ -13,7 +13,7 @@ from .dense cimport (finish_level, forward, gradient_target, hidden_delta, norm_
 from .distortion cimport distort, distortion
 from .dropout cimport draws, draws_of, drop_dense, drop_list
 from .inputs cimport examples, place_of, read_dense, read_list, targets
-from .losses cimport output_delta
+from .losses cimport objective, output_delta
 from .norms cimport gradient_squares, limit_norms, total_of
 from .panels cimport (cut, cut_by_columns, layer, matrix, own_vectors, padded, panel_count)
 from .random cimport mixed_key
@@ -33,7 +33,7 @@ cdef struct network:
     int n_layers
     layer* layers
     real* parameters
-    int loss
+    objective loss
     int first                   # number of the first of these layers in the whole network
     uint32_t input_dropped      # of 2³² draws, so many drop an input
     real input_scale            # 1/(1 − p)
@@ -193,7 +193,7 @@ cdef inline void output_deltas(const network* net, workspace* w, const batch* b,
     cdef Py_ssize_t r, j, row
     cdef real* delta
     cdef real weight
-    cdef const real* y = NULL
+    cdef const real* y = NULL      # also to a loss written in Python
     cdef Py_ssize_t label = 0
     # the rows whose z this thread has made itself, when the output is one panel
     for r in range(cut(1, m, TILE_ROWS_4, 0, part, n_parts),
@@ -202,9 +202,9 @@ cdef inline void output_deltas(const network* net, workspace* w, const batch* b,
         delta = v.delta.values + r * v.delta.stride
         if b.y.labels != NULL:
             label = b.y.labels[row]
-        else:
-            y = b.y.values + row * L.n_out
-        w.costs[r] = output_delta(net.loss, L.activation, L.parameter,
+        elif b.y.values != NULL:
+            y = b.y.values + row * b.y.n_columns
+        w.costs[r] = output_delta(&net.loss, L.activation, L.parameter,
                                   v.a.values + r * v.a.stride, delta, y, label, b.smoothing, L.n_out)
         if b.y.weights != NULL:
             weight = b.y.weights[row]

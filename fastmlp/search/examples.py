@@ -49,7 +49,7 @@ def sizes(training: Pair, validation: Pair, loss: Loss) -> tuple[int, int]:
     if loss.name == "cross_entropy" and targets[0].ndim == 1:
         n_out = max(loss.least_outputs, *(int(y.max(initial=0)) + 1 for y in targets))
     else:
-        n_out = targets[0].shape[1] if targets[0].ndim > 1 else 1
+        n_out = loss.outputs_for(targets[0].shape[1] if targets[0].ndim > 1 else 1)
     for name, (X, y) in (("X and y", training), ("validation_data", validation)):
         with checks.within(name):
             dtype = np.dtype(np.float64)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike, DTypeLike
 
 from .. import checks, losses
-from ..losses import Loss
 from ..training import TrainingDiverged
 from . import examples, studies
 from .examples import Pair
@@ -38,7 +37,7 @@ def minimize(
     epochs: int = 20,
     validation_data: tuple[checks.Examples, ArrayLike] | float = 0.1,
     objective: str | None = None,
-    loss: str | Loss = "cross_entropy",
+    loss: losses.Given = "cross_entropy",
     sampler: str = "tpe",
     pruning: bool = True,
     storage: str | PathLike[str] | None = None,
@@ -72,7 +71,7 @@ def minimize(
     objective : {"validation_error", "validation_cost"}, optional
         What is to be small, after a trial's best epoch: the part of the validation data that is
         predicted wrong, which is the default for classification, or its cost.
-    loss : str or Loss, default "cross_entropy"
+    loss : str, Loss or pair of functions, default "cross_entropy"
         As in `MLP`.
     sampler : {"tpe", "gp", "random"}, default "tpe"
         Who proposes trials, after the ten first ones at random: Optuna's tree-structured Parzen
@@ -130,7 +129,7 @@ def minimize(
         checked = Space.of(SPACE if space is None else space)
     n_trials = checks.whole("n_trials", n_trials)
     n_jobs = checks.whole("n_jobs", n_jobs)
-    loss = checks.named("loss", loss, losses.TABLE, Loss)
+    loss = losses.named(loss)
     seed = checks.seed(seed)
     training, validation = examples.split(X, y, validation_data, seed)
     n_in, n_out = examples.sizes(training, validation, loss)
@@ -161,7 +160,7 @@ def minimize(
                 "space": checked.plain,
                 "examples": examples.checksum(training, validation),
                 "objective": objective,
-                "loss": loss.name,
+                "loss": repr(loss) if vars(loss) else loss.name,
                 "epochs": plan.epochs,
                 "max_seconds_per_trial": max_seconds_per_trial,
                 "dtype": plan.dtype,

@@ -13,6 +13,7 @@ from fastmlp import kernels
 
 ISAS = kernels.isas()
 DTYPES = ("float32", "float64")
+CONSTANTS = {"huber": (0.5,), "quantile": (0.3, 0.8)}  # of the losses of `engine`
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,9 @@ def engine(build: Build) -> Callable[..., Any]:
     ) -> Any:
         names = [hidden] * (len(sizes) - 2) + [output]
         activations = [(name, 0.0) if isinstance(name, str) else name for name in names]
-        made = build.engine.Engine(tuple(sizes), activations, loss, uint8_scale)
+        made = build.engine.Engine(
+            tuple(sizes), activations, loss, uint8_scale, loss_constants=CONSTANTS.get(loss, ())
+        )
         rng = np.random.default_rng(7)
         for layer, (n_in, n_out) in enumerate(pairwise(sizes)):
             weight = rng.standard_normal((n_out, n_in)) / np.sqrt(n_in)
@@ -148,7 +151,7 @@ def problem(
         **kwargs: Any,
     ) -> tuple[Any, Any]:
         made = engine((6, 9, 4), output=output, loss=loss, **kwargs)
-        y: Any = rng.random((m, 4)).astype(build.dtype)
+        y: Any = rng.random((m, 2 if loss == "quantile" else 4)).astype(build.dtype)
         if loss == "cross_entropy":
             y = rng.integers(0, 4, m).astype(np.int32)
         s = rng.random(m).astype(build.dtype) if weighted else None

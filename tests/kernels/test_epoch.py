@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 LOSSES = [
-    ("squared_error", "identity"), ("cross_entropy", "softmax"), ("binary_cross_entropy", "sigmoid")
+    ("squared_error", "identity"), ("cross_entropy", "softmax"),
+    ("binary_cross_entropy", "sigmoid"), ("absolute_error", "identity"), ("huber", "identity"),
+    ("quantile", "identity"), ("poisson", "exponential"), ("gamma", "exponential"),
 ]  # fmt: skip
 OPTIMIZERS = [
     ("gradient_descent", 0.0, 0.0),
@@ -196,7 +198,7 @@ def test_an_example_that_is_not_finite_stops_at_its_batch(
     y = (
         rng.integers(0, 4, 50).astype(np.int32)
         if loss == "cross_entropy"
-        else rng.random((50, 4)).astype(build.dtype)
+        else rng.random((50, 2 if loss == "quantile" else 4)).astype(build.dtype)
     )
     data = build.engine.Data(made, X, y)
     following, _, _, bad = made.train(data, np.arange(50), 10, 0, rates(5), 0.0, threads, FOREVER)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 LOSSES = [
-    ("squared_error", "identity"), ("cross_entropy", "softmax"), ("binary_cross_entropy", "sigmoid")
+    ("squared_error", "identity"), ("cross_entropy", "softmax"),
+    ("binary_cross_entropy", "sigmoid"), ("absolute_error", "identity"), ("huber", "identity"),
+    ("quantile", "identity"), ("poisson", "exponential"), ("gamma", "exponential"),
 ]  # fmt: skip
 
 

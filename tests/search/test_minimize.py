@@ -14,6 +14,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 import fastmlp
+from fastmlp.losses import Quantile
 from fastmlp.search import running
 from fastmlp.search.studies import SAMPLERS
 
@@ -155,6 +156,13 @@ def test_regression_goes_by_the_cost(search: Search, curve: tuple[Array, Array])
     assert net.sizes[-1] == 1
     with pytest.raises(ValueError, match="'validation_error' is for classification, not squared"):
         search(examples=curve, loss="squared_error", objective="validation_error")
+
+
+def test_a_target_has_as_many_outputs_as_quantiles(
+    search: Search, curve: tuple[Array, Array]
+) -> None:
+    result = search(examples=curve, loss=Quantile((0.1, 0.9)))
+    assert result.network().sizes[-1] == 2 and result.network().loss == Quantile((0.1, 0.9))
 
 
 def test_yes_or_no_may_have_one_output_or_several(

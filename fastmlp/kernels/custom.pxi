@@ -1,0 +1,78 @@
+# Part of engine.pyx: a loss written in Python, asked once a batch.
+#
+# The master thread alone takes the GIL, between two barriers (epoch.pxd).  What it raises waits in
+# the question until the threads are home; its batch then leaves no trace in the parameters.
+
+cdef class Question:
+    """What a job's threads ask of such a loss."""
+    cdef object loss, targets, error
+
+    def __cinit__(self, loss, Data data):
+        self.loss = loss
+        self.targets = None if loss is None else data.kept[1]
+
+    cdef void put(self, job* j) noexcept:
+        j.ask = ask
+        j.question = <void*>self
+
+    cdef int answer(self, job* j) except -1:
+        """Raise what the loss did; a job that trains tells of outputs that are not finite itself."""
+        if self.error is not None:
+            raise self.error
+        if j.failed and j.rule == NULL:
+            raise FloatingPointError("the network's outputs for these examples are not finite")
+        return 0
+
+    cdef bint deltas(self, job* j, const batch* b) except *:
+        """Costs and δ(nl) of a batch, where 1 and f'(z(nl)) lie, both times the example's weight.
+
+        False where an output is not finite.
+        """
+        cdef level* v = &j.w.levels[j.net.n_layers]
+        cdef Py_ssize_t r, i
+        cdef real[:, ::1] h
+        cdef const real[:, ::1] slope
+        cdef const double[::1] cost
+        cdef Py_ssize_t[::1] row
+        outputs = np.empty((b.n, v.n), DTYPE)
+        rows = np.empty(b.n, np.intp)
+        h = outputs
+        row = rows
+        for r in range(b.n):
+            memcpy(&h[r, 0], v.a.values + r * v.a.stride, v.n * sizeof(real))
+            row[r] = row_of(b, r)
+        if not np.isfinite(outputs).all():
+            j.not_finite = True
+            j.next = b.first // j.batch_size + 1
+            return False
+        y = self.targets[rows]
+        cost = self.loss.costs(outputs, y)
+        slope = self.loss.slopes(outputs, y)
+        for r in range(b.n):
+            j.w.costs[r] *= cost[r]
+            for i in range(v.n):
+                v.delta.values[r * v.delta.stride + i] *= slope[r, i]
+        return True
+
+
+cdef bint ask(job* j, const batch* b) noexcept with gil:
+    """Whether all went well.  Denormal numbers count as long as Python computes."""
+    cdef unsigned long long flushing = flush_denormals()
+    restore_denormals(j.denormals)
+    question = <Question>j.question
+    try:
+        return question.deltas(j, b)
+    except BaseException as error:
+        question.error = error
+        return False
+    finally:
+        restore_denormals(flushing)
+
+
+cdef int take_costs(loss, outputs, Data data, double* costs) except -1:
+    """The cost of each example times its weight."""
+    cdef const double[::1] cost = loss.costs(outputs, data.kept[1])
+    cdef Py_ssize_t r
+    for r in range(cost.shape[0]):
+        costs[r] = cost[r] * (data.y.weights[r] if data.y.weights != NULL else 1)
+    return 0

@@ -1,0 +1,477 @@
+"""A loss written in Python: when it is called and with what, what comes of it, how it may fail."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp import MLP, kernels, reference, steps
+from fastmlp.activations import Tanh
+from fastmlp.losses import Custom
+
+M, N_OUT = 300, 3
+
+
+def value(h, y):
+    return np.log(np.cosh(h - y)).sum(axis=1)
+
+
+def gradient(h, y):
+    return np.tanh(h - y)
+
+
+def half_square(h, y):
+    return ((h - y) ** 2).sum(axis=1) / 2
+
+
+def difference(h, y):
+    return h - y
+
+
+LOG_COSH = (value, gradient)
+SQUARED = (half_square, difference)
+
+
+@pytest.fixture
+def examples(rng):
+    """X, y and sample weights."""
+    return rng.normal(size=(M, 6)), rng.normal(size=(M, N_OUT)), rng.uniform(0.5, 2, M)
+
+
+def network(loss=LOG_COSH, sizes=(6, 70, N_OUT), **options):
+    return MLP(sizes, **{"activation": "tanh", "loss": loss, "dtype": "float64", **options})
+
+
+def bits(net):
+    return b"".join(x.tobytes() for x in [*net.weights, *net.biases])
+
+
+# ------------------------------------------------------------------------------- what comes of it
+
+
+@pytest.mark.parametrize("output", ["identity", "sigmoid", "softplus"])
+@pytest.mark.parametrize("sizes", [(6, N_OUT), (6, 70, N_OUT), (6, 9, 8, N_OUT)])
+@pytest.mark.parametrize("m", [1, 2, 7, M])
+def test_gradients_are_central_differences_and_those_of_the_reference(examples, output, sizes, m):
+    X, y, s = (x[:m] for x in examples)
+    net = network(sizes=sizes, output_activation=output)
+    twin = reference.Network(
+        sizes,
+        [*["tanh"] * (len(sizes) - 2), output],
+        reference.Loss(lambda z, h, y: value(h, y), None, gradient),
+    )
+    twin.weights, twin.biases = net.weights, net.biases
+    assert net.cost(X, y, 0.1, sample_weight=s) == pytest.approx(twin.cost(X, y, 0.1, s), rel=1e-13)
+    found = net.gradients(X, y, 0.1, sample_weight=s)
+    for ours, theirs in zip(found, twin.gradients(X, y, 0.1, s), strict=True):
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-14)
+    by_input = net.gradients(X, y, wrt="input", sample_weight=s)
+    np.testing.assert_allclose(by_input, twin.input_gradient(X, y, s), rtol=1e-10, atol=1e-14)
+    direction = np.random.default_rng(0).normal(size=net.weights[0].shape)
+    above, below = (
+        net.set_parameters([twin.weights[0] + h * direction, *twin.weights[1:]], twin.biases)
+        or net.cost(X, y, 0.1, sample_weight=s)
+        for h in (1e-6, -1e-6)
+    )
+    expected = (above - below) / 2e-6
+    assert np.sum(found[0][0] * direction) == pytest.approx(expected, rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("batch_size", [1, 50, 299, 1000])
+def test_a_loss_in_python_trains_as_its_twin_in_the_kernels(examples, dtype, batch_size):
+    X, y, s = examples
+    ours, theirs = (network(loss, dtype=dtype) for loss in (SQUARED, "squared_error"))
+    options = {
+        "epochs": 3,
+        "batch_size": batch_size,
+        "sample_weight": s,
+        "l2": 0.01,
+        "optimizer": fastmlp.GradientDescent(0.01),
+        "validation_data": (X[:50], y[:50]),
+    }
+    one, other = ours.fit(X, y, **options), theirs.fit(X, y, **options)
+    tolerance = {"float64": 1e-12, "float32": 1e-5}[dtype]
+    np.testing.assert_allclose(one.cost, other.cost, rtol=tolerance)
+    np.testing.assert_allclose(one.validation_cost, other.validation_cost, rtol=tolerance)
+    for found, expected in zip(ours.weights, theirs.weights, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
+
+
+def test_the_steps_do_the_same(examples):
+    X, y, s = examples
+    net = network(output_activation="tanh")
+    z, a = steps.forward(X, net.weights, net.biases, "tanh")
+    delta = steps.output_delta(y, a[-1], z[-1], "tanh", LOG_COSH)
+    dW, _ = steps.batch_gradients(delta, a[-2], net.weights[-1], 0.1, s)
+    np.testing.assert_allclose(dW, net.gradients(X, y, 0.1, sample_weight=s)[-1][0], rtol=1e-10)
+    J = steps.cost(y, a[-1], z[-1], net.weights, LOG_COSH, 0.1, s)
+    assert J == pytest.approx(net.cost(X, y, 0.1, sample_weight=s), rel=1e-13)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_same_bits_for_any_number_of_threads(examples, dtype, batch_norm):
+    X, y, s = examples
+    nets = [network(dtype=dtype, batch_norm=batch_norm, dropout=0.2) for _ in range(3)]
+    for net, threads in zip(nets, (1, 2, 5), strict=True):
+        net.fit(X, y, epochs=3, batch_size=200, sample_weight=s, n_threads=threads)
+    assert bits(nets[0]) == bits(nets[1]) == bits(nets[2])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_same_bits_in_every_build_with_fused_products(examples, dtype):
+    X, y, _ = (x.astype(dtype) for x in examples)
+    found = set()
+    for isa in kernels.isas():
+        if isa == "baseline":
+            continue
+        module = kernels.engine(dtype, isa)
+        loss = Custom(*SQUARED)
+        engine = module.Engine((6, 9, N_OUT), [("tanh", 0.0)] * 2, "custom", 1.0, custom=loss)
+        rng = np.random.default_rng(1)
+        for layer, (n_in, n_out) in enumerate([(6, 9), (9, N_OUT)]):
+            weight, bias = rng.normal(size=(n_out, n_in)), rng.normal(size=n_out)
+            engine.set_layer(layer, weight.astype(dtype), bias.astype(dtype))
+        engine.set_optimizer("adam", (0.9, 0.999, 1e-8))
+        data = module.Data(engine, X, y)
+        engine.train(data, np.arange(M), 100, 0, np.full(3, 0.01), 0.1, 2, 60.0)
+        found.add(b"".join(x.tobytes() for layer in (0, 1) for x in engine.get_layer(layer)))
+    assert len(found) <= 1
+
+
+# ------------------------------------------------------------------------- when and with what
+
+
+def recording(calls, loss=SQUARED):
+    """The loss, noting who calls it with what."""
+
+    def note(name, f):
+        def noted(h, y):
+            calls.append((name, h, y, threading.get_ident()))
+            return f(h, y)
+
+        return noted
+
+    return note("value", loss[0]), note("gradient", loss[1])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_both_are_called_once_for_each_whole_batch(examples, threads):
+    """Also of a batch that would pass in several chunks; here, in this thread, with its rows."""
+    X, y, _ = examples
+    calls = []
+    net = network(recording(calls), dtype="float32")
+    net.fit(X, y, epochs=1, batch_size=250, shuffle=False, n_threads=threads)
+    assert [(name, len(h)) for name, h, *_ in calls] == [
+        ("value", 250), ("gradient", 250), ("value", 50), ("gradient", 50),
+    ]
+    assert {thread for *_, thread in calls} == {threading.get_ident()}
+    np.testing.assert_array_equal(np.concatenate([calls[0][2], calls[2][2]]), y)
+    assert {h.dtype.name for _, h, *_ in calls} == {"float32"}
+    assert {y.dtype.name for _, _, y, _ in calls} == {"float64"}
+    first = network(dtype="float32").forward(X[:250])
+    np.testing.assert_array_equal(calls[0][1], first)
+
+
+def test_arrays_are_its_own(examples):
+    """It may keep them, and write to them, and nothing else changes."""
+    X, y, _ = examples
+    kept = []
+
+    def spoiling(h, y):
+        result = h - y
+        kept.append(h)
+        h[:] = y[:] = np.nan
+        return result
+
+    ours, theirs = (network(loss) for loss in ((half_square, spoiling), SQUARED))
+    for net in (ours, theirs):
+        net.fit(X, y, epochs=2, batch_size=100)
+    assert np.isfinite(y).all() and len({id(h) for h in kept}) == 6
+    assert bits(ours) == bits(theirs)
+
+
+@pytest.mark.parametrize("shape", [(M,), (M, 5), (M, 2, 2)])
+def test_targets_may_have_any_shape_and_type(rng, shape):
+    y = rng.integers(0, 9, shape, np.uint8)
+    seen = []
+
+    def cost(h, y):
+        seen.append((y.shape[1:], y.dtype))
+        return (h * h).sum(axis=1) * (1 + y.reshape(len(y), -1)[:, 0])
+
+    def slope(h, y):
+        return 2 * h * (1.0 + y.reshape(len(y), -1)[:, :1])
+
+    history = network((cost, slope)).fit(
+        rng.normal(size=(M, 6)), y, epochs=5, batch_size=100, validation_data=0.2
+    )
+    assert set(seen) == {(shape[1:], np.dtype(np.uint8))}
+    assert history.cost[-1] < history.cost[0]
+
+
+def test_a_cost_may_look_at_the_whole_batch(examples):
+    """The variance of the outputs over the batch: each example's gradient depends on the others."""
+    X, y, _ = examples
+
+    def spread(h, y):
+        return ((h - h.mean(axis=0)) ** 2).sum(axis=1)
+
+    def slope(h, y):
+        return 2 * (h - h.mean(axis=0))
+
+    net = network((spread, slope))
+    history = net.fit(X, y, epochs=20, batch_size=M)
+    assert history.cost[-1] < 0.9 * history.cost[0]
+    found = net.gradients(X, y)[0][0]
+    weights, biases = net.weights, net.biases
+    step = np.zeros_like(weights[0])
+    step[3, 2] = 1e-6
+    above, below = (
+        net.set_parameters([weights[0] + d, weights[1]], biases) or net.cost(X, y)
+        for d in (step, -step)
+    )
+    assert found[3, 2] == pytest.approx((above - below) / 2e-6, rel=1e-5)
+
+
+def test_missing_targets_can_be_left_out(rng):
+    X = rng.normal(size=(400, 6))
+    y = np.where(rng.random((400, N_OUT)) < 0.5, np.nan, X[:, :N_OUT])
+    masked = (
+        lambda h, y: np.nansum((h - y) ** 2, axis=1) / 2,
+        lambda h, y: np.nan_to_num(h - y),
+    )
+    net = network(masked)
+    net.fit(X, y, epochs=60, batch_size=50, optimizer=fastmlp.Adam(0.01))
+    assert np.abs(net.predict(X) - X[:, :N_OUT]).mean() < 0.1
+
+
+def test_it_may_use_the_network_itself_and_denormal_numbers(examples):
+    X, y, _ = examples
+    tiny = np.full(3, 1e-310)
+    seen = []
+
+    def cost(h, targets):
+        seen.append((tiny * 1).tobytes() == tiny.tobytes())
+        np.testing.assert_allclose(net.forward(X[:10]), net.forward(X[:10]))
+        with pytest.raises(RuntimeError, match="in training already"):
+            net.fit(X, y)
+        return half_square(h, targets)
+
+    net = network((cost, difference))
+    net.fit(X, y, epochs=1, batch_size=100, n_threads=2)
+    assert seen == [True, True, True]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_several_networks_train_side_by_side(examples, threads):
+    X, y, _ = examples
+    nets = [network(seed=seed) for seed in range(4)]
+    alone = [network(seed=seed) for seed in range(4)]
+    crew = [
+        threading.Thread(
+            target=net.fit, args=(X, y), kwargs={"epochs": 3, "n_threads": threads}
+        )
+        for net in nets
+    ]
+    for thread in crew:
+        thread.start()
+    for thread in crew:
+        thread.join()
+    for net in alone:
+        net.fit(X, y, epochs=3)
+    assert [bits(net) for net in nets] == [bits(net) for net in alone]
+
+
+# --------------------------------------------------------------------------------- how it fails
+
+WRONG = {
+    "raises": (lambda h, y: 1 / 0, ZeroDivisionError, "division by zero"),
+    "interrupted": (lambda h, y: exec("raise SystemExit(3)"), SystemExit, "3"),
+    "None": (lambda h, y: None, TypeError, r"\(h, y\) has dtype object"),
+    "text": (lambda h, y: ["a"] * len(h), TypeError, r"\(h, y\) has dtype <U1"),
+    "complex": (lambda h, y: h * 1j, TypeError, r"\(h, y\) has dtype complex128"),
+    "a number": (lambda h, y: 1.0, ValueError, r"\(h, y\) returned shape \(\); expected"),
+    "too long": (lambda h, y: np.zeros((len(h) + 1, 3)), ValueError, "returned shape .* expected"),
+    "NaN": (lambda h, y: at_5(h, np.nan), ValueError, r"\(h, y\) must be finite, but at \[5.* nan"),
+    "infinite": (lambda h, y: at_5(h, -np.inf), ValueError, r"at \[5.* it is -inf"),
+}
+
+
+def at_5(h, wrong):
+    """As many numbers as h, the sixth row `wrong`."""
+    found = np.ones_like(h)
+    found[5] = wrong
+    return found
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("which", ["value", "gradient"])
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_failure_leaves_the_parameters_as_before_its_batch(examples, threads, which, wrong):
+    X, y, _ = examples
+    function, error, message = WRONG[wrong]
+    batches = []
+
+    def failing(h, y):
+        batches.append(len(h))
+        result = function(h, y) if len(batches) == 3 else None
+        if len(batches) != 3:
+            return half_square(h, y) if which == "value" else difference(h, y)
+        if which == "value" and isinstance(result, np.ndarray) and result.ndim == 2:
+            return result[:, 0]
+        return result
+
+    pair = (failing, difference) if which == "value" else (half_square, failing)
+    net, other = network(pair), network(SQUARED)
+    with pytest.raises(error, match=message):
+        net.fit(X, y, batch_size=50, shuffle=False, n_threads=threads)
+    assert len(batches) == 3 and net.history.stopped_by == "error" and net.history.epochs == 0
+    other.fit(X[:100], y[:100], epochs=1, batch_size=50, shuffle=False)
+    assert bits(net) == bits(other)
+    net.fit(X, y, epochs=2, batch_size=50, n_threads=threads)  # and it can go on
+    assert net.history.epochs == 2
+
+
+def test_ctrl_c_inside_ends_training_as_anywhere(examples):
+    X, y, _ = examples
+
+    def interrupted(h, y):
+        raise KeyboardInterrupt
+
+    net = network((half_square, interrupted))
+    before = bits(net)
+    with pytest.warns(UserWarning, match="Training interrupted"):
+        history = net.fit(X, y, n_threads=2)
+    assert history.stopped_by == "interrupt" and bits(net) == before
+
+
+@pytest.mark.parametrize("call", ["cost", "gradients"])
+@pytest.mark.parametrize("wrong", ["raises", "None", "NaN", "too long"])
+def test_failures_outside_of_training_are_told_too(examples, call, wrong):
+    X, y, _ = examples
+    function, error, message = WRONG[wrong]
+    bad = (lambda h, y: function(h, y)[:, 0]) if wrong in ("NaN", "too long") else function
+    with pytest.raises(error, match=message):
+        getattr(network((bad, difference)), call)(X, y)
+
+
+def test_outputs_that_are_not_finite_are_divergence(examples):
+    X, y, _ = examples
+    asked = []
+
+    def cost(h, y):
+        asked.append(np.isfinite(h).all())
+        return np.zeros(len(h))
+
+    net = network((cost, lambda h, y: np.full_like(h, 1e200)), sizes=(6, N_OUT))
+    before = bits(net)
+    optimizer = fastmlp.GradientDescent(1e200)
+    with pytest.raises(fastmlp.TrainingDiverged):
+        net.fit(X, y, batch_size=100, optimizer=optimizer, n_threads=2)
+    assert all(asked) and bits(net) == before
+    net.set_parameters([np.full((N_OUT, 6), 1e308)], [np.zeros(N_OUT)])
+    with pytest.raises(FloatingPointError, match="outputs for these examples are not finite"):
+        net.gradients(X * 1e3, y)
+
+
+def test_no_reference_is_kept(examples):
+    X, y, _ = examples
+    net = network(SQUARED)
+    before = sys.getrefcount(half_square)
+    for _ in range(20):
+        net.cost(X, y)
+        net.gradients(X, y)
+        net.fit(X, y, epochs=1)
+    assert sys.getrefcount(half_square) <= before + 1
+
+
+@pytest.mark.parametrize(
+    ("loss", "error", "message"),
+    [
+        ((value,), ValueError, r"loss as a pair is \(value, gradient\).*got 1 things"),
+        ((value, gradient, value), ValueError, "got 3 things"),
+        ((value, None), TypeError, "takes two functions; gradient is None"),
+        (("huber", gradient), TypeError, "takes two functions; value is 'huber'"),
+        (value, TypeError, "loss must be one of 'squared_error'"),
+    ],
+)
+def test_what_is_no_loss_is_refused(loss, error, message):
+    with pytest.raises(error, match=message):
+        network(loss)
+
+
+def test_targets_are_as_many_as_examples_and_numbers(examples):
+    X, y, _ = examples
+    with pytest.raises(ValueError, match="y has 299 entries for 300 examples"):
+        network().cost(X, y[1:])
+    with pytest.raises(TypeError, match="y has dtype <U1"):
+        network().fit(X, np.full(M, "a"))
+    with pytest.raises(ValueError, match="'softmax' does not go with loss 'custom'"):
+        network(output_activation="softmax")
+    with pytest.raises(ValueError, match="label_smoothing is for classification"):
+        network().fit(X, y, label_smoothing=0.1)
+
+
+# -------------------------------------------------------------------------------- files, copies
+
+
+def test_a_file_says_that_there_was_one_and_load_takes_it_again(examples, tmp_path):
+    X, y, _ = examples
+    path = tmp_path / "net.npz"
+    net = network(output_activation=Tanh())
+    net.fit(X, y, epochs=1)
+    net.save(path)
+    loaded = fastmlp.load(path, loss=LOG_COSH)
+    assert loaded.loss == net.loss and repr(loaded) == repr(net)
+    for one in (net, loaded):
+        one.fit(X, y, epochs=1)
+    assert bits(loaded) == bits(net)
+    with pytest.raises(ValueError, match=r"net.npz has a network whose loss was written in Python"):
+        fastmlp.load(path)
+    with pytest.raises(TypeError, match="loss must be one of"):
+        fastmlp.load(path, loss=value)
+    fastmlp.MLP((2, 2)).save(path)
+    with pytest.raises(ValueError, match=r"net.npz holds its network's loss; load takes none"):
+        fastmlp.load(path, loss=LOG_COSH)
+
+
+def test_so_does_that_of_an_ensemble(examples, tmp_path):
+    X, y, _ = examples
+    committee = fastmlp.Ensemble([network(seed=seed) for seed in range(2)])
+    committee.fit(X, y, epochs=1)
+    committee.save(tmp_path / "committee.npz")
+    loaded = fastmlp.load(tmp_path / "committee.npz", loss=LOG_COSH)
+    np.testing.assert_array_equal(loaded.predict(X), committee.predict(X))
+    with pytest.raises(ValueError, match="load\\(path, loss=\\(value, gradient\\)\\)"):
+        fastmlp.load(tmp_path / "committee.npz")
+
+
+@pytest.mark.parametrize("how", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_copies_and_pickles_have_it(examples, how):
+    X, y, _ = examples
+    net = network()
+    net.fit(X, y, epochs=1)
+    made = how(net)
+    assert made.loss == net.loss
+    for one in (net, made):
+        one.fit(X, y, epochs=1)
+    assert bits(made) == bits(net)
+
+
+def test_what_cannot_be_pickled_says_so():
+    net = network((lambda h, y: value(h, y), gradient))
+    with pytest.raises((AttributeError, pickle.PicklingError), match="lambda|local object"):
+        pickle.dumps(net)
+
+
+def test_representation_names_the_functions():
+    assert "loss=(value, gradient)" in repr(network())
