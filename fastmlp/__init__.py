@@ -54,7 +54,7 @@ __all__ = [
     "steps",
 ]
 
-LAZY = ("ablation", "datasets", "recipes", "reference", "search", "steps")  # loaded at first use
+LAZY = ("ablation", "datasets", "recipes", "reference", "search", "sklearn", "steps")  # loaded at first use
 
 
 def __getattr__(name: str) -> Any:

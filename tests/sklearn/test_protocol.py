@@ -66,15 +66,17 @@ def test_what_is_called_changes_nothing(iris):
     np.testing.assert_array_equal(watched.coefs_[0], plain.coefs_[0])
 
 
-@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
-def test_scoring_monitor_sees_every_epoch(iris, kind):
+@pytest.mark.parametrize(
+    ("kind", "score"), [(MLPClassifier, "accuracy"), (MLPRegressor, "r2")], ids=str
+)
+def test_scoring_monitor_sees_every_epoch(iris, kind, score):
     X, y = iris
-    monitor = ScoringMonitor(scoring=None)
+    monitor = ScoringMonitor(scoring=score)
     model = kind(max_iter=6, random_state=0).set_callbacks(monitor).fit(X, y)
     rows = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
     assert len(rows) == 6
-    assert rows[-1]["score"] == pytest.approx(model.score(X, y))
-    assert rows[0]["score"] != rows[-1]["score"]
+    assert rows[-1][score] == pytest.approx(model.score(X, y))
+    assert rows[0][score] != rows[-1][score]
 
 
 def test_progress_bar_in_a_pipeline(iris):
