@@ -65,6 +65,7 @@ LAZY = (  # loaded at first use
     "recipes",
     "reference",
     "search",
+    "sklearn",
     "steps",
 )
 

@@ -296,7 +296,18 @@ class Ensemble:
         saving.write(path, {"header": np.array(saving.text(header)), **arrays})
 
     def packed(self, with_optimizer: bool = False) -> tuple[saving.Header, saving.Arrays]:
-        """Return all that an ensemble is as a header of JSON's types, and named arrays."""
+        """Return all that an ensemble is.
+
+        Parameters
+        ----------
+        with_optimizer : bool, default False
+            The optimizers' states too.
+
+        Returns
+        -------
+        (dict, dict of ndarray)
+            A header of JSON's types, and named arrays.
+        """
         headers: list[saving.Header] = []
         contents: saving.Arrays = {}
         for number, net in enumerate(self.networks, start=1):

@@ -55,7 +55,18 @@ class Loss:
         return ()
 
     def outputs_for(self, n_targets: int) -> int:
-        """The number of outputs that so many columns of targets take."""
+        """Return the number of outputs that targets take.
+
+        Parameters
+        ----------
+        n_targets : int
+            Columns of y.
+
+        Returns
+        -------
+        int
+            As many, or for each as many as there are quantiles.
+        """
         return n_targets
 
     def output_activation(self, wanted: str | Activation | None, n_out: int) -> Activation:
@@ -413,11 +424,33 @@ class Custom(Loss):
         return np.ascontiguousarray(y)
 
     def costs(self, h: Array, y: Array) -> NDArray[np.float64]:
-        """What `value` returns, checked, (m,)."""
+        """Return what `value` returns, checked.
+
+        Parameters
+        ----------
+        h, y : ndarray
+            Output activations (m, n_out), and targets (m, …).
+
+        Returns
+        -------
+        ndarray, (m,)
+            The cost of each example.
+        """
         return _answer("value", self.value(h, y), h.shape[:1], np.dtype(np.float64))
 
     def slopes(self, h: Array, y: Array) -> Array:
-        """What `gradient` returns, checked, (m, n_out) in h's dtype."""
+        """Return what `gradient` returns, checked.
+
+        Parameters
+        ----------
+        h, y : ndarray
+            Output activations (m, n_out), and targets (m, …).
+
+        Returns
+        -------
+        ndarray, (m, n_out)
+            ∂cost/∂h of each example, in h's dtype.
+        """
         return _answer("gradient", self.gradient(h, y), h.shape, h.dtype)
 
     def output_delta(self, h: Array, y: Array, slope: Array) -> Array:
@@ -425,7 +458,18 @@ class Custom(Loss):
 
 
 def named(loss: Given) -> Loss:
-    """The loss of that name, made of two functions, or as it is."""
+    """Return a loss as its user gave it.
+
+    Parameters
+    ----------
+    loss : str, Loss or (callable, callable)
+        A name, the loss itself, or value and gradient of `Custom`.
+
+    Returns
+    -------
+    Loss
+        Checked.
+    """
     if isinstance(loss, (tuple, list)):
         if len(loss) != 2:
             raise ValueError(

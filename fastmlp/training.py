@@ -192,7 +192,7 @@ def fit(
         optimizer=checks.named("optimizer", optimizer, optimizers.TABLE, Optimizer),
         reset_optimizer=checks.flag("reset_optimizer", reset_optimizer),
         l2=checks.number("l2", l2, "[0, inf)"),
-        shuffle=shuffle if callable(shuffle) else checks.flag("shuffle", shuffle),
+        shuffle=_shuffle(shuffle, source),
         label_smoothing=label_smoothing,
         max_norm=0.0 if max_norm is None else checks.number("max_norm", max_norm, "(0, inf)"),
         clip_norm=0.0 if clip_norm is None else checks.number("clip_norm", clip_norm, "(0, inf)"),
@@ -481,6 +481,17 @@ def _warp(net: MLP, source: Source, augment: Distortion | None) -> Warp | None:
 def _dense(examples: Examples) -> None:
     if isinstance(examples.X, tuple):
         raise TypeError("augment distorts dense images; X is a sparse matrix")
+
+
+def _shuffle(
+    given: bool | Callable[[int], ArrayLike], source: Source
+) -> bool | Callable[[int], ArrayLike]:
+    """How the order of examples is drawn."""
+    if not callable(given):
+        return checks.flag("shuffle", given)
+    if not isinstance(source, Examples):
+        raise TypeError("shuffle as a function orders examples in memory; give True or False")
+    return given
 
 
 def _multipliers(name: str, given: Sequence[float] | None, n_layers: int) -> tuple[float, ...]:

@@ -96,10 +96,11 @@ def test_chunks_of_every_loss_give_the_same_bits(rng):
     X, values = rng.normal(size=(90, 5)), rng.random((90, 3))
     values /= values.sum(axis=1, keepdims=True)
     for loss in fastmlp.losses.TABLE:
+        y = values[:, 0] if loss == "quantile" else values  # which has three outputs for a target
         whole, chunked = (MLP((5, 8, 3), loss=loss) for _ in range(2))
         options = {"epochs": 2, "batch_size": 20, "shuffle": False}
-        whole.fit(X, values, **options)
-        chunked.fit(cut([33], X, values), **options)
+        whole.fit(X, y, **options)
+        chunked.fit(cut([33], X, y), **options)
         assert state(chunked) == state(whole)
 
 

@@ -167,7 +167,7 @@ def mistakes(path: Path, data: MNIST, most: int) -> Figure:
 
 def distortions(name: str, data: MNIST) -> Figure:
     """A row for each digit: as it is, then draws of each part of a recipe's distortions."""
-    whole = fastmlp.recipes.read(name).augment
+    whole = fastmlp.recipes.read(name).settings.augment
     if whole is None:
         raise SystemExit(f"the recipe {name} distorts nothing")
     parts = {

@@ -163,12 +163,11 @@ def describe(outcome: Outcome) -> dict[str, Any]:
 def configuration(outcome: Outcome, tested: str) -> dict[str, object]:
     """Return what a page says about how the model came to be, a line for each thing."""
     recipe = outcome.recipe
-    parts = {**recipe.plain["settings"], "augment": recipe.plain["augment"]}
     return {
         "recipe": f"{recipe.name}: {recipe.description}",
         "seed": outcome.seed,
         "tested on": tested,
-        **{name.replace("_", " "): json.dumps(value) for name, value in parts.items()},
+        **{name.replace("_", " "): json.dumps(value) for name, value in recipe.settings.plain.items()},
     }
 
 

@@ -78,13 +78,20 @@ class Quantized:
 
     Attributes
     ----------
-    sizes, activation, output_activation, loss, uint8_scale, metadata
-        Those of the network.
-    products, roundings
-        Its layers' arithmetic, as the module's description has it: a `Product` for each layer, a
-        `Rounding` for the input and for each hidden layer.
+    sizes : tuple of int
+        The network's, as are the next five.
+    activation : tuple of Activation
+        One for each hidden layer.
+    output_activation : Activation
+    loss : Loss
+    uint8_scale : float
+    metadata : dict
     inverse : float32
         p = x·inverse of the input.
+    products : tuple of Product
+        Its layers' arithmetic, as the module's description has it.
+    roundings : tuple of Rounding
+        Of the input and of each hidden layer.
     """
 
     sizes: tuple[int, ...]
@@ -108,6 +115,11 @@ class Quantized:
         ----------
         X : array-like, (m, n_in)
             Examples, one a row, as for `MLP.forward`, but not sparse.
+
+        Returns
+        -------
+        ndarray, (m, n_out)
+            Of float32.
         """
         rows = _reals(X, self.sizes[0], self.uint8_scale)
         return np.concatenate([self._forward(part) for part in _parts(rows)])
@@ -119,6 +131,11 @@ class Quantized:
         ----------
         X : array-like, (m, n_in)
             Examples, one a row, as for `MLP.forward`, but not sparse.
+
+        Returns
+        -------
+        ndarray
+            As of `MLP.predict`.
         """
         return self.loss.predict(self.forward(X))
 

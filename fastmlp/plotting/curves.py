@@ -97,6 +97,7 @@ def calibration(
     Parameters
     ----------
     model : MLP, Ensemble or fitted classifier with `predict`, `predict_proba` and `classes_`
+        Whose probabilities are compared with how often they come true.
     X : array-like or SciPy sparse matrix, (m, n_in)
         Examples, one a row.
     y : array-like, (m,)
@@ -109,6 +110,7 @@ def calibration(
     Returns
     -------
     matplotlib.axes.Axes
+        The points with their intervals, over bars of the counts.
     """
     bins = checks.whole("bins", bins)
     found = reading.answers(model, X, y)

@@ -38,6 +38,7 @@ def confusion(
     Parameters
     ----------
     model : MLP, Ensemble or fitted classifier with `predict` and `classes_`
+        Whose answers are counted.
     X : array-like or SciPy sparse matrix, (m, n_in)
         Examples, one a row.
     y : array-like, (m,)
@@ -118,6 +119,7 @@ def decision_boundary(
     Returns
     -------
     matplotlib.axes.Axes
+        The regions, with the examples over them.
     """
     resolution = checks.whole("resolution", resolution, least=2)
     points = checks.array("X", X)

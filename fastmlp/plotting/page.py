@@ -80,12 +80,14 @@ def page(
     Parameters
     ----------
     model : MLP or Ensemble
+        Trained.
     X, y : as in `MLP.cost`
         Examples to judge it by, which it has not been trained on; for classification y (m,) has
         labels.
     history : History or list of History, optional
         Of its training.  Default: what the model knows of its latest fit, which may be nothing.
     title : str, default "A trained network"
+        The page's heading.
     configuration : mapping from str, optional
         How it was trained: names and values to show.
     times : mapping from str to float, optional
@@ -103,7 +105,9 @@ def page(
 
     Examples
     --------
-    >>> Path("page.html").write_text(fastmlp.plotting.page(net, X_test, y_test), encoding="utf-8")
+    >>> page = fastmlp.plotting.page(net, X[1500:], y[1500:])
+    >>> page[:15]
+    '<!doctype html>'
     """
     if not reading.networks(model):
         raise TypeError(f"model must be an MLP or an Ensemble, got {model!r}")

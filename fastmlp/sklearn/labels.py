@@ -75,7 +75,7 @@ class Labels:
 
     def probabilities(self, h: Array) -> Array:
         """Of each class, (m, K)."""
-        return np.concatenate([1 - h, h], axis=1) if self.kind == "binary" else h
+        return np.asarray(np.hstack([1 - h, h]) if self.kind == "binary" else h)
 
     def hits(self, h: Array, target: Array) -> Array:
         """Which examples are labelled right by h, (m,)."""

@@ -12,8 +12,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 
-from .. import checks, losses
-from ..losses import Loss
+from .. import losses
 from .base import BaseMLP
 from .options import REGRESSOR_CONSTRAINTS
 from .validation import Part
@@ -298,10 +297,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return np.asarray(y[:, np.newaxis] if y.ndim == 1 else y)
 
     def _shape(self, part: Part) -> tuple[int, Any, str]:
-        loss = checks.named("loss", self.loss, losses.TABLE, Loss)
+        loss = losses.named(self.loss)
         if loss.classification:
             raise ValueError(f"loss={self.loss!r} is for classification; take MLPClassifier")
-        n_out = part.target.shape[1]
+        n_out = loss.outputs_for(part.target.shape[1])
         output = loss.output_activation(None, n_out).name
         return n_out, loss, TO_SKLEARN.get(output, output)
 

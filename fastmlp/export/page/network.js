@@ -33,6 +33,7 @@ const ACTIVATIONS = {
     (z) => SELU_SCALE * eluSlope(z, SELU_ALPHA),
   ],
   silu: [(z) => z * sigmoid(z), (z) => sigmoid(z) * (1 + z * sigmoid(-z))],
+  exponential: [Math.exp, Math.exp],
   gelu: [(z) => z * normal(z), (z) => normal(z) + z * normalDensity(z)],
 };
 

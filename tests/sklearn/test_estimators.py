@@ -1,0 +1,302 @@
+"""What the estimators take and keep, and what scikit-learn's own do not have."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+import joblib
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes, load_digits, load_iris, make_multilabel_classification
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import scale
+
+import fastmlp
+from fastmlp.sklearn import MLPClassifier, MLPRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture(scope="module")
+def iris():
+    X, y = load_iris(return_X_y=True)
+    return scale(X), np.array(["setosa", "versicolor", "virginica"])[y]
+
+
+@pytest.fixture(scope="module")
+def diabetes():
+    X, y = load_diabetes(return_X_y=True)
+    return X / X.std(axis=0), scale(y)
+
+
+def same(one, other):
+    return all(np.array_equal(x, y) for x, y in zip(one.coefs_, other.coefs_, strict=True))
+
+
+# ---------------------------------------------------------------------------- what comes in
+
+
+@pytest.mark.parametrize("form", [sparse.csr_array, sparse.csc_array, sparse.csr_matrix])
+def test_sparse_rows_are_the_same_rows(form):
+    X, y = load_digits(return_X_y=True)
+    X, y = X[:300] / 16, y[:300]
+    dense = MLPClassifier(max_iter=5, random_state=0).fit(X, y)
+    got = MLPClassifier(max_iter=5, random_state=0).fit(form(X), y)
+    assert same(dense, got)
+    np.testing.assert_array_equal(got.predict_proba(form(X)), dense.predict_proba(X))
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_sparse_rows_may_be_set_aside(early):
+    X, y = make_multilabel_classification(n_samples=100, random_state=0)
+    model = MLPClassifier(max_iter=5, early_stopping=early, random_state=0)
+    model.fit(sparse.csc_array(X), sparse.csr_array(y))
+    assert model.predict(X).shape == y.shape
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_names_of_columns_are_kept_and_compared(iris, library):
+    frames = pytest.importorskip(library)
+    X, y = iris
+    frame = frames.DataFrame({f"x{i}": X[:, i] for i in range(4)})
+    model = MLPClassifier(max_iter=5, random_state=0).fit(frame, frames.Series(y))
+    assert list(model.feature_names_in_) == ["x0", "x1", "x2", "x3"]
+    np.testing.assert_array_equal(model.predict(frame), model.predict(frame))
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        model.predict(X)
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(frame[["x1", "x0", "x2", "x3"]])
+
+
+def test_a_single_row_takes_the_short_way_with_the_same_result(iris):
+    X, y = iris
+    model = MLPClassifier(max_iter=30, random_state=0).fit(X, y)
+    for row in (X[:1], X[:1].tolist(), np.asfortranarray(X[:1]), X[:1].astype(object)):
+        assert model.predict(row) == model.predict(X)[:1]
+
+
+def test_integers_of_one_byte_are_numbers_not_pixels():
+    X, y = load_digits(return_X_y=True)
+    model = MLPClassifier(max_iter=5, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(model.predict(X.astype(np.uint8)), model.predict(X))
+    assert same(model, MLPClassifier(max_iter=5, random_state=0).fit(X.astype(np.uint8), y))
+
+
+# ------------------------------------------------------------------------- what is kept
+
+
+def test_pickles_and_copies_predict_the_same_and_go_on(iris, tmp_path):
+    X, y = iris
+    model = MLPClassifier(max_iter=5, random_state=0)
+    model.partial_fit(X, y, classes=np.unique(y))
+    joblib.dump(model, tmp_path / "model.joblib")
+    for copy in (pickle.loads(pickle.dumps(model)), joblib.load(tmp_path / "model.joblib")):
+        np.testing.assert_array_equal(copy.predict_proba(X), model.predict_proba(X))
+        copy.partial_fit(X, y)
+    model.partial_fit(X, y)
+    assert same(model, copy) and copy.t_ == model.t_ == 2 * len(X)
+    assert not hasattr(clone(model), "network_")
+
+
+def test_a_stream_does_not_make_pickles_grow(iris, monkeypatch):
+    monkeypatch.setattr("fastmlp.sklearn.stochastic.LONGEST_CURVE", 5)
+    X, y = iris
+    model = MLPClassifier(random_state=0)
+    sizes = []
+    for _ in range(12):
+        model.partial_fit(X, y, classes=np.unique(y))
+        sizes.append(len(pickle.dumps(model)))
+    assert len(model.loss_curve_) == 5
+    assert max(sizes[5:]) - min(sizes[5:]) < 32
+
+
+def test_parameters_can_be_set(iris):
+    X, y = iris
+    model = MLPClassifier(max_iter=5, random_state=0).fit(X, y)
+    other = MLPClassifier(max_iter=1, random_state=1).fit(X, y)
+    other.coefs_, other.intercepts_ = model.coefs_, model.intercepts_
+    np.testing.assert_array_equal(other.predict_proba(X), model.predict_proba(X))
+    with pytest.raises(ValueError, match="read-only"):
+        model.coefs_[0][:] = 0
+    with pytest.raises(AttributeError, match="coefs_"):
+        _ = MLPClassifier().coefs_
+
+
+def test_all_activations_end_in_the_probabilities(iris):
+    X, y = iris
+    model = MLPClassifier((7, 5), max_iter=5, random_state=0).fit(X, y)
+    found = model.all_activations(X)
+    assert [a.shape for a in found] == [(150, 7), (150, 5), (150, 3)]
+    np.testing.assert_allclose(found[-1], model.predict_proba(X), rtol=1e-12)
+    np.testing.assert_allclose(
+        found[0], np.maximum(X @ model.coefs_[0] + model.intercepts_[0], 0), atol=1e-12
+    )
+
+
+# --------------------------------------------------------------------- early stopping
+
+
+def test_validation_data_may_be_given(iris):
+    X, y = iris
+    model = MLPClassifier(max_iter=30, random_state=0)
+    model.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
+    assert len(model.validation_loss_curve_) == model.n_iter_ and model.validation_scores_ is None
+    loss = -np.mean(model.predict_log_proba(X[1::2])[np.arange(75), np.arange(1, 150, 2) // 50])
+    assert model.validation_loss_curve_[-1] == pytest.approx(loss)
+
+
+def test_given_validation_data_are_what_early_stopping_watches(iris):
+    X, y = iris
+    model = MLPClassifier(early_stopping=True, max_iter=200, random_state=0, learning_rate_init=0.1)
+    model.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
+    assert model.t_ == 75 * model.n_iter_  # nothing was set aside
+    assert model.best_validation_score_ == model.score(X[1::2], y[1::2])
+
+
+@pytest.mark.parametrize("missing", ["X_val", "y_val"])
+def test_half_of_the_validation_data_is_refused(iris, missing):
+    X, y = iris
+    given = {"X_val": X, "y_val": y}
+    del given[missing]
+    with pytest.raises(ValueError, match=f"is provided, but {missing} was not provided"):
+        MLPClassifier().fit(X, y, **given)
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "balanced_accuracy", "loss"])
+def test_early_stopping_by_another_score(iris, scoring):
+    X, y = iris
+    model = MLPClassifier(
+        early_stopping=True, scoring=scoring, max_iter=60, random_state=0, learning_rate_init=0.05
+    )
+    model.fit(X, y)
+    assert len(model.validation_scores_) == model.n_iter_
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    if scoring != "balanced_accuracy":
+        np.testing.assert_allclose(
+            model.validation_scores_, np.negative(model.validation_loss_curve_), rtol=1e-9
+        )
+
+
+def test_early_stopping_goes_back_to_the_best(diabetes):
+    X, y = diabetes
+    model = MLPRegressor(early_stopping=True, scoring="loss", random_state=0)
+    model.set_params(learning_rate_init=0.03, max_iter=300, tol=0)
+    model.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
+    residuals = model.predict(X[1::2]) - y[1::2]
+    assert model.n_iter_ < 300
+    assert model.best_validation_score_ == pytest.approx(-np.mean(residuals**2) / 2)
+
+
+def test_scores_of_frames_raise_no_warning(iris):
+    frames = pytest.importorskip("pandas")
+    X, y = iris
+    model = MLPClassifier(early_stopping=True, scoring="f1_macro", max_iter=3, random_state=0)
+    model.fit(frames.DataFrame(X, columns=list("abcd")), y)
+    assert len(model.validation_scores_) == 3
+
+
+# ----------------------------------------------------------------------------- options
+
+
+def test_balanced_classes_are_those_of_repeated_examples(iris):
+    X, y = iris
+    keep = np.r_[0:50, 50:60, 100:120]
+    weight = np.array([80 / 3 / 50, 80 / 3 / 10, 80 / 3 / 20])
+    options = {"max_iter": 20, "random_state": 0}
+    balanced = MLPClassifier(class_weight="balanced", **options).fit(X[keep], y[keep])
+    weighted = MLPClassifier(**options).fit(
+        X[keep], y[keep], sample_weight=np.repeat(weight, [50, 10, 20])
+    )
+    np.testing.assert_allclose(balanced.coefs_[0], weighted.coefs_[0], rtol=1e-9)
+    named = dict(zip(balanced.classes_, weight, strict=True))
+    assert same(weighted, MLPClassifier(class_weight=named, **options).fit(X[keep], y[keep]))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dropout": 0.3},
+        {"dropout": [0.3, 0.0]},
+        {"batch_norm": True},
+        {"batch_norm": [True, False]},
+        {"activation": "gelu"},
+        {"activation": ["selu", fastmlp.activations.LeakyReLU(0.2)]},
+        {"label_smoothing": 0.2},
+        {"ema": 0.9},
+        {"learning_rate": fastmlp.schedules.OneCycle(0.02)},
+    ],
+    ids=str,
+)
+def test_every_option_changes_training_and_still_learns(iris, options):
+    X, y = iris
+    plain = MLPClassifier((30, 30), max_iter=100, random_state=0).fit(X, y)
+    model = clone(plain).set_params(**options).fit(X, y)
+    assert not np.array_equal(model.predict_proba(X), plain.predict_proba(X))
+    assert model.score(X, y) > 0.88
+    again = clone(model).fit(X, y)
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    assert pickle.loads(pickle.dumps(model)).score(X, y) == model.score(X, y)
+
+
+def test_schedule_rules_adam_too(iris):
+    X, y = iris
+    still = fastmlp.schedules.Constant(0.0)
+    model = MLPClassifier(learning_rate=still, max_iter=3, random_state=0).fit(X, y)
+    assert model.loss_curve_[0] == pytest.approx(model.loss_curve_[-1], rel=1e-12)
+
+
+def test_batches_of_one_example_are_avoided_with_batch_norm(iris):
+    X, y = iris
+    X, y = np.vstack([X, X[:51]]), np.concatenate([y, y[:51]])  # 201: batches of 200 leave one
+    assert MLPClassifier(batch_norm=True, max_iter=3, random_state=0).fit(X, y).n_iter_ == 3
+
+
+@pytest.mark.parametrize("options", [{"dropout": 0.1}, {"batch_norm": [True]}, {"ema": 0.9},
+                                     {"label_smoothing": 0.1}, {"max_seconds": 1.0}], ids=str)
+def test_lbfgs_refuses_what_it_cannot_do(iris, options):
+    with pytest.raises(ValueError, match="needs solver='sgd' or solver='adam'"):
+        MLPClassifier(solver="lbfgs", **options).fit(*iris)
+
+
+def test_callbacks_are_called_and_kept(iris):
+    stopping = fastmlp.EarlyStopping(monitor="cost", patience=2, min_delta=10.0)
+    model = MLPClassifier(callbacks=[stopping], random_state=0).fit(*iris)
+    assert model.n_iter_ == 3 and model.callbacks_[0].best_epoch == 1
+    assert stopping.best_epoch == 0  # a parameter stays as it was given
+
+
+def test_time_ends_training(iris):
+    model = MLPClassifier(max_seconds=1e-9, random_state=0).fit(*iris)
+    assert model.n_iter_ == 0 and model.predict(iris[0]).shape == (150,)
+
+
+def test_threads_change_no_bit():
+    X, y = load_digits(return_X_y=True)
+    one, two = (
+        MLPClassifier((300,), n_threads=n, max_iter=2, batch_size=500, random_state=0).fit(X, y)
+        for n in (1, 2)
+    )
+    assert same(one, two)
+
+
+def test_divergence_is_an_error_unless_there_is_a_best(diabetes):
+    X, y = diabetes
+    model = MLPRegressor(solver="sgd", learning_rate_init=1e6, random_state=0)
+    with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
+        model.fit(X, y)
+    model.set_params(early_stopping=True).fit(X, y)
+    assert np.isnan(model.validation_scores_[-1]) and np.isfinite(model.predict(X)).all()
+
+
+def test_one_class_is_always_predicted(iris):
+    model = MLPClassifier(max_iter=3, random_state=0).fit(iris[0], ["only"] * 150)
+    assert set(model.predict(iris[0])) == {"only"}
+
+
+def test_convergence_ends_without_a_warning(iris, recwarn):
+    MLPClassifier(tol=1.0, n_iter_no_change=2, random_state=0).fit(*iris)
+    assert not [one for one in recwarn if one.category is ConvergenceWarning]
