@@ -19,6 +19,7 @@ COMMANDS = {
     "report": report,
     "train": train,
     "predict": predict,
+    "export": export,
     "ablate": ablate,
     "search": search,
     "draw": draw,

@@ -167,7 +167,10 @@ def configuration(outcome: Outcome, tested: str) -> dict[str, object]:
         "recipe": f"{recipe.name}: {recipe.description}",
         "seed": outcome.seed,
         "tested on": tested,
-        **{name.replace("_", " "): json.dumps(value) for name, value in recipe.settings.plain.items()},
+        **{
+            name.replace("_", " "): json.dumps(value)
+            for name, value in recipe.settings.plain.items()
+        },
     }
 
 

@@ -79,13 +79,17 @@ class Quantized:
     Attributes
     ----------
     sizes : tuple of int
-        The network's, as are the next five.
+        The network's.
     activation : tuple of Activation
-        One for each hidden layer.
+        The network's, one for each hidden layer.
     output_activation : Activation
+        The network's.
     loss : Loss
+        The network's, which says what `predict` makes of outputs.
     uint8_scale : float
+        The network's.
     metadata : dict
+        The network's.
     inverse : float32
         p = x·inverse of the input.
     products : tuple of Product

@@ -107,7 +107,7 @@ def page(
     --------
     >>> page = fastmlp.plotting.page(net, X[1500:], y[1500:])
     >>> page[:15]
-    '<!doctype html>'
+    '<!DOCTYPE html>'
     """
     if not reading.networks(model):
         raise TypeError(f"model must be an MLP or an Ensemble, got {model!r}")
