@@ -129,8 +129,8 @@ def main() -> None:
     warnings.simplefilter("ignore", ConvergenceWarning)
     lines = [
         f"fastmlp {fastmlp.__version__}, scikit-learn {sklearn.__version__}, "
-        f"{fastmlp.get_num_threads()} threads, {arguments.seeds} seeds. Scores: accuracy or R² on a "
-        f"quarter held out, mean ± standard deviation. Ratios: scikit-learn's time to fastmlp's, "
+        f"{fastmlp.get_num_threads()} threads, {arguments.seeds} seeds. Scores: accuracy or R² on "
+        f"a quarter held out, mean ± standard deviation. Ratios: scikit-learn's time to fastmlp's, "
         f"median (least to most).",
         "",
         "| data | size | scikit-learn | fastmlp | fit | predict one row |",

@@ -54,7 +54,8 @@ __all__ = [
     "steps",
 ]
 
-LAZY = ("ablation", "datasets", "recipes", "reference", "search", "sklearn", "steps")  # loaded at first use
+# loaded at first use
+LAZY = ("ablation", "datasets", "recipes", "reference", "search", "sklearn", "steps")
 
 
 def __getattr__(name: str) -> Any:

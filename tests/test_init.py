@@ -14,7 +14,8 @@ import fastmlp
 def test_import_loads_nothing_optional():
     code = (
         "import sys, fastmlp\n"
-        "names = ('rich', 'scipy', 'pandas', 'sklearn', 'fastmlp.sklearn', 'difflib', 'fastmlp.datasets', 'fastmlp.steps',"
+        "names = ('rich', 'scipy', 'pandas', 'sklearn', 'fastmlp.sklearn', 'difflib',"
+        " 'fastmlp.datasets', 'fastmlp.steps',"
         " 'fastmlp.reference', 'fastmlp.cli')\n"
         "sys.exit([name for name in names if name in sys.modules] or 0)"
     )

@@ -80,5 +80,5 @@ class Labels:
     def hits(self, h: Array, target: Array) -> Array:
         """Which examples are labelled right by h, (m,)."""
         if self.kind == "multiclass":
-            return np.equal(h.argmax(axis=1), target)
+            return np.asarray(h.argmax(axis=1) == target)
         return np.asarray(((h > 0.5) == (target > 0.5)).all(axis=1))
