@@ -218,7 +218,7 @@ def test_activations_and_gradients_are_those_of_the_network(
         page=html.contents(net), x=image[0] / 255,
     )
     # errors of z are relative errors of e^z
-    tolerance = 2e-4 if activation == "exponential" else 2e-5
+    tolerance = 2e-4 if name == "exponential" else 2e-5
     for found, expected in zip(hidden, net.activations(image), strict=True):
         np.testing.assert_allclose(found, expected[0], rtol=tolerance, atol=2e-6)
     # z_3 − z_8 = cost of class 8 − cost of class 3, and ∂x/∂ink = 255 · uint8_scale
