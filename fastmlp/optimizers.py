@@ -143,10 +143,10 @@ class AdamW(Adam):
         α.
     beta_1, beta_2, epsilon : float
         As for `Adam`.
-    epsilon_hat : bool, default False
-        As for `Adam`.
     weight_decay : float, default 0.01
         ω ≥ 0.
+    epsilon_hat : bool, default False
+        As for `Adam`.
 
     Examples
     --------

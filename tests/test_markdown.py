@@ -16,11 +16,12 @@ PAGES = [page for page in sorted(DOCS.glob("*.md")) if "```python" in page.read_
 def test_the_python_of_a_page_runs(
     page: Path,
     blocks: Callable[[Path, str], list[str]],
+    example_names: Callable[[], dict[str, Any]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {}
+    names = example_names()
     for block in blocks(page, "python"):
         try:
             exec(block, names)

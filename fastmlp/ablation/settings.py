@@ -81,6 +81,8 @@ class Settings:
         As `MLP.fit` takes them.
     max_norm, clip_norm, ema : float or None
         As `MLP.fit` takes them.
+    augment : fastmlp.augment.Distortion or None
+        Of the images in training.
     """
 
     hidden: tuple[int, ...]

@@ -1,5 +1,7 @@
 """Trained networks for other places.
 
+For example::
+
     fastmlp.export.to_c(net, "digits.c")        a self-contained C99 file
 
 `FORMATS` names the writer of each kind of file by its ending.

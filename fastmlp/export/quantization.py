@@ -78,11 +78,16 @@ class Quantized:
 
     Attributes
     ----------
-    sizes, activation, output_activation, loss, uint8_scale, metadata
+    sizes, activation : tuple
         Those of the network.
-    products, roundings
-        Its layers' arithmetic, as the module's description has it: a `Product` for each layer, a
-        `Rounding` for the input and for each hidden layer.
+    output_activation, loss : Activation, Loss
+        Those of the network.
+    uint8_scale, metadata : float, dict
+        Those of the network.
+    products : tuple of Product
+        The arithmetic of each layer, as the module's description has it.
+    roundings : tuple of Rounding
+        Those of the input and of each hidden layer.
     inverse : float32
         p = x·inverse of the input.
     """
@@ -98,7 +103,7 @@ class Quantized:
     roundings: tuple[Rounding, ...] = field(repr=False)
 
     def forward(self, X: ArrayLike) -> Array:
-        """Return the output activations h, (m, n_out), as float32.
+        """Return the output activations h.
 
         Up to z of the output layer they have the bits of the compiled C.  The output's own function
         is computed in double precision in both and rounded to float, so that two C libraries agree
@@ -108,6 +113,11 @@ class Quantized:
         ----------
         X : array-like, (m, n_in)
             Examples, one a row, as for `MLP.forward`, but not sparse.
+
+        Returns
+        -------
+        ndarray, (m, n_out)
+            As float32.
         """
         rows = _reals(X, self.sizes[0], self.uint8_scale)
         return np.concatenate([self._forward(part) for part in _parts(rows)])
@@ -119,6 +129,11 @@ class Quantized:
         ----------
         X : array-like, (m, n_in)
             Examples, one a row, as for `MLP.forward`, but not sparse.
+
+        Returns
+        -------
+        ndarray
+            Labels or values.
         """
         return self.loss.predict(self.forward(X))
 
