@@ -25,7 +25,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "studies/*/*.toml"]
+exclude_patterns = ["_build", "examples"]
 templates_path = ["_templates"]
 
 # Markdown
@@ -36,9 +36,8 @@ myst_heading_anchors = 3
 # the reference, from the docstrings
 autosummary_generate = True
 autosummary_ignore_module_all = False
-autosummary_context = {
-    "modules": [name for name in fastmlp.__all__ if inspect.ismodule(getattr(fastmlp, name))]
-}
+modules = [name for name in fastmlp.__all__ if inspect.ismodule(getattr(fastmlp, name))]
+autosummary_context = {"modules": [*modules, "sklearn"]}
 autodoc_typehints = "none"  # the docstrings tell types, with shapes
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
@@ -65,3 +64,13 @@ html_copy_source = False
 html_show_copyright = False
 html_show_sphinx = False
 html_math_renderer = "mathml"
+
+
+def setup(app):
+    """Leave out of the reference what estimators inherit from scikit-learn."""
+    app.connect(
+        "autodoc-skip-member",
+        lambda app, what, name, member, skip, options: (
+            True if (getattr(member, "__module__", None) or "").startswith("sklearn.") else None
+        ),
+    )

@@ -23,14 +23,12 @@ __all__ = [
     "AbsoluteError",
     "BinaryCrossEntropy",
     "CrossEntropy",
-    "Custom",
     "Gamma",
     "Huber",
     "Loss",
     "Poisson",
     "Quantile",
     "SquaredError",
-    "named",
 ]
 
 Array = NDArray[Any]
@@ -230,7 +228,7 @@ class BinaryCrossEntropy(Loss):
 
 
 class AbsoluteError(Loss):
-    """cost = Σ_j |h_j − y_j|, whose least is at the median; any output activation but softmax.
+    """cost = ``Σ_j |h_j − y_j|``, least at the median; any output activation but softmax.
 
     Where h_j is y_j its derivative is taken as 0.  y as for `SquaredError`.
     """
@@ -245,7 +243,7 @@ class AbsoluteError(Loss):
 
 @dataclass(frozen=True)
 class Huber(Loss):
-    """cost = Σ_j ½ r_j² where |r_j| ≤ δ, else δ(|r_j| − ½ δ), with r = h − y (Huber 1964).
+    """cost = Σ_j ½ r_j² up to ``|r_j| = δ``, then ``δ(|r_j| − ½ δ)``; r = h − y (Huber 1964).
 
     Squared error near the target, absolute error far from it, so that outliers count less.  Any
     output activation but softmax; y as for `SquaredError`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -273,50 +273,9 @@ class MLP:
         """The layers that training leaves as they are."""
         return tuple(sorted(self._frozen))
 
-    def freeze(self, layers: int | Iterable[int]) -> None:
-        """Keep layers as they are in training.
-
-        Nothing is computed for them but the way forward, and no delta below the lowest layer that
-        trains.  What frozen first layers make of the examples is computed once a fit, if nothing is
-        dropped there and it takes at most 512 MiB.  A frozen layer's batch norm uses its running
-        statistics.
-
-        Parameters
-        ----------
-        layers : int or iterable of int
-            Indices into `weights`, from 0.
-        """
-        self._frozen |= set(checks.layer_numbers(layers, len(self.sizes) - 1))
-
-    def unfreeze(self, layers: int | Iterable[int] | None = None) -> None:
-        """Train layers again.
-
-        Parameters
-        ----------
-        layers : int or iterable of int, optional
-            Indices into `weights`, from 0.  Default: all.
-        """
-        n_layers = len(self.sizes) - 1
-        wanted = range(n_layers) if layers is None else checks.layer_numbers(layers, n_layers)
-        self._frozen -= set(wanted)
-
-    def with_head(self, n_out: int, *, seed: int | None = None) -> MLP:
-        """Return a network for other classes: a new output layer, copies of all the rest.
-
-        Parameters
-        ----------
-        n_out : int
-            Number of its classes.
-        seed : int, optional
-            Of the new layer's weights (He's normal distribution) and of the new network.
-            Default: this network's seed.
-
-        Returns
-        -------
-        MLP
-            Not trained yet; nothing of it is frozen.
-        """
-        return tuning.with_head(self, n_out, seed)
+    freeze = tuning.freeze
+    unfreeze = tuning.unfreeze
+    with_head = tuning.with_head
 
     # ----------------------------------------------------------------------------- prediction
 
@@ -369,11 +328,6 @@ class MLP:
             "binary_cross_entropy": 1 where the probability is above ½, else 0.
             "quantile": the quantiles of each target, ascending; those of a target side by side.
             Other losses: the output.  All but the first are (m, n_out), or (m,) with one output.
-
-        Examples
-        --------
-        >>> net.predict(X[:4])
-        array([0, 1, 2, 3])
         """
         if isinstance(X, np.memmap):
             return streaming.by_chunk(self.predict, X, self.sizes[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 from collections.abc import Callable
@@ -56,3 +57,25 @@ def blocks() -> Callable[[Path, str], list[str]]:
         return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
     return found
+
+
+@pytest.fixture(scope="session")
+def digits_net() -> fastmlp.MLP:
+    """A classifier trained on the first 1,500 digits."""
+    X, y = fastmlp.datasets.digits()
+    net = fastmlp.MLP((64, 100, 10))
+    net.fit(X[:1500], y[:1500], epochs=20, batch_size=50)
+    return net
+
+
+@pytest.fixture
+def example_names(digits_net: fastmlp.MLP) -> Callable[[], dict[str, Any]]:
+    """What examples in docstrings and in docs/ may use: fresh each time."""
+
+    def names() -> dict[str, Any]:
+        X, y = fastmlp.datasets.digits()
+        parts = {"X_train": X[:1500], "y_train": y[:1500], "X_test": X[1500:], "y_test": y[1500:]}
+        net = copy.deepcopy(digits_net)
+        return {"fastmlp": fastmlp, "np": np, "X": X, "y": y, "net": net, **parts}
+
+    return names

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import doctest
 import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
-import numpy as np
 import pytest
 
 import fastmlp
@@ -20,28 +19,23 @@ import fastmlp
 NOT_ASKED = {"ES01", "SA01", "EX01", "GL01", "SS02", "PR08", "RT04"}
 
 
+NAMES = [*fastmlp.__all__, "sklearn"]  # which is not in __all__, since it needs scikit-learn
+
+
 def public_names(name: str) -> Iterator[str]:
-    """Of a name in fastmlp.__all__: itself, or if it is a module, what that makes public."""
-    found = reach(f"fastmlp.{name}")
+    """Of a name of fastmlp: itself, or if it is a module, what that makes public."""
+    if name == "sklearn":
+        pytest.importorskip("sklearn")
+    found = resolve_name(f"fastmlp.{name}")
     if not inspect.ismodule(found):
         yield f"fastmlp.{name}"
     elif name != "reference":  # formulas to compare with, for tests
         yield from (f"fastmlp.{name}.{one}" for one in found.__all__)
 
 
-def reach(name: str) -> Any:
-    found: Any = fastmlp
-    for part in name.split(".")[1:]:
-        try:
-            found = getattr(found, part)
-        except ImportError as error:  # a module that needs an optional package
-            pytest.skip(str(error))
-    return found
-
-
 def documented(name: str) -> Iterator[str]:
     """Names of a public object and its members, but those that only override what is described."""
-    thing = reach(name)
+    thing = resolve_name(name)
     if not (inspect.isclass(thing) or inspect.isroutine(thing)):
         return
     yield name
@@ -65,7 +59,7 @@ def complaints() -> Callable[[str], list[tuple[str, str]]]:
         """What a record is made of may be described as attributes; `net` is the self of fit."""
 
         def __init__(self, obj_name: str) -> None:
-            super().__init__(docscrape.get_doc_object(reach(obj_name)))
+            super().__init__(docscrape.get_doc_object(resolve_name(obj_name)))
             self.is_method_of_mlp = obj_name.startswith("fastmlp.MLP.")
 
         @property
@@ -85,7 +79,7 @@ def complaints() -> Callable[[str], list[tuple[str, str]]]:
     return lambda name: validate.validate(name, validator_cls=Docstring)["errors"]
 
 
-@pytest.mark.parametrize("name", fastmlp.__all__)
+@pytest.mark.parametrize("name", NAMES)
 def test_docstrings_are_complete(
     name: str, complaints: Callable[[str], list[tuple[str, str]]]
 ) -> None:
@@ -99,21 +93,15 @@ def test_docstrings_are_complete(
     assert not found, "\n".join(found)
 
 
-@pytest.fixture(scope="session")
-def trained() -> fastmlp.MLP:
-    X, y = fastmlp.datasets.digits()
-    net = fastmlp.MLP((64, 100, 10))
-    net.fit(X[:1500], y[:1500], epochs=20, batch_size=50)
-    return net
-
-
-@pytest.mark.parametrize("name", fastmlp.__all__)
+@pytest.mark.parametrize("name", NAMES)
 def test_examples_in_docstrings_run(
-    name: str, trained: fastmlp.MLP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    example_names: Callable[[], dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(fastmlp.threads, "_chosen", None)
-    X, y = fastmlp.datasets.digits()
     finder = doctest.DocTestFinder(recurse=False)
     runner = doctest.DocTestRunner(
         optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE, verbose=False
@@ -121,7 +109,6 @@ def test_examples_in_docstrings_run(
     reports: list[str] = []
     for public in public_names(name):
         for one in documented(public):
-            names = {"fastmlp": fastmlp, "np": np, "X": X, "y": y, "net": copy.deepcopy(trained)}
-            for test in finder.find(reach(one), one, module=False, globs=names):
+            for test in finder.find(resolve_name(one), one, module=False, globs=example_names()):
                 runner.run(test, out=reports.append)
     assert runner.summarize(verbose=False).failed == 0, "".join(reports)

@@ -6,10 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-
-import fastmlp
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = [page for page in sorted(DOCS.glob("*.md")) if "```python" in page.read_text("utf-8")]
@@ -19,18 +16,12 @@ PAGES = [page for page in sorted(DOCS.glob("*.md")) if "```python" in page.read_
 def test_the_python_of_a_page_runs(
     page: Path,
     blocks: Callable[[Path, str], list[str]],
+    example_names: Callable[[], dict[str, Any]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    X, y = fastmlp.datasets.digits()
-    X = X.astype(np.float32)
-    net = fastmlp.MLP((64, 32, 10))
-    net.fit(X[:1500], y[:1500], epochs=3)
-    names: dict[str, Any] = {
-        "fastmlp": fastmlp, "np": np, "net": net,
-        "X_train": X[:1500], "y_train": y[:1500], "X_test": X[1500:], "y_test": y[1500:],
-    }  # fmt: skip
+    names = example_names()
     for block in blocks(page, "python"):
         try:
             exec(block, names)

@@ -2,8 +2,8 @@
 
 A page of docs/ may take in another file, ``{include} ../CHANGELOG.md``, whose links are seen from
 there.  A link to a file leads to the page that takes it in where there is one, and out of docs/ to
-a copy of the file otherwise; one to examples/ leads to the gallery, and of one to another folder
-only the text is left.
+a copy of the file otherwise; one to docs/examples leads to the gallery, and of one to another
+folder only the text is left.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """Ways out of fastmlp and into it: ONNX, safetensors, PyTorch, scikit-learn, Keras, C, HTML.
 
+For example::
+
     fastmlp.export.to_onnx(net, "net.onnx")
     module = fastmlp.export.to_torch(net)
     fastmlp.export.to_c(net, "net.c")

@@ -109,7 +109,7 @@ class Quantized:
     roundings: tuple[Rounding, ...] = field(repr=False)
 
     def forward(self, X: ArrayLike) -> Array:
-        """Return the output activations h, (m, n_out), as float32.
+        """Return the output activations h.
 
         Up to z of the output layer they have the bits of the compiled C.  The output's own function
         is computed in double precision in both and rounded to float, so that two C libraries agree

@@ -1,5 +1,7 @@
 """Estimators for scikit-learn: its own MLPClassifier and MLPRegressor, faster, and with more.
 
+For example::
+
     from fastmlp.sklearn import MLPClassifier     # in place of sklearn.neural_network
 
     model = MLPClassifier(hidden_layer_sizes=(100,), random_state=0).fit(X, y)

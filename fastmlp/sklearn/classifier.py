@@ -132,7 +132,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Activation of the output layer.
     n_features_in_ : int
         Columns of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, if X had any.
 
     Examples
@@ -276,7 +276,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._labels.probabilities(h)
 
     def predict_log_proba(self, X: Any) -> Array:
-        """Logarithms of the probability estimates.
+        """Return the logarithms of the probability estimates.
 
         Parameters
         ----------

@@ -134,7 +134,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Activation of the output layer.
     n_features_in_ : int
         Columns of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, if X had any.
 
     Examples
