@@ -12,6 +12,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 PAGES = [page for page in sorted(DOCS.glob("*.md")) if "```python" in page.read_text("utf-8")]
 
 
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer. Maximum iterations")  # short examples
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_python_of_a_page_runs(
     page: Path,
