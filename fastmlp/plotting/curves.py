@@ -92,7 +92,7 @@ def calibration(
     Examples are put into bins by the probability p of the class that is predicted; a point is a
     bin's mean p and the part of it that is right, with its 95 % interval (Wilson 1927).  Points
     below the diagonal are overconfident.  Bars show how many examples each bin has.  The title has
-    the expected calibration error, Σ n_b/m |right_b − p_b| (Naeini et al. 2015).
+    the expected calibration error, Σ n_b/m ``|right_b − p_b|`` (Naeini et al. 2015).
 
     Parameters
     ----------
