@@ -73,7 +73,7 @@ class Pen {
     pen.lineCap = pen.lineJoin = "round";
     pen.beginPath();
     pen.moveTo(...from);
-    pen.lineTo(...to);
+    pen.lineTo(to[0] + 0.1, to[1]); // a line of no length would leave nothing
     pen.stroke();
     this.changed();
   }
