@@ -93,8 +93,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ema : float or None, default=None
         Decay, in (0, 1), of an exponential moving average of the parameters by which to predict.
     callbacks : list of fastmlp.Callback or None, default=None
-        Called after each epoch.  For scikit-learn's own callbacks there is `set_callbacks`, from
-        scikit-learn 1.9 on.
+        Called after each epoch.  For scikit-learn's own callbacks there is `set_callbacks`.
     n_threads : int or None, default=None
         Threads of this estimator's training at most.  No bit of the result depends on it.
     max_seconds : float or None, default=None

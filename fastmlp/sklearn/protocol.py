@@ -1,22 +1,11 @@
-"""scikit-learn's own callbacks (`set_callbacks`, ProgressBar, ScoringMonitor), from its 1.9 on."""
+"""scikit-learn's own callbacks (`set_callbacks`, ProgressBar, ScoringMonitor)."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
-try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
-except ImportError:  # before 1.9: no set_callbacks, and nobody to call
-
-    class CallbackSupportMixin:  # type: ignore[no-redef]
-        """In place of scikit-learn's."""
-
-    def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
-        """The method as it is."""
-        return method
-
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 
 __all__ = ["CallbackSupportMixin", "Tasks", "with_callbacks"]
 

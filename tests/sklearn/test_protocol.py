@@ -1,4 +1,4 @@
-"""scikit-learn's own callbacks, from its 1.9 on."""
+"""scikit-learn's own callbacks."""
 
 from __future__ import annotations
 
