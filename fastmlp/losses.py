@@ -23,6 +23,7 @@ __all__ = [
     "AbsoluteError",
     "BinaryCrossEntropy",
     "CrossEntropy",
+    "Custom",
     "Gamma",
     "Huber",
     "Loss",
