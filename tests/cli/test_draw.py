@@ -95,7 +95,7 @@ def test_quick_is_the_recipe_unless_another_is_named(
         (["--model", "{model}", "--data", "."], "--data is for training; give it or --model, not"),
         (["--model", "nowhere.npz"], "nowhere.npz: No such file"),
         (["--recipe", "fsat"], "unknown recipe 'fsat'; did you mean 'fast'?"),
-        (["--recipe", "committee"], "the recipe 'committee' trains 5 networks; a page to draw on"),
+        (["--recipe", "committee"], "the recipe 'committee' trains 3 networks; a page to draw on"),
         (["--data", "nowhere"], "nowhere"),
     ],
 )
