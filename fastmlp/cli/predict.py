@@ -7,10 +7,10 @@ their order. The output is CSV: a header line, then one line for each row of the
 
 import argparse
 import csv
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastmlp
-from fastmlp import MLP, Ensemble
+from fastmlp import MLP, Ensemble, files
 
 from .options import writable
 from .tables import open_table
@@ -100,11 +100,10 @@ def write(columns: dict[str, NDArray[Any]], file: TextIO) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
-    """Open a file to write to that replaces `path` when all is written, and goes if that fails."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("w", newline="", encoding="utf-8") as file:
-            yield file
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    """Open a file to write text to that appears whole or not at all."""
+    with files.whole(path) as file:
+        text = TextIOWrapper(file, newline="", encoding="utf-8")
+        try:
+            yield text
+        finally:
+            text.detach()  # writes what is left; the file itself is not this one's to close

@@ -81,7 +81,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     validation_fraction : float, default=0.1
         The part set aside for it, unless fit is given X_val.
     beta_1, beta_2, epsilon : float, defaults 0.9, 0.999 and 1e-8
-        Of "adam"; epsilon stands beside the bias-corrected root of the second moment.
+        Of "adam"; epsilon stands beside the root of the second moment, not yet bias-corrected.
     n_iter_no_change : int or inf, default=10
         Epochs without progress after which to stop.
     max_fun : int, default=15000
