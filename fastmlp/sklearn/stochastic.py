@@ -254,6 +254,8 @@ def train(
             raise ValueError(options.DIVERGED) from None
         progress.note_divergence()
         return
+    finally:
+        net._engine.shared_l2 = False  # for whoever trains network_ directly
     if history.stopped_by == "epochs" and not progress.converged and not incremental:
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
