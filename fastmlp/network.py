@@ -65,7 +65,8 @@ class MLP:
     batch_norm : bool or sequence of bool, default False
         Normalize hidden layers before their activation: all, or one for each (Ioffe and Szegedy
         2015).  Their biases shift and their `scales` stretch; running statistics (momentum 0.1)
-        serve prediction, and 1e-5 stands below the root, as in PyTorch.
+        serve prediction, and 1e-5 stands below the root, as in PyTorch; unlike there
+        sample weights count: an example of weight 2 is two of the batch.
     dropout : float or sequence of float, default 0.0
         The probability, in [0, 1), that a hidden unit is dropped in a step of training; one for
         all hidden layers or one for each.  Kept ones count 1/(1 − p), so prediction is unchanged.

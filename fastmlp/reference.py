@@ -352,7 +352,7 @@ class Network:
         With `training` these examples are one batch of training.
         """
         rows, targets, s = self._data(X, y, sample_weight)
-        layers = self._forward(rows, training, draws)
+        layers = self._forward(rows, s if training else None, draws)
         return self._gradients(layers, targets, s, l2, training)
 
     def input_gradient(
@@ -384,7 +384,7 @@ class Network:
         batches = [order[k : k + batch_size] for k in range(0, len(order), batch_size)]
         total = 0.0
         for k, (i, rate) in enumerate(zip(batches, rates, strict=True)):
-            layers = self._forward(data[i], True, draws(k, len(i)) if draws else None)
+            layers = self._forward(data[i], s[i], draws(k, len(i)) if draws else None)
             total += self._total(layers, targets[i], s[i])
             gradients = self._gradients(layers, targets[i], s[i], l2, True)
             old = [p for layer in self._parameters() for p in layer]
@@ -418,7 +418,8 @@ class Network:
         columns = targets[:, None] if targets.ndim == 1 else targets
         return rows, columns.astype(self.dtype), np.asarray(s, self.dtype)
 
-    def _forward(self, X: Array, training: bool = False, draws: Draws | None = None) -> Layers:
+    def _forward(self, X: Array, s: Array | None = None, draws: Draws | None = None) -> Layers:
+        """Every level; as a batch of training where its examples' weights s are given."""
         n = len(self.weights)
         factors, noises = draws or Draws([None] * (n + 1), [None] * n)
         layers = Layers(z=[], a=[X if factors[0] is None else X * factors[0]], slopes=[], norms=[])
@@ -426,7 +427,7 @@ class Network:
             zip(self.weights, self.biases, self.activation, strict=True)
         ):
             u = layers.a[-1] @ W.T
-            z, norm = self._normalize(l, u, training)
+            z, norm = self._normalize(l, u, s)
             noise, factor = noises[l], factors[l + 1]
             z = z + b if noise is None else z + b + noise
             a, slope = f(z, *p)
@@ -436,21 +437,28 @@ class Network:
             layers.norms.append(norm)
         return layers
 
-    def _normalize(self, l: int, u: Array, training: bool) -> tuple[Array, Pair | None]:
-        """γ û, û and 1/√(σ² + ε); in training the running statistics move."""
+    def _normalize(self, l: int, u: Array, s: Array | None) -> tuple[Array, Pair | None]:
+        """γ û, û and 1/√(σ² + ε); in training, with weights s, the running statistics move."""
         scale, running = self.scales[l], self.statistics[l]
         if scale is None or running is None:
             return u, None
-        mean, variance = (u.mean(axis=0), u.var(axis=0)) if training else running
-        if training:
-            rho, m = self.momentum, len(u)
-            self.statistics[l] = (
-                (1 - rho) * running[0] + rho * mean,
-                (1 - rho) * running[1] + rho * variance * m / (m - 1),
-            )
+        mean, variance = running
+        if s is not None:
+            share, rho, n = self._shares(s), self.momentum, max(float(s.sum()), 2.0)
+            mean = share @ u
+            variance = share @ (u - mean) ** 2
+            if s.any():
+                self.statistics[l] = (
+                    (1 - rho) * running[0] + rho * mean,
+                    (1 - rho) * running[1] + rho * variance * n / (n - 1),
+                )
         inverse = 1 / np.sqrt(variance + self.epsilon)
         hat = (u - mean) * inverse
         return scale * hat, (hat, inverse)
+
+    def _shares(self, s: Array) -> Array:
+        """s_i/Σs, equal ones if all are 0."""
+        return s / s.sum() if s.any() else np.full_like(s, 1 / len(s))
 
     def _total(self, layers: Layers, y: Array, s: Array) -> float:
         """Σ s_i cost_i."""
@@ -468,17 +476,20 @@ class Network:
         found = [(delta, delta)]
         for l in range(len(self.weights) - 2, -1, -1):
             delta = found[0][1] @ self.weights[l + 1] * layers.slopes[l]
-            found.insert(0, (delta, self._through_norm(l, delta, layers.norms[l], training)))
+            found.insert(0, (delta, self._through_norm(l, delta, layers.norms[l], s, training)))
         return found
 
-    def _through_norm(self, l: int, delta: Array, norm: Pair | None, training: bool) -> Array:
+    def _through_norm(
+        self, l: int, delta: Array, norm: Pair | None, s: Array, training: bool
+    ) -> Array:
         """∂J/∂u from ∂J/∂z: with the batch's own μ and σ², which depend on u, or with constants."""
         scale = self.scales[l]
         if norm is None or scale is None:
             return delta
         hat, inverse = norm
         if training:
-            delta = delta - delta.mean(axis=0) - hat * (delta * hat).mean(axis=0)
+            share = self._shares(s)[:, None]
+            delta = delta - share * (delta.sum(axis=0) + hat * (delta * hat).sum(axis=0))
         return np.asarray(scale * inverse * delta)
 
     def _gradients(

@@ -366,7 +366,11 @@ def cost(
 
 
 def batch_norm(
-    u: ArrayLike, scale: ArrayLike, shift: ArrayLike, epsilon: float = 1e-5
+    u: ArrayLike,
+    scale: ArrayLike,
+    shift: ArrayLike,
+    epsilon: float = 1e-5,
+    sample_weight: ArrayLike | None = None,
 ) -> tuple[Array, Array, Array]:
     """Between the parts of step 1: normalize u = W(l) a(l) over the batch (Ioffe and Szegedy 2015).
 
@@ -378,13 +382,16 @@ def batch_norm(
         γ, and β, for which the engine takes the bias b(l).
     epsilon : float, default 1e-5
         ε.
+    sample_weight : array (m,), optional
+        s: an example of weight 2 counts as two of them, in μ and σ² as well.
 
     Returns
     -------
     z : array (m, n)
         γ ∘ û + β: z(l+1).
     normalized : array (m, n)
-        û = (u − μ)/√(σ² + ε), with μ and σ² the batch's mean and (biased) variance.
+        û = (u − μ)/√(σ² + ε), with μ and σ² the batch's mean and (biased) variance,
+        Σ s u / Σ s and Σ s (u − μ)² / Σ s.
     inverse : array (n,)
         1/√(σ² + ε).
     """
@@ -394,12 +401,19 @@ def batch_norm(
         raise ValueError(f"batch norm needs at least 2 examples, got {len(u)}")
     scale = _real(kernels, "scale", scale, u.shape[1])
     shift = _real(kernels, "shift", shift, u.shape[1])
-    found: tuple[Array, Array, Array] = kernels.batch_norm(u, scale, shift, float(epsilon))
+    s, total = _sample_weight(kernels, sample_weight, len(u))
+    found: tuple[Array, Array, Array] = kernels.batch_norm(
+        u, scale, shift, float(epsilon), _shares(s, total)
+    )
     return found
 
 
 def batch_norm_delta(
-    delta: ArrayLike, normalized: ArrayLike, scale: ArrayLike, inverse: ArrayLike
+    delta: ArrayLike,
+    normalized: ArrayLike,
+    scale: ArrayLike,
+    inverse: ArrayLike,
+    sample_weight: ArrayLike | None = None,
 ) -> tuple[Array, Array, Array]:
     """After step 3: from δ = ∂J/∂z behind the normalization to ∂J/∂u before it.
 
@@ -413,21 +427,28 @@ def batch_norm_delta(
         γ.
     inverse : array (n,)
         As `batch_norm` returned it.
+    sample_weight : array (m,), optional
+        s, as `batch_norm` had it.
 
     Returns
     -------
     delta_u : array (m, n)
-        γ/√(σ² + ε) ∘ (δ − 1/m Σ δ − û ∘ 1/m Σ δ ∘ û), which goes on in δ's place.
+        γ/√(σ² + ε) ∘ (δ − 1/m Σ δ − û ∘ 1/m Σ δ ∘ û), which goes on in δ's place; with weights the
+        means are Σ s δ / Σ s and Σ s δ ∘ û / Σ s, and an example of weight 0 gets 0.
     scale_gradient, shift_gradient : arrays (n,)
-        Σ δ ∘ û and Σ δ over the examples: m·∂J/∂γ and m·∂J/∂β.
+        Σ s δ ∘ û and Σ s δ over the examples: ∂J/∂γ and ∂J/∂β times m, or Σ s.
     """
     kernels = _kernels(delta, normalized, scale, inverse)
     delta = _real(kernels, "delta", delta, None, None)
     normalized = _real(kernels, "normalized", normalized, *delta.shape)
     scale = _real(kernels, "scale", scale, delta.shape[1])
     inverse = _real(kernels, "inverse", inverse, delta.shape[1])
-    found: tuple[Array, Array, Array] = kernels.batch_norm_delta(delta, normalized, scale, inverse)
-    return found
+    s, total = _sample_weight(kernels, sample_weight, len(delta))
+    delta_u, scale_gradient, shift_gradient = kernels.batch_norm_delta(
+        s[:, None] * delta, normalized, scale, inverse, _shares(s, total)
+    )
+    delta_u = np.divide(delta_u, s[:, None], out=np.zeros_like(delta_u), where=s[:, None] != 0)
+    return delta_u, scale_gradient, shift_gradient
 
 
 # -------------------------------------------------- arrays as the kernels read them, names, f
@@ -456,6 +477,11 @@ def _sample_weight(kernels: ModuleType, s: ArrayLike | None, m: int) -> tuple[Ar
     """s and Σ s, or 1 in its place if that is 0; m ones if there is none."""
     s = np.ones(m, kernels.DTYPE) if s is None else _real(kernels, "sample_weight", s, m)
     return s, float(s.sum()) or 1.0
+
+
+def _shares(s: Array, total: float) -> Array:
+    """m s_i/Σs: how many of a batch's m examples each one is; 1 if all weights are 0."""
+    return len(s) * (s / s.dtype.type(total)) if s.any() else np.ones_like(s)
 
 
 def _loss_and_targets(

@@ -186,12 +186,18 @@ def test_gradients_and_statistics_are_pytorchs(activation, norm, dropout):
         else getattr(torch, activation)
     )
     parameters: list[Any] = []
+    s = torch.tensor(problem.s)
+    share = (s / s.sum())[:, None]  # a weight of 2 is two examples, which PyTorch's layer has not
     a = torch.tensor(problem.X if factors[0] is None else problem.X * factors[0])
     for l in range(3):
         layer = [problem.weights[l], problem.biases[l], problem.scales[l]]
         W, b, *rest = [torch.tensor(x, requires_grad=True) for x in layer if x is not None]
         z = a @ W.T
-        z = torch.nn.functional.batch_norm(z, None, None, rest[0], b, True) if rest else z + b
+        if rest:
+            mean = (share * z).sum(axis=0)
+            variance = (share * (z - mean) ** 2).sum(axis=0)
+            z = rest[0] * (z - mean) / torch.sqrt(variance + 1e-5)
+        z = z + b
         if l < 2:
             z = z if noises[l] is None else z + torch.tensor(noises[l])
             a = f(z) if factors[l + 1] is None else f(z) * torch.tensor(factors[l + 1])
@@ -199,7 +205,6 @@ def test_gradients_and_statistics_are_pytorchs(activation, norm, dropout):
     each = torch.nn.functional.cross_entropy(
         z, torch.tensor(problem.y.astype(np.int64)), reduction="none"
     )
-    s = torch.tensor(problem.s)
     ((each * s).sum() / s.sum()).backward()
     expected = [tuple(p.grad.numpy() for p in layer) for layer in parameters]
     assert error(flat(found), flat(expected)) < 1e-9
@@ -236,11 +241,14 @@ def test_the_engine_ends_where_the_reference_does(norm, dropout, dtype, toleranc
 
 
 @every_norm
-def test_the_steps_make_the_engines_step(norm):
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_steps_make_the_engines_step(norm, weighted):
     problem = Problem("tanh", norm, "without")
+    s = problem.s * (np.arange(M) % 5 > 0) if weighted else None
+    total = M if s is None else s.sum()
     engine, module = problem.engine()
     engine.set_optimizer("gradient_descent", (0.0, 0.0))
-    data = module.Data(engine, problem.X, problem.y)
+    data = module.Data(engine, problem.X, problem.y, s)
     engine.train(data, np.arange(M), M, 0, np.full(1, 0.1), 0.0, 1, 60.0)
     a, zs, norms = [problem.X], [], []
     for W, b, scale in zip(problem.weights, problem.biases, problem.scales, strict=True):
@@ -249,7 +257,7 @@ def test_the_steps_make_the_engines_step(norm):
             zs.append(u + b)
             norms.append(None)
         else:
-            z, *rest = steps.batch_norm(u, scale, b)
+            z, *rest = steps.batch_norm(u, scale, b, sample_weight=s)
             zs.append(z)
             norms.append(rest)
         a.append(np.tanh(zs[-1]))
@@ -259,19 +267,72 @@ def test_the_steps_make_the_engines_step(norm):
     new = []
     for l in (2, 1, 0):
         W, b, scale = problem.weights[l], problem.biases[l], problem.scales[l]
-        db = delta.mean(axis=0)
+        db = np.average(delta, axis=0, weights=s)
         layer = []
         if norms[l] is not None:
             hat, inverse = norms[l]
-            delta, dscale, dshift = steps.batch_norm_delta(delta, hat, scale, inverse)
-            db = dshift / M
-            layer = [scale - 0.1 * dscale / M]
-        dW = steps.batch_gradients(delta, a[l], W)[0]
+            delta, dscale, dshift = steps.batch_norm_delta(delta, hat, scale, inverse, s)
+            db = dshift / total
+            layer = [scale - 0.1 * dscale / total]
+        dW = steps.batch_gradients(delta, a[l], W, sample_weight=s)[0]
         new.insert(0, (W - 0.1 * dW, b - 0.1 * db, *layer))
         if l > 0:
             delta = steps.hidden_deltas(delta, [problem.weights[0], W], [zs[l - 1], zs[l]],
                                         ["tanh", "identity"])[0]
     assert error(flat([engine.get_layer(l) for l in range(3)]), flat(new)) < 1e-13
+
+
+@every_norm
+def test_an_example_of_weight_2_is_two_examples(norm):
+    problem = Problem("tanh", norm, "without")
+    weights = np.random.default_rng(2).integers(0, 4, M)
+    found = []
+    for rows, s in ((np.arange(M), weights), (np.repeat(np.arange(M), weights), None)):
+        engine, module = problem.engine()
+        engine.set_optimizer("gradient_descent", (0.9, 0.0))
+        given = None if s is None else s.astype(float)
+        data = module.Data(engine, problem.X[rows], problem.y[rows], given)
+        n = len(rows)
+        for epoch in range(5):
+            engine.train(data, np.arange(n), n, 0, np.full(1, 0.1), 0.01, 1, 60.0, 0, 0, epoch)
+        found.append(flat([engine.get_layer(l) for l in range(3)]
+                          + [engine.get_statistics(l) for l in range(2) if norm[l]]))
+    assert error(found[0], found[1]) < 1e-13
+
+
+def test_an_example_of_weight_0_is_none():
+    problem = Problem("relu", (True, True), "without")
+    problem.s[::3] = 0
+    engine, module = problem.engine()
+    first = flat(engine.gradients(problem.data(engine, module), 0.0, 1, False, True))
+    problem.X[::3] = 1e6
+    engine, module = problem.engine()
+    assert error(flat(engine.gradients(problem.data(engine, module), 0.0, 1, False, True)),
+                 first) < 1e-13
+
+
+@every_isa
+def test_a_batch_without_weight_leaves_the_statistics(isa):
+    problem = Problem("relu", (True, True), "without")
+    problem.s[:] = 0
+    engine, module = problem.engine(isa=isa)
+    engine.set_optimizer("gradient_descent", (0.0, 0.0))
+    before = flat([*map(engine.get_layer, range(3)), *map(engine.get_statistics, range(2))])
+    engine.train(problem.data(engine, module), np.arange(M), M, 0, np.full(1, 0.1), 0.0, 1, 60.0)
+    after = flat([*map(engine.get_layer, range(3)), *map(engine.get_statistics, range(2))])
+    np.testing.assert_array_equal(after, before)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_weights_count_in_proportion_however_small(dtype):
+    problem = Problem("tanh", (True, True), "without")
+    found = []
+    for scale in (1, 1e-25):
+        engine, module = problem.engine(dtype)
+        data = module.Data(engine, problem.X.astype(dtype), problem.y,
+                           (scale * problem.s).astype(dtype))
+        found.append(flat(engine.gradients(data, 0.0, 1, False, True)))
+    assert error(found[1], found[0]) < (1e-4 if dtype == "float32" else 1e-12)
 
 
 # ------------------------------------------------------------------------------------- bits

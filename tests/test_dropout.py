@@ -86,6 +86,69 @@ def test_dropout_gives_the_same_bits_on_any_threads_and_paths(sparse):
     assert len(found) == 1
 
 
+def trained_by_content(given: object, y: np.ndarray, s: object = None, **options: object) -> bytes:
+    """The weights of a network whose draws are those of its examples' content."""
+    net = fastmlp.MLP(
+        (64, 70, 10), dropout=0.5, input_dropout=0.2, noise=0.1, dtype="float64", seed=3
+    )
+    net._engine.draws_by_content = True
+    net.fit(given, y, epochs=3, shuffle=False, sample_weight=s, **options)
+    return b"".join(W.tobytes() for W in net.weights)
+
+
+def test_draws_by_content_have_the_same_bits_however_an_example_is_stored():
+    sparse = pytest.importorskip("scipy.sparse")
+    X, y = digits()
+    rows = np.asarray(X[:300], np.float64)
+    scarce = rows * (np.arange(64) % 8 == 0)  # so few non-zeros that training packs them
+    for dense in (rows, scarce):
+        given = [dense, sparse.csr_matrix(dense), dense * np.where(dense == 0, -1.0, 1.0)]
+        found = {
+            trained_by_content(one, y[:300], batch_size=60, n_threads=n)
+            for one in given
+            for n in (1, 2)
+        }
+        assert len(found) == 1
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_by_content_a_repeated_row_is_one_with_a_weight(batch_norm):
+    X, y = digits()
+    X, y = np.asarray(X[:80], np.float64), y[:80]
+    s = np.random.default_rng(0).integers(0, 4, 80)
+    order = np.random.default_rng(1).permutation(s.sum())
+    found = []
+    for rows, weight in ((np.arange(80), s), (np.repeat(np.arange(80), s)[order], None)):
+        net = fastmlp.MLP((64, 40, 10), dropout=0.5, noise=0.1, input_dropout=0.1,
+                          batch_norm=batch_norm, dtype="float64")
+        net._engine.draws_by_content = True
+        net.fit(X[rows], y[rows], sample_weight=weight, batch_size=len(rows), epochs=4)
+        found.append(np.concatenate([W.ravel() for W in net.weights]))
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-9, atol=1e-12)
+
+
+def test_different_rows_draw_differently_by_content_and_anew_each_batch():
+    kept = []  # how many units of each row, in each batch
+    X = np.repeat(np.random.default_rng(0).normal(size=(20, 3)), 2, axis=0)
+
+    def loss(h: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return h.sum(axis=1)
+
+    def slope(h: np.ndarray, y: np.ndarray) -> np.ndarray:
+        kept.append(h[:, 0] / (1 + X.sum(axis=1)) / 2)
+        return np.zeros_like(h)
+
+    ones = [np.ones((400, 3)), np.ones((2, 400))], [np.ones(400), np.zeros(2)]
+    net = fastmlp.MLP((3, 400, 2), dropout=0.5, activation="identity", loss=(loss, slope),
+                      dtype="float64", init=ones)
+    net._engine.draws_by_content = True
+    net.fit(X, np.zeros(40), batch_size=40, epochs=3, shuffle=False)
+    counts = np.round(kept, 6)
+    np.testing.assert_array_equal(counts[:, ::2], counts[:, 1::2])
+    assert all(len(np.unique(batch)) > 10 for batch in counts)
+    assert all(len(np.unique(row)) > 1 for row in counts.T)
+
+
 def test_prediction_draws_nothing():
     X, y = digits()
     net = fastmlp.MLP((64, 40, 10), dropout=0.5, input_dropout=0.5, noise=1.0)

@@ -1,17 +1,19 @@
 """Batch normalization of a hidden level, before its activation (Ioffe and Szegedy 2015).
 
     u = W(l) a(l)                    of every example of the batch, without bias
-    μ = 1/m Σ u,  σ² = 1/m Σ (u − μ)²,  û = (u − μ)/√(σ² + ε)
+    μ = 1/m Σ w u,  σ² = 1/m Σ w (u − μ)²,  û = (u − μ)/√(σ² + ε)
     z(l+1) = γ ∘ û + b(l)            the bias is what shifts; γ is the layer's scale
 
-With δ = ∂J/∂z of each example, as the layer above gives it:
+w = m·s/Σ s is the example's share of the batch by its sample weight s, 1 without weights: an
+example of weight 2 counts as two of them.  With δ = ∂J/∂z of each example, s in it, as the layer
+above gives it:
 
     ∂J/∂γ = Σ δ ∘ û,  ∂J/∂b = Σ δ
-    ∂J/∂u = γ/√(σ² + ε) ∘ (δ − 1/m Σ δ − û ∘ 1/m Σ δ ∘ û)
+    ∂J/∂u = γ/√(σ² + ε) ∘ (δ − w (1/m Σ δ + û ∘ 1/m Σ δ ∘ û))
 
 which takes δ's place for the weight gradient and the level below (docs/derivation.md).  Beside
-it run the statistics for prediction: mean ← mean + ρ(μ − mean), var ← var + ρ(m/(m−1)·σ² − var).
-A frozen layer normalizes by those and leaves them.
+it run the statistics for prediction: mean ← mean + ρ(μ − mean), var ← var + ρ(n/(n−1)·σ² − var)
+with n = Σ s, or 2 if that is less.  A frozen layer normalizes by those and leaves them.
 
 A thread has whole columns.  Each sum runs over the rows in order, so no bit depends on threads
 or vectors.
@@ -28,15 +30,17 @@ cdef struct norm:               # what all normalized layers share
 
 
 cdef inline void normalize(const norm* shared, const layer* L, const real* parameters,
-                           level* v, Py_ssize_t m, bint remember, int part,
-                           int n_parts) noexcept nogil:
-    """z = γ ∘ û + b in u's place, û beside it; with `remember` the running statistics move."""
+                           level* v, Py_ssize_t m, const real* shares,
+                           double n_counted,       # n; 0: the running statistics stay
+                           int part, int n_parts) noexcept nogil:
+    """z = γ ∘ û + b in u's place, û beside it; the running statistics move."""
     cdef Py_ssize_t c, j, r, row = v.a.stride, wide = own_vectors(L.n_out, n_parts, n_parts) * WIDTH
     cdef real* mean = shared.statistics + L.statistics
     cdef real* variance = mean + wide
     cdef real* u
     cdef vec total, mu, square, inverse, gamma, beta, x
     cdef vec mean_of = splat(<real>1 / <real>m)
+    cdef real n = max(<real>n_counted, <real>2)
     for c in range(own_vectors(L.n_out, part, n_parts),
                    own_vectors(L.n_out, part + 1, n_parts)):
         j = c * WIDTH
@@ -47,16 +51,16 @@ cdef inline void normalize(const norm* shared, const layer* L, const real* param
         else:
             total = splat(0)
             for r in range(m):
-                total = total + load(u + r * row)
+                total = fused(splat(shares[r]), load(u + r * row), total)
             mu = total * mean_of
             square = splat(0)
             for r in range(m):
                 x = load(u + r * row) - mu
-                square = fused(x, x, square)
+                square = fused(splat(shares[r]) * x, x, square)
             square = square * mean_of
-        if remember and not L.frozen:
+        if n_counted > 0 and not L.frozen:
             store(mean + j, fused(splat(shared.momentum), mu - load(mean + j), load(mean + j)))
-            x = square * splat(<real>m / <real>(m - 1)) - load(variance + j)
+            x = square * splat(n / (n - 1)) - load(variance + j)
             store(variance + j, fused(splat(shared.momentum), x, load(variance + j)))
         inverse = splat(1) / root(square + splat(shared.epsilon))
         store(v.inverse + j, inverse)
@@ -69,7 +73,8 @@ cdef inline void normalize(const norm* shared, const layer* L, const real* param
 
 
 cdef inline void normalize_delta(const layer* L, const real* parameters, level* v,
-                                 Py_ssize_t m, int part, int n_parts) noexcept nogil:
+                                 Py_ssize_t m, const real* shares, int part,
+                                 int n_parts) noexcept nogil:
     """∂J/∂u in the place of δ = ∂J/∂z; Σ δ and Σ δ ∘ û beside it."""
     cdef Py_ssize_t c, j, r, row = v.delta.stride
     cdef real* delta
@@ -95,7 +100,8 @@ cdef inline void normalize_delta(const layer* L, const real* parameters, level* 
         shift = shift * mean_of
         scale = scale * mean_of
         for r in range(m):
-            x = load(delta + r * row) - fused(load(hat + r * row), scale, shift)
+            x = fused(load(hat + r * row), scale, shift)
+            x = load(delta + r * row) - splat(shares[r]) * x
             store(delta + r * row, factor * x)
 
 

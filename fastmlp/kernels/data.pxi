@@ -38,7 +38,7 @@ cdef class Data:
     cdef examples x
     cdef targets y
     cdef object kept
-    cdef Block packed
+    cdef Block packed, contents
     cdef readonly double density
     cdef readonly int first     # the layer whose input they are
 
@@ -117,6 +117,19 @@ cdef class Data:
         x.packed_values = pointers + place
         x.packed_indices = <uint16_t*>(<char*>x.packed_values
                                         + packed_size(pointers[n], size))
+        return 0
+
+    cdef int take_contents(self, int threads) except -1:
+        """A number for each row's content, by which it draws."""
+        cdef Block scratch
+        if self.contents is not None:
+            return 0
+        scratch = Block(threads * pack_scratch(&self.x))
+        self.contents = Block(self.x.n_rows * <Py_ssize_t>sizeof(uint64_t))
+        with nogil, parallel(num_threads=threads):
+            take_contents(&self.x, <uint64_t*>self.contents.data, scratch.data,
+                          omp_get_thread_num(), omp_get_num_threads())
+        self.x.contents = <uint64_t*>self.contents.data
         return 0
 
     cdef int take_targets(self, y, sample_weight, bint unread) except -1:

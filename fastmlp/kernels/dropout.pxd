@@ -5,8 +5,9 @@
 
 Inverted dropout: nothing is left to do in prediction (Srivastava et al. 2014).  Since δ(l) takes
 its factor from f'(z) as it finds it, a dropped unit has no delta either: an exact zero in both
-matrices, which lists of non-zeros skip.  Draws depend on the batch's key, the level, the row in
-the batch and the unit, never on a thread (random.h).
+matrices, which lists of non-zeros skip.  Draws depend on the batch's key, the level, the example
+and the unit, never on a thread (random.h).  The example is told by its row in the batch, or by
+its content: then a repeated one draws what one with a weight does.
 """
 from libc.stdint cimport uint32_t, uint64_t
 from .losses cimport clear_padding
@@ -17,13 +18,21 @@ from .vector cimport LAST_INDEX, WIDTH, entry, fused, lane_int, load, real, spla
 cdef struct draws:              # of one level in one batch
     uint64_t key
     Py_ssize_t row              # in the batch of the level's first row
+    const uint64_t* contents    # a number for each of the level's rows, in place of that; or NULL
 
 
-cdef inline draws draws_of(uint64_t batch_key, int level, Py_ssize_t row) noexcept nogil:
+cdef inline draws draws_of(uint64_t batch_key, int level, Py_ssize_t row,
+                           const uint64_t* contents) noexcept nogil:
     cdef draws d
     d.key = mixed_key(batch_key, level)
     d.row = row
+    d.contents = contents
     return d
+
+
+cdef inline uint64_t row_key(uint64_t key, const draws* d, Py_ssize_t row) noexcept nogil:
+    """The key of a row of the level."""
+    return mixed_key(key, d.row + row if d.contents == NULL else d.contents[row])
 
 
 cdef inline void add_noise(const layer* L, const draws* d, Py_ssize_t row, Py_ssize_t column,
@@ -34,7 +43,7 @@ cdef inline void add_noise(const layer* L, const draws* d, Py_ssize_t row, Py_ss
     cdef int j
     cdef uint64_t key
     for r in range(n_rows):
-        key = mixed_key(mixed_key(d.key, 1), d.row + row + r)
+        key = row_key(mixed_key(d.key, 1), d, row + r)
         for j in range(n_vectors):
             store(z + j * WIDTH, fused(normal(key, <uint32_t>(column + j * WIDTH)),
                                        splat(L.noise), load(z + j * WIDTH)))
@@ -50,7 +59,7 @@ cdef inline void drop(const layer* L, const draws* d, Py_ssize_t row, Py_ssize_t
     cdef uint64_t key
     cdef uint32_t place
     for r in range(n_rows):
-        key = mixed_key(d.key, d.row + row + r)
+        key = row_key(d.key, d, row + r)
         for j in range(n_vectors):
             place = <uint32_t>(column + j * WIDTH)
             store(a + j * WIDTH, kept(load(a + j * WIDTH), key, place, L.dropped, L.kept_scale))
@@ -72,7 +81,7 @@ cdef inline void blank_padding(Py_ssize_t n, Py_ssize_t column, real* a, Py_ssiz
 cdef inline void drop_dense(uint32_t dropped, real kept_scale, const draws* d, Py_ssize_t row,
                             real* a, Py_ssize_t n) noexcept nogil:
     """One row of the input, padded to whole vectors."""
-    cdef uint64_t key = mixed_key(d.key, d.row + row)
+    cdef uint64_t key = row_key(d.key, d, row)
     cdef Py_ssize_t k = 0
     while k < n:
         store(a + k, kept(load(a + k), key, <uint32_t>k, dropped, kept_scale))
@@ -82,7 +91,7 @@ cdef inline void drop_dense(uint32_t dropped, real kept_scale, const draws* d, P
 cdef inline Py_ssize_t drop_list(uint32_t dropped, real kept_scale, const draws* d,
                                  Py_ssize_t row, entry* e) noexcept nogil:
     """One row of the input as a list; how many entries are left."""
-    cdef uint64_t key = mixed_key(d.key, d.row + row)
+    cdef uint64_t key = row_key(d.key, d, row)
     cdef Py_ssize_t i = 0, n = 0
     cdef lane_int index
     while e[i].index != LAST_INDEX:

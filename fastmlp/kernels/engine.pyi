@@ -73,6 +73,7 @@ class Engine:
     clip_norm: float  # 0: none
     ema: float  # 0: none
     shared_l2: bool  # in training λ/Σ s of a batch in place of λ
+    draws_by_content: bool  # in training by each example's numbers, not its place
     skip_zeros: bool  # take lists of non-zeros where they pay; no bit depends on it
     def __init__(
         self,

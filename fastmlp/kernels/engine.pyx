@@ -19,7 +19,7 @@ from .break_even cimport break_even, trial
 from .distortion cimport distort_rows, distortion, distortion_scratch
 from .epoch cimport job, run_batches
 from .inputs cimport (FLOAT32, FLOAT64, UINT8, count_rows, density, examples, number_size,
-                      pack_rows, pack_scratch, packed_number_size, packed_size, targets)
+                      pack_rows, pack_scratch, packed_number_size, packed_size, take_contents, targets)
 from .losses cimport CUSTOM, SQUARED_ERROR, loss_kind
 from .panels cimport layer, pack, padded, unpack
 from .prediction cimport predict_part, prediction
@@ -120,6 +120,7 @@ cdef class Engine(Parameters):
     cdef public bint skip_zeros     # take lists of non-zeros where they pay; no bit depends on it
     cdef public double label_smoothing, max_norm, clip_norm, ema
     cdef public bint shared_l2      # in training λ/Σ s of a batch in place of λ
+    cdef public bint draws_by_content   # in training by each example's numbers, not its place
 
     def __cinit__(self, *args, **kwargs):
         self.skip_zeros = True
@@ -201,6 +202,8 @@ cdef class Engine(Parameters):
             most = data.x.n_in
         elif listed:
             data.pack(threads)
+        if self.draws_by_content:
+            data.take_contents(threads)
         key = (batch_size, listed, most, self.skip_zeros, data.first, n_warp)
         if (self.training is None or self.training.key != key
                 or self.training.w.n_threads < threads):

@@ -113,7 +113,6 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
     cdef Py_ssize_t done = 0, m, r, chunk
     cdef int lowest = lowest_delta(j)
     cdef bint bad = False
-    cdef double weight
     b.x = j.x
     b.y = j.y
     b.order = <const long long*>j.order
@@ -124,7 +123,7 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
     b.key = mixed_key(j.key, j.before + number)
     b.smoothing = <real>j.smoothing
     chunk = even_block(b.n, w.n_rows)
-    weight = batch_weight(&b)
+    b.weight = batch_weight(&b)
     g.parameters = net.parameters
     g.slots[0] = j.slots[0]
     g.slots[1] = j.slots[1]
@@ -135,8 +134,8 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
         g.step = NULL
     else:
         u = prepare_update(j.rule, j.rates[number],
-                           j.l2 / weight if j.shared_l2 and weight > 0 else j.l2,
-                           1 / weight if weight > 0 else 0,
+                           j.l2 / b.weight if j.shared_l2 and b.weight > 0 else j.l2,
+                           1 / b.weight if b.weight > 0 else 0,
                            j.steps + number - j.first + 1)
         g.sums = j.sums if b.n > chunk or j.clip_norm > 0 else NULL
         g.step = NULL if j.clip_norm > 0 else &u
@@ -175,7 +174,7 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
             if bad:
                 j.not_finite = True
             if part == 0:
-                j.weight += weight
+                j.weight += b.weight
                 j.next = number + 1
                 j.stop = (not isfinite(j.cost) or (number + 1) * j.batch_size >= j.n_pass
                           or seconds_now() >= j.deadline)

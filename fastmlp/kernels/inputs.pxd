@@ -5,8 +5,10 @@ build's numbers while a batch is gathered.  Training packs dense rows with many 
 when that takes less memory than the rows themselves: a list is then read in about half the
 time, by every thread for itself.
 """
-from libc.stdint cimport int32_t, int64_t, uint16_t
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
+from libc.string cimport memcpy
 from .ahead cimport stretch
+from .random cimport mixed_key
 from .rows cimport compress_row
 from .vector cimport (LAST_INDEX, REAL_IS_DOUBLE, WIDTH, entry, join, lane_int, load,
                       load_bytes, real, splat, store, vec)
@@ -25,6 +27,7 @@ cdef struct examples:
     const uint16_t* packed_indices
     const void* packed_values   # bytes of bytes, else this build's numbers
     const int64_t* packed_pointers
+    const uint64_t* contents    # a number for each row's content: equal rows', equal; or NULL
     Py_ssize_t n_rows, n_in
     real scale                  # of uint8
     Py_ssize_t most_in_row      # stored numbers in the fullest row
@@ -187,6 +190,27 @@ cdef inline void count_rows(const examples* x, int64_t* pointers, int part, int 
     cdef Py_ssize_t r
     for r in range(x.n_rows * part // n_parts, x.n_rows * (part + 1) // n_parts):
         pointers[r + 1] = count_row(x, r)
+
+
+cdef inline uint64_t content_of(const examples* x, Py_ssize_t row, real* scratch,
+                                entry* e) noexcept nogil:
+    """A number that depends on the row's numbers and their columns, however they are stored."""
+    cdef Py_ssize_t i
+    cdef uint64_t bits = 0, total = 0
+    for i in range(read_list(x, row, scratch, e)):
+        memcpy(&bits, &e[i].value, sizeof(real))
+        total += mixed_key(bits, e[i].index)
+    return total
+
+
+cdef inline void take_contents(const examples* x, uint64_t* contents, char* scratch, int part,
+                               int n_parts) noexcept nogil:
+    """The content of this thread's rows; `scratch` has `pack_scratch` bytes for each thread."""
+    cdef entry* e = <entry*>(scratch + part * pack_scratch(x))
+    cdef real* row = <real*>(e + x.n_in + 2 * WIDTH)
+    cdef Py_ssize_t r
+    for r in range(x.n_rows * part // n_parts, x.n_rows * (part + 1) // n_parts):
+        contents[r] = content_of(x, r, row, e)
 
 
 cdef inline Py_ssize_t packed_size(Py_ssize_t n, Py_ssize_t size) noexcept nogil:

@@ -24,10 +24,10 @@ def loss(
     constants: Sequence[float] = (),
 ) -> tuple[Real, Real, NDArray[np.float64]]: ...
 def batch_norm(
-    u: Real, scale: Real, shift: Real, epsilon: float
+    u: Real, scale: Real, shift: Real, epsilon: float, shares: Real
 ) -> tuple[Real, Real, Real]: ...
 def batch_norm_delta(
-    delta: Real, normalized: Real, scale: Real, inverse: Real
+    delta: Real, normalized: Real, scale: Real, inverse: Real, shares: Real
 ) -> tuple[Real, Real, Real]: ...
 def dropout_factors(
     m: int, n: int, p: float, seed: int, epoch: int, batch: int, level: int

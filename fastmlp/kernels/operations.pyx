@@ -270,7 +270,7 @@ cdef class OneNorm:
 
 
 def batch_norm(const real[:, ::1] u, const real[::1] scale, const real[::1] shift,
-               double epsilon):
+               double epsilon, const real[::1] shares):
     """z = γ ∘ û + β, û = (u − μ)/√(σ² + ε), both like u, and 1/√(σ² + ε), (n,)."""
     cdef Py_ssize_t m = u.shape[0], n = u.shape[1], wide = padded(n)
     cdef OneNorm one = OneNorm(n, epsilon)
@@ -280,13 +280,13 @@ def batch_norm(const real[:, ::1] u, const real[::1] scale, const real[::1] shif
     one.v.normalized = one.rows(hat)
     one.parameters[:n] = shift
     one.parameters[wide:wide + n] = scale
-    normalize(&one.shared, &one.L, &one.parameters[0], &one.v, m, False, 0, 1)
+    normalize(&one.shared, &one.L, &one.parameters[0], &one.v, m, &shares[0], 0, 0, 1)
     return (z[:, :n].copy(), hat[:, :n].copy(),
             np.asarray(one.columns)[2 * wide:2 * wide + n].copy())
 
 
 def batch_norm_delta(const real[:, ::1] delta, const real[:, ::1] normalized,
-                     const real[::1] scale, const real[::1] inverse):
+                     const real[::1] scale, const real[::1] inverse, const real[::1] shares):
     """∂J/∂u of every example, Σ δ ∘ û and Σ δ, from δ = ∂J/∂z."""
     cdef Py_ssize_t m = delta.shape[0], n = delta.shape[1], wide = padded(n)
     cdef OneNorm one = OneNorm(n, 1)
@@ -296,7 +296,7 @@ def batch_norm_delta(const real[:, ::1] delta, const real[:, ::1] normalized,
     one.v.normalized = one.rows(hat)
     one.parameters[wide:wide + n] = scale
     one.columns[2 * wide:2 * wide + n] = inverse
-    normalize_delta(&one.L, &one.parameters[0], &one.v, m, 0, 1)
+    normalize_delta(&one.L, &one.parameters[0], &one.v, m, &shares[0], 0, 1)
     columns = np.asarray(one.columns)
     return (below[:, :n].copy(), columns[4 * wide:4 * wide + n].copy(),
             columns[3 * wide:3 * wide + n].copy())
@@ -305,7 +305,7 @@ def batch_norm_delta(const real[:, ::1] delta, const real[:, ::1] normalized,
 def dropout_factors(Py_ssize_t m, Py_ssize_t n, double p, uint64_t seed, uint64_t epoch,
                     uint64_t batch, int level):
     """r/(1 − p) of every example of a batch and unit of a level (0: the input), (m, n)."""
-    cdef draws d = draws_of(mixed_key(mixed_key(seed, epoch), batch), level, 0)
+    cdef draws d = draws_of(mixed_key(mixed_key(seed, epoch), batch), level, 0, NULL)
     cdef Py_ssize_t r
     cdef real[:, ::1] rows
     factors = np.ones((m, row_stride(n)), DTYPE)
@@ -318,7 +318,7 @@ def dropout_factors(Py_ssize_t m, Py_ssize_t n, double p, uint64_t seed, uint64_
 def noise(Py_ssize_t m, Py_ssize_t n, double sigma, uint64_t seed, uint64_t epoch,
           uint64_t batch, int level):
     """σ·N(0, 1) of every example of a batch and unit of a level, (m, n)."""
-    cdef draws d = draws_of(mixed_key(mixed_key(seed, epoch), batch), level, 0)
+    cdef draws d = draws_of(mixed_key(mixed_key(seed, epoch), batch), level, 0, NULL)
     cdef layer L
     cdef real[:, ::1] rows
     values = np.zeros((m, row_stride(n)), DTYPE)

@@ -11,12 +11,11 @@ from .batch_norm cimport norm, normalize, normalize_delta
 from .dense cimport (finish_level, forward, gradient_target, hidden_delta, norm_gradient,
                      own_inputs, update_layer, weight_gradient)
 from .distortion cimport distort, distortion
-from .dropout cimport draws, draws_of, drop_dense, drop_list
+from .dropout cimport draws, draws_of, drop_dense, drop_list, row_key
 from .inputs cimport examples, place_of, read_dense, read_list, targets
 from .losses cimport objective, output_delta
 from .norms cimport gradient_squares, limit_norms, total_of
 from .panels cimport (cut, cut_by_columns, layer, matrix, own_vectors, padded, panel_count)
-from .random cimport mixed_key
 from .rows cimport columns_from_rows, compress_row
 from .team cimport barrier, team
 from .updates cimport for_layer, update_step
@@ -47,6 +46,7 @@ cdef struct batch:              # the examples first … first + n of a pass
     const targets* y
     const long long* order      # the pass's row numbers, or NULL: the rows as they lie
     Py_ssize_t first, n
+    double weight               # Σ s of these examples
     Py_ssize_t n_pass           # examples in the whole pass
     bint training               # normalize by the batch, drop units, smooth targets
     uint64_t key                # of the batch's draws
@@ -62,22 +62,41 @@ cdef inline void distort_batch(const network* net, workspace* w, const batch* b,
                                Py_ssize_t done, Py_ssize_t m, team* threads, int part,
                                int n_parts) noexcept nogil:
     """The rows of the chunk as distorted images, inputs dropped: this thread's, then all."""
-    cdef draws d = draws_of(b.key, 0, done)
     cdef Py_ssize_t r, k, row, label
     cdef real* target
     cdef scratch* own = &w.threads[part]
-    cdef uint64_t key = draws_of(b.key, DISTORTING, 0).key
+    cdef draws d = draws_in(b, own, 0, done)
+    cdef draws distorting = draws_in(b, own, DISTORTING, done)
     for r in range(m * part // n_parts, m * (part + 1) // n_parts):
         row = row_of(b, done + r)
         target = w.images.values + r * w.images.stride
         read_dense(b.x, row, own.row)
         label = b.y.labels[row] if b.y.labels != NULL else -1
-        distort(net.distortion, mixed_key(key, done + r), label, own.row, target, own.warp)
+        distort(net.distortion, row_key(distorting.key, &distorting, r), label, own.row, target,
+                own.warp)
         for k in range(b.x.n_in, padded(b.x.n_in)):
             target[k] = 0
         if net.input_dropped != 0:
             drop_dense(net.input_dropped, net.input_scale, &d, r, target, b.x.n_in)
     barrier(threads, part, n_parts)
+
+
+cdef inline void number_rows(const batch* b, scratch* own, Py_ssize_t done,
+                             Py_ssize_t m) noexcept nogil:
+    """What batch norm and draws have to know of each row of the chunk."""
+    cdef bint weighted = b.y.weights != NULL and b.weight > 0
+    cdef Py_ssize_t r, row
+    for r in range(m):
+        row = row_of(b, done + r)
+        own.shares[r] = <real>(b.n * (b.y.weights[row] / b.weight)) if weighted else 1
+        if b.x.contents != NULL:
+            own.contents[r] = b.x.contents[row]
+
+
+cdef inline draws draws_in(const batch* b, const scratch* own, int level,
+                           Py_ssize_t done) noexcept nogil:
+    """A level's draws in the chunk."""
+    return draws_of(b.key, level, done, own.contents if b.x.contents != NULL else NULL)
 
 
 cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssize_t done,
@@ -90,9 +109,11 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
     cdef stretch* end = own.stretches
     cdef bint distorting = b.training and net.distortion != NULL
     cdef bint dropping = b.training and net.input_dropped != 0 and not distorting
-    cdef draws d = draws_of(b.key, 0, done)
+    cdef draws d
     cdef entry* e
     cdef real* row
+    number_rows(b, own, done, m)
+    d = draws_in(b, own, 0, done)
     if distorting:
         distort_batch(net, w, b, done, m, threads, part, n_parts)
     for r in range(m):
@@ -142,7 +163,7 @@ cdef inline void list_columns(const layer* L, skipping* s, scratch* own, Py_ssiz
 
 
 cdef inline void normalize_level(const network* net, int l, workspace* w, const draws* d,
-                                 Py_ssize_t m, bint remember, team* threads, int part,
+                                 Py_ssize_t m, double n_counted, team* threads, int part,
                                  int n_parts) noexcept nogil:
     """Batch norm and activation of level l + 1, whose a(l) Wᵀ lies there."""
     cdef const layer* L = &net.layers[l]
@@ -151,7 +172,8 @@ cdef inline void normalize_level(const network* net, int l, workspace* w, const 
     cdef Py_ssize_t last = own_vectors(L.n_out, part + 1, n_parts)
     if not cut_by_columns(L.n_out, n_parts):
         barrier(threads, part, n_parts)
-    normalize(&net.normalization, L, net.parameters, v, m, remember, part, n_parts)
+    normalize(&net.normalization, L, net.parameters, v, m, w.threads[part].shares, n_counted, part,
+              n_parts)
     finish_level(L, d, 0, first * WIDTH, v.a.values + first * WIDTH, v.a.stride,
                  v.delta.values + first * WIDTH, v.delta.stride, m, <int>(last - first))
 
@@ -171,13 +193,13 @@ cdef inline void forward_pass(const network* net, workspace* w, const batch* b, 
                        net.most_density)
             lap(w, part, LISTING, l)
         hidden = l + 1 < net.n_layers
-        d = draws_of(b.key, net.first + l + 1, done)
+        d = draws_in(b, own, net.first + l + 1, done)
         drawn = &d if b.training else NULL
         forward(&net.layers[l], net.parameters, level_of(w, part, l), &w.levels[l + 1],
                 &own.zeros[l], own, w.zeros, drawn, m, hidden and net.layers[l].scale == 0, part,
                 n_parts)
         if net.layers[l].scale > 0:
-            normalize_level(net, l, w, drawn, m, remember, threads, part, n_parts)
+            normalize_level(net, l, w, drawn, m, b.weight if remember else 0, threads, part, n_parts)
         lap(w, part, FORWARD, l)
         if hidden or panel_count(net.layers[l].n_out) > 1:
             barrier(threads, part, n_parts)
@@ -234,7 +256,8 @@ cdef inline void hidden_deltas(const network* net, workspace* w, Py_ssize_t m, i
         if l > 0 and net.layers[l - 1].scale > 0:
             if not cut_by_columns(w.levels[l].n, n_parts):
                 barrier(threads, part, n_parts)
-            normalize_delta(&net.layers[l - 1], net.parameters, &w.levels[l], m, part, n_parts)
+            normalize_delta(&net.layers[l - 1], net.parameters, &w.levels[l], m, own.shares, part,
+                            n_parts)
         lap(w, part, DELTA, l)
         barrier(threads, part, n_parts)
         lap(w, part, WAITING, l)

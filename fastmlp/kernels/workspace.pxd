@@ -6,6 +6,7 @@ of its own, with its own lists of non-zeros where they can pay: to make them twi
 than to pull them over from the other core's cache.  For the same reason each gathers the whole
 input for itself.  The memory comes zeroed.
 """
+from libc.stdint cimport uint64_t
 from .ahead cimport ahead, stretch
 from .panels cimport layer, matrix, padded, panel_columns, row_stride
 from .rows cimport lists
@@ -46,6 +47,8 @@ cdef struct scratch:            # of one thread
     real* block                 # a block of δ or of a gradient, before it is finished
     real* row                   # one example
     real* warp                  # what distorting an image takes
+    real* shares                # of each example in the batch, by weight: see batch_norm.pxd
+    uint64_t* contents          # of each example: see `examples`
     const entry** cursors       # into lists
     stretch* stretches          # rows of the next batch, and
     ahead next                  # how far they are asked for
@@ -110,6 +113,8 @@ cdef inline void lay_thread(workspace* w, scratch* own, Py_ssize_t* used, Py_ssi
     own.block = <real*>take(base, used, rows * 2 * panel_columns() * size)
     own.row = <real*>take(base, used, widest * size)
     own.warp = <real*>take(base, used, w.n_warp * size)
+    own.shares = <real*>take(base, used, w.n_rows * size)
+    own.contents = <uint64_t*>take(base, used, w.n_rows * <Py_ssize_t>sizeof(uint64_t))
     own.input = w.levels[0]
     if w.n_warp > 0:
         own.input.a = w.images

@@ -88,9 +88,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Evaluations by "lbfgs" at most.
     dropout : float or list of float, default=0.0
         Probability that a hidden unit is dropped in a training step; one for all hidden layers or
-        one for each.
+        one for each.  Examples with the same features drop the same units of a step, so that a
+        repeated one is one with a weight.
     batch_norm : bool or list of bool, default=False
-        Whether hidden layers are normalized by their batch (Ioffe and Szegedy 2015).
+        Whether hidden layers are normalized by their batch (Ioffe and Szegedy 2015), whose
+        statistics count sample weights.
     scoring : str, callable or None, default=None
         What early stopping watches: None, R²; "loss", the negative validation loss;
         else a scorer as in `cross_val_score`.

@@ -232,6 +232,7 @@ def train(
         tasks,
     )
     net._engine.shared_l2 = True
+    net._engine.draws_by_content = any(net.dropout)     # a repeated row is one with a weight
     try:
         history = net.fit(
             part.X,
@@ -255,7 +256,8 @@ def train(
         progress.note_divergence()
         return
     finally:
-        net._engine.shared_l2 = False  # for whoever trains network_ directly
+        # for whoever trains network_ directly
+        net._engine.shared_l2 = net._engine.draws_by_content = False
     if history.stopped_by == "epochs" and not progress.converged and not incremental:
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
