@@ -134,6 +134,7 @@ class CsvTable(Table):
                 ndmin=1,
             )
             return [rows[field] for field, _ in kinds]
+        version = tuple(map(int, pandas.__version__.split(".")[:2]))
         frame = pandas.read_csv(
             self.path,
             dtype={j: "float64" if name in numbers else "str" for j, name in self._numbered()},
@@ -142,6 +143,8 @@ class CsvTable(Table):
             skiprows=self.header_ends,
             encoding="utf-8-sig",
             na_filter=False,
+            # before 3.1 some last digits are lost otherwise; since then none, and the name goes
+            **({} if version >= (3, 1) else {"float_precision": "round_trip"}),
         )
         if frame.shape[1] != len(self.names):
             raise ValueError(f"rows have {frame.shape[1]} cells, the header {len(self.names)}")
