@@ -94,7 +94,7 @@ def extensions() -> list[Extension]:
                for source in (*SOURCES, "cpu")]
     translated = cythonize(modules, language_level=3, compiler_directives={
         "boundscheck": False, "wraparound": False, "cdivision": True,
-        "initializedcheck": False, "embedsignature": True})
+        "initializedcheck": False, "embedsignature": True, "freethreading_compatible": True})
     c_files = {Path(e.sources[0]).stem: Path(e.sources[0]) for e in translated}
     openmp, openmp_link = openmp_flags()
     cpu = Extension("fastmlp.kernels.cpu", [str(c_files["cpu"])], include_dirs=[str(KERNELS)],

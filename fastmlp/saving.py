@@ -189,9 +189,10 @@ def packed(net: MLP, with_optimizer: bool = True) -> tuple[Header, Arrays]:
     for l, statistics in enumerate(net.statistics, start=1):
         if statistics is not None:
             arrays[f"mean_{l}"], arrays[f"variance_{l}"] = statistics
-    averages = [one for one in (engine.get_average(l) for l in numbers) if one is not None]
-    if averages:
-        arrays |= _named("average_", averages)
+    averages = [engine.get_average(l) for l in numbers]
+    whole = [one for one in averages if one is not None]
+    if len(whole) == len(averages):  # none goes while another thread trains
+        arrays |= _named("average_", whole)
         header["average"] = {"steps": engine.averaged, "used": net.use_average}
     if with_optimizer and net._optimizer is not None:
         name, constants = net._optimizer

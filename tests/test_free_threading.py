@@ -1,13 +1,16 @@
 """Many Python threads at once: the same bits as one after the other, and no corruption.
 
 The kernels run without the interpreter's lock, so their calls overlap on any Python; where the
-interpreter has none (python3.14t), everything around them does too.
+interpreter has none (3.13t, 3.14t), everything around them does too.
 """
 
 from __future__ import annotations
 
 import copy
 import pickle
+import subprocess
+import sys
+import sysconfig
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -111,6 +114,17 @@ def test_one_network_is_read_by_all(
         assert_same(found, [expected] * 3)
 
 
+@pytest.mark.parametrize("name", READING)
+def test_one_network_is_first_read_by_all(
+    learned: MLP, classes: tuple[Array, Array], name: str
+) -> None:
+    expected = READING[name](learned, *classes)
+    for _ in range(20):
+        unread = copy.deepcopy(learned)  # its weights are folded by whoever comes first
+        for found in at_once([lambda: READING[name](unread, *classes)] * N_THREADS):
+            np.testing.assert_array_equal(found, expected)
+
+
 def test_one_network_is_trained_by_one_at_a_time(classes: tuple[Array, Array]) -> None:
     shared = MLP((6, 64, 64, 3), seed=4)
 
@@ -148,3 +162,46 @@ def test_predicting_from_a_network_in_training_harms_neither(
     assert all(at_once([train, *[look] * (N_THREADS - 1)]))
     alone.fit(X, y, epochs=40, batch_size=10)
     assert_same(shared.weights + shared.biases, alone.weights + alone.biases)
+
+
+def test_a_network_changed_while_it_is_read_stays_one(classes: tuple[Array, Array]) -> None:
+    X, y = classes
+    net = MLP((6, 40, 30, 3), batch_norm=[True, False], seed=2)
+    net.fit(X, y, epochs=1, batch_size=23, ema=0.9)
+    parameters = net.weights, net.biases
+    done = threading.Event()
+
+    def change() -> None:
+        for i in range(60):
+            net.fit(X, y, epochs=1, batch_size=23, ema=0.9 if i % 3 else None,
+                    reset_optimizer=True)
+            if i % 5 == 4:
+                net.set_parameters(*parameters)
+        done.set()
+
+    def switch() -> None:
+        wanted = True
+        while not done.is_set():
+            try:
+                net.use_average = wanted
+            except ValueError as error:
+                assert "there is no average" in str(error)
+            wanted = not wanted
+
+    def read() -> None:
+        while not done.is_set():
+            for look in READING.values():
+                assert np.isfinite(look(net, X, y)).all()
+            assert all(np.isfinite(one).all() for slot in net._engine.get_state() for layer in slot
+                       for one in layer)
+
+    at_once([change, switch, *[read] * (N_THREADS - 2)])
+
+
+@pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="has a GIL")
+def test_the_kernels_leave_a_free_threaded_interpreter_free() -> None:
+    code = "import fastmlp, sys; print(sys._is_gil_enabled())"
+    found = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "False\n"

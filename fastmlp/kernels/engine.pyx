@@ -5,6 +5,7 @@
 (fastmlp/checks.py); the engine converts and copies nothing beyond a batch, but that training
 packs rows with many zeros (inputs.pxd).
 """
+cimport cython
 from cython.parallel cimport parallel
 from libc.math cimport isfinite
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
@@ -131,23 +132,32 @@ cdef class Engine(Parameters):
     # -------------------------------------------------------------------------- optimizer
 
     def set_optimizer(self, name, constants):
-        self.rule = optimizer_of(name, constants)
-        self.steps = 0
-        self.state = Block(n_slots(&self.rule) * self.n_numbers * <Py_ssize_t>sizeof(real))
+        cdef optimizer rule = optimizer_of(name, constants)
+        cdef Block state = Block(n_slots(&rule) * self.n_numbers * <Py_ssize_t>sizeof(real))
+        with cython.critical_section(self):
+            self.rule = rule
+            self.state = state
+            self.steps = 0
 
-    cdef real* slot(self, int i) noexcept:
-        if self.state is None or i >= n_slots(&self.rule):
+    cdef real* slot(self, Block state, int i) noexcept:
+        """The optimizer's i-th number of each parameter; NULL where it keeps fewer."""
+        if state is None or (i + 1) * self.n_numbers * <Py_ssize_t>sizeof(real) > state.size:
             return NULL
-        return <real*>self.state.data + i * self.n_numbers
+        return <real*>state.data + i * self.n_numbers
 
     def get_state(self):
-        return [[self.layer_out(self.slot(i), l) for l in range(self.net.n_layers)]
-                for i in range(n_slots(&self.rule))]
+        cdef Block state
+        cdef int n
+        with cython.critical_section(self):
+            state = self.state
+            n = n_slots(&self.rule)
+        return [[self.layer_out(self.slot(state, i), l) for l in range(self.net.n_layers)]
+                for i in range(n)]
 
     def set_state(self, slots, int64_t steps):
         for i, layers in enumerate(slots):
             for l, parameters in enumerate(layers):
-                self.layer_in(self.slot(i), l, parameters[0], parameters[1],
+                self.layer_in(self.slot(self.state, i), l, parameters[0], parameters[1],
                               parameters[2] if len(parameters) > 2 else None)
         self.steps = steps
 
@@ -220,6 +230,7 @@ cdef class Engine(Parameters):
         cdef Workspace space = self.training_space(data, size, threads)
         cdef job j
         cdef Question question
+        cdef Block mean, state = self.state
         self.rest = self.net
         self.rest.distortion = NULL if self.warp is None else &self.warp.d
         if data.first > 0:
@@ -237,8 +248,8 @@ cdef class Engine(Parameters):
         j.max_norm = self.max_norm
         j.clip_norm = self.clip_norm
         if self.ema > 0:
-            self.start_average()
-            j.average = <real*>self.mean.data
+            mean = self.averaging()
+            j.average = <real*>mean.data
             j.ema = self.ema
             j.averaged = self.averaged
         j.order = &order[0] if order.shape[0] else NULL
@@ -248,8 +259,8 @@ cdef class Engine(Parameters):
         j.l2 = l2
         j.shared_l2 = self.shared_l2
         j.steps = self.steps
-        j.slots[0] = self.slot(0)
-        j.slots[1] = self.slot(1)
+        j.slots[0] = self.slot(state, 0)
+        j.slots[1] = self.slot(state, 1)
         j.deadline = seconds_now() + seconds
         j.cost = cost
         j.weight = weight
@@ -261,7 +272,7 @@ cdef class Engine(Parameters):
         self.steps += j.next - first
         if self.ema > 0:
             self.averaged += j.next - first
-        self.stale = True
+        self.changed()
         self.slept = 1e-9 * j.threads.slept
         question.answer(&j)
         failed = j.next - 1 if j.not_finite or not isfinite(j.cost) else -1
@@ -293,7 +304,11 @@ cdef class Engine(Parameters):
             self, self.chunk_rows(m, training), threads, True, data.x.most_in_row,
             self.list_input(data), into != NULL, training)
         cdef Question question
-        self.prepare(j, &self.net if training else self.predicting(), data, space, m, m)
+        cdef network net = self.net
+        cdef Block held = None
+        if not training:
+            held = self.predicting(&net)
+        self.prepare(j, &net, data, space, m, m)
         j.training = training
         j.key = mixed_key(self.key, epoch)
         j.smoothing = self.label_smoothing if training else 0
@@ -303,6 +318,7 @@ cdef class Engine(Parameters):
         question = Question(self.custom, data)
         question.put(j)
         run_job(j, threads)
+        j.net = NULL
         question.answer(j)
         return 0
 
@@ -323,8 +339,8 @@ cdef class Engine(Parameters):
         found = []
         for l in range(self.net.n_layers):
             dW, *rest = [mean * g for g in self.layer_out(j.sums, l)]
-            W, b, *scale = (self.layer_out(self.net.parameters, l) if training or not self.by_average
-                            or self.mean is None else self.get_average(l))
+            average = self.get_average(l) if self.by_average and not training else None
+            W, b, *scale = average or self.get_layer(l)
             if scale and not training:      # dW and db are those of the folded weights
                 average, variance = self.get_statistics(l)
                 inverse = 1 / np.sqrt(variance + self.net.normalization.epsilon)
@@ -347,7 +363,8 @@ cdef class Engine(Parameters):
 
         With `end` that level is the last.
         """
-        cdef network part = self.predicting()[0]
+        cdef network part
+        cdef Block held = self.predicting(&part)
         cdef Py_ssize_t m = data.x.n_rows
         cdef workspace* spaces[MOST_THREADS]
         cdef Workspace space

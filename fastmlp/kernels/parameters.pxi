@@ -34,6 +34,9 @@ cdef class Parameters:
     cdef Py_ssize_t n_numbers, n_statistics
     cdef bint stale                 # the folded weights are older than the others
     cdef bint by_average
+    # Others may predict meanwhile, also without the interpreter's lock: whatever replaces `folded`,
+    # `mean` or the optimizer's state, and whoever takes them, does so in a critical section, and
+    # keeps the block as long as it reads
     cdef double uint8_scale
     cdef uint64_t key               # of all draws
     cdef readonly tuple sizes
@@ -115,29 +118,41 @@ cdef class Parameters:
             layers[l].noise = 0
             layers[l].frozen = False
 
-    cdef network* predicting(self) except NULL:
-        """The network as it predicts, brought up to date."""
+    cdef Block predicting(self, network* plain):
+        """The network as it predicts, brought up to date; returns the memory of its numbers."""
         cdef int l
         cdef const layer* L
-        cdef real* source = self.net.parameters
-        if self.by_average and self.mean is not None:
-            source = <real*>self.mean.data
-        self.plain.parameters = source
-        if self.n_statistics == 0:
-            return &self.plain
-        if self.folded is None:
-            self.folded = Block(self.n_numbers * <Py_ssize_t>sizeof(real))
-        self.plain.parameters = <real*>self.folded.data
-        if self.stale:
-            for l in range(self.net.n_layers):
-                L = &self.net.layers[l]
-                if L.scale > 0:
-                    fold(&self.net.normalization, L, source, self.plain.parameters)
-                else:
-                    memcpy(self.plain.parameters + L.weight, source + L.weight,
-                           (L.bias + padded(L.n_out) - L.weight) * sizeof(real))
-            self.stale = False
-        return &self.plain
+        cdef Block source, found
+        with cython.critical_section(self):
+            source = self.mean if self.by_average and self.mean is not None else self.parameters
+            found = source
+            if self.n_statistics > 0:
+                if self.folded is None:
+                    self.folded = Block(self.n_numbers * <Py_ssize_t>sizeof(real))
+                found = self.folded
+                if self.stale:
+                    self.fold_into(<real*>found.data, <const real*>source.data)
+                self.stale = False
+            plain[0] = self.plain
+        plain.parameters = <real*>found.data
+        return found
+
+    cdef void fold_into(self, real* folded, const real* source) noexcept:
+        """Weights and biases of every layer as they predict."""
+        cdef int l
+        cdef const layer* L
+        for l in range(self.net.n_layers):
+            L = &self.net.layers[l]
+            if L.scale > 0:
+                fold(&self.net.normalization, L, source, folded)
+            else:
+                memcpy(folded + L.weight, source + L.weight,
+                       (L.bias + padded(L.n_out) - L.weight) * sizeof(real))
+
+    cdef void changed(self) noexcept:
+        """The folded weights are those of earlier parameters."""
+        with cython.critical_section(self):
+            self.stale = True
 
     @property
     def use_average(self):
@@ -145,12 +160,14 @@ cdef class Parameters:
 
     @use_average.setter
     def use_average(self, bint wanted):
-        self.by_average = wanted
-        self.stale = True
+        with cython.critical_section(self):
+            self.by_average = wanted
+            self.stale = True
 
     def get_folded_layer(self, int layer):
-        cdef network* plain = self.predicting()
-        return self.layer_out(plain.parameters, layer)[:2]
+        cdef network plain
+        cdef Block held = self.predicting(&plain)
+        return self.layer_out(<real*>held.data, layer)[:2]
 
     # ------------------------------------------------------------------------- parameters
 
@@ -180,7 +197,7 @@ cdef class Parameters:
 
     def set_layer(self, int layer, weight, bias, scale=None):
         self.layer_in(self.net.parameters, layer, weight, bias, scale)
-        self.stale = True
+        self.changed()
 
     def get_statistics(self, int l):
         cdef const layer* L = &self.net.layers[l]
@@ -194,61 +211,77 @@ cdef class Parameters:
         cdef real* place = self.net.normalization.statistics + L.statistics
         memcpy(place, &mean[0], L.n_out * sizeof(real))
         memcpy(place + padded(L.n_out), &variance[0], L.n_out * sizeof(real))
-        self.stale = True
+        self.changed()
 
     def snapshot(self):
-        mean = b"" if self.mean is None else self.mean.data[:self.mean.size]
-        return self.parameters.data[:self.parameters.size] + mean
+        cdef Block mean = self.average()
+        own = self.parameters.data[:self.parameters.size]
+        return own if mean is None else own + mean.data[:mean.size]
 
     def restore(self, bytes snapshot):
         cdef Py_ssize_t size = self.parameters.size
+        cdef Block mean = self.average()
         memcpy(self.parameters.data, <const char*>snapshot, min(<Py_ssize_t>len(snapshot), size))
-        if self.mean is not None and len(snapshot) == size + self.mean.size:
-            memcpy(self.mean.data, <const char*>snapshot + size, self.mean.size)
-        self.stale = True
+        if mean is not None and len(snapshot) == size + mean.size:
+            memcpy(mean.data, <const char*>snapshot + size, mean.size)
+        self.changed()
 
     def keep(self):
+        cdef Block mean = self.average()
         if self.kept is None:
             self.kept = Block(self.parameters.size)
         memcpy(self.kept.data, self.parameters.data, self.parameters.size)
-        if self.mean is not None:
+        if mean is not None:
             if self.kept_mean is None:
-                self.kept_mean = Block(self.mean.size)
-            memcpy(self.kept_mean.data, self.mean.data, self.mean.size)
+                self.kept_mean = Block(mean.size)
+            memcpy(self.kept_mean.data, mean.data, mean.size)
 
     def recall(self):
+        cdef Block mean = self.average()
         if self.kept is not None:
             memcpy(self.parameters.data, self.kept.data, self.parameters.size)
-        if self.mean is not None and self.kept_mean is not None:
-            memcpy(self.mean.data, self.kept_mean.data, self.mean.size)
-        self.stale = True
+        if mean is not None and self.kept_mean is not None:
+            memcpy(mean.data, self.kept_mean.data, mean.size)
+        self.changed()
 
     # -------------------------------------------------------- average of the parameters
 
+    cdef Block average(self):
+        """The average's memory, or None."""
+        with cython.critical_section(self):
+            return self.mean
+
+    cdef Block averaging(self):
+        """The average's memory; if there is none yet it begins with the parameters as they are."""
+        cdef Block mean = self.average()
+        if mean is None:
+            mean = Block(self.n_numbers * <Py_ssize_t>sizeof(real))
+            memcpy(mean.data, self.net.parameters, mean.size)
+            with cython.critical_section(self):
+                self.mean = mean
+                self.averaged = 0
+        self.changed()
+        return mean
+
     def start_average(self):
-        if self.mean is None:
-            self.mean = Block(self.n_numbers * <Py_ssize_t>sizeof(real))
-            memcpy(self.mean.data, self.net.parameters, self.mean.size)
-            self.averaged = 0
-        self.stale = True
+        self.averaging()
 
     def drop_average(self):
-        self.mean = self.kept_mean = None
-        self.averaged = 0
-        self.by_average = False
-        self.stale = True
+        with cython.critical_section(self):
+            self.mean = None
+            self.averaged = 0
+            self.by_average = False
+            self.stale = True
 
     def get_average(self, int layer):
-        if self.mean is None:
-            return None
-        return self.layer_out(<real*>self.mean.data, layer)
+        cdef Block mean = self.average()
+        return None if mean is None else self.layer_out(<real*>mean.data, layer)
 
     def set_average(self, int layer, weight, bias, scale=None):
-        self.start_average()
-        self.layer_in(<real*>self.mean.data, layer, weight, bias, scale)
+        cdef Block mean = self.averaging()
+        self.layer_in(<real*>mean.data, layer, weight, bias, scale)
 
     # ------------------------------------------------------------ what each layer does
-
 
     def set_layers(self, frozen, rates, l2s):
         cdef int l
