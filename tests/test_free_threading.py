@@ -121,7 +121,8 @@ def test_one_network_is_first_read_by_all(
     expected = READING[name](learned, *classes)
     for _ in range(20):
         unread = copy.deepcopy(learned)  # its weights are folded by whoever comes first
-        for found in at_once([lambda: READING[name](unread, *classes)] * N_THREADS):
+        tasks = [lambda net=unread: READING[name](net, *classes)] * N_THREADS
+        for found in at_once(tasks):
             np.testing.assert_array_equal(found, expected)
 
 
