@@ -62,6 +62,11 @@ class Examples:
         """All of them, as one chunk; others come in several (streaming.Mapped)."""
         yield self
 
+    def require_dense(self) -> None:
+        """Refuse a sparse matrix, which cannot be distorted."""
+        if isinstance(self.X, tuple):
+            raise TypeError("augment distorts dense images; X is a sparse matrix")
+
     def take(self, net: MLP, index: NDArray[np.int64]) -> Self:
         """Return a copy of the examples with these row numbers."""
         X = _take_rows(self.X, index)

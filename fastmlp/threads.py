@@ -25,7 +25,7 @@ LEAST_SHARED_PASS = 4_000_000  # a pass must also wake the other threads
 # OpenMP's own limit at import; where it is lower later, threadpoolctl has set it
 _OMP_AT_IMPORT = kernels.omp_threads()
 
-# Where threads slept for more than this part of a slice of training (training.SLICE), one thread is
+# Where threads slept for more than this part of a slice of training (epochs.SLICE), one thread is
 # tried; it or all of them are tried again after so many slices, up to a second of them.
 MOST_SLEPT = 0.1
 FIRST_PAUSE, LONGEST_PAUSE = 8, 64

@@ -259,7 +259,7 @@ class Broken(Exception):
 
 def break_epoch(monkeypatch, number: int) -> None:
     """Have an epoch fail when its steps are done, but before it counts as a whole one."""
-    run_epoch = fastmlp.training._Run.run_epoch
+    run_epoch = fastmlp.epochs.Run.run_epoch
 
     def broken(self, *given):
         cost = run_epoch(self, *given)
@@ -267,7 +267,7 @@ def break_epoch(monkeypatch, number: int) -> None:
             raise Broken
         return cost
 
-    monkeypatch.setattr("fastmlp.training._Run.run_epoch", broken)
+    monkeypatch.setattr("fastmlp.epochs.Run.run_epoch", broken)
 
 
 @pytest.mark.parametrize("number", [1, 4, 6])
@@ -335,7 +335,7 @@ def test_a_killed_run_ends_with_the_same_bits(digits, path, given, moment):
 
 
 def test_ctrl_c_leaves_a_checkpoint_of_whole_epochs(everything, digits, path, monkeypatch):
-    run_epoch = fastmlp.training._Run.run_epoch
+    run_epoch = fastmlp.epochs.Run.run_epoch
 
     def interrupted(self, *given):
         cost = run_epoch(self, *given)
@@ -344,7 +344,7 @@ def test_ctrl_c_leaves_a_checkpoint_of_whole_epochs(everything, digits, path, mo
         return cost
 
     with monkeypatch.context() as patch:
-        patch.setattr("fastmlp.training._Run.run_epoch", interrupted)
+        patch.setattr("fastmlp.epochs.Run.run_epoch", interrupted)
         with pytest.warns(UserWarning, match="Training interrupted"):
             _, history = recipes.train(everything, *digits, checkpoint=path)
     assert (history.epochs, history.stopped_by) == (3, "interrupt")

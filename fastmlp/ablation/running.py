@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from .. import checks, datasets, threads
 from ..callbacks import Callback
+from ..epochs import evaluate
 from ..examples import Examples
 from ..history import History
 from ..network import MLP
-from ..training import TrainingDiverged, evaluate
+from ..training import TrainingDiverged
 from . import reporting
 from .journal import Journal, Run, identity
 from .study import Study, Variant, parse, read

@@ -13,12 +13,13 @@ from numpy.typing import ArrayLike
 
 from .. import checks, optimizers, schedules
 from ..callbacks import Callback
+from ..epochs import evaluate
 from ..examples import Examples
 from ..history import History
 from ..losses import Loss
 from ..network import MLP
 from ..optimizers import Optimizer
-from ..training import TrainingDiverged, evaluate
+from ..training import TrainingDiverged
 from .examples import Pair
 from .space import CONSTANTS, NETWORK, TRAINING, takes
 

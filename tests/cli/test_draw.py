@@ -124,14 +124,14 @@ def test_models_that_no_page_can_be_made_of(
 def test_ctrl_c_in_training_writes_nothing(
     fastmlp_command: Command, images: Any, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_epoch = fastmlp.training._Run.run_epoch
+    run_epoch = fastmlp.epochs.Run.run_epoch
 
     def interrupted(self: Any, *arguments: Any) -> Any:
         if self.net.sizes[0] == 784:  # not while the recipe is read and tried
             raise KeyboardInterrupt
         return run_epoch(self, *arguments)
 
-    monkeypatch.setattr("fastmlp.training._Run.run_epoch", interrupted)
+    monkeypatch.setattr("fastmlp.epochs.Run.run_epoch", interrupted)
     code, _, err = fastmlp_command("draw", "--recipe", "fast", "--out", out)
     assert (code, err) == (130, "fastmlp draw: error: interrupted\n")
     assert not out.exists()

@@ -175,7 +175,7 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint(
     fastmlp_command: Command, images: Any, small: Path, tmp_path: Path, model: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    run_epoch = fastmlp.training._Run.run_epoch
+    run_epoch = fastmlp.epochs.Run.run_epoch
 
     def interrupted(self: Any, *arguments: Any) -> Any:
         cost = run_epoch(self, *arguments)
@@ -185,7 +185,7 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint(
 
     arguments = ("train", "--recipe", small, "--checkpoint", tmp_path / "run.npz")
     with monkeypatch.context() as patch:
-        patch.setattr("fastmlp.training._Run.run_epoch", interrupted)
+        patch.setattr("fastmlp.epochs.Run.run_epoch", interrupted)
         code, out, err = fastmlp_command(*arguments)
     assert (code, err) == (130, "fastmlp train: error: interrupted\n")
     assert "Accuracy" not in out
