@@ -393,15 +393,16 @@ class MLP:
         if checks.flag("training", training):
             examples = Examples.checked(self, X, y, sample_weight)
             self._batch_of(len(examples))
-            n_threads = threads.for_step(self.sizes, len(examples))
-            sums = [self._engine.training_cost(examples.data, n_threads, self.epochs)]
+            n_threads = threads.for_gradients(self.sizes, len(examples))
+            found = self._engine.gradients(examples.data, 0, n_threads, False, True, self.epochs)
+            sums = [found[:2]]
         else:
             sums = [
                 self._engine.cost(chunk.data, self._threads(chunk.X))
                 for chunk in streaming.given(self, X, y, sample_weight).chunks()
             ]
         total, weight = np.sum(sums, axis=0).tolist()
-        return float(total / weight) + self._penalty(l2)
+        return float(total / weight) + self._penalty(l2, training=training)
 
     @overload
     def gradients(
@@ -459,10 +460,10 @@ class MLP:
         examples = Examples.checked(self, X, y, sample_weight)
         if checks.flag("training", training):
             self._batch_of(len(examples))
-        n_threads = threads.for_step(self.sizes, len(examples))
+        n_threads = threads.for_gradients(self.sizes, len(examples))
         return self._engine.gradients(
             examples.data, l2, n_threads, wrt_input, training, self.epochs
-        )
+        )[2]
 
     def _batch_of(self, n_rows: int) -> None:
         """Refuse a batch too small to be normalized; tell the engine which layers are frozen."""
@@ -470,12 +471,12 @@ class MLP:
         ones = [1.0] * (len(self.sizes) - 1)
         self._engine.set_layers([l in self._frozen for l in range(len(ones))], ones, ones)
 
-    def _penalty(self, l2: float, multipliers: Sequence[float] | None = None) -> float:
+    def _penalty(self, l2: float, factors: Sequence[float] = (), training: bool = True) -> float:
         """Return λ/2 Σ W², the part of J that is not the examples'."""
         if l2 == 0:
             return 0.0
-        squares = [float(np.sum(np.square(W, dtype=np.float64))) for W in self.weights]
-        return l2 / 2 * float(np.dot(multipliers or [1.0] * len(squares), squares))
+        squares = self._engine.weight_squares(training)
+        return l2 / 2 * float(np.dot(factors or [1.0] * len(squares), squares))
 
     def _threads(self, X: checks.Rows) -> int:
         return threads.for_pass(self.sizes, checks.n_rows(X))

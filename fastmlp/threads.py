@@ -109,6 +109,11 @@ def for_step(sizes: Sequence[int], n_rows: int, cap: int | None = None) -> int:
     return _shared(6 * _n_weights(sizes) * n_rows, LEAST_SHARED_STEP, cap)
 
 
+def for_gradients(sizes: Sequence[int], n_rows: int, cap: int | None = None) -> int:
+    """Threads for the gradients of n_rows examples: a step's operations, but a pass."""
+    return _shared(6 * _n_weights(sizes) * n_rows, LEAST_SHARED_PASS, cap)
+
+
 class Crew:
     """The threads of a training, slice by slice: all of them, or one on a crowded machine.
 

@@ -130,6 +130,16 @@ def test_the_average_predicts_until_told_otherwise(examples, tmp_path):
         net.use_average = True
 
 
+def test_the_penalty_is_of_the_weights_that_predict(examples):
+    X, y = examples
+    net = network()
+    net.fit(X, y, epochs=3, ema=0.9)
+    for average, weights in [(True, net.folded[0]), (False, net.weights)]:
+        net.use_average = average
+        penalty = 0.5 / 2 * sum(np.sum(W**2) for W in weights)
+        assert net.cost(X, y, l2=0.5) == pytest.approx(net.cost(X, y) + penalty, rel=1e-12)
+
+
 def test_multipliers_scale_rate_and_penalty_of_their_layer(examples):
     X, y = examples
     net = network()

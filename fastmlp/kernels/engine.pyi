@@ -64,7 +64,7 @@ class Engine:
 
     sizes: tuple[int, ...]
     steps: int
-    slept: float  # seconds in the last `train` for which threads slept at barriers, together
+    slept: float  # seconds that threads slept at barriers in the last `train` or `gradients`
     most_density: float  # up to which lists of non-zeros cost less than the dense tile, here
     averaged: int  # steps that the average has seen
     use_average: bool  # predict by the average of the parameters
@@ -98,6 +98,9 @@ class Engine:
     ) -> None: ...
     def get_folded_layer(self, layer: int) -> Layer:
         """Weight and bias that do what the layer does in prediction, normalization included."""
+
+    def weight_squares(self, training: bool = False) -> list[float]:
+        """Σ W² of each layer, in double precision: as the network predicts, or trains."""
 
     def get_statistics(self, l: int) -> tuple[Real, Real] | None:
         """Running mean and variance of a normalized layer."""
@@ -168,9 +171,8 @@ class Engine:
         wrt_input: bool = False,
         training: bool = False,
         epoch: int = 0,
-    ) -> list[Layer] | Real:
-        """Of the network as it predicts, or with `training` as the epoch's first batch sees it."""
+    ) -> tuple[float, float, list[Layer] | Real]:
+        """Σ s·cost, Σ s, and the gradients of J.
 
-    def training_cost(
-        self, data: Data, threads: int, epoch: int = 0
-    ) -> tuple[float, float]: ...
+        Of the network as it predicts, or with `training` as the epoch's first batch sees it.
+        """

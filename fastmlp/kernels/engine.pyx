@@ -22,6 +22,7 @@ from .epoch cimport job, run_batches
 from .inputs cimport (FLOAT32, FLOAT64, UINT8, count_rows, density, examples, number_size,
                       pack_rows, pack_scratch, packed_number_size, packed_size, take_contents, targets)
 from .losses cimport CUSTOM, SQUARED_ERROR, loss_kind
+from .norms cimport weight_squares
 from .panels cimport layer, pack, padded, unpack
 from .prediction cimport predict_part, prediction
 from .random cimport mixed_key
@@ -114,10 +115,10 @@ cdef class Engine(Parameters):
     cdef network rest               # its layers from the one on that `train` was given input for
     cdef optimizer rule
     cdef Block state, sums
-    cdef Workspace training
+    cdef Workspace training, passing    # of `train` and of `gradients`, kept between calls
     cdef Warp warp                  # of images in training, or None
     cdef public int64_t steps
-    cdef readonly double slept      # seconds in the last `train` that threads slept at barriers
+    cdef readonly double slept      # seconds in the last job that threads slept at barriers
     cdef public bint skip_zeros     # take lists of non-zeros where they pay; no bit depends on it
     cdef public double label_smoothing, max_norm, clip_norm, ema
     cdef public bint shared_l2      # in training λ/Σ s of a batch in place of λ
@@ -296,64 +297,64 @@ cdef class Engine(Parameters):
 
     # -------------------------------------------------------- gradients of given examples
 
-    cdef int run_gradients(self, job* j, Data data, int threads, Block sums, real* into,
-                           bint training, uint64_t epoch) except -1:
-        """Σ s·∂cost/∂W, ∂b and ∂X of the network as it predicts, or of a step of training."""
+    cdef Workspace passing_space(self, Data data, bint input_delta, bint training, int threads):
+        """The workspace of `gradients`, which puts it back: another Python thread makes its own."""
+        cdef bint listed = self.list_input(data)
+        cdef Py_ssize_t n_rows = self.chunk_rows(data.x.n_rows, training)
+        cdef Workspace space
+        with cython.critical_section(self):
+            space = self.passing
+            self.passing = None
+        key = (n_rows, listed, data.x.most_in_row, self.skip_zeros, input_delta, training)
+        if space is None or space.key != key or space.w.n_threads < threads:
+            space = Workspace(self, n_rows, threads, True, data.x.most_in_row, listed, input_delta,
+                              training)
+            space.key = key
+        return space
+
+    def gradients(self, Data data, double l2, int threads, bint wrt_input=False,
+                  bint training=False, uint64_t epoch=0):
         cdef Py_ssize_t m = data.x.n_rows
-        cdef Workspace space = Workspace(
-            self, self.chunk_rows(m, training), threads, True, data.x.most_in_row,
-            self.list_input(data), into != NULL, training)
-        cdef Question question
+        cdef Block sums = Block(self.n_numbers * <Py_ssize_t>sizeof(real))
+        cdef Workspace space = self.passing_space(data, wrt_input, training, threads)
+        cdef Question question = Question(self.custom, data)
+        cdef Block held = None, source = self.source(training)
         cdef network net = self.net
-        cdef Block held = None
+        cdef real[:, ::1] into
+        cdef job j
         if not training:
             held = self.predicting(&net)
-        self.prepare(j, &net, data, space, m, m)
+        self.prepare(&j, &net, data, space, m, m)
+        question.put(&j)
         j.training = training
         j.key = mixed_key(self.key, epoch)
         j.smoothing = self.label_smoothing if training else 0
         j.every_layer = True
-        j.sums = <real*>sums.data
-        j.input_gradient = into
-        question = Question(self.custom, data)
-        question.put(j)
-        run_job(j, threads)
-        j.net = NULL
-        question.answer(j)
-        return 0
-
-    def gradients(self, Data data, double l2, int threads, bint wrt_input=False,
-                  bint training=False, uint64_t epoch=0):
-        cdef Block sums = Block(self.n_numbers * <Py_ssize_t>sizeof(real))
-        cdef real[:, ::1] into
-        cdef job j
+        j.sums = <real*>sums.data       # Σ s·∂cost/∂W, ∂b
         if wrt_input:
-            result = np.empty((data.x.n_rows, self.sizes[0]), DTYPE)
+            result = np.empty((m, self.sizes[0]), DTYPE)
             into = result
-            self.run_gradients(&j, data, threads, sums, &into[0, 0], training, epoch)
-        else:
-            self.run_gradients(&j, data, threads, sums, NULL, training, epoch)
+            j.input_gradient = &into[0, 0]
+        run_job(&j, threads)
+        question.answer(&j)
+        if space.w.n_rows <= WIDE_CHUNK_ROWS:   # not one for all rows of a batch as a whole
+            with cython.critical_section(self):
+                self.passing = space
+        self.slept = 1e-9 * j.threads.slept
         mean = DTYPE.type(1 / j.weight if j.weight > 0 else 0)
         if wrt_input:
-            return result * mean
+            return j.cost, j.weight, result * mean
         found = []
         for l in range(self.net.n_layers):
             dW, *rest = [mean * g for g in self.layer_out(j.sums, l)]
-            average = self.get_average(l) if self.by_average and not training else None
-            W, b, *scale = average or self.get_layer(l)
+            W, b, *scale = self.layer_out(<real*>source.data, l)
             if scale and not training:      # dW and db are those of the folded weights
                 average, variance = self.get_statistics(l)
                 inverse = 1 / np.sqrt(variance + self.net.normalization.epsilon)
                 rest[1] = (np.einsum("jk,jk->j", dW, W) - rest[0] * average) * inverse
                 dW = dW * (scale[0] * inverse)[:, None]
             found.append((dW + DTYPE.type(l2) * W, *rest))
-        return found
-
-    def training_cost(self, Data data, int threads, uint64_t epoch=0):
-        cdef job j
-        self.run_gradients(&j, data, threads, Block(self.n_numbers * <Py_ssize_t>sizeof(real)),
-                           NULL, True, epoch)
-        return j.cost, j.weight
+        return j.cost, j.weight, found
 
     # ------------------------------------------------------------------------- prediction
 

@@ -4,12 +4,13 @@
                                                (Srivastava et al. 2014)
     clipping   g ← g · min(1, c/‖g‖)           ‖g‖² over all trained parameters, λW included
                                                (Pascanu et al. 2013)
+    penalty    λ/2 Σ W²                        in double precision
 
 A unit's weights are a column of a panel.  Its sum of squares runs over the inputs in order, and
 the columns are added in order, so the norm has the same bits whatever the panels and threads.
 """
 from libc.math cimport sqrt
-from .panels cimport layer, own_vectors, panel_columns, panel_vectors
+from .panels cimport layer, own_vectors, padded, panel_columns, panel_vectors
 from .updates cimport average, update_step
 from .vector cimport PANEL_VECTORS, WIDTH, fused, load, real, splat, store, vec
 
@@ -81,6 +82,25 @@ cdef inline void gradient_squares(const layer* L, const update_step* u, const re
             x = load(sums + L.scale + v * WIDTH) * splat(u.mean)
             square = fused(x, x, square)
         store(squares + v * WIDTH, square)
+
+
+cdef inline double weight_squares(const layer* L, const real* parameters) noexcept nogil:
+    """Σ W² of the layer."""
+    cdef Py_ssize_t v, k, columns
+    cdef int i
+    cdef const real* w
+    cdef double total = 0
+    cdef double squares[64]     # as many as any vector has lanes
+    for v in range(padded(L.n_out) // WIDTH):
+        w = column_of(L, parameters, v, &columns)
+        for i in range(WIDTH):
+            squares[i] = 0
+        for k in range(L.n_in):
+            for i in range(WIDTH):
+                squares[i] += <double>w[k * columns + i] * <double>w[k * columns + i]
+        for i in range(WIDTH):
+            total += squares[i]
+    return total
 
 
 cdef inline double total_of(const real* squares, Py_ssize_t n) noexcept nogil:

@@ -35,8 +35,8 @@ cdef class Parameters:
     cdef bint stale                 # the folded weights are older than the others
     cdef bint by_average
     # Others may predict meanwhile, also without the interpreter's lock: whatever replaces `folded`,
-    # `mean` or the optimizer's state, and whoever takes them, does so in a critical section, and
-    # keeps the block as long as it reads
+    # `mean`, the optimizer's state or the workspace of `gradients`, and whoever takes them, does so
+    # in a critical section, and keeps the block as long as it reads
     cdef double uint8_scale
     cdef uint64_t key               # of all draws
     cdef readonly tuple sizes
@@ -118,6 +118,13 @@ cdef class Parameters:
             layers[l].noise = 0
             layers[l].frozen = False
 
+    cdef Block source(self, bint training):
+        """The memory of the parameters, in prediction perhaps of their average."""
+        with cython.critical_section(self):
+            if self.by_average and self.mean is not None and not training:
+                return self.mean
+            return self.parameters
+
     cdef Block predicting(self, network* plain):
         """The network as it predicts, brought up to date; returns the memory of its numbers."""
         cdef int l
@@ -198,6 +205,11 @@ cdef class Parameters:
     def set_layer(self, int layer, weight, bias, scale=None):
         self.layer_in(self.net.parameters, layer, weight, bias, scale)
         self.changed()
+
+    def weight_squares(self, bint training=False):
+        cdef Block source = self.source(training)
+        return [weight_squares(&self.net.layers[l], <const real*>source.data)
+                for l in range(self.net.n_layers)]
 
     def get_statistics(self, int l):
         cdef const layer* L = &self.net.layers[l]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,17 +30,18 @@ def train(estimator: Any, part: Part, tasks: Tasks) -> None:
     examples = Examples.checked(net, part.X, part.target, part.weight)
     total_weight = len(part) if part.weight is None else float(np.sum(part.weight))
     l2 = estimator.alpha / total_weight
-    n_threads = threads.for_step(net.sizes, len(part), estimator.n_threads)
+    n_threads = threads.for_gradients(net.sizes, len(part), estimator.n_threads)
+    crew = threads.Crew()
 
     def objective(packed: Vector) -> tuple[float, Vector]:
         unpack(net, packed)
-        total, weight = net._engine.cost(examples.data, n_threads)
-        gradients = net._engine.gradients(examples.data, l2, n_threads)
+        started = perf_counter()
+        total, weight, gradients = net._engine.gradients(examples.data, l2, crew.size(n_threads))
+        seconds = perf_counter() - started
+        crew.report(seconds, net._engine.slept / seconds)
         return total / weight + net._penalty(l2), pack(gradients)
 
     def after_iteration(packed: Vector) -> None:
-        if not tasks.wanted:
-            return
         unpack(net, packed)
         if tasks.end_epoch():
             raise StopIteration
@@ -51,7 +53,7 @@ def train(estimator: Any, part: Part, tasks: Tasks) -> None:
         pack([net._engine.get_layer(l) for l in range(len(net.sizes) - 1)]),
         method="L-BFGS-B",
         jac=True,
-        callback=after_iteration,
+        callback=after_iteration if tasks.wanted else None,
         options={"maxfun": estimator.max_fun, "maxiter": estimator.max_iter, "gtol": estimator.tol},
     )
     if not np.isfinite(found.x).all():

@@ -34,6 +34,25 @@ def test_parameters_are_zero_at_first(build):
         assert not any(array.any() for array in made.get_layer(layer))
 
 
+@pytest.mark.parametrize("sizes", [(3, 5, 2), (40, 70, 33), (1, 200, 1)])
+def test_squares_of_the_weights_are_numpys(build, engine, sizes):
+    made = engine(sizes)
+    weights = [made.get_layer(l)[0].astype(np.float64) for l in range(2)]
+    assert made.weight_squares() == pytest.approx([(W**2).sum() for W in weights], rel=1e-13)
+
+
+def test_squares_are_of_the_average_where_that_predicts(build, problem):
+    made, data = problem()
+    made.ema = 0.9
+    made.start_average()
+    made.train(data, np.arange(50), 10, 0, rates(5), 0.0, 1, FOREVER)
+    trained = made.weight_squares()
+    made.use_average = True
+    averages = [made.get_average(l)[0].astype(np.float64) for l in range(len(trained))]
+    assert made.weight_squares() == pytest.approx([(W**2).sum() for W in averages], rel=1e-13)
+    assert made.weight_squares(training=True) == trained != made.weight_squares()
+
+
 def test_what_is_handed_out_is_a_copy(engine, parameters):
     made = engine((3, 5, 2))
     before = parameters(made)

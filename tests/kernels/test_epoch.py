@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -106,9 +107,11 @@ def test_nothing_is_left_to_train_behind_the_last_batch():
 def test_gradients_of_no_example_are_those_of_the_penalty():
     finish_in_a_process("""
         empty = module.Data(made, np.zeros((0, 3)), np.zeros((0, 2)))
-        for layer, (dW, db) in enumerate(made.gradients(empty, 0.5, 1)):
+        *sums, found = made.gradients(empty, 0.5, 1)
+        assert sums == [0, 0]
+        for layer, (dW, db) in enumerate(found):
             assert np.array_equal(dW, 0.5 * made.get_layer(layer)[0]) and not db.any()
-        assert made.gradients(empty, 0.5, 1, True).shape == (0, 3)
+        assert made.gradients(empty, 0.5, 1, True)[2].shape == (0, 3)
     """)
 
 
@@ -144,7 +147,7 @@ def test_batches_without_weight_change_nothing_but_by_the_penalty(build, engine,
     before = made.snapshot()
     assert made.train(data, np.arange(20), 5, 0, rates(4), 0.0, 1, FOREVER) == (4, 0, 0, -1)
     assert made.snapshot() == before
-    for dW, db in made.gradients(data, 0.0, 1):
+    for dW, db in made.gradients(data, 0.0, 1)[2]:
         assert not dW.any() and not db.any()
 
 
@@ -153,8 +156,8 @@ def test_an_example_of_weight_two_counts_like_two(build, engine, sparse):
     s = np.array([1, 2, 0, 1, 3, 1], build.dtype)
     repeated = np.repeat(np.arange(6), s.astype(int))
     made = engine((4, 5, 2))
-    weighted = made.gradients(build.engine.Data(made, X, y, s), 0.1, 1)
-    counted = made.gradients(build.engine.Data(made, X[repeated], y[repeated]), 0.1, 1)
+    weighted = made.gradients(build.engine.Data(made, X, y, s), 0.1, 1)[2]
+    counted = made.gradients(build.engine.Data(made, X[repeated], y[repeated]), 0.1, 1)[2]
     for x, z in zip(weighted, counted, strict=True):
         for one, other in zip(x, z, strict=True):
             assert one == pytest.approx(other, rel=50 * build.eps, abs=50 * build.eps)
@@ -166,9 +169,39 @@ def test_input_gradients_do_not_depend_on_the_threads(build, engine, sparse, siz
     """Many times over, since threads that do not wait for one another fail now and then only."""
     made = engine(sizes, "relu")
     data = build.engine.Data(made, sparse(100, sizes[0]), sparse(100, sizes[-1]))
-    expected = made.gradients(data, 0.0, 1, True).tobytes()
+    expected = made.gradients(data, 0.0, 1, True)[2].tobytes()
     for _ in range(100):
-        assert made.gradients(data, 0.0, threads, True).tobytes() == expected
+        assert made.gradients(data, 0.0, threads, True)[2].tobytes() == expected
+
+
+def test_gradients_leave_nothing_to_the_next_call(build, engine, sparse):
+    """Their memory is kept: neither fewer rows nor numbers that were not finite tell."""
+    sizes = (40, 70, 5)
+    made, fresh = engine(sizes), lambda: engine(sizes)
+    X, y = sparse(130, 40), sparse(130, 5)
+    broken = np.full_like(X, np.inf)
+    for rows, threads, wrt_input in [(130, 1, False), (129, 2, False), (7, 1, True), (7, 2, False)]:
+        made.gradients(build.engine.Data(made, broken[:rows], y[:rows]), 0.1, threads, wrt_input)
+        found, expected = (
+            one.gradients(build.engine.Data(one, X[:rows], y[:rows]), 0.1, threads, wrt_input)
+            for one in (made, fresh())
+        )
+        assert found[:2] == expected[:2]
+        if wrt_input:
+            assert found[2].tobytes() == expected[2].tobytes()
+            continue
+        for x, z in zip(found[2], expected[2], strict=True):
+            assert [one.tobytes() for one in x] == [one.tobytes() for one in z]
+
+
+def test_python_threads_take_gradients_at_once(build, engine, sparse):
+    made = engine((40, 70, 5))
+    sets = [build.engine.Data(made, sparse(100, 40), sparse(100, 5)) for _ in range(4)]
+    expected = [made.gradients(data, 0.0, 1, True)[2].tobytes() for data in sets]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(20):
+            found = pool.map(lambda data: made.gradients(data, 0.0, 1, True)[2].tobytes(), sets)
+            assert list(found) == expected
 
 
 # ------------------------------------------------------------------------------ non-finite
