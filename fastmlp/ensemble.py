@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import checks, saving, threads
+from . import checks, saving, streaming, threads
 from .augment import Distortion
 from .callbacks import Callback, EarlyStopping
 from .history import History
@@ -216,8 +216,8 @@ class Ensemble:
 
     def fit(
         self,
-        X: checks.Examples,
-        y: ArrayLike,
+        X: checks.Examples | streaming.Given,
+        y: ArrayLike | None = None,
         *,
         n_threads: int | None = None,
         callbacks: Callable[[MLP], Iterable[Callback]] | None = None,
@@ -231,7 +231,8 @@ class Ensemble:
         Parameters
         ----------
         X, y : array-like
-            Examples and targets, as in `MLP.fit`.
+            Examples and targets, as in `MLP.fit`; X may be chunks, which each network goes through
+            for itself: an iterable that begins anew each time or a function, not an iterator.
         n_threads : int, optional
             Networks in training at once.  Default: `fastmlp.get_num_threads()`.
         callbacks : callable, optional
@@ -249,12 +250,21 @@ class Ensemble:
         Notes
         -----
         When one fails, or on Ctrl-C, the others stop after the epoch that they are in.
+
+        Of chunks as many are in memory as networks are in training at once; a function that returns
+        them is called in each one's thread.
         """
         if "verbose" in options:
             raise TypeError("verbose would mix the lines of several networks; give callbacks")
         if callbacks is not None and not callable(callbacks):
             raise TypeError(
                 f"callbacks must be a function from a network to its callbacks, got {callbacks!r}"
+            )
+        if y is None and isinstance(X, Iterator) and len(self) > 1:
+            raise ValueError(
+                "X is an iterator, good for one network: give a list or other iterable that begins "
+                "anew each time, or a function that returns a new iterator, as in "
+                "fit(lambda: read_chunks(path))"
             )
         self._require_different()
 

@@ -171,6 +171,27 @@ def test_networks_trained_side_by_side_are_what_they_are_alone(classes, n_thread
         assert_same(net, one)
 
 
+def test_networks_on_chunks_are_what_they_are_alone(classes):
+    chunks = [tuple(one[k::3] for one in classes) for k in range(3)]
+    options = {"epochs": 3, "batch_size": 20}
+    read = []
+
+    def stream():
+        for chunk in chunks:
+            read.append(chunk)
+            yield chunk
+
+    alone = untrained()
+    for one in alone:
+        one.fit(chunks, **options)
+    for given in (chunks, stream):
+        nets = untrained()
+        Ensemble(nets).fit(given, n_threads=2, **options)
+        for net, one in zip(nets, alone, strict=True):
+            assert_same(net, one)
+    assert len(read) == 3 * 3 * 3  # networks, epochs, chunks
+
+
 def test_networks_train_at_the_same_time(classes):
     """Each waits at the end of its first epoch until the others are there too."""
     meeting = threading.Barrier(3)
@@ -208,6 +229,11 @@ def test_what_members_cannot_share_is_told(classes):
         Ensemble(untrained()).fit(*classes, callbacks=[Callback()])
     with pytest.raises(TypeError, match="verbose would mix the lines"):
         Ensemble(untrained()).fit(*classes, verbose=True)
+    with pytest.raises(ValueError, match="X is an iterator, good for one network: give a list"):
+        Ensemble(untrained()).fit(iter([classes]), epochs=1)
+    Ensemble(untrained(1)).fit(iter([classes]), epochs=1)
+    with pytest.raises(TypeError, match="y is missing"):
+        Ensemble(untrained()).fit(classes[0])
 
 
 # --------------------------------------------------------------------------------- files
