@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 
 import numpy as np
@@ -300,3 +301,25 @@ def test_one_class_is_always_predicted(iris):
 def test_convergence_ends_without_a_warning(iris, recwarn):
     MLPClassifier(tol=1.0, n_iter_no_change=2, random_state=0).fit(*iris)
     assert not [one for one in recwarn if one.category is ConvergenceWarning]
+
+
+# ------------------------------------------------------------------------------ what is told
+
+
+@pytest.mark.parametrize("section", ["Parameters", "Attributes"])
+def test_what_both_estimators_have_is_described_alike(section):
+    docscrape = pytest.importorskip("numpydoc.docscrape")
+    one, other = (
+        {entry.name: entry for entry in docscrape.NumpyDocString(inspect.getdoc(kind))[section]}
+        for kind in (MLPClassifier, MLPRegressor)
+    )
+    alike = (one.keys() & other.keys()) - {"scoring"}  # whose default is accuracy or R²
+    assert len(alike) > 10
+    assert {name: one[name] for name in alike} == {name: other[name] for name in alike}
+
+
+def test_what_both_estimators_take_comes_in_the_same_order_with_the_same_default():
+    one, other = (inspect.signature(kind).parameters for kind in (MLPClassifier, MLPRegressor))
+    assert [one[name] for name in one if name in other] == [
+        other[name] for name in other if name in one
+    ]
