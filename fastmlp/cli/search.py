@@ -30,17 +30,12 @@ import math
 import warnings
 from pathlib import Path
 
-import numpy as np
-
 import fastmlp
-from fastmlp import MLP
 from fastmlp.search.space import SPACE, read
 from fastmlp.search.studies import SAMPLERS, describe
 
 from .options import add_training_options, positive, set_threads, writable
-from .scaling import Scaling, fold
-from .tables import open_table
-from .train import fraction, input_columns, read_examples, score, split
+from .problem import Problem, add_table_options, fraction
 
 EXAMPLES = """\
   fastmlp search iris.csv --label species --trials 30
@@ -63,24 +58,8 @@ def seconds(text: str) -> float:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
-    add = parser.add_argument
-    add("table", type=Path, metavar="TABLE", help=".csv, .tsv or .npz file")
-    add("--label", required=True, metavar="COLUMN", help="the column to predict (required)")
-    add(
-        "--task",
-        choices=("classification", "regression"),
-        default="classification",
-        help="predict a class (integers or text in the label column) or a number "
-        "(default: classification)",
-    )
-    add(
-        "--drop",
-        action="append",
-        default=[],
-        metavar="COLUMN",
-        help="a column to leave out; give it again for another",
-    )
-    add(
+    add_table_options(parser, required=True)
+    parser.add_argument(
         "--save",
         type=writable,
         metavar="FILE",
@@ -148,30 +127,17 @@ def run(args: argparse.Namespace) -> None:
     if args.validation == 0:
         raise ValueError("--validation must be above 0: trials are measured by these rows")
     space = SPACE if args.space is None else read(args.space)
-    table = open_table(args.table)
-    columns = input_columns(table, args)
-    X, y, classes = read_examples(table, columns, args)
-    training, validation = split(len(X), args.validation, args.seed)
-
-    inputs = Scaling.of(X[training])
-    outputs = None if classes else Scaling.of(y[training, np.newaxis])
-    if outputs and np.isinf(outputs.deviation).any():
-        value = f"{y[training[0]]:g}"
-        raise ValueError(f"{table.path}: column {args.label!r} is {value} in all training rows")
-    scaled_X = inputs.apply(X)
-    scaled_y = outputs.apply(y[:, np.newaxis]) if outputs else y
-    loss = "cross_entropy" if classes else "squared_error"
+    problem = Problem.of(args)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Search interrupted")
             result = fastmlp.search.minimize(
-                scaled_X[training],
-                scaled_y[training],
+                *problem.scaled(problem.training),
                 space,
                 n_trials=args.trials,
                 epochs=args.epochs,
-                validation_data=(scaled_X[validation], scaled_y[validation]),
-                loss=loss,
+                validation_data=problem.scaled(problem.validation),
+                loss=problem.loss,
                 sampler=args.sampler,
                 pruning=not args.no_pruning,
                 storage=args.storage,
@@ -191,21 +157,8 @@ def run(args: argparse.Namespace) -> None:
     if args.save is None:
         return
 
-    net = result.refit(scaled_X, scaled_y)
-    # uint8 columns count as the numbers they are, like all others.
-    model = MLP(
-        net.sizes,
-        activation=net.activation,
-        loss=loss,
-        seed=args.seed,
-        dtype="float64",
-        uint8_scale=1.0,
-    )
-    model.set_parameters(*fold(*net.folded, inputs, outputs))
-    model.epochs = net.epochs
-    model.metadata = {"task": args.task, "label": args.label, "columns": columns}
-    if classes:
-        model.metadata["classes"] = classes
-    print(f"trained on all rows: {score(model, X, y)} ({len(X)} rows)")
+    every = slice(None)
+    model = problem.model(result.refit(*problem.scaled(every)))
+    print(f"trained on all rows: {problem.score(model, every)} ({len(problem.X)} rows)")
     model.save(args.save)
     print(f"saved {args.save}")

@@ -15,13 +15,7 @@ FILE.card.json, is written beside the model.
 
 import argparse
 import dataclasses
-import math
-from functools import partial
-from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from fastmlp import MLP, activations, checks, optimizers
 from fastmlp.optimizers import Optimizer
@@ -37,8 +31,7 @@ from .options import (
     writable,
 )
 from .page import write_page
-from .scaling import Scaling, fold
-from .tables import Table, open_table
+from .problem import Problem, add_table_options, fraction
 
 EXAMPLES = """\
   fastmlp train iris.csv --label species --save iris-model.npz
@@ -72,39 +65,14 @@ def sizes(text: str) -> tuple[int, ...]:
     return () if text == "0" else tuple(positive(size) for size in text.split(","))
 
 
-def fraction(text: str) -> float:
-    """Parse a number from 0 to below 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if 0 <= value < 1:
-        return value
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to below 1")
-
-
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
-    add = parser.add_argument
-    add("table", nargs="?", type=Path, metavar="TABLE", help=".csv, .tsv or .npz file")
-    add("--label", metavar="COLUMN", help="the column to predict (required with TABLE)")
-    add(
+    add_table_options(parser, required=False)
+    parser.add_argument(
         "--save",
         type=writable,
         metavar="FILE",
         help="write the model to FILE (required with TABLE)",
-    )
-    add(
-        "--task",
-        choices=("classification", "regression"),
-        help="predict a class (integers or text in the label column) or a number "
-        "(default: classification)",
-    )
-    add(
-        "--drop",
-        action="append",
-        metavar="COLUMN",
-        help="a column to leave out; give it again for another",
     )
 
     network = parser.add_argument_group("network")
@@ -214,49 +182,31 @@ def run_on_table(args: argparse.Namespace) -> None:
     for option, path in {"--save": args.save, "--html": args.html}.items():
         if path is not None and path.exists() and path.samefile(args.table):
             raise ValueError(f"{option} {path} would overwrite the table")
-    table = open_table(args.table)
-    columns = input_columns(table, args)
-    X, y, classes = read_examples(table, columns, args)
-    training, validation = split(len(X), args.validation, args.seed)
+    problem = Problem.of(args)
+    training, validation = problem.training, problem.validation
     held_out = len(validation) > 0
-
-    inputs = Scaling.of(X[training])
-    outputs = None if classes else Scaling.of(y[training, np.newaxis])
-    if outputs and np.isinf(outputs.deviation).any():
-        value = f"{y[training[0]]:g}"
-        raise ValueError(f"{table.path}: column {args.label!r} is {value} in all training rows")
-    scaled_y = outputs.apply(y[:, np.newaxis]) if outputs else y
-    build = partial(
-        MLP,
-        (len(columns), *args.hidden, len(classes) if classes else 1),
+    net = MLP(
+        (len(problem.columns), *args.hidden, len(problem.classes) if problem.classes else 1),
         activation=args.activation,
-        loss="cross_entropy" if classes else "squared_error",
+        loss=problem.loss,
         seed=args.seed,
     )
-    net = build()
     history = fit(
         net,
-        inputs.apply(X[training]),
-        scaled_y[training],
+        *problem.scaled(training),
         epochs=args.epochs,
         batch_size=args.batch_size,
         optimizer=make_optimizer(args),
         l2=args.l2,
-        validation_data=(inputs.apply(X[validation]), scaled_y[validation]) if held_out else None,
+        validation_data=problem.scaled(validation) if held_out else None,
         early_stopping=args.patience if held_out else None,
         verbose=not args.quiet,
     )
 
-    # uint8 columns count as the numbers they are, like all others.
-    model = build(dtype="float64", uint8_scale=1.0)
-    model.set_parameters(*fold(net.weights, net.biases, inputs, outputs))
-    model.epochs = net.epochs
-    model.metadata = {"task": args.task, "label": args.label, "columns": columns}
-    if classes:
-        model.metadata["classes"] = classes
+    model = problem.model(net)
     for name, rows in {"training": training, "validation": validation}.items():
         if len(rows):
-            print(f"{name}: {score(model, X[rows], y[rows])} ({len(rows)} rows)")
+            print(f"{name}: {problem.score(model, rows)} ({len(rows)} rows)")
     model.save(args.save)
     print(f"saved {args.save}")
     if args.html is not None:
@@ -265,12 +215,11 @@ def run_on_table(args: argparse.Namespace) -> None:
         write_page(
             args.html,
             net,
-            inputs.apply(X[judged]),
-            scaled_y[judged],
+            *problem.scaled(judged),
             [history],
             f"{args.label}, by {args.table.name}",
             {
-                "columns": f"{', '.join(columns)}; scaled to mean 0 and deviation 1",
+                "columns": f"{', '.join(problem.columns)}; scaled to mean 0 and deviation 1",
                 "rows": f"{len(training):,} for training, {len(validation):,} for validation",
                 "figures are of": f"the {name} rows",
                 **{
@@ -279,52 +228,9 @@ def run_on_table(args: argparse.Namespace) -> None:
                 },
                 "optimizer": make_optimizer(args),
             },
-            classes,
+            problem.classes,
         )
         print(f"saved {args.html}")
-
-
-def input_columns(table: Table, args: argparse.Namespace) -> list[str]:
-    """Return the columns to predict from: all but the label and what is to be left out."""
-    for name in (args.label, *args.drop):
-        table.require(name)
-    columns = [name for name in table.names if name != args.label and name not in args.drop]
-    if "" in columns:
-        raise ValueError(f"{table.path}: a column has no name; name it, or leave it out: --drop ''")
-    if not columns:
-        raise ValueError(f"{table.path}: there is no column but the label")
-    return columns
-
-
-def read_examples(
-    table: Table, columns: list[str], args: argparse.Namespace
-) -> tuple[NDArray[Any], NDArray[Any], list[Any] | None]:
-    """Return the inputs (m, n), the targets (m,) and what class number k stands for.
-
-    Targets are class numbers, or values where there are no classes.
-    """
-    if args.task == "classification":
-        X, labels = table.read(columns, args.label)
-        classes, y = np.unique(labels, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(f"{table.path}: column {args.label!r} is {classes[0]} in all rows")
-        if len(classes) == len(y):
-            raise ValueError(
-                f"{table.path}: column {args.label!r} has a class of its own in each row; for "
-                f"numbers to be predicted give --task regression"
-            )
-        return X, y.astype(np.int32), classes.tolist()
-    both, _ = table.read([*columns, args.label])
-    return both[:, :-1], both[:, -1].astype(np.float64), None
-
-
-def split(m: int, fraction: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the row numbers to train on and those to validate with, none for a fraction of 0."""
-    count = math.ceil(fraction * m)
-    if count == m:
-        raise ValueError(f"of {m} rows a fraction of {fraction:g} leaves none to train on")
-    order = np.random.default_rng(seed).permutation(m)
-    return np.sort(order[count:]), np.sort(order[:count])
 
 
 def make_optimizer(args: argparse.Namespace) -> Optimizer:
@@ -333,13 +239,3 @@ def make_optimizer(args: argparse.Namespace) -> Optimizer:
     if args.learning_rate is None:
         return optimizer
     return dataclasses.replace(optimizer, learning_rate=args.learning_rate)
-
-
-def score(model: MLP, X: NDArray[Any], y: NDArray[Any]) -> str:
-    """Say how good predictions are: accuracy, or root mean square error and R²."""
-    predicted = model.predict(X)
-    if model.loss.classification:
-        return f"accuracy {np.mean(predicted == y):.4f}"
-    error, variance = np.mean((predicted - y) ** 2), np.var(y)
-    explained = f", R2 {1 - error / variance:.4f}" if variance > 0 else ""
-    return f"RMSE {np.sqrt(error):.6g}{explained}"
