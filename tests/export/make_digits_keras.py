@@ -1,4 +1,6 @@
-"""Makes digits.keras and what Keras says of some digits, digits_keras.npz; needs Keras and PyTorch.
+"""Makes digits.keras, digits.weights.h5 and what Keras says of some digits, digits_keras.npz.
+
+Needs Keras and PyTorch:
 
     KERAS_BACKEND=torch python tests/export/make_digits_keras.py
 """
@@ -42,4 +44,27 @@ with zipfile.ZipFile(HERE / "digits.keras", "w", zipfile.ZIP_DEFLATED, compressl
 
 again = keras.models.load_model(HERE / "digits.keras")
 outputs = keras.ops.convert_to_numpy(again(X[::90]))
-np.savez_compressed(HERE / "digits_keras.npz", X=X[::90], outputs=outputs)
+
+# the kind of model of which weights alone are enough
+keras.utils.set_random_seed(6)
+plain = keras.Sequential([
+    keras.Input((64,)),
+    layers.Dense(12, use_bias=False),
+    layers.BatchNormalization(),
+    layers.Activation("gelu"),
+    layers.Dropout(0.1),
+    layers.Dense(10),
+    layers.BatchNormalization(),
+    layers.Activation("gelu"),
+    layers.Dense(10, activation="softmax"),
+])
+plain.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+plain.fit(X, y, epochs=12, batch_size=64, verbose=0)
+plain.compile()  # without the optimizer's state
+plain.save_weights(HERE / "digits.weights.h5")
+np.savez_compressed(
+    HERE / "digits_keras.npz",
+    X=X[::90],
+    outputs=outputs,
+    outputs_by_weights=keras.ops.convert_to_numpy(plain(X[::90])),
+)
