@@ -5,7 +5,7 @@ the same.  A level of the network is
 
     u = W(l) a(l) + c
     z(l+1) = γ ∘ (u − μ)/√(σ² + ε) + β      or u, without batch norm
-    a(l+1) = f(z(l+1)), some of it dropped in training
+    a(l+1) = f(z(l+1)), in training with noise on z(l+1) and some of a(l+1) dropped
 
 so a `Norm` right behind its `Dense` becomes batch norm.  Elsewhere, and at the output, it is folded
 into the weights beside it, as a `Shift` is.
@@ -13,6 +13,7 @@ into the weights beside it, as a `Shift` is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ from .. import checks, losses, saving
 from ..activations import Activation, Identity
 from ..network import MLP, Array
 
-__all__ = ["Dense", "Dropped", "Norm", "Part", "Shift", "assembled", "real"]
+__all__ = ["Dense", "Dropped", "Noise", "Norm", "Part", "Shift", "assembled", "real"]
 
 EPSILON = 1e-5  # ε of our batch norm
 
@@ -73,7 +74,14 @@ class Dropped:
     rate: float
 
 
-Part = Dense | Norm | Shift | Dropped | Activation
+@dataclass(frozen=True)
+class Noise:
+    """a + σ·N(0, 1) in training."""
+
+    sigma: float
+
+
+Part = Dense | Norm | Shift | Dropped | Noise | Activation | losses.Quantile  # the last: sorted
 
 
 @dataclass
@@ -83,6 +91,7 @@ class Level:
     weight: Array
     bias: Array
     norm: Norm | None = None
+    noise: float = 0.0
     activation: Activation | None = None
     dropout: float = 0.0
 
@@ -90,14 +99,15 @@ class Level:
 def assembled(parts: Iterable[tuple[str, Part]], loss: losses.Given | None) -> MLP:
     """Return a network of these parts, in float64 if a weight is, else in float32.
 
-    Dropout before an activation function counts as behind it.
+    Dropout before an activation function counts as behind it.  Sorted quantiles are for the end.
 
     Parameters
     ----------
     parts : iterable of (str, part)
         Each with what its layer is called in an error.
     loss : str, Loss, (value, gradient) or None
-        None: the first of the table whose own output activation stands at the end.
+        None: that of the quantiles which are sorted at the end, else the first of the table whose
+        own output activation stands there.
 
     Raises
     ------
@@ -107,10 +117,15 @@ def assembled(parts: Iterable[tuple[str, Part]], loss: losses.Given | None) -> M
     levels: list[Level] = []
     input_dropout = 0.0
     shift: Shift | None = None  # of the inputs of the level to come
+    quantiles: losses.Quantile | None = None
     for name, part in parts:
         with checks.within(name):
             last = levels[-1] if levels else None
-            if isinstance(part, Dense):
+            if quantiles is not None:
+                raise ValueError("it has no place behind sorted quantiles")
+            if isinstance(part, losses.Quantile):
+                quantiles = part
+            elif isinstance(part, Dense):
                 levels.append(level(part, last, shift))
                 shift = None
             elif isinstance(part, Dropped):
@@ -118,9 +133,13 @@ def assembled(parts: Iterable[tuple[str, Part]], loss: losses.Given | None) -> M
                     input_dropout = either(input_dropout, part.rate)
                 else:
                     last.dropout = either(last.dropout, part.rate)
+            elif isinstance(part, Noise):
+                disturb(last, part.sigma, shift)
             elif isinstance(part, Activation):
                 activate(last, part, shift)
-            elif isinstance(part, Norm) and last and not (last.activation or last.norm or shift):
+            elif isinstance(part, Norm) and last and not (
+                last.norm or last.noise or last.activation or shift
+            ):
                 last.norm = part
             else:
                 shift = joined(shift, part.as_shift() if isinstance(part, Norm) else part)
@@ -128,6 +147,8 @@ def assembled(parts: Iterable[tuple[str, Part]], loss: losses.Given | None) -> M
         raise ValueError("there is no dense layer, of which a network needs at least one")
     if shift is not None:
         raise ValueError("batch norm or scaling of the outputs has no place in a network")
+    if quantiles is not None:
+        loss = of_quantiles(quantiles, loss)
     return network(levels, input_dropout, loss)
 
 
@@ -156,6 +177,28 @@ def activate(last: Level | None, f: Activation, shift: Shift | None) -> None:
     last.activation = f
 
 
+def disturb(last: Level | None, sigma: float, shift: Shift | None) -> None:
+    """Add noise to the level that stands last; independent normals have the sum of variances."""
+    sigma = checks.number("sigma", sigma, "[0, inf)")
+    if last is None or last.activation is not None or shift is not None:
+        raise ValueError(
+            "noise has its place behind a dense layer or that one's batch norm, before the "
+            "activation function"
+        )
+    last.noise = math.hypot(last.noise, sigma)
+
+
+def of_quantiles(found: losses.Quantile, loss: losses.Given | None) -> losses.Loss:
+    """The loss of a network whose quantiles are sorted: theirs, or a given one of as many."""
+    if loss is None:
+        return found
+    given = losses.named(loss)
+    n_found = len(found.quantiles)
+    if not isinstance(given, losses.Quantile) or len(given.quantiles) != n_found:
+        raise ValueError(f"loss must be of {n_found} quantiles, which are sorted; got {given}")
+    return given
+
+
 def joined(first: Shift | None, second: Shift) -> Shift:
     """One shift behind another."""
     if first is None:
@@ -171,8 +214,9 @@ def either(first: float, second: float) -> float:
 def network(levels: list[Level], input_dropout: float, loss: losses.Given | None) -> MLP:
     """Return the network of these levels."""
     *hidden, output = levels
-    if output.dropout > 0:
-        raise ValueError("dropout of the outputs has no place in a network")
+    for what, amount in (("noise", output.noise), ("dropout", output.dropout)):
+        if amount > 0:
+            raise ValueError(f"{what} of the outputs has no place in a network")
     if output.norm is not None:
         shift, output.norm = output.norm.as_shift(), None
         output.weight = (output.weight * shift.factor[:, np.newaxis]).astype(output.weight.dtype)
@@ -187,6 +231,7 @@ def network(levels: list[Level], input_dropout: float, loss: losses.Given | None
             [one.bias if one.norm is None else one.norm.shift for one in levels],
         ),
         batch_norm=[one.norm is not None for one in hidden],
+        noise=[one.noise for one in hidden],
         dropout=[one.dropout for one in hidden],
         input_dropout=input_dropout,
         dtype=np.result_type(*[one.weight for one in levels]),

@@ -22,7 +22,7 @@ from .. import activations, checks, losses, saving
 from ..activations import Activation
 from ..extras import imported
 from ..network import MLP, Array
-from .assembly import Dense, Dropped, Norm, Part, Shift, assembled, real
+from .assembly import Dense, Dropped, Noise, Norm, Part, Shift, assembled, real
 
 __all__ = ["from_keras"]
 
@@ -62,8 +62,8 @@ def from_keras(
     ----------
     source : keras.Sequential, keras.Model or path-like
         A model, or a .keras file, for which Keras need not be installed.  A chain of Dense,
-        BatchNormalization, Dropout, Normalization, Rescaling, Flatten, and activations that fastmlp
-        has, as layers or within Dense.  With `like` a .weights.h5 file, as
+        BatchNormalization, Dropout, GaussianNoise, Normalization, Rescaling, Flatten, and
+        activations that fastmlp has, as layers or within Dense.  With `like` a .weights.h5 file, as
         ``model.save_weights`` writes it, of Dense and BatchNormalization.
     loss : str, Loss or (value, gradient), optional
         What training would go on with.  With "cross_entropy" or "binary_cross_entropy" a model
@@ -364,6 +364,7 @@ FROM_KERAS: dict[str, Callable[[Layer], list[Part | None]]] = {  # None: not wit
     "Normalization": normalization,
     "Rescaling": rescaling,
     "Dropout": lambda layer: [Dropped(layer.config["rate"]) if layer.config["rate"] < 1 else None],
+    "GaussianNoise": lambda layer: [Noise(layer.config["stddev"])],
     "Flatten": lambda layer: [] if layer.config["data_format"] == "channels_last" else [None],
     "Activation": lambda layer: [activation(layer.config["activation"])],
     "ReLU": relu,

@@ -34,7 +34,8 @@ def to_sklearn(net: MLP, classes: ArrayLike | None = None) -> Any:
     sklearn.neural_network.MLPClassifier or MLPRegressor
         A classifier for "cross_entropy" and "binary_cross_entropy" (of several labels for each
         example, with several outputs), else a regressor; in the network's dtype, batch norm folded
-        in.  `partial_fit` goes on with its weights and a new optimizer.
+        in.  `partial_fit` goes on with its weights and a new optimizer.  The quantiles of a target
+        come as from ``net.forward(X)``, not in ascending order.
 
     Raises
     ------

@@ -10,7 +10,7 @@ import numpy as np
 from .. import activations, losses
 from ..extras import imported
 from ..network import MLP, Array
-from .assembly import Dense, Dropped, Norm, Part, assembled, real
+from .assembly import Dense, Dropped, Noise, Norm, Part, assembled, real
 from .networks import predicting, single
 
 if TYPE_CHECKING:
@@ -53,9 +53,10 @@ def to_torch(net: MLP) -> torch.nn.Sequential:
     Returns
     -------
     torch.nn.Sequential
-        Dropout, Linear, BatchNorm1d and activation functions as the network has them, in its
-        dtype, on the CPU and in evaluation mode: ``module(X)`` is ``net.forward(X)``.  To go on
-        with training call ``module.train()``.
+        Dropout, Linear, BatchNorm1d, Gaussian noise and activation functions as the network has
+        them, in its dtype, on the CPU and in evaluation mode: ``module(X)`` is ``net.forward(X)``,
+        several quantiles of a target sorted as ``net.predict(X)`` has them.  To go on with
+        training call ``module.train()``.
 
     Raises
     ------
@@ -66,17 +67,25 @@ def to_torch(net: MLP) -> torch.nn.Sequential:
     -----
     The last module is the output activation, Identity if there is none.  PyTorch's losses want what
     stands before it: ``module[:-1]`` gives the logits for CrossEntropyLoss or BCEWithLogitsLoss.
+    Behind the output activation of several quantiles stands one that sorts in evaluation mode and
+    does nothing in training, whose loss wants each output to be of its own quantile.
 
-    Noise in training (`net.noise`) has no counterpart and is left out.  A network that predicts
-    by averaged parameters gives those.
+    A network that predicts by averaged parameters gives those.
     """
     single(net)
     torch = imported("torch", "torch")
     nn, dtype = torch.nn, getattr(torch, net.dtype.name)
     modules = [nn.Dropout(net.input_dropout)] if net.input_dropout > 0 else []
     functions = (*net.activation, net.output_activation)
-    layers = zip(predicting(net), net.statistics, functions, (*net.dropout, 0.0), strict=True)
-    for (weight, bias, *scale), statistics, function, dropout in layers:
+    layers = zip(
+        predicting(net),
+        net.statistics,
+        (*net.noise, 0.0),
+        functions,
+        (*net.dropout, 0.0),
+        strict=True,
+    )
+    for (weight, bias, *scale), statistics, noise, function, dropout in layers:
         n_out, n_in = weight.shape
         state = {"weight": weight} if scale else {"weight": weight, "bias": bias}
         modules.append(filled(nn.Linear(n_in, n_out, bias=not scale, dtype=dtype), state))
@@ -85,9 +94,13 @@ def to_torch(net: MLP) -> torch.nn.Sequential:
             names = ("weight", "bias", "running_mean", "running_var")
             state = dict(zip(names, (*scale, bias, *statistics), strict=True))
             modules.append(filled(norm, state))
+        if noise > 0:
+            modules.append(ours().GaussianNoise(noise))
         modules.append(TO_TORCH[function.name](nn, function))
         if dropout > 0:
             modules.append(nn.Dropout(dropout))
+    if isinstance(net.loss, losses.Quantile) and len(net.loss.quantiles) > 1:
+        modules.append(ours().SortedQuantiles(net.loss.quantiles))
     return nn.Sequential(*modules).eval()
 
 
@@ -106,12 +119,13 @@ def from_torch(module: torch.nn.Sequential, *, loss: losses.Given | None = None)
     ----------
     module : torch.nn.Sequential
         Of Linear, BatchNorm1d, Dropout, Flatten, Identity, activation functions that fastmlp has,
-        and other Sequentials; on any device and in any floating-point format.
+        what else `to_torch` makes, and other Sequentials; on any device and in any floating-point
+        format.
     loss : str, Loss or (value, gradient), optional
         What training would go on with.  With "cross_entropy" or "binary_cross_entropy" a module
         that ends in logits, as PyTorch's losses want it, gets its softmax or sigmoid.  Default:
         what the end of the module implies, "cross_entropy" for Softmax or LogSoftmax,
-        "binary_cross_entropy" for Sigmoid, else "squared_error".
+        "binary_cross_entropy" for Sigmoid, the quantiles that are sorted, else "squared_error".
 
     Returns
     -------
@@ -196,6 +210,8 @@ FROM_TORCH: dict[str, Callable[[Any], Part | None]] = {  # None: not with these 
     "SiLU": lambda module: activations.SiLU(),
     "GELU": lambda module: activations.GELU() if module.approximate == "none" else None,
     "Exponential": lambda module: activations.Exponential(),
+    "GaussianNoise": lambda module: Noise(module.sigma),
     "Softmax": softmax,
     "LogSoftmax": softmax,
+    "SortedQuantiles": lambda module: losses.Quantile(module.quantiles),
 }

@@ -296,6 +296,13 @@ def test_scaling_before_the_first_layer_is_folded_into_it(close):
     close(net.forward(X), np.tanh(scaled @ W + b), 1e-9)
 
 
+def test_noise_comes_along():
+    layers = [dense(), fake("GaussianNoise", stddev=0.3), dense(2, activation="softmax")]
+    assert from_keras(Sequential(*layers)).noise == (0.3,)
+    with pytest.raises(ValueError, match=r"\(GaussianNoise\): noise has its place behind"):
+        from_keras(Sequential(*layers[1:]))
+
+
 class Functional(Sequential):
     """A model whose second and third layers both read the first."""
 

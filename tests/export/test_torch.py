@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import pickle
 
 import numpy as np
@@ -9,9 +10,12 @@ import pytest
 
 from fastmlp import MLP
 from fastmlp.export import from_torch, to_torch
+from fastmlp.losses import Quantile
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
+modules = importlib.import_module("fastmlp.export.torch_modules")
+GaussianNoise, SortedQuantiles = modules.GaussianNoise, modules.SortedQuantiles
 
 
 def outputs(module: nn.Module, X: np.ndarray) -> np.ndarray:
@@ -28,21 +32,24 @@ def X(X):
 def test_the_module_gives_the_networks_outputs(network, X, close):
     module = to_torch(network)
     assert not module.training
-    close(outputs(module, X), network.forward(X), 1e-6 if network.dtype == np.float32 else 1e-12)
+    expected = network.forward(X)
+    if network.loss.name == "quantile":  # in ascending order
+        expected = network.predict(X)
+    close(outputs(module, X), expected, 1e-6 if network.dtype == np.float32 else 1e-12)
 
 
 def test_the_same_network_comes_back(network, X):
     back = from_torch(to_torch(network), loss=network.loss)
-    assert back.activation == network.activation
-    assert (back.batch_norm, back.dropout) == (network.batch_norm, network.dropout)
-    assert back.input_dropout == network.input_dropout
+    for name in ("activation", "batch_norm", "noise", "dropout", "input_dropout", "loss"):
+        assert getattr(back, name) == getattr(network, name)
     np.testing.assert_array_equal(back.forward(X), network.forward(X))
 
 
 def test_layers_are_as_trained(make):
     module = to_torch(make())
-    kinds = "Dropout Linear BatchNorm1d ReLU Dropout Linear BatchNorm1d ReLU Dropout Linear Softmax"
-    assert [type(one).__name__ for one in module] == kinds.split()
+    hidden = ["Linear", "BatchNorm1d", "GaussianNoise", "ReLU", "Dropout"]
+    kinds = ["Dropout", *hidden, *hidden, "Linear", "Softmax"]
+    assert [type(one).__name__ for one in module] == kinds
     assert [one.p for one in module if isinstance(one, nn.Dropout)] == [0.1, 0.1, 0.2]
 
 
@@ -65,6 +72,36 @@ def test_training_goes_on_as_here(X):
     step.step()
     net.fit(X, y, epochs=1, batch_size=len(X), optimizer=GradientDescent(0.1))
     np.testing.assert_allclose(outputs(module.eval(), X), net.forward(X), rtol=1e-12, atol=1e-12)
+
+
+def test_noise_is_added_before_the_activation_in_training_alone(X):
+    net = MLP((6, 9, 3), activation="tanh", noise=0.4, loss="squared_error", dtype="float64")
+    module, (W, V), (b, c) = to_torch(net), net.weights, net.biases
+    np.testing.assert_allclose(outputs(module, X), net.forward(X), rtol=1e-12, atol=1e-12)
+    torch.manual_seed(2)
+    noise = 0.4 * torch.randn(len(X), 9, dtype=torch.float64).numpy()
+    torch.manual_seed(2)
+    expected = np.tanh(X @ W.T + b + noise) @ V.T + c
+    np.testing.assert_allclose(outputs(module.train(), X), expected, rtol=1e-12, atol=1e-12)
+    assert not np.array_equal(outputs(module, X), outputs(module, X))
+
+
+def test_quantiles_are_sorted_in_evaluation_alone(make, X):
+    net = make("quantiles of two", dtype="float64", output_activation="tanh")
+    assert (net.predict(X) != net.forward(X)).any()
+    module = to_torch(net)
+    np.testing.assert_allclose(outputs(module, X), net.predict(X), rtol=1e-12)
+    np.testing.assert_allclose(outputs(module.train(), X), net.forward(X), rtol=1e-12)
+    assert from_torch(module).loss == net.loss
+    given = from_torch(module, loss=Quantile((0.3, 0.4)))
+    assert given.loss == Quantile((0.3, 0.4))
+    with pytest.raises(ValueError, match="loss must be of 2 quantiles, .* got Huber"):
+        from_torch(module, loss="huber")
+
+
+def test_one_quantile_has_nothing_to_sort():
+    net = MLP((6, 9, 2), loss=Quantile([0.3]))
+    assert [type(one).__name__ for one in to_torch(net)] == ["Linear", "ReLU", "Linear", "Identity"]
 
 
 def test_modules_can_be_pickled(network, X):
@@ -113,6 +150,10 @@ MODULES = {
     "batch norm at the output": lambda: [nn.Linear(6, 3), nn.BatchNorm1d(3), nn.Softmax(dim=1)],
     "dropout before": lambda: [nn.Linear(6, 5), nn.Dropout(0.1), nn.BatchNorm1d(5), nn.Softplus(),
                                nn.Dropout(0.2), nn.Linear(5, 1), nn.Sigmoid()],
+    "noise twice": lambda: [nn.Linear(6, 5), nn.BatchNorm1d(5), GaussianNoise(0.3),
+                            GaussianNoise(0.4), nn.Tanh(), nn.Linear(5, 2)],
+    "noise before batch norm": lambda: [nn.Linear(6, 5), GaussianNoise(0.3), nn.BatchNorm1d(5),
+                                        nn.Linear(5, 2)],
     "linear chain": lambda: [nn.Linear(6, 5), nn.Identity(), nn.Linear(5, 4), nn.Linear(4, 2)],
 }
 
@@ -137,6 +178,12 @@ def test_dropout_comes_along():
     net = from_torch(nn.Sequential(nn.Dropout(0.5), nn.Dropout(0.5), *MODULES["dropout before"]()))
     assert net.input_dropout == pytest.approx(0.75)
     assert net.dropout == pytest.approx((0.28,))
+
+
+def test_noise_comes_along():
+    assert from_torch(nn.Sequential(*MODULES["noise twice"]())).noise == pytest.approx((0.5,))
+    net = from_torch(nn.Sequential(*MODULES["noise before batch norm"]()))
+    assert (net.noise, net.batch_norm) == (pytest.approx((0.3,)), (False,))
 
 
 @pytest.mark.parametrize(
@@ -175,6 +222,12 @@ class Linear(nn.Linear):
         ([nn.BatchNorm1d(6, track_running_stats=False)], r"layer 0 \(BatchNorm1d\) has settings"),
         ([nn.Linear(6, 5), nn.ReLU(), nn.ReLU()], r"layer 2 \(ReLU\): an activation function"),
         ([nn.ReLU(), nn.Linear(6, 5)], r"layer 0 \(ReLU\): an activation function"),
+        ([GaussianNoise(0.1), nn.Linear(6, 5)], r"layer 0 \(GaussianNoise\): noise has its place"),
+        ([nn.Linear(6, 5), nn.ReLU(), GaussianNoise(0.1)], r"layer 2 \(Gaus.* has its place"),
+        ([nn.Linear(6, 5), GaussianNoise(0.1)], "noise of the outputs has no place"),
+        ([nn.Linear(6, 5), GaussianNoise(-0.1), nn.ReLU(), nn.Linear(5, 2)], r"in \[0, inf\), got"),
+        ([SortedQuantiles((0.1, 0.9)), nn.Linear(6, 4)], r"layer 1 \(Linear\): it has no place be"),
+        ([nn.Linear(6, 3), SortedQuantiles((0.1, 0.9))], "the network has 3 outputs"),
         ([nn.Linear(6, 5), nn.Linear(4, 3)], r"layer 1 \(Linear\): it has 4 inputs, .* 5 outputs"),
         ([nn.Linear(6, 5), nn.Softmax(dim=1), nn.Linear(5, 2)], "softmax is for the output layer"),
         ([nn.Linear(6, 5), nn.ReLU(), nn.BatchNorm1d(5)], "of the outputs has no place"),
