@@ -49,6 +49,36 @@ def net() -> fastmlp.MLP:
 
 
 @pytest.fixture
+def state() -> Callable[[fastmlp.MLP], list[bytes]]:
+    """All that a network is, its history and what it took to get there included."""
+
+    def found(net: fastmlp.MLP) -> list[bytes]:
+        header, arrays = fastmlp.saving.packed(net)
+        return [repr(header).encode(), *(one.tobytes() for one in arrays.values()),
+                repr(net.history.cost).encode(), repr(net.history.learning_rate).encode()]
+
+    return found
+
+
+@pytest.fixture
+def mapped() -> Callable[..., np.memmap]:
+    """An array as a file mapped into memory."""
+
+    def written(path: Path, array: Array, mode: str = "r") -> np.memmap:
+        np.save(path, array)
+        return np.load(path, mmap_mode=mode)
+
+    return written
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maps are read in chunks of 80 rows of 6 float32, in blocks of 10."""
+    monkeypatch.setattr(fastmlp.streaming, "BLOCK", 240)
+    monkeypatch.setattr(fastmlp.streaming, "CHUNK", 1920)
+
+
+@pytest.fixture
 def blocks() -> Callable[[Path, str], list[str]]:
     """The code blocks of a Markdown file in one language."""
 

@@ -1,12 +1,9 @@
-"""Training on chunks and on files mapped into memory: as on arrays, but for the memory it takes."""
+"""Training on chunks: as on arrays, but for the memory it takes.  Maps: test_memory_maps.py."""
 
 from __future__ import annotations
 
 import itertools
 import pickle
-import subprocess
-import sys
-import textwrap
 import weakref
 
 import numpy as np
@@ -14,7 +11,7 @@ import pytest
 import scipy.sparse
 
 import fastmlp
-from fastmlp import MLP, Adam, Callback, EarlyStopping, GradientDescent, schedules, streaming
+from fastmlp import MLP, Adam, Callback, EarlyStopping, GradientDescent, schedules
 
 EVERYTHING = {
     "batch_norm": True, "dropout": [0.3, 0.1], "input_dropout": 0.1, "noise": 0.1,
@@ -25,13 +22,6 @@ OPTIONS = {
 }  # fmt: skip
 
 
-def state(net: MLP) -> list[bytes]:
-    """All that a network is, its history and what it took to get there included."""
-    header, arrays = fastmlp.saving.packed(net)
-    return [repr(header).encode(), *(one.tobytes() for one in arrays.values()),
-            repr(net.history.cost).encode(), repr(net.history.learning_rate).encode()]
-
-
 def cut(sizes, *arrays):
     """The arrays in chunks of these sizes, over and over until their end."""
     first, chunks = 0, []
@@ -40,19 +30,6 @@ def cut(sizes, *arrays):
             return chunks
         chunks.append(tuple(one[first : first + size] for one in arrays))
         first += size
-
-
-def mapped(path, array, mode="r"):
-    """The array as a file mapped into memory."""
-    np.save(path, array)
-    return np.load(path, mmap_mode=mode)
-
-
-@pytest.fixture
-def small_chunks(monkeypatch):
-    """Maps are read in chunks of 80 rows of 6 float32, in blocks of 10."""
-    monkeypatch.setattr(streaming, "BLOCK", 240)
-    monkeypatch.setattr(streaming, "CHUNK", 1920)
 
 
 @pytest.fixture
@@ -67,7 +44,7 @@ def pixels(rng):
 
 @pytest.mark.parametrize("n_threads", [1, 2, 5])
 @pytest.mark.parametrize("sizes", [[300], [64], [7], [1], [31, 100, 2]], ids=str)
-def test_chunks_give_the_bits_of_the_arrays_in_one(pixels, rng, sizes, n_threads):
+def test_chunks_give_the_bits_of_the_arrays_in_one(pixels, rng, sizes, n_threads, state):
     X, y = pixels
     s = rng.random(300)
     options = {**OPTIONS, "n_threads": n_threads, "shuffle": False}
@@ -83,7 +60,7 @@ def test_chunks_give_the_bits_of_the_arrays_in_one(pixels, rng, sizes, n_threads
     ids=lambda kind: kind.__name__,
 )
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_chunks_may_be_of_any_kind_of_array(pixels, kind, dtype):
+def test_chunks_may_be_of_any_kind_of_array(pixels, kind, dtype, state):
     X, y = kind(pixels[0]), pixels[1]
     whole, chunked = (MLP((64, 40, 10), dtype=dtype) for _ in range(2))
     options = {"epochs": 2, "batch_size": 40, "shuffle": False}
@@ -92,7 +69,7 @@ def test_chunks_may_be_of_any_kind_of_array(pixels, kind, dtype):
     assert state(chunked) == state(whole)
 
 
-def test_chunks_of_every_loss_give_the_same_bits(rng):
+def test_chunks_of_every_loss_give_the_same_bits(rng, state):
     X, values = rng.normal(size=(90, 5)), rng.random((90, 3))
     values /= values.sum(axis=1, keepdims=True)
     for loss in fastmlp.losses.TABLE:
@@ -104,7 +81,7 @@ def test_chunks_of_every_loss_give_the_same_bits(rng):
         assert state(chunked) == state(whole)
 
 
-def test_distorted_chunks_give_the_same_bits(pixels):
+def test_distorted_chunks_give_the_same_bits(pixels, state):
     augment = fastmlp.augment.Distortion(rotation=10, translation=1)
     whole, chunked = (MLP((64, 20, 10)) for _ in range(2))
     options = {"epochs": 2, "batch_size": 40, "shuffle": False, "augment": augment}
@@ -113,7 +90,7 @@ def test_distorted_chunks_give_the_same_bits(pixels):
     assert state(chunked) == state(whole)
 
 
-def test_frozen_layers_give_the_same_bits(pixels):
+def test_frozen_layers_give_the_same_bits(pixels, state):
     whole, chunked = (MLP((64, 20, 20, 10)) for _ in range(2))
     for net in (whole, chunked):
         net.freeze(0)
@@ -122,21 +99,21 @@ def test_frozen_layers_give_the_same_bits(pixels):
     assert state(chunked) == state(whole)
 
 
-def test_batch_larger_than_all_chunks_is_all_of_them(pixels):
+def test_batch_larger_than_all_chunks_is_all_of_them(pixels, state):
     whole, chunked = (MLP((64, 20, 10)) for _ in range(2))
     whole.fit(*pixels, epochs=2, batch_size=10**6, shuffle=False)
     chunked.fit(cut([77], *pixels), epochs=2, batch_size=10**6, shuffle=False)
     assert state(chunked) == state(whole)
 
 
-def test_one_shuffled_chunk_gives_the_bits_of_the_arrays(classes):
+def test_one_shuffled_chunk_gives_the_bits_of_the_arrays(classes, state):
     whole, chunked = (MLP((6, 16, 3)) for _ in range(2))
     whole.fit(*classes, epochs=3)
     chunked.fit([classes], epochs=3)
     assert state(chunked) == state(whole)
 
 
-def test_shuffled_rows_change_places_within_their_chunk(classes):
+def test_shuffled_rows_change_places_within_their_chunk(classes, state):
     """By the draws of one stream, that of the epoch: tried with the rows put there by hand."""
     X, y = classes
     stream = np.random.default_rng([0, 0])
@@ -147,7 +124,7 @@ def test_shuffled_rows_change_places_within_their_chunk(classes):
     assert state(chunked) == state(whole)
 
 
-def test_a_second_fit_goes_on_where_the_first_ended(classes):
+def test_a_second_fit_goes_on_where_the_first_ended(classes, state):
     halves, whole = (MLP((6, 16, 3)) for _ in range(2))
     chunks = cut([50], *classes)
     halves.fit(chunks, epochs=1)
@@ -156,7 +133,7 @@ def test_a_second_fit_goes_on_where_the_first_ended(classes):
     assert state(halves)[:-2] == state(whole)[:-2]
 
 
-def test_fits_on_one_batch_after_the_other_are_steps_of_one_epoch(classes):
+def test_fits_on_one_batch_after_the_other_are_steps_of_one_epoch(classes, state):
     """What partial_fit builds on: parameters, moments and steps go on from call to call."""
     X, y = classes
     rate = schedules.Exponential(0.01, every=3, factor=0.5)
@@ -188,7 +165,7 @@ def test_chunks_are_gone_through_once_an_epoch(classes):
     assert log == ["begin", 0, 1, 2, "end"] * 4
 
 
-def test_memory_of_a_chunk_may_be_used_for_the_next(classes):
+def test_memory_of_a_chunk_may_be_used_for_the_next(classes, state):
     X, y = classes
     memory, labels = np.empty((50, 6), np.float32), np.empty(50, np.int32)
 
@@ -235,7 +212,7 @@ def test_a_used_up_iterable_is_noticed(net, classes):
     ],
 )
 def test_a_bad_chunk_is_named_and_what_was_learned_before_stays(
-    net, classes, second, error, message
+    net, classes, second, error, message, state
 ):
     X, y = classes
     before = MLP((6, 16, 3), seed=1)
@@ -298,7 +275,7 @@ def test_an_example_left_alone_is_not_normalized(classes):
         net.fit(cut([67], X[:201], y[:201]), epochs=1, batch_size=50)
 
 
-def test_weights_of_a_chunk_may_all_be_zero_but_not_of_every_chunk(classes):
+def test_weights_of_a_chunk_may_all_be_zero_but_not_of_every_chunk(classes, state):
     X, y = classes
     s = (np.arange(230) >= 100).astype(float)
     whole, chunked = (MLP((6, 16, 3)) for _ in range(2))
@@ -320,7 +297,9 @@ def test_a_curve_with_an_end_runs_through_the_chunks(net, classes):
     assert history.learning_rate == seen.fit(*classes, **options).learning_rate
 
 
-def test_validation_and_early_stopping_work_as_on_arrays(classes, tmp_path, small_chunks):
+def test_validation_and_early_stopping_work_as_on_arrays(
+    classes, tmp_path, small_chunks, state, mapped
+):
     X, y = classes
     held_out = mapped(tmp_path / "X.npy", X[150:]), mapped(tmp_path / "y.npy", y[150:])
     whole, chunked = (MLP((6, 16, 3)) for _ in range(2))
@@ -375,150 +354,7 @@ def test_callbacks_see_whole_epochs(net, classes):
     assert Seen.epochs == [1, 2]
 
 
-# --------------------------------------------------------------------------------- files in memory
-
-
-@pytest.mark.parametrize("kind", [np.float32, np.float64, np.uint8, np.int16, ">f4"])
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_maps_give_the_bits_of_arrays(rng, tmp_path, small_chunks, kind, order):
-    X = rng.integers(0, 256, (230, 6)).astype(kind, order=order)
-    y, s = rng.integers(0, 3, 230), rng.random(230)
-    given = mapped(tmp_path / "X.npy", X)
-    assert isinstance(given, np.memmap)
-    whole, read = (MLP((6, 16, 3)) for _ in range(2))
-    options = {"epochs": 2, "batch_size": 50, "shuffle": False, "sample_weight": s}
-    whole.fit(X, y, **options)
-    read.fit(given, y, **options)
-    assert state(read) == state(whole)
-    for function in (whole.forward, whole.predict, whole.predict_proba):
-        np.testing.assert_array_equal(function(given), function(X))
-    cost = whole.cost(X, y, 0.1, sample_weight=s)
-    assert whole.cost(given, y, 0.1, sample_weight=s) == pytest.approx(cost, rel=1e-14)
-
-
-@pytest.mark.parametrize("shuffle", [True, False])
-def test_a_map_that_fits_into_a_chunk_gives_the_bits_of_an_array(classes, tmp_path, shuffle):
-    X, y = classes
-    whole, read = (MLP((6, 16, 3)) for _ in range(2))
-    rate = schedules.OneCycle(0.01)  # the number of examples is known
-    whole.fit(X, y, epochs=3, shuffle=shuffle, optimizer=Adam(rate))
-    read.fit(mapped(tmp_path / "X.npy", X), y, epochs=3, shuffle=shuffle, optimizer=Adam(rate))
-    assert state(read) == state(whole)
-
-
-def test_shuffled_chunks_of_a_map_are_made_of_blocks_from_all_over_it(
-    classes, tmp_path, small_chunks
-):
-    """By the epoch's stream and its first child: tried with the rows put there by hand."""
-    X, y = classes
-    stream = np.random.default_rng([0, 0])
-    blocks = stream.spawn(1)[0].permutation(np.arange(0, 230, 10))
-    order = []
-    for first in range(0, 23, 8):
-        rows = np.concatenate([np.arange(one, one + 10) for one in np.sort(blocks[first:][:8])])
-        order.append(stream.permutation(rows))
-    order = np.concatenate(order)
-    assert sorted(order) == list(range(230))
-    assert np.ptp(order[:80]) > 150
-    whole, read = (MLP((6, 16, 3)) for _ in range(2))
-    read.fit(mapped(tmp_path / "X.npy", X), y, epochs=1, batch_size=30)
-    whole.fit(X[order], y[order], epochs=1, batch_size=30, shuffle=False)
-    assert state(read) == state(whole)
-
-
-def test_targets_may_lie_in_a_file_too(rng, tmp_path, small_chunks):
-    X = rng.normal(size=(230, 6))
-    given = mapped(tmp_path / "X.npy", X)
-    whole, read = (MLP((6, 3, 6), loss="squared_error") for _ in range(2))
-    whole.fit(X, X, epochs=2, shuffle=False)
-    read.fit(given, given, epochs=2, shuffle=False)
-    assert state(read) == state(whole)
-
-
-def test_array_of_a_map_is_read_as_an_array(classes, tmp_path, small_chunks):
-    X, y = classes
-    whole, read = (MLP((6, 16, 3)) for _ in range(2))
-    whole.fit(X, y, epochs=2, validation_data=0.2)
-    read.fit(np.asarray(mapped(tmp_path / "X.npy", X)), y, epochs=2, validation_data=0.2)
-    assert state(read) == state(whole)
-
-
-@pytest.mark.parametrize("mode", ["r+", "c"])
-def test_what_was_written_into_a_map_is_read_and_stays(classes, tmp_path, small_chunks, mode):
-    X, y = classes
-    given = mapped(tmp_path / "X.npy", X * 0, mode)
-    given[:] = X
-    whole, read = (MLP((6, 16, 3)) for _ in range(2))
-    whole.fit(X, y, epochs=2, shuffle=False)
-    read.fit(given, y, epochs=2, shuffle=False)
-    assert state(read) == state(whole)
-    np.testing.assert_array_equal(given, X)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda X, y: (X[:, :5], y), "^X has 5 columns; this network has 6 inputs"),
-        (lambda X, y: (X[0], y), r"^X has shape \(6,\); expected \(m, 6\)"),
-        (lambda X, y: (X, y[:9]), "^y has 9 entries for 230 examples in X"),
-        (lambda X, y: (X, np.array(y[:9])), "^y has 9 entries for 230 examples in X"),
-        (lambda X, y: (X, np.array(y) + 1), r"^y must hold labels from 0 to 2"),
-        (lambda X, y: (X, y + 0.5), r"^y must hold whole labels"),
-    ],
-)
-def test_bad_maps_are_refused_before_anything_happens(net, classes, tmp_path, change, message):
-    given = mapped(tmp_path / "X.npy", classes[0]), mapped(tmp_path / "y.npy", classes[1])
-    with pytest.raises(ValueError, match=message):
-        net.fit(*change(*given))
-    assert net.epochs == 0
-
-
-def test_bad_rows_of_a_map_are_named(net, classes, tmp_path, small_chunks):
-    X, y = classes
-    X[123, 4] = np.inf
-    given = mapped(tmp_path / "X.npy", X)
-    for fails in (lambda: net.fit(given, y), lambda: net.cost(given, y)):
-        with pytest.raises(ValueError, match=r"rows 120 to 129: .*X\[3, 4\] is inf"):
-            fails()
-    with pytest.raises(ValueError, match=r"rows 80 to 159: .*X\[43, 4\] is inf"):
-        net.predict(given)
-
-
 # --------------------------------------------------------------------------------- memory and size
-
-
-MEASURED = """
-    import sys
-    import numpy as np
-    from fastmlp import MLP
-
-    def status(name):
-        with open("/proc/self/status") as file:
-            return next(int(line.split()[1]) << 10 for line in file if line.startswith(name))
-
-    X = np.memmap(sys.argv[1], np.float32, "r").reshape(-1, 256)
-    y = np.memmap(sys.argv[2], np.float32, "r").reshape(-1, 1)
-    net = MLP((256, 64, 1), loss="squared_error")  # so wide that rows are packed
-    net.fit(np.array(X[:1000]), y[:1000], epochs=1)
-    before = status("VmRSS")
-    net.fit(X, y, epochs=1, batch_size=1000, validation_data=(X, y))
-    net.predict(X)
-    net.cost(X, y)
-    print(status("VmHWM") - before)
-"""
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_memory_does_not_grow_with_the_file(rng, tmp_path):
-    """224 MiB in a file, read in chunks of 32, of which there may be four and what is packed."""
-    block = rng.normal(size=(1024, 256)) * (rng.random((1024, 256)) < 0.1)
-    with open(tmp_path / "X", "wb") as file:
-        for _ in range(224):
-            file.write(block.astype(np.float32).tobytes())
-    np.zeros(224 * 1024, np.float32).tofile(tmp_path / "y")
-    program = [sys.executable, "-c", textwrap.dedent(MEASURED), tmp_path / "X", tmp_path / "y"]
-    grown = int(subprocess.run(program, check=True, capture_output=True, text=True).stdout)
-    assert grown < 140 << 20
 
 
 def test_chunks_are_let_go_before_the_next_ones(classes):
