@@ -10,9 +10,9 @@ what a network can be made of; `augment` distorts images; `steps` is the trainin
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import activations, augment, callbacks, initializers, losses, optimizers, schedules
+from . import activations, callbacks, initializers, losses, optimizers
 from .callbacks import Callback, Checkpoint, EarlyStopping
 from .ensemble import Ensemble
 from .history import History
@@ -21,6 +21,9 @@ from .optimizers import Adam, AdamW, GradientDescent, RMSprop
 from .saving import load
 from .threads import get_num_threads, set_num_threads, show_config
 from .training import TrainingDiverged
+
+if TYPE_CHECKING:
+    from . import augment, schedules
 
 __version__ = "0.1.0"
 
@@ -59,11 +62,13 @@ __all__ = [
 
 LAZY = (  # loaded at first use
     "ablation",
+    "augment",
     "datasets",
     "export",
     "plotting",
     "recipes",
     "reference",
+    "schedules",
     "search",
     "sklearn",
     "steps",

@@ -7,17 +7,19 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import checks, saving, streaming, threads
-from .augment import Distortion
 from .callbacks import Callback, EarlyStopping
 from .history import History
 from .losses import Loss
 from .network import MLP
+
+if TYPE_CHECKING:
+    from .augment import Distortion
 
 __all__ = ["Ensemble", "side_by_side"]
 
@@ -196,6 +198,8 @@ class Ensemble:
         yield X
         if augment is None:
             return
+        from .augment import Distortion  # loaded already, if it is one
+
         if not isinstance(augment, Distortion):
             raise TypeError(f"augment must be a fastmlp.augment.Distortion, got {augment!r}")
         if hasattr(X, "tocsr"):

@@ -21,12 +21,12 @@ from .callbacks import Callback, EarlyStopping
 from .examples import Examples, row_numbers
 from .history import History, TrainingDiverged
 from .optimizers import Optimizer
-from .schedules import Rates, Steps
 from .streaming import Mapped, Source
 
 if TYPE_CHECKING:
     from .kernels.engine import Warp
     from .network import MLP
+    from .schedules import Rates, Steps
 
 __all__ = ["Run", "evaluate"]
 

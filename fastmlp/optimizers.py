@@ -8,10 +8,12 @@ class and a row of `TABLE` here, its kernel there.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from . import checks
-from .schedules import Constant, Schedule
+
+if TYPE_CHECKING:
+    from .schedules import Schedule
 
 __all__ = ["TABLE", "Adam", "AdamW", "GradientDescent", "Optimizer", "RMSprop"]
 
@@ -32,6 +34,8 @@ class Optimizer:
     @property
     def schedule(self) -> Schedule:
         """The learning rate as a function of the step."""
+        from .schedules import Constant, Schedule  # not before something is trained
+
         if isinstance(self.learning_rate, Schedule):
             return self.learning_rate
         return Constant(float(self.learning_rate))
@@ -45,6 +49,8 @@ class Optimizer:
         raise NotImplementedError
 
     def __post_init__(self) -> None:
+        from .schedules import Schedule
+
         if not isinstance(self.learning_rate, Schedule):
             checks.number(
                 "learning_rate",

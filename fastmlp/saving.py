@@ -13,7 +13,6 @@ A format's number changes when older readers would misread the file.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -66,6 +65,8 @@ def save(net: MLP, path: str | os.PathLike[str], *, with_optimizer: bool = True)
 
 def text(header: object) -> str:
     """Return what is of JSON's types as JSON."""
+    import json  # only files pay for it
+
     try:
         return json.dumps(header)
     except (TypeError, ValueError) as error:
@@ -107,6 +108,7 @@ def load(path: str | os.PathLike[str], *, loss: losses.Given | None = None) -> M
     >>> np.array_equal(fastmlp.load("net.npz").predict(X), net.predict(X))
     True
     """
+    import json
 
     def contents() -> tuple[Header, Arrays]:
         with np.load(file, allow_pickle=False) as found:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from numpy.typing import ArrayLike
 
 from . import checks, optimizers, streaming
-from .augment import Distortion
 from .callbacks import Callback, EarlyStopping, Progress, checked, stopping
 from .epochs import Run
 from .examples import Examples
@@ -18,6 +17,7 @@ from .optimizers import Optimizer
 from .streaming import Chunks, Source
 
 if TYPE_CHECKING:
+    from .augment import Distortion
     from .kernels.engine import Warp
     from .network import MLP
 
@@ -218,6 +218,8 @@ def _warp(net: MLP, source: Source, augment: Distortion | None) -> Warp | None:
     """The distortion of these examples as the engine takes it."""
     if augment is None:
         return None
+    from .augment import Distortion  # loaded already, if it is one
+
     if not isinstance(augment, Distortion):
         raise TypeError(f"augment must be a fastmlp.augment.Distortion, got {augment!r}")
     if isinstance(source, Examples):

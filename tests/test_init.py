@@ -15,8 +15,9 @@ def test_import_loads_nothing_optional():
     code = (
         "import sys, fastmlp\n"
         "names = ('rich', 'scipy', 'pandas', 'matplotlib', 'sklearn', 'difflib',"
-        " 'fastmlp.datasets', 'fastmlp.plotting', 'fastmlp.sklearn', 'fastmlp.export',"
-        " 'fastmlp.steps', 'fastmlp.reference', 'fastmlp.cli')\n"
+        " 'fastmlp.augment', 'fastmlp.schedules', 'fastmlp.datasets', 'fastmlp.plotting',"
+        " 'fastmlp.sklearn', 'fastmlp.export', 'fastmlp.steps', 'fastmlp.reference',"
+        " 'fastmlp.cli')\n"
         "sys.exit([name for name in names if name in sys.modules] or 0)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
