@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import ClassVar
+
+import numpy as np
 
 from . import checks
 
@@ -145,10 +148,33 @@ class Exponential(Activation):
     name = "exponential"
 
 
+@dataclass(frozen=True, repr=False)
 class Softmax(Activation):
-    """f(z)_j = e^(z_j) / Σ_k e^(z_k), for the output of the cross-entropy only."""
+    """f(z)_j = e^(z_j) / Σ_k e^(z_k), for the output of the cross-entropy only.
+
+    Parameters
+    ----------
+    groups : sequence of int, default ()
+        Cut a row into groups of these sizes, 2 or more, and sum over k in the group of j.  Empty:
+        over the whole row.
+    """
 
     name = "softmax"
+    groups: Sequence[int] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.groups, (list, tuple, np.ndarray)):
+            raise TypeError(f"groups must be a list of whole numbers, got {self.groups!r}")
+        found = [checks.whole(f"groups[{i}]", n, 2) for i, n in enumerate(self.groups)]
+        object.__setattr__(self, "groups", tuple(found))
+
+    def __repr__(self) -> str:
+        return f"Softmax(groups={self.groups})" if self.groups else "Softmax()"
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """Where in a row each group begins, and where it ends; empty without groups."""
+        return list(pairwise(accumulate(self.groups, initial=0)))
 
 
 def hidden(

@@ -329,7 +329,7 @@ class Ensemble:
             headers.append(header)
             contents |= {f"network_{number}_{name}": one for name, one in arrays.items()}
         whole = {
-            "format": saving.ENSEMBLE_FORMAT,
+            "format": max(saving.ENSEMBLE_FORMAT, *(one["format"] for one in headers)),
             "networks": headers,
             "metadata": self.metadata,
         }

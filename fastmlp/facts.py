@@ -9,6 +9,7 @@ import numpy as np
 
 from . import __version__, threads
 from .ensemble import Ensemble
+from .losses import CrossEntropy, Loss
 from .network import MLP
 
 __all__ = ["environment", "of_model"]
@@ -19,17 +20,23 @@ def of_model(model: MLP | Ensemble) -> Iterator[tuple[str, str]]:
     if isinstance(model, Ensemble):
         for number, one in enumerate(model.networks, start=1):
             yield f"network {number}", "-".join(map(str, one.sizes))
-        yield "loss", model.loss.name
+        yield from _of_loss(model.loss)
         yield "parameters", f"{model.n_parameters:,} in all"
     else:
         yield "layers", "-".join(map(str, model.sizes))
         activations = (*model.activation, model.output_activation)
         yield "activations", ", ".join(f.name for f in activations)
-        yield "loss", model.loss.name
+        yield from _of_loss(model.loss)
         yield "parameters", f"{model.n_parameters:,} of {model.dtype}"
         yield "epochs trained", str(model.epochs)
     for name, value in model.metadata.items():
         yield name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _of_loss(loss: Loss) -> Iterator[tuple[str, str]]:
+    yield "loss", loss.name
+    if isinstance(loss, CrossEntropy) and loss.groups:
+        yield "groups of classes", ", ".join(map(str, loss.groups))
 
 
 def environment() -> Iterator[tuple[str, str]]:

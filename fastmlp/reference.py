@@ -96,16 +96,19 @@ def exponential(z: Array, p: float = 0.0) -> Pair:
     return np.exp(z), np.exp(z)
 
 
-def log_softmax(z: Array) -> Array:
-    """z − log Σ_k e^z_k by rows; after the shift a row's largest exponent is 0."""
+def log_softmax(z: Array, *groups: float) -> Array:
+    """z − log Σ_k e^z_k by rows, or in each of groups of columns; the largest exponent is 0."""
+    if any(groups):
+        parts = np.split(z, np.cumsum(groups[:-1]).astype(int), axis=1)
+        return np.hstack([log_softmax(part) for part in parts])
     shifted: Array = z - z.max(axis=1, keepdims=True)
     total: Array = np.exp(shifted).sum(axis=1, keepdims=True)
     return shifted - np.log(total)
 
 
-def softmax(z: Array, p: float = 0.0) -> Pair:
+def softmax(z: Array, *groups: float) -> Pair:
     """f_j = e^z_j / Σ_k e^z_k;  no f' of one neuron alone, so NaN in its place."""
-    return np.exp(log_softmax(z)), np.full_like(z, np.nan)
+    return np.exp(log_softmax(z, *groups)), np.full_like(z, np.nan)
 
 
 ACTIVATIONS: dict[str, Callable[..., Pair]] = {
@@ -126,7 +129,7 @@ class Loss(NamedTuple):
 
     cost: Callable[..., Array]  # of z(nl), h, y and perhaps constants; shape (m,)
     output: str | None  # None: any but softmax
-    slope: Callable[..., Array] = lambda h, y: h - y  # of h, y, constants; shape (m, n_out)
+    slope: Callable[..., Array] = lambda h, y, *_: h - y  # of h, y, constants; shape (m, n_out)
 
 
 def _huber(r: Array, delta: float) -> Array:
@@ -155,8 +158,8 @@ def _pinball_slope(h: Array, y: Array, *quantiles: float) -> Array:
 LOSSES = {
     # ½ Σ_j (h_j − y_j)²
     "squared_error": Loss(lambda z, h, y: ((h - y) ** 2).sum(axis=1) / 2, None),
-    # −Σ_j y_j log h_j, with Σ_j y_j = 1
-    "cross_entropy": Loss(lambda z, h, y: -(y * log_softmax(z)).sum(axis=1), "softmax"),
+    # −Σ_j y_j log h_j, with Σ_j y_j = 1, over the row or each of its groups
+    "cross_entropy": Loss(lambda z, h, y, *g: -(y * log_softmax(z, *g)).sum(axis=1), "softmax"),
     # −Σ_j y_j log h_j + (1 − y_j) log(1 − h_j): terms of one sign, so no digit is lost
     "binary_cross_entropy": Loss(
         lambda z, h, y: (y * softplus(-z)[0] + (1 - y) * softplus(z)[0]).sum(axis=1), "sigmoid"
@@ -275,11 +278,11 @@ class Network:
     ----------
     sizes : sequence of int
         Neurons per layer, s(1) … s(nl): input, hidden…, output.
-    activations : sequence of str or (str, float)
+    activations : sequence of str or (str, float, …)
         One per layer of weights, the output layer included: a key of `ACTIVATIONS`, or the key
-        and its parameter (leaky ReLU's slope, ELU's α).
+        and its parameters (leaky ReLU's slope, ELU's α, the sizes of softmax's groups).
     loss : str, (str, float, …) or Loss
-        A key of `LOSSES`, the key and the loss's constants (Huber's δ, the quantiles), or another.
+        A key of `LOSSES`, the key and its constants (Huber's δ, quantiles, groups), or another.
     dtype : dtype
         float64 (the default) or float32: of the parameters and of all arithmetic.
     uint8_scale : float
@@ -302,7 +305,7 @@ class Network:
     def __init__(
         self,
         sizes: Sequence[int],
-        activations: Sequence[str | tuple[str, float]],
+        activations: Sequence[str | tuple[Any, ...]],
         loss: str | tuple[Any, ...] | Loss,
         dtype: DTypeLike = np.float64,
         uint8_scale: float = 1 / 255,
@@ -412,8 +415,9 @@ class Network:
     ) -> tuple[Array, Array, Array]:
         """Rows, targets (m, n_out) and sample weights (m,) in the network's dtype."""
         rows, targets, n_out = self._rows(X), np.asarray(y), len(self.biases[-1])
-        if self.loss.output == "softmax" and targets.ndim == 1:  # labels: y_j = [j is the label]
-            targets = np.eye(n_out)[targets]
+        if self.loss.output == "softmax" and targets.shape[1:] != (n_out,):  # labels, by group:
+            parts = zip(self.constants or (n_out,), targets.reshape(len(rows), -1).T, strict=True)
+            targets = np.hstack([np.eye(int(n))[labels] for n, labels in parts])  # [j is the label]
         s = np.ones(len(rows)) if sample_weight is None else sample_weight
         columns = targets[:, None] if targets.ndim == 1 else targets
         return rows, columns.astype(self.dtype), np.asarray(s, self.dtype)

@@ -32,6 +32,7 @@ __all__ = ["load", "save"]
 
 FORMAT = 2  # 1 knew no batch norm, dropout, noise, frozen layers or averages
 ENSEMBLE_FORMAT = 3  # of files with several networks; 2 knew none
+GROUPS_FORMAT = 4  # of files whose cross-entropy has groups; 3 knew none
 
 Header = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]
@@ -128,15 +129,14 @@ def read(
     """Return what a file of any format holds, `contents` being what reads header and arrays."""
     try:
         header, arrays = contents()
-        newest = ENSEMBLE_FORMAT if "networks" in header else FORMAT
         written = header.get("networks", [header])[0]["loss"]["name"] == Custom.name
-        if header["format"] <= newest and written == (loss is not None):
+        if header["format"] <= GROUPS_FORMAT and written == (loss is not None):
             return unpacked_any(header, arrays, loss)
     except Exception as error:  # a damaged file can fail in any way that NumPy, zip, JSON know
         raise ValueError(
             f"{os.fspath(path)} is not a whole fastmlp model file: {error}"
         ) from error
-    if header["format"] <= newest:
+    if header["format"] <= GROUPS_FORMAT:
         raise ValueError(
             f"{os.fspath(path)} has a network whose loss was written in Python, and no file holds "
             f"that: give load(path, loss=(value, gradient))"
@@ -145,7 +145,7 @@ def read(
         )
     raise ValueError(
         f"{os.fspath(path)} was written by a newer fastmlp (file format {header['format']}, this "
-        f"version reads up to {newest}); upgrade fastmlp"
+        f"version reads up to {GROUPS_FORMAT}); upgrade fastmlp"
     )
 
 
@@ -168,7 +168,7 @@ def unpacked_any(header: Header, arrays: Arrays, loss: Loss | None = None) -> ML
 def packed(net: MLP, with_optimizer: bool = True) -> tuple[Header, Arrays]:
     """Return all that a network is as a header of JSON's types, and named arrays."""
     header = {
-        "format": FORMAT,
+        "format": GROUPS_FORMAT if getattr(net.loss, "groups", ()) else FORMAT,
         "sizes": net.sizes,
         "activation": [_entry(one) for one in net.activation],
         "output_activation": _entry(net.output_activation),
@@ -305,8 +305,10 @@ def _layers(arrays: Arrays, prefix: str, n_layers: int) -> list[Layer]:
 
 
 def _entry(part: Activation | Loss) -> Header:
-    """A part as its name in the table and its fields; no code."""
-    return {"name": part.name, **({} if isinstance(part, Custom) else vars(part))}
+    """A part as its name in the table and its fields; no code.  `groups` only where there are."""
+    fields = {} if isinstance(part, Custom) else vars(part)
+    kept = {name: value for name, value in fields.items() if name != "groups" or value}
+    return {"name": part.name, **kept}
 
 
 def _part(entry: Header, table: Mapping[str, Callable[..., Part]]) -> Part:

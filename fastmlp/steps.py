@@ -37,7 +37,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import activations as table
 from . import checks, losses
-from .activations import Activation
+from .activations import Activation, Softmax
 from .kernels import operations
 from .losses import Custom, Loss
 
@@ -515,8 +515,8 @@ def _functions(activations: Function | Sequence[Function], n: int) -> list[Activ
 
 def _activate(kernels: ModuleType, z: Array, f: Activation) -> tuple[Array, Array]:
     """f(z) and f'(z)."""
-    if f.name == "softmax":  # lives in the kernel of its loss, which wants labels: any will do
-        h = kernels.loss(z, np.zeros(len(z), np.int32), "cross_entropy")[0]
+    if isinstance(f, Softmax):  # lives in the kernel of its loss, which wants targets: any will do
+        h = kernels.loss(z, np.zeros_like(z), "cross_entropy", constants=f.groups)[0]
         return h, np.full_like(h, np.nan)  # f' is no elementwise function, and never needed
     both: tuple[Array, Array] = kernels.activate(z, f.name, f.parameter)
     return both

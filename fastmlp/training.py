@@ -65,9 +65,10 @@ def fit(
         is read in pieces.  Alone, without y: an iterable of chunks (X, y) or (X, y, sample_weight),
         gone through once an epoch, or a function that returns one.  See Notes.
     y : array-like, optional
-        Targets.  For "cross_entropy" labels (m,) from 0 to n_out − 1, or probabilities
-        (m, n_out); for "quantile" values (m, n_targets); for a loss of your own whatever it takes,
-        an entry for each example; otherwise values (m, n_out), or (m,) with one output.
+        Targets.  For "cross_entropy" labels (m,) from 0 to n_out − 1, with groups of classes
+        (m, n_groups), each from 0, or probabilities (m, n_out); for "quantile" values
+        (m, n_targets); for a loss of your own whatever it takes, an entry for each example;
+        otherwise values (m, n_out), or (m,) with one output.
     epochs : int, default 15
         Passes over the examples, at most.
     batch_size : int, default 100
@@ -100,8 +101,8 @@ def fit(
     verbose : bool, default False
         Show the figures of each epoch.
     label_smoothing : float, default 0.0
-        s in [0, 1): train towards (1 − s)·y + s/K instead of y, K being the number of classes, or 2
-        for "binary_cross_entropy" (Szegedy et al. 2016).  Validation takes y.
+        s in [0, 1): train towards (1 − s)·y + s/K instead of y, K being the number of classes (of
+        the group), or 2 for "binary_cross_entropy" (Szegedy et al. 2016).  Validation takes y.
     max_norm : float, optional
         c: after each step the weights into a unit are scaled down to norm c if it is larger
         (Srivastava et al. 2014).
@@ -222,6 +223,8 @@ def _warp(net: MLP, source: Source, augment: Distortion | None) -> Warp | None:
 
     if not isinstance(augment, Distortion):
         raise TypeError(f"augment must be a fastmlp.augment.Distortion, got {augment!r}")
+    if augment.gentle_classes and getattr(net.loss, "groups", ()):
+        raise ValueError("gentle_classes are of one class an image; the network's loss has groups")
     if isinstance(source, Examples):
         source.require_dense()
     return augment._warp(net.sizes[0], net.dtype.name)

@@ -38,9 +38,10 @@ OUTPUTS = {
     "gamma": "exponential",
 }
 CONSTANTS = {"huber": (0.5,), "quantile": (0.1, 0.5, 0.7)}
+GROUPS = {3: (3,), 7: (3, 2, 2), 9: (4, 2, 3)}  # by number of outputs
 TARGETS = (
-    "squared_error", "cross_entropy", "cross_entropy of rows", "binary_cross_entropy",
-    "absolute_error", "huber", "quantile", "poisson", "gamma",
+    "squared_error", "cross_entropy", "cross_entropy of rows", "cross_entropy of groups",
+    "binary_cross_entropy", "absolute_error", "huber", "quantile", "poisson", "gamma",
 )
 
 every_isa = pytest.mark.parametrize("isa", kernels.isas())
@@ -57,6 +58,8 @@ class Problem:
         self.sizes = sizes
         self.loss = target.split(" of ")[0]
         self.constants = CONSTANTS.get(target, ())
+        if target == "cross_entropy of groups":
+            self.constants = GROUPS[sizes[-1]]
         hidden = ACTIVATIONS[activation]
         output = OUTPUTS.get(self.loss)
         self.functions = [hidden] * (len(sizes) - 2) + [(output, 0.0) if output else hidden]
@@ -66,6 +69,9 @@ class Problem:
         self.y: Any = {
             "cross_entropy": rng.integers(0, sizes[-1], m).astype(np.int32),
             "cross_entropy of rows": rng.dirichlet(np.ones(sizes[-1]), m),
+            "cross_entropy of groups": np.hstack(
+                [rng.dirichlet(np.ones(n), m) for n in GROUPS.get(sizes[-1], (1,))]
+            ),
             "binary_cross_entropy": rng.uniform(size=(m, sizes[-1])),
             "quantile": rng.normal(size=(m, sizes[-1] // 3)),
             "poisson": rng.poisson(2, (m, sizes[-1])).astype(float),
@@ -157,6 +163,14 @@ def test_of_one_example_and_of_few(target, m):
     assert error(found, central_differences(problem, kernels.isa, 0.1)) < 1e-7
 
 
+@every_isa
+@every_activation
+def test_of_several_groups(activation, isa):
+    problem = Problem(activation, "cross_entropy of groups", (5, 6, 7))
+    found = gradients(problem, isa, 0.1)
+    assert error(found, central_differences(problem, isa, 0.1)) < 1e-7
+
+
 def test_a_single_output_with_binary_cross_entropy():
     problem = Problem("tanh", "binary_cross_entropy", (5, 6, 1))
     found = gradients(problem, kernels.isa, 0.1)
@@ -236,7 +250,9 @@ def by_autograd(problem: Problem, l2: float) -> list[np.ndarray]:
     elif problem.loss == "gamma":
         cost = (y / a + z).sum(1)
     elif problem.loss == "cross_entropy":
-        cost = functional.cross_entropy(z, y, reduction="none")
+        groups = problem.constants or (z.shape[1],)
+        parts = zip(z.split(groups, 1), y.split(groups, 1) if y.ndim == 2 else (y,), strict=True)
+        cost = sum(functional.cross_entropy(*part, reduction="none") for part in parts)
     else:
         cost = functional.binary_cross_entropy_with_logits(z, y, reduction="none").sum(1)
     J = (s * cost).sum() / s.sum() + l2 / 2 * sum((W**2).sum() for W in weights)

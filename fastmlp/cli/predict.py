@@ -8,7 +8,7 @@ their order. The output is CSV: a header line, then one line for each row of the
 import argparse
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 import fastmlp
 from fastmlp import MLP, Ensemble, files
+from fastmlp.losses import CrossEntropy
 
 from .options import writable
 from .tables import open_table
@@ -74,6 +75,9 @@ def predictions(net: MLP | Ensemble, X: NDArray[Any]) -> dict[str, NDArray[Any]]
     """Return the predicted labels or values of each row, as named columns."""
     label = net.metadata.get("label", "prediction")
     predicted = net.predict(X)
+    if isinstance(net.loss, CrossEntropy) and net.loss.groups:
+        columns = zip(group_classes(net, net.loss.groups), predicted.T, strict=True)
+        return {f"{label}[{j}]": np.asarray(names)[k] for j, (names, k) in enumerate(columns)}
     if "classes" in net.metadata:
         predicted = np.asarray(net.metadata["classes"])[predicted]
     if predicted.ndim == 1:
@@ -83,8 +87,21 @@ def predictions(net: MLP | Ensemble, X: NDArray[Any]) -> dict[str, NDArray[Any]]
 
 def probabilities(net: MLP | Ensemble, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """Return the probability of each class for each row, as named columns."""
-    classes = net.metadata.get("classes", range(net.sizes[-1]))
+    if isinstance(net.loss, CrossEntropy) and net.loss.groups:
+        label = net.metadata.get("label", "prediction")
+        groups = enumerate(group_classes(net, net.loss.groups))
+        classes = [f"{label}[{j}]={name}" for j, names in groups for name in names]
+    else:
+        classes = net.metadata.get("classes", range(net.sizes[-1]))
     return {f"P({name})": p for name, p in zip(classes, net.predict_proba(X).T, strict=True)}
+
+
+def group_classes(net: MLP | Ensemble, groups: Sequence[int]) -> Sequence[Sequence[Any]]:
+    """Return the names of the classes of each group where the model has them, or numbers."""
+    given = net.metadata.get("classes", ())
+    if [len(one) if isinstance(one, list) else 1 for one in given] == list(groups):
+        return given  # type: ignore[no-any-return]
+    return [range(size) for size in groups]
 
 
 def write(columns: dict[str, NDArray[Any]], file: TextIO) -> None:

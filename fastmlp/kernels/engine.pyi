@@ -26,8 +26,9 @@ class Data:
     `X` is a C-contiguous (m, n_in) array of float32, float64 or uint8, or CSR's
     (data, indices, indptr) with indices ascending in each row, none twice; `y` int32 labels (m,)
     or real values (m, n) C-contiguous, n being n_out, or for the quantile loss n_out by the number
-    of quantiles; for a loss written in Python any array of m; `sample_weight` real (m,).  The
-    arrays must not change while it is in use: training packs rows with many zeros once.
+    of quantiles; no labels for a cross-entropy with groups; for a loss written in Python any array
+    of m; `sample_weight` real (m,).  The arrays must not change while it is in use: training packs
+    rows with many zeros once.
     """
 
     density: float

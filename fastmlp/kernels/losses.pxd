@@ -4,6 +4,7 @@
     absolute_error, huber, quantile
                           Σ_j ρ(a_j − y_j)                 δ = ρ'(a − y) ∘ f'(z)
     cross_entropy         −Σ_j y_j log a_j, a = softmax z  δ = a − y        (Σ_j y_j = 1)
+                          or the sum of that over groups of outputs, each with its own softmax
     binary_cross_entropy  −Σ_j (y_j log a_j + (1 − y_j) log(1 − a_j)), a = sigmoid z
                                                            δ = a − y
     poisson               Σ_j (a_j − y_j log a_j), a = eᶻ  δ = a − y
@@ -32,7 +33,8 @@ cdef enum:
 
 cdef struct objective:          # a loss
     int kind
-    const real* constants       # Huber's δ, or the quantiles of each target; 0 for other losses
+    # Huber's δ, the quantiles of each target or the sizes of a cross-entropy's groups; else 0
+    const real* constants
     Py_ssize_t n_constants      # at least 1
 
 
@@ -163,16 +165,21 @@ cdef inline double exponential_costs(int kind, real* a, real* delta, const real*
     return total
 
 
-cdef inline double log_sum_exp(const real* z, real* e, Py_ssize_t n, real* total) noexcept nogil:
-    """e = exp(z − max z) and its sum; returns log Σ exp z."""
+cdef inline real largest(const real* z, Py_ssize_t n) noexcept nogil:
+    """max z, NaN if one is."""
     cdef real most = z[0]
     cdef Py_ssize_t j
-    cdef vec shift
     for j in range(1, n):
-        if not z[j] <= most:    # so that a NaN is kept
+        if not z[j] <= most:
             most = z[j]
-    shift = splat(most)
-    j = 0
+    return most
+
+
+cdef inline double log_sum_exp(const real* z, real* e, Py_ssize_t n, real* total) noexcept nogil:
+    """e = exp(z − max z) and its sum; returns log Σ exp z."""
+    cdef real most = largest(z, n)
+    cdef Py_ssize_t j = 0
+    cdef vec shift = splat(most)
     while j < n:
         store(e + j, exp(load(z + j) - shift))
         j += WIDTH
@@ -218,6 +225,71 @@ cdef inline double cross_entropy(real* a, real* delta, const real* y, Py_ssize_t
     return cost
 
 
+cdef inline bint in_groups(const objective* loss) noexcept nogil:
+    return loss.constants[0] != 0
+
+
+cdef inline void group_exponentials(const objective* loss, const real* z, real* e,
+                                    Py_ssize_t n) noexcept nogil:
+    """e = exp(z − max z), each group with its own max: a group begins anywhere in a vector."""
+    cdef Py_ssize_t g, end, j = 0
+    cdef real most
+    for g in range(loss.n_constants):
+        end = j + <Py_ssize_t>loss.constants[g]
+        most = largest(z + j, end - j)
+        while j < end:
+            e[j] = z[j] - most
+            j += 1
+    clear_padding(e, n)
+    j = 0
+    while j < n:
+        store(e + j, exp(load(e + j)))
+        j += WIDTH
+
+
+cdef inline void group_softmax(const objective* loss, real* a, real* scratch,
+                               Py_ssize_t n) noexcept nogil:
+    """a = softmax z, group by group."""
+    cdef Py_ssize_t g, end, j = 0
+    cdef real total
+    group_exponentials(loss, a, scratch, n)
+    for g in range(loss.n_constants):
+        end = j + <Py_ssize_t>loss.constants[g]
+        total = ordered_sum(scratch + j, end - j)
+        while j < end:
+            a[j] = scratch[j] / total
+            j += 1
+
+
+cdef inline double group_cross_entropies(const objective* loss, real* a, real* delta,
+                                         const real* y, real smoothing,
+                                         Py_ssize_t n) noexcept nogil:
+    """`cross_entropy` of each group, the same bits; returns their sum.  `y` is probabilities."""
+    cdef real total, even, kept = 1 - smoothing
+    cdef double bound, cost, sum_of_costs = 0
+    cdef Py_ssize_t g, size, j, first = 0
+    group_exponentials(loss, a, delta, n)
+    for g in range(loss.n_constants):
+        size = <Py_ssize_t>loss.constants[g]
+        total = ordered_sum(delta + first, size)
+        bound = largest(a + first, size) + log(<double>total)
+        even = smoothing / <real>size
+        cost = 0
+        for j in range(first, first + size):
+            if y[j] != 0:
+                cost += kept * y[j] * (bound - a[j])
+        if smoothing != 0:
+            for j in range(first, first + size):
+                cost += even * (bound - a[j])
+        for j in range(first, first + size):
+            a[j] = delta[j] / total
+            delta[j] = a[j] - even
+            delta[j] -= kept * y[j]
+        sum_of_costs += cost
+        first += size
+    return sum_of_costs
+
+
 cdef inline double binary_cross_entropy(real* a, real* delta, const real* y, real smoothing,
                                         Py_ssize_t n) noexcept nogil:
     """a = sigmoid z, δ = a − y; returns Σ (max(z, 0) − y·z) + log(1 + e^−|z|).
@@ -256,7 +328,10 @@ cdef inline double output_delta(const objective* loss, int activation, real para
     """
     cdef double cost = 1
     if loss.kind == CROSS_ENTROPY:
-        cost = cross_entropy(a, delta, y, label, smoothing, n)
+        if in_groups(loss):
+            cost = group_cross_entropies(loss, a, delta, y, smoothing, n)
+        else:
+            cost = cross_entropy(a, delta, y, label, smoothing, n)
     elif loss.kind == BINARY_CROSS_ENTROPY:
         cost = binary_cross_entropy(a, delta, y, smoothing, n)
     elif loss.kind == SQUARED_ERROR:
@@ -281,7 +356,9 @@ cdef inline void output_activation(const objective* loss, int activation, real p
                                    real* scratch, Py_ssize_t n) noexcept nogil:
     """One example without a target."""
     cdef real total
-    if loss.kind == CROSS_ENTROPY:
+    if loss.kind == CROSS_ENTROPY and in_groups(loss):
+        group_softmax(loss, a, scratch, n)
+    elif loss.kind == CROSS_ENTROPY:
         log_sum_exp(a, scratch, n, &total)
         softmax_from(scratch, total, a, n)
     else:

@@ -198,7 +198,7 @@ def loss(const real[:, ::1] z, y, name, activation="identity", double parameter=
          double smoothing=0.0, constants=()):
     """Output activation, output delta (both like z) and cost (m,) of every example.
 
-    `y` is int32 labels (m,) or real rows, like z but for the quantile loss.
+    `y` is int32 labels (m,), but not for groups, or real rows, like z but for the quantile loss.
     """
     cdef Py_ssize_t r, m = z.shape[0], n = z.shape[1]
     cdef int f = activation_kind(activation)

@@ -47,6 +47,21 @@ class Loss:
         """
         return n_targets
 
+    def says_one_class(self, n_out: int) -> bool:
+        """Return whether `predict` says one class of each example, of two or more.
+
+        Parameters
+        ----------
+        n_out : int
+            Number of outputs.
+
+        Returns
+        -------
+        bool
+            False too where it gives values.
+        """
+        return False
+
     def output_activation(self, wanted: str | Activation | None, n_out: int) -> Activation:
         """Return the output layer's activation; the loss's own where none is wanted.
 

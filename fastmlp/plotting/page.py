@@ -158,8 +158,7 @@ def page(
 
 def _of_one_class(model: MLP | Ensemble) -> bool:
     """Whether the model says one class for each example."""
-    several_labels = model.loss.name == "binary_cross_entropy" and model.sizes[-1] > 1
-    return model.loss.classification and not several_labels
+    return model.loss.says_one_class(model.sizes[-1])
 
 
 def _cost(model: MLP | Ensemble, X: Any, y: ArrayLike) -> float:

@@ -92,15 +92,20 @@ def class_names(model: Model, names: Sequence[object] | None = None) -> list[str
         loss, n_out = model.loss, model.sizes[-1]
         if not loss.classification:
             raise ValueError(f"this is for classifiers; the network's loss is {loss.name}")
-        if loss.name == "binary_cross_entropy" and n_out > 1:
-            raise ValueError(
-                f"this takes one class for each example; the network says yes or no for each of "
-                f"{n_out} outputs"
+        if not loss.says_one_class(n_out):
+            groups = getattr(loss, "groups", ())
+            several = f"a class for each of {len(groups)} groups" if groups else (
+                f"yes or no for each of {n_out} outputs"
             )
+            raise ValueError(f"this takes one class for each example; the network says {several}")
         count = max(n_out, 2)
         known = model.metadata.get("classes", range(count))
     elif hasattr(model, "classes_") and hasattr(model, "predict"):
         known = model.classes_
+        if isinstance(known, list):
+            raise ValueError(
+                f"this takes one class for each example; the model has {len(known)} columns of them"
+            )
         count = len(known)
     else:
         raise TypeError(

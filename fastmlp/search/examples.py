@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import checks
-from ..losses import Loss
+from ..losses import CrossEntropy, Loss
 
 __all__ = ["Pair", "checksum", "sizes", "split"]
 
@@ -46,7 +46,7 @@ def sizes(training: Pair, validation: Pair, loss: Loss) -> tuple[int, int]:
     """Return the numbers of inputs and outputs, the examples checked for them."""
     n_in = training[0].shape[1]
     targets = [training[1], validation[1]]
-    if loss.name == "cross_entropy" and targets[0].ndim == 1:
+    if loss == CrossEntropy() and targets[0].ndim == 1:
         n_out = max(loss.least_outputs, *(int(y.max(initial=0)) + 1 for y in targets))
     else:
         n_out = loss.outputs_for(targets[0].shape[1] if targets[0].ndim > 1 else 1)

@@ -160,7 +160,7 @@ def minimize(
                 "space": checked.plain,
                 "examples": examples.checksum(training, validation),
                 "objective": objective,
-                "loss": repr(loss) if vars(loss) else loss.name,
+                "loss": repr(loss) if any(vars(loss).values()) else loss.name,
                 "epochs": plan.epochs,
                 "max_seconds_per_trial": max_seconds_per_trial,
                 "dtype": plan.dtype,

@@ -133,3 +133,27 @@ def test_bad_input_is_one_line(
         assert (code, out) == (2, "")
         assert message in err
         assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("classes", [None, [["no", "yes"], ["a", "b", "c"]], [["no"], [1, 2, 3]]])
+def test_each_group_of_classes_is_a_column(
+    fastmlp_command: Command, table: Path, tmp_path: Path, classes: Any
+) -> None:
+    loss = fastmlp.losses.CrossEntropy(groups=(2, 3))
+    net = fastmlp.MLP((2, 5), loss=loss, dtype="float64")
+    net.set_parameters([[[0, 0], [-1, 1], [1, 0], [0, 0], [0, 1]]], [np.zeros(5)])
+    net.metadata = {"label": "answer", "columns": ["a", "b"]}
+    if classes is not None:
+        net.metadata["classes"] = classes
+    net.save(tmp_path / "groups.npz")
+    done = fastmlp_command("predict", tmp_path / "groups.npz", table, "--proba")
+    header, *rows = csv.reader(io.StringIO(done.out))
+    names = classes if classes is not None and len(classes[0]) == 2 else [range(2), range(3)]
+    assert header == ["answer[0]", "answer[1]"] + [
+        f"P(answer[{k}]={name})" for k, group in enumerate(names) for name in group
+    ]
+    X = np.array([[1, 3], [3, 1], [4, 5]])
+    expected = [[str(names[k][j]) for k, j in enumerate(row)] for row in net.predict(X).tolist()]
+    assert [row[:2] for row in rows] == expected
+    found = np.array([row[2:] for row in rows], float)
+    np.testing.assert_allclose(found, net.predict_proba(X), rtol=1e-8)
