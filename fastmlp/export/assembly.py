@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from .. import checks, losses, saving
-from ..activations import Activation, Identity
+from ..activations import Activation, Identity, Softmax
 from ..network import MLP, Array
 
 __all__ = ["Dense", "Dropped", "Noise", "Norm", "Part", "Shift", "assembled", "real"]
@@ -251,8 +251,10 @@ def stretched(norm: Norm) -> Array:
     return np.asarray(norm.scale * np.sqrt(ratio, dtype=np.float64))
 
 
-def implied(f: Activation | None) -> str:
+def implied(f: Activation | None) -> str | losses.Loss:
     """The first loss whose own output activation this is; the squared error takes the others."""
+    if isinstance(f, Softmax):
+        return losses.CrossEntropy(f.groups)
     name = "identity" if f is None else f.name
     own = (loss for loss, kind in losses.TABLE.items() if kind.outputs[0] == name)
     return next(own, "squared_error")

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 import fastmlp
 
 from .. import checks, files
-from ..activations import Activation, Identity
+from ..activations import Activation, Identity, Softmax
 from ..losses import Quantile
 from ..network import MLP
 from . import c_parts
@@ -50,6 +50,10 @@ HOW_TO = (
 )
 MEANINGS = {  # kind: what predict gives, what h is
     "class": ("the most probable class", "the probability of each class"),
+    "classes": (
+        "y: the most probable class of each group, counted from 0 in it",
+        "the probability of each class in its group; one group after the other",
+    ),
     "yes": ("1 where h is above 1/2, else 0", "the probability of yes"),
     "yeses": ("y: 1 where h is above 1/2, else 0", "the probability of yes for each"),
     "value": ("h", "the value"),
@@ -185,9 +189,9 @@ def _plain(net: MLP) -> _Program:
         "".join(c_parts.activation(name, f) for f, name in names.items()),
         c_parts.LAYER,
     ]
-    if net.output_activation.name == "softmax":
+    if isinstance(net.output_activation, Softmax):
         functions.append(c_parts.SOFTMAX)
-        calls.append("NET_softmax(h, N_OUT);")
+        calls += _softmax(net.output_activation)
     double = net.dtype == np.float64
     return _Program(
         C_TYPES[net.dtype.name],
@@ -232,9 +236,9 @@ def _quantized(net: Quantized) -> _Program:
         *[c_parts.BYTE_LAYER] * (len(net.products) > 1),
         c_parts.OUTPUT_LAYER,
     ]
-    if net.output_activation.name == "softmax":
+    if isinstance(net.output_activation, Softmax):
         functions.append(c_parts.DOUBLE_SOFTMAX)
-        calls.append("NET_softmax(h, N_OUT);")
+        calls += _softmax(net.output_activation)
     step = 1 / float(net.inverse)
     return _Program(
         "float",
@@ -251,6 +255,13 @@ def _quantized(net: Quantized) -> _Program:
 def _elementwise(f: Activation) -> Activation:
     """f of one z: a row's softmax is computed behind the last layer, whose own f is identity."""
     return Identity() if f.name == "softmax" else f
+
+
+def _softmax(f: Softmax) -> list[str]:
+    """The calls behind the last layer."""
+    if not f.groups:
+        return ["NET_softmax(h, N_OUT);"]
+    return [f"NET_softmax(h + {first}, {end - first});" for first, end in f.spans]
 
 
 def _names(activations: Sequence[Activation]) -> dict[Activation, str]:
@@ -273,6 +284,10 @@ def _parts(net: MLP | Quantized, program: _Program, name: str) -> Iterator[str]:
     """The file's text from top to bottom."""
     kind = _kind(net)
     predict = c_parts.PREDICT[kind].replace("N_QUANTILES", str(len(net.loss.constants)))
+    if isinstance(net.output_activation, Softmax):
+        spans = net.output_activation.spans
+        predict = predict.replace("N_GROUPS", str(len(spans)))
+        predict = predict.replace("ENDS", ", ".join(str(end) for _, end in spans))
     forward = "void NET_forward(const float x[N_IN], float h[N_OUT])"
     declarations = [predict.partition("\n")[0], forward]
     body = "".join(f"    {line}".rstrip() + "\n" for line in program.body)
@@ -295,8 +310,8 @@ def _parts(net: MLP | Quantized, program: _Program, name: str) -> Iterator[str]:
 
 def _kind(net: MLP | Quantized) -> str:
     """What predict gives, a key of `c_parts.PREDICT`."""
-    if net.output_activation.name == "softmax":
-        return "class"
+    if isinstance(net.output_activation, Softmax):
+        return "classes" if net.output_activation.groups else "class"
     if isinstance(net.loss, Quantile) and len(net.loss.quantiles) > 1:
         return "quantiles"
     one, several = ("yes", "yeses") if net.loss.classification else ("value", "values")
@@ -348,10 +363,17 @@ def _comment(net: MLP | Quantized, program: _Program, declarations: list[str], n
 
 
 def _listed(names: object, numbered: bool = False) -> str:
-    """The names of columns or classes in the words of the comment, where the network knows them."""
+    """The names of columns or classes in the words of the comment, where the network knows them.
+
+    Those of several groups of classes are lists in a list.
+    """
     if not isinstance(names, (list, tuple)):
         return ""
-    shown = [f"{i} {one}" if numbered else str(one) for i, one in enumerate(names)]
+    groups = names if all(isinstance(one, (list, tuple)) for one in names) else [names]
+    shown = "; ".join(
+        ", ".join(f"{i} {one}" if numbered else str(one) for i, one in enumerate(group))
+        for group in groups
+    )
     # nothing that could end the comment, begin another or be a trigraph
-    text = re.sub(r"[^\w .,:;+=()\[\]<>-]", "_", ", ".join(shown))
+    text = re.sub(r"[^\w .,:;+=()\[\]<>-]", "_", shown)
     return f": {textwrap.shorten(text, MOST_NAMES, placeholder=' ...')}"

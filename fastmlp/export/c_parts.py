@@ -146,7 +146,8 @@ static void NET_softmax(float *h, int n)
 }
 """
 
-# NET_predict by what it gives: a class; yes or no, or a value, for one output or several; quantiles
+# NET_predict by what it gives: a class, of all outputs or of each group; yes or no, or a value, for
+# one output or several; quantiles
 PREDICT = {
     "class": """\
 int NET_predict(const float x[N_IN])
@@ -159,6 +160,24 @@ int NET_predict(const float x[N_IN])
         if (h[j] > h[best])
             best = j;
     return best;
+}
+""",
+    "classes": """\
+void NET_predict(const float x[N_IN], int y[N_GROUPS])
+{
+    static const int ends[N_GROUPS] = {ENDS};
+    float h[N_OUT];
+    int i, j, best, first = 0;
+
+    NET_forward(x, h);
+    for (i = 0; i < N_GROUPS; i++) {
+        best = first;
+        for (j = first + 1; j < ends[i]; j++)
+            if (h[j] > h[best])
+                best = j;
+        y[i] = best - first;
+        first = ends[i];
+    }
 }
 """,
     "yes": """\

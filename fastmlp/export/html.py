@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 import fastmlp
 from fastmlp import MLP, checks, files
+from fastmlp.losses import CrossEntropy
 
 __all__ = ["to_html"]
 
@@ -78,10 +79,11 @@ def page(net: MLP, title: str) -> str:
             f"a page to draw on needs a network of {N_IN} inputs and {N_OUT} outputs, got sizes "
             f"{net.sizes}"
         )
-    if net.loss.name != "cross_entropy":
+    if net.loss != CrossEntropy():
+        got = repr(net.loss.name) if net.loss.name != "cross_entropy" else net.loss
         raise ValueError(
-            f"a page to draw on needs probabilities of classes, so loss 'cross_entropy', got "
-            f"{net.loss.name!r}"
+            f"a page to draw on needs the probabilities of one digit of ten, so loss "
+            f"'cross_entropy', got {got}"
         )
     if net.n_parameters > MOST_PARAMETERS:
         raise ValueError(

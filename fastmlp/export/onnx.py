@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 import fastmlp
 
 from .. import files
+from ..activations import Softmax
 from ..extras import imported
-from ..losses import Quantile
+from ..losses import CrossEntropy, Quantile
 from ..saving import text
 from .networks import members, plain
-from .onnx_graph import Described, Graph, activate
+from .onnx_graph import Described, Graph, Shape, activate
 
 if TYPE_CHECKING:
     from ..ensemble import Ensemble
@@ -61,8 +62,9 @@ def to_onnx(net: MLP | Ensemble, path: str | os.PathLike[str]) -> None:
     -----
     The outputs are what `net.predict` and `net.predict_proba` return.  For classification these
     are `label`, int64 (m,), and `probabilities` (m, n_out); "binary_cross_entropy" with several
-    outputs has (m, n_out) labels of 0 and 1.  Where ``net.metadata["classes"]`` names the classes,
-    all by text or all by whole numbers, as ``fastmlp train`` has it, the labels are those names.
+    outputs has (m, n_out) labels of 0 and 1, a "cross_entropy" with groups (m, n_groups).  Where
+    ``net.metadata["classes"]`` names the classes, all by text or all by whole numbers, as
+    ``fastmlp train`` has it, or has a list of names for each group, the labels are those names.
     Otherwise the output is `variable` (m, n_out), quantiles of a target in ascending order.  The
     entries of `net.metadata` become properties of the model, what is not text as JSON.
     """
@@ -129,23 +131,44 @@ def classes(graph: Graph, net: MLP | Ensemble, h: str) -> Described:
     """Add the probabilities, and the labels that they say."""
     n_out = net.sizes[-1]
     graph.add("Identity", h, output="probabilities")
+    described: Described = {"probabilities": (net.dtype, (None, n_out))}
+    if isinstance(net.loss, CrossEntropy) and net.loss.groups:
+        return {"label": of_groups(graph, net, h, net.loss.groups), **described}
     if net.loss.name == "cross_entropy":
         label = graph.add("ArgMax", h, axis=1, keepdims=0)
     else:
         label = graph.add("Cast", graph.add("Greater", h, 0.5), to=graph.int64)
         if n_out == 1:
             label = graph.add("Squeeze", label, graph.constant(np.array([1]), "output_axis"))
-    several = net.loss.name != "cross_entropy" and n_out > 1  # yes or no for each output
-    names = None if several else class_names(net.metadata.get("classes"), max(n_out, 2))
+    one = net.loss.says_one_class(n_out)  # else yes or no for each output
+    names = class_names(net.metadata.get("classes"), max(n_out, 2)) if one else None
     if names is None:
         graph.add("Identity", label, output="label")
     else:
         graph.add("Gather", graph.constant(names, "classes"), label, output="label")
-    return {
-        "label": (np.dtype(np.int64) if names is None else names.dtype,
-                  (None, n_out) if several else (None,)),
-        "probabilities": (net.dtype, (None, n_out)),
-    }
+    label_type = np.dtype(np.int64) if names is None else names.dtype
+    return {"label": (label_type, (None,) if one else (None, n_out)), **described}
+
+
+def of_groups(
+    graph: Graph, net: MLP | Ensemble, h: str, groups: Sequence[int]
+) -> tuple[np.dtype[Any], Shape]:
+    """Add the label of each group of classes, (m, n_groups); returns their type and shape."""
+    spans = Softmax(groups).spans
+    given = net.metadata.get("classes")
+    if not isinstance(given, (list, tuple)) or len(given) != len(groups):
+        given = [None] * len(groups)
+    names = [class_names(one, size) for one, size in zip(given, groups, strict=True)]
+    types = {None if one is None else one.dtype for one in names}
+    labels = []
+    for k, (one, span) in enumerate(zip(names, spans, strict=True)):
+        label = graph.add("ArgMax", graph.columns(h, *span), axis=1, keepdims=1)
+        if one is not None and len(types) == 1:
+            label = graph.add("Gather", graph.constant(one, f"classes_{k + 1}"), label)
+        labels.append(label)
+    graph.add("Concat", *labels, axis=1, output="label")
+    found = types.pop() if len(types) == 1 else None
+    return found or np.dtype(np.int64), (None, len(groups))
 
 
 def class_names(given: object, count: int) -> NDArray[Any] | None:

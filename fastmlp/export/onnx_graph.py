@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..activations import ELU, Activation
 
-__all__ = ["Graph", "Described", "activate"]
+__all__ = ["Described", "Graph", "Shape", "activate"]
 
 Shape = tuple[int | None, ...]  # None: any number of rows
 Described = dict[str, tuple[np.dtype[Any], Shape]]
@@ -55,6 +55,11 @@ class Graph:
             self.helper.make_node("TopK", [values, count], outputs, axis=axis, largest=0)
         )
         return outputs[0]
+
+    def columns(self, values: str, first: int, end: int) -> str:
+        """Add the columns of a matrix from `first` to before `end`; returns their name."""
+        ends = [self.constant(np.array([one]), f"column_{one}") for one in (first, end, 1)]
+        return self.add("Slice", values, *ends)
 
     def number(self, value: float) -> str:
         """Add a number to compute with; returns its name."""
@@ -156,6 +161,14 @@ def gelu_without_erf(graph: Graph, f: Activation, z: str) -> str:
     return graph.add("Mul", z, graph.add("Sub", step, tail))
 
 
+def softmax(graph: Graph, f: Any, z: str) -> str:
+    """Softmax of each row, or of each of its groups."""
+    if not f.groups:
+        return graph.add("Softmax", z, axis=1)
+    parts = [graph.add("Softmax", graph.columns(z, *span), axis=1) for span in f.spans]
+    return graph.add("Concat", *parts, axis=1)
+
+
 SELU_SCALE = 1.0507009873554804934193349852946  # Klambauer et al. 2017, equation 14
 SELU_ALPHA = 1.6732632423543772848170429916717
 
@@ -171,7 +184,7 @@ FORMULAS: dict[str, Formula] = {
     "silu": silu,
     "gelu": gelu,
     "exponential": operator("Exp"),
-    "softmax": operator("Softmax", lambda f: {"axis": 1}),
+    "softmax": softmax,
 }
 
 FLOAT64: dict[str, Formula] = {

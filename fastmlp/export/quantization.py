@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import checks, kernels, steps
-from ..activations import Activation
+from ..activations import Activation, Softmax
 from ..losses import Loss
 from ..network import MLP
 from .networks import single
@@ -299,7 +299,9 @@ def _reals(X: ArrayLike, n_in: int, uint8_scale: float) -> NDArray[np.float32]:
 
 
 def _apply(f: Activation, z: Array) -> Array:
-    """f(z), of rows for softmax."""
+    """f(z), of rows or their groups for softmax."""
+    if isinstance(f, Softmax) and f.groups:
+        return np.hstack([_apply(Softmax(), z[:, first:end]) for first, end in f.spans])
     if f.name != "softmax":
         result: Array = kernels.operations("float64").activate(
             np.ascontiguousarray(z), f.name, f.parameter

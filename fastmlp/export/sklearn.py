@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from .. import activations, checks
 from ..activations import Activation
 from ..extras import imported
+from ..losses import CrossEntropy
 from ..network import MLP, Array
 from .assembly import Dense, Part, assembled, real
 from .networks import Layer, plain, single
@@ -45,6 +46,11 @@ def to_sklearn(net: MLP, classes: ArrayLike | None = None) -> Any:
         If the network has what scikit-learn's have not, or the classes do not fit.
     """
     layers = plain(single(net))
+    if isinstance(net.loss, CrossEntropy) and net.loss.groups:
+        raise ValueError(
+            f"scikit-learn's MLPClassifier has one softmax over all outputs; this network has one "
+            f"in each of the groups {net.loss.groups}"
+        )
     used = {layer.activation for layer in layers[:-1]}
     unknown = [f for f in used if f.name not in HIDDEN]
     if unknown or len(used) > 1:
@@ -64,7 +70,7 @@ def to_sklearn(net: MLP, classes: ArrayLike | None = None) -> Any:
     sklearn = imported("sklearn.neural_network", "sklearn")
     if net.loss.classification:
         estimator, y = sklearn.MLPClassifier(**options), class_names(net, classes)
-        several = net.loss.name != "cross_entropy" and net.sizes[-1] > 1
+        several = not net.loss.says_one_class(net.sizes[-1])
         targets = np.eye(len(y), dtype=np.intp) if several else y  # yes and no for each label
         estimator.partial_fit(zeros(net, len(y)), targets, classes=y)
     else:
@@ -117,8 +123,8 @@ def from_sklearn(estimator: Any) -> MLP:
     -------
     MLP
         In float64 if a weight is, else in float32.  ``net.metadata["classes"]`` has the names of a
-        classifier's classes.  A classifier of two classes has one output, the probability of the
-        second.
+        classifier's classes, a list for each column of its y if there are several.  A classifier of
+        two classes has one output, the probability of the second.
 
     Raises
     ------
@@ -134,7 +140,10 @@ def from_sklearn(estimator: Any) -> MLP:
         net = assembled(parts(estimator), None)
     classes = getattr(estimator, "classes_", None)
     if classes is not None:
-        net.metadata["classes"] = np.asarray(classes).tolist()
+        several = isinstance(classes, list)  # of several columns of classes
+        net.metadata["classes"] = (
+            [one.tolist() for one in classes] if several else np.asarray(classes).tolist()
+        )
     return net
 
 

@@ -33,7 +33,7 @@ TO_TORCH: dict[str, Callable[[Any, Any], torch.nn.Module]] = {  # from torch.nn 
     "silu": lambda nn, f: nn.SiLU(),
     "gelu": lambda nn, f: nn.GELU(),
     "exponential": lambda nn, f: ours().Exponential(),
-    "softmax": lambda nn, f: nn.Softmax(dim=1),
+    "softmax": lambda nn, f: ours().GroupSoftmax(f.groups) if f.groups else nn.Softmax(dim=1),
 }
 
 
@@ -69,6 +69,9 @@ def to_torch(net: MLP) -> torch.nn.Sequential:
     stands before it: ``module[:-1]`` gives the logits for CrossEntropyLoss or BCEWithLogitsLoss.
     Behind the output activation of several quantiles stands one that sorts in evaluation mode and
     does nothing in training, whose loss wants each output to be of its own quantile.
+
+    A softmax in groups of classes is a module of fastmlp's.  The logits before it, split by
+    ``module[-1].groups``, are for a CrossEntropyLoss each, whose sum is the cost.
 
     A network that predicts by averaged parameters gives those.
     """
@@ -124,8 +127,9 @@ def from_torch(module: torch.nn.Sequential, *, loss: losses.Given | None = None)
     loss : str, Loss or (value, gradient), optional
         What training would go on with.  With "cross_entropy" or "binary_cross_entropy" a module
         that ends in logits, as PyTorch's losses want it, gets its softmax or sigmoid.  Default:
-        what the end of the module implies, "cross_entropy" for Softmax or LogSoftmax,
-        "binary_cross_entropy" for Sigmoid, the quantiles that are sorted, else "squared_error".
+        what the end of the module implies, "cross_entropy" for Softmax or LogSoftmax, with its
+        groups for what `to_torch` makes of such, "binary_cross_entropy" for Sigmoid, the quantiles
+        that are sorted, else "squared_error".
 
     Returns
     -------
@@ -214,4 +218,5 @@ FROM_TORCH: dict[str, Callable[[Any], Part | None]] = {  # None: not with these 
     "Softmax": softmax,
     "LogSoftmax": softmax,
     "SortedQuantiles": lambda module: losses.Quantile(module.quantiles),
+    "GroupSoftmax": lambda module: activations.Softmax(module.groups),
 }

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-__all__ = ["Exponential", "GaussianNoise", "SortedQuantiles"]
+__all__ = ["Exponential", "GaussianNoise", "GroupSoftmax", "SortedQuantiles"]
 
 
 class Exponential(torch.nn.Module):  # type: ignore[misc]  # PyTorch's types are not looked at
@@ -48,3 +48,19 @@ class SortedQuantiles(torch.nn.Module):  # type: ignore[misc]
     def extra_repr(self) -> str:
         """Return what stands between the brackets of this module in print."""
         return f"quantiles={self.quantiles}"
+
+
+class GroupSoftmax(torch.nn.Module):  # type: ignore[misc]
+    """Softmax of each group of columns, `groups` being their sizes."""
+
+    def __init__(self, groups: Sequence[int]) -> None:
+        super().__init__()
+        self.groups = tuple(groups)
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        """Return probabilities, each group with sum 1."""
+        return torch.cat([part.softmax(dim=1) for part in z.split(self.groups, dim=1)], dim=1)
+
+    def extra_repr(self) -> str:
+        """Return what stands between the brackets of this module in print."""
+        return f"groups={self.groups}"

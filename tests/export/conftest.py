@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastmlp import MLP, Ensemble
 from fastmlp.activations import ELU, TABLE, LeakyReLU
-from fastmlp.losses import Quantile
+from fastmlp.losses import CrossEntropy, Quantile
 
 Array = NDArray[Any]
 
@@ -31,6 +31,9 @@ NETWORKS: dict[str, dict[str, Any]] = {
         "noise": 0.1,
     },
     "two classes": {"sizes": (6, 9, 2), "activation": "tanh"},
+    "groups": {
+        "sizes": (6, 9, 9), "loss": CrossEntropy((3, 2, 4)), "targets": 3, "batch_norm": True
+    },  # fmt: skip
     "yes or no": {"sizes": (6, 9, 1), "loss": "binary_cross_entropy", "batch_norm": True},
     "several labels": {"sizes": (6, 9, 3), "loss": "binary_cross_entropy"},
     "one value": {"sizes": (6, 9, 1), **VALUES},
@@ -53,7 +56,7 @@ def trained(
     net = MLP(sizes, init="glorot_normal", **options)
     rng = np.random.default_rng(7)
     X, y = rng.normal(size=(64, sizes[0])), rng.integers(0, 2, (64, targets or sizes[-1]))
-    one_of_several = net.loss.name == "cross_entropy"
+    one_of_several = net.loss == CrossEntropy()
     if net.loss.name == "gamma":
         y += 1  # positive
     net.fit(X, y[:, 0] if one_of_several else y, epochs=2, batch_size=16, ema=ema)

@@ -157,6 +157,11 @@ def test_a_file_that_cannot_be_written_whole_is_left_as_it_was(
         (fastmlp.MLP((783, 10)), ValueError, r"784 inputs and 10 outputs, got sizes \(783, 10\)"),
         (fastmlp.MLP((784, 9)), ValueError, "784 inputs and 10 outputs"),
         (fastmlp.MLP((784, 10), loss="binary_cross_entropy"), ValueError, "'cross_entropy', got"),
+        (
+            fastmlp.MLP((784, 10), loss=fastmlp.losses.CrossEntropy((4, 6))),
+            ValueError,
+            r"one digit of ten.*got CrossEntropy\(groups=\(4, 6\)\)",
+        ),
         (fastmlp.MLP((784, 10), loss="squared_error"), ValueError, "got 'squared_error'"),
         (fastmlp.Ensemble([fastmlp.MLP((784, 10))]), TypeError, "net must be an MLP, got Ensemble"),
         ("net.npz", TypeError, "net must be an MLP, got 'net.npz'"),

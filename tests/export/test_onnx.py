@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastmlp import MLP
+from fastmlp import MLP, Ensemble
 from fastmlp.export import onnx as to
 from fastmlp.export import to_onnx, to_sklearn
 
@@ -63,6 +63,14 @@ def test_ensemble_is_one_graph(ensemble, path, X, close):
     np.testing.assert_array_equal(found["label"], ensemble.predict(X))
 
 
+def test_an_ensemble_with_groups_is_one_graph(make, path, X, close):
+    committee = Ensemble([make("groups", seed=1), make("groups", seed=2)])
+    to_onnx(committee, path)
+    found = outputs(path, X.astype(np.float32))
+    close(found["probabilities"], committee.forward(X))
+    np.testing.assert_array_equal(found["label"], committee.predict(X))
+
+
 def test_gelu_in_float64_is_exact_everywhere(path):
     net = MLP((1, 1, 1), activation="gelu", loss="squared_error", dtype="float64",
               init=([[[1.0]], [[1.0]]], [[0.0], [0.0]]))
@@ -83,6 +91,28 @@ def test_labels_are_the_names_of_the_classes(names, make, path, X):
 @pytest.mark.parametrize("names", [["a", "b"], ["a", 1, 2], "abc", [2**70, 1, 2], [True, 1, 2]])
 def test_labels_are_numbers_where_the_metadata_names_no_classes(names, make, path, X):
     net = make()
+    net.metadata["classes"] = names
+    to_onnx(net, path)
+    np.testing.assert_array_equal(outputs(path, X.astype(net.dtype))["label"], net.predict(X))
+
+
+@pytest.mark.parametrize("names", [[["a", "b", "c"], ["x", "y"], ["k", "l", "m", "n"]],
+                                   [[3, 4, 5], [0, 7], [1, 2, 3, 4]]])
+def test_labels_of_groups_are_the_names_of_their_classes(names, make, path, X):
+    net = make("groups")
+    net.metadata["classes"] = names
+    to_onnx(net, path)
+    onnx.checker.check_model(path, full_check=True)
+    found = outputs(path, X.astype(net.dtype))["label"]
+    for column, of_group, k in zip(found.T, names, net.predict(X).T, strict=True):
+        assert column.tolist() == np.array(of_group)[k].tolist()
+
+
+@pytest.mark.parametrize(
+    "names", [["a", "b", "c"], [["a"], ["x", "y"], []], [["a", "b", "c"], [0, 1], [0, 1, 2, 3]], []]
+)
+def test_labels_of_groups_are_numbers_where_not_all_classes_have_names(names, make, path, X):
+    net = make("groups")
     net.metadata["classes"] = names
     to_onnx(net, path)
     np.testing.assert_array_equal(outputs(path, X.astype(net.dtype))["label"], net.predict(X))

@@ -130,3 +130,21 @@ def test_an_estimator_that_holds_a_network_gives_a_copy_of_it(make, X):
     np.testing.assert_array_equal(back.forward(X), Estimator.network_.forward(X))
     assert back.metadata == {"classes": [3, 4, 5]}
     assert Estimator.network_.metadata == {}
+
+
+def test_groups_of_classes_have_no_estimator_there(make):
+    with pytest.raises(ValueError, match=r"one softmax over all outputs; .* groups \(3, 2, 4\)"):
+        to_sklearn(make("groups"))
+
+
+def test_columns_of_classes_come_along(classes):
+    from fastmlp.sklearn import MLPClassifier
+
+    X, y = classes
+    columns = np.column_stack([np.array(["x", "y", "z"])[y], np.array(["no", "yes"])[y % 2]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = MLPClassifier(max_iter=3, random_state=0).fit(X, columns)
+    net = from_sklearn(model)
+    assert net.metadata["classes"] == [["x", "y", "z"], ["no", "yes"]]
+    np.testing.assert_array_equal(net.forward(X), np.hstack(model.predict_proba(X)))

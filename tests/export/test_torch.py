@@ -10,7 +10,7 @@ import pytest
 
 from fastmlp import MLP
 from fastmlp.export import from_torch, to_torch
-from fastmlp.losses import Quantile
+from fastmlp.losses import CrossEntropy, Quantile
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -58,6 +58,34 @@ def test_what_stands_before_the_output_activation_are_logits(make, X, close):
     z = outputs(to_torch(net)[:-1], X)
     e = np.exp(z - z.max(axis=1, keepdims=True))
     close(e / e.sum(axis=1, keepdims=True), net.forward(X))
+
+
+def test_a_softmax_in_groups_keeps_its_groups(make, X, close):
+    net = make("groups", dtype="float64")
+    module = to_torch(net)
+    assert "GroupSoftmax(groups=(3, 2, 4))" in repr(module)
+    back = from_torch(module)
+    assert (back.loss, back.output_activation) == (net.loss, net.output_activation)
+    np.testing.assert_array_equal(back.predict(X), net.predict(X))
+    from_logits = from_torch(module[:-1], loss=net.loss)
+    np.testing.assert_array_equal(from_logits.forward(X), net.forward(X))
+    y = torch.tensor(net.predict(X[::-1]))
+    parts = module[:-1](torch.tensor(X)).detach().split(module[-1].groups, dim=1)
+    costs = [nn.functional.cross_entropy(z, label) for z, label in zip(parts, y.T, strict=True)]
+    assert float(sum(costs)) == pytest.approx(net.cost(X, y.numpy()), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "loss", "message"),
+    [
+        ("groups", "cross_entropy", r"Softmax\(groups=\(3, 2, 4\)\) does not go with loss Cross"),
+        ("classes", CrossEntropy((3, 2, 4)), r"groups \(3, 2, 4\) of the loss take 9 outputs"),
+        ("classes", CrossEntropy((3,)), r"Softmax\(\) does not go with loss CrossEntropy\(groups"),
+    ],
+)
+def test_groups_that_do_not_fit_are_told(kind, loss, message, make):
+    with pytest.raises(ValueError, match=message):
+        from_torch(to_torch(make(kind)), loss=loss)
 
 
 def test_training_goes_on_as_here(X):

@@ -44,7 +44,7 @@ int main(int argc, char **argv)
 
 class Output(NamedTuple):
     h: Array  # (m, n_out)
-    y: Array  # (m,) or (m, n_out), as `predict` gives it
+    y: Array  # (m,) or (m, n), as `predict` gives it
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +75,9 @@ def run_c(compiler: list[str], tmp_path: Path) -> Callable[..., Output]:
             r"(?:void|(\w+)) net_predict\([^,]*(?:, (\w+) y)?", declarations[0]
         ).groups()
         n_out = net.sizes[-1]
+        n_answers = 1
+        if several:  # as the declaration has it
+            n_answers = int(re.search(r"y\[(\d+)\]", declarations[0])[1])
         (tmp_path / "main.c").write_text(
             MAIN.format(
                 declarations="\n".join(declarations),
@@ -82,7 +85,7 @@ def run_c(compiler: list[str], tmp_path: Path) -> Callable[..., Output]:
                 answer=several or answer,
                 n_in=net.sizes[0],
                 n_out=n_out,
-                n_answers=n_out if several else 1,
+                n_answers=n_answers,
                 call="net_predict(x, y)" if several else "y[0] = net_predict(x)",
             )
         )
@@ -100,7 +103,7 @@ def run_c(compiler: list[str], tmp_path: Path) -> Callable[..., Output]:
         )
         assert (done.returncode, done.stderr) == (0, "")
         y_dtype = np.dtype(np.intc) if (several or answer) == "int" else dtype
-        record = np.dtype([("h", dtype, (n_out,)), ("y", y_dtype, (n_out if several else 1,))])
+        record = np.dtype([("h", dtype, (n_out,)), ("y", y_dtype, (n_answers,))])
         rows = np.fromfile(tmp_path / "out", record)
         assert len(rows) == len(X)
         return Output(rows["h"], rows["y"] if several else rows["y"][:, 0])

@@ -89,6 +89,24 @@ def test_any_depth_and_odd_sizes(
     assert_close(run_c(net, X).h, net, X)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_softmax_and_a_class_in_each_group(
+    run_c: RunC, rng: np.random.Generator, dtype: str
+) -> None:
+    loss = losses.CrossEntropy((3, 2, 5))
+    net = drawn((6, 9, 10), rng, loss=loss, dtype=dtype)
+    X = 3 * rng.normal(size=(60, 6)).astype(dtype)
+    found = run_c(net, X)
+    np.testing.assert_allclose(found.h, net.forward(X), rtol=200 * np.finfo(dtype).eps)
+    np.testing.assert_array_equal(found.y, net.predict(X))
+    twin = quantize(net, X)
+    found = run_c(twin, X)
+    np.testing.assert_array_equal(found.h, twin.forward(X))
+    np.testing.assert_array_equal(found.y, twin.predict(X))
+    for first, end in net.output_activation.spans:
+        np.testing.assert_allclose(found.h[:, first:end].sum(axis=1), 1, rtol=1e-6)
+
+
 def test_each_layer_its_own_activation(run_c: RunC, rng: np.random.Generator) -> None:
     mix = [
         activations.LeakyReLU(0.2),
@@ -333,6 +351,12 @@ def test_the_comment_names_columns_and_classes(tmp_path: Path) -> None:
     text = (tmp_path / "net.c").read_text()
     assert "2 inputs: area, rooms;" in text
     assert "the most probable class: 0 flat, 1 house" in text
+    net = MLP((2, 5), loss=losses.CrossEntropy((2, 3)))
+    net.metadata = {"classes": [["flat", "house"], ["low", "fair", "high"]]}
+    to_c(net, tmp_path / "net.c")
+    text = " ".join((tmp_path / "net.c").read_text().replace(" *", " ").split())
+    assert "counted from 0 in it: 0 flat, 1 house; 0 low, 1 fair, 2 high layers" in text
+    assert "void net_predict(const float x[2], int y[2]);" in text
 
 
 def test_a_file_is_whole_or_what_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
