@@ -325,8 +325,7 @@ class MLP:
         Returns
         -------
         ndarray
-            "cross_entropy": the label of the most probable class, (m,); with groups of classes
-            that of each group, (m, n_groups).
+            "cross_entropy": the most probable class, (m,); with groups that of each, (m, n_groups).
             "binary_cross_entropy": 1 where the probability is above ½, else 0.
             "quantile": the quantiles of each target, ascending; those of a target side by side.
             Other losses: the output.  All but the first are (m, n_out), or (m,) with one output.

@@ -41,7 +41,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     """
 
     network_: MLP
-    classes_: Array
     _numeric_targets = False
 
     @property

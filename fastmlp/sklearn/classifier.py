@@ -7,10 +7,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils import column_or_1d, compute_class_weight, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, unique_labels
+from sklearn.utils.validation import check_consistent_length
 
+from ..losses import Loss
 from .base import BaseMLP
 from .labels import Labels
 from .options import CLASSIFIER_CONSTRAINTS
@@ -24,7 +26,8 @@ Array = NDArray[Any]
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """Multi-layer perceptron classifier, in place of ``sklearn.neural_network.MLPClassifier``.
 
-    It minimizes the log-loss of one class of several, of two, or of several labels an example.
+    It minimizes the log-loss of one class of several, of two, or of several labels an example; or,
+    where y has several columns, each with its own classes, the sum of their log-losses.
 
     Parameters
     ----------
@@ -103,8 +106,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,)
-        The class labels.
+    classes_ : ndarray of shape (n_classes,), or list of these
+        The class labels; a list with those of each column of y if there are several.
     network_ : fastmlp.MLP
         The network, with all that it can do: `save`, `gradients`, `freeze`, exports.
     coefs_, intercepts_ : list of ndarray
@@ -227,21 +230,29 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The input data.
-        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+        y : array-like of shape (n_samples,), (n_samples, n_classes) or (n_samples, n_columns)
             The class labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights.
-        classes : array-like of shape (n_classes,), default=None
-            All classes that any call will bring: required in the first call, may be omitted in
-            later ones.
+        classes : array-like of shape (n_classes,) or list of these, default=None
+            All classes that any call will bring, of each column of y if there are several:
+            required in the first call, may be omitted in later ones.
 
         Returns
         -------
         self : object
             The fitted estimator.
         """
-        if _check_partial_fit_first_call(self, classes):
-            self._labels = Labels.of(y, self.classes_)
+        if not hasattr(self, "classes_"):
+            if classes is None:
+                raise ValueError("classes must be passed on the first call to partial_fit.")
+            self._labels = Labels.of(y, classes)
+            self.classes_ = self._labels.classes
+        elif classes is not None and not self._labels.are(classes):
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
+                f"{self.classes_!r}"
+            )
         return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X: Any) -> Array:
@@ -254,13 +265,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Returns
         -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            The most probable class; for multi-label data 1 where a label is probable.
+        ndarray of shape (n_samples,), (n_samples, n_classes) or (n_samples, n_columns)
+            The most probable class, of each column of y if there are several; for multi-label data
+            1 where a label is probable.
         """
         h = self._outputs(X)
         return self._labels.decode(h)
 
-    def predict_proba(self, X: Any) -> Array:
+    def predict_proba(self, X: Any) -> Array | list[Array]:
         """Probability estimates.
 
         Parameters
@@ -270,13 +282,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes)
-            The probability of each class, in the order of `classes_`.
+        ndarray of shape (n_samples, n_classes), or list of these
+            The probability of each class, in the order of `classes_`; a list with those of each
+            column of y if there are several.
         """
         h = self._outputs(X)
         return self._labels.probabilities(h)
 
-    def predict_log_proba(self, X: Any) -> Array:
+    def predict_log_proba(self, X: Any) -> Array | list[Array]:
         """Return the logarithms of the probability estimates.
 
         Parameters
@@ -286,11 +299,39 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes)
+        ndarray of shape (n_samples, n_classes), or list of these
             ``log(predict_proba(X))``.
         """
-        probabilities = self.predict_proba(X)
-        return np.log(probabilities, out=probabilities)
+        found = self.predict_proba(X)
+        if isinstance(found, list):
+            return [np.log(one) for one in found]
+        return np.log(found, out=found)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy on given data: the part of examples whose labels are all right.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data.
+        y : array-like of shape (n_samples,), (n_samples, n_classes) or (n_samples, n_columns)
+            The true labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights.
+
+        Returns
+        -------
+        float
+            From 0 to 1.
+        """
+        predicted = self.predict(X)
+        if self._labels.kind != "multioutput":
+            return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+        y = np.asarray(y)  # of which scikit-learn has no accuracy
+        check_consistent_length(predicted, y, sample_weight)
+        if y.shape != predicted.shape:
+            raise ValueError(f"y has shape {y.shape}; expected {predicted.shape}")
+        return float(np.average((predicted == y).all(axis=1), weights=sample_weight))
 
     # ------------------------------------------------------------------- hooks of the base
 
@@ -299,30 +340,32 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._labels.n_outputs == 1
 
     def _read_targets(self, y: Any, first: bool, incremental: bool) -> Any:
-        if y.ndim == 2 and y.shape[1] == 1:
+        fresh = not hasattr(self, "classes_") or (first and not incremental)
+        if y.ndim == 2 and y.shape[1] == 1 and (fresh or self._labels.kind != "multioutput"):
             y = column_or_1d(y, warn=True)
-        if not hasattr(self, "classes_") or (first and not incremental):
+        if fresh:
             self._labels = Labels.of(y)
             self.classes_ = self._labels.classes
             return y
-        classes = unique_labels(y)
+        found = self._labels.of_same_kind(y)
+        known = self._labels.has_all_of(found)
         if self.warm_start and not incremental:
-            if set(classes) != set(self.classes_):
+            if not (known and found.has_all_of(self._labels)):
                 raise ValueError(
                     "warm_start can only be used where `y` has the same classes as in the "
-                    f"previous call to fit. Previously got {self.classes_}, `y` has {classes}"
+                    f"previous call to fit. Previously got {self.classes_}, `y` has {found.classes}"
                 )
-        elif len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
+        elif not known:
             raise ValueError(
                 "`y` has classes not in `self.classes_`. "
-                f"`self.classes_` has {self.classes_}. 'y' has {classes}."
+                f"`self.classes_` has {self.classes_}. 'y' has {found.classes}."
             )
         return y
 
     def _encode(self, y: Any) -> Array:
         return self._labels.encode(y)
 
-    def _shape(self, part: Part) -> tuple[int, str, str]:
+    def _shape(self, part: Part) -> tuple[int, str | Loss, str]:
         labels = self._labels
         return labels.n_outputs, labels.loss, labels.out_activation
 
@@ -331,17 +374,27 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return part
         if self._labels.kind == "multilabel":
             return part.times(compute_sample_weight(self.class_weight, part.y))
+        columns, given = [part.y], [self.class_weight]
+        if self._labels.kind == "multioutput":
+            columns = list(part.y.T)
+            given = class_weights(self.class_weight, len(columns))
+        elif isinstance(self.class_weight, list):
+            raise ValueError(
+                "class_weight as a list has a dict for each column of y, and y has one alone; give "
+                "a dict or 'balanced'"
+            )
         counts = np.ones(len(part), bool) if part.weight is None else part.weight > 0
-        y = part.y[counts]
-        present = np.unique(y)
-        of_class = compute_class_weight(
-            self.class_weight,
-            classes=present,
-            y=y,
-            sample_weight=None if part.weight is None else part.weight[counts],
-        )
-        weight = np.zeros(len(part))
-        weight[counts] = of_class[np.searchsorted(present, y)]
+        weight = counts.astype(np.float64)
+        for column, one in zip(columns, given, strict=True):
+            y = column[counts]
+            present = np.unique(y)
+            of_class = compute_class_weight(
+                one,
+                classes=present,
+                y=y,
+                sample_weight=None if part.weight is None else part.weight[counts],
+            )
+            weight[counts] *= of_class[np.searchsorted(present, y)]
         return part.times(weight)
 
     def _score(self, h: Array, part: Part) -> float:
@@ -350,4 +403,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
+        tags.target_tags.multi_output = True
         return tags
+
+
+def class_weights(given: Any, n_columns: int) -> list[Any]:
+    """The class weights of each column of y, checked."""
+    if isinstance(given, str):
+        return [given] * n_columns
+    if not isinstance(given, list) or len(given) != n_columns:
+        raise ValueError(
+            f"For multi-output, class_weight should be a list of dicts, one for each of the "
+            f"{n_columns} columns of y, or the string 'balanced'; got {given!r}"
+        )
+    return given

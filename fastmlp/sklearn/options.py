@@ -79,7 +79,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
 
 CLASSIFIER_CONSTRAINTS = {
     **CONSTRAINTS,
-    "class_weight": [StrOptions({"balanced"}), dict, None],
+    "class_weight": [StrOptions({"balanced"}), dict, list, None],
     "label_smoothing": [Interval(Real, 0, 1, closed="left")],
 }
 REGRESSOR_CONSTRAINTS = {

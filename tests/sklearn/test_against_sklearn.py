@@ -217,7 +217,6 @@ BAD = {
     "huge": lambda room, X, y: room.MLPRegressor(solver="sgd").fit(X * 1e200, X[:, 0]),
     "weights": lambda room, X, y: room.MLPClassifier().fit(X, y, sample_weight=np.ones(3)),
     "no weight": lambda room, X, y: room.MLPClassifier().fit(X, y, sample_weight=0 * X[:, 0]),
-    "several targets": lambda room, X, y: room.MLPClassifier().fit(X, np.column_stack([y, y])),
 }
 
 
