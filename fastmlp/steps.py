@@ -29,17 +29,24 @@ docs/derivation.md derives each step; its test settles each by central differenc
 """
 
 from collections.abc import Iterable, Sequence
-from types import ModuleType
-from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from . import activations as table
-from . import checks, losses
-from .activations import Activation, Softmax
-from .kernels import operations
-from .losses import Custom, Loss
+from . import losses
+from .losses import Custom
+from .operands import (
+    Array,
+    Function,
+    activate,
+    functions_of,
+    kernels_for,
+    loss_and_targets,
+    one_each,
+    real,
+    shares,
+    weights_of,
+)
 
 __all__ = [
     "batch_gradients",
@@ -52,10 +59,6 @@ __all__ = [
     "output_delta",
     "update",
 ]
-
-Array = NDArray[np.floating[Any]]
-Function = str | Activation
-Item = TypeVar("Item")
 
 
 def forward(
@@ -90,16 +93,16 @@ def forward(
     >>> [one.shape for one in a]
     [(1797, 64), (1797, 100), (1797, 10)]
     """
-    kernels = _kernels(X, *weights, *biases)
-    biases = _one_each("biases", biases, len(weights))
-    functions = _functions(activations, len(weights))
-    a = [_real(kernels, "X", X, None, None)]
+    kernels = kernels_for(X, *weights, *biases)
+    biases = one_each("biases", biases, len(weights))
+    functions = functions_of(activations, len(weights))
+    a = [real(kernels, "X", X, None, None)]
     z: list[Array] = []
     for layer, (W, b, f) in enumerate(zip(weights, biases, functions, strict=True), start=1):
-        W = _real(kernels, f"W({layer})", W, None, a[-1].shape[1])
-        b = _real(kernels, f"b({layer})", b, len(W))
+        W = real(kernels, f"W({layer})", W, None, a[-1].shape[1])
+        b = real(kernels, f"b({layer})", b, len(W))
         z.append(kernels.forward(a[-1], W, b))      # z(l+1) = W(l) a(l) + b(l)      (m, n_out)
-        a.append(_activate(kernels, z[-1], f)[0])   # a(l+1) = f(z(l+1))             (m, n_out)
+        a.append(activate(kernels, z[-1], f)[0])   # a(l+1) = f(z(l+1))             (m, n_out)
     return z, a
 
 
@@ -129,12 +132,12 @@ def output_delta(
     array (m, n_out)
         δ(nl).
     """
-    kernels = _kernels(a_out, z_out)
-    a_out = _real(kernels, "a_out", a_out, None, None)
-    z_out = _real(kernels, "z_out", z_out, *a_out.shape)
-    kind, y = _loss_and_targets(kernels, loss, y, *a_out.shape)
+    kernels = kernels_for(a_out, z_out)
+    a_out = real(kernels, "a_out", a_out, None, None)
+    z_out = real(kernels, "z_out", z_out, *a_out.shape)
+    kind, y = loss_and_targets(kernels, loss, y, *a_out.shape)
     f = kind.output_activation(activation, a_out.shape[1])
-    _, slope = _activate(kernels, z_out, f)         # f'(z(nl))                      (m, n_out)
+    _, slope = activate(kernels, z_out, f)         # f'(z(nl))                      (m, n_out)
     if kind.name == "squared_error":
         return -(y - a_out) * slope                 # −(y − a(nl)) ∘ f'(z(nl))       (m, n_out)
     return kind.output_delta(a_out, y, slope)       # ∂cost/∂a(nl) ∘ f'(z(nl))       (m, n_out)
@@ -170,14 +173,14 @@ def hidden_deltas(
     >>> [one.shape for one in fastmlp.steps.hidden_deltas(delta_out, net.weights, z, f)]
     [(1797, 100), (1797, 10)]
     """
-    kernels = _kernels(delta_out, *weights, *z)
-    z = _one_each("z", z, len(weights))
-    functions = _functions(activations, len(weights))
-    deltas = [_real(kernels, "delta_out", delta_out, None, None)]
+    kernels = kernels_for(delta_out, *weights, *z)
+    z = one_each("z", z, len(weights))
+    functions = functions_of(activations, len(weights))
+    deltas = [real(kernels, "delta_out", delta_out, None, None)]
     for layer in range(len(weights), 1, -1):
-        W = _real(kernels, f"W({layer})", weights[layer - 1], deltas[0].shape[1], None)
-        z_l = _real(kernels, f"z({layer})", z[layer - 2], len(deltas[0]), W.shape[1])
-        _, slope = _activate(kernels, z_l, functions[layer - 2])    # f'(z(l))        (m, n_in)
+        W = real(kernels, f"W({layer})", weights[layer - 1], deltas[0].shape[1], None)
+        z_l = real(kernels, f"z({layer})", z[layer - 2], len(deltas[0]), W.shape[1])
+        _, slope = activate(kernels, z_l, functions[layer - 2])    # f'(z(l))        (m, n_in)
         back = kernels.hidden_delta(deltas[0], W)                   # W(l)ᵀ δ(l+1)    (m, n_in)
         deltas.insert(0, back * slope)                              # δ(l)            (m, n_in)
     return deltas
@@ -208,9 +211,9 @@ def example_gradients(delta_next: ArrayLike, a: ArrayLike) -> tuple[Array, Array
     array([[ 3.,  4.,  5.],
            [ 6.,  8., 10.]])
     """
-    kernels = _kernels(delta_next, a)
-    delta_next = _real(kernels, "delta_next", delta_next, None, None)
-    a = _real(kernels, "a", a, len(delta_next), None)
+    kernels = kernels_for(delta_next, a)
+    delta_next = real(kernels, "delta_next", delta_next, None, None)
+    a = real(kernels, "a", a, len(delta_next), None)
     dW = delta_next[:, :, None] * a[:, None, :]     # δ_i(l+1) a_j(l)          (m, n_out, n_in)
     db = delta_next.copy()                          # δ_i(l+1)                       (m, n_out)
     return dW, db
@@ -254,11 +257,11 @@ def batch_gradients(
     >>> np.allclose(dW, net.gradients(X, y)[-1][0], atol=1e-6)
     True
     """
-    kernels = _kernels(delta_next, a, W)
-    delta_next = _real(kernels, "delta_next", delta_next, None, None)
-    a = _real(kernels, "a", a, len(delta_next), None)
-    W = _real(kernels, "W", W, delta_next.shape[1], a.shape[1])
-    s, m = _sample_weight(kernels, sample_weight, len(a))
+    kernels = kernels_for(delta_next, a, W)
+    delta_next = real(kernels, "delta_next", delta_next, None, None)
+    a = real(kernels, "a", a, len(delta_next), None)
+    W = real(kernels, "W", W, delta_next.shape[1], a.shape[1])
+    s, m = weights_of(kernels, sample_weight, len(a))
     delta, lam = s[:, None] * delta_next, float(l2)
     dW = kernels.weight_gradient(a, delta) / m + lam * W    # 1/m Σ δ aᵀ + λ W   (n_out, n_in)
     db = kernels.bias_gradient(delta) / m                   # 1/m Σ δ                 (n_out,)
@@ -296,13 +299,13 @@ def update(
     updated = []
     alpha = float(learning_rate)  # a NumPy scalar would turn float32 into float64
     parameters = list(parameters)
-    gradients = _one_each("gradients", gradients, len(parameters))
+    gradients = one_each("gradients", gradients, len(parameters))
     for layer, ((W, b), (dW, db)) in enumerate(zip(parameters, gradients, strict=True), start=1):
-        kernels = _kernels(W, b, dW, db)
-        W = _real(kernels, f"W({layer})", W, None, None)
-        b = _real(kernels, f"b({layer})", b, len(W))
-        dW = _real(kernels, f"∂J/∂W({layer})", dW, *W.shape)
-        db = _real(kernels, f"∂J/∂b({layer})", db, *b.shape)
+        kernels = kernels_for(W, b, dW, db)
+        W = real(kernels, f"W({layer})", W, None, None)
+        b = real(kernels, f"b({layer})", b, len(W))
+        dW = real(kernels, f"∂J/∂W({layer})", dW, *W.shape)
+        db = real(kernels, f"∂J/∂b({layer})", db, *b.shape)
         updated.append((W - alpha * dW, b - alpha * db))
     return updated
 
@@ -345,11 +348,11 @@ def cost(
     >>> abs(J - net.cost(X, y, l2=0.01)) < 1e-5
     True
     """
-    kernels = _kernels(a_out, z_out)
-    a_out = _real(kernels, "a_out", a_out, None, None)
-    z_out = _real(kernels, "z_out", z_out, *a_out.shape)
-    kind, y = _loss_and_targets(kernels, loss, y, *a_out.shape)
-    s, m = _sample_weight(kernels, sample_weight, len(a_out))
+    kernels = kernels_for(a_out, z_out)
+    a_out = real(kernels, "a_out", a_out, None, None)
+    z_out = real(kernels, "z_out", z_out, *a_out.shape)
+    kind, y = loss_and_targets(kernels, loss, y, *a_out.shape)
+    s, m = weights_of(kernels, sample_weight, len(a_out))
     if isinstance(kind, Custom):
         each = kind.costs(a_out, y)
     else:
@@ -395,15 +398,15 @@ def batch_norm(
     inverse : array (n,)
         1/√(σ² + ε).
     """
-    kernels = _kernels(u, scale, shift)
-    u = _real(kernels, "u", u, None, None)
+    kernels = kernels_for(u, scale, shift)
+    u = real(kernels, "u", u, None, None)
     if len(u) < 2:
         raise ValueError(f"batch norm needs at least 2 examples, got {len(u)}")
-    scale = _real(kernels, "scale", scale, u.shape[1])
-    shift = _real(kernels, "shift", shift, u.shape[1])
-    s, total = _sample_weight(kernels, sample_weight, len(u))
+    scale = real(kernels, "scale", scale, u.shape[1])
+    shift = real(kernels, "shift", shift, u.shape[1])
+    s, total = weights_of(kernels, sample_weight, len(u))
     found: tuple[Array, Array, Array] = kernels.batch_norm(
-        u, scale, shift, float(epsilon), _shares(s, total)
+        u, scale, shift, float(epsilon), shares(s, total)
     )
     return found
 
@@ -438,85 +441,14 @@ def batch_norm_delta(
     scale_gradient, shift_gradient : arrays (n,)
         Σ s δ ∘ û and Σ s δ over the examples: ∂J/∂γ and ∂J/∂β times m, or Σ s.
     """
-    kernels = _kernels(delta, normalized, scale, inverse)
-    delta = _real(kernels, "delta", delta, None, None)
-    normalized = _real(kernels, "normalized", normalized, *delta.shape)
-    scale = _real(kernels, "scale", scale, delta.shape[1])
-    inverse = _real(kernels, "inverse", inverse, delta.shape[1])
-    s, total = _sample_weight(kernels, sample_weight, len(delta))
+    kernels = kernels_for(delta, normalized, scale, inverse)
+    delta = real(kernels, "delta", delta, None, None)
+    normalized = real(kernels, "normalized", normalized, *delta.shape)
+    scale = real(kernels, "scale", scale, delta.shape[1])
+    inverse = real(kernels, "inverse", inverse, delta.shape[1])
+    s, total = weights_of(kernels, sample_weight, len(delta))
     delta_u, scale_gradient, shift_gradient = kernels.batch_norm_delta(
-        s[:, None] * delta, normalized, scale, inverse, _shares(s, total)
+        s[:, None] * delta, normalized, scale, inverse, shares(s, total)
     )
     delta_u = np.divide(delta_u, s[:, None], out=np.zeros_like(delta_u), where=s[:, None] != 0)
     return delta_u, scale_gradient, shift_gradient
-
-
-# -------------------------------------------------- arrays as the kernels read them, names, f
-
-
-def _kernels(*arrays: ArrayLike) -> ModuleType:
-    """The compiled kernels for these arrays: float32's if that holds them all, else float64's."""
-    common = np.result_type(np.float32, *(np.asarray(x).dtype for x in arrays))
-    return operations("float32" if common == np.float32 else "float64")
-
-
-def _real(kernels: ModuleType, name: str, array: ArrayLike, *shape: int | None) -> Array:
-    """The array in the kernels' dtype, C-contiguous; its shape must be this, None being any."""
-    given = checks.array(name, array)
-    fits = given.ndim == len(shape) and all(
-        n in (None, have) for n, have in zip(shape, given.shape, strict=True)
-    )
-    if not fits:
-        expected = ", ".join("any" if n is None else str(n) for n in shape)
-        found = ", ".join(map(str, given.shape))
-        raise ValueError(f"{name} must have shape ({expected}), got ({found})")
-    return np.ascontiguousarray(given, kernels.DTYPE)
-
-
-def _sample_weight(kernels: ModuleType, s: ArrayLike | None, m: int) -> tuple[Array, float]:
-    """s and Σ s, or 1 in its place if that is 0; m ones if there is none."""
-    s = np.ones(m, kernels.DTYPE) if s is None else _real(kernels, "sample_weight", s, m)
-    return s, float(s.sum()) or 1.0
-
-
-def _shares(s: Array, total: float) -> Array:
-    """m s_i/Σs: how many of a batch's m examples each one is; 1 if all weights are 0."""
-    return len(s) * (s / s.dtype.type(total)) if s.any() else np.ones_like(s)
-
-
-def _loss_and_targets(
-    kernels: ModuleType, loss: losses.Given, y: ArrayLike, n_rows: int, n_out: int
-) -> tuple[Loss, Array]:
-    """The loss, and y as rows (m, n_out): a label's is 1 there and 0 elsewhere."""
-    kind = losses.named(loss)
-    targets = kind.targets(y, n_rows, n_out, kernels.DTYPE)
-    if kind.name == "cross_entropy" and targets.ndim == 1:
-        targets = np.eye(n_out, dtype=kernels.DTYPE)[targets]
-    return kind, targets
-
-
-def _one_each(name: str, items: Iterable[Item], n: int) -> list[Item]:
-    """A list of n items, one for each layer of weights."""
-    found = list(items)
-    if len(found) != n:
-        raise ValueError(f"{name} must be {n}, one for each layer of weights, got {len(found)}")
-    return found
-
-
-def _functions(activations: Function | Sequence[Function], n: int) -> list[Activation]:
-    """One activation for each of n layers."""
-    each = [activations] * n if isinstance(activations, (str, Activation)) else activations
-    each = _one_each("activations", each, n)
-    functions = [checks.named("activation", f, table.TABLE, Activation) for f in each]
-    if any(f.name == "softmax" for f in functions[:-1]):
-        raise ValueError("softmax is an activation of the output layer only")
-    return functions
-
-
-def _activate(kernels: ModuleType, z: Array, f: Activation) -> tuple[Array, Array]:
-    """f(z) and f'(z)."""
-    if isinstance(f, Softmax):  # lives in the kernel of its loss, which wants targets: any will do
-        h = kernels.loss(z, np.zeros_like(z), "cross_entropy", constants=f.groups)[0]
-        return h, np.full_like(h, np.nan)  # f' is no elementwise function, and never needed
-    both: tuple[Array, Array] = kernels.activate(z, f.name, f.parameter)
-    return both
