@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 import fastmlp
+from fastmlp import kernels
 
 # Python processes that tests start import the fastmlp under test, not the folder they start in.
 os.environ["PYTHONSAFEPATH"] = "1"
@@ -25,6 +26,13 @@ Array = NDArray[Any]
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(2024)
+
+
+@pytest.fixture(scope="session")
+def fused_isas() -> list[str]:
+    """Builds that agree bit for bit, by instruction set: x86-64's baseline does not fuse."""
+    isas = kernels.isas()
+    return [isa for isa in isas if isa != "baseline"] or isas
 
 
 @pytest.fixture

@@ -340,12 +340,10 @@ def test_weights_count_in_proportion_however_small(dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @every_dropout
-def test_same_bits_for_any_threads_lists_and_fused_build(dropout, dtype):
+def test_same_bits_for_any_threads_lists_and_fused_build(dropout, dtype, fused_isas):
     problem = Problem("relu", (True, True), dropout, m=90)
     found = set()
-    for isa in kernels.isas():
-        if isa == "baseline":  # has no fused multiply-add
-            continue
+    for isa in fused_isas:
         for threads in (1, 2, 3, 5):
             for skip_zeros in (True, False):
                 engine, module = problem.engine(dtype, isa)
