@@ -33,6 +33,8 @@ from sklearn.preprocessing import scale
 import fastmlp
 from fastmlp import sklearn as ours
 
+from . import machine
+
 Array = NDArray[Any]
 ROWS = 200  # calls of predict in a turn
 OUTPUT = Path(__file__).parent / "results" / "estimators.md"
@@ -128,7 +130,7 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
     lines = [
-        f"fastmlp {fastmlp.__version__}, scikit-learn {sklearn.__version__}, "
+        f"{machine.cpu_name()}, fastmlp {fastmlp.__version__}, scikit-learn {sklearn.__version__}, "
         f"{fastmlp.get_num_threads()} threads, {arguments.seeds} seeds. Scores: accuracy or R² on "
         f"a quarter held out, mean ± standard deviation. Ratios: scikit-learn's time to fastmlp's, "
         f"median (least to most).",
