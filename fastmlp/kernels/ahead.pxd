@@ -52,11 +52,3 @@ cdef inline void ask(ahead* a) noexcept nogil:
         else:
             a.pace = left = 0
     a.now.first = line
-
-
-cdef inline void ask_for(const char* line, Py_ssize_t size) noexcept nogil:
-    """A short stretch that is needed at once."""
-    cdef const char* end = line + size
-    while line < end:
-        prefetch(line)
-        line += LINE

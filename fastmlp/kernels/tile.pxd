@@ -15,7 +15,7 @@ rows, the panels or the sum are cut never changes a bit.
     └───────────────────────────────────────────┘
     x[r0..r0+5, s] ─ broadcast ─► 5 × 4 accumulators ─► C[r0..r0+5]
 """
-from .ahead cimport ahead, ask, ask_for, look_ahead, stretch
+from .ahead cimport ahead, ask, look_ahead, stretch
 from .vector cimport (DENSE_BLOCK_BYTES, TILE_ROWS_1, TILE_ROWS_2, TILE_ROWS_3, TILE_ROWS_4,
                       WIDTH, fused, inlined, load, real, splat, store, vec)
 
@@ -60,14 +60,9 @@ cdef inline inlined tiles(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py
                        real* c, Py_ssize_t c_row, Py_ssize_t n_rows,
                        ahead* next, int tile_rows, int n_vectors) noexcept nogil:
     """All rows: full tiles, then the rest in tiles of 4, 2 and 1 rows."""
-    cdef Py_ssize_t r = 0, i
+    cdef Py_ssize_t r = 0
     while r + tile_rows <= n_rows:
         ask(next)
-        if x_step == 1:         # the next tile's rows, which another thread may have written
-            i = r + tile_rows
-            while i < min(r + 2 * tile_rows, n_rows):
-                ask_for(<const char*>(x + i * x_row), n_sum * <Py_ssize_t>sizeof(real))
-                i += 1
         tile(x + r * x_row, x_row, x_step, n_sum, panel, panel_row,
              start + r * start_row, start_row, c + r * c_row, c_row, tile_rows, n_vectors)
         r += tile_rows
