@@ -9,7 +9,7 @@ import numpy as np
 
 from . import __version__, threads
 from .ensemble import Ensemble
-from .losses import CrossEntropy, Loss
+from .losses import Loss
 from .network import MLP
 
 __all__ = ["environment", "of_model"]
@@ -35,7 +35,7 @@ def of_model(model: MLP | Ensemble) -> Iterator[tuple[str, str]]:
 
 def _of_loss(loss: Loss) -> Iterator[tuple[str, str]]:
     yield "loss", loss.name
-    if isinstance(loss, CrossEntropy) and loss.groups:
+    if loss.groups:
         yield "groups of classes", ", ".join(map(str, loss.groups))
 
 

@@ -168,7 +168,7 @@ def unpacked_any(header: Header, arrays: Arrays, loss: Loss | None = None) -> ML
 def packed(net: MLP, with_optimizer: bool = True) -> tuple[Header, Arrays]:
     """Return all that a network is as a header of JSON's types, and named arrays."""
     header = {
-        "format": GROUPS_FORMAT if getattr(net.loss, "groups", ()) else FORMAT,
+        "format": GROUPS_FORMAT if net.loss.groups else FORMAT,
         "sizes": net.sizes,
         "activation": [_entry(one) for one in net.activation],
         "output_activation": _entry(net.output_activation),

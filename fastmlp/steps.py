@@ -102,7 +102,7 @@ def forward(
         W = real(kernels, f"W({layer})", W, None, a[-1].shape[1])
         b = real(kernels, f"b({layer})", b, len(W))
         z.append(kernels.forward(a[-1], W, b))      # z(l+1) = W(l) a(l) + b(l)      (m, n_out)
-        a.append(activate(kernels, z[-1], f)[0])   # a(l+1) = f(z(l+1))             (m, n_out)
+        a.append(activate(kernels, z[-1], f)[0])    # a(l+1) = f(z(l+1))             (m, n_out)
     return z, a
 
 
@@ -137,7 +137,7 @@ def output_delta(
     z_out = real(kernels, "z_out", z_out, *a_out.shape)
     kind, y = loss_and_targets(kernels, loss, y, *a_out.shape)
     f = kind.output_activation(activation, a_out.shape[1])
-    _, slope = activate(kernels, z_out, f)         # f'(z(nl))                      (m, n_out)
+    _, slope = activate(kernels, z_out, f)          # f'(z(nl))                      (m, n_out)
     if kind.name == "squared_error":
         return -(y - a_out) * slope                 # −(y − a(nl)) ∘ f'(z(nl))       (m, n_out)
     return kind.output_delta(a_out, y, slope)       # ∂cost/∂a(nl) ∘ f'(z(nl))       (m, n_out)
@@ -180,7 +180,7 @@ def hidden_deltas(
     for layer in range(len(weights), 1, -1):
         W = real(kernels, f"W({layer})", weights[layer - 1], deltas[0].shape[1], None)
         z_l = real(kernels, f"z({layer})", z[layer - 2], len(deltas[0]), W.shape[1])
-        _, slope = activate(kernels, z_l, functions[layer - 2])    # f'(z(l))        (m, n_in)
+        _, slope = activate(kernels, z_l, functions[layer - 2])     # f'(z(l))        (m, n_in)
         back = kernels.hidden_delta(deltas[0], W)                   # W(l)ᵀ δ(l+1)    (m, n_in)
         deltas.insert(0, back * slope)                              # δ(l)            (m, n_in)
     return deltas

@@ -223,7 +223,7 @@ def _warp(net: MLP, source: Source, augment: Distortion | None) -> Warp | None:
 
     if not isinstance(augment, Distortion):
         raise TypeError(f"augment must be a fastmlp.augment.Distortion, got {augment!r}")
-    if augment.gentle_classes and getattr(net.loss, "groups", ()):
+    if augment.gentle_classes and net.loss.groups:
         raise ValueError("gentle_classes are of one class an image; the network's loss has groups")
     if isinstance(source, Examples):
         source.require_dense()

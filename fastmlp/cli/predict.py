@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 import fastmlp
 from fastmlp import MLP, Ensemble, files
-from fastmlp.losses import CrossEntropy
 
 from .options import writable
 from .tables import open_table
@@ -75,7 +74,7 @@ def predictions(net: MLP | Ensemble, X: NDArray[Any]) -> dict[str, NDArray[Any]]
     """Return the predicted labels or values of each row, as named columns."""
     label = net.metadata.get("label", "prediction")
     predicted = net.predict(X)
-    if isinstance(net.loss, CrossEntropy) and net.loss.groups:
+    if net.loss.groups:
         columns = zip(group_classes(net, net.loss.groups), predicted.T, strict=True)
         return {f"{label}[{j}]": np.asarray(names)[k] for j, (names, k) in enumerate(columns)}
     if "classes" in net.metadata:
@@ -87,7 +86,7 @@ def predictions(net: MLP | Ensemble, X: NDArray[Any]) -> dict[str, NDArray[Any]]
 
 def probabilities(net: MLP | Ensemble, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """Return the probability of each class for each row, as named columns."""
-    if isinstance(net.loss, CrossEntropy) and net.loss.groups:
+    if net.loss.groups:
         label = net.metadata.get("label", "prediction")
         groups = enumerate(group_classes(net, net.loss.groups))
         classes = [f"{label}[{j}]={name}" for j, names in groups for name in names]

@@ -21,7 +21,7 @@ import fastmlp
 from .. import files
 from ..activations import Softmax
 from ..extras import imported
-from ..losses import CrossEntropy, Quantile
+from ..losses import Quantile
 from ..saving import text
 from .networks import members, plain
 from .onnx_graph import Described, Graph, Shape, activate
@@ -132,7 +132,7 @@ def classes(graph: Graph, net: MLP | Ensemble, h: str) -> Described:
     n_out = net.sizes[-1]
     graph.add("Identity", h, output="probabilities")
     described: Described = {"probabilities": (net.dtype, (None, n_out))}
-    if isinstance(net.loss, CrossEntropy) and net.loss.groups:
+    if net.loss.groups:
         return {"label": of_groups(graph, net, h, net.loss.groups), **described}
     if net.loss.name == "cross_entropy":
         label = graph.add("ArgMax", h, axis=1, keepdims=0)

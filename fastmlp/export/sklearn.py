@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 from .. import activations, checks
 from ..activations import Activation
 from ..extras import imported
-from ..losses import CrossEntropy
 from ..network import MLP, Array
 from .assembly import Dense, Part, assembled, real
 from .networks import Layer, plain, single
@@ -46,7 +45,7 @@ def to_sklearn(net: MLP, classes: ArrayLike | None = None) -> Any:
         If the network has what scikit-learn's have not, or the classes do not fit.
     """
     layers = plain(single(net))
-    if isinstance(net.loss, CrossEntropy) and net.loss.groups:
+    if net.loss.groups:
         raise ValueError(
             f"scikit-learn's MLPClassifier has one softmax over all outputs; this network has one "
             f"in each of the groups {net.loss.groups}"

@@ -26,7 +26,12 @@ cdef inline Py_ssize_t on_lines(Py_ssize_t n) noexcept nogil:
 
 
 cdef class Parameters:
-    """The numbers of one network: as it trains, averaged, and as it predicts."""
+    """The numbers of one network: as it trains, averaged, and as it predicts.
+
+    Others may predict meanwhile, also without the interpreter's lock.  So whatever replaces
+    `folded`, `mean`, the optimizer's state or the workspace of `gradients`, and whoever takes them,
+    does so in a critical section, and keeps the block as long as it reads.
+    """
     cdef network net                # as it trains
     cdef network plain              # as it predicts: normalization folded into the weights
     cdef Block parameters           # with the running statistics behind them
@@ -34,9 +39,6 @@ cdef class Parameters:
     cdef Py_ssize_t n_numbers, n_statistics
     cdef bint stale                 # the folded weights are older than the others
     cdef bint by_average
-    # Others may predict meanwhile, also without the interpreter's lock: whatever replaces `folded`,
-    # `mean`, the optimizer's state or the workspace of `gradients`, and whoever takes them, does so
-    # in a critical section, and keeps the block as long as it reads
     cdef double uint8_scale
     cdef uint64_t key               # of all draws
     cdef readonly tuple sizes
@@ -118,21 +120,21 @@ cdef class Parameters:
             layers[l].noise = 0
             layers[l].frozen = False
 
+    cdef Block chosen(self, bint training):
+        """The memory of the parameters, in prediction perhaps of their average; in a section."""
+        if self.by_average and self.mean is not None and not training:
+            return self.mean
+        return self.parameters
+
     cdef Block source(self, bint training):
-        """The memory of the parameters, in prediction perhaps of their average."""
         with cython.critical_section(self):
-            if self.by_average and self.mean is not None and not training:
-                return self.mean
-            return self.parameters
+            return self.chosen(training)
 
     cdef Block predicting(self, network* plain):
         """The network as it predicts, brought up to date; returns the memory of its numbers."""
-        cdef int l
-        cdef const layer* L
         cdef Block source, found
         with cython.critical_section(self):
-            source = self.mean if self.by_average and self.mean is not None else self.parameters
-            found = source
+            source = found = self.chosen(False)
             if self.n_statistics > 0:
                 if self.folded is None:
                     self.folded = Block(self.n_numbers * <Py_ssize_t>sizeof(real))

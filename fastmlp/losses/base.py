@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -30,6 +31,11 @@ class Loss:
     @property
     def constants(self) -> tuple[float, ...]:
         """The loss's numbers as the kernels take them; empty for those without."""
+        return ()
+
+    @property
+    def groups(self) -> Sequence[int]:
+        """Sizes of the groups of outputs that each tell a class; empty without."""
         return ()
 
     def outputs_for(self, n_targets: int) -> int:

@@ -93,8 +93,7 @@ def class_names(model: Model, names: Sequence[object] | None = None) -> list[str
         if not loss.classification:
             raise ValueError(f"this is for classifiers; the network's loss is {loss.name}")
         if not loss.says_one_class(n_out):
-            groups = getattr(loss, "groups", ())
-            several = f"a class for each of {len(groups)} groups" if groups else (
+            several = f"a class for each of {len(loss.groups)} groups" if loss.groups else (
                 f"yes or no for each of {n_out} outputs"
             )
             raise ValueError(f"this takes one class for each example; the network says {several}")
