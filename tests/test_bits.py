@@ -302,6 +302,17 @@ def test_more_threads_than_cores_or_panels(threads):
     assert train(Run(threads=threads)) == train(Run())
 
 
+@pytest.mark.parametrize("threads", [2, 3, 4, 6])
+@pytest.mark.parametrize("skip_zeros", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_hidden_levels_in_whole_panels_and_in_pieces_of_them(dtype, skip_zeros, threads):
+    """Widths that the threads share by columns, by rows of a panel, and by both."""
+    run = Run(
+        dtype=dtype, sizes=(60, 100, 256, 208, 300, 10), density=0.4, skip_zeros=skip_zeros
+    )
+    assert train(replace(run, threads=threads)) == train(run)
+
+
 @every_isa
 @every_dtype
 @pytest.mark.parametrize("density", [0.0, 0.05, 0.5, 1.0])

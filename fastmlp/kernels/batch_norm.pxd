@@ -19,7 +19,9 @@ A thread has whole columns.  Each sum runs over the rows in order, so no bit dep
 or vectors.
 """
 from libc.math cimport sqrt
-from .panels cimport layer, own_vectors, panel_columns
+from .matrices cimport at
+from .panels cimport layer, panel_count, panel_start, panel_vectors
+from .shares cimport own_vectors
 from .vector cimport WIDTH, fused, load, real, root, splat, store, vec
 from .workspace cimport level
 
@@ -38,13 +40,15 @@ cdef inline void normalize(const norm* shared, const layer* L, const real* param
     cdef real* mean = shared.statistics + L.statistics
     cdef real* variance = mean + wide
     cdef real* u
+    cdef real* hat
     cdef vec total, mu, square, inverse, gamma, beta, x
     cdef vec mean_of = splat(<real>1 / <real>m)
     cdef real n = max(<real>n_counted, <real>2)
     for c in range(own_vectors(L.n_out, part, n_parts),
                    own_vectors(L.n_out, part + 1, n_parts)):
         j = c * WIDTH
-        u = v.a.values + j
+        u = at(&v.a, 0, j)
+        hat = at(&v.normalized, 0, j)
         if L.frozen:
             mu = load(mean + j)
             square = load(variance + j)
@@ -68,7 +72,7 @@ cdef inline void normalize(const norm* shared, const layer* L, const real* param
         beta = load(parameters + L.bias + j)
         for r in range(m):
             x = (load(u + r * row) - mu) * inverse
-            store(v.normalized.values + r * row + j, x)
+            store(hat + r * row, x)
             store(u + r * row, fused(gamma, x, beta))
 
 
@@ -84,8 +88,8 @@ cdef inline void normalize_delta(const layer* L, const real* parameters, level* 
     for c in range(own_vectors(L.n_out, part, n_parts),
                    own_vectors(L.n_out, part + 1, n_parts)):
         j = c * WIDTH
-        delta = v.delta.values + j
-        hat = v.normalized.values + j
+        delta = at(&v.delta, 0, j)
+        hat = at(&v.normalized, 0, j)
         shift = splat(0)
         scale = splat(0)
         for r in range(m):
@@ -111,7 +115,8 @@ cdef inline void fold(const norm* shared, const layer* L, const real* parameters
 
     z = γ/√(var + ε) ∘ (W a − mean) + b.  The scale's place gets the factor of each row of W.
     """
-    cdef Py_ssize_t j, k, p, columns, wide = own_vectors(L.n_out, 1, 1) * WIDTH
+    cdef Py_ssize_t j, k, first, columns, wide = own_vectors(L.n_out, 1, 1) * WIDTH
+    cdef int p
     cdef const real* mean = shared.statistics + L.statistics
     cdef const real* source
     cdef real* target
@@ -120,12 +125,11 @@ cdef inline void fold(const norm* shared, const layer* L, const real* parameters
         factor = parameters[L.scale + j] / <real>sqrt(<double>(mean[wide + j] + shared.epsilon))
         folded[L.scale + j] = factor
         folded[L.bias + j] = parameters[L.bias + j] - mean[j] * factor
-    p = 0
-    while p < wide:
-        columns = min(panel_columns(), wide - p)
-        source = parameters + L.weight + p * L.n_in
-        target = folded + L.weight + p * L.n_in
+    for p in range(panel_count(L.n_out)):
+        first = panel_start(L.n_out, p)
+        columns = panel_vectors(L.n_out, p) * WIDTH
+        source = parameters + L.weight + first * L.n_in
+        target = folded + L.weight + first * L.n_in
         for k in range(L.n_in):
             for j in range(columns):
-                target[k * columns + j] = source[k * columns + j] * folded[L.scale + p + j]
-        p += columns
+                target[k * columns + j] = source[k * columns + j] * folded[L.scale + first + j]

@@ -45,8 +45,12 @@ cdef inline double break_even(trial* t) noexcept nogil:
     x.entries = t.entries
     x.room = INPUTS + 1
     x.density = 0.5
-    also.panel = far_panel
-    also.start = also.c = columns
+    also.far.panel = t.panels + far_panel
+    also.far.panel_row = columns
+    also.far.start = t.blank
+    also.far.start_row = 0
+    also.far.c = t.c + columns
+    also.far.c_row = 2 * columns
     memset(&nothing, 0, sizeof(nothing))
     also.next = &nothing
     also.streamed = False

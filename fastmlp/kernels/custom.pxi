@@ -39,7 +39,7 @@ cdef class Question:
         h = outputs
         row = rows
         for r in range(b.n):
-            memcpy(&h[r, 0], v.a.values + r * v.a.stride, v.n * sizeof(real))
+            copy_row(&v.a, r, v.n, &h[r, 0])
             row[r] = row_of(b, r)
         if not np.isfinite(outputs).all():
             j.not_finite = True

@@ -5,16 +5,18 @@ over this thread's rows of each panel, finished while the block is in cache: act
 ∘ f'(z), optimizer.  Whether lists are used is this thread's affair (`listed.used`); no bit
 depends on it.  `blank` is a row of zeros.
 """
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 from .activations cimport activate
 from .ahead cimport MOST_STRETCHES, ahead, look_ahead, stretch
 from .dropout cimport add_noise, blank_padding, draws, drop
-from .panels cimport (cut, layer, own_vectors, padded, panel_columns, panel_count, panel_vectors,
-                      transposed_from, transposed_panel)
+from .matrices cimport at, group_end, matrix
+from .panels cimport (layer, padded, panel_count, panel_start, panel_vectors, transposed_from,
+                      transposed_panel)
 from .rows cimport blocked_list_product, list_block, list_product
-from .tile cimport blocked_product, dense_block, walk, product
+from .shares cimport own_part, own_vectors, part_of, share, share_of
+from .tile cimport blocked_product, dense_block, near_vectors, product, walk
 from .updates cimport average, update, update_step
-from .vector cimport PANEL_VECTORS, TILE_ROWS_4, WIDTH, lane_int, load, real, store, vec
+from .vector cimport TILE_ROWS_4, WIDTH, lane_int, load, real, store, vec
 from .workspace cimport GRADIENT_ROWS, level, scratch, skipping
 
 cdef enum:
@@ -30,47 +32,38 @@ cdef struct gradient_target:    # where a batch's gradient goes
     bint first, last            # chunk of the batch
 
 
-cdef struct share:              # what one thread computes of one panel, or of two at once
-    Py_ssize_t first, last      # rows
-    int n_vectors, n_panels
-
-
-cdef inline share share_of(Py_ssize_t n_columns, Py_ssize_t n_rows, int panel, bint pairs,
-                           int part, int n_parts) noexcept nogil:
-    """Thread `part`'s rows of `panel`; with `pairs`, also of the next if both are full."""
-    cdef share own
-    own.first = cut(n_columns, n_rows, TILE_ROWS_4, panel, part, n_parts)
-    own.last = cut(n_columns, n_rows, TILE_ROWS_4, panel, part + 1, n_parts)
-    own.n_vectors = panel_vectors(n_columns, panel)
-    own.n_panels = 1
-    if (pairs and own.first < own.last and (panel + 2) * panel_columns() <= n_columns
-            and own.first == cut(n_columns, n_rows, TILE_ROWS_4, panel + 1, part, n_parts)
-            and own.last == cut(n_columns, n_rows, TILE_ROWS_4, panel + 1, part + 1, n_parts)):
-        own.n_vectors = 2 * PANEL_VECTORS
-        own.n_panels = 2
-    return own
-
-
 cdef inline walk walk_of(const layer* L, scratch* own, int n_parts) noexcept nogil:
     """What the products of a layer ask for while they run."""
     cdef walk also
-    also.panel = also.start = also.c = panel_columns()
+    memset(&also, 0, sizeof(also))
     also.next = &own.next
     also.streamed = L.n_in * L.n_out * <Py_ssize_t>sizeof(real) > n_parts * OWN_BYTES
     return also
 
 
-cdef inline void finish_level(const layer* L, const draws* d, Py_ssize_t row, Py_ssize_t column,
-                              real* z, Py_ssize_t z_row, real* slope, Py_ssize_t slope_row,
-                              Py_ssize_t n_rows, int n_vectors) noexcept nogil:
-    """a = f(z) and f'(z) of a block of a hidden level; in training (`d`) noise and dropout too."""
-    if d != NULL and L.noise != 0:
-        add_noise(L, d, row, column, z, z_row, n_rows, n_vectors)
-    activate(L.activation, L.parameter, z, z_row, slope, slope_row, n_rows, n_vectors)
-    if d != NULL and L.dropped != 0:
-        drop(L, d, row, column, z, z_row, slope, slope_row, n_rows, n_vectors)
-    if d != NULL and (L.noise != 0 or L.dropped != 0):
-        blank_padding(L.n_out, column, z, z_row, n_rows, n_vectors)
+cdef inline void finish_level(const layer* L, const draws* d, Py_ssize_t row, Py_ssize_t first,
+                              Py_ssize_t last, level* v, Py_ssize_t n_rows) noexcept nogil:
+    """a = f(z) and f'(z) in columns first … last of n_rows rows of a hidden level.
+
+    In training (`d`) with noise and dropout.
+    """
+    cdef Py_ssize_t k = first, end, z_row = v.a.stride, slope_row = v.delta.stride
+    cdef real* z
+    cdef real* slope
+    cdef int n_vectors
+    while k < last:
+        end = min(last, group_end(&v.a, k))
+        n_vectors = <int>((end - k) // WIDTH)
+        z = at(&v.a, row, k)
+        slope = at(&v.delta, row, k)
+        if d != NULL and L.noise != 0:
+            add_noise(L, d, row, k, z, z_row, n_rows, n_vectors)
+        activate(L.activation, L.parameter, z, z_row, slope, slope_row, n_rows, n_vectors)
+        if d != NULL and L.dropped != 0:
+            drop(L, d, row, k, z, z_row, slope, slope_row, n_rows, n_vectors)
+        if d != NULL and (L.noise != 0 or L.dropped != 0):
+            blank_padding(L.n_out, k, z, z_row, n_rows, n_vectors)
+        k = end
 
 
 cdef inline void forward(const layer* L, const real* parameters, level* below, level* above,
@@ -83,35 +76,70 @@ cdef inline void forward(const layer* L, const real* parameters, level* below, l
     is normalized gets a(l) Wᵀ alone.
     """
     cdef const real* panel
-    cdef const real* bias
+    cdef const real* start
+    cdef const real* bias = blank if L.scale > 0 else parameters + L.bias
     cdef real* z
-    cdef real* slope
-    cdef Py_ssize_t columns, column, a_row = below.a.stride, z_row = above.a.stride
+    cdef Py_ssize_t first, columns, far_columns, k, end, start_row, z_row = above.a.stride
     cdef int p = 0
     cdef share s
+    cdef part_of mine = own_part(L.n_out, m, part, n_parts)
     cdef walk also = walk_of(L, own, n_parts)
-    also.panel = panel_columns() * L.n_in
     while p < panel_count(L.n_out):
-        s = share_of(L.n_out, m, p, True, part, n_parts)
+        s = share_of(&mine, p, True)
+        first = panel_start(L.n_out, p)
         columns = panel_vectors(L.n_out, p) * WIDTH
-        panel = parameters + L.weight + p * panel_columns() * L.n_in
-        bias = blank if L.scale > 0 else parameters + L.bias + p * panel_columns()
-        z = above.a.values + p * panel_columns() + s.first * z_row
-        slope = above.delta.values + p * panel_columns() + s.first * above.delta.stride
-        column = p * panel_columns()
+        far_columns = s.n_vectors * WIDTH - columns
         p += s.n_panels
         if s.first >= s.last:
             continue
+        panel = parameters + L.weight + first * L.n_in
+        start = bias if L.scale > 0 else bias + first
+        start_row = 0
+        z = at(&above.a, s.first, first)
+        also.far.panel = panel + columns * L.n_in
+        also.far.panel_row = far_columns
+        also.far.start = start + columns
+        also.far.start_row = 0
+        also.far.c = at(&above.a, s.first, first + columns)
+        also.far.c_row = z_row
         if listed.used:
-            blocked_list_product(&listed.rows, s.first, own.cursors, L.n_in, panel, columns, bias, 0, z, z_row,
-                                 s.last - s.first, also, s.n_vectors)
+            blocked_list_product(&listed.rows, s.first, own.cursors, L.n_in, panel, columns, start,
+                                 0, z, z_row, s.last - s.first, also, s.n_vectors)
         else:
-            blocked_product(below.a.values + s.first * a_row, a_row, 1, L.n_in, panel, columns,
-                            bias, 0, z, z_row, s.last - s.first, also, s.n_vectors)
-        if not finish:
-            continue
-        finish_level(L, d, s.first, column, z, z_row, slope, above.delta.stride,
-                     s.last - s.first, s.n_vectors)
+            k = 0
+            while k < L.n_in:
+                end = min(L.n_in, group_end(&below.a, k))
+                blocked_product(at(&below.a, s.first, k), below.a.stride, 1, end - k,
+                                panel + k * columns, columns, start, start_row, z, z_row,
+                                s.last - s.first, also, s.n_vectors)
+                start = z
+                start_row = z_row
+                also.far.panel += (end - k) * far_columns
+                also.far.start = also.far.c
+                also.far.start_row = z_row
+                k = end
+        if finish:
+            finish_level(L, d, s.first, first, first + s.n_vectors * WIDTH, above,
+                         s.last - s.first)
+
+
+cdef inline void times_slope(const matrix* delta, Py_ssize_t row, Py_ssize_t first, const real* c,
+                             Py_ssize_t n_rows, int n_vectors) noexcept nogil:
+    """δ ← c ∘ f'(z), which lies in δ's place, in n_vectors of columns from `first` on."""
+    cdef Py_ssize_t k = first, end, r
+    cdef real* d
+    cdef const real* source
+    cdef int i
+    while k < first + n_vectors * WIDTH:
+        end = min(first + n_vectors * WIDTH, group_end(delta, k))
+        d = at(delta, row, k)
+        source = c + k - first
+        for r in range(n_rows):
+            for i in range(<int>((end - k) // WIDTH)):
+                store(d + i * WIDTH, load(source + i * WIDTH) * load(d + i * WIDTH))
+            d += delta.stride
+            source += n_vectors * WIDTH
+        k = end
 
 
 cdef inline void hidden_delta(const layer* L, const real* parameters, level* below,
@@ -122,23 +150,25 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, level* bel
 
     Wᵀ is formed block by block, in this thread's cache, just before it is used.
     """
-    cdef Py_ssize_t columns, block, j, n, r, k, start_row, row = above.delta.stride
-    cdef int p = 0, i
+    cdef Py_ssize_t columns, block, j, n, r, k, start_row
+    cdef int p = 0
     cdef const real* start
-    cdef real* delta
-    cdef const real* c
     cdef share s
+    cdef part_of mine = own_part(L.n_in, m, part, n_parts)
     cdef ahead soon
     cdef stretch parts[MOST_STRETCHES]
     cdef const stretch* end
     cdef walk also = walk_of(L, own, n_parts)
     while p < panel_count(L.n_in):
-        s = share_of(L.n_in, m, p, listed.used, part, n_parts)
-        k = p * panel_columns()
+        s = share_of(&mine, p, listed.used)
+        k = panel_start(L.n_in, p)
         p += s.n_panels
         if s.first >= s.last:
             continue
         columns = s.n_vectors * WIDTH
+        also.far.panel_row = also.far.c_row = columns
+        also.far.start = blank
+        also.far.start_row = 0
         if listed.used:
             block = padded(list_block(L.n_out, s.n_vectors, listed.rows.density))
             for r in range(s.last - s.first):
@@ -150,6 +180,8 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, level* bel
         j = 0
         while j < L.n_out:
             n = min(block, L.n_out - j)
+            if not listed.used:
+                n = min(n, group_end(&above.delta, j) - j)
             if also.streamed:
                 also.next = &soon
                 end = transposed_from(parameters + L.weight, L.n_in, L.n_out, k,
@@ -159,32 +191,33 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, level* bel
             transposed_panel(parameters + L.weight, L.n_in, L.n_out, k, s.n_vectors, j, j + n,
                              own.packed)
             if listed.used:
+                also.far.panel = own.packed - j * columns + near_vectors(s.n_vectors) * WIDTH
+                also.far.c = own.block + near_vectors(s.n_vectors) * WIDTH
                 list_product(own.cursors, <lane_int>(j + n), own.packed - j * columns, columns,
                              start, start_row, own.block, columns, s.last - s.first, also,
                              s.n_vectors)
             else:
-                product(above.delta.values + s.first * row + j, row, 1, n, own.packed, columns,
-                        start, start_row, own.block, columns, s.last - s.first, also,
+                product(at(&above.delta, s.first, j), above.delta.stride, 1, n, own.packed,
+                        columns, start, start_row, own.block, columns, s.last - s.first, also,
                         s.n_vectors)
             start = own.block
             start_row = columns
+            also.far.start = also.far.c
+            also.far.start_row = columns
             j += n
-        for r in range(s.last - s.first):
-            delta = below.delta.values + (s.first + r) * below.delta.stride + k
-            c = own.block + r * columns
-            for i in range(s.n_vectors):
-                store(delta + i * WIDTH, load(c + i * WIDTH) * load(delta + i * WIDTH))
+        times_slope(&below.delta, s.first, k, own.block, s.last - s.first, s.n_vectors)
 
 
 cdef inline void own_inputs(const layer* L, int part, int n_parts, Py_ssize_t* first,
                             Py_ssize_t* last) noexcept nogil:
     """The inputs first … last of the layer that this thread's part of ∂J/∂W reads."""
     cdef share s
+    cdef part_of mine = own_part(L.n_out, L.n_in, part, n_parts)
     cdef int p
     first[0] = L.n_in
     last[0] = 0
     for p in range(panel_count(L.n_out)):
-        s = share_of(L.n_out, L.n_in, p, False, part, n_parts)
+        s = share_of(&mine, p, False)
         if s.first < s.last:
             first[0] = min(first[0], s.first)
             last[0] = max(last[0], s.last)
@@ -202,20 +235,23 @@ cdef inline bint finish_gradient(gradient_target* g, bint is_weight,
     return bad
 
 
-cdef inline const stretch* parameters_of(const gradient_target* g, const layer* L,
-                                         Py_ssize_t place, Py_ssize_t n, int n_panels,
+cdef inline const stretch* parameters_of(const gradient_target* g, Py_ssize_t place, Py_ssize_t n,
+                                         Py_ssize_t far_place, Py_ssize_t far_n,
                                          stretch* parts) noexcept nogil:
-    """What the update of n parameters, or of as many in each of two panels, reads."""
+    """What the update of n parameters, and of far_n in the next panel, reads."""
     cdef const real* bases[3]
-    cdef int i, p
+    cdef int i
     bases[0] = g.parameters
     bases[1] = g.slots[0]
     bases[2] = g.slots[1]
     for i in range(3):
-        for p in range(n_panels):
-            if bases[i] != NULL:
-                parts.first = <const char*>(bases[i] + place + p * panel_columns() * L.n_in)
-                parts.last = parts.first + n * sizeof(real)
+        if bases[i] != NULL:
+            parts.first = <const char*>(bases[i] + place)
+            parts.last = parts.first + n * sizeof(real)
+            parts += 1
+            if far_n > 0:
+                parts.first = <const char*>(bases[i] + far_place)
+                parts.last = parts.first + far_n * sizeof(real)
                 parts += 1
     return parts
 
@@ -224,9 +260,9 @@ cdef inline bint bias_gradient(const layer* L, level* above, scratch* own, const
                                Py_ssize_t m, gradient_target* g, int p) noexcept nogil:
     """∂J/∂b(l) = Σ δ(l+1), of the columns of panel p."""
     cdef int i, n_vectors = panel_vectors(L.n_out, p)
-    cdef Py_ssize_t r, place = L.bias + p * panel_columns()
+    cdef Py_ssize_t r, first = panel_start(L.n_out, p), place = L.bias + first
     cdef real* sums = own.block if g.sums == NULL else g.sums + place
-    cdef const real* delta = above.delta.values + p * panel_columns()
+    cdef const real* delta = at(&above.delta, 0, first)
     cdef vec total
     for i in range(n_vectors):
         total = load((blank if g.first else sums) + i * WIDTH)
@@ -260,12 +296,13 @@ cdef inline bint update_layer(const layer* L, gradient_target* g, int part,
     cdef bint bad = False
     cdef Py_ssize_t columns, place, n = padded(L.n_out) // WIDTH
     cdef share s
+    cdef part_of mine = own_part(L.n_out, L.n_in, part, n_parts)
     cdef int p
     for p in range(panel_count(L.n_out)):
-        s = share_of(L.n_out, L.n_in, p, False, part, n_parts)
+        s = share_of(&mine, p, False)
         if s.first < s.last:
             columns = s.n_vectors * WIDTH
-            place = L.weight + p * panel_columns() * L.n_in + s.first * columns
+            place = L.weight + panel_start(L.n_out, p) * L.n_in + s.first * columns
             bad |= finish_gradient(g, True, place, g.sums + place,
                                    (s.last - s.first) * s.n_vectors)
     if part == 0:
@@ -285,52 +322,65 @@ cdef inline bint weight_gradient(const layer* L, level* below, level* above,
     chunks of the batch in the same accumulators.
     """
     cdef bint bad = False
-    cdef Py_ssize_t k, n, columns, place, start_row
+    cdef Py_ssize_t k, n, first, columns, far_columns, place, far_place, start_row
     cdef int p = 0, i
     cdef real* sums
     cdef const real* start
     cdef const real* delta
     cdef share s
+    cdef part_of mine = own_part(L.n_out, L.n_in, part, n_parts)
     cdef ahead soon
     cdef stretch parts[MOST_STRETCHES]
     cdef walk also = walk_of(L, own, n_parts)
     cdef bint streamed = also.streamed and g.last and g.step != NULL
     also.streamed = False       # δ, which is walked, is not
     while p < panel_count(L.n_out):
-        s = share_of(L.n_out, L.n_in, p, listed.used, part, n_parts)
+        s = share_of(&mine, p, listed.used)
+        first = panel_start(L.n_out, p)
         columns = panel_vectors(L.n_out, p) * WIDTH
-        delta = above.delta.values + p * panel_columns()
+        far_columns = s.n_vectors * WIDTH - columns
+        delta = at(&above.delta, 0, first)
+        also.far.panel_row = above.delta.stride
+        also.far.c_row = far_columns
         if s.first == 0 and s.last > 0 and L.scale == 0:
             for i in range(s.n_panels):
                 bad |= bias_gradient(L, above, own, blank, m, g, p + i)
         k = s.first
         while k < s.last:
             n = min(<Py_ssize_t>GRADIENT_ROWS, s.last - k)
-            place = L.weight + p * panel_columns() * L.n_in + k * columns
+            if not listed.used:
+                n = min(n, group_end(&below.a, k) - k)
+            place = L.weight + first * L.n_in + k * columns
+            far_place = L.weight + (first + columns) * L.n_in + k * far_columns
             if g.sums == NULL:
                 sums = own.block
-                also.c = n * columns
+                also.far.c = sums + n * columns
             else:
                 sums = g.sums + place
-                also.c = panel_columns() * L.n_in
+                also.far.c = g.sums + far_place
             start = blank if g.first else sums
             start_row = 0 if g.first else columns
-            also.start = 0 if g.first else also.c
+            also.far.panel = at(&above.delta, 0, first + columns)
+            also.far.start = blank if g.first else also.far.c
+            also.far.start_row = 0 if g.first else far_columns
             if streamed:
                 also.next = &soon
-                look_ahead(&soon, parts, parameters_of(g, L, place, n * columns, s.n_panels,
-                                                       parts), n // TILE_ROWS_4)
+                look_ahead(&soon, parts, parameters_of(g, place, n * columns, far_place,
+                                                       n * far_columns, parts),
+                           n // TILE_ROWS_4)
             if listed.used:
-                blocked_list_product(&listed.columns, k, own.cursors, m, delta, above.delta.stride, start, start_row,
-                                     sums, columns, n, also, s.n_vectors)
+                blocked_list_product(&listed.columns, k, own.cursors, m, delta,
+                                     above.delta.stride, start, start_row, sums, columns, n, also,
+                                     s.n_vectors)
             else:
-                blocked_product(below.a.values + k, 1, below.a.stride, m, delta,
-                                above.delta.stride, start, start_row, sums, columns, n,
-                                also, s.n_vectors)
+                blocked_product(at(&below.a, 0, k), 1, below.a.stride, m, delta,
+                                above.delta.stride, start, start_row, sums, columns, n, also,
+                                s.n_vectors)
             if g.last and g.step != NULL:
-                for i in range(s.n_panels):
-                    bad |= finish_gradient(g, True, place + i * panel_columns() * L.n_in,
-                                           sums + i * also.c, n * columns // WIDTH)
+                bad |= finish_gradient(g, True, place, sums, n * columns // WIDTH)
+                if far_columns > 0:
+                    bad |= finish_gradient(g, True, far_place, also.far.c,
+                                           n * far_columns // WIDTH)
             k += n
         p += s.n_panels
     return bad

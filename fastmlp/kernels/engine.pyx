@@ -23,6 +23,7 @@ from .inputs cimport (FLOAT32, FLOAT64, UINT8, count_rows, density, examples, nu
                       pack_rows, pack_scratch, packed_number_size, packed_size, take_contents, targets)
 from .losses cimport CUSTOM, SQUARED_ERROR, loss_kind
 from .norms cimport weight_squares
+from .matrices cimport copy_row, most_starts
 from .panels cimport layer, pack, padded, unpack
 from .prediction cimport predict_part, prediction
 from .random cimport mixed_key
@@ -39,6 +40,8 @@ cdef extern from "memory.h" nogil:
 
 cdef enum:
     CHUNK_ROWS = 128            # of a pass: a batch's activations and deltas stay in L2
+    NARROW_CHUNK_ROWS = 256     # where those of as many take no more than
+    CHUNK_BYTES = 786432
     WIDE_CHUNK_ROWS = 512       # where the weights do not, so that each is read for more rows
     WIDE_PARAMETERS = 2000000
     MOST_PACKED = 65536         # columns that a 2-byte index can name
@@ -78,7 +81,9 @@ cdef class Workspace:
         self.w.levels = <level*>calloc(n_layers + 1, sizeof(level))
         self.w.threads = <scratch*>calloc(n_threads, sizeof(scratch))
         self.w.lists = <skipping*>calloc(2 * n_threads * n_layers, sizeof(skipping))
-        if self.w.levels == NULL or self.w.threads == NULL or self.w.lists == NULL:
+        self.w.starts = <Py_ssize_t*>calloc(n_layers * most_starts(n_threads), sizeof(Py_ssize_t))
+        if (self.w.levels == NULL or self.w.threads == NULL or self.w.lists == NULL
+                or self.w.starts == NULL):
             raise MemoryError("no room for a workspace")
         for t in range(n_threads):
             self.w.threads[t].zeros = self.w.lists + 2 * t * n_layers
@@ -91,6 +96,7 @@ cdef class Workspace:
         free(self.w.levels)
         free(self.w.threads)
         free(self.w.lists)
+        free(self.w.starts)
 
 
 cdef inline bint can_be_zero(const layer* L) noexcept nogil:
@@ -166,10 +172,14 @@ cdef class Engine(Parameters):
 
     cdef Py_ssize_t chunk_rows(self, Py_ssize_t n_rows, bint training) noexcept:
         """Rows that pass at a time: all where something is asked of the batch as a whole."""
+        cdef Py_ssize_t n, most = WIDE_CHUNK_ROWS, row = 0
         if training and self.n_statistics > 0 or self.net.loss.kind == CUSTOM:
             return max(n_rows, 1)
-        return even_block(n_rows, WIDE_CHUNK_ROWS if self.n_numbers > WIDE_PARAMETERS
-                          else CHUNK_ROWS)
+        if self.n_numbers <= WIDE_PARAMETERS:
+            for n in self.sizes:
+                row += 2 * n * <Py_ssize_t>sizeof(real)
+            most = NARROW_CHUNK_ROWS if NARROW_CHUNK_ROWS * row <= CHUNK_BYTES else CHUNK_ROWS
+        return even_block(n_rows, most)
 
     cdef void expect_zeros(self, scratch* own, bint list_input, const layer* layers,
                            int n_layers) noexcept:

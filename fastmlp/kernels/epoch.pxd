@@ -4,11 +4,10 @@ Every thread runs `run_batches`; they share one `job` and meet at its barriers.
 """
 from libc.math cimport isfinite
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcpy
 from .dense cimport gradient_target
 from .inputs cimport examples, targets
 from .losses cimport CUSTOM
-from .panels cimport matrix
+from .matrices cimport copy_row, matrix
 from .random cimport mixed_key
 from .step cimport (batch, clipped_update, forward_pass, gather, gradients, hidden_deltas,
                     limit_weights, network, output_deltas)
@@ -84,7 +83,7 @@ cdef inline void take_input_delta(workspace* w, real* target, Py_ssize_t m, int 
     cdef Py_ssize_t r
     cdef level* v = &w.levels[0]
     for r in range(m * part // n_parts, m * (part + 1) // n_parts):
-        memcpy(target + r * v.n, v.delta.values + r * v.delta.stride, v.n * sizeof(real))
+        copy_row(&v.delta, r, v.n, target + r * v.n)
 
 
 cdef inline int lowest_delta(const job* j) noexcept nogil:

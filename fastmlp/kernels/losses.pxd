@@ -62,7 +62,7 @@ cdef inline real ordered_sum(const real* x, Py_ssize_t n) noexcept nogil:
         k += 16
     for i in range(n - k):
         partial[i] += x[k + i]
-    for i in range(16):
+    for i in range(min(n, <Py_ssize_t>16)):
         total += partial[i]
     return total
 
@@ -166,13 +166,21 @@ cdef inline double exponential_costs(int kind, real* a, real* delta, const real*
 
 
 cdef inline real largest(const real* z, Py_ssize_t n) noexcept nogil:
-    """max z, NaN if one is."""
-    cdef real most = z[0]
-    cdef Py_ssize_t j
-    for j in range(1, n):
-        if not z[j] <= most:
-            most = z[j]
-    return most
+    """max z of the numbers that are numbers, in four interleaved maxima; without a branch."""
+    cdef real most[4]
+    cdef Py_ssize_t j = 0
+    cdef int i
+    for i in range(4):
+        most[i] = z[0]
+    while j + 4 <= n:
+        for i in range(4):
+            most[i] = z[j + i] if z[j + i] > most[i] else most[i]
+        j += 4
+    for i in range(n - j):
+        most[i] = z[j + i] if z[j + i] > most[i] else most[i]
+    most[0] = most[2] if most[2] > most[0] else most[0]
+    most[1] = most[3] if most[3] > most[1] else most[1]
+    return most[1] if most[1] > most[0] else most[0]
 
 
 cdef inline double log_sum_exp(const real* z, real* e, Py_ssize_t n, real* total) noexcept nogil:

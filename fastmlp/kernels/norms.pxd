@@ -10,18 +10,19 @@ A unit's weights are a column of a panel.  Its sum of squares runs over the inpu
 the columns are added in order, so the norm has the same bits whatever the panels and threads.
 """
 from libc.math cimport sqrt
-from .panels cimport layer, own_vectors, padded, panel_columns, panel_vectors
+from .panels cimport layer, padded, panel_of, panel_start, panel_vectors
+from .shares cimport own_vectors
 from .updates cimport average, update_step
-from .vector cimport PANEL_VECTORS, WIDTH, fused, load, real, splat, store, vec
+from .vector cimport WIDTH, fused, load, real, splat, store, vec
 
 
 cdef inline const real* column_of(const layer* L, const real* numbers, Py_ssize_t vector,
                                   Py_ssize_t* columns) noexcept nogil:
     """Where vector number `vector` of the layer's columns begins; the numbers between its rows."""
-    cdef Py_ssize_t p = vector // PANEL_VECTORS
-    columns[0] = panel_vectors(L.n_out, <int>p) * WIDTH
-    return (numbers + L.weight + p * panel_columns() * L.n_in
-            + (vector - p * PANEL_VECTORS) * WIDTH)
+    cdef int p = panel_of(L.n_out, vector * WIDTH)
+    cdef Py_ssize_t first = panel_start(L.n_out, p)
+    columns[0] = panel_vectors(L.n_out, p) * WIDTH
+    return numbers + L.weight + first * L.n_in + vector * WIDTH - first
 
 
 cdef inline void limit_norms(const layer* L, real* parameters, real most, real* mean,

@@ -20,9 +20,10 @@ from .dense cimport weight_gradient as weight_gradient_part
 from .dropout cimport add_noise, draws, draws_of, drop_dense
 from .losses cimport loss_kind, objective, output_delta
 from .math cimport exp, expm1_negative, log1p_unit, normal_cdf, sigmoid, softplus, tanh
-from .panels cimport layer, matrix, pack, padded, row_stride, unpack
+from .matrices cimport copy_row, matrix, plain, row_stride
+from .panels cimport layer, pack, padded, unpack
 from .random cimport mixed_key
-from .rows cimport columns_from_rows, compress_row
+from .rows cimport columns_from_rows, compress_row_of
 from .updates cimport n_slots, optimizer, optimizer_of, prepare_update, update, update_step
 from .vector cimport REAL_IS_DOUBLE, WIDTH, load, real, store, vec
 from .workspace cimport lay_out, level, scratch, skipping, workspace
@@ -88,7 +89,7 @@ cdef class OneLayer:
         result = np.empty((self.m, n), DTYPE)
         into = result
         for r in range(self.m):
-            memcpy(&into[r, 0], source.values + r * source.stride, n * sizeof(real))
+            copy_row(source, r, n, &into[r, 0])
         return result
 
     cdef void find_zeros(self, matrix* a, Py_ssize_t n, bint by_column):
@@ -97,8 +98,7 @@ cdef class OneLayer:
         cdef skipping* s = &self.zeros[0]
         s.used = True
         for r in range(self.m):
-            n_found += compress_row(a.values + r * a.stride, n,
-                                    s.rows.entries + r * s.rows.room)
+            n_found += compress_row_of(a, r, n, s.rows.entries + r * s.rows.room)
         s.rows.density = s.columns.density = <double>n_found / (self.m * n)
         if by_column:
             columns_from_rows(&s.rows, self.m, 0, n, self.own.fill, &s.columns)
@@ -263,10 +263,7 @@ cdef class OneNorm:
         self.v.scale = &self.columns[4 * wide]
 
     cdef matrix rows(self, real[:, ::1] values):
-        cdef matrix x
-        x.values = &values[0, 0]
-        x.stride = values.shape[1]
-        return x
+        return plain(&values[0, 0], values.shape[1])
 
 
 def batch_norm(const real[:, ::1] u, const real[::1] scale, const real[::1] shift,

@@ -2,6 +2,7 @@
 from libc.string cimport memcpy
 from .inputs cimport examples, targets
 from .losses cimport output_activation
+from .matrices cimport copy_row
 from .panels cimport layer
 from .step cimport batch, forward_pass, gather, network, output_deltas
 from .vector cimport flush_denormals, real, restore_denormals
@@ -49,8 +50,7 @@ cdef inline void predict_part(prediction* p, int part, int n_parts) noexcept nog
         for l in range(1, net.n_layers + 1):
             if p.outs[l] != NULL:
                 for r in range(m):
-                    memcpy(p.outs[l] + (b.first + r) * w.levels[l].n,
-                           w.levels[l].a.values + r * w.levels[l].a.stride,
-                           w.levels[l].n * sizeof(real))
+                    copy_row(&w.levels[l].a, r, w.levels[l].n,
+                             p.outs[l] + (b.first + r) * w.levels[l].n)
         b.first += m
     restore_denormals(state)

@@ -15,11 +15,13 @@ from .dropout cimport draws, draws_of, drop_dense, drop_list, row_key
 from .inputs cimport examples, place_of, read_dense, read_list, targets
 from .losses cimport objective, output_delta
 from .norms cimport gradient_squares, limit_norms, total_of
-from .panels cimport (cut, cut_by_columns, layer, matrix, own_vectors, padded, panel_count)
-from .rows cimport columns_from_rows, compress_row
+from .matrices cimport matrix
+from .panels cimport layer, padded, panel_count
+from .rows cimport columns_from_rows, compress_row_of
+from .shares cimport cut_by_columns, own_part, own_vectors, part_of, share, share_of
 from .team cimport barrier, team
 from .updates cimport for_layer, update_step
-from .vector cimport TILE_ROWS_4, WIDTH, entry, real
+from .vector cimport WIDTH, entry, real
 from .workspace cimport (DELTA, FORWARD, GATHERING, GRADIENT, LISTING, OUTPUT, WAITING, lap, level, level_of,
                          scratch, skipping, workspace)
 
@@ -121,7 +123,7 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
         if s.used:
             e = s.rows.entries + r * s.rows.room
             if distorting:
-                n = compress_row(w.images.values + r * w.images.stride, v.n, e)
+                n = compress_row_of(&w.images, r, v.n, e)
             else:
                 n = read_list(b.x, row_of(b, done + r), own.row, e)
             if dropping:
@@ -148,7 +150,7 @@ cdef inline void find_zeros(skipping* s, const matrix* a, Py_ssize_t n, Py_ssize
     if not s.possible or not (s.used or number % REMEASURE == 0):
         return
     for r in range(m):
-        n_found += compress_row(a.values + r * a.stride, n, s.rows.entries + r * s.rows.room)
+        n_found += compress_row_of(a, r, n, s.rows.entries + r * s.rows.room)
     s.rows.density = s.columns.density = <double>n_found / (m * n)
     s.used = s.rows.density < most_density
 
@@ -174,8 +176,7 @@ cdef inline void normalize_level(const network* net, int l, workspace* w, const 
         barrier(threads, part, n_parts)
     normalize(&net.normalization, L, net.parameters, v, m, w.threads[part].shares, n_counted, part,
               n_parts)
-    finish_level(L, d, 0, first * WIDTH, v.a.values + first * WIDTH, v.a.stride,
-                 v.delta.values + first * WIDTH, v.delta.stride, m, <int>(last - first))
+    finish_level(L, d, 0, first * WIDTH, last * WIDTH, v, m)
 
 
 cdef inline void forward_pass(const network* net, workspace* w, const batch* b, Py_ssize_t done,
@@ -212,14 +213,15 @@ cdef inline void output_deltas(const network* net, workspace* w, const batch* b,
     """Step 2: δ(nl) = −(y − a(nl)) ∘ f'(z(nl)), times the example's weight; its cost beside it."""
     cdef const layer* L = &net.layers[net.n_layers - 1]
     cdef level* v = &w.levels[net.n_layers]
+    # the rows whose z this thread has made itself, when the output is one panel
+    cdef part_of whole = own_part(1, m, part, n_parts)
+    cdef share mine = share_of(&whole, 0, False)
     cdef Py_ssize_t r, j, row
     cdef real* delta
     cdef real weight
     cdef const real* y = NULL      # also to a loss written in Python
     cdef Py_ssize_t label = 0
-    # the rows whose z this thread has made itself, when the output is one panel
-    for r in range(cut(1, m, TILE_ROWS_4, 0, part, n_parts),
-                   cut(1, m, TILE_ROWS_4, 0, part + 1, n_parts)):
+    for r in range(mine.first, mine.last):
         row = row_of(b, done + r)
         delta = v.delta.values + r * v.delta.stride
         if b.y.labels != NULL:

@@ -16,11 +16,18 @@ rows, the panels or the sum are cut never changes a bit.
     x[r0..r0+5, s] ─ broadcast ─► 5 × 4 accumulators ─► C[r0..r0+5]
 """
 from .ahead cimport ahead, ask, look_ahead, stretch
-from .vector cimport (DENSE_BLOCK_BYTES, TILE_ROWS_1, TILE_ROWS_2, TILE_ROWS_3, TILE_ROWS_4,
-                      WIDTH, fused, inlined, load, real, splat, store, vec)
+from .vector cimport (DENSE_BLOCK_BYTES, PANEL_VECTORS, TILE_ROWS_1, TILE_ROWS_2, TILE_ROWS_3,
+                      TILE_ROWS_4, WIDTH, fused, inlined, load, real, splat, store, vec)
+
+cdef struct second:             # of two panels side by side, the wider one first
+    const real* panel
+    const real* start
+    real* c
+    Py_ssize_t panel_row, start_row, c_row
+
 
 cdef struct walk:               # what goes with every product
-    Py_ssize_t panel, start, c  # of two full panels: numbers from the one's row to the other's
+    second far
     ahead* next                 # what to ask for meanwhile
     bint streamed               # P lies beyond L2: ask for its blocks instead
 
@@ -79,13 +86,24 @@ cdef inline inlined tiles(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py
              start + r * start_row, start_row, c + r * c_row, c_row, 1, n_vectors)
 
 
+cdef inline int near_vectors(int n_vectors) noexcept nogil:
+    """Of those of two panels side by side the first one's."""
+    return (n_vectors + 1) // 2
+
+
 cdef inline void product(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py_ssize_t n_sum,
                          const real* panel, Py_ssize_t panel_row,
                          const real* start, Py_ssize_t start_row,
                          real* c, Py_ssize_t c_row, Py_ssize_t n_rows,
                          walk also, int n_vectors) noexcept nogil:
-    """The contract above, for a panel of 1 to 4 vectors, or the 8 of two full ones."""
-    if n_vectors == 1:
+    """The contract above, for a panel of 1 to 4 vectors, or the 5 to 8 of two."""
+    if n_vectors > PANEL_VECTORS:
+        product(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
+                also, near_vectors(n_vectors))
+        product(x, x_row, x_step, n_sum, also.far.panel, also.far.panel_row, also.far.start,
+                also.far.start_row, also.far.c, also.far.c_row, n_rows, also,
+                n_vectors - near_vectors(n_vectors))
+    elif n_vectors == 1:
         tiles(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
               also.next, TILE_ROWS_1, 1)
     elif n_vectors == 2:
@@ -95,25 +113,20 @@ cdef inline void product(const real* x, Py_ssize_t x_row, Py_ssize_t x_step, Py_
         tiles(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
               also.next, TILE_ROWS_3, 3)
     else:
-        while n_vectors > 0:
-            tiles(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
-                  also.next, TILE_ROWS_4, 4)
-            panel += also.panel
-            start += also.start
-            c += also.c
-            n_vectors -= 4
+        tiles(x, x_row, x_step, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows,
+              also.next, TILE_ROWS_4, 4)
 
 
-cdef inline void ask_for_block(ahead* soon, stretch* parts, const real* panel,
-                               Py_ssize_t panel_row, Py_ssize_t far_panel, Py_ssize_t first,
-                               Py_ssize_t last, int n_vectors,
-                               Py_ssize_t n_asks) noexcept nogil:
-    """Rows first … last of a panel, or of two, are needed next."""
-    cdef int i, n_panels = 2 if n_vectors > 4 else 1
-    for i in range(n_panels):
-        parts[i].first = <const char*>(panel + i * far_panel + first * panel_row)
-        parts[i].last = <const char*>(panel + i * far_panel + last * panel_row)
-    look_ahead(soon, parts, parts + n_panels, n_asks)
+cdef inline void ask_for_rows(ahead* soon, stretch* parts, const real* panel,
+                              Py_ssize_t panel_row, const second* far, Py_ssize_t n_rows,
+                              int n_vectors, Py_ssize_t n_asks) noexcept nogil:
+    """So many rows of a panel, or of two, are needed next."""
+    parts[0].first = <const char*>panel
+    parts[0].last = <const char*>(panel + n_rows * panel_row)
+    if n_vectors > PANEL_VECTORS:
+        parts[1].first = <const char*>far.panel
+        parts[1].last = <const char*>(far.panel + n_rows * far.panel_row)
+    look_ahead(soon, parts, parts + (2 if n_vectors > PANEL_VECTORS else 1), n_asks)
 
 
 cdef inline void blocked_product(const real* x, Py_ssize_t x_row, Py_ssize_t x_step,
@@ -128,21 +141,27 @@ cdef inline void blocked_product(const real* x, Py_ssize_t x_row, Py_ssize_t x_s
     cdef Py_ssize_t s = 0, n, block = dense_block(n_sum, n_vectors)
     cdef ahead soon
     cdef stretch parts[2]
+    cdef second following
     if also.streamed:
         also.next = &soon
     while True:
         n = min(block, n_sum - s)
         if also.streamed:
-            ask_for_block(&soon, parts, panel, panel_row, also.panel, s + n,
-                          min(s + n + block, n_sum), n_vectors, n_rows // 2)
-        product(x + s * x_step, x_row, x_step, n, panel + s * panel_row, panel_row,
-                start, start_row, c, c_row, n_rows, also, n_vectors)
+            following = also.far
+            following.panel += n * following.panel_row
+            ask_for_rows(&soon, parts, panel + n * panel_row, panel_row, &following,
+                         min(block, n_sum - s - n), n_vectors, n_rows // 2)
+        product(x + s * x_step, x_row, x_step, n, panel, panel_row, start, start_row, c, c_row,
+                n_rows, also, n_vectors)
+        panel += n * panel_row
+        also.far.panel += n * also.far.panel_row
         s += n
         if s >= n_sum:
             return
         start = c
         start_row = c_row
-        also.start = also.c
+        also.far.start = also.far.c
+        also.far.start_row = also.far.c_row
 
 
 cdef inline Py_ssize_t even_block(Py_ssize_t n_sum, Py_ssize_t most) noexcept nogil:

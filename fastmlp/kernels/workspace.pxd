@@ -8,7 +8,8 @@ input for itself.  The memory comes zeroed.
 """
 from libc.stdint cimport uint64_t
 from .ahead cimport ahead, stretch
-from .panels cimport layer, matrix, padded, panel_columns, row_stride
+from .matrices cimport grouped, matrix, matrix_size, most_starts, plain, row_stride
+from .panels cimport layer, padded, panel_columns
 from .rows cimport lists
 from .team cimport seconds_now
 from .vector cimport LIST_BLOCK_BYTES, WIDTH, entry, real
@@ -65,6 +66,7 @@ cdef struct workspace:
     level* levels
     scratch* threads
     skipping* lists             # every thread's, one behind the other
+    Py_ssize_t* starts          # of the groups of columns of each level
     real* zeros                 # a row of two panels
     matrix images               # the distorted input, made by all threads together; or none
     real* squares               # of each column of each level: see norms.pxd
@@ -141,9 +143,9 @@ cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t mos
                                bint backward, char* base) noexcept nogil:
     """Set every pointer into `base` (NULL: only count); returns the bytes needed.
 
-    Capacity, counts, flags and each thread's `possible` and `used` are set beforehand.
+    Capacity, counts, flags, `starts` and each thread's `possible` and `used` are set beforehand.
     """
-    cdef Py_ssize_t used = 0, n, widest = 0, n_squares = 0, size = sizeof(real)
+    cdef Py_ssize_t used = 0, n, room, widest = 0, n_squares = 0, size = sizeof(real)
     cdef int l, t
     cdef level* v
     for l in range(w.n_layers + 1):
@@ -151,20 +153,24 @@ cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t mos
         n = layers[0].n_in if l == 0 else layers[l - 1].n_out
         v.n = n
         widest = max(widest, row_stride(n))
-        v.a.stride = v.delta.stride = row_stride(n)
+        if 0 < l < w.n_layers and w.n_threads > 1:      # the threads write it by columns
+            v.a = grouped(n, w.n_rows, w.n_threads, w.starts + l * most_starts(w.n_threads))
+        else:
+            v.a = plain(NULL, n)
+        v.delta = v.normalized = v.a
+        room = matrix_size(&v.a, w.n_rows) * size
         if l > 0:
-            v.a.values = <real*>take(base, &used, w.n_rows * v.a.stride * size)
+            v.a.values = <real*>take(base, &used, room)
         if l > 0 or w.input_delta:
-            v.delta.values = <real*>take(base, &used, w.n_rows * v.delta.stride * size)
+            v.delta.values = <real*>take(base, &used, room)
         if l > 0 and layers[l - 1].scale > 0 and backward:
-            v.normalized.stride = v.a.stride
-            v.normalized.values = <real*>take(base, &used, w.n_rows * v.a.stride * size)
+            v.normalized.values = <real*>take(base, &used, room)
             v.inverse = <real*>take(base, &used, padded(n) * size)
             v.shift = <real*>take(base, &used, padded(n) * size)
             v.scale = <real*>take(base, &used, padded(n) * size)
         n_squares += padded(n)
     w.zeros = <real*>take(base, &used, 2 * panel_columns() * size)
-    w.images.stride = row_stride(layers[0].n_in)
+    w.images = plain(NULL, layers[0].n_in)
     if w.n_warp > 0:
         w.images.values = <real*>take(base, &used, w.n_rows * w.images.stride * size)
     w.squares = <real*>take(base, &used, n_squares * size)

@@ -62,7 +62,7 @@ def test_same_bits_as_the_tile_where_the_sum_is_cut_into_blocks(differing, produ
 @pytest.mark.parametrize("n_parts", [2, 3, 5])
 @pytest.mark.parametrize("m", [1, 5, 13, 100])
 def test_parts_cut_lists_and_tiles_alike(operations, sparse, m, n_parts):
-    for n_out in (10, 64, 65, 128, 130, 192, 257):
+    for n_out in (10, 64, 65, 100, 128, 130, 192, 200, 257):
         a, W, b = sparse(m, 50, density=0.4), sparse(n_out, 50), sparse(n_out)
         for part in range(n_parts):
             dense, listed = (operations.forward(a, W, b, s, part, n_parts) for s in (False, True))

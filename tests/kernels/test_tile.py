@@ -92,7 +92,7 @@ def test_rounding_stays_within_the_bound_of_any_order_of_summing(build, sparse, 
 @pytest.mark.parametrize("m", [1, 2, 5, 13, 100])
 def test_every_element_belongs_to_exactly_one_part(operations, sparse, build, m, n_parts):
     """What the threads compute: their parts cover the product once, with the bits of the whole."""
-    for n_out in (1, 10, 63, 64, 65, 130, 257):
+    for n_out in (1, 10, 63, 64, 65, 100, 130, 200, 257):
         a, W, b = abs(sparse(m, 20)), abs(sparse(n_out, 20)), abs(sparse(n_out)) + 1
         parts = [operations.forward(a, W, b, False, part, n_parts) for part in range(n_parts)]
         assert (np.count_nonzero(parts, axis=0) == 1).all(), n_out

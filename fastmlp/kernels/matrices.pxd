@@ -1,0 +1,113 @@
+"""Where batches lie: one example a row, in groups of columns.
+
+The stride of a batch matrix (a, δ) is an odd number of cache lines.  Where several threads write
+one, each one's columns are a group, with rows of their own: were the columns of two threads to lie
+in one row, a core that reads ahead would take the other's lines from it, over and over again, and
+writing them would take twenty times as long (docs/performance.md).
+"""
+from cpython.pyport cimport PY_SSIZE_T_MAX
+from libc.string cimport memcpy
+from .panels cimport padded, panel_of, panel_start
+from .shares cimport edge
+from .vector cimport WIDTH, real
+
+cdef struct matrix:
+    real* values
+    Py_ssize_t stride           # numbers between rows
+    Py_ssize_t group            # numbers between groups
+    const Py_ssize_t* starts    # each group's first column, then one beyond all; NULL: one group
+
+
+cdef inline Py_ssize_t row_stride(Py_ssize_t n) noexcept nogil:
+    """Stride of a batch matrix with n columns: whole vectors' reads stay inside the row."""
+    cdef Py_ssize_t line = 64 // <Py_ssize_t>sizeof(real)
+    cdef Py_ssize_t lines = (padded(n) + line - 1) // line
+    return (lines | 1) * line
+
+
+cdef inline int most_starts(int n_parts) noexcept nogil:
+    """Room for what `find_groups` writes."""
+    return 2 * n_parts + 1
+
+
+cdef inline int find_groups(Py_ssize_t n_columns, int n_parts, Py_ssize_t* starts) noexcept nogil:
+    """The groups of columns that n_parts threads write: their starts; how many.
+
+    A panel that is cut by rows is a group of its own.
+    """
+    cdef Py_ssize_t n = padded(n_columns), start
+    cdef int part, p, k, n_groups = 0
+    starts[0] = 0
+    for part in range(1, n_parts):
+        start = edge(n_columns, part, n_parts)
+        p = panel_of(n_columns, start if start >= 0 else n // WIDTH * part // n_parts * WIDTH)
+        for k in range(p, p + (1 if start >= 0 else 2)):
+            if starts[n_groups] < panel_start(n_columns, k) < n:
+                n_groups += 1
+                starts[n_groups] = panel_start(n_columns, k)
+    starts[n_groups + 1] = PY_SSIZE_T_MAX
+    return n_groups + 1
+
+
+cdef inline matrix plain(real* values, Py_ssize_t n) noexcept nogil:
+    """A matrix with n columns in one group."""
+    cdef matrix x
+    x.values = values
+    x.stride = row_stride(n)
+    x.group = 0
+    x.starts = NULL
+    return x
+
+
+cdef inline matrix grouped(Py_ssize_t n, Py_ssize_t n_rows, int n_parts,
+                           Py_ssize_t* starts) noexcept nogil:
+    """A matrix with n columns in the groups that n_parts threads write."""
+    cdef matrix x
+    cdef Py_ssize_t widest = 0
+    cdef int g
+    for g in range(find_groups(n, n_parts, starts)):
+        widest = max(widest, min(starts[g + 1], n) - starts[g])
+    x.values = NULL
+    x.stride = row_stride(widest)
+    x.group = n_rows * x.stride
+    x.starts = starts
+    return x
+
+
+cdef inline Py_ssize_t matrix_size(const matrix* x, Py_ssize_t n_rows) noexcept nogil:
+    """The numbers it takes."""
+    cdef int g = 0
+    if x.starts != NULL:
+        while x.starts[g + 1] < PY_SSIZE_T_MAX:
+            g += 1
+    return (g + 1) * n_rows * x.stride
+
+
+cdef inline int group_of(const matrix* x, Py_ssize_t k) noexcept nogil:
+    """The group that holds column k."""
+    cdef int g = 0
+    if x.starts != NULL:
+        while x.starts[g + 1] <= k:
+            g += 1
+    return g
+
+
+cdef inline Py_ssize_t group_end(const matrix* x, Py_ssize_t k) noexcept nogil:
+    """Where the group that holds column k ends."""
+    return PY_SSIZE_T_MAX if x.starts == NULL else x.starts[group_of(x, k) + 1]
+
+
+cdef inline real* at(const matrix* x, Py_ssize_t r, Py_ssize_t k) noexcept nogil:
+    """Where x[r, k] lies."""
+    cdef int g = group_of(x, k)
+    cdef Py_ssize_t first = 0 if x.starts == NULL else x.starts[g]
+    return x.values + g * x.group + r * x.stride + k - first
+
+
+cdef inline void copy_row(const matrix* x, Py_ssize_t r, Py_ssize_t n, real* target) noexcept nogil:
+    """x[r, :n] into a plain row."""
+    cdef Py_ssize_t k = 0, end
+    while k < n:
+        end = min(n, group_end(x, k))
+        memcpy(target + k, at(x, r, k), (end - k) * sizeof(real))
+        k = end
