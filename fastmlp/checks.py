@@ -265,7 +265,7 @@ def rates(found: Array, n_steps: int) -> NDArray[np.float64]:
         raise ValueError(
             f"the schedule returned shape {found.shape} for {n_steps} steps; expected ({n_steps},)"
         )
-    if not (np.isfinite(found) & (found >= 0)).all():
+    if not 0 <= found.min(initial=0.0) <= found.max(initial=0.0) < np.inf:  # false for NaN too
         raise ValueError("the schedule returned a rate that is negative, infinite or NaN")
     return np.ascontiguousarray(found)
 

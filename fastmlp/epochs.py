@@ -136,12 +136,13 @@ class Run:
             self.net._optimizer = kind
         source = self.training_source()
         rate = self.spanning(engine.steps)
+        n_threads = threads.for_step(self.net.sizes, self.batch_size, self.n_threads)
         deadline = perf_counter() + self.max_seconds
         for _ in range(self.epochs):
             started = perf_counter()
             if started >= deadline:
                 return "max_seconds"
-            done = self.run_epoch(source, rate, deadline)
+            done = self.run_epoch(source, rate, n_threads, deadline)
             if done is None:
                 return "max_seconds"
             cost, last_rate = done
@@ -190,22 +191,23 @@ class Run:
         rng = np.random.default_rng([net.seed, net.epochs]) if self.shuffle is True else None
         if not isinstance(source, Examples):
             return streaming.parts(net, source, self.batch_size, rng)
-        order = np.arange(len(source), dtype=np.int64) if self.kept is None else self.kept
-        if rng is not None:
-            order = rng.permutation(order)
-        elif callable(self.shuffle):
-            order = order[row_numbers(self.shuffle(len(order)), len(order))]
-        return iter([(source, order)])
+        n_rows = len(source if self.kept is None else self.kept)
+        if callable(self.shuffle):
+            order = row_numbers(self.shuffle(n_rows), n_rows)
+        else:
+            order = np.arange(n_rows, dtype=np.int64)
+            if rng is not None:
+                rng.shuffle(order)
+        return iter([(source, order if self.kept is None else self.kept[order])])
 
     def run_epoch(
-        self, source: Source, rate: Callable[[Steps], Rates], deadline: float
+        self, source: Source, rate: Callable[[Steps], Rates], n_threads: int, deadline: float
     ) -> tuple[float, float] | None:
         """Train once on every example; J over the epoch and the last step's learning rate.
 
         None if the time was up before.
         """
         net, engine, epoch = self.net, self.net._engine, self.net.epochs
-        n_threads = threads.for_step(net.sizes, self.batch_size, self.n_threads)
         engine.keep()
         before, total, weight, last_rate = 0, 0.0, 0.0, 0.0
         for examples, order in self.parts(source):

@@ -128,4 +128,4 @@ def row_numbers(found: ArrayLike, n_rows: int) -> NDArray[np.int64]:
         raise ValueError(
             f"shuffle must return {n_rows} row numbers from 0 to {n_rows - 1}, got {found!r}"
         )
-    return found.astype(np.int64, copy=False)
+    return np.ascontiguousarray(found, np.int64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -476,7 +476,10 @@ class MLP:
         if l2 == 0:
             return 0.0
         squares = self._engine.weight_squares(training)
-        return l2 / 2 * float(np.dot(factors or [1.0] * len(squares), squares))
+        total = 0.0
+        for factor, square in zip(factors or repeat(1.0), squares, strict=False):
+            total += factor * square
+        return l2 / 2 * total
 
     def _threads(self, X: checks.Rows) -> int:
         return threads.for_pass(self.sizes, checks.n_rows(X))

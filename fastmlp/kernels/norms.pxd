@@ -10,7 +10,7 @@ A unit's weights are a column of a panel.  Its sum of squares runs over the inpu
 the columns are added in order, so the norm has the same bits whatever the panels and threads.
 """
 from libc.math cimport sqrt
-from .panels cimport layer, padded, panel_of, panel_start, panel_vectors
+from .panels cimport layer, padded, panel_count, panel_of, panel_start, panel_vectors
 from .shares cimport own_vectors
 from .updates cimport average, update_step
 from .vector cimport WIDTH, fused, load, real, splat, store, vec
@@ -87,19 +87,21 @@ cdef inline void gradient_squares(const layer* L, const update_step* u, const re
 
 cdef inline double weight_squares(const layer* L, const real* parameters) noexcept nogil:
     """Σ W² of the layer."""
-    cdef Py_ssize_t v, k, columns
-    cdef int i
+    cdef Py_ssize_t k, columns
+    cdef int p, i
     cdef const real* w
     cdef double total = 0
-    cdef double squares[64]     # as many as any vector has lanes
-    for v in range(padded(L.n_out) // WIDTH):
-        w = column_of(L, parameters, v, &columns)
-        for i in range(WIDTH):
+    cdef double squares[64]     # as many as any panel has columns
+    for p in range(panel_count(L.n_out)):
+        w = parameters + L.weight + panel_start(L.n_out, p) * L.n_in
+        columns = panel_vectors(L.n_out, p) * WIDTH
+        for i in range(columns):
             squares[i] = 0
         for k in range(L.n_in):
-            for i in range(WIDTH):
-                squares[i] += <double>w[k * columns + i] * <double>w[k * columns + i]
-        for i in range(WIDTH):
+            for i in range(columns):
+                squares[i] += <double>w[i] * <double>w[i]
+            w += columns
+        for i in range(columns):
             total += squares[i]
     return total
 
