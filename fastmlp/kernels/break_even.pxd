@@ -8,7 +8,7 @@ from libc.string cimport memset
 from .ahead cimport ahead
 from .rows cimport blocked_list_product, lists
 from .team cimport seconds_now
-from .tile cimport walk, product
+from .tile cimport operand, product, walk
 from .vector cimport LAST_INDEX, PANEL_VECTORS, WIDTH, entry, lane_int, real
 
 cdef enum:
@@ -24,6 +24,7 @@ cdef extern from *:
 
 cdef struct trial:              # two panels of P, and C two panels wide
     real x[ROWS * INPUTS]
+    const real* rows[ROWS]
     real panels[2 * INPUTS * 64 * 4]
     real c[ROWS * 64 * 8]
     entry entries[ROWS * (INPUTS + 1)]
@@ -40,6 +41,7 @@ cdef inline double break_even(trial* t) noexcept nogil:
     cdef int i
     cdef entry* e
     cdef walk also
+    cdef operand of_x
     cdef ahead nothing
     cdef lists x
     x.entries = t.entries
@@ -59,6 +61,11 @@ cdef inline double break_even(trial* t) noexcept nogil:
         t.panels[k] = <real>0.5
     for k in range(ROWS * INPUTS):
         t.x[k] = 1
+    for r in range(ROWS):
+        t.rows[r] = t.x + r * INPUTS
+    of_x.rows = t.rows
+    of_x.column = 0
+    of_x.transposed = False
     for i in range(REPEATS):
         n_found = 0
         for r in range(ROWS):   # another pattern each time, or the processor learns it
@@ -72,7 +79,7 @@ cdef inline double break_even(trial* t) noexcept nogil:
                     n_found += 1
             e.index = LAST_INDEX
         began = seconds_now()
-        product(t.x, INPUTS, 1, INPUTS, t.panels, columns, t.blank, 0, t.c, 2 * columns, ROWS,
+        product(of_x, INPUTS, t.panels, columns, t.blank, 0, t.c, 2 * columns, ROWS,
                 also, 2 * PANEL_VECTORS)
         dense = min(dense, (seconds_now() - began) / (ROWS * INPUTS))
         began = seconds_now()

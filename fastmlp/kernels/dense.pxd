@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 from .activations cimport activate
 from .ahead cimport MOST_STRETCHES, ahead, look_ahead, stretch
 from .dropout cimport add_noise, blank_padding, draws, drop
-from .matrices cimport at, group_end, matrix
+from .matrices cimport at, columns_from, group_end, matrix, rows_from
 from .panels cimport (layer, padded, panel_count, panel_start, panel_vectors, transposed_from,
                       transposed_panel)
 from .rows cimport blocked_list_product, list_block, list_product
@@ -109,9 +109,9 @@ cdef inline void forward(const layer* L, const real* parameters, level* below, l
             k = 0
             while k < L.n_in:
                 end = min(L.n_in, group_end(&below.a, k))
-                blocked_product(at(&below.a, s.first, k), below.a.stride, 1, end - k,
-                                panel + k * columns, columns, start, start_row, z, z_row,
-                                s.last - s.first, also, s.n_vectors)
+                blocked_product(rows_from(&below.a, s.first, k), end - k, panel + k * columns,
+                                columns, start, start_row, z, z_row, s.last - s.first, also,
+                                s.n_vectors)
                 start = z
                 start_row = z_row
                 also.far.panel += (end - k) * far_columns
@@ -197,9 +197,8 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, level* bel
                              start, start_row, own.block, columns, s.last - s.first, also,
                              s.n_vectors)
             else:
-                product(at(&above.delta, s.first, j), above.delta.stride, 1, n, own.packed,
-                        columns, start, start_row, own.block, columns, s.last - s.first, also,
-                        s.n_vectors)
+                product(rows_from(&above.delta, s.first, j), n, own.packed, columns, start,
+                        start_row, own.block, columns, s.last - s.first, also, s.n_vectors)
             start = own.block
             start_row = columns
             also.far.start = also.far.c
@@ -373,9 +372,8 @@ cdef inline bint weight_gradient(const layer* L, level* below, level* above,
                                      above.delta.stride, start, start_row, sums, columns, n, also,
                                      s.n_vectors)
             else:
-                blocked_product(at(&below.a, 0, k), 1, below.a.stride, m, delta,
-                                above.delta.stride, start, start_row, sums, columns, n, also,
-                                s.n_vectors)
+                blocked_product(columns_from(&below.a, k), m, delta, above.delta.stride, start,
+                                start_row, sums, columns, n, also, s.n_vectors)
             if g.last and g.step != NULL:
                 bad |= finish_gradient(g, True, place, sums, n * columns // WIDTH)
                 if far_columns > 0:

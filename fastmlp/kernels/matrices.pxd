@@ -9,10 +9,12 @@ from cpython.pyport cimport PY_SSIZE_T_MAX
 from libc.string cimport memcpy
 from .panels cimport padded, panel_of, panel_start
 from .shares cimport edge
+from .tile cimport operand
 from .vector cimport WIDTH, real
 
 cdef struct matrix:
     real* values
+    const real** rows           # where each begins, to be read by a product; or NULL
     Py_ssize_t stride           # numbers between rows
     Py_ssize_t group            # numbers between groups
     const Py_ssize_t* starts    # each group's first column, then one beyond all; NULL: one group
@@ -53,6 +55,7 @@ cdef inline matrix plain(real* values, Py_ssize_t n) noexcept nogil:
     """A matrix with n columns in one group."""
     cdef matrix x
     x.values = values
+    x.rows = NULL
     x.stride = row_stride(n)
     x.group = 0
     x.starts = NULL
@@ -68,6 +71,7 @@ cdef inline matrix grouped(Py_ssize_t n, Py_ssize_t n_rows, int n_parts,
     for g in range(find_groups(n, n_parts, starts)):
         widest = max(widest, min(starts[g + 1], n) - starts[g])
     x.values = NULL
+    x.rows = NULL
     x.stride = row_stride(widest)
     x.group = n_rows * x.stride
     x.starts = starts
@@ -97,11 +101,31 @@ cdef inline Py_ssize_t group_end(const matrix* x, Py_ssize_t k) noexcept nogil:
     return PY_SSIZE_T_MAX if x.starts == NULL else x.starts[group_of(x, k) + 1]
 
 
+cdef inline Py_ssize_t place_of_column(const matrix* x, Py_ssize_t k) noexcept nogil:
+    """Where column k lies, from the beginning of any row."""
+    cdef int g = group_of(x, k)
+    return k if x.starts == NULL else g * x.group + k - x.starts[g]
+
+
 cdef inline real* at(const matrix* x, Py_ssize_t r, Py_ssize_t k) noexcept nogil:
     """Where x[r, k] lies."""
-    cdef int g = group_of(x, k)
-    cdef Py_ssize_t first = 0 if x.starts == NULL else x.starts[g]
-    return x.values + g * x.group + r * x.stride + k - first
+    return x.values + r * x.stride + place_of_column(x, k)
+
+
+cdef inline operand rows_from(const matrix* x, Py_ssize_t r, Py_ssize_t k) noexcept nogil:
+    """x from row r and column k on, as far as k's group reaches."""
+    cdef operand rest
+    rest.rows = x.rows + r
+    rest.column = place_of_column(x, k)
+    rest.transposed = False
+    return rest
+
+
+cdef inline operand columns_from(const matrix* x, Py_ssize_t k) noexcept nogil:
+    """xᵀ from column k on, as far as k's group reaches."""
+    cdef operand rest = rows_from(x, 0, k)
+    rest.transposed = True
+    return rest
 
 
 cdef inline void copy_row(const matrix* x, Py_ssize_t r, Py_ssize_t n, real* target) noexcept nogil:

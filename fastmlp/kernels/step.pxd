@@ -12,7 +12,7 @@ from .dense cimport (finish_level, forward, gradient_target, hidden_delta, norm_
                      own_inputs, update_layer, weight_gradient)
 from .distortion cimport distort, distortion
 from .dropout cimport draws, draws_of, drop_dense, drop_list, row_key
-from .inputs cimport examples, place_of, read_dense, read_list, targets
+from .inputs cimport examples, own_kind, place_of, read_dense, read_list, targets
 from .losses cimport objective, output_delta
 from .norms cimport gradient_squares, limit_norms, total_of
 from .matrices cimport matrix
@@ -83,16 +83,26 @@ cdef inline void distort_batch(const network* net, workspace* w, const batch* b,
     barrier(threads, part, n_parts)
 
 
-cdef inline void number_rows(const batch* b, scratch* own, Py_ssize_t done,
+cdef inline void number_rows(const network* net, const batch* b, scratch* own, Py_ssize_t done,
                              Py_ssize_t m) noexcept nogil:
     """What batch norm and draws have to know of each row of the chunk."""
     cdef bint weighted = b.y.weights != NULL and b.weight > 0
     cdef Py_ssize_t r, row
+    if not any_normalized(net) and b.x.contents == NULL:
+        return
     for r in range(m):
         row = row_of(b, done + r)
         own.shares[r] = <real>(b.n * (b.y.weights[row] / b.weight)) if weighted else 1
         if b.x.contents != NULL:
             own.contents[r] = b.x.contents[row]
+
+
+cdef inline bint any_normalized(const network* net) noexcept nogil:
+    cdef int l
+    for l in range(net.n_layers):
+        if net.layers[l].scale > 0:
+            return True
+    return False
 
 
 cdef inline draws draws_in(const batch* b, const scratch* own, int level,
@@ -103,7 +113,10 @@ cdef inline draws draws_in(const batch* b, const scratch* own, int level,
 
 cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssize_t done,
                         Py_ssize_t m, team* threads, int part, int n_parts) noexcept nogil:
-    """a(1), the rows of the chunk, as lists or written out: every thread for itself."""
+    """a(1), the rows of the chunk: every thread for itself.
+
+    As lists, or where they lie if that is as products read them, or written out.
+    """
     cdef Py_ssize_t r, n, n_found = 0
     cdef scratch* own = &w.threads[part]
     cdef skipping* s = &own.zeros[0]
@@ -111,10 +124,11 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
     cdef stretch* end = own.stretches
     cdef bint distorting = b.training and net.distortion != NULL
     cdef bint dropping = b.training and net.input_dropped != 0 and not distorting
+    cdef bint as_it_lies = b.x.kind == own_kind() and not distorting and not dropping
     cdef draws d
     cdef entry* e
     cdef real* row
-    number_rows(b, own, done, m)
+    number_rows(net, b, own, done, m)
     d = draws_in(b, own, 0, done)
     if distorting:
         distort_batch(net, w, b, done, m, threads, part, n_parts)
@@ -130,8 +144,11 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
                 n = drop_list(net.input_dropped, net.input_scale, &d, r, e)
             n_found += n
         else:
-            if not distorting:
+            if as_it_lies:
+                v.a.rows[r] = <const real*>b.x.values + row_of(b, done + r) * b.x.n_in
+            elif not distorting:
                 read_dense(b.x, row_of(b, done + r), row)
+                v.a.rows[r] = row
             if dropping:
                 drop_dense(net.input_dropped, net.input_scale, &d, r, row, v.n)
     if s.used:

@@ -4,7 +4,7 @@ For a chunk of m examples and each layer l: a(l) and δ(l) as matrices (δ(l)'s 
 f'(z(l)) from the forward pass until the hidden delta overwrites it).  Each thread has scratch
 of its own, with its own lists of non-zeros where they can pay: to make them twice costs less
 than to pull them over from the other core's cache.  For the same reason each gathers the whole
-input for itself.  The memory comes zeroed.
+input for itself, where it has to be written out.  The memory comes zeroed.
 """
 from libc.stdint cimport uint64_t
 from .ahead cimport ahead, stretch
@@ -105,6 +105,16 @@ cdef inline lists lay_lists(char* base, Py_ssize_t* used, Py_ssize_t n,
     return x
 
 
+cdef inline void lay_rows(matrix* x, Py_ssize_t n_rows, Py_ssize_t* used,
+                          char* base) noexcept nogil:
+    """Where the rows of x begin, for products to read them."""
+    cdef Py_ssize_t r
+    x.rows = <const real**>take(base, used, n_rows * <Py_ssize_t>sizeof(real*))
+    if base != NULL:
+        for r in range(n_rows):
+            x.rows[r] = x.values + r * x.stride
+
+
 cdef inline void lay_thread(workspace* w, scratch* own, Py_ssize_t* used, Py_ssize_t widest,
                             Py_ssize_t most_in_row, bint backward, char* base) noexcept nogil:
     """One thread's scratch; `possible` of its lists is set beforehand."""
@@ -122,6 +132,7 @@ cdef inline void lay_thread(workspace* w, scratch* own, Py_ssize_t* used, Py_ssi
         own.input.a = w.images
     elif not own.zeros[0].used:     # an input read as lists is never written out
         own.input.a.values = <real*>take(base, used, w.n_rows * own.input.a.stride * size)
+        lay_rows(&own.input.a, w.n_rows, used, base)
     own.cursors = <const entry**>take(base, used, rows * <Py_ssize_t>sizeof(entry*))
     own.stretches = <stretch*>take(base, used, 2 * rows * <Py_ssize_t>sizeof(stretch))
     own.fill = <entry**>take(base, used, widest * <Py_ssize_t>sizeof(entry*))
@@ -161,8 +172,10 @@ cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t mos
         room = matrix_size(&v.a, w.n_rows) * size
         if l > 0:
             v.a.values = <real*>take(base, &used, room)
+            lay_rows(&v.a, w.n_rows, &used, base)
         if l > 0 or w.input_delta:
             v.delta.values = <real*>take(base, &used, room)
+            lay_rows(&v.delta, w.n_rows, &used, base)
         if l > 0 and layers[l - 1].scale > 0 and backward:
             v.normalized.values = <real*>take(base, &used, room)
             v.inverse = <real*>take(base, &used, padded(n) * size)
@@ -173,6 +186,7 @@ cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t mos
     w.images = plain(NULL, layers[0].n_in)
     if w.n_warp > 0:
         w.images.values = <real*>take(base, &used, w.n_rows * w.images.stride * size)
+        lay_rows(&w.images, w.n_rows, &used, base)
     w.squares = <real*>take(base, &used, n_squares * size)
     w.costs = <double*>take(base, &used, w.n_rows * <Py_ssize_t>sizeof(double))
     w.laps = <double*>take(base, &used, N_PHASES * w.n_layers * <Py_ssize_t>sizeof(double))

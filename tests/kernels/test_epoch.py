@@ -311,4 +311,4 @@ def test_other_python_threads_run_meanwhile(build, engine, sparse):
         pass
     X[:] = np.nan
     trainer.join()
-    assert 0 < results[0][3] < 4999
+    assert 0 <= results[0][3] < 4999
