@@ -20,7 +20,7 @@ or vectors.
 """
 from libc.math cimport sqrt
 from .matrices cimport at
-from .panels cimport layer, panel_count, panel_start, panel_vectors
+from .panels cimport layer, padded, panel_count, panel_start, panel_vectors
 from .shares cimport own_vectors
 from .vector cimport WIDTH, fused, load, real, root, splat, store, vec
 from .workspace cimport level
@@ -36,7 +36,7 @@ cdef inline void normalize(const norm* shared, const layer* L, const real* param
                            double n_counted,       # n; 0: the running statistics stay
                            int part, int n_parts) noexcept nogil:
     """z = γ ∘ û + b in u's place, û beside it; the running statistics move."""
-    cdef Py_ssize_t c, j, r, row = v.a.stride, wide = own_vectors(L.n_out, n_parts, n_parts) * WIDTH
+    cdef Py_ssize_t c, j, r, row = v.a.stride, wide = padded(L.n_out)
     cdef real* mean = shared.statistics + L.statistics
     cdef real* variance = mean + wide
     cdef real* u
@@ -44,8 +44,8 @@ cdef inline void normalize(const norm* shared, const layer* L, const real* param
     cdef vec total, mu, square, inverse, gamma, beta, x
     cdef vec mean_of = splat(<real>1 / <real>m)
     cdef real n = max(<real>n_counted, <real>2)
-    for c in range(own_vectors(L.n_out, part, n_parts),
-                   own_vectors(L.n_out, part + 1, n_parts)):
+    for c in range(own_vectors(L.n_out, L.n_in, part, n_parts),
+                   own_vectors(L.n_out, L.n_in, part + 1, n_parts)):
         j = c * WIDTH
         u = at(&v.a, 0, j)
         hat = at(&v.normalized, 0, j)
@@ -85,8 +85,8 @@ cdef inline void normalize_delta(const layer* L, const real* parameters, level* 
     cdef const real* hat
     cdef vec shift, scale, factor, x
     cdef vec mean_of = splat(<real>1 / <real>m)
-    for c in range(own_vectors(L.n_out, part, n_parts),
-                   own_vectors(L.n_out, part + 1, n_parts)):
+    for c in range(own_vectors(L.n_out, L.n_in, part, n_parts),
+                   own_vectors(L.n_out, L.n_in, part + 1, n_parts)):
         j = c * WIDTH
         delta = at(&v.delta, 0, j)
         hat = at(&v.normalized, 0, j)
@@ -115,7 +115,7 @@ cdef inline void fold(const norm* shared, const layer* L, const real* parameters
 
     z = γ/√(var + ε) ∘ (W a − mean) + b.  The scale's place gets the factor of each row of W.
     """
-    cdef Py_ssize_t j, k, first, columns, wide = own_vectors(L.n_out, 1, 1) * WIDTH
+    cdef Py_ssize_t j, k, first, columns, wide = padded(L.n_out)
     cdef int p
     cdef const real* mean = shared.statistics + L.statistics
     cdef const real* source

@@ -82,7 +82,7 @@ cdef inline void forward(const layer* L, const real* parameters, level* below, l
     cdef Py_ssize_t first, columns, far_columns, k, end, start_row, z_row = above.a.stride
     cdef int p = 0
     cdef share s
-    cdef part_of mine = own_part(L.n_out, m, part, n_parts)
+    cdef part_of mine = own_part(L.n_out, L.n_in, m, part, n_parts)
     cdef walk also = walk_of(L, own, n_parts)
     while p < panel_count(L.n_out):
         s = share_of(&mine, p, True)
@@ -154,7 +154,7 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, level* bel
     cdef int p = 0
     cdef const real* start
     cdef share s
-    cdef part_of mine = own_part(L.n_in, m, part, n_parts)
+    cdef part_of mine = own_part(L.n_in, below.n_terms, m, part, n_parts)
     cdef ahead soon
     cdef stretch parts[MOST_STRETCHES]
     cdef const stretch* end
@@ -211,7 +211,7 @@ cdef inline void own_inputs(const layer* L, int part, int n_parts, Py_ssize_t* f
                             Py_ssize_t* last) noexcept nogil:
     """The inputs first … last of the layer that this thread's part of ∂J/∂W reads."""
     cdef share s
-    cdef part_of mine = own_part(L.n_out, L.n_in, part, n_parts)
+    cdef part_of mine = own_part(L.n_out, L.n_in, L.n_in, part, n_parts)
     cdef int p
     first[0] = L.n_in
     last[0] = 0
@@ -276,8 +276,8 @@ cdef inline bint bias_gradient(const layer* L, level* above, scratch* own, const
 cdef inline bint norm_gradient(const layer* L, level* above, gradient_target* g, int part,
                                int n_parts) noexcept nogil:
     """∂J/∂γ = Σ δ ∘ û and ∂J/∂b = Σ δ of this thread's columns, as batch_norm.pxd found them."""
-    cdef Py_ssize_t first = own_vectors(L.n_out, part, n_parts)
-    cdef Py_ssize_t n = own_vectors(L.n_out, part + 1, n_parts) - first
+    cdef Py_ssize_t first = own_vectors(L.n_out, L.n_in, part, n_parts)
+    cdef Py_ssize_t n = own_vectors(L.n_out, L.n_in, part + 1, n_parts) - first
     cdef Py_ssize_t scale = L.scale + first * WIDTH, bias = L.bias + first * WIDTH
     cdef size_t size = n * WIDTH * sizeof(real)
     if g.sums != NULL:
@@ -295,7 +295,7 @@ cdef inline bint update_layer(const layer* L, gradient_target* g, int part,
     cdef bint bad = False
     cdef Py_ssize_t columns, place, n = padded(L.n_out) // WIDTH
     cdef share s
-    cdef part_of mine = own_part(L.n_out, L.n_in, part, n_parts)
+    cdef part_of mine = own_part(L.n_out, L.n_in, L.n_in, part, n_parts)
     cdef int p
     for p in range(panel_count(L.n_out)):
         s = share_of(&mine, p, False)
@@ -327,7 +327,7 @@ cdef inline bint weight_gradient(const layer* L, level* below, level* above,
     cdef const real* start
     cdef const real* delta
     cdef share s
-    cdef part_of mine = own_part(L.n_out, L.n_in, part, n_parts)
+    cdef part_of mine = own_part(L.n_out, L.n_in, L.n_in, part, n_parts)
     cdef ahead soon
     cdef stretch parts[MOST_STRETCHES]
     cdef walk also = walk_of(L, own, n_parts)

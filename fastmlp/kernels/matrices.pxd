@@ -32,7 +32,8 @@ cdef inline int most_starts(int n_parts) noexcept nogil:
     return 2 * n_parts + 1
 
 
-cdef inline int find_groups(Py_ssize_t n_columns, int n_parts, Py_ssize_t* starts) noexcept nogil:
+cdef inline int find_groups(Py_ssize_t n_columns, Py_ssize_t n_terms, int n_parts,
+                            Py_ssize_t* starts) noexcept nogil:
     """The groups of columns that n_parts threads write: their starts; how many.
 
     A panel that is cut by rows is a group of its own.
@@ -41,7 +42,7 @@ cdef inline int find_groups(Py_ssize_t n_columns, int n_parts, Py_ssize_t* start
     cdef int part, p, k, n_groups = 0
     starts[0] = 0
     for part in range(1, n_parts):
-        start = edge(n_columns, part, n_parts)
+        start = edge(n_columns, n_terms, part, n_parts)
         p = panel_of(n_columns, start if start >= 0 else n // WIDTH * part // n_parts * WIDTH)
         for k in range(p, p + (1 if start >= 0 else 2)):
             if starts[n_groups] < panel_start(n_columns, k) < n:
@@ -62,13 +63,13 @@ cdef inline matrix plain(real* values, Py_ssize_t n) noexcept nogil:
     return x
 
 
-cdef inline matrix grouped(Py_ssize_t n, Py_ssize_t n_rows, int n_parts,
+cdef inline matrix grouped(Py_ssize_t n, Py_ssize_t n_terms, Py_ssize_t n_rows, int n_parts,
                            Py_ssize_t* starts) noexcept nogil:
     """A matrix with n columns in the groups that n_parts threads write."""
     cdef matrix x
     cdef Py_ssize_t widest = 0
     cdef int g
-    for g in range(find_groups(n, n_parts, starts)):
+    for g in range(find_groups(n, n_terms, n_parts, starts)):
         widest = max(widest, min(starts[g + 1], n) - starts[g])
     x.values = NULL
     x.rows = NULL

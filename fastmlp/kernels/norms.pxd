@@ -35,7 +35,8 @@ cdef inline void limit_norms(const layer* L, real* parameters, real most, real* 
     cdef real scales[64]        # as many as any vector has lanes
     cdef int i
     cdef bint any_larger
-    for v in range(own_vectors(L.n_out, part, n_parts), own_vectors(L.n_out, part + 1, n_parts)):
+    for v in range(own_vectors(L.n_out, L.n_in, part, n_parts),
+                   own_vectors(L.n_out, L.n_in, part + 1, n_parts)):
         w = <real*>column_of(L, parameters, v, &columns)
         square = splat(0)
         for k in range(L.n_in):
@@ -69,7 +70,8 @@ cdef inline void gradient_squares(const layer* L, const update_step* u, const re
     cdef const real* w
     cdef const real* g
     cdef vec x, square
-    for v in range(own_vectors(L.n_out, part, n_parts), own_vectors(L.n_out, part + 1, n_parts)):
+    for v in range(own_vectors(L.n_out, L.n_in, part, n_parts),
+                   own_vectors(L.n_out, L.n_in, part + 1, n_parts)):
         w = column_of(L, parameters, v, &columns)
         g = column_of(L, sums, v, &columns)
         square = splat(0)

@@ -187,9 +187,9 @@ cdef inline void normalize_level(const network* net, int l, workspace* w, const 
     """Batch norm and activation of level l + 1, whose a(l) Wᵀ lies there."""
     cdef const layer* L = &net.layers[l]
     cdef level* v = &w.levels[l + 1]
-    cdef Py_ssize_t first = own_vectors(L.n_out, part, n_parts)
-    cdef Py_ssize_t last = own_vectors(L.n_out, part + 1, n_parts)
-    if not cut_by_columns(L.n_out, n_parts):
+    cdef Py_ssize_t first = own_vectors(L.n_out, L.n_in, part, n_parts)
+    cdef Py_ssize_t last = own_vectors(L.n_out, L.n_in, part + 1, n_parts)
+    if not cut_by_columns(L.n_out, L.n_in, n_parts):
         barrier(threads, part, n_parts)
     normalize(&net.normalization, L, net.parameters, v, m, w.threads[part].shares, n_counted, part,
               n_parts)
@@ -231,7 +231,7 @@ cdef inline void output_deltas(const network* net, workspace* w, const batch* b,
     cdef const layer* L = &net.layers[net.n_layers - 1]
     cdef level* v = &w.levels[net.n_layers]
     # the rows whose z this thread has made itself, when the output is one panel
-    cdef part_of whole = own_part(1, m, part, n_parts)
+    cdef part_of whole = own_part(1, L.n_in, m, part, n_parts)
     cdef share mine = share_of(&whole, 0, False)
     cdef Py_ssize_t r, j, row
     cdef real* delta
@@ -273,7 +273,7 @@ cdef inline void hidden_deltas(const network* net, workspace* w, Py_ssize_t m, i
         hidden_delta(&net.layers[l], net.parameters, level_of(w, part, l), &w.levels[l + 1],
                      listed, own, w.zeros, m, part, n_parts)
         if l > 0 and net.layers[l - 1].scale > 0:
-            if not cut_by_columns(w.levels[l].n, n_parts):
+            if not cut_by_columns(w.levels[l].n, w.levels[l].n_terms, n_parts):
                 barrier(threads, part, n_parts)
             normalize_delta(&net.layers[l - 1], net.parameters, &w.levels[l], m, own.shares, part,
                             n_parts)

@@ -35,6 +35,7 @@ cdef struct skipping:           # one thread's lists of a batch matrix, and whet
 
 cdef struct level:              # l = 0 (input) … n_layers (output), shared by all threads
     Py_ssize_t n
+    Py_ssize_t n_terms          # of the sums that make it: units of the level below
     matrix a, delta
     matrix normalized           # û, where the level is normalized, and of its columns
     real* inverse               # 1/√(σ² + ε)
@@ -163,9 +164,10 @@ cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t mos
         v = &w.levels[l]
         n = layers[0].n_in if l == 0 else layers[l - 1].n_out
         v.n = n
+        v.n_terms = layers[l - 1].n_in if l > 0 else 0
         widest = max(widest, row_stride(n))
         if 0 < l < w.n_layers and w.n_threads > 1:      # the threads write it by columns
-            v.a = grouped(n, w.n_rows, w.n_threads, w.starts + l * most_starts(w.n_threads))
+            v.a = grouped(n, v.n_terms, w.n_rows, w.n_threads, w.starts + l * most_starts(w.n_threads))
         else:
             v.a = plain(NULL, n)
         v.delta = v.normalized = v.a
