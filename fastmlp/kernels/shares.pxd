@@ -2,17 +2,17 @@
 
 The matrix is read panel after panel, each in units of TILE_ROWS_4 rows, weighed by its vectors,
 and cut into equal parts: by rows of a panel, or at the edge of one where that is as good or
-nearly.  A panel of which two threads have rows costs them some 3 µs a step of 200 rows, since both
+nearly.  A panel of which two threads have rows costs them 3 to 7 µs a step of 200 rows, since both
 want its lines; to do more than one's part takes the longer the more terms each sum has.
 """
 from .panels cimport padded, panel_count, panel_of, panel_start, panel_vectors
 from .vector cimport TILE_ROWS_4, WIDTH
 
 cdef enum:
-    # so that a panel stays whole its vectors may go to a neighbour: a twelfth of a part, if these
+    # so that a panel stays whole its vectors may go to a neighbour: a sixth of a part, if these
     # times the terms of a sum are no more than
-    TWELFTH = 12
-    LEAST_CUT = 40
+    SIXTH = 6
+    LEAST_CUT = 64
 
 cdef struct part_of:            # of a matrix in panels, one thread's
     Py_ssize_t n_columns, n_rows
@@ -40,7 +40,7 @@ cdef inline Py_ssize_t edge(Py_ssize_t n_columns, Py_ssize_t n_terms, int part,
     off = start // WIDTH * n_parts - goal       # n_parts times the vectors
     if off < 0:
         off = -off
-    return start if off * TWELFTH <= vectors and off * n_terms <= LEAST_CUT * n_parts else -1
+    return start if off * SIXTH <= vectors and off * n_terms <= LEAST_CUT * n_parts else -1
 
 
 cdef inline Py_ssize_t units_of(Py_ssize_t n_rows) noexcept nogil:
