@@ -272,7 +272,10 @@ def test_chunks_of_a_batch_and_a_small_last_batch_leave_no_trace(isa, dtype, bat
 
 @every_isa
 @every_dtype
-@pytest.mark.parametrize("sizes", [(70, 10), (70, 64, 10), (3, 1), (1, 1, 1), (33, 65, 129)])
+@pytest.mark.parametrize(
+    "sizes",
+    [(70, 10), (70, 64, 10), (3, 1), (1, 1, 1), (33, 65, 129), (20, 100, 1), (20, 70, 200, 3)],
+)
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_networks_of_any_shape(isa, dtype, sizes, threads):
     run = Run(isa, dtype, sizes=sizes, loss="squared_error")

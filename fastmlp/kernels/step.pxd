@@ -14,6 +14,7 @@ from .distortion cimport distort, distortion
 from .dropout cimport draws, draws_of, drop_dense, drop_list, row_key
 from .inputs cimport examples, own_kind, place_of, read_dense, read_list, targets
 from .losses cimport objective, output_delta
+from .narrow cimport is_narrow, narrow_gradient
 from .norms cimport gradient_squares, limit_norms, total_of
 from .matrices cimport matrix
 from .panels cimport layer, padded, panel_count
@@ -294,6 +295,7 @@ cdef inline bint gradients(const network* net, workspace* w, Py_ssize_t m, gradi
     cdef gradient_target target = g[0]
     cdef update_step step
     cdef const layer* L
+    cdef level* below
     for l in range(net.n_layers):
         L = &net.layers[l]
         if L.frozen and not every_layer:
@@ -301,10 +303,15 @@ cdef inline bint gradients(const network* net, workspace* w, Py_ssize_t m, gradi
         if g.step != NULL:
             step = for_layer(g.step, L.rate, L.l2)
             target.step = &step
-        list_columns(L, &own.zeros[l], own, m, part, n_parts)
-        lap(w, part, LISTING, l)
-        bad |= weight_gradient(L, level_of(w, part, l), &w.levels[l + 1], &own.zeros[l], own,
-                               w.zeros, m, &target, part, n_parts)
+        below = level_of(w, part, l)
+        if is_narrow(L, below, &own.zeros[l], &target):
+            bad |= narrow_gradient(L, below, &w.levels[l + 1], own, w.zeros, m, &target, part,
+                                   n_parts)
+        else:
+            list_columns(L, &own.zeros[l], own, m, part, n_parts)
+            lap(w, part, LISTING, l)
+            bad |= weight_gradient(L, below, &w.levels[l + 1], &own.zeros[l], own, w.zeros, m,
+                                   &target, part, n_parts)
         if L.scale > 0:
             bad |= norm_gradient(L, &w.levels[l + 1], &target, part, n_parts)
         lap(w, part, GRADIENT, l)
