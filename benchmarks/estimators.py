@@ -4,8 +4,8 @@
 
 Both get the same parameters and the same seeds and fit in turns, three times a seed, each taking
 the lead in every other one; a ratio is of two fits of the same seed, one after the other.  BLAS has
-one thread, which is scikit-learn's best at these sizes; fastmlp takes what it takes by default.  The
-table goes to benchmarks/results/estimators.md.
+one thread, which is scikit-learn's best at these sizes; fastmlp takes what it takes by default.
+The table goes to benchmarks/results/estimators.md.
 """
 
 from __future__ import annotations
