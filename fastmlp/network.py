@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from itertools import pairwise, repeat
+from math import fsum
+from operator import mul
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -473,13 +475,8 @@ class MLP:
 
     def _penalty(self, l2: float, factors: Sequence[float] = (), training: bool = True) -> float:
         """Return λ/2 Σ W², the part of J that is not the examples'."""
-        if l2 == 0:
-            return 0.0
-        squares = self._engine.weight_squares(training)
-        total = 0.0
-        for factor, square in zip(factors or repeat(1.0), squares, strict=False):
-            total += factor * square
-        return l2 / 2 * total
+        squares = self._engine.weight_squares(training) if l2 > 0 else ()
+        return l2 / 2 * fsum(map(mul, factors or repeat(1.0), squares))
 
     def _threads(self, X: checks.Rows) -> int:
         return threads.for_pass(self.sizes, checks.n_rows(X))

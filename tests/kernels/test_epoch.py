@@ -294,7 +294,10 @@ def test_denormal_numbers_survive_the_engine(problem, call, threads):
 
 
 def test_other_python_threads_run_meanwhile(build, engine, sparse):
-    """This thread sees the weights move, spoils the examples, and so ends a long training."""
+    """This thread sees the weights move, spoils the examples, and so ends a long training.
+
+    At once: they are read where they lie, so the batch under way may be the first.
+    """
     made = engine((200, 200, 1))
     X = sparse(64, 200)
     data = build.engine.Data(made, X, sparse(64, 1))
