@@ -77,7 +77,6 @@ cdef inline void forward(const layer* L, const real* parameters, level* below, l
     """
     cdef const real* panel
     cdef const real* start
-    cdef const real* bias = blank if L.scale > 0 else parameters + L.bias
     cdef real* z
     cdef Py_ssize_t first, columns, far_columns, k, end, start_row, z_row = above.a.stride
     cdef int p = 0
@@ -93,7 +92,7 @@ cdef inline void forward(const layer* L, const real* parameters, level* below, l
         if s.first >= s.last:
             continue
         panel = parameters + L.weight + first * L.n_in
-        start = bias if L.scale > 0 else bias + first
+        start = blank if L.scale > 0 else parameters + L.bias + first
         start_row = 0
         z = at(&above.a, s.first, first)
         also.far.panel = panel + columns * L.n_in

@@ -166,7 +166,10 @@ cdef inline double exponential_costs(int kind, real* a, real* delta, const real*
 
 
 cdef inline real largest(const real* z, Py_ssize_t n) noexcept nogil:
-    """max z of the numbers that are numbers, in four interleaved maxima; without a branch."""
+    """max z, in four interleaved maxima and without a branch.
+
+    Any number if one is NaN: exp(z − it) is NaN there all the same, and so is their sum.
+    """
     cdef real most[4]
     cdef Py_ssize_t j = 0
     cdef int i

@@ -59,7 +59,7 @@ static inline entry moved(const entry *e, lane_int index) {
     return result;
 }
 
-/* Column count of a panel, in vectors; the tile's rows for panels of 4, 3, 2, 1 vectors: as
+/* Most columns of a panel, in vectors; the tile's rows for panels of 4, 3, 2, 1 vectors: as
  * many accumulators as the registers hold beside one row of the panel and a broadcast. */
 #define PANEL_VECTORS 4
 #if VECTOR_BYTES == 64 || defined(__aarch64__) /* 32 registers */

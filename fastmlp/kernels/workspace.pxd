@@ -167,7 +167,8 @@ cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t mos
         v.n_terms = layers[l - 1].n_in if l > 0 else 0
         widest = max(widest, row_stride(n))
         if 0 < l < w.n_layers and w.n_threads > 1:      # the threads write it by columns
-            v.a = grouped(n, v.n_terms, w.n_rows, w.n_threads, w.starts + l * most_starts(w.n_threads))
+            v.a = grouped(n, v.n_terms, w.n_rows, w.n_threads,
+                          w.starts + l * most_starts(w.n_threads))
         else:
             v.a = plain(NULL, n)
         v.delta = v.normalized = v.a

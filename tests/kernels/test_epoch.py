@@ -296,22 +296,26 @@ def test_denormal_numbers_survive_the_engine(problem, call, threads):
 def test_other_python_threads_run_meanwhile(build, engine, sparse):
     """This thread sees the weights move, spoils the examples, and so ends a long training.
 
-    At once: they are read where they lie, so the batch under way may be the first.
+    They are read where they lie, also by the batch under way.  The last layer moves at the end of
+    one, the first layer after that in the next.
     """
     made = engine((200, 200, 1))
     X = sparse(64, 200)
     data = build.engine.Data(made, X, sparse(64, 1))
     order = np.tile(np.arange(64), 5000)
     results: list[tuple[int, float, float, int]] = []
-    before = made.snapshot()
+    before = made.get_layer(1)[0]
     trainer = threading.Thread(
         target=lambda: results.append(
             made.train(data, order, 64, 0, rates(5000, 1e-6), 0.0, 1, FOREVER)
         )
     )
     trainer.start()
-    while made.snapshot() == before and trainer.is_alive():
+    while np.array_equal(made.get_layer(1)[0], before) and trainer.is_alive():
+        pass
+    before = made.get_layer(0)[0]
+    while np.array_equal(made.get_layer(0)[0], before) and trainer.is_alive():
         pass
     X[:] = np.nan
     trainer.join()
-    assert 0 <= results[0][3] < 4999
+    assert 0 < results[0][3] < 4999
