@@ -1,4 +1,4 @@
-"""fastmlp: multilayer perceptrons trained by explicit vector kernels.
+"""fastmlp: multilayer perceptrons trained by backpropagation, in compiled vector kernels.
 
     net = fastmlp.MLP((784, 256, 256, 10))
     history = net.fit(X, y, epochs=15, optimizer=fastmlp.Adam(0.001))
@@ -12,20 +12,28 @@ what a network can be made of; `augment` distorts images; `steps` is the trainin
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import activations, callbacks, initializers, losses, optimizers
+from . import activations, augment, callbacks, initializers, losses, optimizers
 from .callbacks import Callback, Checkpoint, EarlyStopping
 from .ensemble import Ensemble
-from .history import History
+from .history import History, TrainingDiverged
+from .loading import load
 from .network import MLP
 from .optimizers import Adam, AdamW, GradientDescent, RMSprop
-from .saving import load
-from .threads import get_num_threads, set_num_threads, show_config
-from .training import TrainingDiverged
+from .support.threads import get_num_threads, set_num_threads, show_config
+from .version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from . import augment, schedules
-
-__version__ = "0.1.0"
+    from . import (
+        ablation,
+        datasets,
+        export,
+        plotting,
+        recipes,
+        reference,
+        schedules,
+        search,
+        steps,
+    )
 
 __all__ = [
     "MLP",
@@ -62,7 +70,6 @@ __all__ = [
 
 LAZY = (  # loaded at first use
     "ablation",
-    "augment",
     "datasets",
     "export",
     "plotting",
@@ -82,4 +89,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *LAZY})
+    return sorted({*__all__, "__version__", "sklearn"})

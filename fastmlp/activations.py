@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from . import checks
+from .support import checks
 
 __all__ = [
     "ELU",

@@ -1,4 +1,4 @@
-"""Distorted copies of images: what a classifier of pictures trains on in place of more examples."""
+"""Distorted copies of images, for training a classifier of images on more than there are."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import checks, kernels, threads
+from . import kernels
+from .support import checks, threads
 
 if TYPE_CHECKING:
-    from .kernels.engine import Warp
+    from .kernels.engine import Distortion as CompiledDistortion
 
 __all__ = ["Distortion"]
 
@@ -79,50 +80,74 @@ class Distortion:
                 raise ValueError(f"shape must be square, got {self.shape}")
 
     def __call__(
-        self, images: ArrayLike, labels: ArrayLike | None = None, *, seed: int = 0, epoch: int = 0,
+        self,
+        images: ArrayLike,
+        labels: ArrayLike | None = None,
+        *,
+        seed: int = 0,
+        epoch: int = 0,
         dtype: str = "float32",
+        uint8_scale: float = 1.0,
     ) -> NDArray[Any]:
-        """Return distorted copies.
+        """Return distorted copies of images.
 
         Parameters
         ----------
         images : array-like, (m, n) or (m, side, side)
-            One image a row.  uint8 counts as value / 255.
+            One image a row.
         labels : array-like, (m,), optional
             Their classes, for `gentle_classes`.
         seed, epoch : int, default 0
-            What the draws depend on, beside an image's row number.
+            The random numbers depend on these and on an image's row number.
         dtype : {"float32", "float64"}, default "float32"
-            Of the result.
+            The dtype of the result.
+        uint8_scale : float, default 1.0
+            uint8 images count as value × uint8_scale.
 
         Returns
         -------
         ndarray
             Shaped like `images`.
         """
-        given = checks.array("images", images)
-        if given.ndim not in (2, 3):
-            raise ValueError(f"images must be (m, n) or (m, side, side), got shape {given.shape}")
-        kind = checks.real_dtype(dtype)
-        m, n_in = len(given), math.prod(given.shape[1:])
+        found = checks.array("images", images)
+        if found.ndim not in (2, 3):
+            raise ValueError(f"images must be (m, n) or (m, side, side), got shape {found.shape}")
+        real = checks.real_dtype(dtype)
+        scale = checks.number("uint8_scale", uint8_scale, "(0, inf)")
+        m, n_in = len(found), math.prod(found.shape[1:])
         with checks.within("images"):
-            rows = checks.rows(given.reshape(m, n_in), n_in, kind)
+            rows = checks.rows(found.reshape(m, n_in), n_in, real)
+        assert not isinstance(rows, tuple)
+        if rows.dtype == np.uint8:
+            rows = rows * real.type(scale)
         classes = None
         if labels is not None:
             y = checks.array("labels", labels)
             classes = checks.labels("labels", y, m, int(y.max(initial=0)) + 1)
-        module = kernels.engine(kind.name)
-        engine = module.Engine((n_in, 1), [("identity", 0.0)], "squared_error", 1 / 255)
-        data = module.Data(engine, rows, classes)
-        warp = self._warp(n_in, kind.name)
-        found: NDArray[Any] = warp.images(
-            data, checks.seed(seed) % 2**64, checks.whole("epoch", epoch, least=0),
+        distorted = self.for_engine(n_in, real.name).images(
+            rows,
+            classes,
+            checks.seed(seed) % 2**64,
+            checks.whole("epoch", epoch, least=0),
             threads.get_num_threads() if m > 64 else 1,
         )
-        return found.reshape(given.shape)
+        return distorted.reshape(found.shape)
 
-    def _warp(self, n_in: int, dtype: str) -> Warp:
-        """The limits as the kernels take them, for images of n_in pixels."""
+    def for_engine(self, n_in: int, dtype: str) -> CompiledDistortion:
+        """Return the limits as the kernels take them.
+
+        Parameters
+        ----------
+        n_in : int
+            Pixels of an image.
+        dtype : {"float32", "float64"}
+            The network's.
+
+        Returns
+        -------
+        object
+            For the engine.
+        """
         side = self.shape[0] if self.shape is not None else math.isqrt(n_in)
         if side * side != n_in:
             raise ValueError(
@@ -134,8 +159,16 @@ class Distortion:
         gentle = np.zeros(max(self.gentle_classes, default=-1) + 1, np.uint8)
         gentle[list(self.gentle_classes)] = 1
         angle = math.radians(self.rotation)
-        warp: Warp = kernels.engine(dtype).Warp(
-            side, angle, angle / 2, gentle, self.shear, self.scale, self.translation,
-            self.elastic, taps / taps.sum(),
+        compiled: CompiledDistortion = kernels.distortion(
+            dtype,
+            side,
+            angle,
+            angle / 2,
+            gentle,
+            self.shear,
+            self.scale,
+            self.translation,
+            self.elastic,
+            taps / taps.sum(),
         )
-        return warp
+        return compiled

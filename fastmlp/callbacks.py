@@ -1,4 +1,4 @@
-"""What happens between epochs: the protocol, and the callbacks that fit itself uses."""
+"""Callbacks: the protocol by which a fit calls them, and the callbacks that fit itself uses."""
 
 from __future__ import annotations
 
@@ -7,24 +7,30 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
-from . import checks
 from .history import History
-
-if TYPE_CHECKING:
-    from .network import MLP
+from .support import checks
 
 __all__ = ["Callback", "Checkpoint", "EarlyStopping", "Progress"]
+
+# The MLP in training.  Its module imports this one, so that the class is not named here.
+Network: TypeAlias = Any
 
 MONITORS = ("validation_cost", "validation_accuracy", "cost")
 
 
 class Callback:
-    """Called by fit; a subclass overrides what it needs.
+    """Base class of callbacks: a subclass overrides the methods it needs.
 
-    `net` is the network in training, which may be looked at, saved and changed; `history` is that
+    `net` is the network in training.  A callback may predict with it, save it, change its
+    parameters, and keep and restore them by `MLP.snapshot` and `MLP.restore`.  `history` is that
     of this fit, up to the epoch that just ended.
+
+    See Also
+    --------
+    EarlyStopping : Stop when a figure no longer improves.
+    Checkpoint : Save the network while it trains.
 
     Examples
     --------
@@ -35,26 +41,26 @@ class Callback:
     'Enough'
     """
 
-    def on_fit_begin(self, net: MLP, history: History) -> None:
-        """Before the first epoch.
+    def on_fit_begin(self, net: Network, history: History) -> None:
+        """Act before the first epoch.
 
         Parameters
         ----------
         net : MLP
             The network in training.
         history : History
-            That of this fit, empty.
+            The history of this fit, empty.
         """
 
-    def on_epoch_end(self, net: MLP, history: History) -> bool | None:
-        """After each whole epoch and its validation.
+    def on_epoch_end(self, net: Network, history: History) -> bool | None:
+        """Act after each whole epoch and its validation.
 
         Parameters
         ----------
         net : MLP
             The network in training.
         history : History
-            That of this fit, this epoch the last in it.
+            The history of this fit; its last entries are this epoch's.
 
         Returns
         -------
@@ -62,38 +68,40 @@ class Callback:
             True stops training.
         """
 
-    def on_fit_end(self, net: MLP, history: History) -> None:
-        """After the last epoch, also when an error or Ctrl-C ended it.
+    def on_fit_end(self, net: Network, history: History) -> None:
+        """Act after the last epoch, also when an error or Ctrl-C has ended the fit.
+
+        It is called for every callback of the fit, whatever another one raises.
 
         Parameters
         ----------
         net : MLP
             The network in training.
         history : History
-            That of this fit.
+            The history of this fit.
         """
 
 
 @dataclass
 class EarlyStopping(Callback):
-    """Stop when a figure has not become better for some epochs.
+    """Stop training when a figure of the history has stopped improving.
 
     Parameters
     ----------
     patience : int, default 10
-        Epochs without a better figure after which to stop.
+        Number of epochs without improvement after which training stops.
     min_delta : float, default 0.0
-        A figure is better if it is so by more than this.
+        The least change of the figure that counts as an improvement.
     monitor : {"validation_cost", "validation_accuracy", "cost"}, default "validation_cost"
         The figure, one of `History`.
     restore_best : bool, default True
-        At the end go back to the parameters of the best epoch (not to that epoch's optimizer
-        state).
+        At the end of the fit, restore the parameters of the best epoch.  The optimizer's state
+        stays that of the last epoch.
 
     Attributes
     ----------
     best_epoch : int
-        The epoch with the best figure of the latest fit, from 1; 0 without one.
+        The epoch with the best figure of the latest fit, counted from 1; 0 if there is none.
 
     Examples
     --------
@@ -113,45 +121,51 @@ class EarlyStopping(Callback):
         checks.number("min_delta", self.min_delta, "[0, inf)")
         checks.flag("restore_best", self.restore_best)
         checks.known("monitor", self.monitor, MONITORS)
-        self._forget()
+        self._reset()
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self.best_epoch = 0
         self._best = inf
-        self._parameters: bytes | None = None
+        self._best_parameters: object = None
 
-    def on_fit_begin(self, net: MLP, history: History) -> None:
-        self._forget()
+    def on_fit_begin(self, net: Network, history: History) -> None:
+        self._reset()
 
-    def on_epoch_end(self, net: MLP, history: History) -> bool:
+    def on_epoch_end(self, net: Network, history: History) -> bool:
         figure = getattr(history, self.monitor)[-1]
-        worth = -figure if self.monitor == "validation_accuracy" else figure
-        if worth < self._best - self.min_delta:
-            self._best = worth
+        loss = -figure if self.monitor == "validation_accuracy" else figure
+        if loss < self._best - self.min_delta:
+            self._best = loss
             self.best_epoch = history.epochs
             if self.restore_best:
-                self._parameters = net._engine.snapshot()
+                self._best_parameters = net.snapshot()
         return history.epochs - self.best_epoch >= self.patience
 
-    def on_fit_end(self, net: MLP, history: History) -> None:
-        if self._parameters is not None:
-            net._engine.restore(self._parameters)
-            self._parameters = None
+    def on_fit_end(self, net: Network, history: History) -> None:
+        if self._best_parameters is not None:
+            net.restore(self._best_parameters)
+            self._best_parameters = None
 
 
 @dataclass(frozen=True)
 class Checkpoint(Callback):
-    """Save the network while it trains, so that a crash costs a few epochs at most.
+    """Save the network, with its optimizer's state, while it trains.
 
-    Each save replaces the file as a whole: whatever happens, a whole file is there.  The last one
-    is made when training ends.
+    Each save replaces the file as a whole: whatever happens, a whole file is there.  The last save
+    is made when training ends, unless it ends within an epoch (by Ctrl-C, `max_seconds` or an
+    error): the file then stays at the last whole epoch that was saved, so that training resumed
+    from it gives the bits of training that was not interrupted.
 
     Parameters
     ----------
     path : path-like
-        The file, used as it stands.
+        The file; no ending is added to its name.
     every : int, default 1
-        Epochs from one save to the next.
+        Number of epochs from one save to the next.
+
+    See Also
+    --------
+    MLP.save : Save a network at any time.
 
     Examples
     --------
@@ -166,34 +180,35 @@ class Checkpoint(Callback):
     def __post_init__(self) -> None:
         checks.whole("every", self.every)
 
-    def on_epoch_end(self, net: MLP, history: History) -> None:
+    def on_epoch_end(self, net: Network, history: History) -> None:
         if history.epochs % self.every == 0:
-            net.save(self.path)
+            net.save(self.path, with_optimizer=True)
 
-    def on_fit_end(self, net: MLP, history: History) -> None:
-        if history.epochs > 0:  # never an untrained network over an earlier run's
-            net.save(self.path)
+    def on_fit_end(self, net: Network, history: History) -> None:
+        # neither an untrained network over an earlier run's, nor half an epoch as a whole one
+        if history.epochs > 0 and history.unfinished_batches == 0:
+            net.save(self.path, with_optimizer=True)
 
 
 class Progress(Callback):
-    """Show each epoch's figures: a bar with rich in a terminal, otherwise a line.
+    """Show each epoch's figures: a progress bar if rich is installed, otherwise a line an epoch.
 
     Parameters
     ----------
     epochs : int
-        Epochs that the fit will make at most.
+        The greatest number of epochs of the fit.
     """
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
         self._bar: Any = None
 
-    def on_fit_begin(self, net: MLP, history: History) -> None:
+    def on_fit_begin(self, net: Network, history: History) -> None:
         self._bar = _rich_bar(self.epochs) if sys.stdout.isatty() else None
         if self._bar:
             self._bar.start()
 
-    def on_epoch_end(self, net: MLP, history: History) -> None:
+    def on_epoch_end(self, net: Network, history: History) -> None:
         names = [name for name in ("cost", "validation_cost", "validation_accuracy")
                  if getattr(history, name)]
         figures = "  ".join(
@@ -208,13 +223,33 @@ class Progress(Callback):
                 flush=True,
             )
 
-    def on_fit_end(self, net: MLP, history: History) -> None:
+    def on_fit_end(self, net: Network, history: History) -> None:
         if self._bar:
             self._bar.stop()
 
 
-def stopping(wanted: bool | int | EarlyStopping | None) -> list[EarlyStopping]:
-    """What fit's argument asks for, as callbacks."""
+def of_fit(
+    callbacks: Iterable[Callback],
+    early_stopping: bool | int | EarlyStopping | None,
+    epochs: int,
+    verbose: bool,
+) -> list[Callback]:
+    """Return all callbacks of a fit from its arguments, each checked."""
+    if isinstance(callbacks, Callback):
+        raise TypeError(f"callbacks must be a list of callbacks, got one: write [{callbacks!r}]")
+    own = list(callbacks)
+    for i, callback in enumerate(own):
+        if not isinstance(callback, Callback):
+            raise TypeError(
+                f"callbacks[{i}] must be an object of a subclass of fastmlp.Callback, got "
+                f"{callback!r}"
+            )
+    progress = [Progress(epochs)] if checks.flag("verbose", verbose) else []
+    return [*_early_stopping(early_stopping), *own, *progress]
+
+
+def _early_stopping(wanted: bool | int | EarlyStopping | None) -> list[EarlyStopping]:
+    """The callback that fit's argument `early_stopping` stands for."""
     if wanted is None or wanted is False:
         return []
     if wanted is True:
@@ -222,20 +257,6 @@ def stopping(wanted: bool | int | EarlyStopping | None) -> list[EarlyStopping]:
     if isinstance(wanted, EarlyStopping):
         return [wanted]
     return [EarlyStopping(patience=checks.whole("early_stopping", wanted))]
-
-
-def checked(given: Iterable[Callback]) -> list[Callback]:
-    """Fit's callbacks, each of them one."""
-    if isinstance(given, Callback):
-        raise TypeError(f"callbacks must be a list of callbacks, got one: write [{given!r}]")
-    found = list(given)
-    for i, callback in enumerate(found):
-        if not isinstance(callback, Callback):
-            raise TypeError(
-                f"callbacks[{i}] must be an object of a subclass of fastmlp.Callback, got "
-                f"{callback!r}"
-            )
-    return found
 
 
 def _rich_bar(epochs: int) -> Any:

@@ -1,66 +1,71 @@
-"""Ensemble: several networks that answer as one, by the mean of their outputs."""
+"""Ensemble: several networks that predict together, by the mean of their outputs."""
 
 from __future__ import annotations
 
 import copy
 import os
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Self, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import checks, saving, streaming, threads
+from . import losses
+from .augment import Distortion
 from .callbacks import Callback, EarlyStopping
+from .data.chunks import ChunkSource
 from .history import History
-from .losses import Loss
+from .losses import Loss, LossSpec
+from .model import files
 from .network import MLP
+from .support import checks
+from .training import FitOptions, side_by_side
 
-if TYPE_CHECKING:
-    from .augment import Distortion
-
-__all__ = ["Ensemble", "side_by_side"]
+__all__ = ["Ensemble"]
 
 Array = NDArray[Any]
-Result = TypeVar("Result")
 
 DISTORTED_AT_ONCE = 10_000  # images, so that memory stays bounded for any number of examples
 
 
 class Ensemble:
-    """Several networks for the same inputs and outputs, whose outputs are averaged.
+    """Several networks for the same task, which predict by the mean of their outputs.
 
-    For classification those are probabilities, for regression values (Hansen and Salamon 1990).
+    The outputs are probabilities for classification and values for regression (Hansen and Salamon
+    1990).
 
     Parameters
     ----------
     networks : iterable of MLP
-        With the same numbers of inputs and outputs, the same loss and `uint8_scale`; hidden
-        layers, dtypes and seeds may differ.
+        Networks with the same numbers of inputs and outputs, the same loss and `uint8_scale`;
+        hidden layers, dtypes and seeds may differ.
 
     Attributes
     ----------
     networks : tuple of MLP
         The members.
-    sizes : tuple of int
+    n_in, n_out : int
         Numbers of inputs and outputs.
     loss : Loss
-        Theirs.
+        The members' loss.
     dtype : dtype
-        Of results: float64 if one of them has it, else float32.
+        The dtype of results: float64 if a member has it, else float32.
     uint8_scale : float
-        Theirs.
+        What uint8 examples are multiplied by.
     metadata : dict
-        For your own notes, saved with the ensemble, so JSON's types only.
+        Notes of your own, saved with the ensemble, so JSON's types only.
+
+    See Also
+    --------
+    MLP : A single network.
 
     Examples
     --------
     >>> members = [fastmlp.MLP((64, 100, 10), seed=seed) for seed in range(3)]
-    >>> committee = fastmlp.Ensemble(members)
-    >>> histories = committee.fit(X, y, epochs=20, batch_size=50)
-    >>> committee.predict(X[:5])
+    >>> ensemble = fastmlp.Ensemble(members)
+    >>> histories = ensemble.fit(X, y, epochs=20, batch_size=50)
+    >>> ensemble.predict(X[:5])
     array([0, 1, 2, 3, 4])
     """
 
@@ -84,15 +89,17 @@ class Ensemble:
                 raise ValueError(
                     f"networks[{i}] and networks[{j}] are one and the same; make each of its own"
                 )
-        self.sizes = self.networks[0].sizes[0], self.networks[0].sizes[-1]
+        self.n_in, self.n_out = self.networks[0].n_in, self.networks[0].n_out
         self.loss: Loss = self.networks[0].loss
         self.dtype: np.dtype[Any] = np.result_type(*[net.dtype for net in self.networks])
         self.uint8_scale = self.networks[0].uint8_scale
         self.metadata: dict[str, Any] = {}
 
     def __repr__(self) -> str:
-        n_in, n_out = self.sizes
-        return f"Ensemble({len(self)} networks, {n_in} inputs, {n_out} outputs, loss={self.loss})"
+        return (
+            f"Ensemble({len(self)} networks, {self.n_in} inputs, {self.n_out} outputs, "
+            f"loss={self.loss})"
+        )
 
     def __len__(self) -> int:
         return len(self.networks)
@@ -119,46 +126,55 @@ class Ensemble:
         X : array-like or SciPy sparse matrix, (m, n_in)
             Examples, one a row, as in `MLP.fit`.
         augment : fastmlp.augment.Distortion, optional
-            Average over distorted copies of the images too; X is then dense.  What it has for
-            some classes alone (`gentle_classes`) is not heeded: the classes are not known.
+            Average over distorted copies of the images too; X must be dense.  Its
+            `gentle_classes` have no effect, because the classes are not known.
         copies : int, default 8
-            Distorted copies of each image, beside the image as it is.
+            Number of distorted copies of each image, in addition to the image itself.
         seed : int, default 0
-            Of the distortions, which also depend on an image's place in X.
+            Seed of the distortions, which also depend on an image's row number.
 
         Returns
         -------
         ndarray, (m, n_out)
-            Of the ensemble's dtype.
+            In the ensemble's dtype.
         """
         total: Array | None = None
-        parts = 0
-        for given in self._views(X, augment, copies, seed):
+        count = 0
+        for view in self._views(X, augment, copies, seed):
             for net in self.networks:
-                h = net.forward(given)
+                h = net.forward(view)
                 if total is None:
                     total = np.zeros(h.shape, np.float64)  # so that the order hardly matters
                 total += h
-                parts += 1
+                count += 1
         assert total is not None
-        return (total / parts).astype(self.dtype)
+        return (total / count).astype(self.dtype)
 
-    def predict(self, X: checks.Examples, **distorted: Any) -> Array:
-        """Return what the networks say together about each example.
+    def predict(
+        self,
+        X: checks.Examples,
+        *,
+        augment: Distortion | None = None,
+        copies: int = 8,
+        seed: int = 0,
+    ) -> Array:
+        """Return the class or the value that the networks together predict for each example.
 
         Parameters
         ----------
         X : array-like or SciPy sparse matrix, (m, n_in)
             Examples, one a row, as in `MLP.fit`.
-        **distorted
-            Given as `augment`, `copies` and `seed`, as in `forward`.
+        augment : fastmlp.augment.Distortion, optional
+            As in `forward`.
+        copies, seed : int, defaults 8 and 0
+            As in `forward`.
 
         Returns
         -------
         ndarray
-            As of `MLP.predict`, from the means.
+            What `MLP.predict` returns, from the mean outputs.
         """
-        return self.loss.predict(self.forward(X, **distorted))
+        return self.loss.predict(self.forward(X, augment=augment, copies=copies, seed=seed))
 
     def predict_proba(
         self,
@@ -168,7 +184,7 @@ class Ensemble:
         copies: int = 8,
         seed: int = 0,
     ) -> Array:
-        """Return the mean probabilities of the classes (of yes, for "binary_cross_entropy").
+        """Return the mean probabilities of the classes (of 1, for "binary_cross_entropy").
 
         Parameters
         ----------
@@ -182,7 +198,7 @@ class Ensemble:
         Returns
         -------
         ndarray, (m, n_out)
-            Of the ensemble's dtype.
+            In the ensemble's dtype.
         """
         if not self.loss.classification:
             raise ValueError(
@@ -194,57 +210,61 @@ class Ensemble:
     def _views(
         self, X: checks.Examples, augment: Distortion | None, copies: int, seed: int
     ) -> Iterator[checks.Examples]:
-        """The examples, and so many distorted copies of all of them."""
+        """Yield the examples, and so many distorted copies of all of them."""
         yield X
         if augment is None:
             return
-        from .augment import Distortion  # loaded already, if it is one
-
         if not isinstance(augment, Distortion):
             raise TypeError(f"augment must be a fastmlp.augment.Distortion, got {augment!r}")
         if hasattr(X, "tocsr"):
             raise TypeError("augment distorts dense images; X is a sparse matrix")
         copies, seed = checks.whole("copies", copies), checks.seed(seed)
-        images = checks.rows(X, self.sizes[0], self.dtype)
+        images = checks.rows(X, self.n_in, self.dtype)
         assert not isinstance(images, tuple)
         for copied in range(copies):
             blocks = []
             for first in range(0, len(images), DISTORTED_AT_ONCE):
                 block = images[first : first + DISTORTED_AT_ONCE]
-                if block.dtype == np.uint8:  # which Distortion would scale by 1/255
-                    block = block * self.dtype.type(self.uint8_scale)
-                blocks.append(augment(block, seed=seed, epoch=copied, dtype=self.dtype.name))
+                blocks.append(
+                    augment(
+                        block,
+                        seed=seed,
+                        epoch=copied,
+                        dtype=self.dtype.name,
+                        uint8_scale=self.uint8_scale,
+                    )
+                )
             yield np.concatenate(blocks)
 
     # ------------------------------------------------------------------------------- training
 
     def fit(
         self,
-        X: checks.Examples | streaming.Given,
+        X: checks.Examples | ChunkSource,
         y: ArrayLike | None = None,
         *,
-        n_threads: int | None = None,
+        n_jobs: int | None = None,
         callbacks: Callable[[MLP], Iterable[Callback]] | None = None,
         early_stopping: bool | int | EarlyStopping | None = None,
-        **options: Any,
+        **options: Unpack[FitOptions],
     ) -> list[History]:
         """Train the networks side by side in Python threads, each on one thread.
 
-        Each becomes what it becomes alone: no bit depends on the others or on `n_threads`.
+        Each becomes what it would become alone: no bit depends on the others or on `n_jobs`.
 
         Parameters
         ----------
         X, y : array-like
-            Examples and targets, as in `MLP.fit`; X may be chunks, which each network goes through
-            for itself: an iterable that begins anew each time or a function, not an iterator.
-        n_threads : int, optional
-            Networks in training at once.  Default: `fastmlp.get_num_threads()`.
+            Examples and targets, as in `MLP.fit`.  Chunks must be an iterable that begins anew
+            each time, or a function, because each network goes through them by itself.
+        n_jobs : int, optional
+            Number of networks in training at once.  Default: `fastmlp.get_num_threads()`.
         callbacks : callable, optional
             Called with each network in turn; returns the callbacks of its fit.
         early_stopping : bool, int or EarlyStopping, optional
             As in `MLP.fit`, for each network alone.
         **options
-            All other arguments of `MLP.fit` but `verbose`.
+            All other keywords of `MLP.fit` but `n_threads` and `verbose`.
 
         Returns
         -------
@@ -253,13 +273,17 @@ class Ensemble:
 
         Notes
         -----
-        When one fails, or on Ctrl-C, the others stop after the epoch that they are in.
+        When a fit fails, or on Ctrl-C, the other fits stop after the epoch that they are in.
 
-        Of chunks as many are in memory as networks are in training at once; a function that returns
-        them is called in each one's thread.
+        As many chunks are in memory as networks are in training at once; a function that returns
+        chunks is called in the thread of each network.
         """
-        if "verbose" in options:
-            raise TypeError("verbose would mix the lines of several networks; give callbacks")
+        for name in ("verbose", "n_threads"):
+            if name in options:
+                raise TypeError(
+                    f"an ensemble's fit takes no {name}: each network trains on one thread, "
+                    f"n_jobs of them at once; callbacks can report their progress"
+                )
         if callbacks is not None and not callable(callbacks):
             raise TypeError(
                 f"callbacks must be a function from a network to its callbacks, got {callbacks!r}"
@@ -279,7 +303,7 @@ class Ensemble:
                 X, y, n_threads=1, callbacks=[*own, stop], early_stopping=stopping, **options
             )
 
-        return side_by_side([job(net) for net in self.networks], n_threads)
+        return side_by_side([job(net) for net in self.networks], n_jobs)
 
     def _require_different(self) -> None:
         """Refuse to train copies of one network: they would all stay the same."""
@@ -295,126 +319,77 @@ class Ensemble:
     # ---------------------------------------------------------------------------------- files
 
     def save(self, path: str | os.PathLike[str], *, with_optimizer: bool = False) -> None:
-        """Write all networks to one file that `fastmlp.load` reads.
+        """Write all networks to one file that `fastmlp.load` and `Ensemble.load` read.
 
-        The file appears whole or not at all: one that was there before is kept if writing fails.
+        The file appears whole or not at all: a file that was there before stays if writing fails.
 
         Parameters
         ----------
         path : path-like
-            The file, used as it stands, whatever its name ends in.
+            The file; no ending is added to its name.
         with_optimizer : bool, default False
             Also write the optimizers' states, so that training can go on from the file.
         """
-        header, arrays = self.packed(with_optimizer)
-        saving.write(path, {"header": np.array(saving.text(header)), **arrays})
-
-    def packed(self, with_optimizer: bool = False) -> tuple[saving.Header, saving.Arrays]:
-        """Return all that an ensemble is.
-
-        Parameters
-        ----------
-        with_optimizer : bool, default False
-            The optimizers' states too.
-
-        Returns
-        -------
-        (dict, dict of ndarray)
-            A header of JSON's types, and named arrays.
-        """
-        headers: list[saving.Header] = []
-        contents: saving.Arrays = {}
-        for number, net in enumerate(self.networks, start=1):
-            header, arrays = saving.packed(net, with_optimizer)
-            headers.append(header)
-            contents |= {f"network_{number}_{name}": one for name, one in arrays.items()}
-        whole = {
-            "format": max(saving.ENSEMBLE_FORMAT, *(one["format"] for one in headers)),
-            "networks": headers,
-            "metadata": self.metadata,
-        }
-        return whole, contents
+        with_optimizer = checks.flag("with_optimizer", with_optimizer)
+        members = [(net.state, net.metadata) for net in self.networks]
+        files.write_npz(path, files.pack_ensemble(members, self.metadata, with_optimizer))
 
     @classmethod
-    def unpacked(
-        cls, header: saving.Header, arrays: saving.Arrays, loss: Loss | None = None
-    ) -> Ensemble:
-        """Return the ensemble that a file's contents describe.
+    def load(cls, path: str | os.PathLike[str], *, loss: LossSpec | None = None) -> Self:
+        """Read an ensemble that `save` wrote.
 
         Parameters
         ----------
-        header : dict
-            The file's header.
-        arrays : dict of ndarray
-            The other arrays of the file.
-        loss : Loss, optional
-            In place of the file's, for networks whose loss was written in Python.
+        path : path-like
+            The file.
+        loss : (value, gradient), optional
+            The loss of networks that were saved with a loss written in Python; for no other.
 
         Returns
         -------
         Ensemble
-            As it was saved.
+            The ensemble as it was saved.
+
+        Raises
+        ------
+        ValueError
+            If the file holds a single network, or for the reasons of `fastmlp.load`.
+        OSError
+            If the file cannot be opened or read.
+
+        See Also
+        --------
+        fastmlp.load : The same for a network or an ensemble.
         """
-        networks = []
-        for number, one in enumerate(header["networks"], start=1):
-            prefix = f"network_{number}_"
-            own = {
-                name.removeprefix(prefix): array
-                for name, array in arrays.items()
-                if name.startswith(prefix)
-            }
-            networks.append(saving.unpacked(one, own, loss))
-        found = cls(networks)
-        found.metadata = dict(header["metadata"])
-        return found
+        unpacked = files.read_npz(path, None if loss is None else losses.from_spec(loss))
+        if not isinstance(unpacked[0], list):
+            raise ValueError(f"{os.fspath(path)} holds a single network; read it by MLP.load")
+        return cls.from_unpacked(*unpacked)
+
+    @classmethod
+    def from_unpacked(cls, networks: list[files.Unpacked], metadata: dict[str, Any]) -> Self:
+        """Return the ensemble of what was read from a file.
+
+        Parameters
+        ----------
+        networks : list of (ModelState, dict)
+            State and metadata of each network.
+        metadata : dict
+            The ensemble's own.
+
+        Returns
+        -------
+        Ensemble
+            The ensemble as it was saved.
+        """
+        ensemble = cls([MLP.from_state(*one) for one in networks])
+        ensemble.metadata = metadata
+        return ensemble
 
 
 ALIKE: dict[str, Callable[[MLP], object]] = {
-    "number of inputs": lambda net: net.sizes[0],
-    "number of outputs": lambda net: net.sizes[-1],
+    "number of inputs": lambda net: net.n_in,
+    "number of outputs": lambda net: net.n_out,
     "loss": lambda net: net.loss,
     "uint8_scale": lambda net: net.uint8_scale,
 }
-
-
-class Stop(Callback):
-    """Ends training after the epoch in which an event is set."""
-
-    def __init__(self, event: threading.Event) -> None:
-        self.event = event
-
-    def on_epoch_end(self, net: MLP, history: History) -> bool:
-        """Whether to stop."""
-        return self.event.is_set()
-
-
-def side_by_side(
-    jobs: Sequence[Callable[[Callback], Result]], n_threads: int | None = None
-) -> list[Result]:
-    """Carry out jobs of training in Python threads, and return their results in order.
-
-    Each is called with a callback for its fit, which ends it when another has failed.
-
-    Parameters
-    ----------
-    jobs : sequence of callables
-    n_threads : int, optional
-        Jobs at once.  Default: `fastmlp.get_num_threads()`.
-    """
-    # here, for `import fastmlp` to stay quick
-    from concurrent.futures import ThreadPoolExecutor, as_completed
-
-    if n_threads is None:
-        n_threads = threads.get_num_threads()
-    stop = threading.Event()
-    pool = ThreadPoolExecutor(
-        min(checks.whole("n_threads", n_threads), len(jobs)), "fastmlp-ensemble"
-    )
-    try:
-        futures = [pool.submit(job, Stop(stop)) for job in jobs]
-        for future in as_completed(futures):
-            future.result()  # the first error ends the wait
-        return [future.result() for future in futures]
-    finally:
-        stop.set()
-        pool.shutdown(cancel_futures=True)

@@ -29,6 +29,9 @@ class History:
         Why it ended: "epochs" (all done), "cost_below", "max_seconds", "interrupt" (Ctrl-C),
         "divergence", "error", or the class name of the callback that stopped it, as
         "EarlyStopping".  "" while it runs.
+    unfinished_batches : int
+        Batches of an epoch that was begun and not finished: by Ctrl-C, `max_seconds` or an error.
+        The parameters have seen them; 0 after whole epochs and after a divergence.
 
     Examples
     --------
@@ -43,6 +46,7 @@ class History:
     learning_rate: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     stopped_by: str = ""
+    unfinished_batches: int = 0
 
     @property
     def epochs(self) -> int:

@@ -1,8 +1,8 @@
-"""Initializers: a table from name to dataclass, which draws a layer's first parameters.
+"""Initializers: a table from name to dataclass, which samples a layer's first parameters.
 
-A weight (n_out, n_in) drawn with the right variance keeps the size of activations and gradients
-from layer to layer.  Biases are zero, but for `Normal`.  A new initializer is a class and a row of
-`TABLE`; one of your own is a subclass of `Initializer` with `weight`.
+A weight (n_out, n_in) sampled with the right variance keeps the size of activations and gradients
+from layer to layer.  Biases are zero, except with `Normal`.  A new initializer is a class and a
+row of `TABLE`; an initializer of your own is a subclass of `Initializer` with `weight`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from . import checks
+from .support import checks
 
-if TYPE_CHECKING:  # NumPy loads its random module when a network is first drawn
+if TYPE_CHECKING:  # NumPy loads its random module when a network is first made
     from numpy.random import Generator
 
 __all__ = [
@@ -31,7 +31,7 @@ __all__ = [
     "LecunNormal",
     "Normal",
     "Zeros",
-    "draw",
+    "sample",
 ]
 
 Array = NDArray[np.float64]
@@ -39,17 +39,17 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Initializer:
-    """How a layer's weight and bias are drawn."""
+    """How a layer's weight and bias are sampled."""
 
     name: ClassVar[str]
 
     def weight(self, rng: Generator, n_out: int, n_in: int) -> Array:
-        """Draw a weight.
+        """Sample a weight.
 
         Parameters
         ----------
         rng : numpy.random.Generator
-            The layer's own.
+            The layer's own generator.
         n_out, n_in : int
             The layer's outputs and inputs.
 
@@ -61,12 +61,12 @@ class Initializer:
         raise NotImplementedError
 
     def bias(self, rng: Generator, n_out: int) -> Array:
-        """Draw a bias.
+        """Sample a bias.
 
         Parameters
         ----------
         rng : numpy.random.Generator
-            The layer's own, after its weight was drawn.
+            The layer's own generator, after its weight was sampled.
         n_out : int
             The layer's outputs.
 
@@ -159,17 +159,18 @@ def _uniform(rng: Generator, r: float, n_out: int, n_in: int) -> Array:
     return rng.uniform(-r, r, (n_out, n_in))
 
 
-def draw(
+def sample(
     initializer: Initializer, sizes: Sequence[int], seed: int
 ) -> tuple[list[Array], list[Array]]:
-    """Return the weights and biases of a network, each layer from a stream of its own.
+    """Return the first weights and biases of a network, each layer from a stream of its own.
 
-    Layer l uses SeedSequence(seed, spawn_key=(l,)), so it begins the same whatever the others are.
+    Layer l uses SeedSequence(seed, spawn_key=(l,)), so that its parameters do not depend on the
+    other layers.
 
     Parameters
     ----------
     initializer : Initializer
-        How each is drawn.
+        The distribution of the parameters.
     sizes : sequence of int
         Numbers of units, the input's first.
     seed : int

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from . import checks
+from .support import checks
 
 if TYPE_CHECKING:
     from .schedules import Schedule

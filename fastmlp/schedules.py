@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from . import checks
+from .support import checks
 
 __all__ = ["TABLE", "Constant", "Cosine", "Exponential", "OneCycle", "Schedule", "Step"]
 

@@ -35,7 +35,7 @@ from numpy.typing import ArrayLike
 
 from . import losses
 from .losses import Custom
-from .operands import (
+from .step_arguments import (
     Array,
     Function,
     activate,
@@ -111,7 +111,7 @@ def output_delta(
     a_out: ArrayLike,
     z_out: ArrayLike,
     activation: Function,
-    loss: losses.Given = "squared_error",
+    loss: losses.LossSpec = "squared_error",
 ) -> Array:
     """Step 2: δ(nl), how the cost of each example changes with z(nl).
 
@@ -315,7 +315,7 @@ def cost(
     a_out: ArrayLike,
     z_out: ArrayLike,
     weights: Sequence[ArrayLike] = (),
-    loss: losses.Given = "squared_error",
+    loss: losses.LossSpec = "squared_error",
     l2: float = 0.0,
     sample_weight: ArrayLike | None = None,
 ) -> float:

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import checks, datasets, threads
+from .. import datasets
 from ..callbacks import Callback
-from ..epochs import evaluate
-from ..examples import Examples
-from ..history import History
+from ..data.examples import Examples
+from ..history import History, TrainingDiverged
 from ..network import MLP
-from ..training import TrainingDiverged
+from ..support import checks, threads
+from ..training import evaluate
 from . import reporting
 from .journal import Journal, Run, identity
 from .study import Study, Variant, parse, read
@@ -226,7 +226,7 @@ def one_run(
 
 def measure(net: MLP, X: Array, y: Array) -> float:
     """Return the part of images that is predicted right, on this thread."""
-    accuracy = evaluate(net, Examples.checked(net, X, y), 1)[1]
+    accuracy = evaluate(net.state, Examples.checked(net.state, X, y), 1)[1]
     assert accuracy is not None  # a classifier's
     return accuracy
 

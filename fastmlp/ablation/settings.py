@@ -12,16 +12,16 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import activations, checks, initializers, optimizers, schedules
+from .. import activations, initializers, optimizers, schedules
 from ..activations import Activation
 from ..augment import Distortion
 from ..callbacks import Callback
-from ..history import History
+from ..history import History, TrainingDiverged
 from ..initializers import Initializer
 from ..network import MLP
 from ..optimizers import Optimizer
 from ..schedules import Schedule
-from ..training import TrainingDiverged
+from ..support import checks
 
 __all__ = ["DEFAULTS", "Settings", "label", "located"]
 

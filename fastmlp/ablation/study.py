@@ -31,7 +31,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from .. import checks
+from ..support import checks
 from .settings import DEFAULTS, Settings, label, located
 
 __all__ = ["DATA", "Study", "Variant", "parse", "read"]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import fastmlp
-from fastmlp import MLP, Ensemble, facts
+from fastmlp import MLP, Ensemble, describe
 
 from .options import positive
 
@@ -43,10 +43,10 @@ def run(args: argparse.Namespace) -> None:
     if args.model is None:
         if args.memory:
             raise ValueError("--memory needs a MODEL")
-        show(facts.environment())
+        show(describe.environment())
         return
     net = fastmlp.load(args.model)
-    show(facts.of_model(net))
+    show(describe.model(net))
     if args.memory:
         if isinstance(net, Ensemble):
             raise ValueError(f"--memory is for a network; {args.model} holds several")
@@ -64,4 +64,4 @@ def memory(net: MLP, batch_size: int) -> Iterator[tuple[str, int]]:
     parameters = net.n_parameters * net.dtype.itemsize
     yield "parameters", parameters
     yield "Adam's state", 2 * parameters
-    yield "workspace", net._engine.workspace_bytes(batch_size, fastmlp.get_num_threads())
+    yield "workspace", net.state.workspace_bytes(batch_size, fastmlp.get_num_threads())

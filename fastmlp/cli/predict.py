@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastmlp
-from fastmlp import MLP, Ensemble, files
+from fastmlp import MLP, Ensemble
+from fastmlp.support import atomic_files
 
 from .options import writable
 from .tables import open_table
@@ -64,8 +65,8 @@ def inputs(net: MLP | Ensemble, model: Path, path: Path) -> NDArray[Any]:
     """Return the columns of the table at `path` that the network of the file `model` takes."""
     table = open_table(path)
     columns = net.metadata.get("columns", table.names)
-    if len(columns) != net.sizes[0]:
-        raise ValueError(f"{path} has {len(columns)} columns, but {model} takes {net.sizes[0]}")
+    if len(columns) != net.n_in:
+        raise ValueError(f"{path} has {len(columns)} columns, but {model} takes {net.n_in}")
     X, _ = table.read(columns)
     return X
 
@@ -91,7 +92,7 @@ def probabilities(net: MLP | Ensemble, X: NDArray[Any]) -> dict[str, NDArray[Any
         groups = enumerate(group_classes(net, net.loss.groups))
         classes = [f"{label}[{j}]={name}" for j, names in groups for name in names]
     else:
-        classes = net.metadata.get("classes", range(net.sizes[-1]))
+        classes = net.metadata.get("classes", range(net.n_out))
     return {f"P({name})": p for name, p in zip(classes, net.predict_proba(X).T, strict=True)}
 
 
@@ -117,7 +118,7 @@ def write(columns: dict[str, NDArray[Any]], file: TextIO) -> None:
 @contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
     """Open a file to write text to that appears whole or not at all."""
-    with files.whole(path) as file:
+    with atomic_files.whole(path) as file:
         text = TextIOWrapper(file, newline="", encoding="utf-8")
         try:
             yield text

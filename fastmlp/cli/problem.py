@@ -120,7 +120,7 @@ class Problem:
             uint8_scale=1.0,  # uint8 columns count as the numbers they are, like all others
         )
         model.set_parameters(*fold(*net.folded, self.inputs, self.outputs))
-        model.epochs = net.epochs
+        model.state.epochs = net.epochs
         model.metadata = {"task": self.task, "label": self.label, "columns": self.columns}
         if self.classes:
             model.metadata["classes"] = self.classes

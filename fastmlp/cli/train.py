@@ -17,8 +17,9 @@ import argparse
 import dataclasses
 from typing import Any
 
-from fastmlp import MLP, activations, checks, optimizers
+from fastmlp import MLP, activations, optimizers
 from fastmlp.optimizers import Optimizer
+from fastmlp.support import checks
 
 from . import recipe
 from .options import (

@@ -20,9 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import checks, losses, saving
+from .. import losses
 from ..activations import Activation, Identity, Softmax
-from ..network import MLP, Array
+from ..model import files
+from ..model.state import Array
+from ..network import MLP
+from ..support import checks
 
 __all__ = ["Dense", "Dropped", "Noise", "Norm", "Part", "Shift", "assembled", "real"]
 
@@ -96,7 +99,7 @@ class Level:
     dropout: float = 0.0
 
 
-def assembled(parts: Iterable[tuple[str, Part]], loss: losses.Given | None) -> MLP:
+def assembled(parts: Iterable[tuple[str, Part]], loss: losses.LossSpec | None) -> MLP:
     """Return a network of these parts, in float64 if a weight is, else in float32.
 
     Dropout before an activation function counts as behind it.  Sorted quantiles are for the end.
@@ -188,11 +191,11 @@ def disturb(last: Level | None, sigma: float, shift: Shift | None) -> None:
     last.noise = math.hypot(last.noise, sigma)
 
 
-def of_quantiles(found: losses.Quantile, loss: losses.Given | None) -> losses.Loss:
+def of_quantiles(found: losses.Quantile, loss: losses.LossSpec | None) -> losses.Loss:
     """The loss of a network whose quantiles are sorted: theirs, or a given one of as many."""
     if loss is None:
         return found
-    given = losses.named(loss)
+    given = losses.from_spec(loss)
     n_found = len(found.quantiles)
     if not isinstance(given, losses.Quantile) or len(given.quantiles) != n_found:
         raise ValueError(f"loss must be of {n_found} quantiles, which are sorted; got {given}")
@@ -211,7 +214,7 @@ def either(first: float, second: float) -> float:
     return first + second - first * second
 
 
-def network(levels: list[Level], input_dropout: float, loss: losses.Given | None) -> MLP:
+def network(levels: list[Level], input_dropout: float, loss: losses.LossSpec | None) -> MLP:
     """Return the network of these levels."""
     *hidden, output = levels
     for what, amount in (("noise", output.noise), ("dropout", output.dropout)):
@@ -237,11 +240,10 @@ def network(levels: list[Level], input_dropout: float, loss: losses.Given | None
         dtype=np.result_type(*[one.weight for one in levels]),
     )
     norms = [None if one.norm is None else (one.norm, one.bias) for one in levels]
-    saving.set_norms(
-        net,
-        [one and stretched(one[0]) for one in norms],
-        [one and (one[0].mean - one[1], one[0].variance) for one in norms],  # u − c for u
-    )
+    net.set_parameters(net.weights, net.biases, [one and stretched(one[0]) for one in norms])
+    statistics = [one and (one[0].mean - one[1], one[0].variance) for one in norms]  # u − c for u
+    spec = net.state.spec
+    net.state.set_layers(net.state.layers(), files.checked_statistics(spec, statistics))
     return net
 
 

@@ -21,10 +21,10 @@ from numpy.typing import ArrayLike, NDArray
 
 import fastmlp
 
-from .. import checks, files
 from ..activations import Activation, Identity, Softmax
 from ..losses import Quantile
 from ..network import MLP
+from ..support import atomic_files, checks
 from . import c_parts
 from .networks import plain, single
 from .quantization import Quantized, quantize
@@ -134,7 +134,7 @@ def to_c(
     elif calibration is not None:
         raise ValueError("calibration goes with quantized=True")
     program = _quantized(net) if isinstance(net, Quantized) else _plain(net)
-    with files.whole(path) as file:
+    with atomic_files.whole(path) as file:
         for part in _parts(net, program, name):
             file.write(f"{part}\n".encode())
 
@@ -294,7 +294,7 @@ def _parts(net: MLP | Quantized, program: _Program, name: str) -> Iterator[str]:
 
     def finished(text: str) -> str:
         text = text if program.real == "float" else c_parts.doubled(text)
-        return c_parts.named(text, name, net.sizes[0], net.sizes[-1])
+        return c_parts.named(text, name, net.n_in, net.n_out)
 
     yield _comment(net, program, [finished(one) for one in declarations], name)
     yield "".join(f"#include <{header}>\n" for header in program.headers)
@@ -303,7 +303,7 @@ def _parts(net: MLP | Quantized, program: _Program, name: str) -> Iterator[str]:
         yield _array(f"{name}_{array_name}", array)
     yield ""
     for text in program.functions:
-        yield c_parts.named(text, name, net.sizes[0], net.sizes[-1])
+        yield c_parts.named(text, name, net.n_in, net.n_out)
     yield finished(f"{forward}\n{{\n{body}}}\n")
     yield finished(predict).rstrip("\n")
 
@@ -315,7 +315,7 @@ def _kind(net: MLP | Quantized) -> str:
     if isinstance(net.loss, Quantile) and len(net.loss.quantiles) > 1:
         return "quantiles"
     one, several = ("yes", "yeses") if net.loss.classification else ("value", "values")
-    return one if net.sizes[-1] == 1 else several
+    return one if net.n_out == 1 else several
 
 
 def _array(name: str, array: Array) -> str:
@@ -334,16 +334,16 @@ def _literals(array: Array) -> list[str]:
 
 def _comment(net: MLP | Quantized, program: _Program, declarations: list[str], name: str) -> str:
     """The comment at the head of the file."""
-    kind, n_out = _kind(net), net.sizes[-1]
+    kind, n_out = _kind(net), net.n_out
     size = sum(one.nbytes for one in program.arrays.values())
     functions = (*net.activation, net.output_activation)
     layers = [f"{n} {f.name}" for n, f in zip(net.sizes[1:], functions, strict=True)]
     notes = {
-        "x": f"{net.sizes[0]} inputs{_listed(net.metadata.get('columns'))}; what Python takes as "
+        "x": f"{net.n_in} inputs{_listed(net.metadata.get('columns'))}; what Python takes as "
         f"bytes is to be multiplied by {net.uint8_scale:.9g}",
         "h": f"{n_out} outputs, {MEANINGS[kind][1]}",
         "predict": MEANINGS[kind][0] + _listed(net.metadata.get("classes"), numbered=True),
-        "layers": f"{net.sizes[0]} inputs, " + ", ".join(layers),
+        "layers": f"{net.n_in} inputs, " + ", ".join(layers),
         "memory": MEMORY.format(size=size, stack=program.stack),
         "accuracy": program.accuracy,
         "not finite": program.not_finite,

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastmlp
-from fastmlp import MLP, checks, files
+from fastmlp import MLP
 from fastmlp.losses import CrossEntropy
+from fastmlp.support import atomic_files, checks
 
 __all__ = ["to_html"]
 
@@ -64,7 +65,7 @@ def to_html(net: MLP, path: str | os.PathLike[str], *, title: str = "Draw a digi
         If the file cannot be written.
     """
     text = page(net, title)
-    with files.whole(path) as file:
+    with atomic_files.whole(path) as file:
         file.write(text.encode())
 
 
@@ -74,7 +75,7 @@ def page(net: MLP, title: str) -> str:
         raise TypeError(f"net must be an MLP, got {net!r}")
     if not isinstance(title, str):
         raise TypeError(f"title must be a text, got {title!r}")
-    if (net.sizes[0], net.sizes[-1]) != (N_IN, N_OUT):
+    if (net.n_in, net.n_out) != (N_IN, N_OUT):
         raise ValueError(
             f"a page to draw on needs a network of {N_IN} inputs and {N_OUT} outputs, got sizes "
             f"{net.sizes}"

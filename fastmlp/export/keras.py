@@ -18,10 +18,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import activations, checks, losses, saving
+from .. import activations, losses
 from ..activations import Activation
-from ..extras import imported
-from ..network import MLP, Array
+from ..model import files
+from ..model.state import Array
+from ..network import MLP
+from ..support import checks
+from ..support.extras import imported
 from .assembly import Dense, Dropped, Noise, Norm, Part, Shift, assembled, real
 
 __all__ = ["from_keras"]
@@ -52,7 +55,7 @@ class Layer(NamedTuple):
 def from_keras(
     source: Any,
     *,
-    loss: losses.Given | None = None,
+    loss: losses.LossSpec | None = None,
     like: MLP | None = None,
     batch_norm: Mapping[str, Any] | None = None,
 ) -> MLP:
@@ -192,9 +195,11 @@ def with_weights(like: MLP, path: str | os.PathLike[str], given: Mapping[str, An
             ) from error
     with checks.within(os.fspath(path)):
         bare = assembled(parts(matched(like, found, settings)), "squared_error")
-        header, _ = saving.packed(like, with_optimizer=False)  # of all that is no array
-        _, arrays = saving.packed(bare)
-        return saving.unpacked({**header, "average": None, "epochs": 0}, arrays, like.loss)
+        # of `like` all that is no array
+        header, _ = files.pack(like.state, like.metadata, with_optimizer=False)
+        _, arrays = files.pack(bare.state, {}, with_optimizer=False)
+        header |= {"average": None, "epochs": 0}
+        return MLP.from_state(*files.unpack(header, arrays, like.loss))
 
 
 def norm_settings(given: Mapping[str, Any]) -> dict[str, Any]:

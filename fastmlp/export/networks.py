@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from ..activations import Activation
 from ..ensemble import Ensemble
-from ..network import MLP, Array
+from ..model.state import Array
+from ..network import MLP
 
 __all__ = ["Layer", "members", "plain", "predicting", "single"]
 
@@ -45,5 +46,4 @@ def single(net: object) -> MLP:
 
 def predicting(net: MLP) -> list[tuple[Array, ...]]:
     """Each layer's weight, bias and, with batch norm, scale; averages if it predicts by them."""
-    read = net._engine.get_average if net.use_average else net._engine.get_layer
-    return [layer for l in range(len(net.sizes) - 1) if (layer := read(l)) is not None]
+    return net.state.predicting_layers()

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 import fastmlp
 
-from .. import files
 from ..activations import Softmax
-from ..extras import imported
 from ..losses import Quantile
-from ..saving import text
+from ..model.files import to_json
+from ..support import atomic_files
+from ..support.extras import imported
 from .networks import members, plain
 from .onnx_graph import Described, Graph, Shape, activate
 
@@ -77,7 +77,7 @@ def to_onnx(net: MLP | Ensemble, path: str | os.PathLike[str]) -> None:
     h = mean(graph, [forward(graph, one, prefix) for one, prefix in numbered(networks)])
     outputs = classes(graph, net, h) if net.loss.classification else values(graph, net, h)
     model = onnx.helper.make_model(
-        graph.made(f"fastmlp_{net.loss.name}", {"X": (net.dtype, (None, net.sizes[0]))}, outputs),
+        graph.made(f"fastmlp_{net.loss.name}", {"X": (net.dtype, (None, net.n_in))}, outputs),
         producer_name="fastmlp",
         producer_version=fastmlp.__version__,
         doc_string=repr(net),
@@ -85,7 +85,7 @@ def to_onnx(net: MLP | Ensemble, path: str | os.PathLike[str]) -> None:
         ir_version=IR_VERSION,
     )
     onnx.helper.set_model_props(model, properties(net.metadata))
-    with files.whole(path) as file:
+    with atomic_files.whole(path) as file:
         file.write(model.SerializeToString())
 
 
@@ -115,7 +115,7 @@ def mean(graph: Graph, outputs: Sequence[str]) -> str:
 
 def values(graph: Graph, net: MLP | Ensemble, h: str) -> Described:
     """Add what a network predicts that does not classify."""
-    n_out = net.sizes[-1]
+    n_out = net.n_out
     if isinstance(net.loss, Quantile):  # a target's quantiles ascend, h (m, targets × quantiles)
         n_quantiles = len(net.loss.quantiles)
         split = graph.constant(np.array([0, -1, n_quantiles]), "split_shape")  # 0: as it is
@@ -129,7 +129,7 @@ def values(graph: Graph, net: MLP | Ensemble, h: str) -> Described:
 
 def classes(graph: Graph, net: MLP | Ensemble, h: str) -> Described:
     """Add the probabilities, and the labels that they say."""
-    n_out = net.sizes[-1]
+    n_out = net.n_out
     graph.add("Identity", h, output="probabilities")
     described: Described = {"probabilities": (net.dtype, (None, n_out))}
     if net.loss.groups:
@@ -140,7 +140,7 @@ def classes(graph: Graph, net: MLP | Ensemble, h: str) -> Described:
         label = graph.add("Cast", graph.add("Greater", h, 0.5), to=graph.int64)
         if n_out == 1:
             label = graph.add("Squeeze", label, graph.constant(np.array([1]), "output_axis"))
-    one = net.loss.says_one_class(n_out)  # else yes or no for each output
+    one = net.loss.single_label(n_out)  # else yes or no for each output
     names = class_names(net.metadata.get("classes"), max(n_out, 2)) if one else None
     if names is None:
         graph.add("Identity", label, output="label")
@@ -185,5 +185,5 @@ def class_names(given: object, count: int) -> NDArray[Any] | None:
 def properties(metadata: dict[str, Any]) -> dict[str, str]:
     """A network's metadata as the texts that a model's properties are."""
     return {
-        str(name): one if isinstance(one, str) else text(one) for name, one in metadata.items()
+        str(name): one if isinstance(one, str) else to_json(one) for name, one in metadata.items()
     }

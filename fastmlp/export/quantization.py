@@ -25,10 +25,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import checks, kernels, steps
+from .. import kernels, steps
 from ..activations import Activation, Softmax
 from ..losses import Loss
 from ..network import MLP
+from ..support import checks
 from .networks import single
 
 __all__ = ["Quantized", "quantize"]
@@ -107,6 +108,16 @@ class Quantized:
     inverse: np.float32 = field(repr=False)
     products: tuple[Product, ...] = field(repr=False)
     roundings: tuple[Rounding, ...] = field(repr=False)
+
+    @property
+    def n_in(self) -> int:
+        """Number of inputs."""
+        return self.sizes[0]
+
+    @property
+    def n_out(self) -> int:
+        """Number of outputs."""
+        return self.sizes[-1]
 
     def forward(self, X: ArrayLike) -> Array:
         """Return the output activations h.

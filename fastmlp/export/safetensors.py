@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
 
-from .. import files, losses, saving
-from ..extras import imported
+from .. import losses
+from ..ensemble import Ensemble
+from ..loading import from_unpacked
+from ..model import files
+from ..network import MLP
+from ..support import atomic_files
+from ..support.extras import imported
 from .networks import members
-
-if TYPE_CHECKING:
-    from ..ensemble import Ensemble
-    from ..network import MLP
 
 __all__ = ["from_safetensors", "to_safetensors"]
 
@@ -42,16 +42,19 @@ def to_safetensors(net: MLP | Ensemble, path: str | os.PathLike[str]) -> None:
     ImportError
         Without the package safetensors: ``pip install "fastmlp[safetensors]"``.
     """
-    members(net)  # it is one or several networks
-    header, arrays = saving.packed_any(net)
+    packed = [(one.state, one.metadata) for one in members(net)]
+    if isinstance(net, Ensemble):
+        header, arrays = files.pack_ensemble(packed, net.metadata, with_optimizer=False)
+    else:
+        header, arrays = files.pack(*packed[0], with_optimizer=False)
     numpy = imported("safetensors.numpy", "safetensors")
-    content = numpy.save(arrays, {HEADER: saving.text(header)})
-    with files.whole(path) as file:
+    content = numpy.save(arrays, {HEADER: files.to_json(header)})
+    with atomic_files.whole(path) as file:
         file.write(content)
 
 
 def from_safetensors(
-    path: str | os.PathLike[str], *, loss: losses.Given | None = None
+    path: str | os.PathLike[str], *, loss: losses.LossSpec | None = None
 ) -> MLP | Ensemble:
     """Read a network or an ensemble that `to_safetensors` wrote.
 
@@ -77,9 +80,9 @@ def from_safetensors(
         If it cannot be opened or read.
     """
     safetensors = imported("safetensors", "safetensors")
-    given = None if loss is None else losses.named(loss)
+    given = None if loss is None else losses.from_spec(loss)
 
-    def contents() -> tuple[saving.Header, saving.Arrays]:
+    def contents() -> files.Packed:
         with safetensors.safe_open(path, "numpy") as file:
             metadata = file.metadata() or {}
             if HEADER not in metadata:
@@ -87,4 +90,4 @@ def from_safetensors(
             return json.loads(metadata[HEADER]), {n: file.get_tensor(n) for n in file.keys()}
 
     with open(path, "rb"):  # what the system says of a file that cannot be read
-        return saving.read(path, contents, given)
+        return from_unpacked(files.read(path, contents, given))

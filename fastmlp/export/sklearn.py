@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import activations, checks
+from .. import activations
 from ..activations import Activation
-from ..extras import imported
-from ..network import MLP, Array
+from ..model.state import Array
+from ..network import MLP
+from ..support import checks
+from ..support.extras import imported
 from .assembly import Dense, Part, assembled, real
 from .networks import Layer, plain, single
 
@@ -69,12 +71,12 @@ def to_sklearn(net: MLP, classes: ArrayLike | None = None) -> Any:
     sklearn = imported("sklearn.neural_network", "sklearn")
     if net.loss.classification:
         estimator, y = sklearn.MLPClassifier(**options), class_names(net, classes)
-        several = not net.loss.says_one_class(net.sizes[-1])
+        several = not net.loss.single_label(net.n_out)
         targets = np.eye(len(y), dtype=np.intp) if several else y  # yes and no for each label
         estimator.partial_fit(zeros(net, len(y)), targets, classes=y)
     else:
         estimator = sklearn.MLPRegressor(**options, **REGRESSION[net.output_activation.name])
-        n_out = net.sizes[-1]
+        n_out = net.n_out
         estimator.partial_fit(zeros(net, 1), np.ones((1, n_out) if n_out > 1 else 1))
     # a step of training has made all that a fitted estimator has; here is what it learned
     estimator.coefs_, estimator.intercepts_ = parameters(layers, estimator.n_outputs_)
@@ -85,12 +87,12 @@ def to_sklearn(net: MLP, classes: ArrayLike | None = None) -> Any:
 
 def zeros(net: MLP, n_rows: int) -> Array:
     """So many examples of zeros."""
-    return np.zeros((n_rows, net.sizes[0]), net.dtype)
+    return np.zeros((n_rows, net.n_in), net.dtype)
 
 
 def class_names(net: MLP, given: ArrayLike | None) -> Array:
     """The classes' names: as given, by the metadata, or by number."""
-    count = max(net.sizes[-1], 2)
+    count = max(net.n_out, 2)
     if given is None:
         known = net.metadata.get("classes")
         given = known if isinstance(known, list) and len(known) == count else range(count)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import activations, losses
-from ..extras import imported
-from ..network import MLP, Array
+from ..model.state import Array
+from ..network import MLP
+from ..support.extras import imported
 from .assembly import Dense, Dropped, Noise, Norm, Part, assembled, real
 from .networks import predicting, single
 
@@ -115,7 +116,7 @@ def filled(module: torch.nn.Module, state: dict[str, Array]) -> torch.nn.Module:
     return module
 
 
-def from_torch(module: torch.nn.Sequential, *, loss: losses.Given | None = None) -> MLP:
+def from_torch(module: torch.nn.Sequential, *, loss: losses.LossSpec | None = None) -> MLP:
     """Return a module of PyTorch as a network that predicts the same.
 
     Parameters

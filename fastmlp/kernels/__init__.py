@@ -10,10 +10,11 @@ import importlib
 import os
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Any
 
 from fastmlp.kernels.cpu import OPENMP, omp_threads, supported
 
-__all__ = ["engine", "isa", "isas", "omp_threads", "openmp", "operations"]
+__all__ = ["distortion", "engine", "isa", "isas", "omp_threads", "openmp", "operations"]
 
 KNOWN = ("v4", "v3", "baseline")
 ELEMENTS = {"float32": "f32", "float64": "f64"}
@@ -56,6 +57,11 @@ def module(kind: str, dtype: str, build: str | None = None) -> ModuleType:
 def engine(dtype: str, build: str | None = None) -> ModuleType:
     """The module with the class `Engine` for networks of this dtype."""
     return module("engine", dtype, build)
+
+
+def distortion(dtype: str, *limits: Any) -> Any:
+    """The compiled distortion of images with these limits, for networks of this dtype."""
+    return engine(dtype).Distortion(*limits)
 
 
 def operations(dtype: str, build: str | None = None) -> ModuleType:

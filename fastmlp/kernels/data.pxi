@@ -1,20 +1,4 @@
-# Part of engine.pyx: memory, and the examples that a user gave, as the kernels read them.
-
-cdef class Block:
-    """Zeroed memory that begins on a cache line; untouched pages cost nothing (memory.h)."""
-    cdef void* allocated
-    cdef char* data
-    cdef readonly Py_ssize_t size
-
-    def __cinit__(self, Py_ssize_t size):
-        self.allocated = zeroed(size, &self.data)
-        if self.allocated == NULL:
-            raise MemoryError(f"no room for {size} bytes")
-        self.size = size
-
-    def __dealloc__(self):
-        free(self.allocated)
-
+# Part of engine.pyx: the examples that a user passed, as the kernels read them.
 
 cdef double MEASURED = 0
 
@@ -38,18 +22,22 @@ cdef class Data:
     cdef examples x
     cdef targets y
     cdef object kept
-    cdef Block packed, contents
+    cdef Block packed, row_hashes
     cdef readonly double density
     cdef readonly int first     # the layer whose input they are
 
-    def __cinit__(self, Engine engine, X, y=None, sample_weight=None, int first=0):
+    def __cinit__(self, Parameters engine, X, y=None, sample_weight=None, int first=0):
         self.kept = (X, y, sample_weight)
         for values in (X, y):
             if isinstance(values, np.ndarray) and not values.flags.c_contiguous:
                 raise ValueError("the kernels read C-contiguous arrays")
         self.first = first
-        self.x.n_in = engine.sizes[first]
-        self.x.scale = <real>engine.uint8_scale
+        if engine is not None:
+            self.x.n_in = engine.sizes[first]
+            self.x.scale = <real>engine.uint8_scale
+        else:
+            self.x.n_in = X.shape[1]
+            self.x.scale = 1
         if isinstance(X, tuple):
             self.take_values(X[0])
             self.take_pointers(X[1], X[2])
@@ -58,7 +46,8 @@ cdef class Data:
             self.x.n_rows = X.shape[0]
             self.x.most_in_row = self.x.n_in
         if y is not None:
-            self.take_targets(y, sample_weight, engine.net.loss.kind == CUSTOM)
+            self.take_targets(y, sample_weight,
+                              engine is not None and engine.net.loss.kind == CUSTOM)
         self.density = density(&self.x, min(self.x.n_rows, <Py_ssize_t>LOOKED_ROWS))
 
     cdef int take_values(self, values) except -1:
@@ -119,18 +108,16 @@ cdef class Data:
                                         + packed_size(pointers[n], size))
         return 0
 
-    cdef int take_contents(self, int threads) except -1:
-        """A number for each row's content, by which it draws."""
+    cdef const uint64_t* hash_rows(self, int threads) except NULL:
+        """A hash of each row's numbers, on which its random numbers depend; made once."""
         cdef Block scratch
-        if self.contents is not None:
-            return 0
-        scratch = Block(threads * pack_scratch(&self.x))
-        self.contents = Block(self.x.n_rows * <Py_ssize_t>sizeof(uint64_t))
-        with nogil, parallel(num_threads=threads):
-            take_contents(&self.x, <uint64_t*>self.contents.data, scratch.data,
-                          omp_get_thread_num(), omp_get_num_threads())
-        self.x.contents = <uint64_t*>self.contents.data
-        return 0
+        if self.row_hashes is None:
+            scratch = Block(threads * pack_scratch(&self.x))
+            self.row_hashes = Block(self.x.n_rows * <Py_ssize_t>sizeof(uint64_t))
+            with nogil, parallel(num_threads=threads):
+                take_contents(&self.x, <uint64_t*>self.row_hashes.data, scratch.data,
+                              omp_get_thread_num(), omp_get_num_threads())
+        return <uint64_t*>self.row_hashes.data
 
     cdef int take_targets(self, y, sample_weight, bint unread) except -1:
         cdef const int32_t[::1] labels
@@ -150,7 +137,7 @@ cdef class Data:
         return 0
 
 
-cdef class Warp:
+cdef class Distortion:
     """Limits of random distortions of square images (distortion.pxd)."""
     cdef distortion d
     cdef object kept
@@ -172,8 +159,9 @@ cdef class Warp:
         self.d.radius = weights.shape[0] // 2
         self.d.taps = &weights[0]
 
-    def images(self, Data data, uint64_t seed, uint64_t epoch, int threads):
-        """All of the data's rows, distorted: row r by draws of seed, epoch and r."""
+    def images(self, X, labels, uint64_t seed, uint64_t epoch, int threads):
+        """All rows of a dense X, distorted: row r by random numbers of seed, epoch and r."""
+        cdef Data data = Data(None, X, labels)
         cdef Py_ssize_t size = padded(data.x.n_in) + distortion_scratch(&self.d)
         cdef Block scratch = Block(threads * size * <Py_ssize_t>sizeof(real))
         cdef real[:, ::1] into

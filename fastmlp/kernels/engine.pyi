@@ -1,8 +1,11 @@
 from collections.abc import Sequence
-from typing import Protocol
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .calls import Batches, Progress, TrainingOptions
 
 DTYPE: np.dtype[np.floating]
 PHASES: tuple[str, ...]
@@ -11,14 +14,14 @@ Real = NDArray[np.floating]
 Layer = tuple[Real, ...]  # weight, bias, and the scale of a normalized layer
 CSR = tuple[Real, NDArray[np.int32], NDArray[np.int64]]
 
-class Asked(Protocol):
-    """A loss written in Python: of h (m, n_out) and y as given, both fresh, C-contiguous."""
+class PythonLoss(Protocol):
+    """A loss written in Python: of h (m, n_out) and y as passed, both fresh, C-contiguous."""
 
     def costs(self, h: Real, y: NDArray[np.generic]) -> NDArray[np.float64]:
-        """Of each example, (m,)."""
+        """The cost of each example, (m,)."""
 
     def slopes(self, h: Real, y: NDArray[np.generic]) -> Real:
-        """∂cost/∂h, (m, n_out), of h's dtype."""
+        """∂cost/∂h, (m, n_out), in h's dtype."""
 
 class Data:
     """Examples, and perhaps their targets and weights, as the kernels read them.
@@ -27,14 +30,13 @@ class Data:
     (data, indices, indptr) with indices ascending in each row, none twice; `y` int32 labels (m,)
     or real values (m, n) C-contiguous, n being n_out, or for the quantile loss n_out by the number
     of quantiles; no labels for a cross-entropy with groups; for a loss written in Python any array
-    of m; `sample_weight` real (m,).  The arrays must not change while it is in use: training packs
-    rows with many zeros once.
+    of m; `sample_weight` real (m,).
     """
 
     density: float
     def __init__(
         self,
-        engine: Engine,
+        engine: Engine | None,
         X: Real | NDArray[np.uint8] | CSR,
         y: Real | NDArray[np.int32] | None = None,
         sample_weight: Real | None = None,
@@ -42,7 +44,7 @@ class Data:
     ) -> None:
         """With `first` X is the input of that layer, for `train` to begin there."""
 
-class Warp:
+class Distortion:
     """Limits of random distortions of square images; angles in radians, lengths in pixels."""
 
     def __init__(
@@ -50,32 +52,46 @@ class Warp:
         side: int,
         rotation: float,
         gentle_rotation: float,
-        gentle: Sequence[bool],
+        gentle: Sequence[bool] | NDArray[np.uint8],
         shear: float,
         scale: float,
         translation: float,
         alpha: float,
-        taps: Sequence[float],
+        taps: Sequence[float] | NDArray[np.floating],
     ) -> None: ...
-    def images(self, data: Data, seed: int, epoch: int, threads: int) -> Real:
-        """All rows distorted, (m, n_in)."""
+    def images(
+        self, X: Real, labels: NDArray[np.int32] | None, seed: int, epoch: int, threads: int
+    ) -> Real:
+        """All rows of X distorted, (m, n_in)."""
+
+class ParameterSet:
+    """Parameters, running statistics and averages of one moment, which no writer changes."""
+
+    sizes: tuple[int, ...]
+    use_average: bool
+    averaged: int
+    def tobytes(self) -> bytes: ...
+
+class TrainingLock(AbstractContextManager[None]):
+    """The context of a call of fit: entered while it is held it raises RuntimeError."""
+
+    held: bool
+    def __exit__(self, *error: object) -> None: ...
+    def renew(self) -> None:
+        """In a process made by fork: held only if the thread that forked holds it."""
 
 class Engine:
-    """Memory and compiled loops of one network."""
+    """Memory and compiled loops of one network.
+
+    Whatever reads parameters reads a `ParameterSet`, by default the current one.
+    """
 
     sizes: tuple[int, ...]
     steps: int
-    slept: float  # seconds that threads slept at barriers in the last `train` or `gradients`
-    most_density: float  # up to which lists of non-zeros cost less than the dense tile, here
-    averaged: int  # steps that the average has seen
+    training_lock: TrainingLock
+    most_density: float  # up to which sparse rows cost less than the dense tile, here
     use_average: bool  # predict by the average of the parameters
-    label_smoothing: float  # of training, as are
-    max_norm: float  # 0: none
-    clip_norm: float  # 0: none
-    ema: float  # 0: none
-    shared_l2: bool  # in training λ/Σ s of a batch in place of λ
-    draws_by_content: bool  # in training by each example's numbers, not its place
-    skip_zeros: bool  # take lists of non-zeros where they pay; no bit depends on it
+    skip_zeros: bool  # take sparse rows where they pay; no bit depends on it
     def __init__(
         self,
         sizes: Sequence[int],
@@ -86,94 +102,92 @@ class Engine:
         input_dropout: float = 0.0,
         seed: int = 0,
         loss_constants: Sequence[float] = (),
-        custom: Asked | None = None,
+        custom: PythonLoss | None = None,
     ) -> None:
         """`hidden` has (batch norm?, dropout p, noise σ) for each hidden layer.
 
-        With loss "custom" `custom` is asked once a batch, by the thread that calls.
+        With loss "custom", `custom` is called once a batch, in the calling thread.
         """
 
-    def get_layer(self, layer: int) -> Layer: ...
-    def set_layer(
-        self, layer: int, weight: Real, bias: Real, scale: Real | None = None
-    ) -> None: ...
-    def get_folded_layer(self, layer: int) -> Layer:
-        """Weight and bias that do what the layer does in prediction, normalization included."""
+    def snapshot(self) -> ParameterSet: ...
+    def restore(self, snapshot: ParameterSet) -> None: ...
+    def paused(self) -> AbstractContextManager[None]:
+        """A context in which no other thread changes parameters or optimizer state."""
 
-    def weight_squares(self, training: bool = False) -> list[float]:
+    def renew(self) -> None:
+        """Make ready in a process made by fork."""
+
+    def get_layers(self, of: ParameterSet | None = None) -> list[Layer]: ...
+    def get_average(self, of: ParameterSet | None = None) -> list[Layer] | None: ...
+    def get_folded(self, of: ParameterSet | None = None) -> list[Layer]:
+        """Weights and biases of the inference network, batch norm folded in."""
+
+    def get_statistics(self, of: ParameterSet | None = None) -> list[tuple[Real, Real] | None]:
+        """Running mean and variance of each normalized layer."""
+
+    def weight_squares(
+        self, training: bool = False, of: ParameterSet | None = None
+    ) -> list[float]:
         """Σ W² of each layer, in double precision: as the network predicts, or trains."""
 
-    def get_statistics(self, l: int) -> tuple[Real, Real] | None:
-        """Running mean and variance of a normalized layer."""
-
-    def set_statistics(self, l: int, mean: Real, variance: Real) -> None: ...
-    def start_average(self) -> None:
-        """Begin a running average of the parameters, if there is none; `ema` is its decay."""
-
-    def drop_average(self) -> None: ...
-    def get_average(self, layer: int) -> Layer | None: ...
-    def set_average(
-        self, layer: int, weight: Real, bias: Real, scale: Real | None = None
-    ) -> None: ...
-    def set_warp(self, warp: Warp | None) -> None:
-        """Distort the images of each batch that `train` runs."""
-
     def set_layers(
-        self, frozen: Sequence[bool], rates: Sequence[float], l2s: Sequence[float]
+        self,
+        layers: Sequence[Layer],
+        statistics: Sequence[tuple[Real, Real] | None] | None = None,
     ) -> None:
-        """Which layers `train` leaves alone; multipliers of learning rate and λ."""
+        """Replace all parameters at once; scales and statistics that are missing stay."""
 
-    def snapshot(self) -> bytes: ...
-    def restore(self, snapshot: bytes) -> None: ...
-    def keep(self) -> None:
-        """Remember the parameters, in memory kept for it; `recall` brings them back."""
+    def start_average(self) -> None:
+        """Begin a running average of the parameters, if there is none."""
 
-    def recall(self) -> None: ...
+    def set_average(self, layers: Sequence[Layer], averaged: int) -> None: ...
+    def drop_average(self) -> None: ...
     def set_optimizer(self, name: str, constants: Sequence[float]) -> None: ...
     def get_state(self) -> list[list[Layer]]: ...
     def set_state(self, slots: Sequence[Sequence[Layer]], steps: int) -> None: ...
     def train(
         self,
         data: Data,
-        order: NDArray[np.int64],
-        batch_size: int,
-        first: int,
-        rates: NDArray[np.float64],
-        l2: float,
+        batches: Batches,
+        options: TrainingOptions,
+        progress: Progress,
         threads: int,
         seconds: float,
-        cost: float = 0.0,
-        weight: float = 0.0,
-        epoch: int = 0,
-        before: int = 0,
-    ) -> tuple[int, float, float, int]:
-        """Run batches first, first + 1, … of the rows in `order` until its end or the time's.
-
-        An epoch may come in several parts, `before` being the batches of those before this one.
-
-        Returns the next batch, Σ s·cost and Σ s over the examples run, added to what was given,
-        and the batch at which the cost or a parameter stopped being finite, or −1.
-        """
+    ) -> Progress:
+        """Run batches from `progress.batch` on, until their end or the time's."""
 
     def phase_seconds(self) -> dict[tuple[str, int], float]: ...
     def workspace_bytes(self, batch_size: int, threads: int = 1) -> int: ...
-    def forward(self, data: Data, threads: int) -> Real: ...
-    def level(self, data: Data, level: int, threads: int) -> Real:
-        """a of one hidden level (1: behind the first layer), (m, n)."""
+    def forward(self, data: Data, threads: int, of: ParameterSet | None = None) -> Real: ...
+    def layer_activations(
+        self,
+        data: Data,
+        level: int,
+        threads: int,
+        of: ParameterSet | None = None,
+        training: bool = False,
+    ) -> Real:
+        """a of one hidden layer (1: after the first layer of weights), (m, n)."""
 
-    def activations(self, data: Data, threads: int) -> list[Real]: ...
-    def evaluate(self, data: Data, threads: int) -> tuple[float, float, Real]: ...
-    def cost(self, data: Data, threads: int) -> tuple[float, float]: ...
+    def activations(
+        self, data: Data, threads: int, of: ParameterSet | None = None
+    ) -> list[Real]: ...
+    def evaluate(
+        self, data: Data, threads: int, of: ParameterSet | None = None
+    ) -> tuple[float, float, Real]:
+        """Σ s·cost, Σ s and the output activations."""
+
     def gradients(
         self,
         data: Data,
-        l2: float,
+        options: TrainingOptions,
         threads: int,
         wrt_input: bool = False,
         training: bool = False,
         epoch: int = 0,
-    ) -> tuple[float, float, list[Layer] | Real]:
-        """Σ s·cost, Σ s, and the gradients of J.
+        of: ParameterSet | None = None,
+    ) -> tuple[Progress, Any]:
+        """Σ s·cost and Σ s, and the derivatives of J by each layer's parameters or by X.
 
         Of the network as it predicts, or with `training` as the epoch's first batch sees it.
         """

@@ -39,7 +39,7 @@ cdef struct job:                # one call of train: what its threads share
     int64_t before              # batches that the epoch has had before it
     const double* rates
     double l2, deadline
-    bint shared_l2              # λ/Σ s of a batch in place of λ
+    bint l2_per_weight          # λ / Σ s of a batch in place of λ
     int64_t steps               # updates made before batch `first`
     uint64_t key                # of the epoch's draws
     bint training               # see `batch`
@@ -133,7 +133,7 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
         g.step = NULL
     else:
         u = prepare_update(j.rule, j.rates[number],
-                           j.l2 / b.weight if j.shared_l2 and b.weight > 0 else j.l2,
+                           j.l2 / b.weight if j.l2_per_weight and b.weight > 0 else j.l2,
                            1 / b.weight if b.weight > 0 else 0,
                            j.steps + number - j.first + 1)
         g.sums = j.sums if b.n > chunk or j.clip_norm > 0 else NULL

@@ -1,4 +1,4 @@
-# Part of engine.pyx: the parameters, in all the forms that a network has them in.
+# Part of engine.pyx: the parameters of a network, and how they are read and written whole.
 
 # of batch norm's running statistics (ρ) and below its root (ε); PyTorch's
 NORM_MOMENTUM = 0.1
@@ -14,8 +14,8 @@ cdef row_out(const real* source, Py_ssize_t n):
     return result
 
 
-cdef inline uint32_t draws_dropped(double p) noexcept nogil:
-    """Of 2³² draws, how many drop a unit with probability p."""
+cdef inline uint32_t dropped_of(double p) noexcept nogil:
+    """How many of the 2³² random numbers drop a unit with probability p."""
     return <uint32_t>(p * 4294967296.0)
 
 
@@ -26,25 +26,18 @@ cdef inline Py_ssize_t on_lines(Py_ssize_t n) noexcept nogil:
 
 
 cdef class Parameters:
-    """The numbers of one network: as it trains, averaged, and as it predicts.
-
-    Others may predict meanwhile, also without the interpreter's lock.  So whatever replaces
-    `folded`, `mean`, the optimizer's state or the workspace of `gradients`, and whoever takes them,
-    does so in a critical section, and keeps the block as long as it reads.
-    """
-    cdef network net                # as it trains
-    cdef network plain              # as it predicts: normalization folded into the weights
-    cdef Block parameters           # with the running statistics behind them
-    cdef Block folded, mean, kept, kept_mean
+    """The layers of one network and its current set of numbers (parameter_set.pxi)."""
+    cdef network net                # the layers as they train
+    cdef network inference          # as they predict: nothing is normalized, dropped or noisy
+    cdef ParameterSet current
+    cdef Gate gate
+    cdef bint in_step               # a slice of training is under way
     cdef Py_ssize_t n_numbers, n_statistics
-    cdef bint stale                 # the folded weights are older than the others
-    cdef bint by_average
     cdef double uint8_scale
-    cdef uint64_t key               # of all draws
+    cdef uint64_t key               # of all random numbers
     cdef readonly tuple sizes
-    cdef object custom              # a loss written in Python: its call, or None
+    cdef object custom              # a loss written in Python, or None
     cdef real[::1] loss_constants
-    cdef public int64_t averaged    # steps that the average has seen
 
     def __cinit__(self, sizes, activations, loss, double uint8_scale, hidden=None,
                   double input_dropout=0, uint64_t seed=0, loss_constants=(), custom=None):
@@ -54,7 +47,7 @@ cdef class Parameters:
         self.sizes = tuple(sizes)
         self.uint8_scale = uint8_scale
         self.key = seed
-        self.stale = True
+        self.gate = Gate()
         self.net.most_density = measured_break_even()
         self.net.n_layers = len(self.sizes) - 1
         if self.net.n_layers > MOST_LAYERS:
@@ -65,14 +58,14 @@ cdef class Parameters:
         self.net.loss.kind = loss_kind(loss)
         self.net.loss.constants = &self.loss_constants[0]
         self.net.loss.n_constants = self.loss_constants.shape[0]
-        self.net.input_dropped = draws_dropped(input_dropout)
+        self.net.input_dropped = dropped_of(input_dropout)
         self.net.input_scale = <real>(1 / (1 - input_dropout))
         self.net.normalization.momentum = <real><double>NORM_MOMENTUM
         self.net.normalization.epsilon = <real><double>NORM_EPSILON
         self.net.layers = <layer*>calloc(self.net.n_layers, sizeof(layer))
-        self.plain.layers = <layer*>calloc(self.net.n_layers, sizeof(layer))
-        if self.net.layers == NULL or self.plain.layers == NULL:
-            raise MemoryError("no room for the layers")
+        self.inference.layers = <layer*>calloc(self.net.n_layers, sizeof(layer))
+        if self.net.layers == NULL or self.inference.layers == NULL:
+            raise MemoryError("no memory for the layers")
         for l in range(self.net.n_layers):
             L = &self.net.layers[l]
             L.n_in = self.sizes[l]
@@ -91,94 +84,103 @@ cdef class Parameters:
                     place += on_lines(padded(L.n_out))
                     L.statistics = self.n_statistics
                     self.n_statistics += on_lines(2 * padded(L.n_out))
-                L.dropped = draws_dropped(dropout)
+                L.dropped = dropped_of(dropout)
                 L.kept_scale = <real>(1 / (1 - <double>dropout))
                 L.noise = <real><double>noise
         self.n_numbers = place
-        self.parameters = Block((place + self.n_statistics) * <Py_ssize_t>sizeof(real))
-        self.net.parameters = <real*>self.parameters.data
-        self.net.normalization.statistics = self.net.parameters + place
-        self.plain_layers()
+        self.current = ParameterSet()
+        self.current.sizes = self.sizes
+        self.current.folded_is_stale = True
+        self.current.numbers = Block((place + self.n_statistics) * <Py_ssize_t>sizeof(real))
+        self.describe_inference()
 
     def __dealloc__(self):
         free(self.net.layers)
-        free(self.plain.layers)
+        free(self.inference.layers)
 
-    # ------------------------------------------------------------------- as it predicts
-
-    cdef void plain_layers(self) noexcept:
-        """`plain` with layers that neither normalize nor draw."""
+    cdef void describe_inference(self) noexcept:
         cdef int l
-        cdef layer* layers = self.plain.layers
-        self.plain = self.net
-        self.plain.layers = layers
-        self.plain.input_dropped = 0
+        cdef layer* layers = self.inference.layers
+        self.inference = self.net
+        self.inference.layers = layers
+        self.inference.input_dropped = 0
         for l in range(self.net.n_layers):
             layers[l] = self.net.layers[l]
             layers[l].scale = 0
             layers[l].dropped = 0
             layers[l].noise = 0
-            layers[l].frozen = False
 
-    cdef Block chosen(self, bint training):
-        """The memory of the parameters, in prediction perhaps of their average; in a section."""
-        if self.by_average and self.mean is not None and not training:
-            return self.mean
-        return self.parameters
+    # --------------------------------------------------------------------------- reading
 
-    cdef Block source(self, bint training):
-        with cython.critical_section(self):
-            return self.chosen(training)
-
-    cdef Block predicting(self, network* plain):
-        """The network as it predicts, brought up to date; returns the memory of its numbers."""
-        cdef Block source, found
-        with cython.critical_section(self):
-            source = found = self.chosen(False)
-            if self.n_statistics > 0:
-                if self.folded is None:
-                    self.folded = Block(self.n_numbers * <Py_ssize_t>sizeof(real))
-                found = self.folded
-                if self.stale:
-                    self.fold_into(<real*>found.data, <const real*>source.data)
-                self.stale = False
-            plain[0] = self.plain
-        plain.parameters = <real*>found.data
+    cdef ParameterSet reading(self):
+        """The current set, whole: after the slice of training or the change that is under way."""
+        cdef ParameterSet found = None
+        with cython.critical_section(self.gate):
+            if not self.gate.writing or self.gate.is_mine():
+                return self.current
+            self.gate.waiting += 1
+        try:
+            self.gate.acquire()
+            found = self.current
+            PyThread_release_lock(self.gate.lock)
+        finally:
+            with cython.critical_section(self.gate):
+                self.gate.waiting -= 1
         return found
 
-    cdef void fold_into(self, real* folded, const real* source) noexcept:
+    def snapshot(self):
+        """The current set, which no writer changes any more."""
+        cdef ParameterSet found = self.reading(), copy
+        if not self.gate.is_mine():
+            return found
+        copy = found.sharing()      # this thread is writing: in a loss written in Python
+        copy.numbers = copied(found.numbers)
+        copy.average = copied(found.average)
+        return copy
+
+    def paused(self):
+        """Return a context in which no other thread changes parameters or optimizer state."""
+        cdef Paused pause = Paused()
+        pause.gate = self.gate
+        return pause
+
+    def renew(self):
+        """Make ready in a process made by fork, where no other thread has come along."""
+        self.gate.renew()
+
+    cdef Block inference_numbers(self, ParameterSet of, network* net):
+        """The inference network with its numbers; the block that these lie in."""
+        cdef Block source = of.source(False)
+        net[0] = self.inference
+        if self.n_statistics > 0:
+            with cython.critical_section(of):
+                if of.folded is None or of.folded_is_stale:
+                    if of.folded is None or Py_REFCNT(<PyObject*>of.folded) > 1:
+                        of.folded = Block(self.n_numbers * <Py_ssize_t>sizeof(real))
+                    self.fold_into(<real*>of.folded.data, <const real*>source.data,
+                                   self.statistics_of(of))
+                    of.folded_is_stale = False
+                source = of.folded
+        net.parameters = <real*>source.data
+        return source
+
+    cdef const real* statistics_of(self, ParameterSet of) noexcept:
+        """The running statistics of all normalized layers."""
+        return <const real*>of.numbers.data + self.n_numbers
+
+    cdef void fold_into(self, real* folded, const real* source, const real* statistics) noexcept:
         """Weights and biases of every layer as they predict."""
         cdef int l
         cdef const layer* L
+        cdef norm normalization = self.net.normalization
+        normalization.statistics = <real*>statistics
         for l in range(self.net.n_layers):
             L = &self.net.layers[l]
             if L.scale > 0:
-                fold(&self.net.normalization, L, source, folded)
+                fold(&normalization, L, source, folded)
             else:
                 memcpy(folded + L.weight, source + L.weight,
                        (L.bias + padded(L.n_out) - L.weight) * sizeof(real))
-
-    cdef void changed(self) noexcept:
-        """The folded weights are those of earlier parameters."""
-        with cython.critical_section(self):
-            self.stale = True
-
-    @property
-    def use_average(self):
-        return self.by_average
-
-    @use_average.setter
-    def use_average(self, bint wanted):
-        with cython.critical_section(self):
-            self.by_average = wanted
-            self.stale = True
-
-    def get_folded_layer(self, int layer):
-        cdef network plain
-        cdef Block held = self.predicting(&plain)
-        return self.layer_out(<real*>held.data, layer)[:2]
-
-    # ------------------------------------------------------------------------- parameters
 
     cdef tuple layer_out(self, const real* numbers, int l):
         """One layer of a buffer laid out like the parameters: weight, bias, and scale if any."""
@@ -191,115 +193,166 @@ cdef class Parameters:
         found = (W, row_out(numbers + L.bias, L.n_out))
         return found + (row_out(numbers + L.scale, L.n_out),) if L.scale > 0 else found
 
+    cdef list layers_out(self, const real* numbers):
+        return [self.layer_out(numbers, l) for l in range(self.net.n_layers)]
+
+    def get_layers(self, ParameterSet of=None):
+        cdef Block numbers = (self.reading() if of is None else of).source(True)
+        return self.layers_out(<real*>numbers.data)
+
+    def get_average(self, ParameterSet of=None):
+        cdef ParameterSet source = self.reading() if of is None else of
+        cdef Block average = source.average
+        return None if average is None else self.layers_out(<real*>average.data)
+
+    def get_folded(self, ParameterSet of=None):
+        cdef network net
+        cdef Block numbers = self.inference_numbers(self.reading() if of is None else of, &net)
+        return [one[:2] for one in self.layers_out(<real*>numbers.data)]
+
+    def get_statistics(self, ParameterSet of=None):
+        cdef int l
+        cdef const layer* L
+        cdef const real* mean
+        cdef Block numbers = (self.reading() if of is None else of).source(True)
+        found = []
+        for l in range(self.net.n_layers):
+            L = &self.net.layers[l]
+            mean = <const real*>numbers.data + self.n_numbers + L.statistics
+            found.append(None if L.scale == 0 else (
+                row_out(mean, L.n_out), row_out(mean + padded(L.n_out), L.n_out)))
+        return found
+
+    def weight_squares(self, bint training=False, ParameterSet of=None):
+        cdef Block source = (self.reading() if of is None else of).source(training)
+        return [weight_squares(&self.net.layers[l], <const real*>source.data)
+                for l in range(self.net.n_layers)]
+
+    def averaged_steps(self, ParameterSet of=None):
+        return (self.reading() if of is None else of).averaged
+
+    # --------------------------------------------------------------------------- writing
+
+    cdef int enter_gate(self) except -1:
+        if self.in_step and self.gate.is_mine():
+            raise RuntimeError("a loss function cannot change the parameters of the network that "
+                               "it is computed for")
+        self.gate.enter()
+        return 0
+
+    cdef int begin_writing(self) except -1:
+        """Enter the gate, and see to it that nobody else holds what is written from here on."""
+        cdef ParameterSet shared, writer
+        self.enter_gate()
+        try:
+            if Py_REFCNT(<PyObject*>self.current) > 1:
+                shared = self.current
+                writer = shared.sharing()
+                shared.disown(writer)
+                with cython.critical_section(self.gate):
+                    self.current = writer
+            else:
+                self.current.own()
+        except BaseException:
+            self.gate.leave()
+            raise
+        return 0
+
+    cdef void end_writing(self) noexcept:
+        self.current.folded_is_stale = True
+        self.gate.leave()
+
     cdef int layer_in(self, real* numbers, int l, const real[:, ::1] weight,
                       const real[::1] bias, const real[::1] scale=None) except -1:
         cdef const layer* L = &self.net.layers[l]
+        if weight.shape[0] != L.n_out or weight.shape[1] != L.n_in or bias.shape[0] != L.n_out:
+            raise ValueError("the parameters do not fit the layer")
         with nogil:
             pack(&weight[0, 0], L.n_out, L.n_in, numbers + L.weight)
             memcpy(numbers + L.bias, &bias[0], L.n_out * sizeof(real))
         if L.scale > 0 and scale is not None:
+            if scale.shape[0] != L.n_out:
+                raise ValueError("the scale does not fit the layer")
             memcpy(numbers + L.scale, &scale[0], L.n_out * sizeof(real))
         return 0
 
-    def get_layer(self, int layer):
-        return self.layer_out(self.net.parameters, layer)
-
-    def set_layer(self, int layer, weight, bias, scale=None):
-        self.layer_in(self.net.parameters, layer, weight, bias, scale)
-        self.changed()
-
-    def weight_squares(self, bint training=False):
-        cdef Block source = self.source(training)
-        return [weight_squares(&self.net.layers[l], <const real*>source.data)
-                for l in range(self.net.n_layers)]
-
-    def get_statistics(self, int l):
-        cdef const layer* L = &self.net.layers[l]
-        cdef const real* mean = self.net.normalization.statistics + L.statistics
-        if L.scale == 0:
-            return None
-        return row_out(mean, L.n_out), row_out(mean + padded(L.n_out), L.n_out)
-
-    def set_statistics(self, int l, const real[::1] mean, const real[::1] variance):
-        cdef const layer* L = &self.net.layers[l]
-        cdef real* place = self.net.normalization.statistics + L.statistics
-        memcpy(place, &mean[0], L.n_out * sizeof(real))
-        memcpy(place + padded(L.n_out), &variance[0], L.n_out * sizeof(real))
-        self.changed()
-
-    def snapshot(self):
-        cdef Block mean = self.average()
-        own = self.parameters.data[:self.parameters.size]
-        return own if mean is None else own + mean.data[:mean.size]
-
-    def restore(self, bytes snapshot):
-        cdef Py_ssize_t size = self.parameters.size
-        cdef Block mean = self.average()
-        memcpy(self.parameters.data, <const char*>snapshot, min(<Py_ssize_t>len(snapshot), size))
-        if mean is not None and len(snapshot) == size + mean.size:
-            memcpy(mean.data, <const char*>snapshot + size, mean.size)
-        self.changed()
-
-    def keep(self):
-        cdef Block mean = self.average()
-        if self.kept is None:
-            self.kept = Block(self.parameters.size)
-        memcpy(self.kept.data, self.parameters.data, self.parameters.size)
-        if mean is not None:
-            if self.kept_mean is None:
-                self.kept_mean = Block(mean.size)
-            memcpy(self.kept_mean.data, mean.data, mean.size)
-
-    def recall(self):
-        cdef Block mean = self.average()
-        if self.kept is not None:
-            memcpy(self.parameters.data, self.kept.data, self.parameters.size)
-        if mean is not None and self.kept_mean is not None:
-            memcpy(mean.data, self.kept_mean.data, mean.size)
-        self.changed()
-
-    # -------------------------------------------------------- average of the parameters
-
-    cdef Block average(self):
-        """The average's memory, or None."""
-        with cython.critical_section(self):
-            return self.mean
-
-    cdef Block averaging(self):
-        """The average's memory; if there is none yet it begins with the parameters as they are."""
-        cdef Block mean = self.average()
-        if mean is None:
-            mean = Block(self.n_numbers * <Py_ssize_t>sizeof(real))
-            memcpy(mean.data, self.net.parameters, mean.size)
-            with cython.critical_section(self):
-                self.mean = mean
-                self.averaged = 0
-        self.changed()
-        return mean
-
-    def start_average(self):
-        self.averaging()
-
-    def drop_average(self):
-        with cython.critical_section(self):
-            self.mean = None
-            self.averaged = 0
-            self.by_average = False
-            self.stale = True
-
-    def get_average(self, int layer):
-        cdef Block mean = self.average()
-        return None if mean is None else self.layer_out(<real*>mean.data, layer)
-
-    def set_average(self, int layer, weight, bias, scale=None):
-        cdef Block mean = self.averaging()
-        self.layer_in(<real*>mean.data, layer, weight, bias, scale)
-
-    # ------------------------------------------------------------ what each layer does
-
-    def set_layers(self, frozen, rates, l2s):
+    cdef int layers_in(self, real* numbers, layers) except -1:
         cdef int l
         for l in range(self.net.n_layers):
-            self.net.layers[l].frozen = frozen[l]
-            self.net.layers[l].rate = <real><double>rates[l]
-            self.net.layers[l].l2 = <real><double>l2s[l]
+            self.layer_in(numbers, l, layers[l][0], layers[l][1],
+                          layers[l][2] if len(layers[l]) > 2 else None)
+        return 0
+
+    def set_layers(self, layers, statistics=None):
+        self.begin_writing()
+        try:
+            self.layers_in(<real*>self.current.numbers.data, layers)
+            if statistics is not None:
+                self.statistics_in(statistics)
+        finally:
+            self.end_writing()
+
+    cdef int statistics_in(self, statistics) except -1:
+        cdef int l
+        cdef const layer* L
+        cdef real* place
+        cdef const real[::1] mean, variance
+        for l in range(self.net.n_layers):
+            L = &self.net.layers[l]
+            if L.scale == 0 or statistics[l] is None:
+                continue
+            mean, variance = statistics[l]
+            if mean.shape[0] != L.n_out or variance.shape[0] != L.n_out:
+                raise ValueError("the running statistics do not fit the layer")
+            place = <real*>self.current.numbers.data + self.n_numbers + L.statistics
+            memcpy(place, &mean[0], L.n_out * sizeof(real))
+            memcpy(place + padded(L.n_out), &variance[0], L.n_out * sizeof(real))
+        return 0
+
+    def restore(self, ParameterSet snapshot not None):
+        if (snapshot.sizes != self.sizes
+                or snapshot.numbers.size != self.current.numbers.size):
+            raise ValueError("the snapshot is of another network")
+        self.enter_gate()
+        with cython.critical_section(self.gate):
+            self.current = snapshot.sharing()
+        self.gate.leave()
+
+    def start_average(self):
+        self.begin_writing()
+        try:
+            if self.current.average is None:
+                self.current.average = Block(self.n_numbers * <Py_ssize_t>sizeof(real))
+                memcpy(self.current.average.data, self.current.numbers.data,
+                       self.current.average.size)
+                self.current.averaged = 0
+        finally:
+            self.end_writing()
+
+    def set_average(self, layers, int64_t averaged):
+        self.start_average()
+        self.begin_writing()
+        try:
+            self.layers_in(<real*>self.current.average.data, layers)
+            self.current.averaged = averaged
+        finally:
+            self.end_writing()
+
+    def drop_average(self):
+        if self.current.average is None:
+            return
+        self.begin_writing()
+        self.current.average = None
+        self.current.averaged = 0
+        self.current.use_average = False
+        self.end_writing()
+
+    @property
+    def use_average(self):
+        return self.current.use_average
+
+    @use_average.setter
+    def use_average(self, bint wanted):
+        self.begin_writing()
+        self.current.use_average = wanted
+        self.end_writing()

@@ -108,6 +108,16 @@ static inline double seconds_now(void) {
 #endif
 }
 
+/* Give other threads so much time. */
+static inline void pause_microseconds(int microseconds) {
+#if defined(_WIN32)
+    Sleep((DWORD)((microseconds + 999) / 1000));
+#else
+    struct timespec pause = {0, 1000L * microseconds};
+    nanosleep(&pause, NULL);
+#endif
+}
+
 static inline void barrier(team *t, int part, int n_threads) {
     if (n_threads == 1) return;
     int generation = ATOMIC_LOAD(&t->generation);

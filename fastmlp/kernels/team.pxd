@@ -9,3 +9,4 @@ cdef extern from "team.h" nogil:
     int omp_get_thread_num()
     void barrier(team* t, int part, int n_threads)
     double seconds_now()
+    void pause_microseconds(int microseconds)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from .. import checks
+from ..support import checks
 from .base import Loss
 from .classification import BinaryCrossEntropy, CrossEntropy
 from .custom import Custom, Written
@@ -24,15 +24,17 @@ __all__ = [
     "Gamma",
     "Huber",
     "Loss",
+    "LossSpec",
     "Poisson",
     "Quantile",
     "SquaredError",
+    "from_spec",
 ]
 
-Given: TypeAlias = "str | Loss | tuple[Written, Written]"
+LossSpec: TypeAlias = "str | Loss | tuple[Written, Written]"
 
 
-def named(loss: Given) -> Loss:
+def from_spec(loss: LossSpec) -> Loss:
     """Return a loss as its user gave it.
 
     Parameters

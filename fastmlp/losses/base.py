@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import activations, checks
+from .. import activations
 from ..activations import Activation
+from ..support import checks
 
 __all__ = ["ELEMENTWISE", "Array", "Loss", "like_targets"]
 
@@ -53,7 +54,7 @@ class Loss:
         """
         return n_targets
 
-    def says_one_class(self, n_out: int) -> bool:
+    def single_label(self, n_out: int) -> bool:
         """Return whether `predict` says one class of each example, of two or more.
 
         Parameters
@@ -151,7 +152,7 @@ class Loss:
         """
         return like_targets(h)
 
-    def hits(self, h: Array, y: Array) -> Array:
+    def correct(self, h: Array, y: Array) -> Array:
         """Return how right the labels are that outputs predict.
 
         Parameters

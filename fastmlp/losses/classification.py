@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import checks
 from ..activations import Activation, Softmax
+from ..support import checks
 from .base import Array, Loss, like_targets
 
 __all__ = ["BinaryCrossEntropy", "CrossEntropy"]
@@ -52,7 +52,7 @@ class CrossEntropy(Loss):
     def outputs_for(self, n_targets: int) -> int:
         return sum(self.groups) or n_targets
 
-    def says_one_class(self, n_out: int) -> bool:
+    def single_label(self, n_out: int) -> bool:
         return not self.groups
 
     def output_activation(self, wanted: str | Activation | None, n_out: int) -> Activation:
@@ -102,7 +102,7 @@ class CrossEntropy(Loss):
             return np.stack([h[:, first:end].argmax(axis=1) for first, end in places], axis=1)
         return np.asarray(np.argmax(h, axis=1))
 
-    def hits(self, h: Array, y: Array) -> Array:
+    def correct(self, h: Array, y: Array) -> Array:
         right = np.equal(self.predict(h), y if y.ndim == 1 else self.predict(y))
         return np.asarray(right.mean(axis=1)) if self.groups else right
 
@@ -121,11 +121,11 @@ class BinaryCrossEntropy(Loss):
     def targets(self, y: object, n_rows: int, n_out: int, dtype: np.dtype[Any]) -> Array:
         return checks.values("y", y, n_rows, n_out, dtype, (0, 1))
 
-    def says_one_class(self, n_out: int) -> bool:
+    def single_label(self, n_out: int) -> bool:
         return n_out == 1
 
     def predict(self, h: Array) -> Array:
         return like_targets((h > 0.5).astype(np.intp))
 
-    def hits(self, h: Array, y: Array) -> Array:
+    def correct(self, h: Array, y: Array) -> Array:
         return np.asarray(np.mean((h > 0.5) == (y > 0.5), axis=1))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import checks
+from ..support import checks
 from .base import ELEMENTWISE, Array, Loss
 
 __all__ = ["Custom", "Written"]

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import checks
 from ..activations import Activation
+from ..support import checks
 from .base import ELEMENTWISE, Array, Loss, like_targets
 
 __all__ = ["AbsoluteError", "Gamma", "Huber", "Poisson", "Quantile", "SquaredError"]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import checks, extras
 from ..history import History
 from ..network import MLP
+from ..support import checks, extras
 from . import canvas, reading
 from .reading import Model
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import facts
+from .. import describe
 from ..ensemble import Ensemble
 from ..history import History
 from ..network import MLP
@@ -111,7 +111,7 @@ def page(
     """
     if not reading.networks(model):
         raise TypeError(f"model must be an MLP or an Ensemble, got {model!r}")
-    sides = reading.side_lengths(model.sizes[0], shape)
+    sides = reading.side_lengths(model.n_in, shape)
     found = None if history is None else reading.histories(history)
     if found is None and all(net.history.epochs for net in reading.networks(model)):
         found = reading.histories(model)
@@ -137,10 +137,10 @@ def page(
             _activations(model, X),
         ]
     sections += [
-        _section("Network", _table(facts.of_model(model))),
+        _section("Network", _table(describe.model(model))),
         _section("Configuration", _table((configuration or {}).items())),
         _section("Times", _table((name, f"{value:.4g} s") for name, value in seconds.items())),
-        _section("Environment", _table(facts.environment())),
+        _section("Environment", _table(describe.environment())),
         *_epochs(found or []),
     ]
     figures = "".join(
@@ -158,7 +158,7 @@ def page(
 
 def _of_one_class(model: MLP | Ensemble) -> bool:
     """Whether the model says one class for each example."""
-    return model.loss.says_one_class(model.sizes[-1])
+    return model.loss.single_label(model.n_out)
 
 
 def _cost(model: MLP | Ensemble, X: Any, y: ArrayLike) -> float:

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import checks
 from ..ensemble import Ensemble
 from ..history import History
 from ..network import MLP
+from ..support import checks
 
 __all__ = [
     "Answers", "Model", "answers", "class_names", "histories", "layer", "networks", "probabilities",
@@ -65,7 +65,7 @@ def answers(model: Model, X: Any, y: ArrayLike, names: Sequence[object] | None =
     if networks(model):
         h = probabilities(model, X)
         # of one output, y is yes or no
-        n_out, yes_or_no = model.sizes[-1], model.sizes[-1] == 1
+        n_out, yes_or_no = model.n_out, model.n_out == 1
         targets = model.loss.targets(y, len(h), n_out, model.dtype)
         if targets.ndim == 2:
             targets = targets[:, 0] > 0.5 if yes_or_no else np.argmax(targets, axis=1)
@@ -89,10 +89,10 @@ def answers(model: Model, X: Any, y: ArrayLike, names: Sequence[object] | None =
 def class_names(model: Model, names: Sequence[object] | None = None) -> list[str]:
     """The names of a classifier's classes: as given, as it has them, or their numbers."""
     if networks(model):
-        loss, n_out = model.loss, model.sizes[-1]
+        loss, n_out = model.loss, model.n_out
         if not loss.classification:
             raise ValueError(f"this is for classifiers; the network's loss is {loss.name}")
-        if not loss.says_one_class(n_out):
+        if not loss.single_label(n_out):
             several = f"a class for each of {len(loss.groups)} groups" if loss.groups else (
                 f"yes or no for each of {n_out} outputs"
             )

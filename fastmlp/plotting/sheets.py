@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import checks
+from ..support import checks
 from . import canvas, reading
 from .reading import Model
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from html import escape
 from typing import Any
 
-from .. import extras
+from ..support import extras
 
 __all__ = ["inline", "page_style"]
 

@@ -32,9 +32,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from .. import checks
 from ..ablation.settings import NETWORK, TRAINING, Settings, located
 from ..augment import Distortion
+from ..support import checks
 
 __all__ = ["Recipe", "names", "parse", "read"]
 

@@ -21,14 +21,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import checks, saving
 from ..ablation.settings import TRAINING
 from ..callbacks import Callback, Checkpoint
-from ..ensemble import Ensemble, side_by_side
+from ..ensemble import Ensemble
 from ..history import History
+from ..loading import load
 from ..network import MLP
 from ..optimizers import Optimizer
 from ..schedules import Schedule
+from ..support import checks
+from ..training import side_by_side
 from .recipe import Recipe, read
 
 __all__ = ["Outcome", "carry_out", "train"]
@@ -310,7 +312,7 @@ class _Lines(Callback):
 
 def _resume(path: str | os.PathLike[str], identity: dict[str, Any]) -> tuple[MLP, History, float]:
     """Network, history and seconds of training of a checkpoint, if it is of this very run."""
-    net = saving.load(path)
+    net = load(path)
     entry = net.metadata.pop(KEY, None)
     if not isinstance(net, MLP) or not isinstance(entry, dict):
         raise ValueError(

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import checks
+from ..data.split import hold_out
 from ..losses import CrossEntropy, Loss
+from ..support import checks
 
 __all__ = ["Pair", "checksum", "sizes", "split"]
 
@@ -32,14 +33,8 @@ def split(
             )
         with checks.within("validation_data"):
             return pair, _pair(*validation_data)
-    fraction = checks.number("validation_data", validation_data, "(0, 1)", " or a pair (X, y)")
-    m = pair[0].shape[0]
-    if m < 2:
-        raise ValueError(f"validation_data={fraction} needs at least 2 examples, got {m}")
-    count = min(max(round(fraction * m), 1), m - 1)
-    order = np.random.default_rng(seed).permutation(m)
-    kept, held_out = np.sort(order[count:]), np.sort(order[:count])
-    return _take(pair, kept), _take(pair, held_out)
+    rows = hold_out(pair[0].shape[0], validation_data, np.random.default_rng(seed))
+    return _take(pair, rows[0]), _take(pair, rows[1])
 
 
 def sizes(training: Pair, validation: Pair, loss: Loss) -> tuple[int, int]:

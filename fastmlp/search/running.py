@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike, DTypeLike
 
-from .. import checks, losses
-from ..training import TrainingDiverged
+from .. import losses
+from ..history import TrainingDiverged
+from ..support import checks
 from . import examples, studies
 from .examples import Pair
 from .space import SPACE, Space
@@ -37,7 +38,7 @@ def minimize(
     epochs: int = 20,
     validation_data: tuple[checks.Examples, ArrayLike] | float = 0.1,
     objective: str | None = None,
-    loss: losses.Given = "cross_entropy",
+    loss: losses.LossSpec = "cross_entropy",
     sampler: str = "tpe",
     pruning: bool = True,
     storage: str | PathLike[str] | None = None,
@@ -129,7 +130,7 @@ def minimize(
         checked = Space.of(SPACE if space is None else space)
     n_trials = checks.whole("n_trials", n_trials)
     n_jobs = checks.whole("n_jobs", n_jobs)
-    loss = losses.named(loss)
+    loss = losses.from_spec(loss)
     seed = checks.seed(seed)
     training, validation = examples.split(X, y, validation_data, seed)
     n_in, n_out = examples.sizes(training, validation, loss)

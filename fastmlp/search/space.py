@@ -21,7 +21,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import activations, checks, initializers, optimizers
+from .. import activations, initializers, optimizers
+from ..support import checks
 
 if TYPE_CHECKING:
     from optuna import Trial

@@ -15,7 +15,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..checks import known
+from ..support.checks import known
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import checks, optimizers, schedules
+from .. import optimizers, schedules
 from ..callbacks import Callback
-from ..epochs import evaluate
-from ..examples import Examples
-from ..history import History
+from ..data.examples import Examples
+from ..history import History, TrainingDiverged
 from ..losses import Loss
 from ..network import MLP
 from ..optimizers import Optimizer
-from ..training import TrainingDiverged
+from ..support import checks
+from ..training import evaluate
 from .examples import Pair
 from .space import CONSTANTS, NETWORK, TRAINING, takes
 
@@ -134,7 +134,8 @@ def measure(
             n_threads=n_threads,
         )
         if history.stopped_by == "max_seconds":  # within an epoch, which counts all the same
-            cost, accuracy = evaluate(net, Examples.checked(net, *validation), n_threads)
+            held_out = Examples.checked(net.state, *validation)
+            cost, accuracy = evaluate(net.state, held_out, n_threads)
             watch.see(history.epochs + 1, cost, accuracy)
         if history.stopped_by == "interrupt" or stopped():
             state = "interrupted"

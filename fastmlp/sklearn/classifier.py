@@ -398,7 +398,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return part.times(weight)
 
     def _score(self, h: Array, part: Part) -> float:
-        return float(np.average(self._labels.hits(h, part.target), weights=part.weight))
+        return float(np.average(self._labels.correct(h, part.target), weights=part.weight))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

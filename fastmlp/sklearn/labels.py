@@ -151,7 +151,7 @@ class Labels:
             ]
         return np.asarray(np.hstack([1 - h, h]) if self.kind == "binary" else h)
 
-    def hits(self, h: Array, target: Array) -> Array:
+    def correct(self, h: Array, target: Array) -> Array:
         """Which examples are labelled right by h, in every column, (m,)."""
         if self.kind == "multioutput":
             return np.asarray((self._numbers(h) == target).all(axis=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.utils.optimize import _check_optimize_result
 
-from .. import threads
-from ..examples import Examples
+from ..data.examples import Examples
+from ..kernels.calls import TrainingOptions
+from ..support import threads
 from . import options
 from .protocol import Tasks
 from .validation import Part
@@ -27,19 +29,20 @@ Vector = NDArray[np.float64]
 def train(estimator: Any, part: Part, tasks: Tasks) -> None:
     """Minimize J of all examples at once."""
     net = estimator.network_
-    examples = Examples.checked(net, part.X, part.target, part.weight)
+    state = net.state
+    examples = Examples.checked(state, part.X, part.target, part.weight)
     total_weight = len(part) if part.weight is None else float(np.sum(part.weight))
     l2 = estimator.alpha / total_weight
     n_threads = threads.for_gradients(net.sizes, len(part), estimator.n_threads)
-    crew = threads.Crew()
+    team, step = threads.AdaptiveTeam(), TrainingOptions(l2=l2)
 
     def objective(packed: Vector) -> tuple[float, Vector]:
         unpack(net, packed)
         started = perf_counter()
-        total, weight, gradients = net._engine.gradients(examples.data, l2, crew.size(n_threads))
+        sums, gradients = state.gradients(examples.data, step, team.size(n_threads))
         seconds = perf_counter() - started
-        crew.report(seconds, net._engine.slept / seconds)
-        return total / weight + net._penalty(l2), pack(gradients)
+        team.report(seconds, sums.slept / seconds)
+        return sums.cost / sums.weight + state.penalty(l2), pack(gradients)
 
     def after_iteration(packed: Vector) -> None:
         unpack(net, packed)
@@ -50,7 +53,7 @@ def train(estimator: Any, part: Part, tasks: Tasks) -> None:
     tasks.begin_epoch()
     found = minimize(
         objective,
-        pack([net._engine.get_layer(l) for l in range(len(net.sizes) - 1)]),
+        pack(state.layers()),
         method="L-BFGS-B",
         jac=True,
         callback=after_iteration if tasks.wanted else None,
@@ -60,7 +63,7 @@ def train(estimator: Any, part: Part, tasks: Tasks) -> None:
         raise ValueError(options.DIVERGED)
     unpack(net, found.x)
     estimator.n_iter_ = _check_optimize_result("lbfgs", found, estimator.max_iter)
-    penalty = net._penalty(l2)
+    penalty = state.penalty(l2)
     data = (found.fun - penalty) / estimator._per_output
     estimator.loss_ = float(data + estimator._offset(part) + penalty)
 
@@ -72,9 +75,10 @@ def pack(layers: Any) -> Vector:
 
 def unpack(net: MLP, packed: Vector) -> None:
     """Set the network's parameters from `pack`'s vector."""
-    first = 0
-    for l, (n_in, n_out) in enumerate(zip(net.sizes, net.sizes[1:], strict=False)):
+    first, layers = 0, []
+    for n_in, n_out in pairwise(net.sizes):
         last = first + n_in * n_out
         weight = packed[first:last].reshape(n_out, n_in)
-        net._engine.set_layer(l, weight, packed[last : last + n_out])
+        layers.append((weight, packed[last : last + n_out]))
         first = last + n_out
+    net.state.set_layers(layers)

@@ -298,7 +298,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return np.asarray(y[:, np.newaxis] if y.ndim == 1 else y)
 
     def _shape(self, part: Part) -> tuple[int, Any, str]:
-        loss = losses.named(self.loss)
+        loss = losses.from_spec(self.loss)
         if loss.classification:
             raise ValueError(f"loss={self.loss!r} is for classification; take MLPClassifier")
         n_out = loss.outputs_for(part.target.shape[1])

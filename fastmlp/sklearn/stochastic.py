@@ -7,7 +7,7 @@ does there: loss curve, validation, learning rate, stopping.  What differs in fo
     fastmlp        v ← μv + g,   W ← W − αv      so v is scaled where the rate changes
 
     scikit-learn   g = (Σ s_i ∂cost_i + alpha·W) / Σ s_i   over a batch
-    fastmlp        g =  Σ s_i ∂cost_i / Σ s_i + λW         λ = alpha / Σ s_i by `shared_l2`
+    fastmlp        g =  Σ s_i ∂cost_i / Σ s_i + λW         λ = alpha / Σ s_i by `l2_per_weight`
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from ..callbacks import Callback
+from ..callbacks import Callback, of_fit
+from ..history import TrainingDiverged
 from ..schedules import Schedule
-from ..training import TrainingDiverged
+from ..training import FitConfig, fit
 from . import options
 from .protocol import Tasks
 from .validation import Part, Watch
 
 if TYPE_CHECKING:
     from ..history import History
+    from ..model.state import Snapshot
     from ..network import MLP
 
 __all__ = ["LONGEST_CURVE", "train"]
@@ -85,18 +87,18 @@ class Progress(Callback):
         self.incremental = incremental
         self.tasks = tasks
         self.converged = False
-        self.best: bytes | None = None
+        self.best: Snapshot | None = None
 
     def on_fit_begin(self, net: MLP, history: History) -> None:
         self.estimator.n_iter_ = 0
-        self.half_squares = net._penalty(1.0)  # ½ Σ W²
+        self.half_squares = net.state.penalty(1.0)  # ½ Σ W²
         if self.estimator.early_stopping:
-            self.best = net._engine.snapshot()
+            self.best = net.snapshot()
         self.tasks.begin_epoch()
 
     def on_fit_end(self, net: MLP, history: History) -> None:
         if self.best is not None:
-            net._engine.restore(self.best)
+            net.restore(self.best)
 
     def on_epoch_end(self, net: MLP, history: History) -> bool:
         est = self.estimator
@@ -136,7 +138,7 @@ class Progress(Callback):
 
         These are taken to move evenly from the epoch's beginning to its end.
         """
-        before, self.half_squares = self.half_squares, net._penalty(1.0)
+        before, self.half_squares = self.half_squares, net.state.penalty(1.0)
         data = history.cost[-1] - self.estimator.alpha * self.half_squares
         done = (self.n_batches - 1) / (2 * self.n_batches)  # on average
         half_squares = before + done * (self.half_squares - before)
@@ -155,7 +157,7 @@ class Progress(Callback):
             is_worse = score < est.best_validation_score_ + est.tol
             if score > est.best_validation_score_:
                 est.best_validation_score_ = score
-                self.best = net._engine.snapshot()
+                self.best = net.snapshot()
         else:
             is_worse = est.loss_ > est.best_loss_ - est.tol
             est.best_loss_ = min(est.best_loss_, est.loss_)
@@ -185,11 +187,13 @@ class Progress(Callback):
         """Change the rate, and the velocity with it, from the next step on."""
         if self.estimator.momentum > 0:
             factor = net.dtype.type(self.estimator._rate / rate)
+            state = net.state
             slots = [
                 [tuple(factor * one for one in layer) for layer in layers]
-                for layers in net._engine.get_state()
+                for layers in state.optimizer_state()
             ]
-            net._engine.set_state(slots, net._engine.steps)
+            assert state.optimizer is not None
+            state.set_optimizer_state(state.optimizer, slots, state.steps)
         self.estimator._rate = rate
 
 
@@ -231,33 +235,31 @@ def train(
         incremental,
         tasks,
     )
-    net._engine.shared_l2 = True
-    net._engine.draws_by_content = any(net.dropout)     # a repeated row is one with a weight
+    config = FitConfig.checked(
+        net.state.spec,
+        epochs=1 if incremental else estimator.max_iter,
+        batch_size=batch_size,
+        optimizer=options.optimizer(estimator, schedule),
+        l2=estimator.alpha,
+        l2_per_weight=True,
+        shuffle=Order(rng) if estimator.shuffle else False,
+        max_seconds=estimator.max_seconds,
+        label_smoothing=getattr(estimator, "label_smoothing", 0.0),
+        ema=estimator.ema,
+        n_threads=estimator.n_threads,
+        reset_optimizer=not incremental,
+        by_row_hash=any(net.dropout),  # a repeated row is one with a weight of 2
+    )
+    callbacks = of_fit([progress, *estimator.callbacks_], None, config.epochs, verbose=False)
     try:
-        history = net.fit(
-            part.X,
-            part.target,
-            epochs=1 if incremental else estimator.max_iter,
-            batch_size=batch_size,
-            optimizer=options.optimizer(estimator, schedule),
-            l2=estimator.alpha,
-            sample_weight=part.weight,
-            shuffle=Order(rng) if estimator.shuffle else False,
-            callbacks=[progress, *estimator.callbacks_],
-            max_seconds=estimator.max_seconds,
-            label_smoothing=getattr(estimator, "label_smoothing", 0.0),
-            ema=estimator.ema,
-            n_threads=estimator.n_threads,
-            reset_optimizer=not incremental,
+        history = fit(
+            net, part.X, part.target, config, sample_weight=part.weight, callbacks=callbacks
         )
     except TrainingDiverged:
         if not estimator.early_stopping:
             raise ValueError(options.DIVERGED) from None
         progress.note_divergence()
         return
-    finally:
-        # for whoever trains network_ directly
-        net._engine.shared_l2 = net._engine.draws_by_content = False
     if history.stopped_by == "epochs" and not progress.converged and not incremental:
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 
-from .. import threads
-from ..examples import Examples
+from ..data.examples import Examples
+from ..support import threads
 
 __all__ = ["Part", "Watch", "split"]
 
@@ -82,7 +82,7 @@ class Watch:
         self.estimator = estimator
         self.offset = estimator._offset(part)
         net = estimator.network_
-        self.examples = Examples.checked(net, part.X, part.target, part.weight)
+        self.examples = Examples.checked(net.state, part.X, part.target, part.weight)
         self.n_threads = threads.for_pass(net.sizes, len(part), estimator.n_threads)
         self.score: Callable[[float, Array], float]
         if estimator.scoring is None:
@@ -99,9 +99,8 @@ class Watch:
 
     def figures(self) -> tuple[float, float]:
         """Loss and score of the network as it is now; NaN if its outputs are not finite."""
-        total, weight, outputs = self.estimator.network_._engine.evaluate(
-            self.examples.data, self.n_threads
-        )
+        state = self.estimator.network_.state
+        total, weight, outputs = state.evaluate(self.examples.data, self.n_threads)
         loss = total / weight / self.estimator._per_output + self.offset
         if not np.isfinite(outputs).all():
             return loss, np.nan

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import activations as table
-from . import checks, losses
+from . import losses
 from .activations import Activation, Softmax
 from .kernels import operations
 from .losses import Loss
+from .support import checks
 
 Array = NDArray[np.floating[Any]]
 Function = str | Activation
@@ -51,10 +52,10 @@ def shares(s: Array, total: float) -> Array:
 
 
 def loss_and_targets(
-    kernels: ModuleType, loss: losses.Given, y: ArrayLike, n_rows: int, n_out: int
+    kernels: ModuleType, loss: losses.LossSpec, y: ArrayLike, n_rows: int, n_out: int
 ) -> tuple[Loss, Array]:
     """The loss, and y as rows (m, n_out): a label's is 1 there and 0 elsewhere."""
-    kind = losses.named(loss)
+    kind = losses.from_spec(loss)
     targets = kind.targets(y, n_rows, n_out, kernels.DTYPE)
     if kind.name == "cross_entropy" and targets.ndim == 1:
         targets = np.eye(n_out, dtype=kernels.DTYPE)[targets]

@@ -11,7 +11,8 @@ import os
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from . import checks, kernels
+from .. import kernels
+from . import checks
 
 __all__ = ["get_num_threads", "set_num_threads", "show_config"]
 
@@ -25,8 +26,8 @@ LEAST_SHARED_PASS = 4_000_000  # a pass must also wake the other threads
 # OpenMP's own limit at import; where it is lower later, threadpoolctl has set it
 _OMP_AT_IMPORT = kernels.omp_threads()
 
-# Where threads slept for more than this part of a slice of training (epochs.SLICE), one thread is
-# tried; it or all of them are tried again after so many slices, up to a second of them.
+# Where threads slept for more than this part of a slice of training (training/loop.py), one thread
+# is tried; the other choice is tried again after so many slices, up to a second of them.
 MOST_SLEPT = 0.1
 FIRST_PAUSE, LONGEST_PAUSE = 8, 64
 
@@ -114,26 +115,26 @@ def for_gradients(sizes: Sequence[int], n_rows: int, cap: int | None = None) -> 
     return _shared(6 * _n_weights(sizes) * n_rows, LEAST_SHARED_PASS, cap)
 
 
-class Crew:
-    """The threads of a training, slice by slice: all of them, or one on a crowded machine.
+class AdaptiveTeam:
+    """The number of threads of a training, slice by slice: all, or one on a crowded machine.
 
-    When another process wants the cores too, each meeting of the threads waits for the one that
-    was sent away, and one thread alone may be faster.  Sleeping at the barriers raises the
-    suspicion; then a slice on one thread is timed, and the faster of the two goes on for a while.
+    When another process wants the cores too, each barrier waits for the thread that was sent away,
+    and one thread alone may be faster.  Where threads sleep at the barriers, a slice on one thread
+    is timed, and the faster of the two goes on for a while.
     """
 
     def __init__(self) -> None:
         self._alone = False  # this slice is one thread's
-        self._left = 0  # slices before the other choice is looked at again
+        self._left = 0  # slices before the other choice is tried again
         self._pause = FIRST_PAUSE
         self._together = 0.0  # seconds a batch of the last slice of all threads
 
     def size(self, n_threads: int) -> int:
-        """Threads for the next slice, of at most n_threads."""
-        return 1 if self._alone else n_threads
+        """Return the number of threads for the next slice; 1 in a process made by fork."""
+        return 1 if self._alone or _forked else n_threads
 
     def report(self, seconds: float, slept: float) -> None:
-        """What the slice took a batch, and for what part of it threads slept at barriers."""
+        """Take in the seconds a batch of the slice, and the part of it that threads slept."""
         if self._alone:
             if seconds > self._together or self._left == 0:
                 self._alone = False

@@ -1,0 +1,48 @@
+"""A model and its environment described as names and values to print."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+
+import numpy as np
+
+from .ensemble import Ensemble
+from .losses import Loss
+from .network import MLP
+from .support import threads
+from .version import __version__
+
+__all__ = ["environment", "model"]
+
+
+def model(net: MLP | Ensemble) -> Iterator[tuple[str, str]]:
+    """Yield the properties of a network or an ensemble, each a name and a value."""
+    if isinstance(net, Ensemble):
+        for number, one in enumerate(net.networks, start=1):
+            yield f"network {number}", "-".join(map(str, one.sizes))
+        yield from _of_loss(net.loss)
+        yield "parameters", f"{net.n_parameters:,} in all"
+    else:
+        yield "layers", "-".join(map(str, net.sizes))
+        activations = (*net.activation, net.output_activation)
+        yield "activations", ", ".join(f.name for f in activations)
+        yield from _of_loss(net.loss)
+        yield "parameters", f"{net.n_parameters:,} of {net.dtype}"
+        yield "epochs trained", str(net.epochs)
+    for name, value in net.metadata.items():
+        yield name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _of_loss(loss: Loss) -> Iterator[tuple[str, str]]:
+    yield "loss", loss.name
+    if loss.groups:
+        yield "groups of classes", ", ".join(map(str, loss.groups))
+
+
+def environment() -> Iterator[tuple[str, str]]:
+    """Yield the versions, system and kernels in use, each a name and a value."""
+    yield "fastmlp", __version__
+    yield "Python, NumPy", f"{platform.python_version()}, {np.__version__}"
+    yield "system", platform.platform()
+    yield from threads.config()

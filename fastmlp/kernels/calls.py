@@ -1,0 +1,52 @@
+"""What one call of `Engine.train` takes and returns.
+
+The engine keeps nothing of these between calls.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Batches", "Progress", "TrainingOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOptions:
+    """What is done in each step of training, beside the optimizer's rule."""
+
+    l2: float = 0.0  # λ
+    l2_per_weight: bool = False  # λ / Σ s of a batch takes the place of λ
+    label_smoothing: float = 0.0
+    max_norm: float = 0.0  # 0: none
+    clip_norm: float = 0.0  # 0: none
+    ema: float = 0.0  # the decay of the average of the parameters; 0: no average
+    frozen: tuple[bool, ...] = ()  # for each layer of weights; empty: none is frozen
+    rate_multipliers: tuple[float, ...] = ()  # for each layer of weights; empty: all 1
+    l2_multipliers: tuple[float, ...] = ()  # likewise
+    distortion: Any = None  # the engine's `Distortion` for images, or None
+    by_row_hash: bool = False  # random numbers depend on an example's values, not on its place
+
+
+class Batches(NamedTuple):
+    """The batches that a call of `train` may run: rows of the data in the order of training."""
+
+    order: NDArray[np.int64]
+    batch_size: int
+    rates: NDArray[np.float64]  # the learning rate α of each batch
+    epoch: int = 0
+    before: int = 0  # batches of the epoch before the first of these
+
+
+class Progress(NamedTuple):
+    """How far an epoch has come; what one call returns is where the next one goes on."""
+
+    batch: int = 0  # the next batch to run
+    cost: float = 0.0  # Σ s·cost over the examples run
+    weight: float = 0.0  # Σ s over them
+    failed: int | None = None  # the batch at which the cost or a parameter ceased to be finite
+    slept: float = 0.0  # seconds that the call's threads slept at barriers

@@ -1,0 +1,290 @@
+# Part of engine.pyx: passes over examples that update nothing, and the memory of a pass.
+
+cdef class Workspace:
+    """The memory of a pass (workspace.pxd) through layers first … end, for so many rows and threads."""
+    cdef workspace w
+    cdef Block memory
+    cdef readonly tuple key
+
+    def __cinit__(self, Passes engine, Py_ssize_t n_rows, int n_threads, bint backward,
+                  Py_ssize_t most_in_row, bint list_input, bint input_delta=False,
+                  bint training=False, int first=0, int end=0, Py_ssize_t n_distortion=0):
+        cdef int t, n_layers = (end if end > 0 else engine.net.n_layers) - first
+        cdef const layer* layers = (engine.net.layers if training else engine.inference.layers) + first
+        self.w.n_rows = n_rows
+        self.w.n_layers = n_layers
+        self.w.n_threads = n_threads
+        self.w.input_delta = input_delta
+        self.w.n_warp = n_distortion
+        self.w.levels = <level*>calloc(n_layers + 1, sizeof(level))
+        self.w.threads = <scratch*>calloc(n_threads, sizeof(scratch))
+        self.w.lists = <skipping*>calloc(2 * n_threads * n_layers, sizeof(skipping))
+        self.w.starts = <Py_ssize_t*>calloc(n_layers * most_starts(n_threads), sizeof(Py_ssize_t))
+        if (self.w.levels == NULL or self.w.threads == NULL or self.w.lists == NULL
+                or self.w.starts == NULL):
+            raise MemoryError("no memory for a workspace")
+        for t in range(n_threads):
+            self.w.threads[t].zeros = self.w.lists + 2 * t * n_layers
+            self.w.threads[t].delta_zeros = self.w.lists + (2 * t + 1) * n_layers
+            engine.expect_zeros(&self.w.threads[t], list_input, layers, n_layers)
+        self.memory = Block(lay_out(&self.w, layers, most_in_row, backward, NULL))
+        lay_out(&self.w, layers, most_in_row, backward, self.memory.data)
+
+    def __dealloc__(self):
+        free(self.w.levels)
+        free(self.w.threads)
+        free(self.w.lists)
+        free(self.w.starts)
+
+
+cdef inline bint can_be_zero(const layer* L) noexcept nogil:
+    """Whether many of the layer's activations are exactly zero."""
+    return L.activation == RELU or L.dropped > 0
+
+
+cdef void run_job(job* j, int threads) noexcept:
+    """All batches of the job, in one parallel region."""
+    if j.first * j.batch_size >= j.n_pass:
+        return
+    if threads == 1:
+        with nogil:
+            run_batches(j, 0, 1)
+    else:
+        with nogil, parallel(num_threads=threads):
+            run_batches(j, omp_get_thread_num(), omp_get_num_threads())
+
+
+cdef class Passes(Parameters):
+    """Prediction, costs and gradients of one network."""
+    cdef public bint skip_zeros     # read sparse rows where they pay; no bit depends on it
+    cdef Workspace passing          # of `gradients`, kept between calls
+
+    def __cinit__(self, *args, **kwargs):
+        self.skip_zeros = True
+
+    cdef Block layers_as(self, options):
+        """The layers as they train under these options."""
+        cdef int l, n = self.net.n_layers
+        cdef Block block = Block(n * <Py_ssize_t>sizeof(layer))
+        cdef layer* layers = <layer*>block.data
+        frozen, rates, l2s = options.frozen, options.rate_multipliers, options.l2_multipliers
+        memcpy(layers, self.net.layers, n * sizeof(layer))
+        for l in range(n):
+            if frozen:
+                layers[l].frozen = frozen[l]
+            if rates:
+                layers[l].rate = <real><double>rates[l]
+            if l2s:
+                layers[l].l2 = <real><double>l2s[l]
+        return block
+
+    cdef Py_ssize_t chunk_rows(self, Py_ssize_t n_rows, bint training) noexcept:
+        """Rows that pass at a time: all where something is asked of the batch as a whole."""
+        cdef Py_ssize_t n, most = WIDE_CHUNK_ROWS, row = 0
+        if training and self.n_statistics > 0 or self.net.loss.kind == CUSTOM:
+            return max(n_rows, 1)
+        if self.n_numbers <= WIDE_PARAMETERS:
+            for n in self.sizes:
+                row += 2 * n * <Py_ssize_t>sizeof(real)
+            most = NARROW_CHUNK_ROWS if NARROW_CHUNK_ROWS * row <= CHUNK_BYTES else CHUNK_ROWS
+        return even_block(n_rows, most)
+
+    cdef void expect_zeros(self, scratch* own, bint list_input, const layer* layers,
+                           int n_layers) noexcept:
+        """Where one thread may make lists: of what a ReLU or dropout has zeroed, if wide enough."""
+        cdef int l
+        cdef const layer* L
+        own.zeros[0].possible = own.zeros[0].used = list_input
+        for l in range(1, n_layers):
+            L = &layers[l]
+            if (self.skip_zeros and can_be_zero(&layers[l - 1])
+                    and L.n_in >= LEAST_SKIPPED):
+                own.zeros[l].possible = padded(L.n_out) >= LEAST_VECTORS * WIDTH
+                own.delta_zeros[l].possible = (
+                    l > 1 and padded(layers[l - 1].n_in) >= LEAST_VECTORS * WIDTH)
+
+    cdef bint list_input(self, Data data) noexcept:
+        """Whether the input is read as lists of its non-zeros."""
+        cdef const layer* L = &self.net.layers[data.first]
+        if data.x.indices != NULL:
+            return True
+        if not self.skip_zeros or L.n_in < LEAST_SKIPPED or padded(L.n_out) < LEAST_VECTORS * WIDTH:
+            return False
+        return data.density < self.net.most_density
+
+    cdef void prepare(self, job* j, network* net, Data data, Workspace space, Py_ssize_t n_pass,
+                      Py_ssize_t batch_size) noexcept:
+        memset(j, 0, sizeof(job))
+        j.net = net
+        j.w = &space.w
+        j.x = &data.x
+        j.y = &data.y
+        j.n_pass = n_pass
+        j.batch_size = batch_size
+
+    # -------------------------------------------------------- gradients of given examples
+
+    cdef Workspace passing_space(self, Data data, bint input_delta, bint training, int threads):
+        """The workspace of `gradients`, which puts it back: another Python thread makes its own."""
+        cdef bint listed = self.list_input(data)
+        cdef Py_ssize_t n_rows = self.chunk_rows(data.x.n_rows, training)
+        cdef Workspace space
+        with cython.critical_section(self):
+            space = self.passing
+            self.passing = None
+        key = (n_rows, listed, data.x.most_in_row, self.skip_zeros, input_delta, training)
+        if space is None or space.key != key or space.w.n_threads < threads:
+            space = Workspace(self, n_rows, threads, True, data.x.most_in_row, listed, input_delta,
+                              training)
+            space.key = key
+        return space
+
+    def gradients(self, Data data, options, int threads, bint wrt_input=False,
+                  bint training=False, uint64_t epoch=0, ParameterSet of=None):
+        cdef Py_ssize_t m = data.x.n_rows
+        cdef Block sums = Block(self.n_numbers * <Py_ssize_t>sizeof(real))
+        cdef Workspace space = self.passing_space(data, wrt_input, training, threads)
+        cdef Question question = Question(self.custom, data)
+        cdef ParameterSet source = self.reading() if of is None else of
+        cdef Block numbers = source.source(training), layers = self.layers_as(options)
+        cdef Block held = numbers
+        cdef network net = self.net
+        cdef real[:, ::1] into
+        cdef job j
+        if training:
+            net.layers = <layer*>layers.data
+            net.parameters = <real*>numbers.data
+            net.normalization.statistics = net.parameters + self.n_numbers
+        else:
+            held = self.inference_numbers(source, &net)
+        self.prepare(&j, &net, data, space, m, m)
+        question.put(&j)
+        j.training = training
+        j.key = mixed_key(self.key, epoch)
+        j.smoothing = options.label_smoothing if training else 0
+        j.every_layer = True
+        j.sums = <real*>sums.data       # Σ s·∂cost/∂W, ∂b
+        if wrt_input:
+            result = np.empty((m, self.sizes[0]), DTYPE)
+            into = result
+            j.input_gradient = &into[0, 0]
+        run_job(&j, threads)
+        question.answer(&j)
+        if space.w.n_rows <= WIDE_CHUNK_ROWS:   # not one for all rows of a batch as a whole
+            with cython.critical_section(self):
+                self.passing = space
+        mean = DTYPE.type(1 / j.weight if j.weight > 0 else 0)
+        progress = Progress(0, j.cost, j.weight, None, 1e-9 * j.threads.slept)
+        if wrt_input:
+            return progress, result * mean
+        found = []
+        l2 = DTYPE.type(options.l2)
+        statistics = self.get_statistics(source)
+        for l in range(self.net.n_layers):
+            dW, *rest = [mean * g for g in self.layer_out(j.sums, l)]
+            W, b, *scale = self.layer_out(<real*>numbers.data, l)
+            if scale and not training:      # dW and db are those of the folded weights
+                average, variance = statistics[l]
+                inverse = 1 / np.sqrt(variance + self.net.normalization.epsilon)
+                rest[1] = (np.einsum("jk,jk->j", dW, W) - rest[0] * average) * inverse
+                dW = dW * (scale[0] * inverse)[:, None]
+            found.append((dW + l2 * W, *rest))
+        return progress, found
+
+    # ------------------------------------------------------------------------- prediction
+
+    cdef int run_prediction(self, Data data, int threads, ParameterSet of, real** outs,
+                            double* costs, int end=0, bint by_trained=False) except -1:
+        """Every layer's activations into its array of `outs`, each example's cost into `costs`.
+
+        With `end` that layer is the last; `by_trained` passes over the average.
+        """
+        cdef network part
+        cdef ParameterSet source = self.reading() if of is None else of
+        cdef Block held
+        if by_trained and source.use_average:
+            source = source.sharing()
+            source.use_average = False
+        held = self.inference_numbers(source, &part)
+        cdef Py_ssize_t m = data.x.n_rows
+        cdef workspace* spaces[MOST_THREADS]
+        cdef Workspace space
+        cdef prediction p
+        cdef int t
+        if m == 0:
+            return 0
+        threads = <int>max(1, min(min(threads, MOST_THREADS), m // LEAST_ROWS_A_THREAD))
+        kept = []
+        for t in range(threads):
+            space = Workspace(self, even_block((m + threads - 1) // threads, PREDICT_ROWS), 1,
+                              False, data.x.most_in_row, self.list_input(data), False, False, 0,
+                              end)
+            kept.append(space)
+            spaces[t] = &space.w
+        if end > 0:     # the loss knows nothing of a hidden level: f alone
+            part.n_layers = end
+            part.loss.kind = SQUARED_ERROR
+        p.net = &part
+        p.spaces = spaces
+        p.x = &data.x
+        p.y = &data.y
+        p.outs = outs
+        p.costs = costs
+        if threads == 1:
+            with nogil:
+                predict_part(&p, 0, 1)
+        else:
+            with nogil, parallel(num_threads=threads):
+                predict_part(&p, omp_get_thread_num(), omp_get_num_threads())
+        return 0
+
+    def forward(self, Data data, int threads, ParameterSet of=None):
+        cdef real[:, ::1] into
+        cdef real* outs[MOST_LAYERS + 1]
+        result = np.empty((data.x.n_rows, self.sizes[self.net.n_layers]), DTYPE)
+        into = result
+        memset(outs, 0, sizeof(outs))
+        outs[self.net.n_layers] = &into[0, 0]
+        self.run_prediction(data, threads, of, outs, NULL)
+        return result
+
+    def layer_activations(self, Data data, int level, int threads, ParameterSet of=None,
+                          bint training=False):
+        cdef real[:, ::1] into
+        cdef real* outs[MOST_LAYERS + 1]
+        result = np.empty((data.x.n_rows, self.sizes[level]), DTYPE)
+        into = result
+        memset(outs, 0, sizeof(outs))
+        outs[level] = &into[0, 0]
+        self.run_prediction(data, threads, of, outs, NULL, level, training)
+        return result
+
+    def activations(self, Data data, int threads, ParameterSet of=None):
+        cdef real[:, ::1] into
+        cdef real* outs[MOST_LAYERS + 1]
+        memset(outs, 0, sizeof(outs))
+        results = [np.empty((data.x.n_rows, n), DTYPE) for n in self.sizes[1:]]
+        for l, result in enumerate(results):
+            into = result
+            outs[<int>l + 1] = &into[0, 0]
+        self.run_prediction(data, threads, of, outs, NULL)
+        return results
+
+    def evaluate(self, Data data, int threads, ParameterSet of=None):
+        cdef real[:, ::1] into
+        cdef real* outs[MOST_LAYERS + 1]
+        cdef Block costs = Block(data.x.n_rows * <Py_ssize_t>sizeof(double))
+        cdef double* cost = <double*>costs.data
+        cdef double total = 0, weight = 0
+        cdef Py_ssize_t r
+        result = np.empty((data.x.n_rows, self.sizes[self.net.n_layers]), DTYPE)
+        into = result
+        memset(outs, 0, sizeof(outs))
+        outs[self.net.n_layers] = &into[0, 0]
+        self.run_prediction(data, threads, of, outs, NULL if self.custom is not None else cost)
+        if self.custom is not None:
+            take_costs(self.custom, result, data, cost)
+        for r in range(data.x.n_rows):
+            total += cost[r]
+            weight += data.y.weights[r] if data.y.weights != NULL else 1
+        return total, weight, result

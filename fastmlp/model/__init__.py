@@ -1,0 +1,1 @@
+"""A network's description, its state, and both in files."""

@@ -1,0 +1,347 @@
+"""The state of a network: the one owner of the compiled engine and of all that it holds.
+
+Parameters, running statistics of batch norm, averaged parameters, optimizer state and the number
+of steps are changed here and nowhere else.  Whoever reads sees whole parameters: a reading takes
+the current set of them, `snapshot` keeps it, and a change beside it makes a new one
+(kernels/parameter_set.pxi).  Options of a fit come with each call and leave nothing behind.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from itertools import repeat
+from math import fsum
+from operator import mul
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .. import kernels
+from ..kernels.calls import Batches, Progress, TrainingOptions
+from ..losses import Custom
+from ..support import checks
+from .spec import NetworkSpec
+
+if TYPE_CHECKING:
+    from ..kernels.engine import Data, Engine, ParameterSet
+
+__all__ = ["Array", "Layer", "ModelState", "Snapshot", "Statistics", "checked_layers", "shapes"]
+
+Array = NDArray[Any]
+# weight (n_out, n_in), bias (n_out,) and, with batch norm, scale (n_out,)
+Layer = tuple[Array, ...]
+# running mean and variance of each layer with batch norm
+Statistics = Sequence[tuple[Array, Array] | None]
+Snapshot: TypeAlias = "ParameterSet"
+OptimizerKind = tuple[str, tuple[float, ...]]  # name and constants: those of a state go on together
+
+
+class ModelState:
+    """Everything of a network that training changes.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        What the network is.
+    layers : sequence of (weight, bias) or (weight, bias, scale)
+        The first parameters, in the network's dtype.
+
+    Attributes
+    ----------
+    spec : NetworkSpec
+    epochs : int
+        Epochs of training begun so far.
+    frozen : frozenset of int
+        Layers of weights that training leaves as they are.
+    optimizer : (str, tuple of float) or None
+        Name and constants of the optimizer whose state is kept.
+    """
+
+    def __init__(self, spec: NetworkSpec, layers: Iterable[Layer]) -> None:
+        self.spec = spec
+        self.epochs = 0
+        self.frozen: frozenset[int] = frozenset()
+        self.optimizer: OptimizerKind | None = None
+        module = kernels.engine(spec.dtype.name)
+        activations = (*spec.activation, spec.output_activation)
+        self._data_type: type[Data] = module.Data
+        self._engine: Engine = module.Engine(
+            spec.sizes,
+            [(f.name, f.parameter) for f in activations],
+            spec.loss.name,
+            spec.uint8_scale,
+            list(zip(spec.batch_norm, spec.dropout, spec.noise, strict=True)),
+            spec.input_dropout,
+            spec.seed % 2**64,
+            spec.loss.constants,
+            spec.loss if isinstance(spec.loss, Custom) else None,
+        )
+        ones = [np.ones(n, spec.dtype) for n in spec.sizes[1:]]
+        normalized = (*spec.batch_norm, False)
+        self._engine.set_layers(
+            [
+                layer if len(layer) > 2 or not has_scale else (*layer, one)
+                for layer, has_scale, one in zip(layers, normalized, ones, strict=True)
+            ],
+            [
+                (np.zeros_like(one), one) if has_scale else None
+                for has_scale, one in zip(normalized, ones, strict=True)
+            ],
+        )
+        _states.add(self)
+
+    # ----------------------------------------------------------------------------- examples
+
+    def data(
+        self,
+        X: checks.Rows,
+        y: Array | None = None,
+        sample_weight: Array | None = None,
+        first: int = 0,
+    ) -> Data:
+        """Return checked examples as the engine reads them; X is the input of layer `first`."""
+        return self._data_type(self._engine, X, y, sample_weight, first)
+
+    # ---------------------------------------------------------------------- whole parameters
+
+    def snapshot(self) -> Snapshot:
+        """Return parameters, running statistics and averages as they are now."""
+        return self._engine.snapshot()
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to a snapshot of this network, or of one with the same layers."""
+        if type(snapshot) is not type(self.snapshot()):
+            raise TypeError(
+                f"snapshot must be what MLP.snapshot of a {self.spec.dtype} network returned, got "
+                f"{type(snapshot).__name__}"
+            )
+        self._engine.restore(snapshot)
+
+    def paused(self) -> AbstractContextManager[None]:
+        """Return a context in which no other thread trains the network or sets its parameters."""
+        return self._engine.paused()
+
+    def layers(self, of: Snapshot | None = None) -> list[Layer]:
+        """Return copies of each layer's parameters."""
+        return self._engine.get_layers(of)
+
+    def averages(self, of: Snapshot | None = None) -> list[Layer] | None:
+        """Return copies of the averaged parameters, or None if there are none."""
+        return self._engine.get_average(of)
+
+    def predicting_layers(self, of: Snapshot | None = None) -> list[Layer]:
+        """Return the parameters that predictions come from: the averages where they are in use."""
+        of = of or self.snapshot()
+        averages = self.averages(of) if of.use_average else None
+        return self.layers(of) if averages is None else averages
+
+    def inference_layers(self, of: Snapshot | None = None) -> list[Layer]:
+        """Return the weights and biases of the inference network, batch norm folded in."""
+        return self._engine.get_folded(of)
+
+    def statistics(self, of: Snapshot | None = None) -> Statistics:
+        """Return copies of the running mean and variance of each layer with batch norm."""
+        return self._engine.get_statistics(of)
+
+    def set_layers(self, layers: Sequence[Layer], statistics: Statistics | None = None) -> None:
+        """Replace all parameters at once; a scale or statistics that are None stay."""
+        self._engine.set_layers(layers, statistics)
+
+    # ----------------------------------------------------------------------------- averages
+
+    @property
+    def use_average(self) -> bool:
+        """Whether predictions and costs come from the averaged parameters."""
+        return self._engine.use_average
+
+    def set_use_average(self, wanted: bool) -> None:
+        """Predict by the averaged parameters, or no longer."""
+        if wanted and self.averages() is None:
+            raise ValueError("there is no average of parameters; train with fit(ema=…) first")
+        self._engine.use_average = wanted
+
+    def set_averages(self, layers: Sequence[Layer], steps: int) -> None:
+        """Set the averaged parameters, and the number of steps that they have seen."""
+        self._engine.set_average(layers, steps)
+
+    def drop_averages(self) -> None:
+        """Forget the averaged parameters."""
+        self._engine.drop_average()
+
+    # ----------------------------------------------------------------------------- prediction
+
+    def forward(self, data: Data, n_threads: int, of: Snapshot | None = None) -> Array:
+        """Return the output activations (m, n_out)."""
+        return self._engine.forward(data, n_threads, of)
+
+    def activations(self, data: Data, n_threads: int) -> list[Array]:
+        """Return the activations of every layer after the input."""
+        return self._engine.activations(data, n_threads)
+
+    def layer_activations(self, data: Data, layer: int, n_threads: int) -> Array:
+        """Return a hidden layer's activations (m, n), by the trained parameters."""
+        of = self.snapshot()
+        return self._engine.layer_activations(data, layer, n_threads, of, training=True)
+
+    def evaluate(
+        self, data: Data, n_threads: int, of: Snapshot | None = None
+    ) -> tuple[float, float, Array]:
+        """Return Σ s·cost, Σ s and the output activations."""
+        return self._engine.evaluate(data, n_threads, of)
+
+    def gradients(
+        self,
+        data: Data,
+        options: TrainingOptions,
+        n_threads: int,
+        *,
+        wrt_input: bool = False,
+        training: bool = False,
+        of: Snapshot | None = None,
+    ) -> tuple[Progress, Any]:
+        """Return Σ s·cost and Σ s, and the derivatives of J by each layer's parameters or by X."""
+        return self._engine.gradients(
+            data, options, n_threads, wrt_input, training, self.epochs, of
+        )
+
+    def penalty(
+        self,
+        l2: float,
+        multipliers: Sequence[float] = (),
+        *,
+        training: bool = True,
+        of: Snapshot | None = None,
+    ) -> float:
+        """Return λ/2 Σ W², the part of J that does not depend on examples."""
+        squares = self._engine.weight_squares(training, of) if l2 > 0 else ()
+        return l2 / 2 * fsum(map(mul, multipliers or repeat(1.0), squares))
+
+    # ------------------------------------------------------------------------------- training
+
+    @property
+    def training_lock(self) -> AbstractContextManager[None]:
+        """The context of a call of fit: a second one at the same time raises RuntimeError."""
+        return self._engine.training_lock
+
+    @property
+    def steps(self) -> int:
+        """Updates since the optimizer began."""
+        return self._engine.steps
+
+    def begin_training(self, kind: OptimizerKind, ema: bool, reset_optimizer: bool) -> None:
+        """Make optimizer state and averages ready; state of the same kind goes on."""
+        if ema:
+            self._engine.start_average()
+            self._engine.use_average = True
+        else:
+            self._engine.drop_average()
+        if reset_optimizer or self.optimizer != kind:
+            self._engine.set_optimizer(*kind)
+            self.optimizer = kind
+
+    def train(
+        self,
+        data: Data,
+        batches: Batches,
+        options: TrainingOptions,
+        progress: Progress,
+        n_threads: int,
+        seconds: float,
+    ) -> Progress:
+        """Train on batches until they end, the time is up, or a number is not finite."""
+        return self._engine.train(data, batches, options, progress, n_threads, seconds)
+
+    def roll_back(self, snapshot: Snapshot) -> None:
+        """Go back to the last good parameters; the optimizer's state is lost with the bad ones."""
+        self._engine.restore(snapshot)
+        self.optimizer = None
+
+    def optimizer_state(self) -> list[list[Layer]]:
+        """Return copies of the optimizer's numbers, slot by slot, laid out like the parameters."""
+        return self._engine.get_state()
+
+    def set_optimizer_state(
+        self, kind: OptimizerKind, slots: Sequence[Sequence[Layer]], steps: int
+    ) -> None:
+        """Set the optimizer with its state, which must have the shapes of the parameters."""
+        if self.optimizer != kind:
+            self._engine.set_optimizer(*kind)
+        if shapes(slots) != shapes(self.optimizer_state()):
+            raise ValueError("the optimizer's state does not fit the network")
+        self._engine.set_state(slots, steps)
+        self.optimizer = kind
+
+    # ----------------------------------------------------------------------------- the machine
+
+    def workspace_bytes(self, batch_size: int, n_threads: int) -> int:
+        """Return the bytes of memory that a training step takes beside the parameters."""
+        return self._engine.workspace_bytes(batch_size, n_threads)
+
+    def phase_seconds(self) -> dict[tuple[str, int], float]:
+        """Return where the first thread's time in training went, by phase and layer."""
+        return self._engine.phase_seconds()
+
+    def use_sparse(self, wanted: bool) -> None:
+        """Allow products of sparse rows, as by default, or forbid them; no bit depends on it."""
+        self._engine.skip_zeros = wanted
+
+    def _renew(self) -> None:
+        """Make ready in a process made by fork, in which no other thread has come along."""
+        self._engine.renew()
+        self._engine.training_lock.renew()
+
+
+def checked_layers(
+    spec: NetworkSpec,
+    weights: Sequence[ArrayLike],
+    biases: Sequence[ArrayLike],
+    scales: Sequence[ArrayLike | None] | None = None,
+) -> list[Layer]:
+    """Return each layer's weight, bias and perhaps scale as a user passed them, checked."""
+    pairs = checks.parameters(weights, biases, spec.sizes, spec.dtype)
+    checked_scales = checks.scales(scales, spec.sizes, spec.batch_norm, spec.dtype)
+    return [
+        pair if scale is None else (*pair, scale)
+        for pair, scale in zip(pairs, checked_scales, strict=True)
+    ]
+
+
+def shapes(slots: Sequence[Sequence[Layer]]) -> list[Any]:
+    """Return the shapes and dtypes of layers, to compare."""
+    return [[(one.shape, one.dtype) for one in layer] for layers in slots for layer in layers]
+
+
+_states: weakref.WeakSet[ModelState] = weakref.WeakSet()
+_paused: list[AbstractContextManager[None]] = []
+
+
+def _before_fork() -> None:
+    """Wait for the end of slices of training, so that the child has whole parameters."""
+    for state in list(_states):
+        if state._engine.training_lock.held:
+            pause = state.paused()
+            pause.__enter__()
+            _paused.append(pause)
+
+
+def _after_fork() -> None:
+    while _paused:
+        _paused.pop().__exit__(None, None, None)
+
+
+def _after_fork_in_child() -> None:
+    _after_fork()
+    for state in list(_states):
+        state._renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork,
+        after_in_child=_after_fork_in_child,
+    )

@@ -1,0 +1,143 @@
+"""The options of a call of fit, checked and frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Self, TypedDict
+
+from numpy.typing import ArrayLike
+
+from .. import optimizers
+from ..augment import Distortion
+from ..kernels.calls import TrainingOptions
+from ..model.spec import NetworkSpec
+from ..optimizers import Optimizer
+from ..support import checks
+
+__all__ = ["FitConfig", "FitOptions"]
+
+
+class FitOptions(TypedDict, total=False):
+    """The keywords of `MLP.fit` that an ensemble's fit and experiments pass on to it."""
+
+    epochs: int
+    batch_size: int
+    optimizer: str | Optimizer
+    l2: float
+    validation_data: tuple[checks.Examples, ArrayLike] | float | None
+    sample_weight: ArrayLike | None
+    cost_below: float | None
+    max_seconds: float | None
+    shuffle: bool | Callable[[int], ArrayLike]
+    label_smoothing: float
+    max_norm: float | None
+    clip_norm: float | None
+    ema: float | None
+    rate_multipliers: Sequence[float] | None
+    l2_multipliers: Sequence[float] | None
+    augment: Distortion | None
+    reset_optimizer: bool
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """What a call of fit does, apart from examples and callbacks."""
+
+    epochs: int
+    batch_size: int
+    optimizer: Optimizer
+    reset_optimizer: bool
+    shuffle: bool | Callable[[int], ArrayLike]
+    step: TrainingOptions  # what the engine does in each step
+    cost_below: float  # −∞: train all epochs
+    max_seconds: float  # ∞: no limit
+    n_threads: int | None
+
+    @classmethod
+    def checked(
+        cls,
+        spec: NetworkSpec,
+        *,
+        epochs: int = 15,
+        batch_size: int = 100,
+        optimizer: str | Optimizer = "adam",
+        l2: float = 0.0,
+        cost_below: float | None = None,
+        max_seconds: float | None = None,
+        shuffle: bool | Callable[[int], ArrayLike] = True,
+        label_smoothing: float = 0.0,
+        max_norm: float | None = None,
+        clip_norm: float | None = None,
+        ema: float | None = None,
+        rate_multipliers: Sequence[float] | None = None,
+        l2_multipliers: Sequence[float] | None = None,
+        augment: Distortion | None = None,
+        n_threads: int | None = None,
+        reset_optimizer: bool = False,
+        l2_per_weight: bool = False,
+        by_row_hash: bool = False,
+    ) -> Self:
+        """Return the options of `MLP.fit` for a network of this description, each checked.
+
+        Two more are for estimators: `l2_per_weight` divides λ by the sum of the sample weights of
+        a batch, and with `by_row_hash` the random numbers of an example's dropout depend on its
+        values instead of on its place.
+        """
+        epochs = checks.whole("epochs", epochs)
+        batch_size = checks.whole("batch_size", batch_size)
+        label_smoothing = checks.number("label_smoothing", label_smoothing, "[0, 1)")
+        if label_smoothing > 0 and not spec.loss.classification:
+            raise ValueError(
+                f"label_smoothing is for classification; the network's loss is {spec.loss.name}"
+            )
+        step = TrainingOptions(
+            l2=checks.number("l2", l2, "[0, inf)"),
+            l2_per_weight=l2_per_weight,
+            label_smoothing=label_smoothing,
+            max_norm=_limit("max_norm", max_norm),
+            clip_norm=_limit("clip_norm", clip_norm),
+            ema=0.0 if ema is None else checks.number("ema", ema, "(0, 1)"),
+            rate_multipliers=_multipliers("rate_multipliers", rate_multipliers, spec.n_layers),
+            l2_multipliers=_multipliers("l2_multipliers", l2_multipliers, spec.n_layers),
+            distortion=_distortion(spec, augment),
+            by_row_hash=by_row_hash,
+        )
+        return cls(
+            epochs=epochs,
+            batch_size=batch_size,
+            optimizer=checks.named("optimizer", optimizer, optimizers.TABLE, Optimizer),
+            reset_optimizer=checks.flag("reset_optimizer", reset_optimizer),
+            shuffle=shuffle if callable(shuffle) else checks.flag("shuffle", shuffle),
+            step=step,
+            cost_below=-inf if cost_below is None else checks.number("cost_below", cost_below),
+            max_seconds=_limit("max_seconds", max_seconds) or inf,
+            n_threads=None if n_threads is None else checks.whole("n_threads", n_threads),
+        )
+
+
+def _limit(name: str, value: float | None) -> float:
+    """A limit > 0; 0 for none."""
+    return 0.0 if value is None else checks.number(name, value, "(0, inf)")
+
+
+def _multipliers(name: str, values: Sequence[float] | None, n_layers: int) -> tuple[float, ...]:
+    """One factor ≥ 0 for each layer of weights."""
+
+    def check(name: str, value: object) -> float:
+        return checks.number(name, value, "[0, inf)")
+
+    values = [1.0] * n_layers if values is None else values
+    return checks.each(name, values, n_layers, check, "layers of weights")
+
+
+def _distortion(spec: NetworkSpec, augment: Distortion | None) -> object:
+    """The distortion as the engine takes it."""
+    if augment is None:
+        return None
+    if not isinstance(augment, Distortion):
+        raise TypeError(f"augment must be a fastmlp.augment.Distortion, got {augment!r}")
+    if augment.gentle_classes and spec.loss.groups:
+        raise ValueError("gentle_classes are of one class an image; the network's loss has groups")
+    return augment.for_engine(spec.sizes[0], spec.dtype.name)

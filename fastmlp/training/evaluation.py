@@ -1,0 +1,28 @@
+"""What a network is worth on examples: cost and accuracy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..data.examples import Examples
+from ..data.memory_maps import MemoryMap
+from ..model.state import ModelState
+from ..support import threads
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    state: ModelState, source: Examples | MemoryMap, n_threads: int | None
+) -> tuple[float, float | None]:
+    """Return the cost of examples without λ and, for classification, the accuracy on them."""
+    spec, of = state.spec, state.snapshot()
+    total = weight = correct = 0.0
+    for examples in source.chunks():
+        used = threads.for_pass(spec.sizes, len(examples), n_threads)
+        cost, counted, outputs = state.evaluate(examples.data, used, of)
+        total, weight = total + cost, weight + counted
+        if spec.loss.classification:
+            each = spec.loss.correct(outputs, examples.y).astype(np.float64)
+            correct += float(np.sum(each if examples.weight is None else each * examples.weight))
+    return total / weight, correct / weight if spec.loss.classification else None

@@ -1,0 +1,322 @@
+"""The loop of a fit: epochs, validation, stopping, and what happens when numbers run away.
+
+Python decides between slices of an epoch, the engine computes them: it runs batches without the
+GIL for SLICE seconds, then comes back so that Ctrl-C, `max_seconds`, readers of the parameters
+and other Python threads get their turn.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..callbacks import Callback, EarlyStopping
+from ..data import batches
+from ..data.batches import Source
+from ..data.chunks import Chunks
+from ..data.examples import Examples
+from ..data.memory_maps import MemoryMap
+from ..history import History, TrainingDiverged
+from ..kernels.calls import Batches, Progress, TrainingOptions
+from ..model.state import ModelState
+from ..support import checks, threads
+from .config import FitConfig
+from .evaluation import evaluate
+
+if TYPE_CHECKING:
+    from ..schedules import Rates, Steps
+
+__all__ = ["fit"]
+
+SLICE = 0.02  # seconds
+MOST_FEATURES = 512 << 20  # bytes of activations after frozen layers that a fit keeps
+
+
+class Trainable(Protocol):
+    """A network: its state, which is trained, and the history of its latest fit."""
+
+    state: ModelState
+    history: History
+
+
+def fit(
+    net: Trainable,
+    X: Any,
+    y: ArrayLike | None,
+    config: FitConfig,
+    *,
+    sample_weight: ArrayLike | None = None,
+    validation_data: tuple[checks.Examples, ArrayLike] | float | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> History:
+    """Train a network on examples by the options of `config`: steps 2 to 7 of the report."""
+    state = net.state
+    source = batches.source(state, X, y, sample_weight, config.epochs)
+    rows, held_out = batches.validation(state, source, validation_data)
+    run = Run(net, state, config, source, rows, held_out, callbacks)
+    run.check()
+    history = History()
+    with state.training_lock:
+        net.history = history
+        try:
+            for callback in callbacks:
+                callback.on_fit_begin(net, history)
+            history.stopped_by = run.run_epochs(history)
+        except KeyboardInterrupt:
+            history.stopped_by = "interrupt"
+            warnings.warn(
+                f"Training interrupted, whole epochs done: {history.epochs}; the network keeps "
+                f"what it has learned",
+                stacklevel=3,
+            )
+        except BaseException as error:
+            history.stopped_by = "divergence" if isinstance(error, TrainingDiverged) else "error"
+            raise
+        finally:
+            end_callbacks(callbacks, net, history)
+    return history
+
+
+def end_callbacks(callbacks: Sequence[Callback], net: Trainable, history: History) -> None:
+    """Call every `on_fit_end`, whatever another one raises; raise the first error after them.
+
+    Early stopping comes first, so that those after it see the parameters that the fit ends with.
+    An error that has ended the fit itself goes before those of `on_fit_end`, which are added to it
+    as notes.
+    """
+    ended_by = sys.exception()
+    failures: list[BaseException] = []
+    for callback in sorted(callbacks, key=lambda one: not isinstance(one, EarlyStopping)):
+        try:
+            callback.on_fit_end(net, history)
+        except BaseException as error:
+            failures.append(error)
+    if failures and ended_by is None:
+        raise failures[0]
+    for failure in failures:
+        assert ended_by is not None
+        ended_by.add_note(f"on_fit_end of a callback then failed too: {failure!r}")
+
+
+@dataclass
+class Run:
+    """One call of fit, its arguments checked."""
+
+    net: Trainable
+    state: ModelState
+    config: FitConfig
+    source: Source
+    rows: NDArray[np.int64] | None  # of `source`, to train on; None: all
+    held_out: Examples | MemoryMap | None
+    callbacks: Sequence[Callback]
+    team: threads.AdaptiveTeam = field(default_factory=threads.AdaptiveTeam)
+
+    @property
+    def n_rows(self) -> int | None:
+        """The number of examples to train on; None if it is not known."""
+        if isinstance(self.source, Chunks):
+            return None
+        return len(self.source if self.rows is None else self.rows)
+
+    @property
+    def batch_size(self) -> int:
+        """The examples of a step, all of them if there are fewer."""
+        n_rows = self.n_rows
+        return self.config.batch_size if n_rows is None else min(self.config.batch_size, n_rows)
+
+    def check(self) -> None:
+        """Refuse what does not go together, before anything changes."""
+        state, config = self.state, self.config
+        if len(state.frozen) == state.spec.n_layers:
+            raise ValueError("every layer is frozen: nothing to train; see MLP.unfreeze")
+        if callable(config.shuffle) and not isinstance(self.source, Examples):
+            raise ValueError(
+                "shuffle must be True or False where X is read in pieces, got a function"
+            )
+        if config.step.distortion is not None and isinstance(self.source, Examples):
+            self.source.require_dense()
+        self.check_monitors()
+        if self.n_rows is not None:
+            self.check_batches(self.n_rows)
+        self.rates_from(0)  # raises if the schedule cannot span this fit
+
+    def check_monitors(self) -> None:
+        """Early stopping watches a figure that there will be."""
+        available = {"cost"}
+        if self.held_out is not None:
+            available.add("validation_cost")
+            if self.state.spec.loss.classification:
+                available.add("validation_accuracy")
+        for callback in self.callbacks:
+            if isinstance(callback, EarlyStopping) and callback.monitor not in available:
+                raise ValueError(
+                    f"early stopping watches {callback.monitor}, which this fit does not have; "
+                    f"give validation_data, or EarlyStopping(monitor=…) with one of "
+                    f"{', '.join(sorted(available))}"
+                )
+
+    def check_batches(self, n_rows: int) -> None:
+        """So many examples leave none alone in a batch that is normalized."""
+        state = self.state
+        normalized = [
+            one and l not in state.frozen for l, one in enumerate(state.spec.batch_norm)
+        ]
+        checks.normal_batches(normalized, n_rows, self.batch_size)
+
+    def rates_from(self, first: int) -> Callable[[Steps], Rates]:
+        """Return the learning rates from step `first` on."""
+        n = self.n_rows
+        count = None if n is None else self.config.epochs * -(-n // self.batch_size)
+        return self.config.optimizer.schedule.spanning(first, count)
+
+    def run_epochs(self, history: History) -> str:
+        """Train epoch after epoch until something ends it; return what that was."""
+        state, config = self.state, self.config
+        options = replace(
+            config.step, frozen=tuple(l in state.frozen for l in range(state.spec.n_layers))
+        )
+        optimizer = config.optimizer
+        state.begin_training(
+            (optimizer.name, optimizer.constants), options.ema > 0, config.reset_optimizer
+        )
+        source = self.training_source(options)
+        rate = self.rates_from(state.steps)
+        n_threads = threads.for_step(state.spec.sizes, self.batch_size, config.n_threads)
+        deadline = perf_counter() + config.max_seconds
+        for _ in range(config.epochs):
+            started = perf_counter()
+            if started >= deadline:
+                return "max_seconds"
+            done = self.run_epoch(history, source, options, rate, n_threads, deadline)
+            if done is None:
+                return "max_seconds"
+            cost, last_rate = done
+            if self.held_out is not None:
+                validation_cost, accuracy = evaluate(state, self.held_out, config.n_threads)
+                history.validation_cost.append(validation_cost)
+                if accuracy is not None:
+                    history.validation_accuracy.append(accuracy)
+            history.learning_rate.append(last_rate)
+            history.cost.append(cost)
+            history.seconds.append(perf_counter() - started)
+            history.unfinished_batches = 0
+            stopped_by = [
+                type(callback).__name__
+                for callback in self.callbacks
+                if callback.on_epoch_end(self.net, history)
+            ]
+            if cost < config.cost_below:
+                return "cost_below"
+            if stopped_by:
+                return stopped_by[0]
+        return "epochs"
+
+    def training_source(self, options: TrainingOptions) -> Source:
+        """Return the examples, or their activations after frozen layers without random numbers.
+
+        Those are the same in every epoch, so they are computed once where they are not too large.
+        """
+        spec, source = self.state.spec, self.source
+        first = options.frozen.index(False)
+        random = any((spec.input_dropout, *spec.dropout[:first], *spec.noise[:first]))
+        if (
+            not isinstance(source, Examples)
+            or first == 0
+            or random
+            or options.distortion is not None
+            or len(source) * spec.sizes[first] * spec.dtype.itemsize > MOST_FEATURES
+        ):
+            return source
+        n_threads = threads.for_pass(
+            spec.sizes[: first + 1], len(source), self.config.n_threads
+        )
+        features = self.state.layer_activations(source.data, first, n_threads)
+        data = self.state.data(features, source.y, source.weight, first)
+        return replace(source, X=features, data=data)
+
+    def parts(self, source: Source) -> Iterator[tuple[Examples, NDArray[np.int64]]]:
+        """Yield the coming epoch's examples, with the rows to train on in order: whole batches."""
+        state, shuffle = self.state, self.config.shuffle
+        rng = np.random.default_rng([state.spec.seed, state.epochs]) if shuffle is True else None
+        if not isinstance(source, Examples):
+            return batches.batches_of_chunks(state, source, self.batch_size, rng)
+        n_rows = len(source if self.rows is None else self.rows)
+        if callable(shuffle):
+            order = batches.row_numbers(shuffle, n_rows)
+        else:
+            order = np.arange(n_rows, dtype=np.int64)
+            if rng is not None:
+                rng.shuffle(order)
+        return iter([(source, order if self.rows is None else self.rows[order])])
+
+    def run_epoch(
+        self,
+        history: History,
+        source: Source,
+        options: TrainingOptions,
+        rate: Callable[[Steps], Rates],
+        n_threads: int,
+        deadline: float,
+    ) -> tuple[float, float] | None:
+        """Train once on every example; return J over the epoch and the last step's learning rate.
+
+        None if the time was up before.
+        """
+        state, epoch, batch_size = self.state, self.state.epochs, self.batch_size
+        good = state.snapshot()
+        before, last_rate, progress = 0, 0.0, Progress()
+        for examples, order in self.parts(source):
+            if isinstance(source, Chunks):  # of other sources this is known before
+                self.check_batches(before * batch_size + len(order))
+            if options.distortion is not None:
+                examples.require_dense()
+            n_batches = -(-len(order) // batch_size)
+            rates = checks.rates(rate(np.arange(state.steps, state.steps + n_batches)), n_batches)
+            part = Batches(order, batch_size, rates, epoch, before)
+            state.epochs = epoch + 1
+            progress = progress._replace(batch=0)
+            while progress.batch < n_batches:
+                first, started = progress.batch, perf_counter()
+                progress = state.train(
+                    examples.data,
+                    part,
+                    options,
+                    progress,
+                    self.team.size(n_threads),
+                    min(SLICE, deadline - started),
+                )
+                seconds = perf_counter() - started
+                self.team.report(seconds / (progress.batch - first), progress.slept / seconds)
+                history.unfinished_batches = before + progress.batch
+                if progress.failed is not None:
+                    state.roll_back(good)
+                    history.unfinished_batches = 0
+                    raise diverged(history, before + progress.failed, rates[progress.failed])
+                if progress.batch < n_batches and perf_counter() >= deadline:
+                    return None
+            before, last_rate = before + n_batches, float(rates[-1])
+            del examples  # a chunk goes before the next one comes
+        if progress.weight == 0:
+            raise ValueError("sample_weight is zero for every example")
+        penalty = state.penalty(options.l2, options.l2_multipliers)
+        return progress.cost / progress.weight + penalty, last_rate
+
+
+def diverged(history: History, batch: int, rate: float) -> TrainingDiverged:
+    """Return the error that names the place and what may help."""
+    epoch = history.epochs + 1
+    return TrainingDiverged(
+        f"the cost or a parameter became infinite or NaN in epoch {epoch}, batch {batch + 1}; "
+        f"the network is as it was before that epoch. Lower the learning rate (it was "
+        f"{rate:g}), or scale X so that its columns are about 1 in size",
+        epoch,
+        batch + 1,
+        history,
+    )
