@@ -58,8 +58,8 @@ print(f"largest difference {np.abs(folded.forward(X_test) - net.forward(X_test))
 #
 # Three in ten of the training images get a random label. A network with far more parameters than
 # images can memorize even these, and then predicts other images less well. With dropout a random
-# half of the hidden units is set to zero in each step, so units cannot rely on each other to memorize
-# an image.
+# half of the hidden units is set to zero in each step, so units cannot rely on each other to
+# memorize an image.
 
 rng = np.random.default_rng(0)
 random_label = rng.random(1000) < 0.3
