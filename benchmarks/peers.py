@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from . import ROOT, machine, tables
+from . import ROOT, machine, overview, tables
 from .cases import CASES, Case, make_data
 from .contenders import CONTENDERS
 from .worker import Worker, WorkerFailed
@@ -59,6 +59,7 @@ def main() -> None:
         print(tables.line(results["cases"][-1]), flush=True)
     if find_spec("matplotlib"):
         tables.picture(results, folder / "peers.png")
+        overview.picture(results, folder / "overview.png")
     else:
         print("no picture: matplotlib is not installed")
     print(f"written: {folder}")

@@ -1,6 +1,6 @@
 """The documentation's site: ``sphinx-build -W -b html docs docs/_build/html``.
 
-Needs ``pip install '.[docs]'`` and no network.
+It needs ``pip install '.[docs]'`` and no network connection.
 """
 
 import inspect
@@ -38,7 +38,7 @@ autosummary_generate = True
 autosummary_ignore_module_all = False
 modules = [name for name in fastmlp.__all__ if inspect.ismodule(getattr(fastmlp, name))]
 autosummary_context = {"modules": [*modules, "sklearn"]}
-autodoc_typehints = "none"  # the docstrings tell types, with shapes
+autodoc_typehints = "none"  # the docstrings contain types and shapes
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
@@ -67,7 +67,7 @@ html_math_renderer = "mathml"
 
 
 def setup(app):
-    """Leave out of the reference what estimators inherit from scikit-learn."""
+    """Exclude members that estimators inherit from scikit-learn from the reference."""
     app.connect(
         "autodoc-skip-member",
         lambda app, what, name, member, skip, options: (

@@ -1,30 +1,80 @@
-"""The Python in docs/*.md runs, one block after the other, from a network trained on the digits."""
+"""The code of every page in docs/ runs when the page alone is copied, from top to bottom.
+
+The README's code is run by tests/cli/test_readme.py.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-DOCS = Path(__file__).parents[1] / "docs"
-PAGES = [page for page in sorted(DOCS.glob("*.md")) if "```python" in page.read_text("utf-8")]
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+README = ROOT / "README.md"
+BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+REPORT = 'Tao Hu, "A technical report about Deep Learning"'
+
+
+def pages(*, with_code: bool) -> list[Path]:
+    """The Markdown files of docs/, all of them or those with code that can be run."""
+    found = sorted(DOCS.rglob("*.md"))
+    return [page for page in found if not with_code or BLOCK.search(page.read_text("utf-8"))]
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def commands(console: str) -> Iterator[list[str]]:
+    """The lines of a console block that begin with a prompt, split into words."""
+    for line in console.splitlines():
+        if line.startswith("$ "):
+            yield shlex.split(line.removeprefix("$ "))
 
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer. Maximum iterations")  # short examples
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_python_of_a_page_runs(
-    page: Path,
-    blocks: Callable[[Path, str], list[str]],
-    example_names: Callable[[], dict[str, Any]],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("page", pages(with_code=True), ids=name_of)
+def test_the_code_of_a_page_runs_when_the_page_is_copied_alone(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    names = example_names()
-    for block in blocks(page, "python"):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    names = {"__name__": "__main__"}
+    for language, code in BLOCK.findall(page.read_text("utf-8")):
+        if language == "console":
+            for program, *arguments in commands(code):
+                assert program == "fastmlp"
+                subprocess.run([sys.executable, "-m", "fastmlp", *arguments], check=True)
+            continue
         try:
-            exec(block, names)
+            exec(compile(code, page, "exec"), names)
         except ModuleNotFoundError as error:
             pytest.skip(f"{page.name} goes on with a package that is not installed: {error.name}")
+
+
+def test_every_link_of_the_readme_is_absolute_and_leads_to_a_file() -> None:
+    places = ("https://github.com/fastmlp/fastmlp/blob/main/",
+              "https://github.com/fastmlp/fastmlp/tree/main/",
+              "https://raw.githubusercontent.com/fastmlp/fastmlp/main/")
+    for link in LINK.findall(README.read_text("utf-8")):
+        if link.startswith(places):
+            path = re.sub(r"^https://(?:github|raw)\S*?/main/", "", link).partition("#")[0]
+            assert (ROOT / path).exists(), link
+        else:
+            assert link.startswith(("https://", "#")), link
+
+
+@pytest.mark.parametrize("page", [README, *pages(with_code=False)], ids=name_of)
+def test_a_page_names_the_report_in_full_where_it_first_mentions_it(page: Path) -> None:
+    text = " ".join(re.sub(r"^\s*>\s?", "", page.read_text("utf-8"), flags=re.MULTILINE).split())
+    if first := re.search(r"\b[Tt]he report\b", text):
+        assert -80 <= text.find(REPORT) - first.start() <= 80, text[first.start() :][:80]
+
+

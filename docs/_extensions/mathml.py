@@ -1,4 +1,4 @@
-"""Formulas as MathML, which browsers set themselves: no script, no picture, no network."""
+"""Formulas as MathML, which browsers render without scripts, images or a network connection."""
 
 from __future__ import annotations
 

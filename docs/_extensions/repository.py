@@ -1,9 +1,9 @@
-"""Markdown that is read on a code host too: its links to files of the repository, made the site's.
+"""Links in Markdown that is also read on a code host: convert them from repository to site.
 
-A page of docs/ may take in another file, ``{include} ../CHANGELOG.md``, whose links are seen from
-there.  A link to a file leads to the page that takes it in where there is one, and out of docs/ to
-a copy of the file otherwise; one to docs/examples leads to the gallery, and of one to another
-folder only the text is left.
+A page of docs/ may include another file, ``{include} ../CHANGELOG.md``; relative links in that file
+are resolved from its own folder.  A link to a file leads to the page that includes the file, if
+there is one, and otherwise to a copy of the file.  A link to docs/examples leads to the gallery,
+and a link to any other folder is replaced by its text.
 """
 
 from __future__ import annotations
@@ -29,33 +29,33 @@ def remember_pages(app: Sphinx) -> None:
     app.config.page_of[examples] = Path(app.srcdir, gallery["gallery_dirs"], "index.rst")
 
 
-def lead_links(app: Sphinx, docname: str, content: list[str]) -> None:
+def convert_links(app: Sphinx, docname: str, content: list[str]) -> None:
     page = Path(app.env.doc2path(docname))
     if page.suffix != ".md":
         return
 
-    def led(text: str, folder: Path) -> str:
-        def one(link: re.Match[str]) -> str:
+    def converted(text: str, folder: Path) -> str:
+        def convert(link: re.Match[str]) -> str:
             target = (folder / link[2]).resolve()
             if not target.exists():
-                return link[0]  # no link, or one that Sphinx will complain of
+                return link[0]  # not a link, or a broken one, which Sphinx reports
             target = app.config.page_of.get(target, target)
             if target.is_dir():
                 return link[1]
             return f"[{link[1]}]({os.path.relpath(target, page.parent)}{link[3] or ''})"
 
-        return LINK.sub(one, text)
+        return LINK.sub(convert, text)
 
     def included(line: re.Match[str]) -> str:
         file = page.parent / line[1]
         app.env.note_dependency(file)
-        return led(file.read_text(encoding="utf-8"), file.parent)
+        return converted(file.read_text(encoding="utf-8"), file.parent)
 
-    content[0] = INCLUDE.sub(included, led(content[0], page.parent))
+    content[0] = INCLUDE.sub(included, converted(content[0], page.parent))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", remember_pages)
-    app.connect("source-read", lead_links)
+    app.connect("source-read", convert_links)
     app.add_config_value("page_of", {}, "")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

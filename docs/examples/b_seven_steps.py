@@ -2,9 +2,9 @@
 The seven steps, one by one
 ===========================
 
-:mod:`fastmlp.steps` has the training step of backpropagation as plain functions on arrays, in the
-order and notation of the derivation. Here they train a network beside the compiled engine, and both
-arrive at the same numbers.
+:mod:`fastmlp.steps` contains the training step of backpropagation as plain functions on arrays, in
+the order and notation of the derivation. Here these functions and the compiled engine train the
+same network and arrive at the same numbers.
 """
 
 import matplotlib.pyplot as plt
@@ -27,8 +27,8 @@ net = fastmlp.MLP(
 f, alpha, lam = ["tanh", "sigmoid"], 0.5, 1e-4
 
 # %%
-# The first weights and biases are the network's. Then, batch after batch: a(l) and z(l) forward,
-# the deltas backward, and the gradients from both.
+# Both start from the same weights and biases. For each batch the steps compute z(l) and a(l) in the
+# forward pass, the deltas in the backward pass, and the gradients from both.
 
 W, b = net.weights, net.biases
 costs = []
@@ -47,17 +47,18 @@ for _ in range(20):
     costs.append(steps.cost(y, a[-1], z[-1], W, l2=lam))  # step 7
 
 # %%
-# ``fit`` does the same in one compiled loop. Told not to shuffle, it takes the same batches.
+# ``fit`` does the same in one compiled loop. With ``shuffle=False`` it uses the same batches.
 
 history = net.fit(
     X, y, epochs=20, batch_size=50, optimizer=fastmlp.GradientDescent(alpha), l2=lam, shuffle=False
 )
-apart = max(np.abs(theirs - ours).max() for theirs, ours in zip(net.weights, W))
-print(f"largest difference of a weight after 400 updates: {apart:.1e}")
-assert apart < 1e-12
+difference = max(np.abs(a - b).max() for a, b in zip(net.weights, W))
+print(f"largest difference of a weight after 400 updates: {difference:.1e}")
+assert difference < 1e-12
 
 # %%
-# Step 7 measures the cost after an epoch; the history's is the mean while the parameters moved.
+# Step 7 evaluates the cost after an epoch; the history contains the mean over the epoch's batches,
+# while the parameters were changing.
 
 fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
 ax.plot(range(1, 21), costs, "o-", label="steps.cost after each epoch")
@@ -66,8 +67,7 @@ ax.set(xlabel="epoch", ylabel="J")
 ax.legend()
 
 # %%
-# The deltas are derivatives, so a central difference must find the same: how J changes with one
-# weight.
+# A central difference checks one element of the gradient: how J changes with one weight.
 
 step = np.zeros_like(W[0])
 step[3, 20] = 1e-5
@@ -79,6 +79,6 @@ def J(shift):
 
 
 net.set_parameters(W, b)
-by_deltas = net.gradients(X, y, l2=lam)[0][0][3, 20]
+by_backpropagation = net.gradients(X, y, l2=lam)[0][0][3, 20]
 by_difference = (J(step) - J(-step)) / 2e-5
-print(f"by the deltas {by_deltas:.10f}, by a central difference {by_difference:.10f}")
+print(f"backpropagation {by_backpropagation:.10f}, central difference {by_difference:.10f}")

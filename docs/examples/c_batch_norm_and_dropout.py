@@ -2,8 +2,8 @@
 Batch norm and dropout
 ======================
 
-Two ways to make a network train better, that help against different things: batch norm against a
-bad beginning, dropout against learning by heart.
+Batch normalization makes training less sensitive to the initial weights; dropout reduces
+overfitting.
 """
 
 import matplotlib.pyplot as plt
@@ -18,18 +18,18 @@ X_train, y_train, X_test, y_test = X[:1000], y[:1000], X[1000:], y[1000:]
 # Batch norm
 # ----------
 #
-# With six hidden layers it matters how large the first weights are: from N(0, 1) what leaves a
-# layer is several times what entered it, from N(0, 0.05²) a fraction, and only He's choice keeps
-# the size. Batch norm makes mean and variance of what enters a unit 0 and 1 over a batch, and then
-# stretches and shifts it by parameters that are trained too.
+# With six hidden layers the scale of the initial weights matters: with N(0, 1) the activations grow
+# several times from layer to layer, with N(0, 0.05²) they shrink, and only He initialization keeps
+# their scale. Batch norm standardizes the sums of each unit to mean 0 and variance 1 over a batch,
+# and then scales and shifts them by parameters that are trained as well.
 
-beginnings = {
+initializers = {
     "N(0, 1)": "normal",
     "N(0, 0.05²)": fastmlp.initializers.Normal(0.05),
-    "N(0, 2/n), He's": "he_normal",
+    "N(0, 2/n), He": "he_normal",
 }
 fig, axes = plt.subplots(1, 3, figsize=(9, 3), sharey=True, layout="constrained")
-for ax, (title, init) in zip(axes, beginnings.items()):
+for ax, (title, init) in zip(axes, initializers.items()):
     for batch_norm in (False, True):
         net = fastmlp.MLP((64, *[50] * 6, 10), init=init, batch_norm=batch_norm, seed=0)
         history = net.fit(
@@ -41,29 +41,29 @@ for ax, (title, init) in zip(axes, beginnings.items()):
         )
         ax.plot(history.validation_accuracy, label=f"batch_norm={batch_norm}")
     ax.set(title=title, xlabel="epoch")
-axes[0].set_ylabel("accuracy on 797 others")
+axes[0].set_ylabel("validation accuracy")
 axes[0].legend()
 
 # %%
-# A trained network leaves for another program as plain weights and biases:
-# :attr:`~fastmlp.MLP.folded` are those of a network without batch norm that predicts the same.
+# For prediction, batch norm can be folded into the weights and biases:
+# :attr:`~fastmlp.MLP.folded` returns those of a network without batch norm that predicts the same.
 
 weights, biases = net.folded
-plain = fastmlp.MLP(net.sizes, init=(weights, biases))
-print(f"largest difference {np.abs(plain.forward(X_test) - net.forward(X_test)).max():.1e}")
+folded = fastmlp.MLP(net.sizes, init=(weights, biases))
+print(f"largest difference {np.abs(folded.forward(X_test) - net.forward(X_test)).max():.1e}")
 
 # %%
 # Dropout
 # -------
 #
-# Three in ten of the training images get a label by chance. A network with far more parameters than
-# images can learn even these by heart, and then says such nonsense about other images. With dropout
-# half of the hidden units, others in each step, are left out: no unit can rely on the others to
-# remember an image together.
+# Three in ten of the training images get a random label. A network with far more parameters than
+# images can memorize even these, and then predicts other images less well. With dropout a random
+# half of the hidden units is set to zero in each step, so units cannot rely on each other to
+# memorize an image.
 
 rng = np.random.default_rng(0)
-by_chance = rng.random(1000) < 0.3
-labels = np.where(by_chance, rng.integers(0, 10, 1000), y_train)
+random_label = rng.random(1000) < 0.3
+labels = np.where(random_label, rng.integers(0, 10, 1000), y_train)
 
 fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
 for dropout in (0.0, 0.5):
@@ -72,7 +72,7 @@ for dropout in (0.0, 0.5):
         X_train, labels, epochs=60, batch_size=50, validation_data=(X_test, y_test)
     )
     ax.plot(history.validation_accuracy, label=f"dropout={dropout}")
-    learned = np.mean(net.predict(X_train)[by_chance] == labels[by_chance])
-    print(f"dropout {dropout}: {learned:.0%} of the labels by chance learned by heart")
-ax.set(xlabel="epoch", ylabel="accuracy on 797 others")
+    memorized = np.mean(net.predict(X_train)[random_label] == labels[random_label])
+    print(f"dropout {dropout}: {memorized:.0%} of the random labels were memorized")
+ax.set(xlabel="epoch", ylabel="validation accuracy")
 ax.legend()

@@ -1,9 +1,9 @@
 """
-Distorted copies
-================
+Augmentation by distortions
+===========================
 
-A slightly turned or shifted digit is still the same digit. Training on copies that are distorted
-anew for each batch tells the network so, and makes much of few images.
+A slightly rotated or shifted digit is still the same digit. Training on randomly distorted copies,
+computed anew for each batch, makes the network learn this, which helps when there are few images.
 """
 
 import matplotlib.pyplot as plt
@@ -15,8 +15,8 @@ X, y = fastmlp.datasets.digits()
 X_train, y_train, X_test, y_test = X[:300], y[:300], X[500:], y[500:]
 
 # %%
-# Turned by up to 12 degrees, stretched by up to a tenth, moved by up to half a pixel, and bent a
-# little: one image and nine distorted copies of each.
+# The distortion rotates by up to 12 degrees, scales by up to a tenth, shifts by up to half a pixel,
+# and adds a small elastic deformation. Each row shows an image and nine distorted copies of it.
 
 augment = fastmlp.augment.Distortion(
     rotation=12, scale=0.1, translation=0.5, elastic=1.0, smoothness=2.0
@@ -30,23 +30,23 @@ for row, image in zip(axes, X_train[[0, 3, 5]]):
         ax.axis("off")
 
 # %%
-# The same network with and without, over five seeds.
+# The same network trained without and with distortions, over five seeds.
 
-accuracies = {"as they are": [], "distorted": []}
+accuracies = {"original": [], "distorted": []}
 for seed in range(5):
     for name, distortion in zip(accuracies, (None, augment)):
         net = fastmlp.MLP((64, 200, 10), dropout=0.2, seed=seed)
         net.fit(X_train, y_train, epochs=150, batch_size=50, augment=distortion)
         accuracies[name].append(np.mean(net.predict(X_test) == y_test))
 
-for name, found in accuracies.items():
-    print(f"{name:12}  {np.mean(found):.4f} ± {np.std(found, ddof=1):.4f}")
+for name, values in accuracies.items():
+    print(f"{name:12}  {np.mean(values):.4f} ± {np.std(values, ddof=1):.4f}")
 
 # %%
 
 fig, ax = plt.subplots(figsize=(5, 3), layout="constrained")
-for position, found in enumerate(accuracies.values()):
-    ax.plot(np.full(5, position), found, "o", alpha=0.6)
+for position, values in enumerate(accuracies.values()):
+    ax.plot(np.full(5, position), values, "o", alpha=0.6)
 ax.set(
-    xticks=[0, 1], xticklabels=accuracies, xlim=(-0.5, 1.5), ylabel="accuracy on 1,297 others"
+    xticks=[0, 1], xticklabels=accuracies, xlim=(-0.5, 1.5), ylabel="test accuracy"
 )

@@ -2,8 +2,7 @@
 Schedules and callbacks
 =======================
 
-A schedule says how large the steps are in the course of training; a callback looks in after each
-epoch.
+A schedule sets the learning rate in the course of training; a callback is called after each epoch.
 """
 
 import matplotlib.pyplot as plt
@@ -16,8 +15,8 @@ X, y = fastmlp.datasets.digits()
 X_train, y_train, X_test, y_test = X[:1500], y[:1500], X[1500:], y[1500:]
 
 # %%
-# An optimizer takes a schedule in place of a number. The history has the learning rate at the end
-# of each epoch.
+# An optimizer accepts a schedule in place of a number. The history contains the learning rate at
+# the end of each epoch.
 
 epochs = 30
 rates = {
@@ -44,11 +43,12 @@ axes[1].set(xlabel="epoch", ylabel="cost on the training images")
 axes[1].legend()
 
 # %%
-# A schedule of your own is a class with one method, from the numbers of steps to rates.
+# A custom schedule is a class with one method, which maps an array of step numbers to learning
+# rates.
 
 
 class Triangle(schedules.Schedule):
-    """Up and down again, every 200 steps."""
+    """Rises and falls again every 200 steps."""
 
     name = "triangle"
 
@@ -61,9 +61,9 @@ net.fit(X_train, y_train, epochs=epochs, batch_size=50, optimizer=fastmlp.Adam(T
 print(f"accuracy {np.mean(net.predict(X_test) == y_test):.3f}")
 
 # %%
-# A callback of your own overrides what it needs. This one keeps how large the weights of each layer
-# are, and ends training when the output's have a norm of 8. :class:`~fastmlp.Checkpoint` and
-# :class:`~fastmlp.EarlyStopping` are callbacks as well.
+# A custom callback overrides the methods that it needs. This one records the norm of each layer's
+# weights, and stops training when that of the output layer exceeds 8. :class:`~fastmlp.Checkpoint`
+# and :class:`~fastmlp.EarlyStopping` are callbacks as well.
 
 
 class Norms(fastmlp.Callback):
@@ -78,7 +78,7 @@ class Norms(fastmlp.Callback):
 norms = Norms()
 net = fastmlp.MLP((64, 100, 10), seed=0)
 history = net.fit(X_train, y_train, epochs=300, callbacks=[norms])
-print(f"{history.epochs} epochs, ended by {history.stopped_by}")
+print(f"{history.epochs} epochs, stopped by {history.stopped_by}")
 
 fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
 ax.plot(norms.norms, label=["‖W(1)‖", "‖W(2)‖"])

@@ -2,9 +2,9 @@
 Text as sparse rows
 ===================
 
-A text is a row of thousands of columns, one for each word, of which a few dozen are not zero.
-SciPy's CSR matrices store those alone, and training reads them as they lie: the zeros cost neither
-memory nor time.
+As a bag of words, a text is a row of thousands of columns, one for each word, of which a few dozen
+are not zero. SciPy's CSR matrices store only the non-zero values, and training reads these matrices
+directly: the zeros cost neither memory nor time.
 """
 
 import matplotlib.pyplot as plt
@@ -14,8 +14,9 @@ from scipy import sparse
 import fastmlp
 
 # %%
-# Words for which no real text is needed: 20,000 that are common or rare by Zipf's law, eight topics
-# that each prefer 400 of them, and 6,000 texts of 40 to 120 words, one in ten of them the topic's.
+# The texts are generated: a vocabulary of 20,000 words whose frequencies follow Zipf's law, eight
+# topics that each prefer 400 of these words, and 6,000 texts of 40 to 120 words, of which one in
+# ten is preferred by the topic.
 
 n_words, n_topics, n_texts = 20_000, 8, 6_000
 rng = np.random.default_rng(0)
@@ -35,17 +36,19 @@ for text, topic in enumerate(topics):
 rows, columns = np.concatenate(rows), np.concatenate(columns)
 
 # %%
-# Equal words of a text are added up; then each count is damped and each row scaled to length 1.
+# The occurrences of a word in a text are counted. Then the counts are replaced by 1 + log(count),
+# and each row is scaled to norm 1.
 
 X = sparse.csr_matrix((np.ones(len(rows), "float32"), (rows, columns)), (n_texts, n_words))
 X.data = 1 + np.log(X.data)
 X = sparse.diags(1 / np.sqrt(X.multiply(X).sum(axis=1).A1)).astype("float32") @ X
-print(f"{X.shape}, {X.nnz / X.shape[0]:.0f} words a text: {X.nnz / np.prod(X.shape):.2%} non-zero")
+per_text = X.nnz / X.shape[0]
+print(f"{X.shape}, {per_text:.0f} words per text: {X.nnz / np.prod(X.shape):.2%} non-zero")
 megabytes = (X.data.nbytes + X.indices.nbytes) / 1e6
 print(f"{megabytes:.0f} MB instead of {4 * np.prod(X.shape) / 1e6:.0f}")
 
 # %%
-# The rest is as with any other examples.
+# Training is the same as with dense examples.
 
 X_train, y_train, X_test, y_test = X[:5000], topics[:5000], X[5000:], topics[5000:]
 net = fastmlp.MLP((n_words, 64, n_topics), dropout=0.3, seed=0)
@@ -53,7 +56,7 @@ history = net.fit(X_train, y_train, epochs=8, validation_data=(X_test, y_test))
 print(f"{sum(history.seconds):.1f} s, accuracy {history.validation_accuracy[-1]:.3f}")
 
 # %%
-# Which texts are mistaken for which?
+# The confusion matrix shows which topics are predicted for which.
 
 confusion = np.zeros((n_topics, n_topics), int)
 np.add.at(confusion, (y_test, net.predict(X_test)), 1)

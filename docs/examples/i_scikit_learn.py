@@ -1,8 +1,8 @@
 """
-Among scikit-learn's tools
-==========================
+With scikit-learn's tools
+=========================
 
-The estimators take the place of scikit-learn's own in pipelines, searches and scores.
+The estimators replace scikit-learn's own in pipelines, grid searches and scores.
 """
 
 import warnings
@@ -22,8 +22,7 @@ data = load_breast_cancer(as_frame=True)
 X_train, X_test, y_train, y_test = train_test_split(data.data, data.target, random_state=0)
 
 # %%
-# Dropout and label smoothing are parameters like any other, and so is the course of the learning
-# rate.
+# Dropout, label smoothing and the learning rate schedule are parameters like any other.
 
 model = MLPClassifier(
     hidden_layer_sizes=(64, 64),
@@ -33,7 +32,7 @@ model = MLPClassifier(
     n_iter_no_change=np.inf,  # all 30 epochs: the schedule ends with them
     random_state=0,
 )
-warnings.simplefilter("ignore", ConvergenceWarning)  # which would like more
+warnings.simplefilter("ignore", ConvergenceWarning)  # 30 epochs are intended
 search = GridSearchCV(
     make_pipeline(StandardScaler(), model),
     {"mlpclassifier__dropout": [0.0, 0.2, 0.5], "mlpclassifier__label_smoothing": [0.0, 0.1]},
@@ -44,7 +43,7 @@ print(search.best_params_)
 print(f"accuracy {search.score(X_test, y_test):.3f}")
 
 # %%
-# Pictures take it as they take a network.
+# The plotting functions accept the estimator like a network.
 
 transformed = search.best_estimator_[0].transform(X_test)
 fastmlp.plotting.calibration(search.best_estimator_[1], transformed, y_test.to_numpy(), bins=5)

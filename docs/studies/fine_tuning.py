@@ -49,7 +49,7 @@ def fit(net: fastmlp.MLP, X: Array, y: Array, steps: int, **options: Any) -> Non
 
 
 def from_scratch(trained: fastmlp.MLP, X: Array, y: Array, seed: int) -> fastmlp.MLP:
-    net = fastmlp.MLP(SIZES, dropout=0.2, seed=seed)
+    net = fastmlp.MLP(SIZES, dropout=0.2, seed=seed, uint8_scale=1 / 255)
     fit(net, X, y, STEPS)
     return net
 
@@ -106,7 +106,7 @@ def study(folder: Path) -> tuple[Results, list[float]]:
     results: Results = {}
     known = []
     for seed in SEEDS:
-        trained = fastmlp.MLP(SIZES, dropout=0.2, seed=seed)
+        trained = fastmlp.MLP(SIZES, dropout=0.2, seed=seed, uint8_scale=1 / 255)
         trained.fit(data.X_train[low], data.y_train[low], epochs=10,
                     optimizer=fastmlp.AdamW(RATE))
         known.append(float(np.mean(trained.predict(data.X_test[~high]) == data.y_test[~high])))
@@ -123,14 +123,15 @@ def study(folder: Path) -> tuple[Results, list[float]]:
 def table(results: Results, known: list[float], seconds: float) -> str:
     """The study as Markdown."""
     lines = [
-        "# Fine tuning: from the digits 0–4 to 5–9",
+        "# Fine-tuning: from the digits 0–4 to 5–9",
         "",
-        f"784-256-256-5, ReLU, dropout 0.2; trained on the 30,596 images of 0 to 4 (10 epochs, "
-        f"test accuracy {np.mean(known):.4f}), then on a few of 5 to 9: {STEPS} steps of batches "
-        f"of {BATCH}, AdamW, one-cycle to 0.003. Test accuracy on 5 to 9, mean ± standard "
-        f"deviation of {len(SEEDS)} seeds (other weights and other examples).",
+        f"A network 784-256-256-5 with ReLU and dropout 0.2 was trained on the 30,596 images of "
+        f"0 to 4 (10 epochs, test accuracy {np.mean(known):.4f}) and then on a few images of 5 to "
+        f"9: {STEPS} steps with batches of {BATCH}, AdamW, one-cycle schedule with maximum 0.003. "
+        f"Test accuracy on 5 to 9, mean ± standard deviation over {len(SEEDS)} seeds, each with "
+        f"different initial weights and examples.",
         "",
-        "| examples a class | " + " | ".join(WAYS) + " |",
+        "| examples per class | " + " | ".join(WAYS) + " |",
         "| ---: |" + " --- |" * len(WAYS),
     ]
     for count in COUNTS:
@@ -142,7 +143,7 @@ def table(results: Results, known: list[float], seconds: float) -> str:
     return "\n".join([
         *lines,
         "",
-        "![The same as curves](fine_tuning.png)",
+        "![The table as curves](fine_tuning.png)",
         "",
         f"`python docs/studies/fine_tuning.py`, {seconds:.0f} seconds.",
         "",

@@ -125,9 +125,10 @@ def report(plan: Plan, results: list[Found]) -> str:
         "# Bayesian optimization against random search",
         "",
         f"MNIST, {plan.trials} trials of {plan.seconds:g} s on one thread, {plan.repetitions} "
-        f"repetitions (other weights, validation images and draws); the first ten trials of a "
-        f"repetition are random and the same for all. Best validation error so far in percent, "
-        f"median of the repetitions and, in brackets, lowest and highest.",
+        f"repetitions, each with a different seed for weights, validation images and sampler. The "
+        f"first ten trials of a repetition are random and the same for all samplers. Best "
+        f"validation error so far in percent: median of the repetitions and, in brackets, lowest "
+        f"and highest.",
         "",
         "| after trials | " + " | ".join(SAMPLERS.values()) + " |",
         "| ---: |" + " --- |" * len(SAMPLERS),
@@ -135,7 +136,7 @@ def report(plan: Plan, results: list[Found]) -> str:
     for n in steps:
         cells = [spread(curves(results, sampler)[:, n - 1]) for sampler in SAMPLERS]
         lines.append(f"| {n} | " + " | ".join(cells) + " |")
-    lines += ["", "![The same as curves](search.png)", ""]
+    lines += ["", "![The table as curves](search.png)", ""]
     chance = curves(results, "random")
     goal = float(np.median(chance[:, -1]))
     for sampler, name in SAMPLERS.items():
@@ -145,15 +146,16 @@ def report(plan: Plan, results: list[Found]) -> str:
         better, equal = np.sum(ours[:, -1] < chance[:, -1]), np.sum(ours[:, -1] == chance[:, -1])
         reached = np.flatnonzero(np.median(ours, axis=0) <= goal)
         when = (
-            f"reaches what random search has in the end, {goal:.2f} %, after {reached[0] + 1}"
+            f"reaches the final value of random search, {goal:.2f} %, after {reached[0] + 1}"
             if len(reached)
-            else f"does not reach what random search has in the end, {goal:.2f} %, in {plan.trials}"
+            else f"does not reach the final value of random search, {goal:.2f} %, in {plan.trials}"
         )
         lines.append(
             f"- {name} ends below random search in {better} of {plan.repetitions} repetitions"
             f"{f' and level with it in {equal}' if equal else ''}; its median {when} trials. A "
-            f"trial takes {1000 * proposing(results, sampler):.0f} ms beside its training, most of "
-            f"it for the proposal, with random search {1000 * proposing(results, 'random'):.0f} ms."
+            f"trial takes {1000 * proposing(results, sampler):.0f} ms in addition to its training, "
+            f"most of it for the proposal; with random search "
+            f"{1000 * proposing(results, 'random'):.0f} ms."
         )
     command = f"python docs/studies/search.py --scratch FOLDER{changed(plan)}"
     return "\n".join([
@@ -161,7 +163,7 @@ def report(plan: Plan, results: list[Found]) -> str:
         "",
         best(plan, results),
         "",
-        f"`{command}`, {seconds:.0f} seconds with {plan.jobs} studies side by side.",
+        f"`{command}`, {seconds:.0f} seconds with {plan.jobs} studies in parallel.",
         "",
     ])
 
@@ -190,9 +192,9 @@ def best(plan: Plan, results: list[Found]) -> str:
     return (
         f"The best of all {sum(len(one.errors) for one in results)} trials, by "
         f"{SAMPLERS[one.sampler]}: {settings}. Its validation error is "
-        f"{100 * one.best.best_value:.2f} % in epoch {one.best.best_epoch}, which is a little "
-        f"flattered by being the lowest of so many. Trained again on all 60,000 images for as many "
-        f"epochs, its test accuracy is {100 * accuracy:.2f} %."
+        f"{100 * one.best.best_value:.2f} % in epoch {one.best.best_epoch}, which is "
+        f"slightly optimistic, because it is the lowest of so many. Trained again on all 60,000 "
+        f"images for the same number of epochs, its test accuracy is {100 * accuracy:.2f} %."
     )
 
 
