@@ -126,7 +126,7 @@ class EarlyStopping(Callback):
     def _reset(self) -> None:
         self.best_epoch = 0
         self._best = inf
-        self._best_parameters: object = None
+        self._parameters: object = None
 
     def on_fit_begin(self, net: Network, history: History) -> None:
         self._reset()
@@ -138,13 +138,13 @@ class EarlyStopping(Callback):
             self._best = loss
             self.best_epoch = history.epochs
             if self.restore_best:
-                self._best_parameters = net.snapshot()
+                self._parameters = net.snapshot()
         return history.epochs - self.best_epoch >= self.patience
 
     def on_fit_end(self, net: Network, history: History) -> None:
-        if self._best_parameters is not None:
-            net.restore(self._best_parameters)
-            self._best_parameters = None
+        if self._parameters is not None:
+            net.restore(self._parameters)
+            self._parameters = None
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,10 @@ class NetworkBase:
         """Number of epochs of training begun so far, in all calls of fit."""
         return self.state.epochs
 
+    @epochs.setter
+    def epochs(self, value: int) -> None:
+        self.state.epochs = value
+
     @property
     def n_in(self) -> int:
         """Number of inputs."""

@@ -65,6 +65,8 @@ def pack(state: ModelState, metadata: Mapping[str, Any], with_optimizer: bool) -
     do to the network meanwhile.
     """
     spec = state.spec
+    if not isinstance(metadata, Mapping):
+        raise TypeError(f"net.metadata must be a dict, got {metadata!r}")
     header = {
         "format": GROUPS_FORMAT if spec.loss.groups else FORMAT,
         "sizes": spec.sizes,
@@ -80,7 +82,7 @@ def pack(state: ModelState, metadata: Mapping[str, Any], with_optimizer: bool) -
         "dtype": spec.dtype.name,
         "seed": spec.seed,
         "uint8_scale": spec.uint8_scale,
-        "epochs": state.epochs,
+        "epochs": checks.whole("net.epochs", state.epochs, least=0),
         "metadata": dict(metadata),
         "optimizer": None,
     }

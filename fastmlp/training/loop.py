@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["fit"]
 
 SLICE = 0.02  # seconds
+ENDED_BY = {KeyboardInterrupt: "interrupt", TrainingDiverged: "divergence"}
 MOST_FEATURES = 512 << 20  # bytes of activations after frozen layers that a fit keeps
 
 
@@ -63,24 +64,17 @@ def fit(
     run = Run(net, state, config, source, rows, held_out, callbacks)
     run.check()
     history = History()
-    with state.training_lock:
-        net.history = history
-        try:
-            for callback in callbacks:
-                callback.on_fit_begin(net, history)
-            history.stopped_by = run.run_epochs(history)
-        except KeyboardInterrupt:
-            history.stopped_by = "interrupt"
-            warnings.warn(
-                f"Training interrupted, whole epochs done: {history.epochs}; the network keeps "
-                f"what it has learned",
-                stacklevel=3,
-            )
-        except BaseException as error:
-            history.stopped_by = "divergence" if isinstance(error, TrainingDiverged) else "error"
+    try:
+        with state.training_lock:
+            run.train(history)
+    except KeyboardInterrupt:
+        if net.history is not history:  # it never began
             raise
-        finally:
-            end_callbacks(callbacks, net, history)
+        warnings.warn(
+            f"Training interrupted, whole epochs done: {history.epochs}; the network keeps what "
+            f"it has learned",
+            stacklevel=3,
+        )
     return history
 
 
@@ -175,6 +169,19 @@ class Run:
         n = self.n_rows
         count = None if n is None else self.config.epochs * -(-n // self.batch_size)
         return self.config.optimizer.schedule.spanning(first, count)
+
+    def train(self, history: History) -> None:
+        """Train all epochs with the callbacks around them, whatever ends it."""
+        self.net.history = history
+        try:
+            for callback in self.callbacks:
+                callback.on_fit_begin(self.net, history)
+            history.stopped_by = self.run_epochs(history)
+        except BaseException as error:
+            history.stopped_by = ENDED_BY.get(type(error), "error")
+            raise
+        finally:
+            end_callbacks(self.callbacks, self.net, history)
 
     def run_epochs(self, history: History) -> str:
         """Train epoch after epoch until something ends it; return what that was."""
