@@ -7,6 +7,7 @@ class and a row of `TABLE` here, its kernel there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,7 +16,7 @@ from .support import checks
 if TYPE_CHECKING:
     from .schedules import Schedule
 
-__all__ = ["TABLE", "Adam", "AdamW", "GradientDescent", "Optimizer", "RMSprop"]
+__all__ = ["TABLE", "Adam", "AdamW", "GradientDescent", "Optimizer", "RMSprop", "from_constants"]
 
 
 @dataclass(frozen=True)
@@ -210,6 +211,38 @@ class RMSprop(Optimizer):
     def constants(self) -> tuple[float, ...]:
         """ρ, ε, μ."""
         return float(self.rho), float(self.epsilon), float(self.momentum)
+
+
+def from_constants(name: str, constants: Sequence[float]) -> Optimizer:
+    """Return the optimizer of a name whose `constants` are these, as files store them.
+
+    Parameters
+    ----------
+    name : str
+        A name of `TABLE`.
+    constants : sequence of float
+        What `Optimizer.constants` gave.
+
+    Returns
+    -------
+    Optimizer
+        An optimizer with learning rate 0; ValueError or TypeError if there is none.
+    """
+    kind = TABLE[checks.known("optimizer", name, TABLE)]
+    numbers = [checks.number(f"constants[{i}]", one) for i, one in enumerate(constants)]
+    if kind is GradientDescent and len(numbers) == 2:
+        made: Optimizer = GradientDescent(0.0, numbers[0], bool(numbers[1]))
+    elif kind is RMSprop and len(numbers) == 3:
+        made = RMSprop(0.0, *numbers)
+    elif kind is Adam and len(numbers) in (3, 4):
+        made = Adam(0.0, *numbers[:3], epsilon_hat=len(numbers) == 4)
+    elif kind is AdamW and len(numbers) in (4, 5):
+        made = AdamW(0.0, *numbers[:4], epsilon_hat=len(numbers) == 5)
+    else:
+        raise ValueError(f"{name} does not have {len(numbers)} constants")
+    if made.constants != tuple(numbers):
+        raise ValueError(f"{name} does not have the constants {numbers}")
+    return made
 
 
 TABLE: dict[str, type[Optimizer]] = {

@@ -15,7 +15,8 @@ unpacked as a `ModelState` and its metadata; fastmlp/loading.py turns files into
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from .. import activations, losses, optimizers
 from ..activations import Activation
 from ..losses import Custom, Loss
-from ..support import atomic_files, checks
+from ..support import checks
 from .spec import NetworkSpec
 from .state import Layer, ModelState, Statistics, checked_layers, shapes
 
@@ -53,6 +54,8 @@ PARAMETERS = ("weight", "bias", "scale")  # the last of layers with batch norm
 OPTIONS = ("batch_norm", "dropout", "input_dropout", "noise")  # which format 1 did not know
 
 Part = TypeVar("Part")
+
+_UNKNOWN_LOSS = Custom(lambda h, y: h[:, 0], lambda h, y: h)  # takes the place of one in Python
 
 
 # ------------------------------------------------------------------------------------- packing
@@ -111,16 +114,7 @@ def pack(state: ModelState, metadata: Mapping[str, Any], with_optimizer: bool) -
 
 def unpack(header: Header, arrays: Arrays, loss: Loss | None = None) -> Unpacked:
     """Return the network that `pack` packed; `loss` is its loss, if no file could hold it."""
-    spec = NetworkSpec.checked(
-        header["sizes"],
-        activation=[_part(one, activations.TABLE) for one in header["activation"]],
-        output_activation=_part(header["output_activation"], activations.TABLE),
-        loss=_part(header["loss"], losses.TABLE) if loss is None else loss,
-        **{name: header.get(name, False if name == "batch_norm" else 0.0) for name in OPTIONS},
-        dtype=header["dtype"],
-        seed=header["seed"],
-        uint8_scale=header["uint8_scale"],
-    )
+    spec = spec_of(header, loss)
     layers = _layers(arrays, "", spec.n_layers)
     scales = [one[2] if len(one) > 2 else None for one in layers]
     state = ModelState(
@@ -134,19 +128,42 @@ def unpack(header: Header, arrays: Arrays, loss: Loss | None = None) -> Unpacked
     state.epochs = checks.whole("epochs", header["epochs"], least=0)
     state.frozen = frozenset(checks.layer_numbers(list(header.get("frozen", ())), spec.n_layers))
     if header.get("average") is not None:
+        entry = _mapping(header, "average")
         averages = _layers(arrays, "average_", spec.n_layers)
         if shapes([averages]) != shapes([state.layers()]):
             raise ValueError("the averaged parameters do not fit the network")
-        steps = checks.whole("steps", header["average"]["steps"], least=0)
+        steps = checks.whole("steps", entry.get("steps"), least=0)
         state.set_averages(averages, steps)
-        state.set_use_average(checks.flag("used", header["average"]["used"]))
-    entry = header["optimizer"]
-    if entry is not None:
-        kind = checks.known("optimizer", entry["name"], optimizers.TABLE), tuple(entry["constants"])
-        n_slots = checks.whole("slots", entry["slots"], least=0)
+        state.set_use_average(checks.flag("used", entry.get("used")))
+    if header.get("optimizer") is not None:
+        entry = _mapping(header, "optimizer")
+        optimizer = optimizers.from_constants(entry.get("name", ""), entry.get("constants", ()))
+        kind = optimizer.name, optimizer.constants
+        n_slots = checks.whole("slots", entry.get("slots"), least=0)
         slots = [_layers(arrays, f"state_{i}_", spec.n_layers) for i in range(1, n_slots + 1)]
-        state.set_optimizer_state(kind, slots, checks.whole("steps", entry["steps"], least=0))
-    return state, dict(header["metadata"])
+        state.set_optimizer_state(kind, slots, checks.whole("steps", entry.get("steps"), least=0))
+    return state, dict(_mapping(header, "metadata"))
+
+
+def spec_of(header: Header, loss: Loss | None) -> NetworkSpec:
+    """Return the description of a network from its header, everything in it checked.
+
+    `loss` takes the place of a loss written in Python, which without it is any such loss.
+    """
+    try:
+        python_loss = has_python_loss(header)
+        return NetworkSpec.checked(
+            header["sizes"],
+            activation=[_part(one, activations.TABLE) for one in header["activation"]],
+            output_activation=_part(header["output_activation"], activations.TABLE),
+            loss=(loss or _UNKNOWN_LOSS) if python_loss else _part(header["loss"], losses.TABLE),
+            **{name: header.get(name, False if name == "batch_norm" else 0.0) for name in OPTIONS},
+            dtype=header["dtype"],
+            seed=header["seed"],
+            uint8_scale=header["uint8_scale"],
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"its header does not describe a network: {error!r}") from error
 
 
 def pack_ensemble(
@@ -182,7 +199,7 @@ def unpack_ensemble(
             if name.startswith(prefix)
         }
         networks.append(unpack(one, own, loss))
-    return networks, dict(header["metadata"])
+    return networks, dict(_mapping(header, "metadata"))
 
 
 def checked_statistics(spec: NetworkSpec, statistics: Statistics) -> Statistics:
@@ -209,29 +226,25 @@ def to_json(header: object) -> str:
 
     try:
         return json.dumps(header)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise TypeError(f"net.metadata can hold only what JSON can: {error}") from None
 
 
 def write_npz(path: str | os.PathLike[str], packed: Packed) -> None:
     """Write header and arrays to a file that appears whole or not at all."""
+    from . import npz  # here, for `import fastmlp` to stay quick
+
     header, arrays = packed
-    contents: dict[str, Any] = {"header": np.array(to_json(header)), **arrays}
-    with atomic_files.whole(path) as file:
-        np.savez(file, **contents)
+    to_json(header)  # refuses what the header cannot hold
+    npz.write(path, header, arrays)
 
 
 def read_npz(path: str | os.PathLike[str], loss: Loss | None) -> Any:
     """Return what `unpack` or `unpack_ensemble` makes of an .npz file: see `read`."""
-    import json  # here, for `import fastmlp` to stay quick
-
-    def contents() -> Packed:
-        with np.load(file, allow_pickle=False) as found:
-            arrays = {name: found[name] for name in found.files}
-        return json.loads(str(arrays.pop("header"))), arrays
+    from . import npz  # here, for `import fastmlp` to stay quick
 
     with open(path, "rb") as file:
-        return read(path, contents, loss)
+        return read(path, lambda: npz.read(file, shapes_of), loss)
 
 
 def read(
@@ -246,32 +259,104 @@ def read(
     contents : callable
         Reads header and arrays.
     loss : Loss, optional
-        Of networks whose loss was written in Python.
+        The loss of networks whose loss was written in Python.
     """
+    from .npz import DAMAGE
+
+    name = os.fspath(path)
     try:
         header, arrays = contents()
-        written = header.get("networks", [header])[0]["loss"]["name"] == Custom.name
-        if header["format"] <= GROUPS_FORMAT and written == (loss is not None):
+        python_loss = has_python_loss(header)
+        if python_loss == (loss is not None):
             several = "networks" in header
             return (unpack_ensemble if several else unpack)(header, arrays, loss)
-    except Exception as error:  # a damaged file can fail in any way that NumPy, zip, JSON know
-        raise ValueError(
-            f"{os.fspath(path)} is not a whole fastmlp model file: {error}"
-        ) from error
-    if header["format"] <= GROUPS_FORMAT:
-        raise ValueError(
-            f"{os.fspath(path)} has a network whose loss was written in Python, and no file holds "
-            f"that: give load(path, loss=(value, gradient))"
-            if written
-            else f"{os.fspath(path)} holds its network's loss; load takes none for it"
-        )
+    except NewerFormat as error:
+        raise ValueError(f"{name} {error}; upgrade fastmlp") from None
+    except DAMAGE as error:
+        raise ValueError(f"{name} is not a whole fastmlp model file: {_reason(error)}") from error
     raise ValueError(
-        f"{os.fspath(path)} was written by a newer fastmlp (file format {header['format']}, this "
-        f"version reads up to {GROUPS_FORMAT}); upgrade fastmlp"
+        f"{name} has a network whose loss was written in Python, and no file holds that: give "
+        f"load(path, loss=(value, gradient))"
+        if python_loss
+        else f"{name} holds its network's loss; load takes none for it"
     )
 
 
+def _reason(error: Exception) -> str:
+    """Why a file cannot be read; NumPy's advice to allow pickles is none."""
+    text = str(error)
+    return "it holds pickled objects" if "allow_pickle" in text else text
+
+
+class NewerFormat(Exception):
+    """A file's format is newer than this version of fastmlp."""
+
+
+def headers_of(header: Header) -> list[Header]:
+    """Return the headers of a file's networks."""
+    known = header.get("format")
+    if not isinstance(known, int) or known < 1:
+        raise ValueError("its header has no format")
+    if known > GROUPS_FORMAT:
+        raise NewerFormat(
+            f"was written by a newer fastmlp (file format {known}, this version reads up to "
+            f"{GROUPS_FORMAT})"
+        )
+    headers = header.get("networks", [header])
+    if not isinstance(headers, list) or not headers:
+        raise ValueError("its header has no networks")
+    return headers
+
+
+def has_python_loss(header: Header) -> bool:
+    """Return whether the networks of a file have a loss that was written in Python."""
+    entry = headers_of(header)[0].get("loss")
+    return isinstance(entry, dict) and entry.get("name") == Custom.name
+
+
+def shapes_of(header: Header) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Return the names, shapes and dtypes of the arrays that a file with this header has."""
+    headers = headers_of(header)
+    if "networks" not in header:
+        return dict(_network_shapes(header))
+    return {
+        f"network_{number}_{name}": shape
+        for number, one in enumerate(headers, start=1)
+        for name, shape in _network_shapes(one)
+    }
+
+
+def _network_shapes(
+    header: Header,
+) -> Iterator[tuple[str, tuple[tuple[int, ...], np.dtype[Any]]]]:
+    spec = spec_of(header, None)
+    optimizer = header.get("optimizer")
+    slots = optimizer["slots"] if optimizer else 0
+    prefixes = ["", *(["average_"] if header.get("average") else [])]
+    prefixes += [f"state_{i}_" for i in range(1, checks.whole("slots", slots, least=0) + 1)]
+    if len(prefixes) > 4:  # Adam has two slots
+        raise ValueError(f"an optimizer with {slots} slots is not known")
+    normalized = (*spec.batch_norm, False)
+    for l, (n_in, n_out) in enumerate(pairwise(spec.sizes), start=1):
+        for prefix in prefixes:
+            yield f"{prefix}weight_{l}", ((n_out, n_in), spec.dtype)
+            yield f"{prefix}bias_{l}", ((n_out,), spec.dtype)
+            if normalized[l - 1]:
+                yield f"{prefix}scale_{l}", ((n_out,), spec.dtype)
+        if normalized[l - 1]:
+            yield f"mean_{l}", ((n_out,), spec.dtype)
+            yield f"variance_{l}", ((n_out,), spec.dtype)
+
+
 # ----------------------------------------------------------------------------------- the parts
+
+
+def _mapping(header: Header, name: str) -> Header:
+    """An entry of a header that is an object of JSON."""
+    entry = header.get(name)
+    if not isinstance(entry, dict):
+        raise ValueError(f"{name} of its header is {entry!r}; expected an object of JSON")
+    return entry
 
 
 def _named(prefix: str, layers: Iterable[Layer]) -> Arrays:
@@ -305,4 +390,7 @@ def _entry(part: Activation | Loss) -> Header:
 def _part(entry: Header, table: Mapping[str, Callable[..., Part]]) -> Part:
     """The part that `_entry` described."""
     fields = dict(entry)
-    return table[fields.pop("name")](**fields)
+    kind = table.get(fields.pop("name", ""))
+    if kind is None:
+        raise ValueError(f"{entry.get('name')!r} is not known; expected one of {', '.join(table)}")
+    return kind(**fields)

@@ -2,27 +2,125 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["require_different", "same_file", "whole"]
+
+SUFFIX = ".part"  # of a file that is being written
 
 
 @contextmanager
 def whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file to write bytes to, which takes its place at `path` when all is written.
 
-    One that was there before is kept if writing fails.
+    A file that was there before stays if writing fails, and is replaced by a file with the same
+    permissions and, where the system allows it, the same owner.  A device or a pipe is written to.
+    What a killed process left behind is removed.
     """
     target = os.path.realpath(path)  # through a link, which stays
-    part = f"{target}.{os.urandom(4).hex()}.part"
+    before = _status(target)
+    if before is not None and not stat.S_ISREG(before.st_mode):
+        with open(target, "wb") as file:  # raises IsADirectoryError for a folder
+            yield file
+        return
+    _remove_leftovers(target)
+    part = f"{target}.{os.urandom(4).hex()}{SUFFIX}"
     try:
         with open(part, "xb") as file:
+            _lock(file)
+            if before is not None:
+                _inherit(file, before)
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, target)
+            if os.name != "nt":  # while it is locked, so that nobody takes it for a leftover
+                os.replace(part, target)
+        if os.name == "nt":
+            os.replace(part, target)
+        _sync_folder(os.path.dirname(target))
     except BaseException:
-        if os.path.exists(part):
+        with suppress(FileNotFoundError):
             os.unlink(part)
         raise
+
+
+def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Return whether two paths lead to one file: equal, by a link, or by one inode."""
+    try:
+        return os.path.samefile(one, other)
+    except OSError:  # one of them is not there
+        return os.path.realpath(one) == os.path.realpath(other)
+
+
+def require_different(
+    output: tuple[str, str | os.PathLike[str] | None],
+    *inputs: tuple[str, str | os.PathLike[str] | None],
+) -> None:
+    """Refuse an output that is one of the inputs, each given as (name, path).
+
+    Raises
+    ------
+    ValueError
+        If writing the output would destroy an input.
+    """
+    name, path = output
+    for other, there in inputs:
+        if path is not None and there is not None and same_file(path, there):
+            raise ValueError(
+                f"{name} {os.fspath(path)} is the same file as {other} {os.fspath(there)}, which "
+                f"would be overwritten; choose another file"
+            )
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return None
+
+
+def _inherit(file: BinaryIO, before: os.stat_result) -> None:
+    """Give a new file the owner and the permissions of the file that it replaces."""
+    if hasattr(os, "fchown"):
+        with suppress(OSError):  # only the superuser may give files away
+            os.fchown(file.fileno(), before.st_uid, before.st_gid)
+    if hasattr(os, "fchmod"):
+        os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
+
+
+def _lock(file: BinaryIO) -> None:
+    """Hold a lock for as long as the file is written: it ends with the process."""
+    if fcntl is not None:
+        with suppress(OSError):  # not every file system has locks
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _remove_leftovers(target: str) -> None:
+    """Remove the parts of files that killed processes left: nobody locks them."""
+    if fcntl is None:
+        return
+    for part in glob.glob(f"{glob.escape(target)}.????????{SUFFIX}"):
+        with suppress(OSError), open(part, "rb") as file:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(part)
+
+
+def _sync_folder(folder: str) -> None:
+    """Make the new name of a file durable."""
+    if os.name == "posix":
+        with suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)

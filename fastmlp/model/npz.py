@@ -1,0 +1,128 @@
+"""Reading and writing NumPy's .npz within a budget, and the digest of what a file holds.
+
+`numpy.load` decompresses whatever a file announces.  Here a member's own header is read first, and
+its array only if it has the dtype and shape that a network of this description has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..support import atomic_files
+
+__all__ = ["DAMAGE", "digest", "read", "write"]
+
+Arrays = dict[str, NDArray[Any]]
+Shapes = Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
+
+MOST_HEADER = 64 << 20  # bytes of a model file's header, metadata included
+MOST_INFLATED = 64 << 20  # bytes that compressed members may always have, and beyond that
+MOST_RATIO = 200  # times as many as they take in the file
+# what NumPy, zipfile, zlib and JSON raise for a file that is not whole or not of this kind
+DAMAGE = (ValueError, EOFError, NotImplementedError, RecursionError, zipfile.BadZipFile, zlib.error)
+
+
+def read(
+    file: IO[bytes], expected: Callable[[dict[str, Any]], Shapes]
+) -> tuple[dict[str, Any], Arrays]:
+    """Return a file's header and its arrays.
+
+    Parameters
+    ----------
+    file : binary file
+        Open for reading.
+    expected : callable
+        From the header to the name, shape and dtype of every array.  An array that is missing, of
+        another shape or dtype, or not among them is refused before it is read.
+    """
+    with zipfile.ZipFile(file) as archive:
+        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        if "header" not in members:
+            raise ValueError("it has no header")
+        if members["header"].file_size > MOST_HEADER:
+            raise ValueError(f"its header has more than {MOST_HEADER >> 20} MiB")
+        with archive.open(members.pop("header")) as member:
+            text = np.lib.format.read_array(member, allow_pickle=False, max_header_size=10_000)
+        header = json.loads(str(text))
+        if not isinstance(header, dict):
+            raise ValueError("its header is not an object of JSON")
+        shapes = expected(header)
+        unknown = sorted(members.keys() - shapes.keys())
+        if unknown:
+            raise ValueError(f"it has entries that no network of its description has: {unknown[0]}")
+        arrays = {
+            name: _array(archive, members, name, shape, dtype)
+            for name, (shape, dtype) in shapes.items()
+        }
+    stored = header.pop("digest", None)
+    if stored is not None and stored != digest(header, arrays):
+        raise ValueError("its contents do not have the digest that they were saved with")
+    return header, arrays
+
+
+def _array(
+    archive: zipfile.ZipFile,
+    members: Mapping[str, zipfile.ZipInfo],
+    name: str,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+) -> NDArray[Any]:
+    """One array, if the file has it as expected."""
+    if name not in members:
+        raise ValueError(f"{name} is missing")
+    info = members[name]
+    if info.file_size > max(MOST_INFLATED, MOST_RATIO * info.compress_size):
+        raise ValueError(f"{name} is compressed more than {MOST_RATIO} times")
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }.get(version)
+        if read_header is None:
+            raise ValueError(f"{name} has NumPy's format {version}, which no network is saved in")
+        found_shape, fortran_order, found_dtype = read_header(member, max_header_size=10_000)
+        if found_shape != shape or found_dtype != dtype or fortran_order:
+            raise ValueError(
+                f"{name} is {found_dtype} of shape {found_shape}; expected {dtype} of {shape}"
+            )
+    with archive.open(info) as member:
+        array: NDArray[Any] = np.lib.format.read_array(
+            member, allow_pickle=False, max_header_size=10_000
+        )
+        if member.read(1):
+            raise ValueError(f"{name} is longer than it says")
+    return array
+
+
+def write(path: str | os.PathLike[str], header: dict[str, Any], arrays: Arrays) -> None:
+    """Write header and arrays, with their digest, to a file that appears whole or not at all."""
+    signed = {**header, "digest": digest(header, arrays)}
+    contents: dict[str, Any] = {"header": np.array(json.dumps(signed)), **arrays}
+    with atomic_files.whole(path) as file:
+        try:
+            np.savez(file, **contents)
+        except ValueError as error:
+            # zipfile complains of the member that an interrupt or a full disk has left open
+            if isinstance(error.__context__, (KeyboardInterrupt, OSError)):
+                raise error.__context__ from None
+            raise
+
+
+def digest(header: Mapping[str, Any], arrays: Arrays) -> str:
+    """Return the SHA-256 of a header and its arrays: of names, dtypes, shapes and numbers."""
+    total = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        total.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        total.update(array.reshape(-1).view(np.uint8).data)
+    return total.hexdigest()
