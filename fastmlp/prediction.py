@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .data import batches
 from .data.examples import Examples
-from .data.memory_maps import by_chunk
+from .data.memory_maps import by_chunk, is_memory_map
 from .kernels.calls import TrainingOptions
 from .model.base import NetworkBase
 from .model.state import Snapshot
@@ -35,8 +35,13 @@ class Predictor(NetworkBase):
         -------
         ndarray, (m, n_out)
             In the network's dtype.
+
+        Raises
+        ------
+        FloatingPointError
+            If an output is infinite or NaN: the examples are too large for the network's dtype.
         """
-        if isinstance(X, np.memmap):
+        if is_memory_map(X):
             of = self.state.snapshot()  # the same parameters for all pieces
             return by_chunk(lambda part: self._forward(part, of), X, self.sizes[0])
         return self._forward(X)
@@ -44,7 +49,10 @@ class Predictor(NetworkBase):
     def _forward(self, X: checks.Examples, of: Snapshot | None = None) -> Array:
         spec = self.state.spec
         rows = checks.rows(X, spec.sizes[0], spec.dtype)
-        return self.state.forward(self.state.data(rows), self._threads(rows), of)
+        h = self.state.forward(self.state.data(rows), self._threads(rows), of)
+        if not np.isfinite(h.sum()):  # quick; large outputs may only have a large sum
+            checks.finite_outputs(h)
+        return h
 
     def activations(self, X: checks.Examples) -> list[Array]:
         """Return the activations of every layer after the input.
@@ -160,6 +168,11 @@ class Predictor(NetworkBase):
                 for chunk in batches.with_targets(state, X, y, sample_weight).chunks()
             ]
         total, weight = np.sum(sums, axis=0).tolist()
+        if not np.isfinite(total):
+            raise FloatingPointError(
+                "the cost of these examples is not finite: X, or the network's parameters, are "
+                "too large for its dtype; scale X so that its columns are about 1 in size"
+            )
         return float(total / weight) + state.penalty(l2, training=training, of=of)
 
     @overload

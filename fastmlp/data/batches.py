@@ -19,7 +19,7 @@ from ..support import checks
 from . import split
 from .chunks import Chunks
 from .examples import Examples
-from .memory_maps import MemoryMap
+from .memory_maps import MemoryMap, is_memory_map
 
 __all__ = ["Source", "batches_of_chunks", "row_numbers", "source", "validation", "with_targets"]
 
@@ -31,7 +31,7 @@ def with_targets(
     state: ModelState, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
 ) -> Examples | MemoryMap:
     """Return examples as their user passed them, checked: in memory or in a file."""
-    if isinstance(X, np.memmap):
+    if is_memory_map(X):
         return MemoryMap(state, X, y, sample_weight)
     return Examples.checked(state, X, y, sample_weight)
 
@@ -113,7 +113,7 @@ def batches_of_chunks(
 
 def row_numbers(shuffle: Callable[[int], ArrayLike], n_rows: int) -> Rows:
     """Return the order of a user's shuffle: a row number for each of n_rows examples."""
-    order = np.asarray(shuffle(n_rows))
+    order = np.array(shuffle(n_rows))  # a copy, which nobody changes after it was checked
     if (
         order.shape != (n_rows,)
         or order.dtype.kind not in "iu"
@@ -122,4 +122,4 @@ def row_numbers(shuffle: Callable[[int], ArrayLike], n_rows: int) -> Rows:
         raise ValueError(
             f"shuffle must return {n_rows} row numbers from 0 to {n_rows - 1}, got {order!r}"
         )
-    return np.array(order, np.int64)  # a copy: the engine indexes by it
+    return np.ascontiguousarray(order, np.int64)

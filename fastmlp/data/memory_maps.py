@@ -8,8 +8,9 @@ one chunk is trained on as if it lay in memory, with the same bits.
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,12 +19,26 @@ from ..model.state import ModelState
 from ..support import checks
 from .examples import Examples
 
-__all__ = ["MemoryMap", "by_chunk"]
+__all__ = ["MemoryMap", "by_chunk", "is_memory_map"]
 
 CHUNK = 32 << 20  # bytes of a map that are in memory together
 BLOCK = 1 << 20  # bytes of neighbouring rows, which are read together
 
+JOBLIB = "joblib_memmapping_folder_"  # how the names of joblib's own folders begin
+
 Array = NDArray[Any]
+
+
+def is_memory_map(X: object) -> TypeGuard[np.memmap[Any, Any]]:
+    """Return whether X is a memory map of its user's.
+
+    joblib passes large arrays to its worker processes as maps of temporary files: these were
+    arrays in memory, and they are treated as such.
+    """
+    if not isinstance(X, np.memmap):
+        return False
+    folder = os.path.basename(os.path.dirname(str(X.filename or "")))
+    return not folder.startswith(JOBLIB)
 
 
 class MemoryMap:
@@ -39,7 +54,7 @@ class MemoryMap:
         spec = state.spec
         checks.shape(checks.array("X", X), spec.sizes[0])
         self.state, self.X = state, X
-        if isinstance(y, np.memmap):  # in pieces too
+        if is_memory_map(y):  # in pieces too
             self.y: Array = y
             checks.length("y", y, len(X))
         else:
@@ -67,7 +82,7 @@ class MemoryMap:
         spec, y = self.state.spec, self.y[first:end]
         with _within_rows(first, end):
             X = checks.rows(self.X[first:end], spec.sizes[0], spec.dtype)
-            if isinstance(self.y, np.memmap):
+            if is_memory_map(self.y):
                 y = spec.loss.targets(y, end - first, spec.sizes[-1], spec.dtype)
         assert not isinstance(X, tuple)
         return X, y, None if self.weight is None else self.weight[first:end]

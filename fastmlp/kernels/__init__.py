@@ -12,9 +12,11 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from fastmlp.kernels.cpu import OPENMP, omp_threads, supported
+from fastmlp.kernels.cpu import OPENMP, csr_fault, omp_threads, supported
 
-__all__ = ["distortion", "engine", "isa", "isas", "omp_threads", "openmp", "operations"]
+__all__ = [
+    "csr_fault", "distortion", "engine", "isa", "isas", "omp_threads", "openmp", "operations",
+]
 
 KNOWN = ("v4", "v3", "baseline")
 ELEMENTS = {"float32": "f32", "float64": "f64"}

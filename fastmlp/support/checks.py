@@ -18,6 +18,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from .. import kernels
+
 Array = NDArray[Any]
 CSR = tuple[Array, NDArray[np.int32], NDArray[np.int64]]  # data, indices, indptr
 Rows = Array | CSR
@@ -373,24 +375,19 @@ def shape(X: Any, n_in: int) -> None:
 def sparse_rows(X: Any, n_in: int, dtype: np.dtype[Any]) -> CSR:
     """A SciPy matrix or array of any format as CSR's (data, indices, indptr).
 
-    Only its attributes are used, so SciPy need not be there.  The kernels index with what they
-    find: whatever could lead them outside is looked at here.
+    Only its attributes are used, so SciPy need not be there, and no flag that it may have cached.
+    The pointers are a copy; the kernels check each index where they use it.
     """
     csr = X.tocsr()
     shape(csr, n_in)
-    if not csr.has_canonical_format:  # ascending columns, each once
-        csr = csr.copy()
-        csr.sum_duplicates()
-    data, indices, pointers = array("X.data", csr.data), csr.indices, csr.indptr
-    counts = np.diff(pointers)
-    if (
-        len(pointers) != csr.shape[0] + 1
-        or pointers[0] != 0
-        or counts.min() < 0
-        or pointers[-1] > min(len(data), len(indices))
-        or (len(indices) and not 0 <= indices.min() <= indices.max() < n_in)
-    ):
-        raise ValueError("X is a damaged sparse matrix: its indices or indptr do not fit its shape")
+    data, indices, pointers, fault = _csr_parts(csr, n_in)
+    if fault == "order":
+        data, indices, pointers = _canonical(data, indices, pointers)
+    elif fault:
+        raise ValueError(
+            "X is a damaged sparse matrix: its indices or indptr do not fit its shape; make it "
+            "anew from its entries, for example scipy.sparse.csr_array(X.tocoo())"
+        )
     if data.dtype not in (np.float32, np.float64, np.uint8) or not data.dtype.isnative:
         data = data.astype(dtype)
     finite(
@@ -399,11 +396,49 @@ def sparse_rows(X: Any, n_in: int, dtype: np.dtype[Any]) -> CSR:
         dtype,
         lambda place: (np.searchsorted(pointers, place, side="right") - 1, indices[place]),
     )
-    return (
-        np.ascontiguousarray(data),
-        np.ascontiguousarray(indices, np.int32),
-        np.ascontiguousarray(pointers, np.int64),
-    )
+    return np.ascontiguousarray(data), indices, pointers
+
+
+def _canonical(data: Array, indices: Array, pointers: Array) -> CSR:
+    """Rows with ascending columns; numbers of one place are summed in the order in which they lie.
+
+    As `toarray` sums them.
+    """
+    n_stored = int(pointers[-1])
+    rows = np.repeat(np.arange(len(pointers) - 1), np.diff(pointers))
+    order = np.lexsort((indices[:n_stored], rows))  # stable
+    rows, columns = rows[order], indices[:n_stored][order]
+    new = np.append(True, (np.diff(rows) != 0) | (np.diff(columns) != 0))
+    sums = np.zeros(int(new.sum()), data.dtype)
+    np.add.at(sums, np.cumsum(new) - 1, data[:n_stored][order])
+    counts = np.bincount(rows[new], minlength=len(pointers) - 1)
+    return sums, columns[new], np.append(0, np.cumsum(counts)).astype(np.int64)
+
+
+def _csr_parts(csr: Any, n_in: int) -> tuple[Array, NDArray[np.int32], NDArray[np.int64], str]:
+    """Data, indices and pointers in the kernels' dtypes, and what is wrong with them."""
+    data, indices = array("X.data", csr.data), array("X.indices", csr.indices)
+    pointers = np.array(array("X.indptr", csr.indptr), np.int64)
+    fits = data.ndim == indices.ndim == pointers.ndim == 1 and len(pointers) == csr.shape[0] + 1
+    if not fits or (indices.dtype != np.int32 and np.any((indices < 0) | (indices >= n_in))):
+        return data, indices, pointers, "range"
+    indices = np.ascontiguousarray(indices, np.int32)
+    fault = kernels.csr_fault(indices, pointers, n_in)
+    if not fault and pointers[-1] > len(data):
+        fault = "indptr"
+    return data, indices, pointers, fault
+
+
+def finite_outputs(h: Array) -> None:
+    """No output of a network is infinite or NaN."""
+    wrong = ~np.isfinite(h).all(axis=1)
+    if wrong.any():
+        i = int(np.argmax(wrong))
+        raise FloatingPointError(
+            f"the network's output for X[{i}] is not finite, got {h[i].tolist()}: the example is "
+            f"too large for the network's parameters and dtype; scale X so that its columns are "
+            f"about 1 in size"
+        )
 
 
 def n_rows(X: Rows) -> int:
