@@ -29,6 +29,15 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture(scope="session")
+def mnist_folder() -> Path:
+    """The folder with MNIST's files, which a source distribution leaves out."""
+    folder = Path(__file__).parents[1] / "benchmarks" / "mnist"
+    if not any(folder.glob("*-ubyte.gz")):
+        pytest.skip("the files of MNIST are in the repository only, in benchmarks/mnist")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def fused_isas() -> list[str]:
     """Builds that agree bit for bit, by instruction set: x86-64's baseline does not fuse."""
     isas = kernels.isas()

@@ -119,7 +119,7 @@ def test_number_beyond_the_range_of_the_network_is_named():
 
 
 def test_sparse_rows_are_what_the_kernels_read(rng):
-    X = scipy.sparse.random_array((20, 9), density=0.3, format="coo", rng=rng)
+    X = scipy.sparse.coo_array(rng.normal(size=(20, 9)) * (rng.random((20, 9)) < 0.3))
     data, indices, pointers = checks.rows(X, 9, SINGLE)
     assert (data.dtype, indices.dtype, pointers.dtype) == (np.float64, np.int32, np.int64)
     again = scipy.sparse.csr_array((data, indices, pointers), shape=(20, 9))

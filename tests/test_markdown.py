@@ -18,7 +18,6 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\(([^)\s]+)\)")
 REPORT = 'Tao Hu, "A technical report about Deep Learning"'
 
 
@@ -59,16 +58,28 @@ def test_the_code_of_a_page_runs_when_the_page_is_copied_alone(
             pytest.skip(f"{page.name} goes on with a package that is not installed: {error.name}")
 
 
-def test_every_link_of_the_readme_is_absolute_and_leads_to_a_file() -> None:
-    places = ("https://github.com/fastmlp/fastmlp/blob/main/",
-              "https://github.com/fastmlp/fastmlp/tree/main/",
-              "https://raw.githubusercontent.com/fastmlp/fastmlp/main/")
-    for link in LINK.findall(README.read_text("utf-8")):
-        if link.startswith(places):
-            path = re.sub(r"^https://(?:github|raw)\S*?/main/", "", link).partition("#")[0]
-            assert (ROOT / path).exists(), link
-        else:
-            assert link.startswith(("https://", "#")), link
+def addresses(page: Path) -> list[tuple[str, ...]]:
+    """The address of each link and each image outside code, inline or at the end of the page."""
+    text = re.sub(r"```.*?```|`[^`]*`", "", page.read_text("utf-8"), flags=re.DOTALL)
+    return re.findall(r"\]\(<?([^)\s>]+)|^\[[^\]]+\]: *(\S+)|(?:href|src)=\"([^\"]+)\"", text, re.M)
+
+
+def test_the_links_of_the_readme_are_absolute() -> None:
+    found = ["".join(groups) for groups in addresses(ROOT / "README.md")]
+    assert found
+    assert [one for one in found if not re.match("https://|#", one)] == []
+
+
+def test_links_of_the_readme_to_the_repository_lead_to_its_files() -> None:
+    forms = (
+        r"https://github\.com/fastmlp/fastmlp/(blob|tree)/main/([^#]+)",
+        r"https://raw\.githubusercontent\.com/fastmlp/fastmlp/(main)/([^#]+)",
+    )
+    for groups in addresses(ROOT / "README.md"):
+        for form in forms:
+            if link := re.match(form, "".join(groups)):
+                assert (ROOT / link[2]).exists(), link[0]
+                assert (ROOT / link[2]).is_dir() == (link[1] == "tree"), link[0]
 
 
 @pytest.mark.parametrize("page", [README, *pages(with_code=False)], ids=name_of)

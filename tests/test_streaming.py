@@ -207,7 +207,7 @@ def test_a_used_up_iterable_is_noticed(net, classes):
         ((np.zeros((3, 6)), [0, 1, 2], [1, 1, -1]), ValueError, "chunk 2: sample_weight must be"),
         ((np.zeros((3, 6)), [0, 1, 2], [1, 1, 1]), ValueError, "chunk 2: .*a sample_weight, the"),
         ((np.zeros((3, 6), np.uint8), [0, 1, 2]), ValueError, "chunk 2: has dense X of uint8"),
-        ((scipy.sparse.eye_array(3, 6), [0, 1, 2]), ValueError, "chunk 2: has sparse X of real"),
+        ((scipy.sparse.csr_array((3, 6)), [0, 1, 2]), ValueError, "chunk 2: has sparse X of real"),
         ((np.zeros((3, 6)), np.eye(3)), ValueError, "chunk 2: .*y of 2 axes.* y of 1 axis"),
     ],
 )
@@ -234,7 +234,7 @@ def test_error_of_the_source_comes_through_as_it_is(net, classes):
     assert net.fit(*classes, epochs=1).stopped_by == "epochs"
 
 
-@pytest.mark.parametrize("given", [np.zeros((4, 6)), scipy.sparse.eye_array(4, 6), 3, None])
+@pytest.mark.parametrize("given", [np.zeros((4, 6)), scipy.sparse.csr_array((4, 6)), 3, None])
 def test_examples_without_targets_are_no_chunks(net, given):
     with pytest.raises(TypeError, match=r"y is missing: give fit\(X, y\)"):
         net.fit(given)

@@ -8,11 +8,25 @@ from __future__ import annotations
 
 import importlib
 import os
+import platform
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from fastmlp.kernels.cpu import OPENMP, csr_fault, omp_threads, supported
+try:
+    from fastmlp.kernels.cpu import OPENMP, csr_fault, omp_threads, supported
+except ModuleNotFoundError as error:
+    source_folder = Path(__file__).parents[2]
+    if error.name != "fastmlp.kernels.cpu" or not (source_folder / "setup.py").is_file():
+        raise
+    raise ImportError(
+        f"{source_folder} is the source folder of fastmlp, and its kernels are not built for "
+        f"{platform.python_implementation()} {platform.python_version()}. To use an installed "
+        f"fastmlp, start Python in another folder, or as python -P, which ignores the current "
+        f"folder. To use the sources in this folder, build the kernels in place: "
+        f"python setup.py build_ext --inplace"
+    ) from None
 
 __all__ = [
     "csr_fault", "distortion", "engine", "isa", "isas", "omp_threads", "openmp", "operations",

@@ -17,7 +17,6 @@ import fastmlp
 from fastmlp import datasets, recipes
 from fastmlp.export import to_html
 
-MNIST = Path(__file__).parents[2] / "benchmarks" / "mnist"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 Point = tuple[int, int]  # row, column
 INK = 0.4  # what is at least so dark is a line's
@@ -45,11 +44,11 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def net() -> fastmlp.MLP:
+def net(mnist_folder: Path) -> fastmlp.MLP:
     """The network of the recipe `quick`, trained for a third of its epochs."""
     recipe = recipes.read("quick")
     recipe = replace(recipe, settings=replace(recipe.settings, epochs=4))
-    X, y, *_ = datasets.mnist(MNIST)
+    X, y, *_ = datasets.mnist(mnist_folder)
     return recipes.train(recipe, X, y, n_threads=1)[0]  # the other is the browser's
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -88,11 +89,9 @@ const fire = (kind, x, y) => {{
 
 
 @pytest.fixture(scope="module")
-def images() -> tuple[NDArray[Any], NDArray[Any]]:
+def images(mnist_folder: Path) -> tuple[NDArray[Any], NDArray[Any]]:
     """Test images of MNIST (200, 784), uint8, and their labels."""
-    from pathlib import Path
-
-    *_, X, y = datasets.mnist(Path(__file__).parents[2] / "benchmarks" / "mnist")
+    *_, X, y = datasets.mnist(mnist_folder)
     return X[:COUNT], y[:COUNT]
 
 

@@ -17,7 +17,6 @@ import fastmlp
 from fastmlp.cli import COMMANDS
 
 Command = Callable[..., Any]  # see conftest.py
-MNIST = Path(__file__).parents[2] / "benchmarks" / "mnist"
 
 
 @pytest.fixture
@@ -99,9 +98,9 @@ def test_a_mistake_of_ours_is_not_hidden(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_ends_with_130_and_no_model(
-    process: Callable[..., subprocess.Popen[str]], tmp_path: Path
+    process: Callable[..., subprocess.Popen[str]], mnist_folder: Path, tmp_path: Path
 ) -> None:
-    arguments = ("--data", MNIST, "--epochs", 1_000_000, "--save", "model.npz")
+    arguments = ("--data", mnist_folder, "--epochs", 1_000_000, "--save", "model.npz")
     with process("report", *arguments) as running:
         assert running.stdout.readline().startswith("Epoch: 0001")
         running.send_signal(signal.SIGINT)

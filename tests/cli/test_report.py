@@ -16,15 +16,14 @@ import fastmlp
 from fastmlp.cli import main
 
 Command = Callable[..., Any]  # see conftest.py
-MNIST = Path(__file__).parents[2] / "benchmarks" / "mnist"
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+def whole(mnist_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """What the whole report prints, and the model that it saves."""
     model = tmp_path_factory.mktemp("report") / "model.npz"
     with contextlib.redirect_stdout(io.StringIO()) as out:
-        assert main(["report", "--data", str(MNIST), "--save", str(model)]) == 0
+        assert main(["report", "--data", str(mnist_folder), "--save", str(model)]) == 0
     return out.getvalue(), model
 
 
@@ -41,9 +40,11 @@ def test_the_accuracy_is_the_report_s(whole: tuple[str, Path]) -> None:
     assert 0.935 <= float(whole[0].split("Accuracy: ")[1]) <= 0.955
 
 
-def test_the_saved_model_has_the_printed_accuracy(whole: tuple[str, Path]) -> None:
+def test_the_saved_model_has_the_printed_accuracy(
+    whole: tuple[str, Path], mnist_folder: Path
+) -> None:
     out, model = whole
-    _, _, X_test, y_test = fastmlp.datasets.mnist(MNIST)
+    _, _, X_test, y_test = fastmlp.datasets.mnist(mnist_folder)
     accuracy = np.mean(fastmlp.load(model).predict(X_test) == y_test)
     assert out.endswith(f"Accuracy: {accuracy:.4f}\n")
 
@@ -70,8 +71,10 @@ def test_the_cost_is_the_mean_over_the_batches_of_an_epoch(
     )
 
 
-def test_another_seed_gives_another_network(fastmlp_command: Command) -> None:
-    arguments = ("report", "--data", MNIST, "--epochs", 1)
+def test_another_seed_gives_another_network(
+    fastmlp_command: Command, mnist_folder: Path
+) -> None:
+    arguments = ("report", "--data", mnist_folder, "--epochs", 1)
     first = fastmlp_command(*arguments).out
     assert fastmlp_command(*arguments, "--seed", 0).out == first
     assert fastmlp_command(*arguments, "--seed", 1).out != first

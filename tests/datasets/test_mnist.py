@@ -55,8 +55,8 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def real() -> MNIST:
-    return mnist(BENCHMARKS)
+def real(mnist_folder) -> MNIST:
+    return mnist(mnist_folder)
 
 
 @pytest.fixture
@@ -105,11 +105,11 @@ class TestTheRealThing:
         assert np.ptp(np.nonzero(one)[0]) > np.ptp(np.nonzero(one)[1])
 
     @pytest.mark.parametrize("name", NAMES)
-    def test_file_matches_the_checksum_in_code_and_in_readme(self, name):
-        content = gzip.decompress((BENCHMARKS / f"{name}.gz").read_bytes())
+    def test_file_matches_the_checksum_in_code_and_in_readme(self, name, mnist_folder):
+        content = gzip.decompress((mnist_folder / f"{name}.gz").read_bytes())
         assert hashlib.sha256(content).hexdigest() == module.SHA256[name]
         row = rf"\| {name} \| [^|]+ \| {module.SHA256[name]} \|"
-        assert re.search(row, (BENCHMARKS / "README.md").read_text(encoding="utf-8"))
+        assert re.search(row, (mnist_folder / "README.md").read_text(encoding="utf-8"))
 
     def test_attribution_and_license_lie_beside_the_files(self):
         notice = (BENCHMARKS / "LICENSE").read_text(encoding="utf-8")
@@ -177,10 +177,10 @@ class TestDownload:
         mnist()
         assert len(mirror) == 4
 
-    def test_only_what_the_cache_lacks_is_downloaded(self, cache, mirror):
+    def test_only_what_the_cache_lacks_is_downloaded(self, cache, mirror, mnist_folder):
         cache.mkdir(parents=True)
         for name in NAMES[:3]:
-            shutil.copy(BENCHMARKS / f"{name}.gz", cache)
+            shutil.copy(mnist_folder / f"{name}.gz", cache)
         mnist()
         assert mirror == [f"/{NAMES[3]}.gz"]
 
