@@ -125,7 +125,7 @@ def by_engine(
     engine.set_optimizer(name, constants)
     data = module.Data(engine, *map(problem.real, (problem.X, problem.y, problem.s)))
     rates = rate * problem.decay
-    result = engine.train(data, problem.order, BATCH, 0, rates, L2, 2, 60.0)
+    result = train(engine, data, problem.order, BATCH, rates, l2=L2, threads=2)
     assert (result[0], result[3]) == (UPDATES, -1)
     return flat(engine.get_layer(layer) for layer in range(len(SIZES) - 1))
 

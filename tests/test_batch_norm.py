@@ -109,10 +109,10 @@ def error(found: np.ndarray, expected: np.ndarray) -> float:
 def test_gradients_of_a_training_step_are_the_references(activation, norm, dropout, isa):
     problem = Problem(activation, norm, dropout)
     engine, module = problem.engine(isa=isa)
-    _, _, found = engine.gradients(problem.data(engine, module), 0.01, 2, False, True, 7)
+    _, _, found = engine.gradients(problem.data(engine, module), TrainingOptions(l2=0.01), 2, False, True, 7)
     net = problem.oracle()
     expected = net.gradients(
-        problem.X, problem.y, 0.01, problem.s, True, problem.draws(7, 0, M)
+        problem.X, TrainingOptions(l2=problem.y), 0.01, problem.s, True, problem.draws(7, 0, M)
     )
     assert [len(layer) for layer in found] == [3 if s is not None else 2 for s in net.scales]
     assert error(flat(found), flat(expected)) < 1e-11
@@ -125,7 +125,7 @@ def test_gradients_of_a_training_step_are_central_differences(activation, norm, 
     problem = Problem(activation, norm, dropout, m=6)
     engine, module = problem.engine()
     data = problem.data(engine, module)
-    _, _, found = engine.gradients(data, 0.0, 1, False, True, 2)
+    _, _, found = engine.gradients(data, TrainingOptions(), 1, False, True, 2)
     rng = np.random.default_rng(0)
     direction = [
         tuple(rng.normal(size=x.shape) for x in layer) for layer in found
@@ -135,7 +135,7 @@ def test_gradients_of_a_training_step_are_central_differences(activation, norm, 
         for l, steps_l in enumerate(direction):
             layer = (problem.weights[l], problem.biases[l], problem.scales[l])
             engine.set_layer(l, *(x + t * d for x, d in zip(layer, steps_l, strict=False)))
-        cost, weight, _ = engine.gradients(data, 0.0, 1, False, True, 2)
+        cost, weight, _ = engine.gradients(data, TrainingOptions(), 1, False, True, 2)
         return float(cost) / float(weight)
 
     h = 1e-6
@@ -177,7 +177,7 @@ def test_gradients_and_statistics_are_pytorchs(activation, norm, dropout):
     torch = pytest.importorskip("torch")
     problem = Problem(activation, norm, dropout)
     engine, module = problem.engine()
-    _, _, found = engine.gradients(problem.data(engine, module), 0.0, 2, False, True, 7)
+    _, _, found = engine.gradients(problem.data(engine, module), TrainingOptions(), 2, False, True, 7)
     factors, noises = problem.draws(7, 0, M)
     names = {"leaky_relu": "leaky_relu", "gelu": "gelu", "elu": "elu", "silu": "silu"}
     f = (
@@ -226,7 +226,7 @@ def test_the_engine_ends_where_the_reference_does(norm, dropout, dtype, toleranc
     data = problem.data(engine, module, dtype)
     for epoch in range(6):
         order, rates = rng.permutation(M), np.full(3, 0.003)
-        engine.train(data, order, 8, 0, rates, 0.01, 2, 60.0, 0.0, 0.0, epoch)
+        train(engine, data, order, 8, rates, epoch=epoch, l2=0.01, threads=2)
         net.train(
             problem.X, problem.y, order, 8, rates, rule, 0.01, problem.s,
             lambda batch, m, epoch=epoch: problem.draws(epoch, batch, m),
@@ -249,7 +249,7 @@ def test_the_steps_make_the_engines_step(norm, weighted):
     engine, module = problem.engine()
     engine.set_optimizer("gradient_descent", (0.0, 0.0))
     data = module.Data(engine, problem.X, problem.y, s)
-    engine.train(data, np.arange(M), M, 0, np.full(1, 0.1), 0.0, 1, 60.0)
+    train(engine, data, np.arange(M), M, np.full(1, 0.1))
     a, zs, norms = [problem.X], [], []
     for W, b, scale in zip(problem.weights, problem.biases, problem.scales, strict=True):
         u = steps.forward(a[-1], [W], [0 * b], "identity")[0][0]
@@ -294,7 +294,7 @@ def test_an_example_of_weight_2_is_two_examples(norm):
         data = module.Data(engine, problem.X[rows], problem.y[rows], given)
         n = len(rows)
         for epoch in range(5):
-            engine.train(data, np.arange(n), n, 0, np.full(1, 0.1), 0.01, 1, 60.0, 0, 0, epoch)
+            train(engine, data, np.arange(n), n, np.full(1, 0.1), epoch=epoch, l2=0.01)
         found.append(flat([engine.get_layer(l) for l in range(3)]
                           + [engine.get_statistics(l) for l in range(2) if norm[l]]))
     assert error(found[0], found[1]) < 1e-13
@@ -304,10 +304,10 @@ def test_an_example_of_weight_0_is_none():
     problem = Problem("relu", (True, True), "without")
     problem.s[::3] = 0
     engine, module = problem.engine()
-    first = flat(engine.gradients(problem.data(engine, module), 0.0, 1, False, True)[2])
+    first = flat(engine.gradients(problem.data(engine, module), TrainingOptions(), 1, False, True)[1])
     problem.X[::3] = 1e6
     engine, module = problem.engine()
-    assert error(flat(engine.gradients(problem.data(engine, module), 0.0, 1, False, True)[2]),
+    assert error(flat(engine.gradients(problem.data(engine, module), TrainingOptions(), 1, False, True)[1]),
                  first) < 1e-13
 
 
@@ -318,7 +318,7 @@ def test_a_batch_without_weight_leaves_the_statistics(isa):
     engine, module = problem.engine(isa=isa)
     engine.set_optimizer("gradient_descent", (0.0, 0.0))
     before = flat([*map(engine.get_layer, range(3)), *map(engine.get_statistics, range(2))])
-    engine.train(problem.data(engine, module), np.arange(M), M, 0, np.full(1, 0.1), 0.0, 1, 60.0)
+    train(engine, problem.data(engine, module), np.arange(M), M, np.full(1, 0.1))
     after = flat([*map(engine.get_layer, range(3)), *map(engine.get_statistics, range(2))])
     np.testing.assert_array_equal(after, before)
 
@@ -331,7 +331,7 @@ def test_weights_count_in_proportion_however_small(dtype):
         engine, module = problem.engine(dtype)
         data = module.Data(engine, problem.X.astype(dtype), problem.y,
                            (scale * problem.s).astype(dtype))
-        found.append(flat(engine.gradients(data, 0.0, 1, False, True)[2]))
+        found.append(flat(engine.gradients(data, TrainingOptions(), 1, False, True)[1]))
     assert error(found[1], found[0]) < (1e-4 if dtype == "float32" else 1e-12)
 
 
@@ -352,8 +352,7 @@ def test_same_bits_for_any_threads_lists_and_fused_build(dropout, dtype, fused_i
                 engine.set_optimizer("adam", (0.9, 0.999, 1e-8))
                 data = problem.data(engine, module, dtype)
                 for epoch in range(3):
-                    engine.train(data, np.arange(90), 40, 0, np.full(3, 0.01), 0.01, threads, 60.0,
-                                 0.0, 0.0, epoch)
+                    train(engine, data, np.arange(90), 40, np.full(3, 0.01), epoch=epoch, l2=0.01, threads=threads)
                 found.add(b"".join(
                     x.tobytes()
                     for l in range(3)

@@ -156,9 +156,7 @@ def train(run: Run) -> Fingerprints:
         while first < stop and bad < 0:
             # with pauses a call at a time, so that the last before one ends where it should
             seconds = 0.0 if run.pauses else 60.0
-            first, added, added_weight, bad = engine.train(
-                data, run.order, run.batch_size, first, rates, L2, run.threads, seconds
-            )
+            first, added, added_weight, bad = train(engine, data, run.order, run.batch_size, rates, first=first, l2=L2, threads=run.threads, seconds=seconds)
             cost, weight = cost + added, weight + added_weight
         if stop < len(rates):
             snapshot, state, steps = engine.snapshot(), engine.get_state(), engine.steps
@@ -411,11 +409,11 @@ def check_gradients_and_cost(run: Run) -> None:
     gradients = [
         (dW * mean + l2 * W, db * mean) for (dW, db), (W, _) in zip(sums, layers, strict=True)
     ]
-    total, *others = engine.gradients(data, L2, run.threads)
+    total, *others = engine.gradients(data, TrainingOptions(l2=L2), run.threads)
     expected = fingerprints(gradients, (), (sum_in_order(costs), weight))
     assert fingerprints(others[1], (), (total, others[0])) == expected
-    assert engine.cost(data, run.threads) == (total, others[0])
-    by_input = engine.gradients(data, L2, run.threads, True)[2]
+    assert engine.evaluate(data, run.threads)[:2] == (total, others[0])
+    by_input = engine.gradients(data, TrainingOptions(l2=L2), run.threads, True)[1]
     assert by_input.tobytes() == (input_delta * mean).tobytes()
 
 

@@ -69,7 +69,7 @@ def test_gradients_are_central_differences_and_those_of_the_reference(examples, 
     twin.weights, twin.biases = net.weights, net.biases
     assert net.cost(X, y, 0.1, sample_weight=s) == pytest.approx(twin.cost(X, y, 0.1, s), rel=1e-13)
     found = net.gradients(X, y, 0.1, sample_weight=s)
-    for ours, theirs in zip(found, twin.gradients(X, y, 0.1, s), strict=True):
+    for ours, theirs in zip(found, twin.gradients(X, TrainingOptions(l2=y), 0.1, s), strict=True):
         for one, other in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-14)
     by_input = net.gradients(X, y, wrt="input", sample_weight=s)
@@ -140,7 +140,7 @@ def test_same_bits_in_every_build_with_fused_products(examples, dtype, fused_isa
             engine.set_layer(layer, weight.astype(dtype), bias.astype(dtype))
         engine.set_optimizer("adam", (0.9, 0.999, 1e-8))
         data = module.Data(engine, X, y)
-        engine.train(data, np.arange(M), 100, 0, np.full(3, 0.01), 0.1, 2, 60.0)
+        train(engine, data, np.arange(M), 100, np.full(3, 0.01), l2=0.1, threads=2)
         found.add(b"".join(x.tobytes() for layer in (0, 1) for x in engine.get_layer(layer)))
     assert len(found) == 1
 

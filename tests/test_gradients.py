@@ -94,8 +94,8 @@ def gradients(problem: Problem, isa: str | None, l2: float, threads: int = 1) ->
     """∂J/∂W(1), ∂J/∂b(1), ∂J/∂W(2), …, ∂J/∂X by the engine."""
     engine, module = problem.engine(isa)
     data = module.Data(engine, problem.X, problem.y, problem.s)
-    pairs = engine.gradients(data, l2, threads)[2]
-    return [x for pair in pairs for x in pair] + [engine.gradients(data, l2, threads, True)[2]]
+    pairs = engine.gradients(data, TrainingOptions(l2=l2), threads)[1]
+    return [x for pair in pairs for x in pair] + [engine.gradients(data, TrainingOptions(l2=l2), threads, True)[1]]
 
 
 def central_differences(problem: Problem, isa: str, l2: float, h: float = 1e-5) -> list[np.ndarray]:
@@ -106,7 +106,7 @@ def central_differences(problem: Problem, isa: str, l2: float, h: float = 1e-5) 
     def J() -> float:
         for layer, (W, b) in enumerate(zip(problem.weights, problem.biases, strict=True)):
             engine.set_layer(layer, W, b)
-        cost, weight = engine.cost(data, 1)
+        cost, weight = engine.evaluate(data, 1)[:2]
         penalty = l2 / 2 * sum(float((W**2).sum()) for W in problem.weights)
         return float(cost) / float(weight) + penalty
 
@@ -191,7 +191,7 @@ def test_float32_gradients_are_those_of_float64_rounded(activation, target, isa)
         engine.set_layer(layer, W.astype(np.float32), b.astype(np.float32))
     y = problem.y if problem.y.dtype == np.int32 else problem.y.astype(np.float32)
     data = module.Data(engine, problem.X, y, problem.s.astype(np.float32))
-    found = [x for pair in engine.gradients(data, 0.1, 2)[2] for x in pair]
+    found = [x for pair in engine.gradients(data, TrainingOptions(l2=0.1), 2)[1] for x in pair]
     assert error(found, expected[:-1]) < 5e-6
 
 

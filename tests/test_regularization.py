@@ -194,8 +194,8 @@ def test_norms_and_averages_give_the_same_bits_on_any_threads_and_build(
             engine.set_optimizer("adam", (0.9, 0.999, 1e-8))
             data = module.Data(engine, X, y)
             # the batch of 150 passes in chunks
-            engine.train(data, np.arange(150), 150, 0, np.full(1, 0.01), 0.01, threads, 60.0)
-            engine.train(data, np.arange(150), 40, 0, np.full(4, 0.01), 0.01, threads, 60.0)
+            train(engine, data, np.arange(150), 150, np.full(1, 0.01), l2=0.01, threads=threads)
+            train(engine, data, np.arange(150), 40, np.full(4, 0.01), l2=0.01, threads=threads)
             found.add(b"".join(
                 x.tobytes() for l in range(3) for x in (*engine.get_layer(l),
                                                         *engine.get_average(l))
