@@ -50,7 +50,8 @@ def test_one_row_cannot_be_divided(rng):
 
 
 @pytest.mark.parametrize(
-    ("fraction", "error"), [(0.0, ValueError), (1.0, ValueError), (-1, ValueError), ("0.5", TypeError)]
+    ("fraction", "error"),
+    [(0.0, ValueError), (1.0, ValueError), (-1, ValueError), ("0.5", TypeError)],
 )
 def test_wrong_fractions_are_explained(rng, fraction, error):
     with pytest.raises(error, match="validation_data must be .* or a pair"):

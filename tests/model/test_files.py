@@ -12,8 +12,8 @@ import pytest
 
 import fastmlp
 from fastmlp import MLP, Adam, AdamW, GradientDescent, RMSprop
-from fastmlp.model import files
 from fastmlp.activations import ELU, LeakyReLU
+from fastmlp.model import files
 
 NETWORKS = {
     "defaults": lambda: MLP((6, 16, 3)),
