@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 import fastmlp
 from fastmlp import kernels
+from fastmlp.data import memory_maps
+from fastmlp.kernels.calls import Batches, Progress, TrainingOptions
+from fastmlp.model import files
 
 # Python processes that tests start import the fastmlp under test, not the folder they start in.
 os.environ["PYTHONSAFEPATH"] = "1"
@@ -70,11 +73,40 @@ def state() -> Callable[[fastmlp.MLP], list[bytes]]:
     """All that a network is, its history and what it took to get there included."""
 
     def found(net: fastmlp.MLP) -> list[bytes]:
-        header, arrays = fastmlp.saving.packed(net)
+        header, arrays = files.pack(net.state, net.metadata, with_optimizer=True)
         return [repr(header).encode(), *(one.tobytes() for one in arrays.values()),
                 repr(net.history.cost).encode(), repr(net.history.learning_rate).encode()]
 
     return found
+
+
+@pytest.fixture
+def train() -> Callable[..., Progress]:
+    """Train a compiled engine on rows of its data, in their order, with one call.
+
+    `rates` is the learning rate, or one for each batch; `options` are those of `TrainingOptions`.
+    """
+
+    def train(
+        engine: Any,
+        data: Any,
+        order: Array,
+        batch_size: int,
+        rates: float | Array,
+        *,
+        first: int = 0,
+        epoch: int = 0,
+        threads: int = 1,
+        seconds: float = 60.0,
+        **options: Any,
+    ) -> Progress:
+        all_rates = np.full(-(-len(order) // batch_size), rates, np.float64)
+        batches = Batches(np.asarray(order, np.int64), batch_size, all_rates, epoch)
+        return engine.train(
+            data, batches, TrainingOptions(**options), Progress(first), threads, seconds
+        )
+
+    return train
 
 
 @pytest.fixture
@@ -91,8 +123,8 @@ def mapped() -> Callable[..., np.memmap]:
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Maps are read in chunks of 80 rows of 6 float32, in blocks of 10."""
-    monkeypatch.setattr(fastmlp.streaming, "BLOCK", 240)
-    monkeypatch.setattr(fastmlp.streaming, "CHUNK", 1920)
+    monkeypatch.setattr(memory_maps, "BLOCK", 240)
+    monkeypatch.setattr(memory_maps, "CHUNK", 1920)
 
 
 @pytest.fixture

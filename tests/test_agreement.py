@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from fastmlp import activations, kernels, losses, reference, steps
+from fastmlp.kernels.calls import Batches, Progress, TrainingOptions
 
 UPDATES, BATCH, M = 50, 8, 60
 SIZES = (12, 70, 35, 4)
@@ -120,14 +121,17 @@ def by_engine(
     engine = module.Engine(
         SIZES, problem.functions, loss, 1.0, loss_constants=constants_of_loss
     )
-    for layer, (W, b) in enumerate(zip(problem.weights, problem.biases, strict=True)):
-        engine.set_layer(layer, problem.real(W), problem.real(b))
+    engine.set_layers([
+        (problem.real(W), problem.real(b))
+        for W, b in zip(problem.weights, problem.biases, strict=True)
+    ])
     engine.set_optimizer(name, constants)
     data = module.Data(engine, *map(problem.real, (problem.X, problem.y, problem.s)))
     rates = rate * problem.decay
-    result = engine.train(data, problem.order, BATCH, 0, rates, L2, 2, 60.0)
-    assert (result[0], result[3]) == (UPDATES, -1)
-    return flat(engine.get_layer(layer) for layer in range(len(SIZES) - 1))
+    batches = Batches(problem.order, BATCH, rates)
+    progress = engine.train(data, batches, TrainingOptions(l2=L2), Progress(), 2, 60.0)
+    assert (progress.batch, progress.failed) == (UPDATES, None)
+    return flat(engine.get_layers())
 
 
 def by_steps(activation: str, loss: str, optimizer: str, dtype: str) -> np.ndarray:

@@ -113,14 +113,14 @@ def test_every_fused_build_and_thread_makes_the_same_bits(images, kind, dtype, f
     rows = np.tile(images.reshape(6, -1), (20, 1)).astype(dtype)
     found = set()
     for isa in fused_isas:
-        module = kernels.engine(dtype, isa)
-        engine = module.Engine((SIDE**2, 1), [("identity", 0.0)], "squared_error", 1.0)
         d = KINDS[kind]
         taps = np.exp(-0.5 * (np.arange(-12, 13) / 4) ** 2)
-        warp = module.Warp(SIDE, math.radians(d.rotation), 0.0, [], d.shear, d.scale,
-                           d.translation, d.elastic, taps / taps.sum())
+        distortion = kernels.engine(dtype, isa).Distortion(
+            SIDE, math.radians(d.rotation), 0.0, [], d.shear, d.scale, d.translation, d.elastic,
+            taps / taps.sum(),
+        )
         for threads in (1, 2, 3):
-            found.add(warp.images(module.Data(engine, rows), 1, 2, threads).tobytes())
+            found.add(distortion.images(rows, None, 1, 2, threads).tobytes())
     assert len(found) == 1
 
 
@@ -133,11 +133,13 @@ def test_squares_of_any_size(side):
     assert np.abs(found[1] - expected).max() < 1e-5
 
 
-def test_bytes_count_as_fractions():
-    bytes_ = np.random.default_rng(0).integers(0, 256, (3, 64), np.uint8)
-    np.testing.assert_allclose(
-        KINDS["affine"](bytes_), KINDS["affine"](bytes_ / 255), rtol=1e-6, atol=1e-7
-    )
+@pytest.mark.parametrize("options", [{}, {"uint8_scale": 1 / 255}, {"uint8_scale": 0.5}], ids=str)
+@pytest.mark.parametrize("name", ["affine", "both"])
+def test_uint8_images_count_as_value_times_scale(name, options):
+    images = np.random.default_rng(0).integers(0, 256, (3, 64), np.uint8)
+    scaled = images.astype(np.float32) * np.float32(options.get("uint8_scale", 1))
+    found = KINDS[name](images, **options)
+    assert found.tobytes() == KINDS[name](scaled).tobytes()
 
 
 def test_no_images_are_refused_as_everywhere():
@@ -154,9 +156,9 @@ def digits():
     return data.X[:1000], data.y[:1000]
 
 
-def trained(digits, epochs=3, n_threads=2, skip_zeros=True, **options) -> fastmlp.MLP:
+def trained(digits, epochs=3, n_threads=2, use_sparse=True, **options) -> fastmlp.MLP:
     net = fastmlp.MLP((64, 70, 40, 10), seed=1, **options)
-    net._engine.skip_zeros = skip_zeros
+    net.state.use_sparse(use_sparse)
     net.fit(*digits, epochs=epochs, augment=KINDS["both"], n_threads=n_threads)
     return net
 
@@ -171,20 +173,20 @@ def test_training_on_distortions_gives_the_same_bits_on_any_threads_and_paths(di
     assert len(found) == 1
 
 
-def test_uint8_and_float_train_alike(digits):
+@pytest.mark.parametrize("scale", [1.0, 1 / 255])
+def test_uint8_and_float_train_alike(digits, scale):
     X, y = digits
     bytes_ = np.round(X * 255).astype(np.uint8)
-    one, other = fastmlp.MLP((64, 30, 10)), fastmlp.MLP((64, 30, 10))
+    one, other = (fastmlp.MLP((64, 30, 10), uint8_scale=scale) for _ in range(2))
     one.fit(bytes_, y, epochs=2, augment=KINDS["affine"])
-    other.fit(bytes_.astype(np.float32) * np.float32(1 / 255), y, epochs=2,
-              augment=KINDS["affine"])
+    other.fit(bytes_.astype(np.float32) * np.float32(scale), y, epochs=2, augment=KINDS["affine"])
     for a, b in zip(one.weights, other.weights, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_each_epoch_has_distortions_of_its_own_and_resumes(digits, tmp_path):
     whole, first = trained(digits, 4), trained(digits, 2)
-    first.save(tmp_path / "net.npz")
+    first.save(tmp_path / "net.npz", with_optimizer=True)
     second = fastmlp.load(tmp_path / "net.npz")
     second.fit(*digits, epochs=2, augment=KINDS["both"])
     for a, b in zip(whole.weights, second.weights, strict=True):

@@ -12,6 +12,7 @@ import pytest
 
 import fastmlp
 from fastmlp import kernels, reference, steps
+from fastmlp.kernels.calls import TrainingOptions
 
 SIZES = (11, 37, 70, 5)
 M = 24
@@ -58,12 +59,16 @@ class Problem:
         engine = module.Engine(
             SIZES, self.functions, "cross_entropy", 1.0, hidden, self.p_input, self.seed
         )
-        for l in range(3):
-            parameters = (self.weights[l], self.biases[l], self.scales[l])
-            engine.set_layer(l, *(None if x is None else x.astype(dtype) for x in parameters))
-            if self.scales[l] is not None:
-                one = np.ones(SIZES[l + 1], dtype)
-                engine.set_statistics(l, 0 * one, one)
+        layers = [
+            tuple(x.astype(dtype) for x in layer if x is not None)
+            for layer in zip(self.weights, self.biases, self.scales, strict=True)
+        ]
+        ones = [np.ones(n, dtype) for n in SIZES[1:]]
+        statistics = [
+            None if scale is None else (0 * one, one)
+            for scale, one in zip(self.scales, ones, strict=True)
+        ]
+        engine.set_layers(layers, statistics)
         return engine, module
 
     def data(self, engine: Any, module: Any, dtype: str = "float64") -> Any:
@@ -109,7 +114,8 @@ def error(found: np.ndarray, expected: np.ndarray) -> float:
 def test_gradients_of_a_training_step_are_the_references(activation, norm, dropout, isa):
     problem = Problem(activation, norm, dropout)
     engine, module = problem.engine(isa=isa)
-    _, _, found = engine.gradients(problem.data(engine, module), 0.01, 2, False, True, 7)
+    data, options = problem.data(engine, module), TrainingOptions(l2=0.01)
+    _, found = engine.gradients(data, options, 2, training=True, epoch=7)
     net = problem.oracle()
     expected = net.gradients(
         problem.X, problem.y, 0.01, problem.s, True, problem.draws(7, 0, M)
@@ -125,18 +131,20 @@ def test_gradients_of_a_training_step_are_central_differences(activation, norm, 
     problem = Problem(activation, norm, dropout, m=6)
     engine, module = problem.engine()
     data = problem.data(engine, module)
-    _, _, found = engine.gradients(data, 0.0, 1, False, True, 2)
+    _, found = engine.gradients(data, TrainingOptions(), 1, training=True, epoch=2)
     rng = np.random.default_rng(0)
     direction = [
         tuple(rng.normal(size=x.shape) for x in layer) for layer in found
     ]
 
     def cost_at(t: float) -> float:
-        for l, steps_l in enumerate(direction):
-            layer = (problem.weights[l], problem.biases[l], problem.scales[l])
-            engine.set_layer(l, *(x + t * d for x, d in zip(layer, steps_l, strict=False)))
-        cost, weight, _ = engine.gradients(data, 0.0, 1, False, True, 2)
-        return float(cost) / float(weight)
+        layers = zip(problem.weights, problem.biases, problem.scales, strict=True)
+        engine.set_layers([
+            tuple(x + t * d for x, d in zip(layer, move, strict=False))
+            for layer, move in zip(layers, direction, strict=True)
+        ])
+        progress, _ = engine.gradients(data, TrainingOptions(), 1, training=True, epoch=2)
+        return float(progress.cost) / float(progress.weight)
 
     h = 1e-6
     slope = (cost_at(h) - cost_at(-h)) / (2 * h)
@@ -177,7 +185,8 @@ def test_gradients_and_statistics_are_pytorchs(activation, norm, dropout):
     torch = pytest.importorskip("torch")
     problem = Problem(activation, norm, dropout)
     engine, module = problem.engine()
-    _, _, found = engine.gradients(problem.data(engine, module), 0.0, 2, False, True, 7)
+    data = problem.data(engine, module)
+    _, found = engine.gradients(data, TrainingOptions(), 2, training=True, epoch=7)
     factors, noises = problem.draws(7, 0, M)
     names = {"leaky_relu": "leaky_relu", "gelu": "gelu", "elu": "elu", "silu": "silu"}
     f = (
@@ -217,7 +226,7 @@ def test_gradients_and_statistics_are_pytorchs(activation, norm, dropout):
 @every_dropout
 @every_norm
 @pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-11), ("float32", 3e-4)])
-def test_the_engine_ends_where_the_reference_does(norm, dropout, dtype, tolerance, isa):
+def test_the_engine_ends_where_the_reference_does(norm, dropout, dtype, tolerance, isa, train):
     problem = Problem("tanh", norm, dropout)
     engine, module = problem.engine(dtype, isa)
     engine.set_optimizer("adam", (0.9, 0.999, 1e-8))
@@ -226,30 +235,30 @@ def test_the_engine_ends_where_the_reference_does(norm, dropout, dtype, toleranc
     data = problem.data(engine, module, dtype)
     for epoch in range(6):
         order, rates = rng.permutation(M), np.full(3, 0.003)
-        engine.train(data, order, 8, 0, rates, 0.01, 2, 60.0, 0.0, 0.0, epoch)
+        train(engine, data, order, 8, rates, epoch=epoch, l2=0.01, threads=2)
         net.train(
             problem.X, problem.y, order, 8, rates, rule, 0.01, problem.s,
             lambda batch, m, epoch=epoch: problem.draws(epoch, batch, m),
         )
-    found = [engine.get_layer(l) for l in range(3)]
-    assert error(flat(found), flat(net._parameters())) < tolerance
-    for l, one in enumerate(net.statistics):
-        if one is not None:
-            assert error(flat([engine.get_statistics(l)]), flat([one])) < tolerance
+    assert error(flat(engine.get_layers()), flat(net._parameters())) < tolerance
+    for pair, expected in zip(engine.get_statistics(), net.statistics, strict=True):
+        assert (pair is None) == (expected is None)
+        if pair is not None:
+            assert error(flat([pair]), flat([expected])) < tolerance
     outputs = engine.forward(module.Data(engine, problem.X.astype(dtype)), 2)
     assert error(outputs, net.forward(problem.X)) < tolerance
 
 
 @every_norm
 @pytest.mark.parametrize("weighted", [False, True])
-def test_the_steps_make_the_engines_step(norm, weighted):
+def test_the_steps_make_the_engines_step(norm, weighted, train):
     problem = Problem("tanh", norm, "without")
     s = problem.s * (np.arange(M) % 5 > 0) if weighted else None
     total = M if s is None else s.sum()
     engine, module = problem.engine()
     engine.set_optimizer("gradient_descent", (0.0, 0.0))
     data = module.Data(engine, problem.X, problem.y, s)
-    engine.train(data, np.arange(M), M, 0, np.full(1, 0.1), 0.0, 1, 60.0)
+    train(engine, data, np.arange(M), M, 0.1)
     a, zs, norms = [problem.X], [], []
     for W, b, scale in zip(problem.weights, problem.biases, problem.scales, strict=True):
         u = steps.forward(a[-1], [W], [0 * b], "identity")[0][0]
@@ -279,11 +288,11 @@ def test_the_steps_make_the_engines_step(norm, weighted):
         if l > 0:
             delta = steps.hidden_deltas(delta, [problem.weights[0], W], [zs[l - 1], zs[l]],
                                         ["tanh", "identity"])[0]
-    assert error(flat([engine.get_layer(l) for l in range(3)]), flat(new)) < 1e-13
+    assert error(flat(engine.get_layers()), flat(new)) < 1e-13
 
 
 @every_norm
-def test_an_example_of_weight_2_is_two_examples(norm):
+def test_an_example_of_weight_2_is_two_examples(norm, train):
     problem = Problem("tanh", norm, "without")
     weights = np.random.default_rng(2).integers(0, 4, M)
     found = []
@@ -294,9 +303,10 @@ def test_an_example_of_weight_2_is_two_examples(norm):
         data = module.Data(engine, problem.X[rows], problem.y[rows], given)
         n = len(rows)
         for epoch in range(5):
-            engine.train(data, np.arange(n), n, 0, np.full(1, 0.1), 0.01, 1, 60.0, 0, 0, epoch)
-        found.append(flat([engine.get_layer(l) for l in range(3)]
-                          + [engine.get_statistics(l) for l in range(2) if norm[l]]))
+            train(engine, data, np.arange(n), n, 0.1, epoch=epoch, l2=0.01)
+        statistics = [pair for pair in engine.get_statistics() if pair is not None]
+        assert len(statistics) == sum(norm)
+        found.append(flat(engine.get_layers() + statistics))
     assert error(found[0], found[1]) < 1e-13
 
 
@@ -304,23 +314,25 @@ def test_an_example_of_weight_0_is_none():
     problem = Problem("relu", (True, True), "without")
     problem.s[::3] = 0
     engine, module = problem.engine()
-    first = flat(engine.gradients(problem.data(engine, module), 0.0, 1, False, True)[2])
+
+    def gradients():
+        data = problem.data(engine, module)
+        return flat(engine.gradients(data, TrainingOptions(), 1, training=True)[1])
+
+    first = gradients()
     problem.X[::3] = 1e6
-    engine, module = problem.engine()
-    assert error(flat(engine.gradients(problem.data(engine, module), 0.0, 1, False, True)[2]),
-                 first) < 1e-13
+    assert error(gradients(), first) < 1e-13
 
 
 @every_isa
-def test_a_batch_without_weight_leaves_the_statistics(isa):
+def test_a_batch_without_weight_leaves_the_statistics(isa, train):
     problem = Problem("relu", (True, True), "without")
     problem.s[:] = 0
     engine, module = problem.engine(isa=isa)
     engine.set_optimizer("gradient_descent", (0.0, 0.0))
-    before = flat([*map(engine.get_layer, range(3)), *map(engine.get_statistics, range(2))])
-    engine.train(problem.data(engine, module), np.arange(M), M, 0, np.full(1, 0.1), 0.0, 1, 60.0)
-    after = flat([*map(engine.get_layer, range(3)), *map(engine.get_statistics, range(2))])
-    np.testing.assert_array_equal(after, before)
+    before = engine.snapshot().tobytes()
+    train(engine, problem.data(engine, module), np.arange(M), M, 0.1)
+    assert engine.snapshot().tobytes() == before
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -331,7 +343,7 @@ def test_weights_count_in_proportion_however_small(dtype):
         engine, module = problem.engine(dtype)
         data = module.Data(engine, problem.X.astype(dtype), problem.y,
                            (scale * problem.s).astype(dtype))
-        found.append(flat(engine.gradients(data, 0.0, 1, False, True)[2]))
+        found.append(flat(engine.gradients(data, TrainingOptions(), 1, training=True)[1]))
     assert error(found[1], found[0]) < (1e-4 if dtype == "float32" else 1e-12)
 
 
@@ -340,7 +352,7 @@ def test_weights_count_in_proportion_however_small(dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @every_dropout
-def test_same_bits_for_any_threads_lists_and_fused_build(dropout, dtype, fused_isas):
+def test_same_bits_for_any_threads_lists_and_fused_build(dropout, dtype, fused_isas, train):
     problem = Problem("relu", (True, True), dropout, m=90)
     found = set()
     for isa in fused_isas:
@@ -348,17 +360,18 @@ def test_same_bits_for_any_threads_lists_and_fused_build(dropout, dtype, fused_i
             for skip_zeros in (True, False):
                 engine, module = problem.engine(dtype, isa)
                 engine.skip_zeros = skip_zeros
-                engine.max_norm, engine.clip_norm, engine.ema = 1.5, 0.5, 0.9
                 engine.set_optimizer("adam", (0.9, 0.999, 1e-8))
                 data = problem.data(engine, module, dtype)
                 for epoch in range(3):
-                    engine.train(data, np.arange(90), 40, 0, np.full(3, 0.01), 0.01, threads, 60.0,
-                                 0.0, 0.0, epoch)
+                    train(
+                        engine, data, np.arange(90), 40, 0.01, epoch=epoch, l2=0.01,
+                        threads=threads, max_norm=1.5, clip_norm=0.5, ema=0.9,
+                    )
                 found.add(b"".join(
                     x.tobytes()
-                    for l in range(3)
-                    for x in (*engine.get_layer(l), *engine.get_average(l),
-                              *(engine.get_statistics(l) or ()))
+                    for group in (*engine.get_layers(), *engine.get_average(),
+                                  *engine.get_statistics()[:2])
+                    for x in group
                 ))
     assert len(found) == 1
 

@@ -127,7 +127,7 @@ def test_same_bits_for_any_number_of_threads(examples, dtype, batch_norm):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_same_bits_in_every_build_with_fused_products(examples, dtype, fused_isas):
+def test_same_bits_in_every_build_with_fused_products(examples, dtype, fused_isas, train):
     X, y, _ = (x.astype(dtype) for x in examples)
     found = set()
     for isa in fused_isas:
@@ -135,13 +135,15 @@ def test_same_bits_in_every_build_with_fused_products(examples, dtype, fused_isa
         loss = Custom(*SQUARED)
         engine = module.Engine((6, 9, N_OUT), [("tanh", 0.0)] * 2, "custom", 1.0, custom=loss)
         rng = np.random.default_rng(1)
-        for layer, (n_in, n_out) in enumerate([(6, 9), (9, N_OUT)]):
-            weight, bias = rng.normal(size=(n_out, n_in)), rng.normal(size=n_out)
-            engine.set_layer(layer, weight.astype(dtype), bias.astype(dtype))
+        parameters = [
+            (rng.normal(size=(n_out, n_in)), rng.normal(size=n_out))
+            for n_in, n_out in [(6, 9), (9, N_OUT)]
+        ]
+        engine.set_layers([(W.astype(dtype), b.astype(dtype)) for W, b in parameters])
         engine.set_optimizer("adam", (0.9, 0.999, 1e-8))
         data = module.Data(engine, X, y)
-        engine.train(data, np.arange(M), 100, 0, np.full(3, 0.01), 0.1, 2, 60.0)
-        found.add(b"".join(x.tobytes() for layer in (0, 1) for x in engine.get_layer(layer)))
+        train(engine, data, np.arange(M), 100, 0.01, l2=0.1, threads=2)
+        found.add(b"".join(x.tobytes() for layer in engine.get_layers() for x in layer))
     assert len(found) == 1
 
 

@@ -101,7 +101,7 @@ def test_examples_in_docstrings_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(fastmlp.threads, "_chosen", None)
+    monkeypatch.setattr(fastmlp.support.threads, "_chosen", None)
     finder = doctest.DocTestFinder(recurse=False)
     runner = doctest.DocTestRunner(
         optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE, verbose=False

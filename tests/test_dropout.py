@@ -5,6 +5,7 @@ import pytest
 
 import fastmlp
 from fastmlp import kernels
+from fastmlp.training import FitConfig, fit
 
 every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 every_isa = pytest.mark.parametrize("isa", kernels.isas())
@@ -78,25 +79,32 @@ def test_dropout_gives_the_same_bits_on_any_threads_and_paths(sparse):
     given = pytest.importorskip("scipy.sparse").csr_matrix(rows) if sparse else rows
     found = set()
     for threads in (1, 2, 3):
-        for skip_zeros in (True, False):
+        for use_sparse in (True, False):
             net = fastmlp.MLP((64, 70, 70, 10), dropout=0.5, input_dropout=0.2, noise=0.1)
-            net._engine.skip_zeros = skip_zeros
+            net.state.use_sparse(use_sparse)
             net.fit(given, y, epochs=2, batch_size=60, n_threads=threads)
             found.add(b"".join(W.tobytes() for W in net.weights))
     assert len(found) == 1
 
 
-def trained_by_content(given: object, y: np.ndarray, s: object = None, **options: object) -> bytes:
-    """The weights of a network whose draws are those of its examples' content."""
+def fit_by_row_hash(
+    net: fastmlp.MLP, X: object, y: np.ndarray, s: object = None, **options: object
+) -> None:
+    """Train with random numbers that depend on an example's values instead of its place."""
+    config = FitConfig.checked(net.state.spec, by_row_hash=True, **options)
+    fit(net, X, y, config, sample_weight=s)
+
+
+def trained_by_row_hash(given: object, y: np.ndarray, **options: object) -> bytes:
+    """The weights of a network that was trained so."""
     net = fastmlp.MLP(
         (64, 70, 10), dropout=0.5, input_dropout=0.2, noise=0.1, dtype="float64", seed=3
     )
-    net._engine.draws_by_content = True
-    net.fit(given, y, epochs=3, shuffle=False, sample_weight=s, **options)
+    fit_by_row_hash(net, given, y, epochs=3, shuffle=False, **options)
     return b"".join(W.tobytes() for W in net.weights)
 
 
-def test_draws_by_content_have_the_same_bits_however_an_example_is_stored():
+def test_random_numbers_by_row_hash_do_not_depend_on_how_an_example_is_stored():
     sparse = pytest.importorskip("scipy.sparse")
     X, y = digits()
     rows = np.asarray(X[:300], np.float64)
@@ -104,7 +112,7 @@ def test_draws_by_content_have_the_same_bits_however_an_example_is_stored():
     for dense in (rows, scarce):
         given = [dense, sparse.csr_matrix(dense), dense * np.where(dense == 0, -1.0, 1.0)]
         found = {
-            trained_by_content(one, y[:300], batch_size=60, n_threads=n)
+            trained_by_row_hash(one, y[:300], batch_size=60, n_threads=n)
             for one in given
             for n in (1, 2)
         }
@@ -112,7 +120,7 @@ def test_draws_by_content_have_the_same_bits_however_an_example_is_stored():
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_by_content_a_repeated_row_is_one_with_a_weight(batch_norm):
+def test_by_row_hash_a_repeated_row_is_one_with_a_weight(batch_norm):
     X, y = digits()
     X, y = np.asarray(X[:80], np.float64), y[:80]
     s = np.random.default_rng(0).integers(0, 4, 80)
@@ -121,13 +129,12 @@ def test_by_content_a_repeated_row_is_one_with_a_weight(batch_norm):
     for rows, weight in ((np.arange(80), s), (np.repeat(np.arange(80), s)[order], None)):
         net = fastmlp.MLP((64, 40, 10), dropout=0.5, noise=0.1, input_dropout=0.1,
                           batch_norm=batch_norm, dtype="float64")
-        net._engine.draws_by_content = True
-        net.fit(X[rows], y[rows], sample_weight=weight, batch_size=len(rows), epochs=4)
+        fit_by_row_hash(net, X[rows], y[rows], weight, batch_size=len(rows), epochs=4)
         found.append(np.concatenate([W.ravel() for W in net.weights]))
     np.testing.assert_allclose(found[0], found[1], rtol=1e-9, atol=1e-12)
 
 
-def test_different_rows_draw_differently_by_content_and_anew_each_batch():
+def test_by_row_hash_different_rows_differ_and_each_batch_begins_anew():
     kept = []  # how many units of each row, in each batch
     X = np.repeat(np.random.default_rng(0).normal(size=(20, 3)), 2, axis=0)
 
@@ -141,8 +148,7 @@ def test_different_rows_draw_differently_by_content_and_anew_each_batch():
     ones = [np.ones((400, 3)), np.ones((2, 400))], [np.ones(400), np.zeros(2)]
     net = fastmlp.MLP((3, 400, 2), dropout=0.5, activation="identity", loss=(loss, slope),
                       dtype="float64", init=ones)
-    net._engine.draws_by_content = True
-    net.fit(X, np.zeros(40), batch_size=40, epochs=3, shuffle=False)
+    fit_by_row_hash(net, X, np.zeros(40), batch_size=40, epochs=3, shuffle=False)
     counts = np.round(kept, 6)
     np.testing.assert_array_equal(counts[:, ::2], counts[:, 1::2])
     assert all(len(np.unique(batch)) > 10 for batch in counts)
@@ -167,7 +173,7 @@ def test_training_resumed_from_a_file_draws_what_it_would_have_drawn(tmp_path):
     whole, first = make(), make()
     whole.fit(X, y, epochs=4)
     first.fit(X, y, epochs=2)
-    first.save(tmp_path / "net.npz")
+    first.save(tmp_path / "net.npz", with_optimizer=True)
     second = fastmlp.load(tmp_path / "net.npz")
     assert (second.dropout, second.noise, second.batch_norm) == (
         (0.5, 0.2), (0.2, 0.2), (True, True))

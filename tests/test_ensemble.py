@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import MLP, EarlyStopping, Ensemble, TrainingDiverged, saving
+from fastmlp import MLP, EarlyStopping, Ensemble, TrainingDiverged
 from fastmlp.augment import Distortion
 from fastmlp.callbacks import Callback
+from fastmlp.model import files
 
 
 @pytest.fixture
@@ -315,7 +316,7 @@ def test_contents_that_do_not_fit_are_told(members, path, change):
 
 def test_file_of_a_newer_version_is_told(members, path):
     Ensemble(members).save(path)
-    newer = saving.GROUPS_FORMAT + 1
+    newer = files.GROUPS_FORMAT + 1
     rewrite(path, lambda header, arrays: header.update(format=newer))
     with pytest.raises(ValueError, match="newer fastmlp.*upgrade fastmlp"):
         fastmlp.load(path)

@@ -21,7 +21,8 @@ import pytest
 from numpy.typing import NDArray
 
 import fastmlp
-from fastmlp import MLP, threads
+from fastmlp import MLP
+from fastmlp.support import threads
 
 Array = NDArray[Any]
 N_THREADS = 8
@@ -193,8 +194,8 @@ def test_a_network_changed_while_it_is_read_stays_one(classes: tuple[Array, Arra
         while not done.is_set():
             for look in READING.values():
                 assert np.isfinite(look(net, X, y)).all()
-            assert all(np.isfinite(one).all() for slot in net._engine.get_state() for layer in slot
-                       for one in layer)
+            slots = net.state.optimizer_state()
+            assert all(np.isfinite(one).all() for slot in slots for layer in slot for one in layer)
 
     at_once([change, switch, *[read] * (N_THREADS - 2)])
 

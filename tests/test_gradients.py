@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from fastmlp import kernels
+from fastmlp.kernels.calls import TrainingOptions
 
 M = 7
 SIZES = {1: (5, 3), 2: (5, 6, 3), 3: (5, 6, 4, 3)}  # by number of layers of weights
@@ -85,8 +86,7 @@ class Problem:
         engine = module.Engine(
             self.sizes, self.functions, self.loss, 1.0, loss_constants=self.constants
         )
-        for layer, (W, b) in enumerate(zip(self.weights, self.biases, strict=True)):
-            engine.set_layer(layer, W, b)
+        engine.set_layers(list(zip(self.weights, self.biases, strict=True)))
         return engine, module
 
 
@@ -94,8 +94,9 @@ def gradients(problem: Problem, isa: str | None, l2: float, threads: int = 1) ->
     """∂J/∂W(1), ∂J/∂b(1), ∂J/∂W(2), …, ∂J/∂X by the engine."""
     engine, module = problem.engine(isa)
     data = module.Data(engine, problem.X, problem.y, problem.s)
-    pairs = engine.gradients(data, l2, threads)[2]
-    return [x for pair in pairs for x in pair] + [engine.gradients(data, l2, threads, True)[2]]
+    options = TrainingOptions(l2=l2)
+    pairs = engine.gradients(data, options, threads)[1]
+    return [x for pair in pairs for x in pair] + [engine.gradients(data, options, threads, True)[1]]
 
 
 def central_differences(problem: Problem, isa: str, l2: float, h: float = 1e-5) -> list[np.ndarray]:
@@ -104,9 +105,8 @@ def central_differences(problem: Problem, isa: str, l2: float, h: float = 1e-5) 
     data = module.Data(engine, problem.X, problem.y, problem.s)
 
     def J() -> float:
-        for layer, (W, b) in enumerate(zip(problem.weights, problem.biases, strict=True)):
-            engine.set_layer(layer, W, b)
-        cost, weight = engine.cost(data, 1)
+        engine.set_layers(list(zip(problem.weights, problem.biases, strict=True)))
+        cost, weight = engine.evaluate(data, 1)[:2]
         penalty = l2 / 2 * sum(float((W**2).sum()) for W in problem.weights)
         return float(cost) / float(weight) + penalty
 
@@ -187,11 +187,13 @@ def test_float32_gradients_are_those_of_float64_rounded(activation, target, isa)
     engine = module.Engine(
         WIDE, problem.functions, problem.loss, 1.0, loss_constants=problem.constants
     )
-    for layer, (W, b) in enumerate(zip(problem.weights, problem.biases, strict=True)):
-        engine.set_layer(layer, W.astype(np.float32), b.astype(np.float32))
+    engine.set_layers([
+        (W.astype(np.float32), b.astype(np.float32))
+        for W, b in zip(problem.weights, problem.biases, strict=True)
+    ])
     y = problem.y if problem.y.dtype == np.int32 else problem.y.astype(np.float32)
     data = module.Data(engine, problem.X, y, problem.s.astype(np.float32))
-    found = [x for pair in engine.gradients(data, 0.1, 2)[2] for x in pair]
+    found = [x for pair in engine.gradients(data, TrainingOptions(l2=0.1), 2)[1] for x in pair]
     assert error(found, expected[:-1]) < 5e-6
 
 

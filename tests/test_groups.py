@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import MLP, Adam, Ensemble, facts, reference, saving, steps
+from fastmlp import MLP, Adam, Ensemble, describe, reference, steps
 from fastmlp.activations import Softmax
 from fastmlp.augment import Distortion
 from fastmlp.losses import CrossEntropy
+from fastmlp.model import files
 
 GROUPINGS = [(3, 4), (2,), (2, 2, 2), (33, 5, 20, 2)]
 TOLERANCE = {"float64": 1e-13, "float32": 3e-6}
@@ -182,7 +183,7 @@ def test_predictions_and_hits_are_of_each_group():
     np.testing.assert_array_equal(loss.predict(h), [[0, 2], [1, 0]])
     targets = loss.targets([[0, 1], [1, 0]], 2, 5, DTYPE)
     assert (targets.dtype, targets.tolist()) == (DTYPE, [[1, 0, 0, 1, 0], [0, 1, 1, 0, 0]])
-    np.testing.assert_array_equal(loss.hits(h, targets), [0.5, 1])
+    np.testing.assert_array_equal(loss.correct(h, targets), [0.5, 1])
 
 
 @pytest.mark.parametrize(
@@ -287,7 +288,7 @@ def test_a_file_with_groups_asks_for_a_version_that_knows_them(net, tmp_path):
     Ensemble([MLP((6, 7))]).save(tmp_path / "several_plain.npz")
     formats = [header_of(path)["format"] for path in sorted(tmp_path.iterdir())]
     assert formats == [
-        saving.GROUPS_FORMAT, saving.FORMAT, saving.GROUPS_FORMAT, saving.ENSEMBLE_FORMAT
+        files.GROUPS_FORMAT, files.FORMAT, files.GROUPS_FORMAT, files.ENSEMBLE_FORMAT
     ]
     plain = header_of(tmp_path / "plain.npz")  # as older versions know it
     assert (plain["loss"], plain["output_activation"]) == (
@@ -316,10 +317,10 @@ def test_an_ensemble_answers_for_each_group(net, tmp_path, rng):
 
 
 def test_it_is_told(net):
-    told = dict(facts.of_model(net))
+    told = dict(describe.of_model(net))
     assert (told["loss"], told["groups of classes"]) == ("cross_entropy", "3, 4")
-    assert "groups of classes" not in dict(facts.of_model(MLP((3, 4))))
-    assert "groups of classes" in dict(facts.of_model(Ensemble([net])))
+    assert "groups of classes" not in dict(describe.of_model(MLP((3, 4))))
+    assert "groups of classes" in dict(describe.of_model(Ensemble([net])))
     assert "loss=CrossEntropy(groups=(3, 4))" in repr(net)
 
 

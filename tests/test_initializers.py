@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fastmlp import MLP
-from fastmlp.initializers import TABLE, Initializer, Normal, draw
+from fastmlp.initializers import TABLE, Initializer, Normal, sample
 
 N_IN, N_OUT = 300, 200
 DEVIATION = {
@@ -56,7 +56,7 @@ def test_normal_draws_biases_like_weights():
 
 def test_layers_are_drawn_apart():
     """A layer begins the same whatever the others are, and differs from its like."""
-    one, other = draw(Normal(), (4, 4, 4), 0)[0], draw(Normal(), (9, 4, 4), 0)[0]
+    one, other = sample(Normal(), (4, 4, 4), 0)[0], sample(Normal(), (9, 4, 4), 0)[0]
     np.testing.assert_array_equal(one[1], other[1])
     assert not np.array_equal(one[0], one[1])
 

@@ -72,7 +72,7 @@ def test_predictions_have_the_form_of_targets(loss, h, expected):
     ],
 )
 def test_hits_are_the_part_of_labels_that_is_right(loss, h, y, expected):
-    np.testing.assert_array_equal(loss.hits(np.array(h), np.array(y)), expected)
+    np.testing.assert_array_equal(loss.correct(np.array(h), np.array(y)), expected)
 
 
 @pytest.mark.parametrize(

@@ -76,11 +76,11 @@ def test_max_norm_bounds_the_weights_into_each_unit(examples, n_threads):
 def test_clipping_shortens_the_whole_gradient(examples, batch_norm, n_threads):
     X, y = examples
     net = network(batch_norm=batch_norm)
-    before = net._layers()
+    before = net.state.layers()
     gradients = net.gradients(X, y, 0.1, training=True)
     norm = np.sqrt(sum(float((g**2).sum()) for layer in gradients for g in layer))
     one_step(net, X, y, l2=0.1, clip_norm=norm / 3, n_threads=n_threads)
-    for new, old, slopes in zip(net._layers(), before, gradients, strict=True):
+    for new, old, slopes in zip(net.state.layers(), before, gradients, strict=True):
         for found, p, g in zip(new, old, slopes, strict=True):
             np.testing.assert_allclose(found, p - 0.5 * g / 3, rtol=1e-11, atol=1e-14)
 
@@ -177,7 +177,7 @@ def test_bad_values_are_named(examples, name, value, expected):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_norms_and_averages_give_the_same_bits_on_any_threads_and_build(
-    examples, dtype, fused_isas
+    examples, dtype, fused_isas, train
 ):
     X, y = (np.tile(examples[0], (5, 1)).astype(dtype), np.tile(examples[1], 5).astype(np.int32))
     found = set()
@@ -187,17 +187,19 @@ def test_norms_and_averages_give_the_same_bits_on_any_threads_and_build(
             functions = [("relu", 0.0), ("relu", 0.0), ("softmax", 0.0)]
             engine = module.Engine((9, 130, 70, 4), functions, "cross_entropy", 1.0)
             rng = np.random.default_rng(0)
-            for l, (n_in, n_out) in enumerate([(9, 130), (130, 70), (70, 4)]):
-                engine.set_layer(l, rng.normal(size=(n_out, n_in)).astype(dtype),
-                                 np.zeros(n_out, dtype))
-            engine.max_norm, engine.clip_norm, engine.ema = 2.0, 0.3, 0.9
+            engine.set_layers([
+                (rng.normal(size=(n_out, n_in)).astype(dtype), np.zeros(n_out, dtype))
+                for n_in, n_out in [(9, 130), (130, 70), (70, 4)]
+            ])
             engine.set_optimizer("adam", (0.9, 0.999, 1e-8))
             data = module.Data(engine, X, y)
             # the batch of 150 passes in chunks
-            engine.train(data, np.arange(150), 150, 0, np.full(1, 0.01), 0.01, threads, 60.0)
-            engine.train(data, np.arange(150), 40, 0, np.full(4, 0.01), 0.01, threads, 60.0)
+            options = {"l2": 0.01, "max_norm": 2.0, "clip_norm": 0.3, "ema": 0.9}
+            train(engine, data, np.arange(150), 150, 0.01, threads=threads, **options)
+            train(engine, data, np.arange(150), 40, 0.01, threads=threads, **options)
             found.add(b"".join(
-                x.tobytes() for l in range(3) for x in (*engine.get_layer(l),
-                                                        *engine.get_average(l))
+                x.tobytes()
+                for layer in (*engine.get_layers(), *engine.get_average())
+                for x in layer
             ))
     assert len(found) == 1

@@ -116,10 +116,12 @@ def engine(build: Build) -> Callable[..., Any]:
             tuple(sizes), activations, loss, uint8_scale, loss_constants=CONSTANTS.get(loss, ())
         )
         rng = np.random.default_rng(7)
-        for layer, (n_in, n_out) in enumerate(pairwise(sizes)):
+        layers = []
+        for n_in, n_out in pairwise(sizes):
             weight = rng.standard_normal((n_out, n_in)) / np.sqrt(n_in)
             bias = rng.standard_normal(n_out)
-            made.set_layer(layer, weight.astype(build.dtype), bias.astype(build.dtype))
+            layers.append((weight.astype(build.dtype), bias.astype(build.dtype)))
+        made.set_layers(layers)
         made.set_optimizer(optimizer[0], optimizer[1:])
         return made
 
@@ -131,8 +133,7 @@ def parameters() -> Callable[[Any], list[Any]]:
     """W(1), b(1), W(2), … of an engine, as copies."""
 
     def parameters(engine: Any) -> list[Any]:
-        layers = range(len(engine.sizes) - 1)
-        return [array for layer in layers for array in engine.get_layer(layer)]
+        return [array for layer in engine.get_layers() for array in layer]
 
     return parameters
 

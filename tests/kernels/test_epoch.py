@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from fastmlp.kernels.calls import Progress, TrainingOptions
+
 LOSSES = [
     ("squared_error", "identity"), ("cross_entropy", "softmax"),
     ("binary_cross_entropy", "sigmoid"), ("absolute_error", "identity"), ("huber", "identity"),
@@ -20,86 +22,77 @@ OPTIMIZERS = [
     ("adamw", 0.9, 0.999, 1e-8, 0.01),
     ("rmsprop", 0.99, 1e-8, 0.5),
 ]
-FOREVER = 60.0
 every_optimizer = pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
-
-
-def rates(n: int, rate: float = 0.01) -> np.ndarray:
-    return np.full(n, rate)
 
 
 @pytest.mark.parametrize(("loss", "output"), LOSSES)
 @pytest.mark.parametrize("weighted", [False, True])
-def test_train_returns_the_costs_it_met(problem, build, loss, output, weighted):
+def test_train_returns_the_costs_it_met(problem, build, loss, output, weighted, train):
     """With a learning rate of 0 nothing moves, and they are the cost of all examples."""
     made, data = problem(loss, output, weighted=weighted)
-    before = made.snapshot()
-    following, cost, weight, bad = made.train(
-        data, np.arange(50), 8, 0, rates(7, 0.0), 0.1, 1, FOREVER
-    )
-    assert (following, bad) == (7, -1) and made.snapshot() == before
-    assert (cost, weight) == pytest.approx(made.cost(data, 1), rel=1e-12)
+    before = made.snapshot().tobytes()
+    progress = train(made, data, np.arange(50), 8, 0.0, l2=0.1)
+    assert (progress.batch, progress.failed) == (7, None) and made.snapshot().tobytes() == before
+    assert (progress.cost, progress.weight) == pytest.approx(made.evaluate(data, 1)[:2], rel=1e-12)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 49, 50, 51, 1000])
-def test_the_last_batch_takes_what_is_left(problem, batch_size):
+def test_the_last_batch_takes_what_is_left(problem, batch_size, train):
     made, data = problem()
     n_batches = -(-50 // batch_size)
-    result = made.train(data, np.arange(50), batch_size, 0, rates(n_batches), 0.0, 1, FOREVER)
-    assert result[0] == made.steps == n_batches
-    assert result[2:] == (50, -1)
+    progress = train(made, data, np.arange(50), batch_size, 0.01)
+    assert progress.batch == made.steps == n_batches
+    assert (progress.weight, progress.failed) == (50, None)
 
 
-def test_every_batch_has_its_own_learning_rate(problem):
+def test_every_batch_has_its_own_learning_rate(problem, train):
     """A rate of 0 leaves the parameters of its batch, and of no other."""
     made, data = problem()
     other, _ = problem()
     order = np.arange(50)
-    made.train(data, order, 10, 0, np.array([0.1, 0.0, 0.2, 0.0, 0.0]), 0.0, 1, FOREVER)
+    train(made, data, order, 10, [0.1, 0.0, 0.2, 0.0, 0.0])
     kept = np.concatenate([order[:10], order[20:30]])
-    other.train(data, kept, 10, 0, np.array([0.1, 0.2]), 0.0, 1, FOREVER)
-    assert made.snapshot() == other.snapshot()
+    train(other, data, kept, 10, [0.1, 0.2])
+    assert made.snapshot().tobytes() == other.snapshot().tobytes()
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_shared_l2_is_divided_by_the_weight_of_the_batch(problem, weighted):
+def test_l2_per_weight_is_divided_by_the_weight_of_the_batch(problem, weighted, train):
     made, data = problem(weighted=weighted)
     other, _ = problem(weighted=weighted)
-    made.shared_l2 = True
-    made.train(data, np.arange(50), 20, 0, rates(3), 0.5, 1, FOREVER)
+    train(made, data, np.arange(50), 20, 0.01, l2=0.5, l2_per_weight=True)
     for rows in np.split(np.arange(50), [20, 40]):
         order = np.ascontiguousarray(rows)
-        weight = other.train(data, order, 20, 0, rates(1, 0.0), 0.0, 1, FOREVER)[2]
-        other.train(data, order, 20, 0, rates(1), 0.5 / weight, 1, FOREVER)
-    assert made.snapshot() == other.snapshot()
+        weight = train(other, data, order, 20, 0.0).weight
+        train(other, data, order, 20, 0.01, l2=0.5 / weight)
+    assert made.snapshot().tobytes() == other.snapshot().tobytes()
 
 
-def test_without_time_one_batch_is_run_at_a_call(problem):
+def test_without_time_one_batch_is_run_at_a_call(problem, train):
     made, data = problem()
     whole, _ = problem()
-    whole.train(data, np.arange(50), 10, 0, rates(5), 0.0, 1, FOREVER)
+    train(whole, data, np.arange(50), 10, 0.01)
     for number in range(5):
-        following, _, weight, bad = made.train(
-            data, np.arange(50), 10, number, rates(5), 0.0, 1, 0.0
-        )
-        assert (following, weight, bad) == (number + 1, 10, -1)
-    assert made.snapshot() == whole.snapshot() and made.steps == whole.steps == 5
+        progress = train(made, data, np.arange(50), 10, 0.01, first=number, seconds=0.0)
+        assert progress[:4] == (number + 1, progress.cost, 10, None)
+    assert made.snapshot().tobytes() == whole.snapshot().tobytes()
+    assert made.steps == whole.steps == 5
 
 
 def test_an_order_without_rows_trains_nothing():
     """In a process of its own: what is tested for is a loop without end."""
     finish_in_a_process("""
-        before = made.snapshot()
-        order, rates = np.empty(0, np.int64), np.empty(0)
-        assert made.train(data, order, 10, 0, rates, 0.1, 1, 60.0) == (0, 0.0, 0.0, -1)
-        assert made.snapshot() == before and made.steps == 0
+        before = made.snapshot().tobytes()
+        batches = Batches(np.empty(0, np.int64), 10, np.empty(0))
+        assert made.train(data, batches, options, Progress(), 1, 60.0)[:4] == (0, 0.0, 0.0, None)
+        assert made.snapshot().tobytes() == before and made.steps == 0
     """)
 
 
 def test_nothing_is_left_to_train_behind_the_last_batch():
     finish_in_a_process("""
-        order, rates = np.arange(4), np.full(2, 0.1)
-        assert made.train(data, order, 2, 2, rates, 0.1, 1, 60.0) == (2, 0.0, 0.0, -1)
+        batches = Batches(np.arange(4), 2, np.full(2, 0.1))
+        assert made.train(data, batches, options, Progress(2), 1, 60.0)[:4] == (2, 0.0, 0.0, None)
         assert made.steps == 0
     """)
 
@@ -107,11 +100,11 @@ def test_nothing_is_left_to_train_behind_the_last_batch():
 def test_gradients_of_no_example_are_those_of_the_penalty():
     finish_in_a_process("""
         empty = module.Data(made, np.zeros((0, 3)), np.zeros((0, 2)))
-        *sums, found = made.gradients(empty, 0.5, 1)
-        assert sums == [0, 0]
-        for layer, (dW, db) in enumerate(found):
-            assert np.array_equal(dW, 0.5 * made.get_layer(layer)[0]) and not db.any()
-        assert made.gradients(empty, 0.5, 1, True)[2].shape == (0, 3)
+        sums, found = made.gradients(empty, options, 1)
+        assert (sums.cost, sums.weight) == (0, 0)
+        for (dW, db), (W, _) in zip(found, made.get_layers()):
+            assert np.array_equal(dW, 0.5 * W) and not db.any()
+        assert made.gradients(empty, options, 1, True)[1].shape == (0, 3)
     """)
 
 
@@ -120,10 +113,11 @@ def finish_in_a_process(code: str) -> None:
     setup = """
         import numpy as np
         from fastmlp import kernels
+        from fastmlp.kernels.calls import Batches, Progress, TrainingOptions
+        options = TrainingOptions(l2=0.5)
         module = kernels.engine("float64")
         made = module.Engine((3, 4, 2), [("tanh", 0.0), ("identity", 0.0)], "squared_error", 1.0)
-        made.set_layer(0, np.ones((4, 3)), np.ones(4))
-        made.set_layer(1, np.ones((2, 4)), np.ones(2))
+        made.set_layers([(np.ones((4, 3)), np.ones(4)), (np.ones((2, 4)), np.ones(2))])
         data = module.Data(made, np.ones((4, 3)), np.zeros((4, 2)))
     """
     lines = (line[8:] for line in (setup + code).splitlines())
@@ -132,22 +126,22 @@ def finish_in_a_process(code: str) -> None:
 
 @pytest.mark.parametrize("m", [1, 2, 5])
 @pytest.mark.parametrize("threads", [1, 2, 5])
-def test_a_batch_may_be_smaller_than_the_threads(problem, m, threads):
+def test_a_batch_may_be_smaller_than_the_threads(problem, m, threads, train):
     made, data = problem(m=m)
     one, _ = problem()
     for each, n in ((made, threads), (one, 1)):
-        each.train(data, np.arange(m), 1, 0, rates(m), 0.0, n, FOREVER)
-    assert made.snapshot() == one.snapshot()
+        train(each, data, np.arange(m), 1, 0.01, threads=n)
+    assert made.snapshot().tobytes() == one.snapshot().tobytes()
 
 
-def test_batches_without_weight_change_nothing_but_by_the_penalty(build, engine, sparse):
+def test_batches_without_weight_change_nothing_but_by_the_penalty(build, engine, sparse, train):
     made = engine((4, 5, 2))
     X, y, s = sparse(20, 4), sparse(20, 2), np.zeros(20, build.dtype)
     data = build.engine.Data(made, X, y, s)
-    before = made.snapshot()
-    assert made.train(data, np.arange(20), 5, 0, rates(4), 0.0, 1, FOREVER) == (4, 0, 0, -1)
-    assert made.snapshot() == before
-    for dW, db in made.gradients(data, 0.0, 1)[2]:
+    before = made.snapshot().tobytes()
+    assert train(made, data, np.arange(20), 5, 0.01)[:4] == (4, 0, 0, None)
+    assert made.snapshot().tobytes() == before
+    for dW, db in made.gradients(data, TrainingOptions(), 1)[1]:
         assert not dW.any() and not db.any()
 
 
@@ -156,8 +150,8 @@ def test_an_example_of_weight_two_counts_like_two(build, engine, sparse):
     s = np.array([1, 2, 0, 1, 3, 1], build.dtype)
     repeated = np.repeat(np.arange(6), s.astype(int))
     made = engine((4, 5, 2))
-    weighted = made.gradients(build.engine.Data(made, X, y, s), 0.1, 1)[2]
-    counted = made.gradients(build.engine.Data(made, X[repeated], y[repeated]), 0.1, 1)[2]
+    given = build.engine.Data(made, X, y, s), build.engine.Data(made, X[repeated], y[repeated])
+    weighted, counted = (made.gradients(data, TrainingOptions(l2=0.1), 1)[1] for data in given)
     for x, z in zip(weighted, counted, strict=True):
         for one, other in zip(x, z, strict=True):
             assert one == pytest.approx(other, rel=50 * build.eps, abs=50 * build.eps)
@@ -169,9 +163,9 @@ def test_input_gradients_do_not_depend_on_the_threads(build, engine, sparse, siz
     """Many times over, since threads that do not wait for one another fail now and then only."""
     made = engine(sizes, "relu")
     data = build.engine.Data(made, sparse(100, sizes[0]), sparse(100, sizes[-1]))
-    expected = made.gradients(data, 0.0, 1, True)[2].tobytes()
+    expected = made.gradients(data, TrainingOptions(), 1, True)[1].tobytes()
     for _ in range(100):
-        assert made.gradients(data, 0.0, threads, True)[2].tobytes() == expected
+        assert made.gradients(data, TrainingOptions(), threads, True)[1].tobytes() == expected
 
 
 def test_gradients_leave_nothing_to_the_next_call(build, engine, sparse):
@@ -181,27 +175,31 @@ def test_gradients_leave_nothing_to_the_next_call(build, engine, sparse):
     X, y = sparse(130, 40), sparse(130, 5)
     broken = np.full_like(X, np.inf)
     for rows, threads, wrt_input in [(130, 1, False), (129, 2, False), (7, 1, True), (7, 2, False)]:
-        made.gradients(build.engine.Data(made, broken[:rows], y[:rows]), 0.1, threads, wrt_input)
-        found, expected = (
-            one.gradients(build.engine.Data(one, X[:rows], y[:rows]), 0.1, threads, wrt_input)
+        options = TrainingOptions(l2=0.1), threads, wrt_input
+        made.gradients(build.engine.Data(made, broken[:rows], y[:rows]), *options)
+        (sums, found), (expected_sums, expected) = (
+            one.gradients(build.engine.Data(one, X[:rows], y[:rows]), *options)
             for one in (made, fresh())
         )
-        assert found[:2] == expected[:2]
+        assert (sums.cost, sums.weight) == (expected_sums.cost, expected_sums.weight)
         if wrt_input:
-            assert found[2].tobytes() == expected[2].tobytes()
+            assert found.tobytes() == expected.tobytes()
             continue
-        for x, z in zip(found[2], expected[2], strict=True):
+        for x, z in zip(found, expected, strict=True):
             assert [one.tobytes() for one in x] == [one.tobytes() for one in z]
 
 
 def test_python_threads_take_gradients_at_once(build, engine, sparse):
     made = engine((40, 70, 5))
     sets = [build.engine.Data(made, sparse(100, 40), sparse(100, 5)) for _ in range(4)]
-    expected = [made.gradients(data, 0.0, 1, True)[2].tobytes() for data in sets]
+
+    def by_input(data):
+        return made.gradients(data, TrainingOptions(), 1, True)[1].tobytes()
+
+    expected = [by_input(data) for data in sets]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(20):
-            found = pool.map(lambda data: made.gradients(data, 0.0, 1, True)[2].tobytes(), sets)
-            assert list(found) == expected
+            assert list(pool.map(by_input, sets)) == expected
 
 
 # ------------------------------------------------------------------------------ non-finite
@@ -210,20 +208,20 @@ def test_python_threads_take_gradients_at_once(build, engine, sparse):
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("layer", [0, 1])
-def test_a_parameter_that_is_not_finite_stops_at_its_batch(problem, layer, value, threads):
+def test_a_parameter_that_is_not_finite_stops_at_its_batch(problem, layer, value, threads, train):
     made, data = problem()
-    W, b = made.get_layer(layer)
-    W[-1, -1] = value
-    made.set_layer(layer, W, b)
-    following, _, _, bad = made.train(data, np.arange(50), 10, 0, rates(5), 0.0, threads, FOREVER)
-    assert (following, bad) == (1, 0)
+    layers = made.get_layers()
+    layers[layer][0][-1, -1] = value
+    made.set_layers(layers)
+    progress = train(made, data, np.arange(50), 10, 0.01, threads=threads)
+    assert (progress.batch, progress.failed) == (1, 0)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(("loss", "output"), LOSSES)
 @every_optimizer
 def test_an_example_that_is_not_finite_stops_at_its_batch(
-    build, problem, sparse, rng, loss, output, optimizer, threads
+    build, problem, sparse, rng, loss, output, optimizer, threads, train
 ):
     made, _ = problem(loss, output, optimizer=optimizer)
     X = sparse(50, 6)
@@ -234,88 +232,81 @@ def test_an_example_that_is_not_finite_stops_at_its_batch(
         else rng.random((50, 2 if loss == "quantile" else 4)).astype(build.dtype)
     )
     data = build.engine.Data(made, X, y)
-    following, _, _, bad = made.train(data, np.arange(50), 10, 0, rates(5), 0.0, threads, FOREVER)
-    assert (following, bad) == (4, 3) and made.steps == 4
+    progress = train(made, data, np.arange(50), 10, 0.01, threads=threads)
+    assert (progress.batch, progress.failed) == (4, 3) and made.steps == 4
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_learning_rate_too_large_is_found_out(problem, threads):
+def test_a_learning_rate_too_large_is_found_out(problem, threads, train):
     made, data = problem()
     order = np.tile(np.arange(50), 20)
-    following, _, _, bad = made.train(data, order, 10, 0, rates(100, 1e6), 0.0, threads, FOREVER)
-    assert 0 < bad < 99 and following == bad + 1
+    progress = train(made, data, order, 10, 1e6, threads=threads)
+    assert 0 < progress.failed < 99 and progress.batch == progress.failed + 1
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_cost_alone_can_be_found_out(build, engine, sparse, threads):
+def test_a_cost_alone_can_be_found_out(build, engine, sparse, threads, train):
     """One target is so far away that its square overflows; at this rate no parameter does."""
     made = engine((6, 9, 4))
     huge = float(np.finfo(build.dtype).max) ** 0.6
     y = sparse(50, 4)
     y[37, 1] = huge
     data = build.engine.Data(made, sparse(50, 6), y)
-    result = made.train(
-        data, np.arange(50), 10, 0, rates(5, 1 / huge / huge), 0.0, threads, FOREVER
-    )
-    assert result[0] == 4 and result[1] == np.inf and result[3] == 3
-    assert np.isfinite(np.frombuffer(made.snapshot(), build.dtype)).all()
+    progress = train(made, data, np.arange(50), 10, 1 / huge / huge, threads=threads)
+    assert (progress.batch, progress.cost, progress.failed) == (4, np.inf, 3)
+    assert np.isfinite(np.frombuffer(made.snapshot().tobytes(), build.dtype)).all()
 
 
-def test_a_bias_alone_can_be_found_out(build, engine, sparse):
+def test_a_bias_alone_can_be_found_out(build, engine, sparse, train):
     """The inputs, and so the weight's gradient, are 0; the bias overflows, the cost does not."""
     made = engine((3, 2))
     y = np.full((4, 2), 1e10, build.dtype)
     data = build.engine.Data(made, np.zeros((4, 3), build.dtype), y)
     rate = float(np.finfo(build.dtype).max) / 10
-    _, cost, _, bad = made.train(data, np.arange(4), 4, 0, rates(1, rate), 0.0, 1, FOREVER)
-    weight, bias = made.get_layer(0)
-    assert np.isfinite(cost) and np.isfinite(weight).all() and np.isinf(bias).all()
-    assert bad == 0
+    progress = train(made, data, np.arange(4), 4, rate)
+    weight, bias = made.get_layers()[0]
+    assert np.isfinite(progress.cost) and np.isfinite(weight).all() and np.isinf(bias).all()
+    assert progress.failed == 0
 
 
 # ------------------------------------------------------------- what the process has around it
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("call", ["train", "forward", "cost", "gradients"])
-def test_denormal_numbers_survive_the_engine(problem, call, threads):
+@pytest.mark.parametrize("call", ["train", "forward", "evaluate", "gradients"])
+def test_denormal_numbers_survive_the_engine(problem, call, threads, train):
     """They are flushed to zero inside only; NumPy gets the processor back as it was."""
     made, data = problem()
     tiny = np.full(100, 1e-310)
     expected = (tiny * 1).tobytes()  # their bits: a comparison would take them for zeros as well
     assert any(expected)
     if call == "train":
-        made.train(data, np.arange(50), 10, 0, rates(5), 0.0, threads, FOREVER)
+        train(made, data, np.arange(50), 10, 0.01, threads=threads)
     elif call == "gradients":
-        made.gradients(data, 0.0, threads)
+        made.gradients(data, TrainingOptions(), threads)
     else:
         getattr(made, call)(data, threads)
     assert (tiny * 1).tobytes() == expected
 
 
-def test_other_python_threads_run_meanwhile(build, engine, sparse):
-    """This thread sees the weights move, spoils the examples, and so ends a long training.
+def test_other_python_threads_run_meanwhile(build, engine, sparse, train):
+    """This thread sees that batches go by, spoils the examples, and so ends a long training.
 
-    They are read where they lie, also by the batch under way.  The last layer moves at the end of
-    one, the first layer after that in the next.
+    They are read where they lie, also by the batch under way.
     """
     made = engine((200, 200, 1))
     X = sparse(64, 200)
     data = build.engine.Data(made, X, sparse(64, 1))
     order = np.tile(np.arange(64), 5000)
-    results: list[tuple[int, float, float, int]] = []
-    before = made.get_layer(1)[0]
+    results: list[Progress] = []
     trainer = threading.Thread(
-        target=lambda: results.append(
-            made.train(data, order, 64, 0, rates(5000, 1e-6), 0.0, 1, FOREVER)
-        )
+        target=lambda: results.append(train(made, data, order, 64, 1e-6))
     )
     trainer.start()
-    while np.array_equal(made.get_layer(1)[0], before) and trainer.is_alive():
-        pass
-    before = made.get_layer(0)[0]
-    while np.array_equal(made.get_layer(0)[0], before) and trainer.is_alive():
-        pass
+    for phase in ("gather", "gradient", "gather"):  # the first batch is over, another one runs
+        before = made.phase_seconds().get((phase, 0), 0)
+        while made.phase_seconds().get((phase, 0), 0) == before and trainer.is_alive():
+            pass
     X[:] = np.nan
     trainer.join()
-    assert 0 < results[0][3] < 4999
+    assert 0 < results[0].failed < 4999

@@ -51,10 +51,10 @@ def test_prediction_has_the_same_bits(build, rng, groups):
     engine = build.engine.Engine(
         (n, n), [("softmax", 0.0)], "cross_entropy", 1.0, loss_constants=groups
     )
-    engine.set_layer(0, np.eye(n, dtype=build.dtype), np.zeros(n, build.dtype))
+    engine.set_layers([(np.eye(n, dtype=build.dtype), np.zeros(n, build.dtype))])
     expected, _, costs = build.operations.loss(z, y, "cross_entropy", constants=groups)
     assert engine.forward(build.engine.Data(engine, z), 1).tobytes() == expected.tobytes()
-    cost, weight = engine.cost(build.engine.Data(engine, z, y), 1)
+    cost, weight = engine.evaluate(build.engine.Data(engine, z, y), 1)[:2]
     assert (cost, weight) == (pytest.approx(costs.sum(), rel=1e-14), 9)
 
 

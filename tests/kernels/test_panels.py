@@ -19,10 +19,8 @@ def test_layers_come_back_as_they_were_put(build, engine, n_in):
             (numbered(n_out, n_in, build.dtype), np.arange(n_out, dtype=build.dtype) - 7),
             (-numbered(n_in, n_out, build.dtype), np.arange(n_in, dtype=build.dtype) + 9),
         ]
-        for layer, (weight, bias) in enumerate(layers):
-            made.set_layer(layer, weight, bias)
-        for layer, (weight, bias) in enumerate(layers):
-            got = made.get_layer(layer)
+        made.set_layers(layers)
+        for got, (weight, bias) in zip(made.get_layers(), layers, strict=True):
             assert np.array_equal(got[0], weight) and np.array_equal(got[1], bias), n_out
 
 
@@ -61,13 +59,13 @@ def test_the_weight_gradient_of_unit_vectors_fills_every_place(build, n_in):
     ids=lambda optimizer: optimizer[0],
 )
 @pytest.mark.parametrize("hidden", ["sigmoid", "softplus", "tanh", "relu"])
-def test_training_leaves_the_padding_zero(build, engine, sparse, hidden, optimizer):
+def test_training_leaves_the_padding_zero(build, engine, sparse, hidden, optimizer, train):
     """f(0) and f'(0) are not 0 for sigmoid and softplus: none of it may reach a parameter."""
     sizes = (5, 13, 67, 3)
     made = engine(sizes, hidden, optimizer=optimizer)
     data = build.engine.Data(made, sparse(40, 5), sparse(40, 3))
     order = np.arange(40)
-    made.train(data, order, 8, 0, np.full(5, 0.01), 1e-3, 2, 60.0)
-    numbers = np.frombuffer(made.snapshot(), build.dtype)
+    train(made, data, order, 8, 0.01, l2=1e-3, threads=2)
+    numbers = np.frombuffer(made.snapshot().tobytes(), build.dtype)
     n_parameters = sum(n_out * (n_in + 1) for n_in, n_out in zip(sizes, sizes[1:], strict=False))
     assert np.count_nonzero(numbers) == n_parameters

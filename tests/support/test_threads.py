@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import fastmlp
-from fastmlp import threads
+from fastmlp.support import threads
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +107,7 @@ def test_forked_process_trains_on_one_thread_with_the_same_result():
     assert subprocess.run(command, timeout=120, check=False).returncode == 0
 
 
-class TestCrew:
+class TestAdaptiveTeam:
     """Slices of training: (seconds a batch, part slept) reported one after the other."""
 
     SLEEPS = 2 * threads.MOST_SLEPT
@@ -115,10 +115,10 @@ class TestCrew:
     @staticmethod
     def sizes(slices, n_threads=2):
         """Threads of each slice, given what all threads and one thread would report of it."""
-        crew, found = threads.Crew(), []
+        team, found = threads.AdaptiveTeam(), []
         for together, alone in slices:
-            found.append(crew.size(n_threads))
-            crew.report(*(alone if found[-1] == 1 else together))
+            found.append(team.size(n_threads))
+            team.report(*(alone if found[-1] == 1 else together))
         return found
 
     def test_a_calm_machine_keeps_all_threads(self):

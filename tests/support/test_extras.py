@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from fastmlp import extras
+from fastmlp.support import extras
 
 
 def test_a_package_that_is_there_is_imported():

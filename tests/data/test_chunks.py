@@ -339,7 +339,7 @@ def test_ctrl_c_in_the_source_keeps_what_was_learned(net, classes):
 def test_time_stops_an_endless_stream(net, classes):
     history = net.fit(itertools.repeat(classes), epochs=1, max_seconds=0.05)
     assert (history.stopped_by, history.epochs) == ("max_seconds", 0)
-    assert net._engine.steps > 0
+    assert net.state.steps > 0
 
 
 def test_callbacks_see_whole_epochs(net, classes):

@@ -72,7 +72,7 @@ def test_time_stops_training_within_an_epoch(rng):
     X, y = rng.normal(size=(50_000, 20)), rng.integers(0, 2, 50_000)
     history = net.fit(X, y, epochs=1, batch_size=1, max_seconds=0.01)
     assert (history.stopped_by, history.epochs) == ("max_seconds", 0)
-    assert 0 < net._engine.steps < 50_000
+    assert 0 < net.state.steps < 50_000
     assert np.isfinite(parameters(net)).all()
 
 

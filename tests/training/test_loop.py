@@ -119,7 +119,7 @@ def test_every_epoch_has_its_own_order(net, classes):
 def test_state_goes_on_for_the_same_optimizer_only(net, classes, optimizer, goes_on):
     net.fit(*classes, epochs=2, batch_size=50, optimizer=Adam())
     net.fit(*classes, epochs=1, batch_size=50, optimizer=optimizer)
-    assert net._engine.steps == (15 if goes_on else 5)
+    assert net.state.steps == (15 if goes_on else 5)
 
 
 def test_optimizer_state_can_be_reset(classes):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from fastmlp import checks
+from fastmlp.support import checks
 
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 
