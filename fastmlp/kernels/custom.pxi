@@ -13,6 +13,7 @@ cdef class Question:
 
     cdef void put(self, job* j) noexcept:
         j.ask = ask
+        j.check_signals = check_signals
         j.question = <void*>self
 
     cdef int answer(self, job* j) except -1:
@@ -65,6 +66,20 @@ cdef bint ask(job* j, const batch* b) noexcept with gil:
     except BaseException as error:
         question.error = error
         return False
+    finally:
+        restore_denormals(flushing)
+
+
+cdef bint check_signals(job* j) noexcept with gil:
+    """Whether a signal's handler raised, as Ctrl-C's does; the error is kept in the question."""
+    cdef unsigned long long flushing = flush_denormals()
+    restore_denormals(j.denormals)
+    try:
+        PyErr_CheckSignals()
+        return False
+    except BaseException as error:
+        (<Question>j.question).error = error
+        return True
     finally:
         restore_denormals(flushing)
 

@@ -88,6 +88,7 @@ cdef class Data:
         if (self.packed is not None or x.indices != NULL or x.n_in > MOST_PACKED
                 or self.density * (2 + size) > number_size(x)):
             return 0
+        threads = team_size(threads)
         memory = Block((n + 1) * <Py_ssize_t>sizeof(int64_t))
         pointers = <int64_t*>memory.data
         with nogil, parallel(num_threads=threads):
@@ -112,6 +113,7 @@ cdef class Data:
         """A hash of each row's numbers, on which its random numbers depend; made once."""
         cdef Block scratch
         if self.row_hashes is None:
+            threads = team_size(threads)
             scratch = Block(threads * pack_scratch(&self.x))
             self.row_hashes = Block(self.x.n_rows * <Py_ssize_t>sizeof(uint64_t))
             with nogil, parallel(num_threads=threads):
@@ -162,14 +164,15 @@ cdef class Distortion:
     def images(self, X, labels, uint64_t seed, uint64_t epoch, int threads):
         """All rows of a dense X, distorted: row r by random numbers of seed, epoch and r."""
         cdef Data data = Data(None, X, labels)
+        cdef int n_threads = team_size(threads)
         cdef Py_ssize_t size = padded(data.x.n_in) + distortion_scratch(&self.d)
-        cdef Block scratch = Block(threads * size * <Py_ssize_t>sizeof(real))
+        cdef Block scratch = Block(n_threads * size * <Py_ssize_t>sizeof(real))
         cdef real[:, ::1] into
         cdef uint64_t key = mixed_key(seed, epoch)
         result = np.empty((data.x.n_rows, data.x.n_in), DTYPE)
         into = result
         if data.x.n_rows:
-            with nogil, parallel(num_threads=threads):
+            with nogil, parallel(num_threads=n_threads):
                 distort_rows(&self.d, &data.x, &data.y, key, &into[0, 0], <real*>scratch.data,
                              omp_get_thread_num(), omp_get_num_threads())
         return result

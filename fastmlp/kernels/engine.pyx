@@ -39,7 +39,7 @@ from .prediction cimport predict_part, prediction
 from .random cimport mixed_key
 from .step cimport batch, network, row_of
 from .team cimport (omp_get_num_threads, omp_get_thread_num, pause_microseconds,
-                   seconds_now)
+                   seconds_now, team_size)
 from .tile cimport even_block
 from .updates cimport n_slots, optimizer, optimizer_of
 from .vector cimport (REAL_IS_DOUBLE, WIDTH, flush_denormals, real,
@@ -58,6 +58,7 @@ cdef enum:
     MOST_PACKED = 65536         # columns that a 2-byte index can name
     LOOKED_ROWS = 256           # of the input, to measure its density
     PREDICT_ROWS = 120          # a multiple of every tile's rows
+    PIECE_NUMBERS = 400000000   # rows × parameters a thread between two looks for Ctrl-C
     LEAST_ROWS_A_THREAD = 16
     MOST_THREADS = 512
     MOST_LAYERS = 1000

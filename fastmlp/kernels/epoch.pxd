@@ -24,6 +24,14 @@ cdef struct job
 ctypedef bint (*ask_t)(job* j, const batch* b) noexcept nogil
 
 
+# runs Python's signal handlers; True: one of them raised
+ctypedef bint (*check_signals_t)(job* j) noexcept nogil
+
+
+cdef enum:
+    LOOKS_A_SECOND = 20         # for Ctrl-C, within a batch
+
+
 cdef struct job:                # one call of train: what its threads share
     network* net
     workspace* w
@@ -52,7 +60,9 @@ cdef struct job:                # one call of train: what its threads share
     bint stop, not_finite
     ask_t ask                   # how a loss written in Python is called, and
     void* question              # with what
-    bint failed                 # it has: this batch updates nothing
+    bint failed                 # it has, or Ctrl-C came: this batch updates nothing
+    check_signals_t check_signals
+    double looked               # for signals last, seconds
     uint64_t denormals          # state of the master thread outside
     team threads
 
@@ -177,8 +187,13 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
                 j.next = number + 1
                 j.stop = (not isfinite(j.cost) or (number + 1) * j.batch_size >= j.n_pass
                           or seconds_now() >= j.deadline)
+        elif part == 0 and seconds_now() > j.looked + 1.0 / LOOKS_A_SECOND:
+            j.looked = seconds_now()
+            j.failed = j.check_signals(j)
         barrier(&j.threads, part, n_parts)
         lap(w, part, WAITING, 0)
+        if j.failed:
+            return
 
 
 cdef inline void run_batches(job* j, int part, int n_parts) noexcept nogil:
@@ -186,7 +201,7 @@ cdef inline void run_batches(job* j, int part, int n_parts) noexcept nogil:
     cdef unsigned long long state = flush_denormals()
     cdef int64_t number = j.first
     if part == 0:
-        j.w.lap_start = seconds_now()
+        j.w.lap_start = j.looked = seconds_now()
         j.denormals = state
     while True:
         run_batch(j, number, part, n_parts)

@@ -46,6 +46,7 @@ cdef void run_job(job* j, int threads) noexcept:
     """All batches of the job, in one parallel region."""
     if j.first * j.batch_size >= j.n_pass:
         return
+    threads = team_size(threads)
     if threads == 1:
         with nogil:
             run_batches(j, 0, 1)
@@ -210,10 +211,12 @@ cdef class Passes(Parameters):
         cdef workspace* spaces[MOST_THREADS]
         cdef Workspace space
         cdef prediction p
+        cdef Py_ssize_t piece
         cdef int t
         if m == 0:
             return 0
         threads = <int>max(1, min(min(threads, MOST_THREADS), m // LEAST_ROWS_A_THREAD))
+        threads = team_size(threads)
         kept = []
         for t in range(threads):
             space = Workspace(self, even_block((m + threads - 1) // threads, PREDICT_ROWS), 1,
@@ -230,12 +233,19 @@ cdef class Passes(Parameters):
         p.y = &data.y
         p.outs = outs
         p.costs = costs
-        if threads == 1:
-            with nogil:
-                predict_part(&p, 0, 1)
-        else:
-            with nogil, parallel(num_threads=threads):
-                predict_part(&p, omp_get_thread_num(), omp_get_num_threads())
+        p.first = 0
+        piece = max(<Py_ssize_t>PREDICT_ROWS, PIECE_NUMBERS // max(1, self.n_numbers))
+        piece = piece // PREDICT_ROWS * PREDICT_ROWS
+        while p.first < m:      # in pieces, between which Ctrl-C is noticed
+            p.last = min(m, p.first + threads * piece)
+            if threads == 1:
+                with nogil:
+                    predict_part(&p, 0, 1)
+            else:
+                with nogil, parallel(num_threads=threads):
+                    predict_part(&p, omp_get_thread_num(), omp_get_num_threads())
+            p.first = p.last
+            PyErr_CheckSignals()
         return 0
 
     def forward(self, Data data, int threads, ParameterSet of=None):

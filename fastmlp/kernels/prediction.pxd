@@ -13,6 +13,7 @@ cdef struct prediction:         # one pass without targets, or for its cost alon
     workspace** spaces          # one a thread: prediction has no barrier
     const examples* x
     const targets* y
+    Py_ssize_t first, last      # rows of this call
     real** outs                 # by level: (n_rows, n) for its activations, or NULL
     double* costs               # n_rows, or NULL
 
@@ -24,13 +25,14 @@ cdef inline void predict_part(prediction* p, int part, int n_parts) noexcept nog
     cdef const layer* L = &net.layers[net.n_layers - 1]
     cdef level* v = &w.levels[net.n_layers]
     cdef unsigned long long state = flush_denormals()
-    cdef Py_ssize_t last = p.x.n_rows * (part + 1) // n_parts, m, r
+    cdef Py_ssize_t n_rows = p.last - p.first
+    cdef Py_ssize_t last = p.first + n_rows * (part + 1) // n_parts, m, r
     cdef int l
     cdef batch b
     b.x = p.x
     b.y = p.y
     b.order = NULL
-    b.first = p.x.n_rows * part // n_parts
+    b.first = p.first + n_rows * part // n_parts
     b.n_pass = last
     b.training = False
     b.key = 0

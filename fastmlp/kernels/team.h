@@ -76,7 +76,10 @@ static inline void leave_shared_core(team *t, int part, int n_threads) {
     if (!shared || sched_getaffinity(0, sizeof all, &all) || CPU_COUNT(&all) < n_threads) return;
     others = all;
     CPU_CLR(here, &others);
-    if (!sched_setaffinity(0, sizeof others, &others)) sched_setaffinity(0, sizeof all, &all);
+    if (sched_setaffinity(0, sizeof others, &others)) return;
+    cpu_set_t now; /* whoever sets it from outside meanwhile is obeyed */
+    if (!sched_getaffinity(0, sizeof now, &now) && CPU_EQUAL(&now, &others))
+        sched_setaffinity(0, sizeof all, &all);
 }
 
 /* Sleep while the generation is still this one; the kernel compares it once more.  A sleeper is
@@ -107,6 +110,38 @@ static inline double seconds_now(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 #endif
 }
+
+/* OpenMP ends the process when the system grants it no more threads.  So before a team larger than
+ * the last one of this thread is made, the missing threads are made here, where that can fail. */
+#if defined(_OPENMP) && !defined(_WIN32)
+#include <pthread.h>
+
+static __thread int last_team = 1; /* threads that OpenMP keeps for this one, itself included */
+
+static void *wait_for_all(void *gate) {
+    pthread_mutex_lock((pthread_mutex_t *)gate);
+    pthread_mutex_unlock((pthread_mutex_t *)gate);
+    return NULL;
+}
+
+/* The size of the next team: n_threads, or fewer if there are not as many to be had. */
+static inline int team_size(int n_threads) {
+    if (n_threads > last_team) {
+        pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+        pthread_t made[MOST_IN_TEAM];
+        int n = 0, missing = n_threads - last_team;
+        pthread_mutex_lock(&gate); /* all of them at once, as in a team */
+        while (n < missing && pthread_create(&made[n], NULL, wait_for_all, &gate) == 0) n++;
+        pthread_mutex_unlock(&gate);
+        for (int k = 0; k < n; k++) pthread_join(made[k], NULL);
+        n_threads = last_team + n;
+    }
+    if (n_threads > 1) last_team = n_threads; /* a smaller team lets the others go */
+    return n_threads;
+}
+#else
+#define team_size(n_threads) (n_threads)
+#endif
 
 /* Give other threads so much time. */
 static inline void pause_microseconds(int microseconds) {

@@ -9,4 +9,5 @@ cdef extern from "team.h" nogil:
     int omp_get_thread_num()
     void barrier(team* t, int part, int n_threads)
     double seconds_now()
+    int team_size(int n_threads)
     void pause_microseconds(int microseconds)
