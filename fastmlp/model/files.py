@@ -50,6 +50,7 @@ Header = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]
 Packed = tuple[Header, Arrays]
 Unpacked = tuple[ModelState, dict[str, Any]]  # with the network's metadata
+MOST_SLOTS = 2  # numbers that an optimizer keeps of each parameter: Adam has two
 PARAMETERS = ("weight", "bias", "scale")  # the last of layers with batch norm
 OPTIONS = ("batch_norm", "dropout", "input_dropout", "noise")  # which format 1 did not know
 
@@ -125,23 +126,26 @@ def unpack(header: Header, arrays: Arrays, loss: Loss | None = None) -> Unpacked
         for l, normalized in enumerate((*spec.batch_norm, False), start=1)
     ]
     state.set_layers(state.layers(), checked_statistics(spec, statistics))
-    state.epochs = checks.whole("epochs", header["epochs"], least=0)
-    state.frozen = frozenset(checks.layer_numbers(list(header.get("frozen", ())), spec.n_layers))
+    state.epochs = _count(header, "epochs")
+    frozen = header.get("frozen", [])
+    if not isinstance(frozen, (list, tuple)) or not set(frozen) <= set(range(spec.n_layers)):
+        raise ValueError(f"frozen of its header is {frozen!r}; expected indices of layers")
+    state.frozen = frozenset(frozen)
     if header.get("average") is not None:
         entry = _mapping(header, "average")
         averages = _layers(arrays, "average_", spec.n_layers)
         if shapes([averages]) != shapes([state.layers()]):
             raise ValueError("the averaged parameters do not fit the network")
-        steps = checks.whole("steps", entry.get("steps"), least=0)
+        steps = _count(entry, "steps")
         state.set_averages(averages, steps)
-        state.set_use_average(checks.flag("used", entry.get("used")))
+        state.set_use_average(entry.get("used") is True)
     if header.get("optimizer") is not None:
         entry = _mapping(header, "optimizer")
         optimizer = optimizers.from_constants(entry.get("name", ""), entry.get("constants", ()))
         kind = optimizer.name, optimizer.constants
-        n_slots = checks.whole("slots", entry.get("slots"), least=0)
+        n_slots = _count(entry, "slots")
         slots = [_layers(arrays, f"state_{i}_", spec.n_layers) for i in range(1, n_slots + 1)]
-        state.set_optimizer_state(kind, slots, checks.whole("steps", entry.get("steps"), least=0))
+        state.set_optimizer_state(kind, slots, _count(entry, "steps"))
     return state, dict(_mapping(header, "metadata"))
 
 
@@ -330,12 +334,13 @@ def _network_shapes(
     header: Header,
 ) -> Iterator[tuple[str, tuple[tuple[int, ...], np.dtype[Any]]]]:
     spec = spec_of(header, None)
-    optimizer = header.get("optimizer")
-    slots = optimizer["slots"] if optimizer else 0
+    n_slots = 0
+    if header.get("optimizer") is not None:
+        n_slots = _count(_mapping(header, "optimizer"), "slots")
+    if n_slots > MOST_SLOTS:
+        raise ValueError(f"an optimizer with {n_slots} slots is not known")
     prefixes = ["", *(["average_"] if header.get("average") else [])]
-    prefixes += [f"state_{i}_" for i in range(1, checks.whole("slots", slots, least=0) + 1)]
-    if len(prefixes) > 4:  # Adam has two slots
-        raise ValueError(f"an optimizer with {slots} slots is not known")
+    prefixes += [f"state_{i}_" for i in range(1, n_slots + 1)]
     normalized = (*spec.batch_norm, False)
     for l, (n_in, n_out) in enumerate(pairwise(spec.sizes), start=1):
         for prefix in prefixes:
@@ -357,6 +362,14 @@ def _mapping(header: Header, name: str) -> Header:
     if not isinstance(entry, dict):
         raise ValueError(f"{name} of its header is {entry!r}; expected an object of JSON")
     return entry
+
+
+def _count(entry: Header, name: str) -> int:
+    """An entry of a header that is a whole number, at least 0."""
+    number = entry.get(name)
+    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+        raise ValueError(f"{name} of its header is {number!r}; expected a whole number")
+    return number
 
 
 def _named(prefix: str, layers: Iterable[Layer]) -> Arrays:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import zipfile
 import zlib
@@ -50,17 +51,18 @@ def read(
             raise ValueError("it has no header")
         if members["header"].file_size > MOST_HEADER:
             raise ValueError(f"its header has more than {MOST_HEADER >> 20} MiB")
-        with archive.open(members.pop("header")) as member:
-            text = np.lib.format.read_array(member, allow_pickle=False, max_header_size=10_000)
-        header = json.loads(str(text))
+        header = json.loads(str(_array(archive, members.pop("header"), (), None)))
         if not isinstance(header, dict):
             raise ValueError("its header is not an object of JSON")
         shapes = expected(header)
         unknown = sorted(members.keys() - shapes.keys())
         if unknown:
             raise ValueError(f"it has entries that no network of its description has: {unknown[0]}")
+        missing = sorted(shapes.keys() - members.keys())
+        if missing:
+            raise ValueError(f"{missing[0]} is missing")
         arrays = {
-            name: _array(archive, members, name, shape, dtype)
+            name: _array(archive, members[name], shape, dtype)
             for name, (shape, dtype) in shapes.items()
         }
     stored = header.pop("digest", None)
@@ -71,15 +73,12 @@ def read(
 
 def _array(
     archive: zipfile.ZipFile,
-    members: Mapping[str, zipfile.ZipInfo],
-    name: str,
+    info: zipfile.ZipInfo,
     shape: tuple[int, ...],
-    dtype: np.dtype[Any],
+    dtype: np.dtype[Any] | None,
 ) -> NDArray[Any]:
-    """One array, if the file has it as expected."""
-    if name not in members:
-        raise ValueError(f"{name} is missing")
-    info = members[name]
+    """A member's array, if it is as expected; without a dtype it must be text."""
+    name = info.filename.removesuffix(".npy")
     if info.file_size > max(MOST_INFLATED, MOST_RATIO * info.compress_size):
         raise ValueError(f"{name} is compressed more than {MOST_RATIO} times")
     with archive.open(info) as member:
@@ -90,17 +89,22 @@ def _array(
         }.get(version)
         if read_header is None:
             raise ValueError(f"{name} has NumPy's format {version}, which no network is saved in")
-        found_shape, fortran_order, found_dtype = read_header(member, max_header_size=10_000)
-        if found_shape != shape or found_dtype != dtype or fortran_order:
+        found_shape, fortran_order, found = read_header(member, max_header_size=10_000)
+        if found.hasobject:
+            raise ValueError(f"{name} holds pickled objects")
+        as_expected = found.kind == "U" if dtype is None else found == dtype
+        if found_shape != shape or not as_expected or fortran_order:
             raise ValueError(
-                f"{name} is {found_dtype} of shape {found_shape}; expected {dtype} of {shape}"
+                f"{name} is {found} of shape {found_shape}; expected {dtype or 'text'} of {shape}"
             )
+        size = member.tell() + found.itemsize * math.prod(shape)
+        if size != info.file_size:
+            raise ValueError(f"{name} has {info.file_size} bytes; expected {size}")
     with archive.open(info) as member:
         array: NDArray[Any] = np.lib.format.read_array(
             member, allow_pickle=False, max_header_size=10_000
         )
-        if member.read(1):
-            raise ValueError(f"{name} is longer than it says")
+        member.read(1)  # the end, where the checksum of the archive is compared
     return array
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
+import subprocess
+import sys
+import textwrap
 
 import pytest
 
@@ -51,3 +55,131 @@ def test_a_link_stays_and_its_target_is_replaced(tmp_path):
         file.write(b"new")
     assert link.is_symlink()
     assert target.read_bytes() == b"new"
+
+
+# ------------------------------------------------------------------- what was there before
+
+posix = pytest.mark.skipif(os.name != "posix", reason="permissions and pipes of POSIX")
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o755])
+def test_permissions_of_a_replaced_file_stay(mode, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+    with atomic_files.whole(path) as file:
+        assert stat.S_IMODE(os.fstat(file.fileno()).st_mode) == mode  # from its first byte on
+        file.write(b"new")
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+@posix
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="needs the superuser")
+def test_the_owner_of_a_replaced_file_stays(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    os.chown(path, 12345, 54321)
+    with atomic_files.whole(path) as file:
+        file.write(b"new")
+    assert (path.stat().st_uid, path.stat().st_gid) == (12345, 54321)
+
+
+@posix
+def test_a_pipe_is_written_to_and_stays(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with atomic_files.whole(pipe) as file:
+            file.write(b"new")
+        assert os.read(reading, 10) == b"new"
+    finally:
+        os.close(reading)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@posix
+def test_a_device_is_written_to_and_stays():
+    with atomic_files.whole(os.devnull) as file:
+        file.write(b"new")
+    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+
+
+def test_a_folder_is_not_replaced(tmp_path):
+    with pytest.raises(OSError), atomic_files.whole(tmp_path) as file:
+        file.write(b"new")
+    assert tmp_path.is_dir()
+
+
+# ---------------------------------------------------------------------- after a killed process
+
+
+@posix
+def test_leftovers_of_a_killed_process_are_removed_by_the_next(tmp_path):
+    path = tmp_path / "file"
+    program = textwrap.dedent(f"""
+        import os, signal
+        from fastmlp.support import atomic_files
+        with atomic_files.whole({str(path)!r}) as file:
+            file.write(b"half")
+            file.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+    """)
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode < 0
+    assert [one.suffix for one in tmp_path.iterdir()] == [atomic_files.SUFFIX]
+    with atomic_files.whole(path) as file:
+        file.write(b"new")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@posix
+def test_a_file_that_another_process_writes_is_no_leftover(tmp_path):
+    path = tmp_path / "file"
+    with atomic_files.whole(path) as first:
+        first.write(b"first")
+        with atomic_files.whole(path) as second:
+            second.write(b"second")
+        assert path.read_bytes() == b"second"
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_names_that_only_look_like_leftovers_stay(tmp_path):
+    path, other = tmp_path / "file", tmp_path / "file.part"
+    other.write_bytes(b"mine")
+    with atomic_files.whole(path) as file:
+        file.write(b"new")
+    assert other.read_bytes() == b"mine"
+
+
+# --------------------------------------------------------------------------- outputs and inputs
+
+
+def test_a_file_is_the_same_by_path_link_and_inode(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    links = {"soft": tmp_path / "soft", "hard": tmp_path / "hard"}
+    try:
+        links["soft"].symlink_to(path)
+        os.link(path, links["hard"])
+    except OSError:
+        pytest.skip("this system gives no right to links")
+    for other in (tmp_path / "." / "file", *links.values()):
+        assert atomic_files.same_file(path, other)
+        with pytest.raises(ValueError, match="--output .* is the same file as TABLE"):
+            atomic_files.require_different(("--output", other), ("MODEL", None), ("TABLE", path))
+
+
+def test_other_files_and_missing_ones_are_different(tmp_path):
+    path, other = tmp_path / "file", tmp_path / "other"
+    path.write_bytes(b"old")
+    assert not atomic_files.same_file(path, other)
+    other.write_bytes(b"old")
+    assert not atomic_files.same_file(path, other)
+    atomic_files.require_different(("--output", other), ("TABLE", path), ("MODEL", None))
+    atomic_files.require_different(("--output", None), ("TABLE", path))
+
+
+def test_two_names_of_a_file_to_come_are_the_same(tmp_path):
+    assert atomic_files.same_file(tmp_path / "new", tmp_path / "." / "new")

@@ -1,0 +1,206 @@
+"""Reading model files within a budget: what is not expected is refused before it is read."""
+
+from __future__ import annotations
+
+import io
+import json
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp import MLP
+from fastmlp.model import npz
+
+FLOAT32 = np.dtype(np.float32)
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "net.npz"
+    MLP((8, 4, 3)).save(path)
+    return path
+
+
+def member(shape: tuple[int, ...], dtype: str = "<f4", content: bytes = b"") -> bytes:
+    """An .npy member whose header announces a shape, whatever its content is."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": dtype, "fortran_order": False, "shape": shape}
+    )
+    return file.getvalue() + content
+
+
+def rewritten(path, changes: dict[str, bytes | None], compression: int = zipfile.ZIP_STORED):
+    """Replace members of a file, or leave them out."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members |= changes
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, content in members.items():
+            if content is not None:
+                archive.writestr(name, content)
+
+
+def with_header(path, **changes: object) -> None:
+    """Change entries of a file's header, without its digest."""
+    with np.load(path) as contents:
+        header = json.loads(str(contents["header"]))
+    header.pop("digest")
+    file = io.BytesIO()
+    np.save(file, np.array(json.dumps(header | changes)))
+    rewritten(path, {"header.npy": file.getvalue()})
+
+
+def peak_of(action) -> int:
+    """The most bytes that Python objects took during an action."""
+    tracemalloc.start()
+    try:
+        action()
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    return peak
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"bomb.npy": member((2**40,))}, "entries that no network of its description has: bomb"),
+        ({"weight_1.npy": member((2**40,))}, "weight_1 is float32 of shape"),
+        ({"weight_1.npy": member((4, 8), "<f8", bytes(256))}, "weight_1 is float64"),
+        ({"weight_1.npy": member((4, 8))}, ""),
+        ({"weight_1.npy": member((4, 8), content=bytes(129))}, "has .* bytes; expected"),
+        ({"weight_1.npy": None}, "weight_1 is missing"),
+        ({"header.npy": None}, "it has no header"),
+        ({"header.npy": member((2**40,), "<U1")}, ""),
+        ({"weight_1.npy": b""}, ""),
+        ({"weight_1.npy": b"\x93NUMPY\x09\x00"}, ""),
+    ],
+)
+def test_a_member_that_is_not_as_described_is_refused_unread(path, changes, message):
+    rewritten(path, changes)
+
+    def load() -> None:
+        with pytest.raises(ValueError, match=f"is not a whole fastmlp model file: .*{message}"):
+            fastmlp.load(path)
+
+    assert peak_of(load) < 8 << 20
+
+
+def test_an_array_that_was_inflated_beyond_measure_is_refused(path):
+    shape = (2**21, 16)  # 128 MiB of zeros, in a file of 128 KiB
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("x.npy", "w") as one:
+            one.write(member(shape))
+            for _ in range(128):
+                one.write(bytes(2**20))
+        archive.writestr("header.npy", _saved(np.array(json.dumps({"a": 1}))))
+
+    def read() -> None:
+        with pytest.raises(ValueError, match="x is compressed more than 200 times"):
+            npz.read(content, lambda header: {"x": (shape, FLOAT32)})
+
+    assert peak_of(read) < 8 << 20
+
+
+def _saved(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sizes": [8, 2**40, 3]}, {"sizes": "8"}, {"sizes": None}, {"sizes": [8]},
+        {"format": "2"}, {"format": None}, {"format": -1}, {"networks": []}, {"networks": {}},
+        {"dtype": "float16"}, {"dtype": "O"}, {"seed": -1}, {"epochs": -1}, {"epochs": "many"},
+        {"loss": {"name": "none"}}, {"loss": []}, {"loss": {"name": "huber", "code": "import os"}},
+        {"activation": []}, {"activation": [{"name": "relu", "slope": 1}]}, {"metadata": None},
+        {"metadata": [1]}, {"frozen": [7]}, {"frozen": 1}, {"batch_norm": [1, 2, 3]},
+        {"optimizer": []}, {"optimizer": {"name": "adam", "slots": 2**40}},
+        {"optimizer": {"name": "adam", "constants": [2, 2, 2], "slots": 0, "steps": 0}},
+        {"optimizer": {"name": "none", "constants": [], "slots": 0, "steps": 0}},
+        {"average": {"steps": -1, "used": True}}, {"average": [1]}, {"uint8_scale": 0},
+    ],
+    ids=str,
+)
+def test_a_header_that_describes_no_network_is_a_value_error(path, changes):
+    with_header(path, **changes)
+    with pytest.raises(ValueError, match="is not a whole fastmlp model file"):
+        fastmlp.load(path)
+
+
+def test_a_change_that_the_archive_does_not_see_is_found_by_the_digest(path):
+    with np.load(path) as contents:
+        arrays = {name: contents[name] for name in contents.files}
+    arrays["bias_1"][0] = 7
+    np.savez(path, **arrays)
+    with pytest.raises(ValueError, match="do not have the digest"):
+        fastmlp.load(path)
+
+
+def test_a_file_without_digest_is_read_as_before(path):
+    with_header(path)
+    assert fastmlp.load(path).n_in == 8
+
+
+def test_too_little_memory_is_no_damage(path, monkeypatch):
+    def exhausted(*arguments: object, **options: object) -> None:
+        raise MemoryError("Unable to allocate")
+
+    monkeypatch.setattr(np.lib.format, "read_array", exhausted)
+    with pytest.raises(MemoryError):
+        fastmlp.load(path)
+
+
+def test_an_error_of_the_program_is_no_damage(path, monkeypatch):
+    def mistaken(*arguments: object) -> None:
+        raise NameError("name 'pairwise' is not defined")
+
+    monkeypatch.setattr(npz, "digest", mistaken)
+    with pytest.raises(NameError):
+        fastmlp.load(path)
+
+
+def test_a_pickle_is_refused_without_advice_to_allow_it(path):
+    np.savez(path, header=np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match="holds pickled objects") as error:
+        fastmlp.load(path)
+    assert "allow_pickle" not in str(error.value)
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_an_interrupt_while_saving_stays_one_and_the_old_file_stays(path, monkeypatch, failure):
+    before = path.read_bytes()
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(np.lib.format, "write_array", fail)
+    with pytest.raises(type(failure)):
+        MLP((8, 4, 3), seed=1).save(path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("metadata", [None, ["a"], 7, "text", {"a": {1, 2}}, {"a": 1j}])
+def test_metadata_that_load_would_refuse_is_refused_by_save(path, metadata):
+    before = path.read_bytes()
+    net = MLP((8, 4, 3))
+    net.metadata = metadata
+    with pytest.raises(TypeError, match=r"net\.metadata"):
+        net.save(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("epochs", [-1, 1.5, "many", None])
+def test_a_count_of_epochs_that_load_would_refuse_is_refused_by_save(path, epochs):
+    net = MLP((8, 4, 3))
+    net.epochs = epochs
+    with pytest.raises((TypeError, ValueError), match=r"net\.epochs"):
+        net.save(path)
