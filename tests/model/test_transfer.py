@@ -23,9 +23,9 @@ def test_frozen_layers_stay_as_they_are(examples, frozen, optimizer, options):
     net = network(batch_norm=True)
     net.freeze(frozen)
     assert net.frozen == tuple(frozen)
-    before, statistics = net._layers(), net.statistics
+    before, statistics = net.state.layers(), net.statistics
     net.fit(*examples, epochs=2, optimizer=optimizer, l2=0.1, **options)
-    for l, (old, new) in enumerate(zip(before, net._layers(), strict=True)):
+    for l, (old, new) in enumerate(zip(before, net.state.layers(), strict=True)):
         same = [np.array_equal(a, b) for a, b in zip(old, new, strict=True)]
         assert same == [l in frozen] * len(old)
         if statistics[l] is not None:
@@ -96,7 +96,7 @@ def test_a_new_head_keeps_the_rest(examples):
     assert (new.batch_norm, new.dropout, new.activation) == (
         net.batch_norm, net.dropout, net.activation)
     for l in (0, 1):
-        for one, other in zip(net._layers()[l], new._layers()[l], strict=True):
+        for one, other in zip(net.state.layers()[l], new.state.layers()[l], strict=True):
             np.testing.assert_array_equal(one, other)
         for one, other in zip(net.statistics[l], new.statistics[l], strict=True):
             np.testing.assert_array_equal(one, other)
