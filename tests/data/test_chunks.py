@@ -141,7 +141,7 @@ def test_fits_on_one_batch_after_the_other_are_steps_of_one_epoch(classes, state
     for chunk in cut([46], X, y):
         parts.fit(*chunk, epochs=1, batch_size=46, optimizer=Adam(rate), shuffle=False)
     whole.fit(X, y, epochs=1, batch_size=46, optimizer=Adam(rate), shuffle=False)
-    parts.state.epochs = whole.epochs  # five epochs of one batch each
+    parts.epochs = whole.epochs  # five epochs of one batch each
     assert state(parts)[:-2] == state(whole)[:-2]
 
 

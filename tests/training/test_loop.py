@@ -127,7 +127,7 @@ def test_optimizer_state_can_be_reset(classes):
     for net in (kept, reset):
         net.fit(*classes, epochs=2)
     weights.set_parameters(kept.weights, kept.biases)
-    weights.state.epochs = 2
+    weights.epochs = 2
     kept.fit(*classes, epochs=1)
     reset.fit(*classes, epochs=1, reset_optimizer=True)
     weights.fit(*classes, epochs=1)
