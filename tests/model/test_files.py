@@ -201,6 +201,17 @@ def test_changed_byte_is_told_or_changes_nothing(net, path):
     assert told > len(whole) // 7 // 2
 
 
+@pytest.mark.parametrize("shift", [-1000, 500, 1000])
+def test_directory_that_points_elsewhere_is_told(net, path, shift):
+    """The offset of the archive's directory, in its last 6 bytes, is that of its entries too."""
+    net.save(path)
+    whole = path.read_bytes()
+    offset = int.from_bytes(whole[-6:-2], "little") + shift
+    path.write_bytes(whole[:-6] + offset.to_bytes(4, "little") + whole[-2:])
+    with pytest.raises(ValueError, match="net.npz is not a whole fastmlp model file"):
+        fastmlp.load(path)
+
+
 @pytest.mark.parametrize(
     "contents",
     [b"", b"hello", b"\x93NUMPY", pickle.dumps({"a": 1})],
