@@ -115,7 +115,7 @@ def make_data(case: Case) -> dict[str, Array]:
         for n_in, n_out in pairwise(case.sizes)
     ]
     if case.predicts:  # by a network that has learned something
-        net = fastmlp.MLP(case.sizes, dtype=case.dtype)
+        net = fastmlp.MLP(case.sizes, dtype=case.dtype, uint8_scale=1 / 255)
         net.fit(*mnist(), epochs=2)
         layers = list(zip(net.weights, net.biases, strict=True))
         arrays["labels"] = labels_in_numpy(arrays["X"] / 255.0, layers)

@@ -69,7 +69,7 @@ def test_products(
         return net.fit(X, y, **given).cost[0]
 
     first = epoch()
-    before = net._engine.phase_seconds()
+    before = net.state.phase_seconds()
     benchmark.group = f"{'-'.join(map(str, sizes))}, batch {batch}, {dtype}"
     assert benchmark.pedantic(epoch, rounds=ROUNDS) < first
 
@@ -77,7 +77,7 @@ def test_products(
     weights = [n_in * n_out for n_in, n_out in pairwise(sizes)]
     operations = {layer: 2 * batch * n for layer, n in enumerate(weights)}
     fractions = {}
-    for (phase, layer), seconds in net._engine.phase_seconds().items():
+    for (phase, layer), seconds in net.state.phase_seconds().items():
         spent = (seconds - before[phase, layer]) / (ROUNDS * STEPS)
         if phase in PHASES and spent > 0:
             fractions[f"{phase} {layer + 1}"] = operations[layer] / spent / peak

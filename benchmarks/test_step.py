@@ -30,11 +30,11 @@ class Work:
         self.labels = data.get("labels", self.y)[: steps * case.batch]
         layers = range(len(case.sizes) - 1)
         W, b = [data[f"W{l}"] for l in layers], [data[f"b{l}"] for l in layers]
-        self.net = fastmlp.MLP(case.sizes, init=(W, b), dtype=case.dtype)
+        self.net = fastmlp.MLP(case.sizes, init=(W, b), dtype=case.dtype, uint8_scale=1 / 255)
         self.optimizer = OPTIMIZERS[case.optimizer](case.rate)
 
         kinds = ["relu"] * (len(W) - 1) + ["softmax"]
-        self.plain = reference.Network(case.sizes, kinds, "cross_entropy", case.dtype)
+        self.plain = reference.Network(case.sizes, kinds, "cross_entropy", case.dtype, 1 / 255)
         self.plain.weights, self.plain.biases = W, b
         self.rule = reference.Optimizer(self.optimizer.name)
 
@@ -59,7 +59,7 @@ class Work:
 
     def phases(self) -> dict[tuple[str, int], float]:
         """Seconds of thread 0 in training so far, by phase and layer."""
-        return self.net._engine.phase_seconds()
+        return self.net.state.phase_seconds()
 
 
 @pytest.mark.parametrize("library", ["fastmlp", "reference"])

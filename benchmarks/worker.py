@@ -22,7 +22,8 @@ import numpy as np
 
 from . import ROOT
 from .cases import CASES, Array
-from .contenders import CONTENDERS, Contender
+from .contender import Contender
+from .contenders import CONTENDERS
 
 __all__ = ["Worker", "WorkerFailed"]
 

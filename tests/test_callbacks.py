@@ -102,9 +102,11 @@ def test_wrong_arguments_of_early_stopping_are_explained(arguments, error, messa
 
 def test_checkpoint_saves_every_so_many_epochs_and_at_the_end(net, tmp_path, monkeypatch):
     saved = []
-    monkeypatch.setattr(type(net), "save", lambda self, path: saved.append(path))
+    monkeypatch.setattr(
+        type(net), "save", lambda self, path, with_optimizer: saved.append((path, with_optimizer))
+    )
     run(Checkpoint(tmp_path / "net", every=2), net, range(5))
-    assert saved == [tmp_path / "net"] * 3
+    assert saved == [(tmp_path / "net", True)] * 3
 
 
 def test_checkpoint_holds_the_network_at_the_end_of_training(net, classes, tmp_path):

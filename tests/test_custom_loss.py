@@ -429,7 +429,7 @@ def test_a_file_says_that_there_was_one_and_load_takes_it_again(examples, tmp_pa
     path = tmp_path / "net.npz"
     net = network(output_activation=Tanh())
     net.fit(X, y, epochs=1)
-    net.save(path)
+    net.save(path, with_optimizer=True)
     loaded = fastmlp.load(path, loss=LOG_COSH)
     assert loaded.loss == net.loss and repr(loaded) == repr(net)
     for one in (net, loaded):

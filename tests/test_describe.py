@@ -11,7 +11,7 @@ from fastmlp import describe
 def test_a_network_is_described() -> None:
     net = fastmlp.MLP((4, 8, 3), activation="tanh", dtype="float64")
     net.metadata = {"classes": ["rose", "tulip", "daisy"]}
-    assert dict(describe.of_model(net)) == {
+    assert dict(describe.model(net)) == {
         "layers": "4-8-3",
         "activations": "tanh, softmax",
         "loss": "cross_entropy",
@@ -23,7 +23,7 @@ def test_a_network_is_described() -> None:
 
 def test_an_ensemble_is_described() -> None:
     ensemble = fastmlp.Ensemble([fastmlp.MLP((4, 8, 3)), fastmlp.MLP((4, 3), seed=1)])
-    assert dict(describe.of_model(ensemble)) == {
+    assert dict(describe.model(ensemble)) == {
         "network 1": "4-8-3",
         "network 2": "4-3",
         "loss": "cross_entropy",

@@ -39,7 +39,7 @@ def documented(name: str) -> Iterator[str]:
     if not (inspect.isclass(thing) or inspect.isroutine(thing)):
         return
     yield name
-    for member, value in vars(thing).items() if inspect.isclass(thing) else ():
+    for member, value in own_members(thing) if inspect.isclass(thing) else ():
         if isinstance(value, classmethod | staticmethod):
             value = value.__func__
         if member.startswith("_") or not (inspect.isfunction(value) or isinstance(value, property)):
@@ -47,6 +47,15 @@ def documented(name: str) -> Iterator[str]:
         inherited = any(hasattr(base, member) for base in thing.__mro__[1:])
         if value.__doc__ or not inherited:
             yield f"{name}.{member}"
+
+
+def own_members(kind: type) -> Iterator[tuple[str, Any]]:
+    """Members of a class, and of bases in other modules that are not public, as of MLP."""
+    for base in kind.__mro__:
+        other = base.__module__.startswith("fastmlp.") and base.__module__ != kind.__module__
+        package = resolve_name(base.__module__.rpartition(".")[0] or base.__module__)
+        if base is kind or (other and base.__name__ not in getattr(package, "__all__", ())):
+            yield from vars(base).items()
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,7 @@ def test_probabilities_are_the_mean_of_the_networks(members, classes):
     np.testing.assert_allclose(together.predict_proba(X), mean, rtol=1e-6)
     np.testing.assert_array_equal(together.predict(X), mean.argmax(axis=1))
     assert together.forward(X).dtype == np.float32
-    assert together.sizes == (6, 3)
+    assert (together.n_in, together.n_out) == (6, 3)
     assert together.n_parameters == sum(net.n_parameters for net in members)
 
 
@@ -128,7 +128,7 @@ def test_distortions_of_many_images_are_made_in_blocks(rng, monkeypatch):
         (lambda: MLP((5, 3)), r"same number of inputs; networks\[0\] has 6, networks\[1\] 5"),
         (lambda: MLP((6, 4)), "same number of outputs"),
         (lambda: MLP((6, 3), loss="squared_error"), "same loss"),
-        (lambda: MLP((6, 3), uint8_scale=1.0), "same uint8_scale"),
+        (lambda: MLP((6, 3), uint8_scale=1 / 255), "same uint8_scale"),
     ],
 )
 def test_networks_that_do_not_go_together_are_told(net, other, message):
@@ -160,12 +160,12 @@ def test_wrong_distortions_are_told(members, classes):
 # ------------------------------------------------------------------------------ training
 
 
-@pytest.mark.parametrize("n_threads", [1, 2])
-def test_networks_trained_side_by_side_are_what_they_are_alone(classes, n_threads):
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_networks_trained_side_by_side_are_what_they_are_alone(classes, n_jobs):
     options = {"epochs": 4, "batch_size": 20, "optimizer": "adamw", "l2": 1e-3}
     nets = untrained(dropout=0.2)
     alone = untrained(dropout=0.2)
-    histories = Ensemble(nets).fit(*classes, n_threads=n_threads, **options)
+    histories = Ensemble(nets).fit(*classes, n_jobs=n_jobs, **options)
     for net, history, one in zip(nets, histories, alone, strict=True):
         assert one.fit(*classes, **options).cost == history.cost
         assert net.history is history
@@ -187,7 +187,7 @@ def test_networks_on_chunks_are_what_they_are_alone(classes):
         one.fit(chunks, **options)
     for given in (chunks, stream):
         nets = untrained()
-        Ensemble(nets).fit(given, n_threads=2, **options)
+        Ensemble(nets).fit(given, n_jobs=2, **options)
         for net, one in zip(nets, alone, strict=True):
             assert_same(net, one)
     assert len(read) == 3 * 3 * 3  # networks, epochs, chunks
@@ -202,7 +202,7 @@ def test_networks_train_at_the_same_time(classes):
             if history.epochs == 1:
                 meeting.wait(timeout=60)
 
-    Ensemble(untrained()).fit(*classes, epochs=2, n_threads=3, callbacks=lambda net: [Meet()])
+    Ensemble(untrained()).fit(*classes, epochs=2, n_jobs=3, callbacks=lambda net: [Meet()])
 
 
 def test_each_network_stops_early_for_itself(classes):
@@ -216,8 +216,8 @@ def test_the_error_of_one_network_ends_the_others(classes):
     nets = untrained()
     nets[1].set_parameters([np.full_like(W, 1e30) for W in nets[1].weights], nets[1].biases)
     with pytest.raises(TrainingDiverged):
-        Ensemble(nets).fit(*classes, epochs=1_000_000, n_threads=3)
-    assert nets[0].history.stopped_by in ("Stop", "")  # "": not begun yet
+        Ensemble(nets).fit(*classes, epochs=1_000_000, n_jobs=3)
+    assert nets[0].history.stopped_by in ("StopWhenSet", "")  # "": not begun yet
 
 
 def test_copies_of_one_network_are_not_trained(classes):
@@ -228,8 +228,11 @@ def test_copies_of_one_network_are_not_trained(classes):
 def test_what_members_cannot_share_is_told(classes):
     with pytest.raises(TypeError, match="callbacks must be a function"):
         Ensemble(untrained()).fit(*classes, callbacks=[Callback()])
-    with pytest.raises(TypeError, match="verbose would mix the lines"):
-        Ensemble(untrained()).fit(*classes, verbose=True)
+    for option in ({"verbose": True}, {"n_threads": 2}):
+        with pytest.raises(TypeError, match=f"an ensemble's fit takes no {next(iter(option))}"):
+            Ensemble(untrained()).fit(*classes, **option)
+    with pytest.raises(TypeError, match="epoch"):
+        Ensemble(untrained()).fit(*classes, epoch=3)
     with pytest.raises(ValueError, match="X is an iterator, good for one network: give a list"):
         Ensemble(untrained()).fit(iter([classes]), epochs=1)
     Ensemble(untrained(1)).fit(iter([classes]), epochs=1)

@@ -273,7 +273,7 @@ def header_of(path):
 
 def test_a_saved_network_comes_back_and_trains_on(net, tmp_path, rng):
     path = tmp_path / "net.npz"
-    net.save(path)
+    net.save(path, with_optimizer=True)
     back, X, y = fastmlp.load(path), rng.normal(size=(30, 6)), labels((3, 4), 30, rng)
     assert (back.loss, back.output_activation) == (net.loss, net.output_activation)
     for one in (net, back):
@@ -317,10 +317,10 @@ def test_an_ensemble_answers_for_each_group(net, tmp_path, rng):
 
 
 def test_it_is_told(net):
-    told = dict(describe.of_model(net))
+    told = dict(describe.model(net))
     assert (told["loss"], told["groups of classes"]) == ("cross_entropy", "3, 4")
-    assert "groups of classes" not in dict(describe.of_model(MLP((3, 4))))
-    assert "groups of classes" in dict(describe.of_model(Ensemble([net])))
+    assert "groups of classes" not in dict(describe.model(MLP((3, 4))))
+    assert "groups of classes" in dict(describe.model(Ensemble([net])))
     assert "loss=CrossEntropy(groups=(3, 4))" in repr(net)
 
 

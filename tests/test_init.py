@@ -15,7 +15,7 @@ def test_import_loads_nothing_optional():
     code = (
         "import sys, fastmlp\n"
         "names = ('rich', 'scipy', 'pandas', 'matplotlib', 'sklearn', 'difflib',"
-        " 'fastmlp.augment', 'fastmlp.schedules', 'fastmlp.datasets', 'fastmlp.plotting',"
+        " 'fastmlp.schedules', 'fastmlp.datasets', 'fastmlp.plotting',"
         " 'fastmlp.sklearn', 'fastmlp.export', 'fastmlp.steps', 'fastmlp.reference',"
         " 'fastmlp.cli')\n"
         "sys.exit([name for name in names if name in sys.modules] or 0)"

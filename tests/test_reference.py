@@ -17,12 +17,12 @@ SIZES = {1: (4, 3), 2: (4, 5, 3), 3: (4, 5, 6, 3)}  # by number of weight layers
 M = 6
 
 
-def network(activation, loss, depth=2, dtype="float64"):
+def network(activation, loss, depth=2, dtype="float64", **options):
     """A network with random parameters; its output has `activation` too if the loss lets it."""
     rng = np.random.default_rng(depth)
     output = LOSSES[loss].output or activation
     kind = (loss, *CONSTANTS.get(loss, ()))
-    net = Network(SIZES[depth], [activation] * (depth - 1) + [output], kind, dtype)
+    net = Network(SIZES[depth], [activation] * (depth - 1) + [output], kind, dtype, **options)
     net.weights = [rng.normal(0, 0.7, W.shape).astype(dtype) for W in net.weights]
     net.biases = [rng.normal(0, 0.7, b.shape).astype(dtype) for b in net.biases]
     return net
@@ -286,10 +286,12 @@ def test_weights_that_are_all_zero_leave_the_penalty_alone():
         np.testing.assert_array_equal(db, 0)
 
 
-def test_bytes_are_scaled():
-    net = network("tanh", "squared_error")
+@pytest.mark.parametrize("options", [{}, {"uint8_scale": 1 / 255}], ids=str)
+def test_bytes_are_scaled(options):
+    net = network("tanh", "squared_error", **options)
     X = np.arange(4 * M, dtype=np.uint8).reshape(M, 4) * 10
-    np.testing.assert_allclose(net.forward(X), net.forward(X / 255), rtol=1e-14)
+    scaled = X * options.get("uint8_scale", 1.0)
+    np.testing.assert_allclose(net.forward(X), net.forward(scaled), rtol=1e-14)
 
 
 @pytest.mark.parametrize(

@@ -179,10 +179,10 @@ def distortions(name: str, data: MNIST) -> Figure:
     if not whole.elastic:
         parts = {"original": None, "affine": whole}
     digits = [int(np.flatnonzero(data.y_train == digit)[0]) for digit in range(10)]
-    X, y = data.X_train[digits], data.y_train[digits]
+    X, y = data.X_train[digits] / 255, data.y_train[digits]
     columns, headings, place = [], [], 0
     for title, part in parts.items():
-        draws = [X / 255] if part is None else [part(X, y, seed=0, epoch=k) for k in range(4)]
+        draws = [X] if part is None else [part(X, y, seed=0, epoch=k) for k in range(4)]
         headings.append((place + len(draws) / 2, title))
         place += len(draws)
         columns += draws

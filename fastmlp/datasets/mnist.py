@@ -51,7 +51,7 @@ class MNIST(NamedTuple):
 def mnist(data: str | os.PathLike[str] | None = None, download: bool = True) -> MNIST:
     """Load MNIST: 60,000 images of handwritten digits to train on and 10,000 to test with.
 
-    Pixels stay uint8, which `fastmlp.MLP` reads as value / 255.
+    Pixels stay uint8: networks for them have ``uint8_scale=1/255``, so that pixels count 0 to 1.
 
     Parameters
     ----------

@@ -47,6 +47,8 @@ def read(
     """
     with zipfile.ZipFile(file) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        if not all(0 <= info.header_offset < archive.start_dir for info in members.values()):
+            raise ValueError("its directory points outside it")
         if "header" not in members:
             raise ValueError("it has no header")
         if members["header"].file_size > MOST_HEADER:

@@ -41,8 +41,8 @@ class Network:
         A key of `LOSSES`, the key and its constants (Huber's δ, quantiles, groups), or another.
     dtype : dtype
         float64 (the default) or float32: of the parameters and of all arithmetic.
-    uint8_scale : float
-        Rows of dtype uint8 are multiplied by it. Default: 1/255.
+    uint8_scale : float, default 1.0
+        Rows of dtype uint8 are multiplied by it.
     batch_norm : sequence of bool
         One per hidden layer.  Default: none is normalized.
 
@@ -64,7 +64,7 @@ class Network:
         activations: Sequence[str | tuple[Any, ...]],
         loss: str | tuple[Any, ...] | Loss,
         dtype: DTypeLike = np.float64,
-        uint8_scale: float = 1 / 255,
+        uint8_scale: float = 1.0,
         batch_norm: Sequence[bool] = (),
     ) -> None:
         named = [(x,) if isinstance(x, str) else x for x in activations]

@@ -94,8 +94,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
         Returns
         -------
-        self : object
-            The fitted estimator.
+        object
+            The fitted estimator itself.
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 

@@ -40,7 +40,7 @@ def digits() -> tuple[Array, Array]:
 
 @pytest.fixture(scope="module")
 def net(digits: tuple[Array, Array]) -> fastmlp.MLP:
-    net = fastmlp.MLP((784, 64, 32, 10), batch_norm=True, seed=0)
+    net = fastmlp.MLP((784, 64, 32, 10), batch_norm=True, seed=0, uint8_scale=1 / 255)
     net.fit(*digits, epochs=5, batch_size=50)
     return net
 
@@ -231,7 +231,7 @@ def test_activations_and_gradients_are_those_of_the_network(
 
 
 def test_a_network_without_hidden_layers_is_a_page_too(rng: np.random.Generator) -> None:
-    net = fastmlp.MLP((784, 10), seed=1)
+    net = fastmlp.MLP((784, 10), seed=1, uint8_scale=1 / 255)
     x = rng.random((1, 784), np.float32)
     found, = javascript(
         "forward(readNetwork(given.page), Float32Array.from(given.x)).a.at(-1)",
@@ -258,7 +258,7 @@ def test_a_changed_image_is_read_as_wanted_and_is_still_an_image(
 
 
 def test_where_nothing_can_be_changed_no_change_is_found() -> None:
-    net = fastmlp.MLP((784, 10), init="zeros")
+    net = fastmlp.MLP((784, 10), init="zeros", uint8_scale=1 / 255)
     net.set_parameters(net.weights, [np.arange(10.0)])
     found, = javascript(
         "changeOfMind(readNetwork(given.page), new Float32Array(784), 2)", page=html.contents(net)

@@ -24,7 +24,7 @@ NETWORKS = {
         loss="binary_cross_entropy",
         init="normal",
         seed=2**80,
-        uint8_scale=1.0,
+        uint8_scale=1 / 255,
     ),
     "output activation": lambda: MLP(
         (6, 5, 3), activation="selu", loss="squared_error", output_activation=LeakyReLU(0.1)
@@ -74,7 +74,7 @@ def test_loaded_network_is_the_saved_one(make, path, rng):
 def test_training_goes_on_from_a_file_as_if_it_had_never_stopped(classes, path, optimizer):
     stopped, whole = MLP((6, 16, 3)), MLP((6, 16, 3))
     stopped.fit(*classes, epochs=2, optimizer=optimizer)
-    stopped.save(path)
+    stopped.save(path, with_optimizer=True)
     loaded = fastmlp.load(path)
     loaded.fit(*classes, epochs=2, optimizer=optimizer)
     whole.fit(*classes, epochs=4, optimizer=optimizer)
@@ -82,10 +82,10 @@ def test_training_goes_on_from_a_file_as_if_it_had_never_stopped(classes, path, 
     assert loaded.epochs == 4
 
 
-def test_optimizer_state_can_be_left_out(net, classes, path, tmp_path):
+def test_optimizer_state_is_left_out_unless_asked_for(net, classes, path, tmp_path):
     net.fit(*classes, epochs=2)
-    net.save(path)
-    net.save(tmp_path / "small.npz", with_optimizer=False)
+    net.save(path, with_optimizer=True)
+    net.save(tmp_path / "small.npz")
     assert os.path.getsize(tmp_path / "small.npz") < os.path.getsize(path)
     loaded = fastmlp.load(tmp_path / "small.npz")
     loaded.fit(*classes, epochs=1)
@@ -95,7 +95,7 @@ def test_optimizer_state_can_be_left_out(net, classes, path, tmp_path):
 
 def test_file_needs_neither_pickle_nor_fastmlp(net, classes, path):
     net.fit(*classes, epochs=1)
-    net.save(path)
+    net.save(path, with_optimizer=True)
     with np.load(path, allow_pickle=False) as contents:
         np.testing.assert_array_equal(contents["weight_1"], net.weights[0])
         np.testing.assert_array_equal(contents["bias_2"], net.biases[1])
@@ -177,7 +177,7 @@ def test_metadata_that_json_cannot_hold_is_told_before_writing(net, path, metada
 @pytest.mark.parametrize("part", range(20))
 def test_file_cut_short_is_told(net, classes, path, part):
     net.fit(*classes, epochs=1)
-    net.save(path)
+    net.save(path, with_optimizer=True)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) * part // 20])
     with pytest.raises(ValueError, match="net.npz is not a whole fastmlp model file"):
@@ -199,6 +199,17 @@ def test_changed_byte_is_told_or_changes_nothing(net, path):
         else:
             assert_same(loaded, net)
     assert told > len(whole) // 7 // 2
+
+
+@pytest.mark.parametrize("shift", [-1000, 500, 1000])
+def test_directory_that_points_elsewhere_is_told(net, path, shift):
+    """The offset of the archive's directory, in its last 6 bytes, is that of its entries too."""
+    net.save(path)
+    whole = path.read_bytes()
+    offset = int.from_bytes(whole[-6:-2], "little") + shift
+    path.write_bytes(whole[:-6] + offset.to_bytes(4, "little") + whole[-2:])
+    with pytest.raises(ValueError, match="net.npz is not a whole fastmlp model file"):
+        fastmlp.load(path)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +270,7 @@ def rewrite(path, change) -> None:
 )
 def test_contents_that_do_not_fit_are_told(net, classes, path, change):
     net.fit(*classes, epochs=1)
-    net.save(path)
+    net.save(path, with_optimizer=True)
     rewrite(path, change)
     with pytest.raises(ValueError, match="is not a whole fastmlp model file"):
         fastmlp.load(path)

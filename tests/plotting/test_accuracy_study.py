@@ -83,3 +83,4 @@ def test_the_first_column_is_the_original(study: Any) -> None:
     first = rows[:, :, : pictures.shape[1] // 13]
     original = first[~first.mask].data.reshape(10, 784)
     np.testing.assert_allclose(original, X / 255)
+    assert pictures.max() <= 1  # the distorted ones too

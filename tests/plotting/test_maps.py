@@ -132,13 +132,14 @@ def test_each_class_has_its_points(plane: Any) -> None:
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b", "$c"]
 
 
-def test_bytes_count_as_they_do_for_the_network(rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("scale", [1.0, 1 / 255])
+def test_bytes_count_as_they_do_for_the_network(rng: np.random.Generator, scale: float) -> None:
     X = rng.integers(0, 256, (20, 2), dtype=np.uint8)
-    net = fastmlp.MLP((2, 2))
+    net = fastmlp.MLP((2, 2), uint8_scale=scale)
     extents = [
         fastmlp.plotting.decision_boundary(net, one, np.arange(20) % 2, resolution=3)
         .images[0].get_extent()
-        for one in (X, X / 255)
+        for one in (X, X * scale)
     ]
     np.testing.assert_allclose(*extents)
 

@@ -153,13 +153,14 @@ def test_same_bits_for_any_number_of_threads(rng):
     np.testing.assert_array_equal(found[2], found[0])
 
 
-def test_kind_of_array_changes_no_bit(rng):
+@pytest.mark.parametrize("scale", [1.0, 1 / 255])
+def test_kind_of_array_changes_no_bit(rng, scale):
     raw = rng.integers(0, 256, (120, 6)).astype(np.uint8)
     y = rng.integers(0, 3, 120)
-    X = raw.astype(np.float32) * np.float32(1 / 255)
+    X = raw.astype(np.float32) * np.float32(scale)
     found = []
     for given in (X, raw, scipy.sparse.csr_matrix(X), np.asfortranarray(X), X.astype(float)):
-        net = MLP((6, 16, 3))
+        net = MLP((6, 16, 3), uint8_scale=scale)
         net.fit(given, y, epochs=3, batch_size=50)
         found.append(parameters(net))
     for one in found[1:]:
