@@ -21,7 +21,7 @@ or vectors.
 from libc.math cimport sqrt
 from .matrices cimport at
 from .panels cimport layer, padded, panel_count, panel_start, panel_vectors
-from .shares cimport own_vectors
+from .partition cimport first_vector
 from .vector cimport WIDTH, fused, load, real, root, splat, store, vec
 from .workspace cimport level
 
@@ -44,8 +44,8 @@ cdef inline void normalize(const norm* shared, const layer* L, const real* param
     cdef vec total, mu, square, inverse, gamma, beta, x
     cdef vec mean_of = splat(<real>1 / <real>m)
     cdef real n = max(<real>n_counted, <real>2)
-    for c in range(own_vectors(L.n_out, L.n_in, part, n_parts),
-                   own_vectors(L.n_out, L.n_in, part + 1, n_parts)):
+    for c in range(first_vector(L.n_out, L.n_in, part, n_parts),
+                   first_vector(L.n_out, L.n_in, part + 1, n_parts)):
         j = c * WIDTH
         u = at(&v.a, 0, j)
         hat = at(&v.normalized, 0, j)
@@ -85,8 +85,8 @@ cdef inline void normalize_delta(const layer* L, const real* parameters, level* 
     cdef const real* hat
     cdef vec shift, scale, factor, x
     cdef vec mean_of = splat(<real>1 / <real>m)
-    for c in range(own_vectors(L.n_out, L.n_in, part, n_parts),
-                   own_vectors(L.n_out, L.n_in, part + 1, n_parts)):
+    for c in range(first_vector(L.n_out, L.n_in, part, n_parts),
+                   first_vector(L.n_out, L.n_in, part + 1, n_parts)):
         j = c * WIDTH
         delta = at(&v.delta, 0, j)
         hat = at(&v.normalized, 0, j)

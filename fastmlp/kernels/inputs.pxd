@@ -7,9 +7,9 @@ time, by every thread for itself.
 """
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
 from libc.string cimport memcpy
-from .ahead cimport stretch
+from .prefetch cimport address_range
 from .random cimport mixed_key
-from .rows cimport compress_row
+from .sparse_rows cimport compress_row
 from .vector cimport (LAST_INDEX, REAL_IS_DOUBLE, WIDTH, entry, join, lane_int, load,
                       load_bytes, real, splat, store, vec)
 
@@ -152,8 +152,8 @@ cdef inline void pack_row(const examples* x, Py_ssize_t row, real* numbers_, ent
             (<real*>values)[i] = e[i].value
 
 
-cdef inline stretch* place_of(const examples* x, Py_ssize_t row, stretch* s) noexcept nogil:
-    """Where a row lies: one stretch of memory or two; returns the place behind them."""
+cdef inline address_range* place_of(const examples* x, Py_ssize_t row, address_range* s) noexcept nogil:
+    """Where a row lies: one range of memory or two; returns the place behind them."""
     cdef Py_ssize_t first = row * x.n_in, n = x.n_in, size = number_size(x)
     cdef const void* values = x.values
     if x.packed_indices != NULL:
@@ -177,12 +177,12 @@ cdef inline stretch* place_of(const examples* x, Py_ssize_t row, stretch* s) noe
 
 cdef inline double density(const examples* x, Py_ssize_t n_looked) noexcept nogil:
     """The fraction of non-zeros among n_looked rows spread evenly over all."""
-    cdef Py_ssize_t i, n_found = 0
+    cdef Py_ssize_t i, n_nonzeros = 0
     if x.indices != NULL:
         return 0
     for i in range(n_looked):
-        n_found += count_row(x, i * x.n_rows // n_looked)
-    return <double>n_found / max(1, n_looked * x.n_in)
+        n_nonzeros += count_row(x, i * x.n_rows // n_looked)
+    return <double>n_nonzeros / max(1, n_looked * x.n_in)
 
 
 cdef inline void count_rows(const examples* x, int64_t* pointers, int part, int n_parts) noexcept nogil:

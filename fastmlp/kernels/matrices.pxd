@@ -7,9 +7,9 @@ writing them would take twenty times as long (docs/performance.md).
 """
 from cpython.pyport cimport PY_SSIZE_T_MAX
 from libc.string cimport memcpy
-from .panels cimport padded, panel_of, panel_start
-from .shares cimport edge
-from .tile cimport operand
+from .operands cimport operand, panel_at, panel_pair
+from .panels cimport padded, panel_start, panel_with_column
+from .partition cimport panel_edge
 from .vector cimport WIDTH, real
 
 cdef struct matrix:
@@ -42,8 +42,8 @@ cdef inline int find_groups(Py_ssize_t n_columns, Py_ssize_t n_terms, int n_part
     cdef int part, p, k, n_groups = 0
     starts[0] = 0
     for part in range(1, n_parts):
-        start = edge(n_columns, n_terms, part, n_parts)
-        p = panel_of(n_columns, start if start >= 0 else n // WIDTH * part // n_parts * WIDTH)
+        start = panel_edge(n_columns, n_terms, part, n_parts)
+        p = panel_with_column(n_columns, start if start >= 0 else n // WIDTH * part // n_parts * WIDTH)
         for k in range(p, p + (1 if start >= 0 else 2)):
             if starts[n_groups] < panel_start(n_columns, k) < n:
                 n_groups += 1
@@ -127,6 +127,15 @@ cdef inline operand columns_from(const matrix* x, Py_ssize_t k) noexcept nogil:
     cdef operand rest = rows_from(x, 0, k)
     rest.transposed = True
     return rest
+
+
+cdef inline panel_pair matrix_panels(const matrix* x, Py_ssize_t r, Py_ssize_t n,
+                                     int p) noexcept nogil:
+    """Panels p and p + 1 of the n columns of x, from row r on."""
+    cdef panel_pair panels
+    panels.first = panel_at(at(x, r, panel_start(n, p)), x.stride)
+    panels.second = panel_at(at(x, r, panel_start(n, p + 1)), x.stride)
+    return panels
 
 
 cdef inline void copy_row(const matrix* x, Py_ssize_t r, Py_ssize_t n, real* target) noexcept nogil:

@@ -10,8 +10,8 @@ A unit's weights are a column of a panel.  Its sum of squares runs over the inpu
 the columns are added in order, so the norm has the same bits whatever the panels and threads.
 """
 from libc.math cimport sqrt
-from .panels cimport layer, padded, panel_count, panel_of, panel_start, panel_vectors
-from .shares cimport own_vectors
+from .panels cimport layer, padded, panel_count, panel_with_column, panel_start, panel_vectors
+from .partition cimport first_vector
 from .updates cimport average, update_step
 from .vector cimport WIDTH, fused, load, real, splat, store, vec
 
@@ -19,7 +19,7 @@ from .vector cimport WIDTH, fused, load, real, splat, store, vec
 cdef inline const real* column_of(const layer* L, const real* numbers, Py_ssize_t vector,
                                   Py_ssize_t* columns) noexcept nogil:
     """Where vector number `vector` of the layer's columns begins; the numbers between its rows."""
-    cdef int p = panel_of(L.n_out, vector * WIDTH)
+    cdef int p = panel_with_column(L.n_out, vector * WIDTH)
     cdef Py_ssize_t first = panel_start(L.n_out, p)
     columns[0] = panel_vectors(L.n_out, p) * WIDTH
     return numbers + L.weight + first * L.n_in + vector * WIDTH - first
@@ -35,8 +35,8 @@ cdef inline void limit_norms(const layer* L, real* parameters, real most, real* 
     cdef real scales[64]        # as many as any vector has lanes
     cdef int i
     cdef bint any_larger
-    for v in range(own_vectors(L.n_out, L.n_in, part, n_parts),
-                   own_vectors(L.n_out, L.n_in, part + 1, n_parts)):
+    for v in range(first_vector(L.n_out, L.n_in, part, n_parts),
+                   first_vector(L.n_out, L.n_in, part + 1, n_parts)):
         w = <real*>column_of(L, parameters, v, &columns)
         square = splat(0)
         for k in range(L.n_in):
@@ -70,8 +70,8 @@ cdef inline void gradient_squares(const layer* L, const update_step* u, const re
     cdef const real* w
     cdef const real* g
     cdef vec x, square
-    for v in range(own_vectors(L.n_out, L.n_in, part, n_parts),
-                   own_vectors(L.n_out, L.n_in, part + 1, n_parts)):
+    for v in range(first_vector(L.n_out, L.n_in, part, n_parts),
+                   first_vector(L.n_out, L.n_in, part + 1, n_parts)):
         w = column_of(L, parameters, v, &columns)
         g = column_of(L, sums, v, &columns)
         square = splat(0)

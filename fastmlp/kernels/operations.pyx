@@ -23,7 +23,7 @@ from .math cimport exp, expm1_negative, log1p_unit, normal_cdf, sigmoid, softplu
 from .matrices cimport copy_row, matrix, plain, row_stride
 from .panels cimport layer, pack, padded, unpack
 from .random cimport mixed_key
-from .rows cimport columns_from_rows, compress_row_of
+from .sparse_rows cimport columns_from_rows, compress_row_of
 from .updates cimport n_slots, optimizer, optimizer_of, prepare_update, update, update_step
 from .vector cimport REAL_IS_DOUBLE, WIDTH, load, real, store, vec
 from .workspace cimport lay_out, level, scratch, skipping, workspace
@@ -94,12 +94,12 @@ cdef class OneLayer:
 
     cdef void find_zeros(self, matrix* a, Py_ssize_t n, bint by_column):
         """The lists of a(l) or of δ(l+1)."""
-        cdef Py_ssize_t r, n_found = 0
+        cdef Py_ssize_t r, n_nonzeros = 0
         cdef skipping* s = &self.zeros[0]
         s.used = True
         for r in range(self.m):
-            n_found += compress_row_of(a, r, n, s.rows.entries + r * s.rows.room)
-        s.rows.density = s.columns.density = <double>n_found / (self.m * n)
+            n_nonzeros += compress_row_of(a, r, n, s.rows.entries + r * s.rows.capacity)
+        s.rows.density = s.columns.density = <double>n_nonzeros / (self.m * n)
         if by_column:
             columns_from_rows(&s.rows, self.m, 0, n, self.own.fill, &s.columns)
 

@@ -10,7 +10,8 @@ so one thread's columns are contiguous, a row of a panel is what a tile loads pe
 sum, and no power-of-two stride meets the cache's sets.  Padding columns stay zero.
 """
 from libc.stdint cimport uint32_t
-from .ahead cimport MOST_STRETCHES, stretch
+from .operands cimport panel_at, panel_pair
+from .prefetch cimport MAX_RANGES, address_range
 from .vector cimport PANEL_VECTORS, WIDTH, real, transpose_block
 
 cdef struct layer:
@@ -52,7 +53,7 @@ cdef inline Py_ssize_t panel_start(Py_ssize_t n, int panel) noexcept nogil:
     return (panel * (vectors // count) + min(panel, vectors % count)) * WIDTH
 
 
-cdef inline int panel_of(Py_ssize_t n, Py_ssize_t column) noexcept nogil:
+cdef inline int panel_with_column(Py_ssize_t n, Py_ssize_t column) noexcept nogil:
     """The number of the panel that holds a column."""
     cdef Py_ssize_t vectors = padded(n) // WIDTH, v = column // WIDTH
     cdef int count = panel_count(n)
@@ -87,7 +88,7 @@ cdef inline void unpack(const real* weight, Py_ssize_t n_out, Py_ssize_t n_in,
     cdef int p
     cdef const real* panel
     for j in range(n_out):
-        p = panel_of(n_out, j)
+        p = panel_with_column(n_out, j)
         first = panel_start(n_out, p)
         columns = panel_vectors(n_out, p) * WIDTH
         panel = weight + first * n_in + j - first
@@ -95,22 +96,32 @@ cdef inline void unpack(const real* weight, Py_ssize_t n_out, Py_ssize_t n_in,
             target[j * n_in + k] = panel[k * columns]
 
 
-cdef inline const stretch* transposed_from(const real* weight, Py_ssize_t n_in,
-                                           Py_ssize_t n_out, Py_ssize_t k0, Py_ssize_t k1,
-                                           Py_ssize_t j0, Py_ssize_t j1,
-                                           stretch* parts) noexcept nogil:
-    """The stretches of memory, at most MOST_STRETCHES, that hold W[j0…j1, k0…k1]."""
+cdef inline panel_pair weight_panels(const layer* L, const real* numbers, int p) noexcept nogil:
+    """Panels p and p + 1 of a weight, or of a buffer laid out like the parameters."""
+    cdef Py_ssize_t columns = panel_vectors(L.n_out, p) * WIDTH
+    cdef const real* first = numbers + L.weight + panel_start(L.n_out, p) * L.n_in
+    cdef panel_pair W
+    W.first = panel_at(first, columns)
+    W.second = panel_at(first + columns * L.n_in, panel_vectors(L.n_out, p + 1) * WIDTH)
+    return W
+
+
+cdef inline const address_range* weight_ranges(const real* weight, Py_ssize_t n_in,
+                                               Py_ssize_t n_out, Py_ssize_t k0, Py_ssize_t k1,
+                                               Py_ssize_t j0, Py_ssize_t j1,
+                                               address_range* ranges) noexcept nogil:
+    """The address ranges, at most MAX_RANGES, of W[j0…j1, k0…k1]; returns their end."""
     cdef Py_ssize_t columns
     cdef int p, n = 0
     if j0 >= j1:
-        return parts
-    for p in range(panel_of(n_out, j0), panel_of(n_out, j1 - 1) + 1):
-        if n < MOST_STRETCHES:
+        return ranges
+    for p in range(panel_with_column(n_out, j0), panel_with_column(n_out, j1 - 1) + 1):
+        if n < MAX_RANGES:
             columns = panel_vectors(n_out, p) * WIDTH
-            parts[n].first = <const char*>(weight + panel_start(n_out, p) * n_in + k0 * columns)
-            parts[n].last = parts[n].first + (k1 - k0) * columns * sizeof(real)
+            ranges[n].first = <const char*>(weight + panel_start(n_out, p) * n_in + k0 * columns)
+            ranges[n].last = ranges[n].first + (k1 - k0) * columns * sizeof(real)
             n += 1
-    return parts + n
+    return ranges + n
 
 
 cdef inline void transposed_panel(const real* weight, Py_ssize_t n_in, Py_ssize_t n_out,
@@ -127,7 +138,7 @@ cdef inline void transposed_panel(const real* weight, Py_ssize_t n_in, Py_ssize_
     cdef const real* source
     j = j0
     while j < j1:
-        p = panel_of(n_out, j)
+        p = panel_with_column(n_out, j)
         first = panel_start(n_out, p)
         columns = panel_vectors(n_out, p) * WIDTH
         source = weight + first * n_in + j - first

@@ -6,7 +6,7 @@ carried on in the same accumulators, so the chunks leave no trace in the bits.
 """
 from libc.math cimport sqrt
 from libc.stdint cimport uint32_t, uint64_t
-from .ahead cimport look_ahead, stretch
+from .prefetch cimport start_prefetch, address_range
 from .batch_norm cimport norm, normalize, normalize_delta
 from .dense cimport (finish_level, forward, gradient_target, hidden_delta, norm_gradient,
                      own_inputs, update_layer, weight_gradient)
@@ -14,12 +14,12 @@ from .distortion cimport distort, distortion
 from .dropout cimport draws, draws_of, drop_dense, drop_list, row_key
 from .inputs cimport examples, own_kind, place_of, read_dense, read_list, targets
 from .losses cimport objective, output_delta
-from .narrow cimport is_narrow, narrow_gradient
+from .few_outputs cimport few_outputs, few_outputs_gradient
 from .norms cimport gradient_squares, limit_norms, total_of
 from .matrices cimport matrix
 from .panels cimport layer, padded, panel_count
-from .rows cimport columns_from_rows, compress_row_of
-from .shares cimport cut_by_columns, own_part, own_vectors, part_of, share, share_of
+from .sparse_rows cimport columns_from_rows, compress_row_of
+from .partition cimport first_vector, part_of, parts_are_columns, row_range, rows_of_panel, thread_part
 from .team cimport barrier, team
 from .updates cimport for_layer, update_step
 from .vector cimport WIDTH, entry, real
@@ -28,7 +28,7 @@ from .workspace cimport (DELTA, FORWARD, GATHERING, GRADIENT, LISTING, OUTPUT, W
 
 cdef enum:
     DISTORTING = 1 << 20        # its draws' place among those of the levels
-    ASKS_A_ROW = 8              # and example, in the products of a step, at least about
+    PREFETCHES_PER_ROW = 8              # and example, in the products of a step, at least about
     REMEASURE = 16              # a matrix found dense is looked at again after so many batches
 
 cdef struct network:
@@ -118,11 +118,11 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
 
     As lists, or where they lie if that is as products read them, or written out.
     """
-    cdef Py_ssize_t r, n, n_found = 0
+    cdef Py_ssize_t r, n, n_nonzeros = 0
     cdef scratch* own = &w.threads[part]
     cdef skipping* s = &own.zeros[0]
     cdef level* v = &own.input
-    cdef stretch* end = own.stretches
+    cdef address_range* end = own.ranges
     cdef bint distorting = b.training and net.distortion != NULL
     cdef bint dropping = b.training and net.input_dropped != 0 and not distorting
     cdef bint as_it_lies = b.x.kind == own_kind() and not distorting and not dropping
@@ -136,14 +136,14 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
     for r in range(m):
         row = v.a.values + r * v.a.stride
         if s.used:
-            e = s.rows.entries + r * s.rows.room
+            e = s.rows.entries + r * s.rows.capacity
             if distorting:
                 n = compress_row_of(&w.images, r, v.n, e)
             else:
                 n = read_list(b.x, row_of(b, done + r), own.row, e)
             if dropping:
                 n = drop_list(net.input_dropped, net.input_scale, &d, r, e)
-            n_found += n
+            n_nonzeros += n
         else:
             if as_it_lies:
                 v.a.rows[r] = <const real*>b.x.values + row_of(b, done + r) * b.x.n_in
@@ -153,27 +153,27 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
             if dropping:
                 drop_dense(net.input_dropped, net.input_scale, &d, r, row, v.n)
     if s.used:
-        s.rows.density = s.columns.density = <double>n_found / (m * v.n)
+        s.rows.density = s.columns.density = <double>n_nonzeros / (m * v.n)
     # the products will ask for the chunk behind it
     for r in range(done + m, min(done + 2 * m, b.n_pass - b.first)):
         end = place_of(b.x, row_of(b, r), end)
-    look_ahead(&own.next, own.stretches, end, ASKS_A_ROW * m)
+    start_prefetch(&own.next_examples, own.ranges, end, PREFETCHES_PER_ROW * m)
     lap(w, part, GATHERING, 0)
 
 
 cdef inline void find_zeros(skipping* s, const matrix* a, Py_ssize_t n, Py_ssize_t m,
                             long long number, double most_density) noexcept nogil:
     """Lists of a batch matrix by row, where they pay; measured by making them."""
-    cdef Py_ssize_t r, n_found = 0
+    cdef Py_ssize_t r, n_nonzeros = 0
     if not s.possible or not (s.used or number % REMEASURE == 0):
         return
     for r in range(m):
-        n_found += compress_row_of(a, r, n, s.rows.entries + r * s.rows.room)
-    s.rows.density = s.columns.density = <double>n_found / (m * n)
+        n_nonzeros += compress_row_of(a, r, n, s.rows.entries + r * s.rows.capacity)
+    s.rows.density = s.columns.density = <double>n_nonzeros / (m * n)
     s.used = s.rows.density < most_density
 
 
-cdef inline void list_columns(const layer* L, skipping* s, scratch* own, Py_ssize_t m,
+cdef inline void compress_columns_of(const layer* L, skipping* s, scratch* own, Py_ssize_t m,
                               int part, int n_parts) noexcept nogil:
     """Lists of a(l) by column, for this thread's part of the weight gradient."""
     cdef Py_ssize_t first, last
@@ -188,9 +188,9 @@ cdef inline void normalize_level(const network* net, int l, workspace* w, const 
     """Batch norm and activation of level l + 1, whose a(l) Wᵀ lies there."""
     cdef const layer* L = &net.layers[l]
     cdef level* v = &w.levels[l + 1]
-    cdef Py_ssize_t first = own_vectors(L.n_out, L.n_in, part, n_parts)
-    cdef Py_ssize_t last = own_vectors(L.n_out, L.n_in, part + 1, n_parts)
-    if not cut_by_columns(L.n_out, L.n_in, n_parts):
+    cdef Py_ssize_t first = first_vector(L.n_out, L.n_in, part, n_parts)
+    cdef Py_ssize_t last = first_vector(L.n_out, L.n_in, part + 1, n_parts)
+    if not parts_are_columns(L.n_out, L.n_in, n_parts):
         barrier(threads, part, n_parts)
     normalize(&net.normalization, L, net.parameters, v, m, w.threads[part].shares, n_counted, part,
               n_parts)
@@ -232,8 +232,8 @@ cdef inline void output_deltas(const network* net, workspace* w, const batch* b,
     cdef const layer* L = &net.layers[net.n_layers - 1]
     cdef level* v = &w.levels[net.n_layers]
     # the rows whose z this thread has made itself, when the output is one panel
-    cdef part_of whole = own_part(1, L.n_in, m, part, n_parts)
-    cdef share mine = share_of(&whole, 0, False)
+    cdef thread_part whole = part_of(1, L.n_in, m, part, n_parts)
+    cdef row_range mine = rows_of_panel(&whole, 0, False)
     cdef Py_ssize_t r, j, row
     cdef real* delta
     cdef real weight
@@ -274,7 +274,7 @@ cdef inline void hidden_deltas(const network* net, workspace* w, Py_ssize_t m, i
         hidden_delta(&net.layers[l], net.parameters, level_of(w, part, l), &w.levels[l + 1],
                      listed, own, w.zeros, m, part, n_parts)
         if l > 0 and net.layers[l - 1].scale > 0:
-            if not cut_by_columns(w.levels[l].n, w.levels[l].n_terms, n_parts):
+            if not parts_are_columns(w.levels[l].n, w.levels[l].n_terms, n_parts):
                 barrier(threads, part, n_parts)
             normalize_delta(&net.layers[l - 1], net.parameters, &w.levels[l], m, own.shares, part,
                             n_parts)
@@ -304,11 +304,11 @@ cdef inline bint gradients(const network* net, workspace* w, Py_ssize_t m, gradi
             step = for_layer(g.step, L.rate, L.l2)
             target.step = &step
         below = level_of(w, part, l)
-        if is_narrow(L, below, &own.zeros[l], &target):
-            bad |= narrow_gradient(L, below, &w.levels[l + 1], own, w.zeros, m, &target, part,
+        if few_outputs(L, below, &own.zeros[l], &target):
+            bad |= few_outputs_gradient(L, below, &w.levels[l + 1], own, w.zeros, m, &target, part,
                                    n_parts)
         else:
-            list_columns(L, &own.zeros[l], own, m, part, n_parts)
+            compress_columns_of(L, &own.zeros[l], own, m, part, n_parts)
             lap(w, part, LISTING, l)
             bad |= weight_gradient(L, below, &w.levels[l + 1], &own.zeros[l], own, w.zeros, m,
                                    &target, part, n_parts)

@@ -46,7 +46,7 @@ typedef struct {
 #define LAST_INDEX ((lane_int)0x7fffffff) /* the index that ends every list */
 
 /* The same number at another index, copied as one word where a word holds both. */
-static inline entry moved(const entry *e, lane_int index) {
+static inline entry with_index(const entry *e, lane_int index) {
 #if !REAL_IS_DOUBLE && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     uint64_t word;
     entry result;
@@ -75,9 +75,9 @@ static inline entry moved(const entry *e, lane_int index) {
 #endif
 
 /* Blocks along the sum, in bytes of the panel or panels a product walks: they stay in L1 while
- * every row passes.  Sparse lists take larger ones (`list_block` in rows.pxd). */
+ * every row passes.  Sparse lists take larger ones (`sparse_block` in sparse_rows.pxd). */
 #define DENSE_BLOCK_BYTES 32768
-#define LIST_BLOCK_BYTES 32768
+#define SPARSE_BLOCK_BYTES 32768
 
 /* The return type of a Cython function that has to be part of its caller, where its row and
  * vector counts are constants: as a call of its own its sums would lie in memory. */
@@ -319,7 +319,7 @@ INLINE const real *opaque(const real *p) {
     return p;
 }
 
-INLINE void prefetch(const void *p) {
+INLINE void prefetch_line(const void *p) {
 #if defined(__GNUC__)
     __builtin_prefetch(p);
 #else

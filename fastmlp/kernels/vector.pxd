@@ -20,7 +20,7 @@ cdef extern from "vector.h" nogil:
     const int TILE_ROWS_2
     const int TILE_ROWS_1
     const int DENSE_BLOCK_BYTES
-    const int LIST_BLOCK_BYTES
+    const int SPARSE_BLOCK_BYTES
     const real ROUNDING_SHIFT
     const int REAL_IS_DOUBLE
 
@@ -34,11 +34,11 @@ cdef extern from "vector.h" nogil:
     bint any_nan(vec x)
     void transpose_block(const real* source, Py_ssize_t source_row, real* target,
                          Py_ssize_t target_row)
-    entry moved(const entry* e, lane_int index)
+    entry with_index(const entry* e, lane_int index)
     int compress(vec x, lane_int index, entry* list)
     void join(const unsigned short* indices, vec values, entry* list)
     vec load_bytes(const unsigned char* p)
     const real* opaque(const real* p)
-    void prefetch(const void* p)
+    void prefetch_line(const void* p)
     unsigned long long flush_denormals()
     void restore_denormals(unsigned long long old)

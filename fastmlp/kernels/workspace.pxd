@@ -7,12 +7,12 @@ than to pull them over from the other core's cache.  For the same reason each ga
 input for itself, where it has to be written out.  The memory comes zeroed.
 """
 from libc.stdint cimport uint64_t
-from .ahead cimport ahead, stretch
+from .prefetch cimport prefetch_queue, address_range
 from .matrices cimport grouped, matrix, matrix_size, most_starts, plain, row_stride
 from .panels cimport layer, padded, panel_columns
-from .rows cimport lists
+from .sparse_rows cimport sparse_rows
 from .team cimport seconds_now
-from .vector cimport LIST_BLOCK_BYTES, WIDTH, entry, real
+from .vector cimport SPARSE_BLOCK_BYTES, WIDTH, entry, real
 
 cdef enum:
     GRADIENT_ROWS = 64          # rows of a weight panel whose gradient is formed at a time
@@ -30,7 +30,7 @@ cdef enum phase:                # what thread 0's time is booked on
 cdef struct skipping:           # one thread's lists of a batch matrix, and whether they pay
     bint possible               # zeros can occur and the product behind is wide enough
     bint used                   # by the last batch
-    lists rows, columns
+    sparse_rows rows, columns
 
 
 cdef struct level:              # l = 0 (input) … n_layers (output), shared by all threads
@@ -52,8 +52,8 @@ cdef struct scratch:            # of one thread
     real* shares                # of each example in the batch, by weight: see batch_norm.pxd
     uint64_t* contents          # of each example: see `examples`
     const entry** cursors       # into lists
-    stretch* stretches          # rows of the next batch, and
-    ahead next                  # how far they are asked for
+    address_range* ranges       # where the rows of the next chunk lie, and
+    prefetch_queue next_examples    # which of them are still to be prefetched
     entry** fill
     skipping* zeros             # of a(l), by level
     skipping* delta_zeros       # of δ(l), by level
@@ -97,12 +97,12 @@ cdef inline void* take(char* base, Py_ssize_t* used, Py_ssize_t size) noexcept n
     return NULL if base == NULL else base + place
 
 
-cdef inline lists lay_lists(char* base, Py_ssize_t* used, Py_ssize_t n,
-                            Py_ssize_t room) noexcept nogil:
-    cdef lists x
-    x.room = room
+cdef inline sparse_rows lay_sparse_rows(char* base, Py_ssize_t* used, Py_ssize_t n,
+                            Py_ssize_t capacity) noexcept nogil:
+    cdef sparse_rows x
+    x.capacity = capacity
     x.density = 1
-    x.entries = <entry*>take(base, used, n * room * <Py_ssize_t>sizeof(entry))
+    x.entries = <entry*>take(base, used, n * capacity * <Py_ssize_t>sizeof(entry))
     return x
 
 
@@ -122,7 +122,7 @@ cdef inline void lay_thread(workspace* w, scratch* own, Py_ssize_t* used, Py_ssi
     cdef Py_ssize_t size = sizeof(real), n, rows = max(w.n_rows, <Py_ssize_t>GRADIENT_ROWS)
     cdef int l
     cdef skipping* s
-    own.packed = <real*>take(base, used, 2 * LIST_BLOCK_BYTES + WIDTH * 2 * panel_columns() * size)
+    own.packed = <real*>take(base, used, 2 * SPARSE_BLOCK_BYTES + WIDTH * 2 * panel_columns() * size)
     own.block = <real*>take(base, used, rows * 2 * panel_columns() * size)
     own.row = <real*>take(base, used, widest * size)
     own.warp = <real*>take(base, used, w.n_warp * size)
@@ -135,20 +135,20 @@ cdef inline void lay_thread(workspace* w, scratch* own, Py_ssize_t* used, Py_ssi
         own.input.a.values = <real*>take(base, used, w.n_rows * own.input.a.stride * size)
         lay_rows(&own.input.a, w.n_rows, used, base)
     own.cursors = <const entry**>take(base, used, rows * <Py_ssize_t>sizeof(entry*))
-    own.stretches = <stretch*>take(base, used, 2 * rows * <Py_ssize_t>sizeof(stretch))
+    own.ranges = <address_range*>take(base, used, 2 * rows * <Py_ssize_t>sizeof(address_range))
     own.fill = <entry**>take(base, used, widest * <Py_ssize_t>sizeof(entry*))
     for l in range(w.n_layers):
         n = w.levels[l].n
         s = &own.zeros[l]
         if s.possible:
             # room for the vector that compress writes behind the last entry
-            s.rows = lay_lists(base, used, w.n_rows,
+            s.rows = lay_sparse_rows(base, used, w.n_rows,
                                (most_in_row if l == 0 else padded(n)) + WIDTH + 1)
             if backward:
-                s.columns = lay_lists(base, used, n, w.n_rows + 1)
+                s.columns = lay_sparse_rows(base, used, n, w.n_rows + 1)
         s = &own.delta_zeros[l]
         if s.possible and backward:
-            s.rows = lay_lists(base, used, w.n_rows, padded(n) + WIDTH + 1)
+            s.rows = lay_sparse_rows(base, used, w.n_rows, padded(n) + WIDTH + 1)
 
 
 cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t most_in_row,
