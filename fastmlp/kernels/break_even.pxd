@@ -5,7 +5,7 @@ from L1, and processors differ in the ratio of the two: 0.79 on one with one 512
 cycle (Zen 4), 0.6 on one with two (Zen 5).  Both products are timed here once on the same small
 block: x of ROWS × INPUTS, P of two panels.  engine.pyx calls `break_even` at its first use.
 """
-from .operands cimport joined_panels, operand, panel_pair, stacked_panels
+from .operands cimport adjacent_panels, operand, panel_pair, stacked_panels
 from .sparse_rows cimport blocked_sparse_product, sparse_rows
 from .team cimport seconds_now
 from .tile cimport product
@@ -18,7 +18,7 @@ cdef enum:
 
 cdef extern from *:
     """
-    #define COMPRESSION_FACTOR 0.8 /* making sparse rows takes up to a fifth of the product's time */
+    #define COMPRESSION_FACTOR 0.8 /* making sparse rows takes a fifth of the product's time */
     """
     const double COMPRESSION_FACTOR
 
@@ -53,8 +53,8 @@ cdef inline double break_even(trial* t) noexcept nogil:
     """That density, between 0 and 1; `t` is zeroed memory."""
     cdef int n_vectors = 2 * PANEL_VECTORS
     cdef panel_pair P = stacked_panels(t.panels, INPUTS, n_vectors)
-    cdef panel_pair start = joined_panels(t.zeros, 0, n_vectors)
-    cdef panel_pair C = joined_panels(t.c, n_vectors * WIDTH, n_vectors)
+    cdef panel_pair start = adjacent_panels(t.zeros, 0, n_vectors)
+    cdef panel_pair C = adjacent_panels(t.c, n_vectors * WIDTH, n_vectors)
     cdef double began, dense_time = 1e9, sparse_time = 1e9      # of one multiply-add of rows of P
     cdef unsigned int state = 1
     cdef Py_ssize_t r, k, n_nonzeros

@@ -16,18 +16,18 @@ wherever a thread reads what another has written.
 """
 from libc.string cimport memcpy
 from .activations cimport activate
-from .dropout cimport add_noise, blank_padding, draws, drop
+from .dropout cimport add_noise, clear_padding_of_rows, drop, random_stream
 from .matrices cimport at, columns_from, group_end, matrix, matrix_panels, rows_from
-from .operands cimport from_row, joined_panels, panel, panel_pair, stacked_panels
+from .operands cimport from_row, adjacent_panels, panel, panel_pair, stacked_panels
 from .panels cimport (layer, padded, panel_count, panel_start, panel_vectors, transposed_panel,
                       weight_panels, weight_ranges)
 from .partition cimport first_vector, part_of, row_range, rows_of_panel, thread_part
 from .prefetch cimport MAX_RANGES, address_range, prefetch_queue, start_prefetch
 from .sparse_rows cimport blocked_sparse_product, sparse_block, sparse_product, start_cursors
 from .tile cimport blocked_product, dense_block, product
-from .updates cimport average, update, update_step
+from .updates cimport update, update_average, update_step
 from .vector cimport TILE_ROWS_4, WIDTH, lane_int, load, real, store, vec
-from .workspace cimport GRADIENT_ROWS, level, scratch, skipping
+from .workspace cimport GRADIENT_ROWS, activation_layer, scratch, sparsity
 
 cdef enum:
     CACHED_WEIGHT_BYTES = 1048576       # of a weight, for each thread: more do not stay in its L2
@@ -47,11 +47,12 @@ cdef inline bint outgrows_cache(const layer* L, int n_parts) noexcept nogil:
     return L.n_in * L.n_out * <Py_ssize_t>sizeof(real) > n_parts * CACHED_WEIGHT_BYTES
 
 
-cdef inline void finish_level(const layer* L, const draws* d, Py_ssize_t row, Py_ssize_t first,
-                              Py_ssize_t last, level* v, Py_ssize_t n_rows) noexcept nogil:
-    """a = f(z) and f'(z) in columns first … last of n_rows rows of a hidden level.
+cdef inline void finish_layer(const layer* L, const random_stream* stream, Py_ssize_t row,
+                              Py_ssize_t first, Py_ssize_t last, activation_layer* v,
+                              Py_ssize_t n_rows) noexcept nogil:
+    """a = f(z) and f'(z) in the columns first … last of n_rows rows of a hidden layer.
 
-    In training (`d`) with noise and dropout.
+    With a random stream, in training, also noise and dropout.
     """
     cdef Py_ssize_t k = first, end, z_row = v.a.stride, slope_row = v.delta.stride
     cdef real* z
@@ -62,19 +63,19 @@ cdef inline void finish_level(const layer* L, const draws* d, Py_ssize_t row, Py
         n_vectors = <int>((end - k) // WIDTH)
         z = at(&v.a, row, k)
         slope = at(&v.delta, row, k)
-        if d != NULL and L.noise != 0:
-            add_noise(L, d, row, k, z, z_row, n_rows, n_vectors)
+        if stream != NULL and L.noise != 0:
+            add_noise(L, stream, row, k, z, z_row, n_rows, n_vectors)
         activate(L.activation, L.parameter, z, z_row, slope, slope_row, n_rows, n_vectors)
-        if d != NULL and L.dropped != 0:
-            drop(L, d, row, k, z, z_row, slope, slope_row, n_rows, n_vectors)
-        if d != NULL and (L.noise != 0 or L.dropped != 0):
-            blank_padding(L.n_out, k, z, z_row, n_rows, n_vectors)
+        if stream != NULL and L.drop_threshold != 0:
+            drop(L, stream, row, k, z, z_row, slope, slope_row, n_rows, n_vectors)
+        if stream != NULL and (L.noise != 0 or L.drop_threshold != 0):
+            clear_padding_of_rows(L.n_out, k, z, z_row, n_rows, n_vectors)
         k = end
 
 
-cdef inline void forward(const layer* L, const real* parameters, level* below, level* above,
-                         const skipping* sparse, scratch* own, const real* zeros,
-                         const draws* d, Py_ssize_t m, bint finish,
+cdef inline void forward(const layer* L, const real* parameters, activation_layer* below,
+                         activation_layer* above, const sparsity* sparse, scratch* own,
+                         const real* zeros, const random_stream* stream, Py_ssize_t m, bint finish,
                          int part, int n_parts) noexcept nogil:
     """z(l+1) = a(l) Wᵀ + b;  a(l+1) = f(z(l+1)), and f'(z(l+1)) in δ(l+1)'s place.
 
@@ -86,7 +87,7 @@ cdef inline void forward(const layer* L, const real* parameters, level* below, l
     cdef panel_pair W, z, start
     cdef row_range rows
     cdef thread_part mine = part_of(L.n_out, L.n_in, m, part, n_parts)
-    cdef bint stream = outgrows_cache(L, n_parts)
+    cdef bint stream_W = outgrows_cache(L, n_parts)
     while p < panel_count(L.n_out):
         rows = rows_of_panel(&mine, p, True)
         n_rows = rows.last - rows.first
@@ -94,28 +95,28 @@ cdef inline void forward(const layer* L, const real* parameters, level* below, l
             first = panel_start(L.n_out, p)
             W = weight_panels(L, parameters, p)
             z = matrix_panels(&above.a, rows.first, L.n_out, p)
-            start = joined_panels(zeros if L.scale > 0 else parameters + L.bias + first, 0,
-                                  rows.n_vectors)
-            if sparse.used:
+            start = adjacent_panels(zeros if L.scale > 0 else parameters + L.bias + first, 0,
+                                    rows.n_vectors)
+            if sparse.used:     # z = a(l) Wᵀ + b
                 blocked_sparse_product(&sparse.rows, rows.first, own.cursors, L.n_in, W, start, z,
                                        n_rows, rows.n_vectors, &own.next_examples)
             else:
                 k = 0
-                while k < L.n_in:
+                while k < L.n_in:       # the same, group by group of a(l)'s columns
                     end = min(L.n_in, group_end(&below.a, k))
                     blocked_product(rows_from(&below.a, rows.first, k), end - k, from_row(W, k),
-                                    start, z, n_rows, rows.n_vectors, &own.next_examples, stream)
+                                    start, z, n_rows, rows.n_vectors, &own.next_examples, stream_W)
                     start = z
                     k = end
             if finish:
-                finish_level(L, d, rows.first, first, first + rows.n_vectors * WIDTH, above,
+                finish_layer(L, stream, rows.first, first, first + rows.n_vectors * WIDTH, above,
                              n_rows)
         p += rows.n_panels
 
 
 cdef inline void times_slope(const matrix* delta, Py_ssize_t row, Py_ssize_t first, const real* c,
                              Py_ssize_t n_rows, int n_vectors) noexcept nogil:
-    """δ ← c ∘ f'(z), which lies in δ's place, in n_vectors of columns from `first` on."""
+    """δ ← c ∘ f'(z), where f'(z) lies in δ's place, in n_vectors of columns from `first` on."""
     cdef Py_ssize_t k = first, end, r
     cdef real* d
     cdef const real* source
@@ -132,8 +133,8 @@ cdef inline void times_slope(const matrix* delta, Py_ssize_t row, Py_ssize_t fir
         k = end
 
 
-cdef inline void hidden_delta(const layer* L, const real* parameters, level* below,
-                              level* above, const skipping* sparse, scratch* own,
+cdef inline void hidden_delta(const layer* L, const real* parameters, activation_layer* below,
+                              activation_layer* above, const sparsity* sparse, scratch* own,
                               const real* zeros, Py_ssize_t m,
                               int part, int n_parts) noexcept nogil:
     """δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l)), where f'(z(l)) lies in δ(l)'s place.
@@ -145,9 +146,9 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, level* bel
     cdef panel_pair Wt, C, start
     cdef row_range rows
     cdef thread_part mine = part_of(L.n_in, below.n_terms, m, part, n_parts)
-    cdef bint stream = outgrows_cache(L, n_parts)
+    cdef bint stream_W = outgrows_cache(L, n_parts)
     cdef prefetch_queue next_block
-    cdef prefetch_queue* queue = &next_block if stream else &own.next_examples
+    cdef prefetch_queue* queue = &next_block if stream_W else &own.next_examples
     cdef address_range ranges[MAX_RANGES]
     while p < panel_count(L.n_in):
         rows = rows_of_panel(&mine, p, sparse.used)
@@ -157,9 +158,9 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, level* bel
         if n_rows <= 0:
             continue
         columns = rows.n_vectors * WIDTH
-        Wt = joined_panels(own.packed, columns, rows.n_vectors)
-        C = joined_panels(own.block, columns, rows.n_vectors)
-        start = joined_panels(zeros, 0, rows.n_vectors)
+        Wt = adjacent_panels(own.packed, columns, rows.n_vectors)
+        C = adjacent_panels(own.block, columns, rows.n_vectors)
+        start = adjacent_panels(zeros, 0, rows.n_vectors)
         if sparse.used:
             block = padded(sparse_block(L.n_out, rows.n_vectors, sparse.rows.density))
             start_cursors(&sparse.rows, rows.first, n_rows, own.cursors)
@@ -170,7 +171,7 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, level* bel
             n = min(block, L.n_out - j)
             if not sparse.used:
                 n = min(n, group_end(&above.delta, j) - j)
-            if stream:
+            if stream_W:
                 start_prefetch(queue, ranges,
                                weight_ranges(parameters + L.weight, L.n_in, L.n_out, k,
                                              min(k + columns, L.n_in), j + n,
@@ -178,7 +179,8 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, level* bel
                                n_rows // TILE_ROWS_4)
             transposed_panel(parameters + L.weight, L.n_in, L.n_out, k, rows.n_vectors, j, j + n,
                              own.packed)
-            if sparse.used:     # whose entries have indices from 0, not from j
+            # C = δ(l+1) W, in blocks of the outputs j; a sparse row counts them from 0
+            if sparse.used:
                 sparse_product(own.cursors, <lane_int>(j + n), from_row(Wt, -j), start, C, n_rows,
                                rows.n_vectors, queue)
             else:
@@ -189,9 +191,9 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, level* bel
         times_slope(&below.delta, rows.first, k, own.block, n_rows, rows.n_vectors)
 
 
-cdef inline void own_inputs(const layer* L, int part, int n_parts, Py_ssize_t* first,
-                            Py_ssize_t* last) noexcept nogil:
-    """The inputs first … last of the layer that this thread's part of ∂J/∂W reads."""
+cdef inline void own_rows_of_weight(const layer* L, int part, int n_parts, Py_ssize_t* first,
+                                    Py_ssize_t* last) noexcept nogil:
+    """The rows first … last of the panels of W, which are inputs, in this thread's part."""
     cdef row_range rows
     cdef thread_part mine = part_of(L.n_out, L.n_in, L.n_in, part, n_parts)
     cdef int p
@@ -207,18 +209,21 @@ cdef inline void own_inputs(const layer* L, int part, int n_parts, Py_ssize_t* f
 cdef inline bint finish_gradient(gradient_target* g, bint is_weight,
                                  Py_ssize_t place, const real* sums,
                                  Py_ssize_t n_vectors) noexcept nogil:
-    """Step 6 for the parameters at `place`; whether one of them is not finite now."""
+    """Step 6 for n_vectors of parameters at `place`, from their summed gradient.
+
+    Returns whether one of them is not finite afterwards.
+    """
     cdef bint bad = update(g.step, is_weight, g.parameters + place, sums,
                            NULL if g.slots[0] == NULL else g.slots[0] + place,
                            NULL if g.slots[1] == NULL else g.slots[1] + place, n_vectors)
     if g.average != NULL:
-        average(g.decay, g.parameters + place, g.average + place, n_vectors)
+        update_average(g.decay, g.parameters + place, g.average + place, n_vectors)
     return bad
 
 
 cdef inline address_range* parameter_ranges(const gradient_target* g, Py_ssize_t place,
                                             Py_ssize_t n, address_range* r) noexcept nogil:
-    """Where the n parameters at `place` and their state lie, as ranges from r on; their end."""
+    """Where the n parameters at `place` and their state lie, from r on; returns the ranges' end."""
     cdef const real* bases[3]
     cdef int i
     bases[0] = g.parameters
@@ -232,9 +237,10 @@ cdef inline address_range* parameter_ranges(const gradient_target* g, Py_ssize_t
     return r
 
 
-cdef inline bint bias_gradient(const layer* L, level* above, scratch* own, const real* zeros,
-                               Py_ssize_t m, gradient_target* g, int p) noexcept nogil:
-    """∂J/∂b(l) = Σ δ(l+1), of the columns of panel p."""
+cdef inline bint bias_gradient(const layer* L, activation_layer* above, scratch* own,
+                               const real* zeros, Py_ssize_t m, gradient_target* g,
+                               int p) noexcept nogil:
+    """∂J/∂b(l) = Σ δ(l+1) for the columns of panel p, then their update."""
     cdef int i, n_vectors = panel_vectors(L.n_out, p)
     cdef Py_ssize_t r, first = panel_start(L.n_out, p), place = L.bias + first
     cdef real* sums = own.block if g.sums == NULL else g.sums + place
@@ -250,25 +256,28 @@ cdef inline bint bias_gradient(const layer* L, level* above, scratch* own, const
     return False
 
 
-cdef inline bint norm_gradient(const layer* L, level* above, gradient_target* g, int part,
-                               int n_parts) noexcept nogil:
-    """∂J/∂γ = Σ δ ∘ û and ∂J/∂b = Σ δ of this thread's columns, as batch_norm.pxd found them."""
+cdef inline bint norm_gradient(const layer* L, activation_layer* above, gradient_target* g,
+                               int part, int n_parts) noexcept nogil:
+    """∂J/∂γ = Σ δ ∘ û and ∂J/∂b = Σ δ of this thread's columns, then their update.
+
+    `normalize_delta` in batch_norm.pxd has computed both sums.
+    """
     cdef Py_ssize_t first = first_vector(L.n_out, L.n_in, part, n_parts)
     cdef Py_ssize_t n = first_vector(L.n_out, L.n_in, part + 1, n_parts) - first
     cdef Py_ssize_t scale = L.scale + first * WIDTH, bias = L.bias + first * WIDTH
     cdef size_t size = n * WIDTH * sizeof(real)
     if g.sums != NULL:
-        memcpy(g.sums + scale, above.scale + first * WIDTH, size)
-        memcpy(g.sums + bias, above.shift + first * WIDTH, size)
+        memcpy(g.sums + scale, above.norm.sum_delta_u_hat + first * WIDTH, size)
+        memcpy(g.sums + bias, above.norm.sum_delta + first * WIDTH, size)
     if g.step == NULL:
         return False
-    return (finish_gradient(g, False, scale, above.scale + first * WIDTH, n)
-            | finish_gradient(g, False, bias, above.shift + first * WIDTH, n))
+    return (finish_gradient(g, False, scale, above.norm.sum_delta_u_hat + first * WIDTH, n)
+            | finish_gradient(g, False, bias, above.norm.sum_delta + first * WIDTH, n))
 
 
 cdef inline bint update_layer(const layer* L, gradient_target* g, int part,
                               int n_parts) noexcept nogil:
-    """Step 6 alone, from finished sums: this thread's weights, and the rest by the first thread."""
+    """Step 6 from sums over the whole batch: this thread's weights; bias and scale by thread 0."""
     cdef bint bad = False
     cdef Py_ssize_t columns, place, n = padded(L.n_out) // WIDTH
     cdef row_range rows
@@ -295,8 +304,8 @@ cdef inline bint update_rows(gradient_target* g, Py_ssize_t place, Py_ssize_t k,
                            n * sums.stride // WIDTH)
 
 
-cdef inline bint weight_gradient(const layer* L, level* below, level* above,
-                                 const skipping* sparse, scratch* own, const real* zeros,
+cdef inline bint weight_gradient(const layer* L, activation_layer* below, activation_layer* above,
+                                 const sparsity* sparse, scratch* own, const real* zeros,
                                  Py_ssize_t m, gradient_target* g,
                                  int part, int n_parts) noexcept nogil:
     """∂J/∂W(l) = Σ δ(l+1) a(l)ᵀ over the batch, then the update, block by block.
@@ -311,9 +320,9 @@ cdef inline bint weight_gradient(const layer* L, level* below, level* above,
     cdef panel_pair delta, C, start
     cdef row_range rows         # of W's panels: the inputs
     cdef thread_part mine = part_of(L.n_out, L.n_in, L.n_in, part, n_parts)
-    cdef bint stream = outgrows_cache(L, n_parts) and updating
+    cdef bint stream_W = outgrows_cache(L, n_parts) and updating
     cdef prefetch_queue parameters
-    cdef prefetch_queue* queue = &parameters if stream else &own.next_examples
+    cdef prefetch_queue* queue = &parameters if stream_W else &own.next_examples
     cdef address_range ranges[MAX_RANGES]
     cdef address_range* end
     while p < panel_count(L.n_out):
@@ -333,14 +342,14 @@ cdef inline bint weight_gradient(const layer* L, level* below, level* above,
                 C = stacked_panels(own.block, n, rows.n_vectors)
             else:
                 C = from_row(weight_panels(L, g.sums, p), k)
-            start = joined_panels(zeros, 0, rows.n_vectors) if g.first else C
-            if stream:
+            start = adjacent_panels(zeros, 0, rows.n_vectors) if g.first else C
+            if stream_W:
                 end = parameter_ranges(g, place + k * C.first.stride, n * C.first.stride, ranges)
                 if rows.n_panels == 2:
                     end = parameter_ranges(g, second_place + k * C.second.stride,
                                            n * C.second.stride, end)
                 start_prefetch(queue, ranges, end, n // TILE_ROWS_4)
-            if sparse.used:
+            if sparse.used:     # C = a(l)ᵀ δ(l+1)
                 blocked_sparse_product(&sparse.columns, k, own.cursors, m, delta, start, C, n,
                                        rows.n_vectors, queue)
             else:

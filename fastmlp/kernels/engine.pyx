@@ -19,11 +19,12 @@ from .batch_norm cimport fold
 from .break_even cimport break_even, trial
 from .distortion cimport distort_rows, distortion, distortion_scratch
 from .epoch cimport job, run_batches
-from .inputs cimport (FLOAT32, FLOAT64, UINT8, count_rows, density, examples, number_size,
-                      pack_rows, pack_scratch, packed_number_size, packed_size, take_contents, targets)
-from .losses cimport CUSTOM, SQUARED_ERROR, loss_kind
+from .inputs cimport (FLOAT32, FLOAT64, UINT8, count_rows, density, examples, hash_rows,
+                      number_size, pack_rows, pack_scratch, packed_number_size, packed_size,
+                      targets)
+from .losses cimport CUSTOM, SQUARED_ERROR, loss_of
 from .norms cimport weight_squares
-from .matrices cimport copy_row, most_starts
+from .matrices cimport copy_row, max_group_starts
 from .panels cimport layer, pack, padded, unpack
 from .prediction cimport predict_part, prediction
 from .random cimport mixed_key
@@ -33,7 +34,7 @@ from .tile cimport even_block
 from .updates cimport n_slots, optimizer, optimizer_of
 from .vector cimport (REAL_IS_DOUBLE, WIDTH, flush_denormals, real,
                      restore_denormals)
-from .workspace cimport lay_out, level, scratch, skipping, workspace
+from .workspace cimport activation_layer, lay_out, scratch, sparsity, workspace
 
 cdef extern from "memory.h" nogil:
     void* zeroed(size_t size, char** data)
@@ -69,7 +70,7 @@ cdef class Workspace:
     cdef readonly tuple key
 
     def __cinit__(self, Engine engine, Py_ssize_t n_rows, int n_threads, bint backward,
-                  Py_ssize_t most_in_row, bint list_input, bint input_delta=False,
+                  Py_ssize_t max_in_row, bint list_input, bint input_delta=False,
                   bint training=False, int first=0, int end=0, Py_ssize_t n_warp=0):
         cdef int t, n_layers = (end if end > 0 else engine.net.n_layers) - first
         cdef const layer* layers = (engine.net.layers if training else engine.plain.layers) + first
@@ -77,31 +78,32 @@ cdef class Workspace:
         self.w.n_layers = n_layers
         self.w.n_threads = n_threads
         self.w.input_delta = input_delta
-        self.w.n_warp = n_warp
-        self.w.levels = <level*>calloc(n_layers + 1, sizeof(level))
+        self.w.distortion_size = n_warp
+        self.w.activations = <activation_layer*>calloc(n_layers + 1, sizeof(activation_layer))
         self.w.threads = <scratch*>calloc(n_threads, sizeof(scratch))
-        self.w.lists = <skipping*>calloc(2 * n_threads * n_layers, sizeof(skipping))
-        self.w.starts = <Py_ssize_t*>calloc(n_layers * most_starts(n_threads), sizeof(Py_ssize_t))
-        if (self.w.levels == NULL or self.w.threads == NULL or self.w.lists == NULL
-                or self.w.starts == NULL):
+        self.w.sparsity = <sparsity*>calloc(2 * n_threads * n_layers, sizeof(sparsity))
+        self.w.group_starts = <Py_ssize_t*>calloc(n_layers * max_group_starts(n_threads),
+                                                  sizeof(Py_ssize_t))
+        if (self.w.activations == NULL or self.w.threads == NULL or self.w.sparsity == NULL
+                or self.w.group_starts == NULL):
             raise MemoryError("no room for a workspace")
         for t in range(n_threads):
-            self.w.threads[t].zeros = self.w.lists + 2 * t * n_layers
-            self.w.threads[t].delta_zeros = self.w.lists + (2 * t + 1) * n_layers
+            self.w.threads[t].zeros = self.w.sparsity + 2 * t * n_layers
+            self.w.threads[t].delta_zeros = self.w.sparsity + (2 * t + 1) * n_layers
             engine.expect_zeros(&self.w.threads[t], list_input, layers, n_layers)
-        self.memory = Block(lay_out(&self.w, layers, most_in_row, backward, NULL))
-        lay_out(&self.w, layers, most_in_row, backward, self.memory.data)
+        self.memory = Block(lay_out(&self.w, layers, max_in_row, backward, NULL))
+        lay_out(&self.w, layers, max_in_row, backward, self.memory.data)
 
     def __dealloc__(self):
-        free(self.w.levels)
+        free(self.w.activations)
         free(self.w.threads)
-        free(self.w.lists)
-        free(self.w.starts)
+        free(self.w.sparsity)
+        free(self.w.group_starts)
 
 
 cdef inline bint can_be_zero(const layer* L) noexcept nogil:
     """Whether many of the layer's activations are exactly zero."""
-    return L.activation == RELU or L.dropped > 0
+    return L.activation == RELU or L.drop_threshold > 0
 
 
 cdef void run_job(job* j, int threads) noexcept:
@@ -202,7 +204,7 @@ cdef class Engine(Parameters):
             return True
         if not self.skip_zeros or L.n_in < LEAST_SKIPPED or padded(L.n_out) < LEAST_VECTORS * WIDTH:
             return False
-        return data.density < self.net.most_density
+        return data.density < self.net.max_density
 
     cdef void prepare(self, job* j, network* net, Data data, Workspace space, Py_ssize_t n_pass,
                       Py_ssize_t batch_size) noexcept:
@@ -217,7 +219,7 @@ cdef class Engine(Parameters):
     cdef Workspace training_space(self, Data data, Py_ssize_t batch_size, int threads):
         """The training workspace, kept from call to call while nothing about it changes."""
         cdef bint listed = self.list_input(data)
-        cdef Py_ssize_t most = data.x.most_in_row, n_warp = 0
+        cdef Py_ssize_t most = data.x.max_in_row, n_warp = 0
         if self.warp is not None:       # which fills what was empty, and reads whole rows
             n_warp = distortion_scratch(&self.warp.d)
             most = data.x.n_in
@@ -248,7 +250,7 @@ cdef class Engine(Parameters):
             self.rest.first = data.first
             self.rest.layers += data.first
             self.rest.n_layers -= data.first
-            self.rest.input_dropped = 0
+            self.rest.input_drop_threshold = 0
         self.prepare(&j, &self.rest, data, space, order.shape[0], batch_size)
         question = Question(self.custom, data)
         question.put(&j)
@@ -291,7 +293,7 @@ cdef class Engine(Parameters):
 
     @property
     def most_density(self):
-        return self.net.most_density
+        return self.net.max_density
 
     def phase_seconds(self):
         """Where thread 0's time went since the training workspace was made, by phase and layer."""
@@ -315,9 +317,9 @@ cdef class Engine(Parameters):
         with cython.critical_section(self):
             space = self.passing
             self.passing = None
-        key = (n_rows, listed, data.x.most_in_row, self.skip_zeros, input_delta, training)
+        key = (n_rows, listed, data.x.max_in_row, self.skip_zeros, input_delta, training)
         if space is None or space.key != key or space.w.n_threads < threads:
-            space = Workspace(self, n_rows, threads, True, data.x.most_in_row, listed, input_delta,
+            space = Workspace(self, n_rows, threads, True, data.x.max_in_row, listed, input_delta,
                               training)
             space.key = key
         return space
@@ -387,7 +389,7 @@ cdef class Engine(Parameters):
         kept = []
         for t in range(threads):
             space = Workspace(self, even_block((m + threads - 1) // threads, PREDICT_ROWS), 1,
-                              False, data.x.most_in_row, self.list_input(data), False, False, 0,
+                              False, data.x.max_in_row, self.list_input(data), False, False, 0,
                               end)
             kept.append(space)
             spaces[t] = &space.w

@@ -12,14 +12,14 @@ holds.  The operands are the same; each thread has whole vectors of a(l)'s colum
 from libc.string cimport memcpy, memset
 from .dense cimport bias_gradient, finish_gradient, gradient_target
 from .matrices cimport at, columns_from, group_end
-from .operands cimport joined_panels, panel_pair
+from .operands cimport adjacent_panels, panel_pair
 from .panels cimport layer, padded, panel_columns, panel_count
 from .tile cimport blocked_product
 from .vector cimport WIDTH, real, transpose_block
-from .workspace cimport level, scratch, skipping
+from .workspace cimport activation_layer, scratch, sparsity
 
 
-cdef inline bint few_outputs(const layer* L, const level* below, const skipping* sparse,
+cdef inline bint few_outputs(const layer* L, const activation_layer* below, const sparsity* sparse,
                              const gradient_target* g) noexcept nogil:
     """Whether the transposed product costs less, by a fifth at least; the same on every thread.
 
@@ -32,9 +32,10 @@ cdef inline bint few_outputs(const layer* L, const level* below, const skipping*
             and panel_count(L.n_out) == 1 and 5 * transposed < 4 * as_stored)
 
 
-cdef inline bint few_outputs_gradient(const layer* L, level* below, level* above, scratch* own,
-                                      const real* zeros, Py_ssize_t m, gradient_target* g,
-                                      int part, int n_parts) noexcept nogil:
+cdef inline bint few_outputs_gradient(const layer* L, activation_layer* below,
+                                      activation_layer* above, scratch* own, const real* zeros,
+                                      Py_ssize_t m, gradient_target* g, int part,
+                                      int n_parts) noexcept nogil:
     """∂J/∂W(l) and, by the first thread, ∂J/∂b(l), then the update; see `weight_gradient`."""
     cdef Py_ssize_t vectors = padded(L.n_in) // WIDTH, n_rows = padded(L.n_out)
     cdef Py_ssize_t k = vectors * part // n_parts * WIDTH
@@ -48,9 +49,9 @@ cdef inline bint few_outputs_gradient(const layer* L, level* below, level* above
     while k < last:
         columns = min(min(last, group_end(&below.a, k)) - k, panel_columns())
         n_vectors = <int>(columns // WIDTH)
-        a = joined_panels(at(&below.a, 0, k), below.a.stride, n_vectors)
-        start = joined_panels(zeros, 0, n_vectors)
-        C = joined_panels(own.block, columns, n_vectors)
+        a = adjacent_panels(at(&below.a, 0, k), below.a.stride, n_vectors)
+        start = adjacent_panels(zeros, 0, n_vectors)
+        C = adjacent_panels(own.block, columns, n_vectors)
         blocked_product(columns_from(&above.delta, 0), m, a, start, C, L.n_out, n_vectors,
                         &own.next_examples, False)
         memset(own.block + L.n_out * columns, 0,

@@ -47,6 +47,7 @@ cdef inline operand from_term(const operand* x, Py_ssize_t s) noexcept nogil:
 
 
 cdef inline panel panel_at(const real* values, Py_ssize_t stride) noexcept nogil:
+    """The panel that begins at an address; a panel that is only read may be constant."""
     cdef panel p
     p.values = <real*>values
     p.stride = stride
@@ -71,9 +72,9 @@ cdef inline int first_vectors(int n_vectors) noexcept nogil:
     return n_vectors if n_vectors <= PANEL_VECTORS else (n_vectors + 1) // 2
 
 
-cdef inline panel_pair joined_panels(const real* values, Py_ssize_t stride,
-                                     int n_vectors) noexcept nogil:
-    """Panels side by side in rows of n_vectors."""
+cdef inline panel_pair adjacent_panels(const real* values, Py_ssize_t stride,
+                                       int n_vectors) noexcept nogil:
+    """Panels side by side: each row has n_vectors, without a gap between the panels."""
     cdef panel_pair p
     p.first = panel_at(values, stride)
     p.second = panel_at(values + first_vectors(n_vectors) * WIDTH, stride)
@@ -82,7 +83,7 @@ cdef inline panel_pair joined_panels(const real* values, Py_ssize_t stride,
 
 cdef inline panel_pair stacked_panels(const real* values, Py_ssize_t n_rows,
                                       int n_vectors) noexcept nogil:
-    """Panels of n_rows rows one after the other, each without gaps, as weights lie."""
+    """Panels of n_rows rows one after the other, as those of a weight lie in memory."""
     cdef Py_ssize_t columns = first_vectors(n_vectors) * WIDTH
     cdef panel_pair p
     p.first = panel_at(values, columns)

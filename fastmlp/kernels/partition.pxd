@@ -1,10 +1,10 @@
 """How a product is divided among threads.
 
-A matrix in panels is divided in the order (panel, row), each panel in units of TILE_ROWS_4 rows that
-count by the vectors of the panel, into equal parts, one for each thread.  A part begins at a row of
-a panel, or at the edge of a panel where that is as balanced or nearly so.  The reason for whole
-panels: a panel of which two threads have rows costs them 3 to 7 µs a step of 200 rows, since both
-want its cache lines; the reason against: an uneven part costs the more the more terms each sum has.
+A matrix in panels is divided in the order (panel, row), each panel in units of TILE_ROWS_4 rows
+that count by the vectors of the panel, into equal parts, one for each thread.  A part begins at a
+row of a panel, or at the edge of a panel where that is as balanced or nearly so.  A panel of which
+two threads have rows costs them 3 to 7 µs in a step of 200 rows, since both want its cache lines;
+an unbalanced part costs the more, the more terms each sum has.
 
 Who calls: the products (dense.pxd, few_outputs.pxd), whatever passes over whole columns
 (batch_norm.pxd, norms.pxd), and matrices.pxd, which gives each part's columns rows of their own.

@@ -2,9 +2,10 @@
 
     C[r, :] = start[r, :] + Σ_s x[r, s] · P[s, :]          r < n_rows, s < n_sum
 
-in the operands of operands.pxd.  C, start and P are one panel wide (1 to 4 vectors), or two (5 to 8).
-x is read one number at a time, so one tile serves the forward pass (x = a), the hidden delta (x = δ)
-and the weight gradient (x = aᵀ, transposed), and input examples are read in the user's own array.
+in the operands of operands.pxd.  C, start and P are one panel wide (1 to 4 vectors), or two (5 to
+8).  x is read one number at a time, so one tile serves the forward pass (x = a), the hidden delta
+(x = δ) and the weight gradient (x = aᵀ, transposed), and input examples are read in the user's own
+array.
 `start` is the bias (stride 0), zeros, or C itself when a sum is continued.
 
 Each element of C is one accumulator, summed in ascending s by fused multiply-adds: no cut of the
