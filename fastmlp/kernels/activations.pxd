@@ -1,7 +1,8 @@
-"""f(z) beside f'(z), for every activation of a hidden or output layer.
+"""The activation functions of hidden and output layers: f(z) and f'(z), a vector at a time.
 
-`activate` turns a block of z(l) into a(l) in place and writes f'(z(l)) next to it: the hidden
-delta multiplies by what it finds there, whatever the function was.  NaN passes through.
+`activate` replaces a block of z(l) by a(l) = f(z(l)) and writes f'(z(l)) to another block, usually
+to δ(l)'s place, where the hidden delta is multiplied by it later.  Both blocks have rows of whole
+vectors, each with a stride of its own.  NaN gives NaN.  Callers are dense.pxd and losses.pxd.
 """
 from .math cimport exp, expm1_negative, normal_cdf, sigmoid, softplus, tanh
 from .vector cimport WIDTH, fused, load, real, select_gt, splat, store, vec
@@ -22,7 +23,7 @@ cdef enum:
 
 
 cdef inline int activation_kind(name) except -1:
-    """The kernel of an activation's public name."""
+    """An activation by its public name."""
     return {
         "identity": IDENTITY, "sigmoid": SIGMOID, "relu": RELU, "leaky_relu": LEAKY_RELU,
         "tanh": TANH, "softplus": SOFTPLUS, "elu": ELU, "selu": SELU, "silu": SILU,
@@ -30,7 +31,7 @@ cdef inline int activation_kind(name) except -1:
     }[name]
 
 
-# a = f(z), slope = f'(z); `parameter` is leaky ReLU's slope or ELU's α
+# Returns f(z) and sets the slope f'(z); `parameter` is the slope of leaky ReLU or α of ELU.
 ctypedef vec (*activation_t)(vec z, vec parameter, vec* slope) noexcept nogil
 
 

@@ -1,66 +1,85 @@
-"""Batch normalization of a hidden level, before its activation (Ioffe and Szegedy 2015).
+"""Batch normalization of a hidden layer, before its activation (Ioffe and Szegedy 2015).
 
-    u = W(l) a(l)                    of every example of the batch, without bias
+    u = W(l) a(l)                    for every example of the batch, without bias
     μ = 1/m Σ w u,  σ² = 1/m Σ w (u − μ)²,  û = (u − μ)/√(σ² + ε)
-    z(l+1) = γ ∘ û + b(l)            the bias is what shifts; γ is the layer's scale
+    z(l+1) = γ ∘ û + b(l)            the bias is the shift; γ is the layer's scale
 
-w = m·s/Σ s is the example's share of the batch by its sample weight s, 1 without weights: an
-example of weight 2 counts as two of them.  With δ = ∂J/∂z of each example, s in it, as the layer
-above gives it:
+w = m·s/Σ s is the relative weight of an example with sample weight s, and 1 without weights: an
+example of weight 2 counts like two examples.  With δ = ∂J/∂z for each example, which contains s:
 
     ∂J/∂γ = Σ δ ∘ û,  ∂J/∂b = Σ δ
     ∂J/∂u = γ/√(σ² + ε) ∘ (δ − w (1/m Σ δ + û ∘ 1/m Σ δ ∘ û))
 
-which takes δ's place for the weight gradient and the level below (docs/derivation.md).  Beside
-it run the statistics for prediction: mean ← mean + ρ(μ − mean), var ← var + ρ(n/(n−1)·σ² − var)
-with n = Σ s, or 2 if that is less.  A frozen layer normalizes by those and leaves them.
+∂J/∂u takes δ's place for the weight gradient and the hidden delta of the layer below
+(docs/derivation.md).  In training the running statistics, which prediction uses, move by
 
-A thread has whole columns.  Each sum runs over the rows in order, so no bit depends on threads
-or vectors.
+    mean ← mean + ρ(μ − mean),  var ← var + ρ(n/(n−1)·σ² − var),  n = max(Σ s, 2)
+
+A frozen layer normalizes by its running statistics and leaves them as they are.
+
+What lies where, with m examples and n units:
+
+    (m, n)   u, then z in its place: the layer's `a`;  δ, then ∂J/∂u: its `delta`;  û: `u_hat`
+    (n,)     γ and b: in the parameters, at L.scale and L.bias
+    (n,)     running mean, and after its padding the running variance: `statistics` at L.statistics
+    (n,)     1/√(σ² + ε), Σ δ and Σ δ ∘ û of this batch: `batch_norm_values`
+
+step.pxd calls `normalize` and `normalize_delta` in every thread, for the whole batch at once.  A
+thread has whole columns; each sum runs over the rows in order, so no bit depends on the threads.
 """
 from libc.math cimport sqrt
-from .matrices cimport at
+from .matrices cimport at, matrix
 from .panels cimport layer, padded, panel_count, panel_start, panel_vectors
-from .shares cimport own_vectors
+from .partition cimport first_vector
 from .vector cimport WIDTH, fused, load, real, root, splat, store, vec
-from .workspace cimport level
 
-cdef struct norm:               # what all normalized layers share
-    real* statistics            # each layer's running means, then its variances
+cdef struct normalization:      # what all normalized layers of a network share
+    real* statistics            # the running means and variances of every layer
     real momentum               # ρ
     real epsilon                # ε
 
 
-cdef inline void normalize(const norm* shared, const layer* L, const real* parameters,
-                           level* v, Py_ssize_t m, const real* shares,
-                           double n_counted,       # n; 0: the running statistics stay
+cdef struct batch_norm_values:  # of one layer and batch
+    matrix u_hat                # (m, n) û, laid out like the layer's `a`
+    real* inverse               # (n,) 1/√(σ² + ε)
+    real* sum_delta             # (n,) Σ δ = ∂J/∂b
+    real* sum_delta_u_hat       # (n,) Σ δ ∘ û = ∂J/∂γ
+
+
+cdef inline void normalize(const normalization* shared, const layer* L,
+                           const real* parameters,      # IN γ, b
+                           matrix* a,                   # IN u, OUT z
+                           batch_norm_values* v,        # OUT u_hat, inverse
+                           Py_ssize_t m,
+                           const real* weights,         # IN (m,) w
+                           double n_counted,            # Σ s; 0: the running statistics stay
                            int part, int n_parts) noexcept nogil:
-    """z = γ ∘ û + b in u's place, û beside it; the running statistics move."""
-    cdef Py_ssize_t c, j, r, row = v.a.stride, wide = padded(L.n_out)
+    """z = γ ∘ û + b in this thread's columns, and the running statistics' next values."""
+    cdef Py_ssize_t c, j, r, row = a.stride, wide = padded(L.n_out)
     cdef real* mean = shared.statistics + L.statistics
     cdef real* variance = mean + wide
     cdef real* u
-    cdef real* hat
+    cdef real* u_hat
     cdef vec total, mu, square, inverse, gamma, beta, x
     cdef vec mean_of = splat(<real>1 / <real>m)
     cdef real n = max(<real>n_counted, <real>2)
-    for c in range(own_vectors(L.n_out, L.n_in, part, n_parts),
-                   own_vectors(L.n_out, L.n_in, part + 1, n_parts)):
+    for c in range(first_vector(L.n_out, L.n_in, part, n_parts),
+                   first_vector(L.n_out, L.n_in, part + 1, n_parts)):
         j = c * WIDTH
-        u = at(&v.a, 0, j)
-        hat = at(&v.normalized, 0, j)
+        u = at(a, 0, j)
+        u_hat = at(&v.u_hat, 0, j)
         if L.frozen:
             mu = load(mean + j)
             square = load(variance + j)
         else:
             total = splat(0)
             for r in range(m):
-                total = fused(splat(shares[r]), load(u + r * row), total)
+                total = fused(splat(weights[r]), load(u + r * row), total)
             mu = total * mean_of
             square = splat(0)
             for r in range(m):
                 x = load(u + r * row) - mu
-                square = fused(splat(shares[r]) * x, x, square)
+                square = fused(splat(weights[r]) * x, x, square)
             square = square * mean_of
         if n_counted > 0 and not L.frozen:
             store(mean + j, fused(splat(shared.momentum), mu - load(mean + j), load(mean + j)))
@@ -72,48 +91,54 @@ cdef inline void normalize(const norm* shared, const layer* L, const real* param
         beta = load(parameters + L.bias + j)
         for r in range(m):
             x = (load(u + r * row) - mu) * inverse
-            store(hat + r * row, x)
+            store(u_hat + r * row, x)
             store(u + r * row, fused(gamma, x, beta))
 
 
-cdef inline void normalize_delta(const layer* L, const real* parameters, level* v,
-                                 Py_ssize_t m, const real* shares, int part,
-                                 int n_parts) noexcept nogil:
-    """∂J/∂u in the place of δ = ∂J/∂z; Σ δ and Σ δ ∘ û beside it."""
-    cdef Py_ssize_t c, j, r, row = v.delta.stride
-    cdef real* delta
-    cdef const real* hat
+cdef inline void normalize_delta(const layer* L,
+                                 const real* parameters,    # IN γ
+                                 matrix* delta,             # IN δ = ∂J/∂z, OUT ∂J/∂u
+                                 batch_norm_values* v,      # IN u_hat, inverse; OUT both sums
+                                 Py_ssize_t m,
+                                 const real* weights,       # IN (m,) w
+                                 int part, int n_parts) noexcept nogil:
+    """∂J/∂u, Σ δ and Σ δ ∘ û in this thread's columns."""
+    cdef Py_ssize_t c, j, r, row = delta.stride
+    cdef real* d
+    cdef const real* u_hat
     cdef vec shift, scale, factor, x
     cdef vec mean_of = splat(<real>1 / <real>m)
-    for c in range(own_vectors(L.n_out, L.n_in, part, n_parts),
-                   own_vectors(L.n_out, L.n_in, part + 1, n_parts)):
+    for c in range(first_vector(L.n_out, L.n_in, part, n_parts),
+                   first_vector(L.n_out, L.n_in, part + 1, n_parts)):
         j = c * WIDTH
-        delta = at(&v.delta, 0, j)
-        hat = at(&v.normalized, 0, j)
+        d = at(delta, 0, j)
+        u_hat = at(&v.u_hat, 0, j)
         shift = splat(0)
         scale = splat(0)
         for r in range(m):
-            x = load(delta + r * row)
+            x = load(d + r * row)
             shift = shift + x
-            scale = fused(x, load(hat + r * row), scale)
-        store(v.shift + j, shift)
-        store(v.scale + j, scale)
+            scale = fused(x, load(u_hat + r * row), scale)
+        store(v.sum_delta + j, shift)
+        store(v.sum_delta_u_hat + j, scale)
         factor = load(parameters + L.scale + j) * load(v.inverse + j)
-        if L.frozen:            # the statistics are constants
+        if L.frozen:            # μ and σ do not depend on u
             shift = scale = splat(0)
         shift = shift * mean_of
         scale = scale * mean_of
         for r in range(m):
-            x = fused(load(hat + r * row), scale, shift)
-            x = load(delta + r * row) - splat(shares[r]) * x
-            store(delta + r * row, factor * x)
+            x = fused(load(u_hat + r * row), scale, shift)
+            x = load(d + r * row) - splat(weights[r]) * x
+            store(d + r * row, factor * x)
 
 
-cdef inline void fold(const norm* shared, const layer* L, const real* parameters,
+cdef inline void fold(const normalization* shared, const layer* L, const real* parameters,
                       real* folded) noexcept nogil:
-    """W and b that give z from a at once, by the running statistics, in a buffer laid out alike.
+    """Fold the running statistics into W and b, so that z = W a + b in prediction.
 
-    z = γ/√(var + ε) ∘ (W a − mean) + b.  The scale's place gets the factor of each row of W.
+        z = γ/√(var + ε) ∘ (W a − mean) + b
+
+    `folded` is laid out like the parameters; the scale's place gets the factor of each row of W.
     """
     cdef Py_ssize_t j, k, first, columns, wide = padded(L.n_out)
     cdef int p

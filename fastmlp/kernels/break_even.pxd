@@ -1,89 +1,84 @@
-"""The density up to which a list of non-zeros costs less than the dense tile, measured.
+"""The density below which the sparse product is faster than the dense one, measured.
 
-The dense tile runs at the rate of the fused multiply-adds, the lists at that of the loads from
-L1, and processors differ in the ratio of the two: 0.79 on one with a 512-bit multiply-add a
-cycle (Zen 4), 0.6 on one with two (Zen 5).  Both products are timed here on the same small block, once.
+The dense tile runs at the rate of the fused multiply-adds, the sparse product at that of the loads
+from L1, and processors differ in the ratio of the two: 0.79 on one with one 512-bit multiply-add a
+cycle (Zen 4), 0.6 on one with two (Zen 5).  Both products are timed here once on the same small
+block: x of ROWS × INPUTS, P of two panels.  engine.pyx calls `break_even` at its first use.
 """
-from libc.string cimport memset
-from .ahead cimport ahead
-from .rows cimport blocked_list_product, lists
+from .operands cimport adjacent_panels, operand, panel_pair, stacked_panels
+from .sparse_rows cimport blocked_sparse_product, sparse_rows
 from .team cimport seconds_now
-from .tile cimport operand, product, walk
+from .tile cimport product
 from .vector cimport LAST_INDEX, PANEL_VECTORS, WIDTH, entry, lane_int, real
 
 cdef enum:
-    ROWS = 60                   # a multiple of every tile's rows
+    ROWS = 60                   # a multiple of the rows of every tile
     INPUTS = 64
     REPEATS = 30
 
 cdef extern from *:
     """
-    #define LIST_MAKING 0.8 /* to make the lists takes up to a fifth of the product's time */
+    #define COMPRESSION_FACTOR 0.8 /* making sparse rows takes a fifth of the product's time */
     """
-    const double LIST_MAKING
+    const double COMPRESSION_FACTOR
 
-cdef struct trial:              # two panels of P, and C two panels wide
+cdef struct trial:              # memory for vectors of up to 64 numbers
     real x[ROWS * INPUTS]
-    const real* rows[ROWS]
+    const real* x_rows[ROWS]
     real panels[2 * INPUTS * 64 * 4]
     real c[ROWS * 64 * 8]
     entry entries[ROWS * (INPUTS + 1)]
     const entry* cursors[ROWS]
-    real blank[64 * 8]
+    real zeros[64 * 8]
+
+
+cdef inline Py_ssize_t random_sparse_rows(sparse_rows* x, unsigned int* state) noexcept nogil:
+    """Rows of which about half the numbers are 1 and the others 0; returns the count of ones."""
+    cdef Py_ssize_t r, k, n_nonzeros = 0
+    cdef entry* e
+    for r in range(ROWS):
+        e = x.entries + r * x.capacity
+        for k in range(INPUTS):
+            state[0] = state[0] * 1664525 + 1013904223
+            if state[0] >> 31:
+                e.index = <lane_int>k
+                e.value = 1
+                e += 1
+                n_nonzeros += 1
+        e.index = LAST_INDEX
+    return n_nonzeros
 
 
 cdef inline double break_even(trial* t) noexcept nogil:
-    """The density, between 0 and 1; `t` is zeroed memory."""
-    cdef Py_ssize_t columns = PANEL_VECTORS * WIDTH, far_panel = INPUTS * columns
-    cdef double began, dense = 1e9, listed = 1e9
+    """That density, between 0 and 1; `t` is zeroed memory."""
+    cdef int n_vectors = 2 * PANEL_VECTORS
+    cdef panel_pair P = stacked_panels(t.panels, INPUTS, n_vectors)
+    cdef panel_pair start = adjacent_panels(t.zeros, 0, n_vectors)
+    cdef panel_pair C = adjacent_panels(t.c, n_vectors * WIDTH, n_vectors)
+    cdef double began, dense_time = 1e9, sparse_time = 1e9      # of one multiply-add of rows of P
     cdef unsigned int state = 1
-    cdef Py_ssize_t r, k, n_found = 0
-    cdef int i
-    cdef entry* e
-    cdef walk also
-    cdef operand of_x
-    cdef ahead nothing
-    cdef lists x
-    x.entries = t.entries
-    x.room = INPUTS + 1
-    x.density = 0.5
-    also.far.panel = t.panels + far_panel
-    also.far.panel_row = columns
-    also.far.start = t.blank
-    also.far.start_row = 0
-    also.far.c = t.c + columns
-    also.far.c_row = 2 * columns
-    memset(&nothing, 0, sizeof(nothing))
-    also.next = &nothing
-    also.streamed = False
-    # written, so that each page of P is a page of its own
-    for k in range(2 * far_panel):
+    cdef Py_ssize_t r, k, n_nonzeros
+    cdef operand x
+    cdef sparse_rows sparse
+    sparse.entries = t.entries
+    sparse.capacity = INPUTS + 1
+    sparse.density = 0.5
+    for k in range(INPUTS * n_vectors * WIDTH):     # so that each page of P is in memory
         t.panels[k] = <real>0.5
     for k in range(ROWS * INPUTS):
         t.x[k] = 1
     for r in range(ROWS):
-        t.rows[r] = t.x + r * INPUTS
-    of_x.rows = t.rows
-    of_x.column = 0
-    of_x.transposed = False
-    for i in range(REPEATS):
-        n_found = 0
-        for r in range(ROWS):   # another pattern each time, or the processor learns it
-            e = t.entries + r * x.room
-            for k in range(INPUTS):
-                state = state * 1664525 + 1013904223
-                if state >> 31:
-                    e.index = <lane_int>k
-                    e.value = 1
-                    e += 1
-                    n_found += 1
-            e.index = LAST_INDEX
+        t.x_rows[r] = t.x + r * INPUTS
+    x.rows = t.x_rows
+    x.column = 0
+    x.transposed = False
+    for k in range(REPEATS):
+        # another pattern each time, or the branch predictor would learn it
+        n_nonzeros = random_sparse_rows(&sparse, &state)
         began = seconds_now()
-        product(of_x, INPUTS, t.panels, columns, t.blank, 0, t.c, 2 * columns, ROWS,
-                also, 2 * PANEL_VECTORS)
-        dense = min(dense, (seconds_now() - began) / (ROWS * INPUTS))
+        product(x, INPUTS, P, start, C, ROWS, n_vectors, NULL)
+        dense_time = min(dense_time, (seconds_now() - began) / (ROWS * INPUTS))
         began = seconds_now()
-        blocked_list_product(&x, 0, t.cursors, INPUTS, t.panels, columns, t.blank, 0, t.c,
-                             2 * columns, ROWS, also, 2 * PANEL_VECTORS)
-        listed = min(listed, (seconds_now() - began) / n_found)
-    return min(1.0, LIST_MAKING * dense / listed)
+        blocked_sparse_product(&sparse, 0, t.cursors, INPUTS, P, start, C, ROWS, n_vectors, NULL)
+        sparse_time = min(sparse_time, (seconds_now() - began) / n_nonzeros)
+    return min(1.0, COMPRESSION_FACTOR * dense_time / sparse_time)

@@ -29,7 +29,7 @@ cdef class Question:
 
         False where an output is not finite.
         """
-        cdef level* v = &j.w.levels[j.net.n_layers]
+        cdef activation_layer* v = &j.w.activations[j.net.n_layers]
         cdef Py_ssize_t r, i
         cdef real[:, ::1] h
         cdef const real[:, ::1] slope

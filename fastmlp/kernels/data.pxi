@@ -44,7 +44,7 @@ cdef class Data:
         else:
             self.take_values(X.reshape(-1))
             self.x.n_rows = X.shape[0]
-            self.x.most_in_row = self.x.n_in
+            self.x.max_in_row = self.x.n_in
         if y is not None:
             self.take_targets(y, sample_weight,
                               engine is not None and engine.net.loss.kind == CUSTOM)
@@ -76,7 +76,7 @@ cdef class Data:
         # a matrix without one stored number is CSR all the same
         self.x.indices = &indices[0] if indices.shape[0] else <const int32_t*>&pointers[0]
         for r in range(self.x.n_rows):
-            self.x.most_in_row = max(self.x.most_in_row, <Py_ssize_t>(pointers[r + 1] - pointers[r]))
+            self.x.max_in_row = max(self.x.max_in_row, <Py_ssize_t>(pointers[r + 1] - pointers[r]))
         return 0
 
     cdef int pack(self, int threads) except -1:
@@ -117,7 +117,7 @@ cdef class Data:
             scratch = Block(threads * pack_scratch(&self.x))
             self.row_hashes = Block(self.x.n_rows * <Py_ssize_t>sizeof(uint64_t))
             with nogil, parallel(num_threads=threads):
-                take_contents(&self.x, <uint64_t*>self.row_hashes.data, scratch.data,
+                hash_rows(&self.x, <uint64_t*>self.row_hashes.data, scratch.data,
                               omp_get_thread_num(), omp_get_num_threads())
         return <uint64_t*>self.row_hashes.data
 
@@ -151,8 +151,8 @@ cdef class Distortion:
         self.kept = (classes, weights)
         self.d.side = side
         self.d.rotation = <real>rotation
-        self.d.gentle_rotation = <real>gentle_rotation
-        self.d.gentle = &classes[0] if classes.shape[0] else NULL
+        self.d.reduced_rotation = <real>gentle_rotation
+        self.d.rotates_less = &classes[0] if classes.shape[0] else NULL
         self.d.n_classes = classes.shape[0]
         self.d.shear = <real>shear
         self.d.scale = <real>scale

@@ -1,51 +1,58 @@
-"""The three products of training on one thread's part: forward, hidden delta, weight gradient.
+"""The three products of training, each on one thread's part: forward, hidden delta and gradient.
 
-Each is the one product contract (tile.pxd) or its twin from lists of non-zeros (rows.pxd)
-over this thread's rows of each panel, finished while the block is in cache: activation,
-∘ f'(z), optimizer.  Whether lists are used is this thread's affair (`listed.used`); no bit
-depends on it.  `blank` is a row of zeros.
+    forward           z(l+1) = W(l) a(l) + b(l),  a(l+1) = f(z(l+1))
+    hidden_delta      δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l))
+    weight_gradient   ∂J/∂W(l) = Σ δ(l+1) a(l)ᵀ over the examples, then the update
+
+Each is the product C = start + x·P of tile.pxd, or of sparse_rows.pxd where the thread has made
+sparse rows of x (`sparse.used`; no bit depends on it), with a loop over the panels of this thread's
+part around it.  What follows a product is done while its block is in cache: activation, ∘ f'(z),
+the optimizer's update.
+
+Batch matrices (a, z, δ) have one example a row (matrices.pxd), weights lie in panels (panels.pxd).
+`below` is the layer's input a(l), δ(l), and `above` its output a(l+1), δ(l+1); `zeros` is a row of
+zeros, two panels wide.  step.pxd calls these functions, in each thread at once, with a barrier
+wherever a thread reads what another has written.
 """
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 from .activations cimport activate
-from .ahead cimport MOST_STRETCHES, ahead, look_ahead, stretch
-from .dropout cimport add_noise, blank_padding, draws, drop
-from .matrices cimport at, columns_from, group_end, matrix, rows_from
-from .panels cimport (layer, padded, panel_count, panel_start, panel_vectors, transposed_from,
-                      transposed_panel)
-from .rows cimport blocked_list_product, list_block, list_product
-from .shares cimport own_part, own_vectors, part_of, share, share_of
-from .tile cimport blocked_product, dense_block, near_vectors, product, walk
-from .updates cimport average, update, update_step
+from .dropout cimport add_noise, clear_padding_of_rows, drop, random_stream
+from .matrices cimport at, columns_from, group_end, matrix, matrix_panels, rows_from
+from .operands cimport from_row, adjacent_panels, panel, panel_pair, stacked_panels
+from .panels cimport (layer, padded, panel_count, panel_start, panel_vectors, transposed_panel,
+                      weight_panels, weight_ranges)
+from .partition cimport first_vector, part_of, row_range, rows_of_panel, thread_part
+from .prefetch cimport MAX_RANGES, address_range, prefetch_queue, start_prefetch
+from .sparse_rows cimport blocked_sparse_product, sparse_block, sparse_product, start_cursors
+from .tile cimport blocked_product, dense_block, product
+from .updates cimport update, update_average, update_step
 from .vector cimport TILE_ROWS_4, WIDTH, lane_int, load, real, store, vec
-from .workspace cimport GRADIENT_ROWS, level, scratch, skipping
+from .workspace cimport GRADIENT_ROWS, activation_layer, scratch, sparsity
 
 cdef enum:
-    OWN_BYTES = 1048576         # of a weight a thread: more of them do not stay in its L2
+    CACHED_WEIGHT_BYTES = 1048576       # of a weight, for each thread: more do not stay in its L2
 
 cdef struct gradient_target:    # where a batch's gradient goes
     real* parameters            # updated after the last chunk, unless step is NULL
-    real* sums                  # Σ over the chunks so also, laid out like parameters; or NULL
+    real* sums                  # Σ over the chunks so far, laid out like parameters; or NULL
     real* slots[2]              # the optimizer's state
     real* average               # of the parameters over the steps, or NULL
-    real decay                  # of it
+    real decay                  # of that average
     const update_step* step
     bint first, last            # chunk of the batch
 
 
-cdef inline walk walk_of(const layer* L, scratch* own, int n_parts) noexcept nogil:
-    """What the products of a layer ask for while they run."""
-    cdef walk also
-    memset(&also, 0, sizeof(also))
-    also.next = &own.next
-    also.streamed = L.n_in * L.n_out * <Py_ssize_t>sizeof(real) > n_parts * OWN_BYTES
-    return also
+cdef inline bint outgrows_cache(const layer* L, int n_parts) noexcept nogil:
+    """Whether the layer's weights are too large for the L2 caches of the threads."""
+    return L.n_in * L.n_out * <Py_ssize_t>sizeof(real) > n_parts * CACHED_WEIGHT_BYTES
 
 
-cdef inline void finish_level(const layer* L, const draws* d, Py_ssize_t row, Py_ssize_t first,
-                              Py_ssize_t last, level* v, Py_ssize_t n_rows) noexcept nogil:
-    """a = f(z) and f'(z) in columns first … last of n_rows rows of a hidden level.
+cdef inline void finish_layer(const layer* L, const random_stream* stream, Py_ssize_t row,
+                              Py_ssize_t first, Py_ssize_t last, activation_layer* v,
+                              Py_ssize_t n_rows) noexcept nogil:
+    """a = f(z) and f'(z) in the columns first … last of n_rows rows of a hidden layer.
 
-    In training (`d`) with noise and dropout.
+    With a random stream, in training, also noise and dropout.
     """
     cdef Py_ssize_t k = first, end, z_row = v.a.stride, slope_row = v.delta.stride
     cdef real* z
@@ -56,75 +63,60 @@ cdef inline void finish_level(const layer* L, const draws* d, Py_ssize_t row, Py
         n_vectors = <int>((end - k) // WIDTH)
         z = at(&v.a, row, k)
         slope = at(&v.delta, row, k)
-        if d != NULL and L.noise != 0:
-            add_noise(L, d, row, k, z, z_row, n_rows, n_vectors)
+        if stream != NULL and L.noise != 0:
+            add_noise(L, stream, row, k, z, z_row, n_rows, n_vectors)
         activate(L.activation, L.parameter, z, z_row, slope, slope_row, n_rows, n_vectors)
-        if d != NULL and L.dropped != 0:
-            drop(L, d, row, k, z, z_row, slope, slope_row, n_rows, n_vectors)
-        if d != NULL and (L.noise != 0 or L.dropped != 0):
-            blank_padding(L.n_out, k, z, z_row, n_rows, n_vectors)
+        if stream != NULL and L.drop_threshold != 0:
+            drop(L, stream, row, k, z, z_row, slope, slope_row, n_rows, n_vectors)
+        if stream != NULL and (L.noise != 0 or L.drop_threshold != 0):
+            clear_padding_of_rows(L.n_out, k, z, z_row, n_rows, n_vectors)
         k = end
 
 
-cdef inline void forward(const layer* L, const real* parameters, level* below, level* above,
-                         const skipping* listed, scratch* own, const real* blank,
-                         const draws* d, Py_ssize_t m, bint finish,
+cdef inline void forward(const layer* L, const real* parameters, activation_layer* below,
+                         activation_layer* above, const sparsity* sparse, scratch* own,
+                         const real* zeros, const random_stream* stream, Py_ssize_t m, bint finish,
                          int part, int n_parts) noexcept nogil:
-    """z(l+1) = a(l) Wᵀ + b;  a(l+1) = f(z(l+1)), f'(z(l+1)) in δ(l+1)'s place.
+    """z(l+1) = a(l) Wᵀ + b;  a(l+1) = f(z(l+1)), and f'(z(l+1)) in δ(l+1)'s place.
 
-    Without `finish` z is left as it is: the output layer's loss takes it from there.  A level that
-    is normalized gets a(l) Wᵀ alone.
+    Without `finish` z is left as it is, for batch normalization or the output layer's loss.  A
+    normalized layer gets a(l) Wᵀ without the bias.
     """
-    cdef const real* panel
-    cdef const real* start
-    cdef real* z
-    cdef Py_ssize_t first, columns, far_columns, k, end, start_row, z_row = above.a.stride
+    cdef Py_ssize_t first, k, end, n_rows
     cdef int p = 0
-    cdef share s
-    cdef part_of mine = own_part(L.n_out, L.n_in, m, part, n_parts)
-    cdef walk also = walk_of(L, own, n_parts)
+    cdef panel_pair W, z, start
+    cdef row_range rows
+    cdef thread_part mine = part_of(L.n_out, L.n_in, m, part, n_parts)
+    cdef bint stream_W = outgrows_cache(L, n_parts)
     while p < panel_count(L.n_out):
-        s = share_of(&mine, p, True)
-        first = panel_start(L.n_out, p)
-        columns = panel_vectors(L.n_out, p) * WIDTH
-        far_columns = s.n_vectors * WIDTH - columns
-        p += s.n_panels
-        if s.first >= s.last:
-            continue
-        panel = parameters + L.weight + first * L.n_in
-        start = blank if L.scale > 0 else parameters + L.bias + first
-        start_row = 0
-        z = at(&above.a, s.first, first)
-        also.far.panel = panel + columns * L.n_in
-        also.far.panel_row = far_columns
-        also.far.start = start + columns
-        also.far.start_row = 0
-        also.far.c = at(&above.a, s.first, first + columns)
-        also.far.c_row = z_row
-        if listed.used:
-            blocked_list_product(&listed.rows, s.first, own.cursors, L.n_in, panel, columns, start,
-                                 0, z, z_row, s.last - s.first, also, s.n_vectors)
-        else:
-            k = 0
-            while k < L.n_in:
-                end = min(L.n_in, group_end(&below.a, k))
-                blocked_product(rows_from(&below.a, s.first, k), end - k, panel + k * columns,
-                                columns, start, start_row, z, z_row, s.last - s.first, also,
-                                s.n_vectors)
-                start = z
-                start_row = z_row
-                also.far.panel += (end - k) * far_columns
-                also.far.start = also.far.c
-                also.far.start_row = z_row
-                k = end
-        if finish:
-            finish_level(L, d, s.first, first, first + s.n_vectors * WIDTH, above,
-                         s.last - s.first)
+        rows = rows_of_panel(&mine, p, True)
+        n_rows = rows.last - rows.first
+        if n_rows > 0:
+            first = panel_start(L.n_out, p)
+            W = weight_panels(L, parameters, p)
+            z = matrix_panels(&above.a, rows.first, L.n_out, p)
+            start = adjacent_panels(zeros if L.scale > 0 else parameters + L.bias + first, 0,
+                                    rows.n_vectors)
+            if sparse.used:     # z = a(l) Wᵀ + b
+                blocked_sparse_product(&sparse.rows, rows.first, own.cursors, L.n_in, W, start, z,
+                                       n_rows, rows.n_vectors, &own.next_examples)
+            else:
+                k = 0
+                while k < L.n_in:       # the same, group by group of a(l)'s columns
+                    end = min(L.n_in, group_end(&below.a, k))
+                    blocked_product(rows_from(&below.a, rows.first, k), end - k, from_row(W, k),
+                                    start, z, n_rows, rows.n_vectors, &own.next_examples, stream_W)
+                    start = z
+                    k = end
+            if finish:
+                finish_layer(L, stream, rows.first, first, first + rows.n_vectors * WIDTH, above,
+                             n_rows)
+        p += rows.n_panels
 
 
 cdef inline void times_slope(const matrix* delta, Py_ssize_t row, Py_ssize_t first, const real* c,
                              Py_ssize_t n_rows, int n_vectors) noexcept nogil:
-    """δ ← c ∘ f'(z), which lies in δ's place, in n_vectors of columns from `first` on."""
+    """δ ← c ∘ f'(z), where f'(z) lies in δ's place, in n_vectors of columns from `first` on."""
     cdef Py_ssize_t k = first, end, r
     cdef real* d
     cdef const real* source
@@ -141,102 +133,97 @@ cdef inline void times_slope(const matrix* delta, Py_ssize_t row, Py_ssize_t fir
         k = end
 
 
-cdef inline void hidden_delta(const layer* L, const real* parameters, level* below,
-                              level* above, const skipping* listed, scratch* own,
-                              const real* blank, Py_ssize_t m,
+cdef inline void hidden_delta(const layer* L, const real* parameters, activation_layer* below,
+                              activation_layer* above, const sparsity* sparse, scratch* own,
+                              const real* zeros, Py_ssize_t m,
                               int part, int n_parts) noexcept nogil:
-    """δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l)), which lies in δ(l)'s place.
+    """δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l)), where f'(z(l)) lies in δ(l)'s place.
 
     Wᵀ is formed block by block, in this thread's cache, just before it is used.
     """
-    cdef Py_ssize_t columns, block, j, n, r, k, start_row
+    cdef Py_ssize_t columns, block, j, n, k, n_rows
     cdef int p = 0
-    cdef const real* start
-    cdef share s
-    cdef part_of mine = own_part(L.n_in, below.n_terms, m, part, n_parts)
-    cdef ahead soon
-    cdef stretch parts[MOST_STRETCHES]
-    cdef const stretch* end
-    cdef walk also = walk_of(L, own, n_parts)
+    cdef panel_pair Wt, C, start
+    cdef row_range rows
+    cdef thread_part mine = part_of(L.n_in, below.n_terms, m, part, n_parts)
+    cdef bint stream_W = outgrows_cache(L, n_parts)
+    cdef prefetch_queue next_block
+    cdef prefetch_queue* queue = &next_block if stream_W else &own.next_examples
+    cdef address_range ranges[MAX_RANGES]
     while p < panel_count(L.n_in):
-        s = share_of(&mine, p, listed.used)
+        rows = rows_of_panel(&mine, p, sparse.used)
+        n_rows = rows.last - rows.first
         k = panel_start(L.n_in, p)
-        p += s.n_panels
-        if s.first >= s.last:
+        p += rows.n_panels
+        if n_rows <= 0:
             continue
-        columns = s.n_vectors * WIDTH
-        also.far.panel_row = also.far.c_row = columns
-        also.far.start = blank
-        also.far.start_row = 0
-        if listed.used:
-            block = padded(list_block(L.n_out, s.n_vectors, listed.rows.density))
-            for r in range(s.last - s.first):
-                own.cursors[r] = listed.rows.entries + (s.first + r) * listed.rows.room
+        columns = rows.n_vectors * WIDTH
+        Wt = adjacent_panels(own.packed, columns, rows.n_vectors)
+        C = adjacent_panels(own.block, columns, rows.n_vectors)
+        start = adjacent_panels(zeros, 0, rows.n_vectors)
+        if sparse.used:
+            block = padded(sparse_block(L.n_out, rows.n_vectors, sparse.rows.density))
+            start_cursors(&sparse.rows, rows.first, n_rows, own.cursors)
         else:
-            block = padded(dense_block(L.n_out, s.n_vectors))
-        start = blank
-        start_row = 0
+            block = padded(dense_block(L.n_out, rows.n_vectors))
         j = 0
         while j < L.n_out:
             n = min(block, L.n_out - j)
-            if not listed.used:
+            if not sparse.used:
                 n = min(n, group_end(&above.delta, j) - j)
-            if also.streamed:
-                also.next = &soon
-                end = transposed_from(parameters + L.weight, L.n_in, L.n_out, k,
-                                      min(k + columns, L.n_in), j + n,
-                                      min(j + n + block, L.n_out), parts)
-                look_ahead(&soon, parts, end, (s.last - s.first) // TILE_ROWS_4)
-            transposed_panel(parameters + L.weight, L.n_in, L.n_out, k, s.n_vectors, j, j + n,
+            if stream_W:
+                start_prefetch(queue, ranges,
+                               weight_ranges(parameters + L.weight, L.n_in, L.n_out, k,
+                                             min(k + columns, L.n_in), j + n,
+                                             min(j + n + block, L.n_out), ranges),
+                               n_rows // TILE_ROWS_4)
+            transposed_panel(parameters + L.weight, L.n_in, L.n_out, k, rows.n_vectors, j, j + n,
                              own.packed)
-            if listed.used:
-                also.far.panel = own.packed - j * columns + near_vectors(s.n_vectors) * WIDTH
-                also.far.c = own.block + near_vectors(s.n_vectors) * WIDTH
-                list_product(own.cursors, <lane_int>(j + n), own.packed - j * columns, columns,
-                             start, start_row, own.block, columns, s.last - s.first, also,
-                             s.n_vectors)
+            # C = δ(l+1) W, in blocks of the outputs j; a sparse row counts them from 0
+            if sparse.used:
+                sparse_product(own.cursors, <lane_int>(j + n), from_row(Wt, -j), start, C, n_rows,
+                               rows.n_vectors, queue)
             else:
-                product(rows_from(&above.delta, s.first, j), n, own.packed, columns, start,
-                        start_row, own.block, columns, s.last - s.first, also, s.n_vectors)
-            start = own.block
-            start_row = columns
-            also.far.start = also.far.c
-            also.far.start_row = columns
+                product(rows_from(&above.delta, rows.first, j), n, Wt, start, C, n_rows,
+                        rows.n_vectors, queue)
+            start = C
             j += n
-        times_slope(&below.delta, s.first, k, own.block, s.last - s.first, s.n_vectors)
+        times_slope(&below.delta, rows.first, k, own.block, n_rows, rows.n_vectors)
 
 
-cdef inline void own_inputs(const layer* L, int part, int n_parts, Py_ssize_t* first,
-                            Py_ssize_t* last) noexcept nogil:
-    """The inputs first … last of the layer that this thread's part of ∂J/∂W reads."""
-    cdef share s
-    cdef part_of mine = own_part(L.n_out, L.n_in, L.n_in, part, n_parts)
+cdef inline void own_rows_of_weight(const layer* L, int part, int n_parts, Py_ssize_t* first,
+                                    Py_ssize_t* last) noexcept nogil:
+    """The rows first … last of the panels of W, which are inputs, in this thread's part."""
+    cdef row_range rows
+    cdef thread_part mine = part_of(L.n_out, L.n_in, L.n_in, part, n_parts)
     cdef int p
     first[0] = L.n_in
     last[0] = 0
     for p in range(panel_count(L.n_out)):
-        s = share_of(&mine, p, False)
-        if s.first < s.last:
-            first[0] = min(first[0], s.first)
-            last[0] = max(last[0], s.last)
+        rows = rows_of_panel(&mine, p, False)
+        if rows.first < rows.last:
+            first[0] = min(first[0], rows.first)
+            last[0] = max(last[0], rows.last)
 
 
 cdef inline bint finish_gradient(gradient_target* g, bint is_weight,
                                  Py_ssize_t place, const real* sums,
                                  Py_ssize_t n_vectors) noexcept nogil:
-    """Step 6 for the parameters at `place`; whether one of them is not finite now."""
+    """Step 6 for n_vectors of parameters at `place`, from their summed gradient.
+
+    Returns whether one of them is not finite afterwards.
+    """
     cdef bint bad = update(g.step, is_weight, g.parameters + place, sums,
                            NULL if g.slots[0] == NULL else g.slots[0] + place,
                            NULL if g.slots[1] == NULL else g.slots[1] + place, n_vectors)
     if g.average != NULL:
-        average(g.decay, g.parameters + place, g.average + place, n_vectors)
+        update_average(g.decay, g.parameters + place, g.average + place, n_vectors)
     return bad
 
 
-cdef inline const stretch* parameters_of(const gradient_target* g, Py_ssize_t place, Py_ssize_t n,
-                                         Py_ssize_t far_place, Py_ssize_t far_n,
-                                         stretch* parts) noexcept nogil:
-    """What the update of n parameters, and of far_n in the next panel, reads."""
+cdef inline address_range* parameter_ranges(const gradient_target* g, Py_ssize_t place,
+                                            Py_ssize_t n, address_range* r) noexcept nogil:
+    """Where the n parameters at `place` and their state lie, from r on; returns the ranges' end."""
     cdef const real* bases[3]
     cdef int i
     bases[0] = g.parameters
@@ -244,26 +231,23 @@ cdef inline const stretch* parameters_of(const gradient_target* g, Py_ssize_t pl
     bases[2] = g.slots[1]
     for i in range(3):
         if bases[i] != NULL:
-            parts.first = <const char*>(bases[i] + place)
-            parts.last = parts.first + n * sizeof(real)
-            parts += 1
-            if far_n > 0:
-                parts.first = <const char*>(bases[i] + far_place)
-                parts.last = parts.first + far_n * sizeof(real)
-                parts += 1
-    return parts
+            r.first = <const char*>(bases[i] + place)
+            r.last = r.first + n * sizeof(real)
+            r += 1
+    return r
 
 
-cdef inline bint bias_gradient(const layer* L, level* above, scratch* own, const real* blank,
-                               Py_ssize_t m, gradient_target* g, int p) noexcept nogil:
-    """∂J/∂b(l) = Σ δ(l+1), of the columns of panel p."""
+cdef inline bint bias_gradient(const layer* L, activation_layer* above, scratch* own,
+                               const real* zeros, Py_ssize_t m, gradient_target* g,
+                               int p) noexcept nogil:
+    """∂J/∂b(l) = Σ δ(l+1) for the columns of panel p, then their update."""
     cdef int i, n_vectors = panel_vectors(L.n_out, p)
     cdef Py_ssize_t r, first = panel_start(L.n_out, p), place = L.bias + first
     cdef real* sums = own.block if g.sums == NULL else g.sums + place
     cdef const real* delta = at(&above.delta, 0, first)
     cdef vec total
     for i in range(n_vectors):
-        total = load((blank if g.first else sums) + i * WIDTH)
+        total = load((zeros if g.first else sums) + i * WIDTH)
         for r in range(m):
             total = total + load(delta + r * above.delta.stride + i * WIDTH)
         store(sums + i * WIDTH, total)
@@ -272,37 +256,40 @@ cdef inline bint bias_gradient(const layer* L, level* above, scratch* own, const
     return False
 
 
-cdef inline bint norm_gradient(const layer* L, level* above, gradient_target* g, int part,
-                               int n_parts) noexcept nogil:
-    """∂J/∂γ = Σ δ ∘ û and ∂J/∂b = Σ δ of this thread's columns, as batch_norm.pxd found them."""
-    cdef Py_ssize_t first = own_vectors(L.n_out, L.n_in, part, n_parts)
-    cdef Py_ssize_t n = own_vectors(L.n_out, L.n_in, part + 1, n_parts) - first
+cdef inline bint norm_gradient(const layer* L, activation_layer* above, gradient_target* g,
+                               int part, int n_parts) noexcept nogil:
+    """∂J/∂γ = Σ δ ∘ û and ∂J/∂b = Σ δ of this thread's columns, then their update.
+
+    `normalize_delta` in batch_norm.pxd has computed both sums.
+    """
+    cdef Py_ssize_t first = first_vector(L.n_out, L.n_in, part, n_parts)
+    cdef Py_ssize_t n = first_vector(L.n_out, L.n_in, part + 1, n_parts) - first
     cdef Py_ssize_t scale = L.scale + first * WIDTH, bias = L.bias + first * WIDTH
     cdef size_t size = n * WIDTH * sizeof(real)
     if g.sums != NULL:
-        memcpy(g.sums + scale, above.scale + first * WIDTH, size)
-        memcpy(g.sums + bias, above.shift + first * WIDTH, size)
+        memcpy(g.sums + scale, above.norm.sum_delta_u_hat + first * WIDTH, size)
+        memcpy(g.sums + bias, above.norm.sum_delta + first * WIDTH, size)
     if g.step == NULL:
         return False
-    return (finish_gradient(g, False, scale, above.scale + first * WIDTH, n)
-            | finish_gradient(g, False, bias, above.shift + first * WIDTH, n))
+    return (finish_gradient(g, False, scale, above.norm.sum_delta_u_hat + first * WIDTH, n)
+            | finish_gradient(g, False, bias, above.norm.sum_delta + first * WIDTH, n))
 
 
 cdef inline bint update_layer(const layer* L, gradient_target* g, int part,
                               int n_parts) noexcept nogil:
-    """Step 6 alone, from finished sums: this thread's weights, and the rest by the first thread."""
+    """Step 6 from sums over the whole batch: this thread's weights; bias and scale by thread 0."""
     cdef bint bad = False
     cdef Py_ssize_t columns, place, n = padded(L.n_out) // WIDTH
-    cdef share s
-    cdef part_of mine = own_part(L.n_out, L.n_in, L.n_in, part, n_parts)
+    cdef row_range rows
+    cdef thread_part mine = part_of(L.n_out, L.n_in, L.n_in, part, n_parts)
     cdef int p
     for p in range(panel_count(L.n_out)):
-        s = share_of(&mine, p, False)
-        if s.first < s.last:
-            columns = s.n_vectors * WIDTH
-            place = L.weight + panel_start(L.n_out, p) * L.n_in + s.first * columns
+        rows = rows_of_panel(&mine, p, False)
+        if rows.first < rows.last:
+            columns = rows.n_vectors * WIDTH
+            place = L.weight + panel_start(L.n_out, p) * L.n_in + rows.first * columns
             bad |= finish_gradient(g, True, place, g.sums + place,
-                                   (s.last - s.first) * s.n_vectors)
+                                   (rows.last - rows.first) * rows.n_vectors)
     if part == 0:
         bad |= finish_gradient(g, False, L.bias, g.sums + L.bias, n)
         if L.scale > 0:
@@ -310,74 +297,68 @@ cdef inline bint update_layer(const layer* L, gradient_target* g, int part,
     return bad
 
 
-cdef inline bint weight_gradient(const layer* L, level* below, level* above,
-                                 const skipping* listed, scratch* own, const real* blank,
+cdef inline bint update_rows(gradient_target* g, Py_ssize_t place, Py_ssize_t k, Py_ssize_t n,
+                             panel sums) noexcept nogil:
+    """Step 6 for rows k … k + n of the panel of W at `place`; see `finish_gradient`."""
+    return finish_gradient(g, True, place + k * sums.stride, sums.values,
+                           n * sums.stride // WIDTH)
+
+
+cdef inline bint weight_gradient(const layer* L, activation_layer* below, activation_layer* above,
+                                 const sparsity* sparse, scratch* own, const real* zeros,
                                  Py_ssize_t m, gradient_target* g,
                                  int part, int n_parts) noexcept nogil:
-    """∂J/∂W(l) = Σ δ(l+1) a(l)ᵀ over the batch, then the update, a block at a time.
+    """∂J/∂W(l) = Σ δ(l+1) a(l)ᵀ over the batch, then the update, block by block.
 
-    The block is GRADIENT_ROWS inputs × one panel; its sum runs over the examples, through all
-    chunks of the batch in the same accumulators.
+    A block is GRADIENT_ROWS inputs × one panel or two of outputs; its sums run over the examples,
+    through all chunks of the batch in the same accumulators.  Returns whether a parameter is not
+    finite afterwards.
     """
-    cdef bint bad = False
-    cdef Py_ssize_t k, n, first, columns, far_columns, place, far_place, start_row
+    cdef bint bad = False, updating = g.last and g.step != NULL
+    cdef Py_ssize_t k, n, place, second_place
     cdef int p = 0, i
-    cdef real* sums
-    cdef const real* start
-    cdef const real* delta
-    cdef share s
-    cdef part_of mine = own_part(L.n_out, L.n_in, L.n_in, part, n_parts)
-    cdef ahead soon
-    cdef stretch parts[MOST_STRETCHES]
-    cdef walk also = walk_of(L, own, n_parts)
-    cdef bint streamed = also.streamed and g.last and g.step != NULL
-    also.streamed = False       # δ, which is walked, is not
+    cdef panel_pair delta, C, start
+    cdef row_range rows         # of W's panels: the inputs
+    cdef thread_part mine = part_of(L.n_out, L.n_in, L.n_in, part, n_parts)
+    cdef bint stream_W = outgrows_cache(L, n_parts) and updating
+    cdef prefetch_queue parameters
+    cdef prefetch_queue* queue = &parameters if stream_W else &own.next_examples
+    cdef address_range ranges[MAX_RANGES]
+    cdef address_range* end
     while p < panel_count(L.n_out):
-        s = share_of(&mine, p, listed.used)
-        first = panel_start(L.n_out, p)
-        columns = panel_vectors(L.n_out, p) * WIDTH
-        far_columns = s.n_vectors * WIDTH - columns
-        delta = at(&above.delta, 0, first)
-        also.far.panel_row = above.delta.stride
-        also.far.c_row = far_columns
-        if s.first == 0 and s.last > 0 and L.scale == 0:
-            for i in range(s.n_panels):
-                bad |= bias_gradient(L, above, own, blank, m, g, p + i)
-        k = s.first
-        while k < s.last:
-            n = min(<Py_ssize_t>GRADIENT_ROWS, s.last - k)
-            if not listed.used:
+        rows = rows_of_panel(&mine, p, sparse.used)
+        delta = matrix_panels(&above.delta, 0, L.n_out, p)
+        place = L.weight + panel_start(L.n_out, p) * L.n_in
+        second_place = L.weight + panel_start(L.n_out, p + 1) * L.n_in
+        if rows.first == 0 and rows.last > 0 and L.scale == 0:
+            for i in range(rows.n_panels):
+                bad |= bias_gradient(L, above, own, zeros, m, g, p + i)
+        k = rows.first
+        while k < rows.last:
+            n = min(<Py_ssize_t>GRADIENT_ROWS, rows.last - k)
+            if not sparse.used:
                 n = min(n, group_end(&below.a, k) - k)
-            place = L.weight + first * L.n_in + k * columns
-            far_place = L.weight + (first + columns) * L.n_in + k * far_columns
             if g.sums == NULL:
-                sums = own.block
-                also.far.c = sums + n * columns
+                C = stacked_panels(own.block, n, rows.n_vectors)
             else:
-                sums = g.sums + place
-                also.far.c = g.sums + far_place
-            start = blank if g.first else sums
-            start_row = 0 if g.first else columns
-            also.far.panel = at(&above.delta, 0, first + columns)
-            also.far.start = blank if g.first else also.far.c
-            also.far.start_row = 0 if g.first else far_columns
-            if streamed:
-                also.next = &soon
-                look_ahead(&soon, parts, parameters_of(g, place, n * columns, far_place,
-                                                       n * far_columns, parts),
-                           n // TILE_ROWS_4)
-            if listed.used:
-                blocked_list_product(&listed.columns, k, own.cursors, m, delta,
-                                     above.delta.stride, start, start_row, sums, columns, n, also,
-                                     s.n_vectors)
+                C = from_row(weight_panels(L, g.sums, p), k)
+            start = adjacent_panels(zeros, 0, rows.n_vectors) if g.first else C
+            if stream_W:
+                end = parameter_ranges(g, place + k * C.first.stride, n * C.first.stride, ranges)
+                if rows.n_panels == 2:
+                    end = parameter_ranges(g, second_place + k * C.second.stride,
+                                           n * C.second.stride, end)
+                start_prefetch(queue, ranges, end, n // TILE_ROWS_4)
+            if sparse.used:     # C = a(l)ᵀ δ(l+1)
+                blocked_sparse_product(&sparse.columns, k, own.cursors, m, delta, start, C, n,
+                                       rows.n_vectors, queue)
             else:
-                blocked_product(columns_from(&below.a, k), m, delta, above.delta.stride, start,
-                                start_row, sums, columns, n, also, s.n_vectors)
-            if g.last and g.step != NULL:
-                bad |= finish_gradient(g, True, place, sums, n * columns // WIDTH)
-                if far_columns > 0:
-                    bad |= finish_gradient(g, True, far_place, also.far.c,
-                                           n * far_columns // WIDTH)
+                blocked_product(columns_from(&below.a, k), m, delta, start, C, n, rows.n_vectors,
+                                queue, False)
+            if updating:
+                bad |= update_rows(g, place, k, n, C.first)
+                if rows.n_panels == 2:
+                    bad |= update_rows(g, second_place, k, n, C.second)
             k += n
-        p += s.n_panels
+        p += rows.n_panels
     return bad

@@ -89,7 +89,7 @@ class Engine:
     sizes: tuple[int, ...]
     steps: int
     training_lock: TrainingLock
-    most_density: float  # up to which sparse rows cost less than the dense tile, here
+    max_density: float  # up to which sparse rows cost less than the dense tile, here
     use_average: bool  # predict by the average of the parameters
     skip_zeros: bool  # take sparse rows where they pay; no bit depends on it
     def __init__(

@@ -25,15 +25,15 @@ import numpy as np
 from fastmlp.kernels.calls import Progress
 
 from .activations cimport RELU, activation_kind
-from .batch_norm cimport fold, norm
+from .batch_norm cimport fold, normalization
 from .break_even cimport break_even, trial
 from .distortion cimport distort_rows, distortion, distortion_scratch
 from .epoch cimport job, run_batches
 from .inputs cimport (FLOAT32, FLOAT64, UINT8, count_rows, density, examples, number_size,
-                      pack_rows, pack_scratch, packed_number_size, packed_size, take_contents, targets)
-from .losses cimport CUSTOM, SQUARED_ERROR, loss_kind
+                      pack_rows, pack_scratch, packed_number_size, packed_size, hash_rows, targets)
+from .losses cimport CUSTOM, SQUARED_ERROR, loss_of
 from .norms cimport weight_squares
-from .matrices cimport copy_row, most_starts
+from .matrices cimport copy_row, max_group_starts
 from .panels cimport layer, pack, padded, unpack
 from .prediction cimport predict_part, prediction
 from .random cimport mixed_key
@@ -44,7 +44,7 @@ from .tile cimport even_block
 from .updates cimport n_slots, optimizer, optimizer_of
 from .vector cimport (REAL_IS_DOUBLE, WIDTH, flush_denormals, real,
                      restore_denormals)
-from .workspace cimport lay_out, level, scratch, skipping, workspace
+from .workspace cimport activation_layer, lay_out, scratch, sparsity, workspace
 
 cdef extern from "memory.h" nogil:
     void* zeroed(size_t size, char** data)
@@ -131,7 +131,7 @@ cdef class Engine(Passes):
                                   int threads):
         """The training workspace, kept from call to call while nothing about it changes."""
         cdef bint listed = self.list_input(data)
-        cdef Py_ssize_t most = data.x.most_in_row, n_distortion = 0
+        cdef Py_ssize_t most = data.x.max_in_row, n_distortion = 0
         if distortion is not None:      # which fills what was empty, and reads whole rows
             n_distortion = distortion_scratch(&distortion.d)
             most = data.x.n_in
@@ -159,15 +159,15 @@ cdef class Engine(Passes):
         cdef network net = self.net
         cdef examples x = data.x
         cdef job j
-        x.contents = NULL
+        x.row_hashes = NULL
         if options.by_row_hash:
-            x.contents = data.hash_rows(threads)
+            x.row_hashes = data.hash_rows(threads)
         net.layers = <layer*>layers.data + data.first
         net.distortion = NULL if distortion is None else &distortion.d
         if data.first > 0:
             net.first = data.first
             net.n_layers -= data.first
-            net.input_dropped = 0
+            net.input_drop_threshold = 0
         self.prepare(&j, &net, data, space, order.shape[0], batch_size)
         j.x = &x
         question.put(&j)
@@ -219,8 +219,8 @@ cdef class Engine(Passes):
         )
 
     @property
-    def most_density(self):
-        return self.net.most_density
+    def max_density(self):
+        return self.net.max_density
 
     def phase_seconds(self):
         """Where thread 0's time went since the training workspace was made, by phase and layer."""

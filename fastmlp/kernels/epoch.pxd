@@ -15,7 +15,7 @@ from .team cimport barrier, seconds_now, team
 from .tile cimport even_block
 from .updates cimport optimizer, prepare_update, update_step
 from .vector cimport flush_denormals, real, restore_denormals
-from .workspace cimport WAITING, lap, level, workspace
+from .workspace cimport WAITING, activation_layer, lap, workspace
 
 cdef struct job
 
@@ -81,7 +81,7 @@ cdef inline double batch_weight(const batch* b) noexcept nogil:
 cdef inline void ones_for_input(workspace* w, Py_ssize_t m, int part, int n_parts) noexcept nogil:
     """The input has no activation: f' = 1 in its delta's place."""
     cdef Py_ssize_t r, k
-    cdef matrix* delta = &w.levels[0].delta
+    cdef matrix* delta = &w.activations[0].delta
     for r in range(m * part // n_parts, m * (part + 1) // n_parts):
         for k in range(delta.stride):
             delta.values[r * delta.stride + k] = 1
@@ -91,7 +91,7 @@ cdef inline void take_input_delta(workspace* w, real* target, Py_ssize_t m, int 
                            int n_parts) noexcept nogil:
     """This thread's rows of the input's delta into a plain (m, n_in) array."""
     cdef Py_ssize_t r
-    cdef level* v = &w.levels[0]
+    cdef activation_layer* v = &w.activations[0]
     for r in range(m * part // n_parts, m * (part + 1) // n_parts):
         copy_row(&v.delta, r, v.n, target + r * v.n)
 
@@ -171,7 +171,7 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
             barrier(&j.threads, part, n_parts)    # written by rows, read by panels
         hidden_deltas(net, w, m, lowest, number, &j.threads, part, n_parts)
         if w.input_delta:
-            take_input_delta(w, j.input_gradient + done * w.levels[0].n, m, part, n_parts)
+            take_input_delta(w, j.input_gradient + done * w.activations[0].n, m, part, n_parts)
         bad |= gradients(net, w, m, &g, j.every_layer, part, n_parts)
         done += m
         if g.last and j.clip_norm > 0:

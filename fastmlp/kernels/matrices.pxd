@@ -1,49 +1,53 @@
-"""Where batches lie: one example a row, in groups of columns.
+"""Batch matrices: a(l), z(l), δ(l) and û(l), one example a row, with their columns in groups.
 
-The stride of a batch matrix (a, δ) is an odd number of cache lines.  Where several threads write
-one, each one's columns are a group, with rows of their own: were the columns of two threads to lie
-in one row, a core that reads ahead would take the other's lines from it, over and over again, and
-writing them would take twenty times as long (docs/performance.md).
+    x[r, k] at  values + r·stride + g·group + k − starts[g]        g: the group that holds column k
+
+The stride is an odd number of cache lines, so that no power of two meets the cache's sets.  Where
+several threads write a matrix, the columns that each writes are a group and have rows of their own.
+If two threads wrote to one row, each core's prefetcher would take cache lines that the other is
+writing, and writing them would take twenty times as long (docs/performance.md).  Other matrices are
+one group.  workspace.pxd allocates the matrices; all kernels read and write them.
 """
 from cpython.pyport cimport PY_SSIZE_T_MAX
 from libc.string cimport memcpy
-from .panels cimport padded, panel_of, panel_start
-from .shares cimport edge
-from .tile cimport operand
+from .operands cimport operand, panel_at, panel_pair
+from .panels cimport padded, panel_start, panel_with_column
+from .partition cimport panel_edge
 from .vector cimport WIDTH, real
 
 cdef struct matrix:
     real* values
-    const real** rows           # where each begins, to be read by a product; or NULL
-    Py_ssize_t stride           # numbers between rows
-    Py_ssize_t group            # numbers between groups
-    const Py_ssize_t* starts    # each group's first column, then one beyond all; NULL: one group
+    const real** rows           # pointers to the rows, through which products read; or NULL
+    Py_ssize_t stride           # numbers from one row to the next
+    Py_ssize_t group            # numbers from one group to the next
+    const Py_ssize_t* starts    # first column of each group, then PY_SSIZE_T_MAX; NULL: one group
 
 
 cdef inline Py_ssize_t row_stride(Py_ssize_t n) noexcept nogil:
-    """Stride of a batch matrix with n columns: whole vectors' reads stay inside the row."""
+    """Stride of a batch matrix with n columns, with room for whole vectors."""
     cdef Py_ssize_t line = 64 // <Py_ssize_t>sizeof(real)
     cdef Py_ssize_t lines = (padded(n) + line - 1) // line
     return (lines | 1) * line
 
 
-cdef inline int most_starts(int n_parts) noexcept nogil:
-    """Room for what `find_groups` writes."""
+cdef inline int max_group_starts(int n_parts) noexcept nogil:
+    """Most numbers that `find_groups` writes."""
     return 2 * n_parts + 1
 
 
 cdef inline int find_groups(Py_ssize_t n_columns, Py_ssize_t n_terms, int n_parts,
                             Py_ssize_t* starts) noexcept nogil:
-    """The groups of columns that n_parts threads write: their starts; how many.
+    """Set the first columns of the groups that n_parts threads write; returns their number.
 
-    A panel that is cut by rows is a group of its own.
+    A panel whose rows are divided among threads is a group of its own.
     """
     cdef Py_ssize_t n = padded(n_columns), start
     cdef int part, p, k, n_groups = 0
     starts[0] = 0
     for part in range(1, n_parts):
-        start = edge(n_columns, n_terms, part, n_parts)
-        p = panel_of(n_columns, start if start >= 0 else n // WIDTH * part // n_parts * WIDTH)
+        start = panel_edge(n_columns, n_terms, part, n_parts)
+        p = panel_with_column(n_columns, start if start >= 0
+                              else n // WIDTH * part // n_parts * WIDTH)
         for k in range(p, p + (1 if start >= 0 else 2)):
             if starts[n_groups] < panel_start(n_columns, k) < n:
                 n_groups += 1
@@ -52,8 +56,8 @@ cdef inline int find_groups(Py_ssize_t n_columns, Py_ssize_t n_terms, int n_part
     return n_groups + 1
 
 
-cdef inline matrix plain(real* values, Py_ssize_t n) noexcept nogil:
-    """A matrix with n columns in one group."""
+cdef inline matrix ungrouped(real* values, Py_ssize_t n) noexcept nogil:
+    """A matrix with n columns in one group, without pointers to its rows."""
     cdef matrix x
     x.values = values
     x.rows = NULL
@@ -65,7 +69,7 @@ cdef inline matrix plain(real* values, Py_ssize_t n) noexcept nogil:
 
 cdef inline matrix grouped(Py_ssize_t n, Py_ssize_t n_terms, Py_ssize_t n_rows, int n_parts,
                            Py_ssize_t* starts) noexcept nogil:
-    """A matrix with n columns in the groups that n_parts threads write."""
+    """A matrix with n columns in the groups that n_parts threads write, without memory yet."""
     cdef matrix x
     cdef Py_ssize_t widest = 0
     cdef int g
@@ -80,7 +84,7 @@ cdef inline matrix grouped(Py_ssize_t n, Py_ssize_t n_terms, Py_ssize_t n_rows, 
 
 
 cdef inline Py_ssize_t matrix_size(const matrix* x, Py_ssize_t n_rows) noexcept nogil:
-    """The numbers it takes."""
+    """The numbers that the matrix takes."""
     cdef int g = 0
     if x.starts != NULL:
         while x.starts[g + 1] < PY_SSIZE_T_MAX:
@@ -103,18 +107,18 @@ cdef inline Py_ssize_t group_end(const matrix* x, Py_ssize_t k) noexcept nogil:
 
 
 cdef inline Py_ssize_t place_of_column(const matrix* x, Py_ssize_t k) noexcept nogil:
-    """Where column k lies, from the beginning of any row."""
+    """The distance of column k from the beginning of any row."""
     cdef int g = group_of(x, k)
     return k if x.starts == NULL else g * x.group + k - x.starts[g]
 
 
 cdef inline real* at(const matrix* x, Py_ssize_t r, Py_ssize_t k) noexcept nogil:
-    """Where x[r, k] lies."""
+    """The address of x[r, k]."""
     return x.values + r * x.stride + place_of_column(x, k)
 
 
 cdef inline operand rows_from(const matrix* x, Py_ssize_t r, Py_ssize_t k) noexcept nogil:
-    """x from row r and column k on, as far as k's group reaches."""
+    """x from row r and column k on, to the end of k's group, as an operand of a product."""
     cdef operand rest
     rest.rows = x.rows + r
     rest.column = place_of_column(x, k)
@@ -123,14 +127,23 @@ cdef inline operand rows_from(const matrix* x, Py_ssize_t r, Py_ssize_t k) noexc
 
 
 cdef inline operand columns_from(const matrix* x, Py_ssize_t k) noexcept nogil:
-    """xᵀ from column k on, as far as k's group reaches."""
+    """xᵀ from column k of x on, to the end of k's group."""
     cdef operand rest = rows_from(x, 0, k)
     rest.transposed = True
     return rest
 
 
+cdef inline panel_pair matrix_panels(const matrix* x, Py_ssize_t r, Py_ssize_t n,
+                                     int p) noexcept nogil:
+    """Panels p and p + 1 of the n columns of x, from row r on."""
+    cdef panel_pair panels
+    panels.first = panel_at(at(x, r, panel_start(n, p)), x.stride)
+    panels.second = panel_at(at(x, r, panel_start(n, p + 1)), x.stride)
+    return panels
+
+
 cdef inline void copy_row(const matrix* x, Py_ssize_t r, Py_ssize_t n, real* target) noexcept nogil:
-    """x[r, :n] into a plain row."""
+    """Copy x[r, :n] into a contiguous row."""
     cdef Py_ssize_t k = 0, end
     while k < n:
         end = min(n, group_end(x, k))

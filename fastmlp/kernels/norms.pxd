@@ -1,4 +1,4 @@
-"""Norms over whole columns: max-norm of weights, and the norm of the gradient of J.
+"""Norms over whole columns: max-norm of weights, clipping of the gradient, the penalty on weights.
 
     max-norm   W_j ← W_j · min(1, c/‖W_j‖)     for the weights into each unit j
                                                (Srivastava et al. 2014)
@@ -6,37 +6,42 @@
                                                (Pascanu et al. 2013)
     penalty    λ/2 Σ W²                        in double precision
 
-A unit's weights are a column of a panel.  Its sum of squares runs over the inputs in order, and
-the columns are added in order, so the norm has the same bits whatever the panels and threads.
+The weights into a unit are a column of a panel (panels.pxd).  Its sum of squares runs over the
+inputs in order, and the columns are added in order, so no bit depends on panels or threads.
+step.pxd calls the functions for clipping and max-norm in every thread, each for its whole columns;
+engine.pyx calls `weight_squares`.
 """
 from libc.math cimport sqrt
-from .panels cimport layer, padded, panel_count, panel_of, panel_start, panel_vectors
-from .shares cimport own_vectors
-from .updates cimport average, update_step
+from .panels cimport layer, padded, panel_count, panel_with_column, panel_start, panel_vectors
+from .partition cimport first_vector
+from .updates cimport update_average, update_step
 from .vector cimport WIDTH, fused, load, real, splat, store, vec
 
 
 cdef inline const real* column_of(const layer* L, const real* numbers, Py_ssize_t vector,
                                   Py_ssize_t* columns) noexcept nogil:
-    """Where vector number `vector` of the layer's columns begins; the numbers between its rows."""
-    cdef int p = panel_of(L.n_out, vector * WIDTH)
+    """The address of vector number `vector` of the weight's columns, and the stride of its rows."""
+    cdef int p = panel_with_column(L.n_out, vector * WIDTH)
     cdef Py_ssize_t first = panel_start(L.n_out, p)
     columns[0] = panel_vectors(L.n_out, p) * WIDTH
     return numbers + L.weight + first * L.n_in + vector * WIDTH - first
 
 
-cdef inline void limit_norms(const layer* L, real* parameters, real most, real* mean,
+cdef inline void limit_norms(const layer* L,
+                             real* parameters,      # IN OUT
+                             real most,
+                             real* average,         # IN OUT of the parameters over steps, or NULL
                              real decay, int part, int n_parts) noexcept nogil:
-    """‖W_j‖ ≤ most, for this thread's columns; then their running average (`mean` or NULL)."""
+    """‖W_j‖ ≤ most for this thread's columns, then the average of their parameters."""
     cdef Py_ssize_t v, k, columns
     cdef real* w
-    cdef real* w_mean
+    cdef real* w_average
     cdef vec x, square
     cdef real scales[64]        # as many as any vector has lanes
     cdef int i
     cdef bint any_larger
-    for v in range(own_vectors(L.n_out, L.n_in, part, n_parts),
-                   own_vectors(L.n_out, L.n_in, part + 1, n_parts)):
+    for v in range(first_vector(L.n_out, L.n_in, part, n_parts),
+                   first_vector(L.n_out, L.n_in, part + 1, n_parts)):
         w = <real*>column_of(L, parameters, v, &columns)
         square = splat(0)
         for k in range(L.n_in):
@@ -53,25 +58,29 @@ cdef inline void limit_norms(const layer* L, real* parameters, real most, real* 
         if any_larger:
             for k in range(L.n_in):
                 store(w + k * columns, load(w + k * columns) * load(scales))
-        if mean != NULL:
-            w_mean = <real*>column_of(L, mean, v, &columns)
+        if average != NULL:
+            w_average = <real*>column_of(L, average, v, &columns)
             for k in range(L.n_in):
-                average(decay, w + k * columns, w_mean + k * columns, 1)
-            average(decay, parameters + L.bias + v * WIDTH, mean + L.bias + v * WIDTH, 1)
+                update_average(decay, w + k * columns, w_average + k * columns, 1)
+            update_average(decay, parameters + L.bias + v * WIDTH, average + L.bias + v * WIDTH, 1)
             if L.scale > 0:
-                average(decay, parameters + L.scale + v * WIDTH, mean + L.scale + v * WIDTH, 1)
+                update_average(decay, parameters + L.scale + v * WIDTH,
+                               average + L.scale + v * WIDTH, 1)
 
 
 cdef inline void gradient_squares(const layer* L, const update_step* u, const real* parameters,
                                   const real* sums, real* squares, int part,
                                   int n_parts) noexcept nogil:
-    """Σ g² of this thread's columns: weights, bias and scale together."""
+    """Σ g² of each of this thread's columns: of its weights, bias and scale together.
+
+    g is the mean gradient with λW, from the sums over the batch.
+    """
     cdef Py_ssize_t v, k, columns
     cdef const real* w
     cdef const real* g
     cdef vec x, square
-    for v in range(own_vectors(L.n_out, L.n_in, part, n_parts),
-                   own_vectors(L.n_out, L.n_in, part + 1, n_parts)):
+    for v in range(first_vector(L.n_out, L.n_in, part, n_parts),
+                   first_vector(L.n_out, L.n_in, part + 1, n_parts)):
         w = column_of(L, parameters, v, &columns)
         g = column_of(L, sums, v, &columns)
         square = splat(0)
@@ -88,7 +97,7 @@ cdef inline void gradient_squares(const layer* L, const update_step* u, const re
 
 
 cdef inline double weight_squares(const layer* L, const real* parameters) noexcept nogil:
-    """Σ W² of the layer."""
+    """Σ W² of the layer, in double precision."""
     cdef Py_ssize_t k, columns
     cdef int p, i
     cdef const real* w

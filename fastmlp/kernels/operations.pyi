@@ -24,16 +24,16 @@ def loss(
     constants: Sequence[float] = (),
 ) -> tuple[Real, Real, NDArray[np.float64]]: ...
 def batch_norm(
-    u: Real, scale: Real, shift: Real, epsilon: float, shares: Real
+    u: Real, scale: Real, shift: Real, epsilon: float, weights: Real
 ) -> tuple[Real, Real, Real]: ...
 def batch_norm_delta(
-    delta: Real, normalized: Real, scale: Real, inverse: Real, shares: Real
+    delta: Real, normalized: Real, scale: Real, inverse: Real, weights: Real
 ) -> tuple[Real, Real, Real]: ...
 def dropout_factors(
-    m: int, n: int, p: float, seed: int, epoch: int, batch: int, level: int
+    m: int, n: int, p: float, seed: int, epoch: int, batch: int, layer_number: int
 ) -> Real: ...
 def noise(
-    m: int, n: int, sigma: float, seed: int, epoch: int, batch: int, level: int
+    m: int, n: int, sigma: float, seed: int, epoch: int, batch: int, layer_number: int
 ) -> Real: ...
 def update_step_on(
     W: Real,

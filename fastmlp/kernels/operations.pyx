@@ -1,8 +1,9 @@
-"""Each kernel alone, on plain arrays: what steps.py calls, and the tests.
+"""Each kernel alone, on arrays: for steps.py and the tests.
 
-The same inline kernels as the engine's, on one thread and one layer, in memory made for the
-call.  Arrays are C-contiguous of this build's type; results are fresh.  Callers have checked
-the shapes.  `skip_zeros` takes the lists of non-zeros in place of the dense tile.
+These functions call the same inline kernels as the engine, on one thread and one layer, in memory
+that is allocated for the call.  Arguments are C-contiguous arrays of this build's type, results are
+new arrays.  Callers have checked the shapes.  With `skip_zeros` a product uses sparse rows
+(sparse_rows.pxd) instead of the dense tile (tile.pxd), with the same bits.
 """
 from libc.stdint cimport int32_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
@@ -12,35 +13,35 @@ import numpy as np
 
 from .activations cimport activate as activate_block
 from .activations cimport activation_kind
-from .batch_norm cimport norm, normalize, normalize_delta
+from .batch_norm cimport batch_norm_values, normalization, normalize, normalize_delta
 from .dense cimport forward as forward_part
 from .dense cimport gradient_target
 from .dense cimport hidden_delta as hidden_delta_part
 from .dense cimport weight_gradient as weight_gradient_part
-from .dropout cimport add_noise, draws, draws_of, drop_dense
-from .losses cimport loss_kind, objective, output_delta
+from .dropout cimport add_noise, drop_dense, random_stream, random_stream_of
+from .losses cimport loss_function, loss_of, output_delta
 from .math cimport exp, expm1_negative, log1p_unit, normal_cdf, sigmoid, softplus, tanh
-from .matrices cimport copy_row, matrix, plain, row_stride
+from .matrices cimport copy_row, matrix, row_stride, ungrouped
 from .panels cimport layer, pack, padded, unpack
 from .random cimport mixed_key
-from .rows cimport columns_from_rows, compress_row_of
+from .sparse_rows cimport columns_from_rows, compress_row_of
 from .updates cimport n_slots, optimizer, optimizer_of, prepare_update, update, update_step
 from .vector cimport REAL_IS_DOUBLE, WIDTH, load, real, store, vec
-from .workspace cimport lay_out, level, scratch, skipping, workspace
+from .workspace cimport activation_layer, lay_out, scratch, sparsity, workspace
 
 DTYPE = np.dtype(np.float64 if REAL_IS_DOUBLE else np.float32)
 
 
 cdef class OneLayer:
-    """A layer n_in → n_out for m examples: parameters, a(l), a(l+1), δ(l), δ(l+1)."""
+    """A layer n_in → n_out with m examples: its parameters, a(l), a(l+1), δ(l) and δ(l+1)."""
     cdef layer L
     cdef workspace w
-    cdef level levels[2]
+    cdef activation_layer activations[2]
     cdef scratch own
-    cdef skipping zeros[1]      # of a(l)
-    cdef skipping delta_zeros[1]
+    cdef sparsity zeros[1]      # of a(l)
+    cdef sparsity delta_zeros[1]
     cdef real* parameters       # weight panels, then biases
-    cdef real* sums             # of the gradient
+    cdef real* sums             # the gradient, laid out like the parameters
     cdef void* allocated
     cdef Py_ssize_t m, n_numbers
 
@@ -52,14 +53,14 @@ cdef class OneLayer:
         self.L.n_out = n_out
         self.L.bias = (n_in * padded(n_out) + line - 1) // line * line
         self.n_numbers = self.L.bias + (padded(n_out) + line - 1) // line * line
-        self.w.levels = self.levels
+        self.w.activations = self.activations
         self.w.threads = &self.own
         self.w.n_rows = m
         self.w.n_layers = self.w.n_threads = 1
         self.w.input_delta = True
         self.own.zeros = self.zeros
         self.own.delta_zeros = self.delta_zeros
-        # room for the lists of δ(l+1) too, which the engine keeps with the layer above
+        # room for the sparse rows of δ(l+1) too, which belong to the next layer in the engine
         wide = max(padded(n_in), padded(n_out))
         self.zeros[0].possible = self.delta_zeros[0].possible = True
         size = lay_out(&self.w, &self.L, wide, True, NULL)
@@ -75,7 +76,7 @@ cdef class OneLayer:
         free(self.allocated)
 
     cdef int put(self, matrix* target, const real[:, ::1] values) except -1:
-        """A plain array into a batch matrix."""
+        """Copy an array into a batch matrix."""
         cdef Py_ssize_t r
         for r in range(values.shape[0]):
             memcpy(target.values + r * target.stride, &values[r, 0],
@@ -83,59 +84,63 @@ cdef class OneLayer:
         return 0
 
     cdef object get(self, matrix* source, Py_ssize_t n):
-        """A batch matrix as a plain array."""
+        """Return a batch matrix as an array."""
         cdef Py_ssize_t r
-        cdef real[:, ::1] into
+        cdef real[:, ::1] values
         result = np.empty((self.m, n), DTYPE)
-        into = result
+        values = result
         for r in range(self.m):
-            copy_row(source, r, n, &into[r, 0])
+            copy_row(source, r, n, &values[r, 0])
         return result
 
-    cdef void find_zeros(self, matrix* a, Py_ssize_t n, bint by_column):
-        """The lists of a(l) or of δ(l+1)."""
-        cdef Py_ssize_t r, n_found = 0
-        cdef skipping* s = &self.zeros[0]
+    cdef void compress(self, matrix* a, Py_ssize_t n, bint by_column):
+        """Make the sparse rows of a(l) or of δ(l+1), perhaps those of the transpose too."""
+        cdef Py_ssize_t r, n_nonzeros = 0
+        cdef sparsity* s = &self.zeros[0]
         s.used = True
         for r in range(self.m):
-            n_found += compress_row_of(a, r, n, s.rows.entries + r * s.rows.room)
-        s.rows.density = s.columns.density = <double>n_found / (self.m * n)
+            n_nonzeros += compress_row_of(a, r, n, s.rows.entries + r * s.rows.capacity)
+        s.rows.density = s.columns.density = <double>n_nonzeros / (self.m * n)
         if by_column:
-            columns_from_rows(&s.rows, self.m, 0, n, self.own.fill, &s.columns)
+            columns_from_rows(&s.rows, self.m, 0, n, self.own.ends, &s.columns)
 
 
 def forward(const real[:, ::1] a, const real[:, ::1] W, const real[::1] b, bint skip_zeros=False,
             int part=0, int n_parts=1):
-    """z = a Wᵀ + b, (m, n_out).  With n_parts only that part of z; the rest is zero."""
+    """Return z = a Wᵀ + b, (m, n_out).
+
+    With n_parts only the elements that thread `part` of so many computes; the others are zero.
+    """
     cdef OneLayer one = OneLayer(a.shape[0], W.shape[1], W.shape[0])
     if a.shape[0]:
         pack(&W[0, 0], one.L.n_out, one.L.n_in, one.parameters)
         memcpy(one.parameters + one.L.bias, &b[0], one.L.n_out * sizeof(real))
         one.put(&one.own.input.a, a)
         if skip_zeros:
-            one.find_zeros(&one.own.input.a, one.L.n_in, False)
-        forward_part(&one.L, one.parameters, &one.own.input, &one.levels[1], one.zeros,
+            one.compress(&one.own.input.a, one.L.n_in, False)
+        forward_part(&one.L, one.parameters, &one.own.input, &one.activations[1], one.zeros,
                      &one.own, one.w.zeros, NULL, one.m, False, part, n_parts)
-    return one.get(&one.levels[1].a, one.L.n_out)
+    return one.get(&one.activations[1].a, one.L.n_out)
 
 
 def hidden_delta(const real[:, ::1] delta, const real[:, ::1] W, bint skip_zeros=False):
-    """Wᵀ δ of every example, (m, n_in): the hidden delta before ∘ f'(z)."""
+    """Return Wᵀ δ of every example, (m, n_in): the hidden delta without its factor f'(z)."""
     cdef OneLayer one = OneLayer(delta.shape[0], W.shape[1], W.shape[0])
     cdef Py_ssize_t i
     if delta.shape[0]:
         pack(&W[0, 0], one.L.n_out, one.L.n_in, one.parameters)
-        one.put(&one.levels[1].delta, delta)
-        for i in range(one.m * one.levels[0].delta.stride):
-            one.levels[0].delta.values[i] = 1
+        one.put(&one.activations[1].delta, delta)
+        for i in range(one.m * one.activations[0].delta.stride):
+            one.activations[0].delta.values[i] = 1
         if skip_zeros:
-            one.find_zeros(&one.levels[1].delta, one.L.n_out, False)
-        hidden_delta_part(&one.L, one.parameters, &one.own.input, &one.levels[1], one.zeros,
+            one.compress(&one.activations[1].delta, one.L.n_out, False)
+        hidden_delta_part(&one.L, one.parameters, &one.own.input, &one.activations[1], one.zeros,
                           &one.own, one.w.zeros, one.m, 0, 1)
-    return one.get(&one.levels[0].delta, one.L.n_in)
+    return one.get(&one.activations[0].delta, one.L.n_in)
 
 
 cdef OneLayer summed_gradient(const real[:, ::1] a, const real[:, ::1] delta, bint skip_zeros):
+    """A layer whose `sums` are its gradient."""
     cdef OneLayer one = OneLayer(a.shape[0], a.shape[1], delta.shape[1])
     cdef gradient_target g
     memset(&g, 0, sizeof(g))
@@ -144,43 +149,43 @@ cdef OneLayer summed_gradient(const real[:, ::1] a, const real[:, ::1] delta, bi
     g.first = g.last = True
     if a.shape[0]:
         one.put(&one.own.input.a, a)
-        one.put(&one.levels[1].delta, delta)
+        one.put(&one.activations[1].delta, delta)
         if skip_zeros:
-            one.find_zeros(&one.own.input.a, one.L.n_in, True)
-        weight_gradient_part(&one.L, &one.own.input, &one.levels[1], one.zeros, &one.own,
+            one.compress(&one.own.input.a, one.L.n_in, True)
+        weight_gradient_part(&one.L, &one.own.input, &one.activations[1], one.zeros, &one.own,
                              one.w.zeros, one.m, &g, 0, 1)
     return one
 
 
 def weight_gradient(const real[:, ::1] a, const real[:, ::1] delta, bint skip_zeros=False):
-    """Σ over the examples of δ aᵀ, (n_out, n_in)."""
+    """Return Σ δ aᵀ over the examples, (n_out, n_in)."""
     cdef OneLayer one = summed_gradient(a, delta, skip_zeros)
-    cdef real[:, ::1] into
+    cdef real[:, ::1] values
     result = np.empty((one.L.n_out, one.L.n_in), DTYPE)
-    into = result
-    unpack(one.sums, one.L.n_out, one.L.n_in, &into[0, 0])
+    values = result
+    unpack(one.sums, one.L.n_out, one.L.n_in, &values[0, 0])
     return result
 
 
 def bias_gradient(const real[:, ::1] delta):
-    """Σ over the examples of δ, (n_out,)."""
+    """Return Σ δ over the examples, (n_out,)."""
     cdef OneLayer one = summed_gradient(np.zeros((delta.shape[0], 1), DTYPE), delta, False)
-    cdef real[::1] into
+    cdef real[::1] values
     result = np.empty(one.L.n_out, DTYPE)
-    into = result
-    memcpy(&into[0], one.sums + one.L.bias, one.L.n_out * sizeof(real))
+    values = result
+    memcpy(&values[0], one.sums + one.L.bias, one.L.n_out * sizeof(real))
     return result
 
 
 cdef object vectors(const real[::1] x):
-    """A copy with room behind it for whole vectors."""
+    """Return a copy with room after it for whole vectors."""
     padded_copy = np.zeros(padded(x.shape[0]) + WIDTH, DTYPE)
     padded_copy[:x.shape[0]] = x
     return padded_copy
 
 
 def activate(z, name, double parameter=0.0):
-    """f(z) and f'(z), each shaped like z."""
+    """Return f(z) and f'(z), both with the shape of z."""
     cdef Py_ssize_t n = z.size
     cdef real[::1] a, slope
     if name == "softmax":
@@ -196,24 +201,22 @@ def activate(z, name, double parameter=0.0):
 
 def loss(const real[:, ::1] z, y, name, activation="identity", double parameter=0.0,
          double smoothing=0.0, constants=()):
-    """Output activation, output delta (both like z) and cost (m,) of every example.
+    """Return a(nl) and δ(nl), both (m, n_out), and the cost of every example, (m,).
 
-    `y` is int32 labels (m,), but not for groups, or real rows, like z but for the quantile loss.
+    `y` is int32 labels (m,), which groups do not have, or real (m, n_out); the quantile loss has
+    one column for each target.  `constants` are those of the loss: δ, quantiles or group sizes.
     """
     cdef Py_ssize_t r, m = z.shape[0], n = z.shape[1]
     cdef int f = activation_kind(activation)
-    cdef real[::1] of_loss = np.array(tuple(constants) or (0,), DTYPE)
-    cdef objective kind
+    cdef real[::1] numbers = np.array((*constants, 0), DTYPE)   # one more, for there may be none
+    cdef loss_function kernel = loss_of(name, &numbers[0], len(constants))
     cdef const int32_t[::1] labels
     cdef const real[:, ::1] values
-    cdef bint labelled = y.dtype == np.int32
+    cdef bint has_labels = y.dtype == np.int32
     cdef const real* target = NULL
     cdef Py_ssize_t label = 0
     cdef real[:, ::1] a, delta
     cdef double[::1] cost
-    kind.kind = loss_kind(name)
-    kind.constants = &of_loss[0]
-    kind.n_constants = of_loss.shape[0]
     outputs = np.zeros((m, row_stride(n)), DTYPE)
     outputs[:, :n] = z
     deltas = np.zeros_like(outputs)
@@ -221,113 +224,123 @@ def loss(const real[:, ::1] z, y, name, activation="identity", double parameter=
     a = outputs
     delta = deltas
     cost = costs
-    if labelled:
+    if has_labels:
         labels = y
     else:
         values = y
     for r in range(m):
-        if labelled:
+        if has_labels:
             label = labels[r]
         else:
             target = &values[r, 0]
-        cost[r] = output_delta(&kind, f, <real>parameter, &a[r, 0], &delta[r, 0], target, label,
+        cost[r] = output_delta(&kernel, f, <real>parameter, &a[r, 0], &delta[r, 0], target, label,
                                <real>smoothing, n)
     return outputs[:, :n].copy(), deltas[:, :n].copy(), costs
 
 
 cdef object padded_rows(const real[:, ::1] x):
-    """A copy whose rows are a batch matrix's."""
+    """Return a copy with the row stride of a batch matrix."""
     rows = np.zeros((x.shape[0], row_stride(x.shape[1])), DTYPE)
     rows[:, :x.shape[1]] = x
     return rows
 
 
-cdef class OneNorm:
-    """A normalized level of n units for m examples."""
+cdef class NormalizedLayer:
+    """A normalized layer of n units: see batch_norm.pxd."""
     cdef layer L
-    cdef level v
-    cdef norm shared
-    cdef object arrays
-    cdef real[::1] parameters, columns
+    cdef batch_norm_values values
+    cdef normalization shared
+    cdef real[::1] parameters, statistics, inverse, sum_delta, sum_delta_u_hat
 
     def __cinit__(self, Py_ssize_t n, double epsilon):
         cdef Py_ssize_t wide = padded(n)
         self.L.n_out = n
         self.L.scale = wide
-        self.parameters = np.zeros(2 * wide, DTYPE)     # shift, scale
-        self.columns = np.zeros(5 * wide, DTYPE)        # statistics, then what the level keeps
-        self.shared.statistics = &self.columns[0]
+        self.parameters = np.zeros(2 * wide, DTYPE)     # b, γ
+        self.statistics = np.zeros(2 * wide, DTYPE)     # running mean and variance
+        self.inverse = np.zeros(wide, DTYPE)
+        self.sum_delta = np.zeros(wide, DTYPE)
+        self.sum_delta_u_hat = np.zeros(wide, DTYPE)
+        self.shared.statistics = &self.statistics[0]
         self.shared.epsilon = <real>epsilon
-        self.v.inverse = &self.columns[2 * wide]
-        self.v.shift = &self.columns[3 * wide]
-        self.v.scale = &self.columns[4 * wide]
+        self.values.inverse = &self.inverse[0]
+        self.values.sum_delta = &self.sum_delta[0]
+        self.values.sum_delta_u_hat = &self.sum_delta_u_hat[0]
 
     cdef matrix rows(self, real[:, ::1] values):
-        return plain(&values[0, 0], values.shape[1])
+        """The rows of `padded_rows` as a batch matrix."""
+        return ungrouped(&values[0, 0], values.shape[1])
 
 
 def batch_norm(const real[:, ::1] u, const real[::1] scale, const real[::1] shift,
-               double epsilon, const real[::1] shares):
-    """z = γ ∘ û + β, û = (u − μ)/√(σ² + ε), both like u, and 1/√(σ² + ε), (n,)."""
+               double epsilon, const real[::1] weights):
+    """Return z = γ ∘ û + b and û = (u − μ)/√(σ² + ε), both (m, n), and 1/√(σ² + ε), (n,).
+
+    `weights` are the examples' relative weights w, whose mean is 1.
+    """
     cdef Py_ssize_t m = u.shape[0], n = u.shape[1], wide = padded(n)
-    cdef OneNorm one = OneNorm(n, epsilon)
+    cdef NormalizedLayer one = NormalizedLayer(n, epsilon)
+    cdef matrix a
     z = padded_rows(u)
-    hat = np.zeros_like(z)
-    one.v.a = one.rows(z)
-    one.v.normalized = one.rows(hat)
+    u_hat = np.zeros_like(z)
+    a = one.rows(z)
+    one.values.u_hat = one.rows(u_hat)
     one.parameters[:n] = shift
     one.parameters[wide:wide + n] = scale
-    normalize(&one.shared, &one.L, &one.parameters[0], &one.v, m, &shares[0], 0, 0, 1)
-    return (z[:, :n].copy(), hat[:, :n].copy(),
-            np.asarray(one.columns)[2 * wide:2 * wide + n].copy())
+    normalize(&one.shared, &one.L, &one.parameters[0], &a, &one.values, m, &weights[0], 0, 0, 1)
+    return z[:, :n].copy(), u_hat[:, :n].copy(), np.array(one.inverse[:n])
 
 
 def batch_norm_delta(const real[:, ::1] delta, const real[:, ::1] normalized,
-                     const real[::1] scale, const real[::1] inverse, const real[::1] shares):
-    """∂J/∂u of every example, Σ δ ∘ û and Σ δ, from δ = ∂J/∂z."""
+                     const real[::1] scale, const real[::1] inverse, const real[::1] weights):
+    """Return ∂J/∂u, (m, n), Σ δ ∘ û and Σ δ, both (n,), from δ = ∂J/∂z and û."""
     cdef Py_ssize_t m = delta.shape[0], n = delta.shape[1], wide = padded(n)
-    cdef OneNorm one = OneNorm(n, 1)
-    below = padded_rows(delta)
-    hat = padded_rows(normalized)
-    one.v.delta = one.rows(below)
-    one.v.normalized = one.rows(hat)
+    cdef NormalizedLayer one = NormalizedLayer(n, 1)
+    cdef matrix d
+    result = padded_rows(delta)
+    u_hat = padded_rows(normalized)
+    d = one.rows(result)
+    one.values.u_hat = one.rows(u_hat)
     one.parameters[wide:wide + n] = scale
-    one.columns[2 * wide:2 * wide + n] = inverse
-    normalize_delta(&one.L, &one.parameters[0], &one.v, m, &shares[0], 0, 1)
-    columns = np.asarray(one.columns)
-    return (below[:, :n].copy(), columns[4 * wide:4 * wide + n].copy(),
-            columns[3 * wide:3 * wide + n].copy())
+    one.inverse[:n] = inverse
+    normalize_delta(&one.L, &one.parameters[0], &d, &one.values, m, &weights[0], 0, 1)
+    return (result[:, :n].copy(), np.array(one.sum_delta_u_hat[:n]), np.array(one.sum_delta[:n]))
 
 
 def dropout_factors(Py_ssize_t m, Py_ssize_t n, double p, uint64_t seed, uint64_t epoch,
-                    uint64_t batch, int level):
-    """r/(1 − p) of every example of a batch and unit of a level (0: the input), (m, n)."""
-    cdef draws d = draws_of(mixed_key(mixed_key(seed, epoch), batch), level, 0, NULL)
+                    uint64_t batch, int layer_number):
+    """Return r/(1 − p) of every example of a batch and unit of a layer (0: the input), (m, n)."""
+    cdef random_stream stream = random_stream_of(mixed_key(mixed_key(seed, epoch), batch),
+                                                 layer_number, 0, NULL)
     cdef Py_ssize_t r
     cdef real[:, ::1] rows
     factors = np.ones((m, row_stride(n)), DTYPE)
     rows = factors
     for r in range(m):
-        drop_dense(<uint32_t>(p * 4294967296.0), <real>(1 / (1 - p)), &d, r, &rows[r, 0], n)
+        drop_dense(<uint32_t>(p * 4294967296.0), <real>(1 / (1 - p)), &stream, r, &rows[r, 0], n)
     return factors[:, :n].copy()
 
 
 def noise(Py_ssize_t m, Py_ssize_t n, double sigma, uint64_t seed, uint64_t epoch,
-          uint64_t batch, int level):
-    """σ·N(0, 1) of every example of a batch and unit of a level, (m, n)."""
-    cdef draws d = draws_of(mixed_key(mixed_key(seed, epoch), batch), level, 0, NULL)
+          uint64_t batch, int layer_number):
+    """Return σ·N(0, 1) of every example of a batch and unit of a layer, (m, n)."""
+    cdef random_stream stream = random_stream_of(mixed_key(mixed_key(seed, epoch), batch),
+                                                 layer_number, 0, NULL)
     cdef layer L
     cdef real[:, ::1] rows
     values = np.zeros((m, row_stride(n)), DTYPE)
     rows = values
     L.noise = <real>sigma
-    add_noise(&L, &d, 0, 0, &rows[0, 0], rows.shape[1], m, <int>(padded(n) // WIDTH))
+    add_noise(&L, &stream, 0, 0, &rows[0, 0], rows.shape[1], m, <int>(padded(n) // WIDTH))
     return values[:, :n].copy()
 
 
 def update_step_on(W, gradient, slots, name, constants, double rate, double l2=0.0,
                    double mean=1.0, long long step=1, bint is_weight=True):
-    """Step 6 on one array: the new W and state slots, given the summed gradient."""
+    """Return the new W and optimizer state after step 6 on one array.
+
+    `gradient` is summed over the examples and is multiplied by `mean`.
+    """
     cdef optimizer rule = optimizer_of(name, constants)
     cdef update_step u = prepare_update(&rule, rate, l2, mean, step)
     cdef Py_ssize_t n = W.size
@@ -344,7 +357,7 @@ ctypedef vec (*function_t)(vec x) noexcept nogil
 
 
 def evaluate(name, x):
-    """One of math.pxd's functions over an array."""
+    """Return a function of math.pxd over an array, by the function's name."""
     cdef Py_ssize_t i, n = x.size
     cdef real[::1] values
     cdef function_t f

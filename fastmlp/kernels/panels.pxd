@@ -1,35 +1,45 @@
-"""Where weights lie: in panels.
+"""The layout of the parameters: weights lie in panels.
 
-A weight W(l), seen by users as (n_out, n_in), is kept input-major in panels of output columns,
-as few as PANEL_VECTORS vectors a panel allow and as wide as one another, the first ones by a
-vector wider if need be:
+A weight W(l), which users see as (n_out, n_in), is stored input-major in panels of output columns.
+There are as few panels as PANEL_VECTORS vectors a panel allow, and they are equally wide, but that
+the first ones may be one vector wider than the others:
 
     panel p:  [n_in rows][columns of p]        W[j, k] at  first·n_in + k·columns + j − first
 
-so one thread's columns are contiguous, a row of a panel is what a tile loads per step of its
-sum, and no power-of-two stride meets the cache's sets.  Padding columns stay zero.
+So a thread's columns are contiguous, a row of a panel is what a tile loads for one term of its sum,
+and no power-of-two stride meets the cache's sets.  The padding columns are zero and stay zero.
+Biases, scales and batch statistics are rows padded to whole vectors.  Gradients and the optimizer's
+state have the layout of the parameters.
 """
 from libc.stdint cimport uint32_t
-from .ahead cimport MOST_STRETCHES, stretch
+from .operands cimport panel_at, panel_pair
+from .prefetch cimport MAX_RANGES, address_range
 from .vector cimport PANEL_VECTORS, WIDTH, real, transpose_block
 
 cdef struct layer:
     Py_ssize_t n_in, n_out
-    Py_ssize_t weight, bias     # where they begin in the parameter buffer
-    Py_ssize_t scale            # of batch norm, whose shift is the bias; 0: none
-    Py_ssize_t statistics       # where the running ones begin in their buffer
-    int activation
+    Py_ssize_t weight, bias     # where they begin in the parameters
+    Py_ssize_t scale            # where γ of batch normalization begins; 0: not normalized
+    Py_ssize_t statistics       # where its running mean and variance begin in their own buffer
+    int activation              # see activations.pxd, for its parameter too
     real parameter
-    uint32_t dropped            # of 2³² draws, so many drop a unit
-    real kept_scale             # 1/(1 − p)
-    real noise                  # σ, on z
+    uint32_t drop_threshold     # a unit is dropped by this many of 2³² random numbers
+    real keep_scale             # 1/(1 − p)
+    real noise                  # σ of the noise that is added to z
     bint frozen
-    real rate, l2               # multipliers of learning rate and λ
+    real rate, l2               # multipliers of the learning rate and of λ
 
 
 cdef inline Py_ssize_t padded(Py_ssize_t n) noexcept nogil:
     """n rounded up to whole vectors."""
     return (n + WIDTH - 1) // WIDTH * WIDTH
+
+
+cdef inline void clear_padding(real* row, Py_ssize_t n) noexcept nogil:
+    """Zeros from n to the next whole vector."""
+    while n % WIDTH:
+        row[n] = 0
+        n += 1
 
 
 cdef inline Py_ssize_t panel_columns() noexcept nogil:
@@ -52,7 +62,7 @@ cdef inline Py_ssize_t panel_start(Py_ssize_t n, int panel) noexcept nogil:
     return (panel * (vectors // count) + min(panel, vectors % count)) * WIDTH
 
 
-cdef inline int panel_of(Py_ssize_t n, Py_ssize_t column) noexcept nogil:
+cdef inline int panel_with_column(Py_ssize_t n, Py_ssize_t column) noexcept nogil:
     """The number of the panel that holds a column."""
     cdef Py_ssize_t vectors = padded(n) // WIDTH, v = column // WIDTH
     cdef int count = panel_count(n)
@@ -64,7 +74,7 @@ cdef inline int panel_of(Py_ssize_t n, Py_ssize_t column) noexcept nogil:
 
 cdef inline void pack(const real* source, Py_ssize_t n_out, Py_ssize_t n_in,
                       real* weight) noexcept nogil:
-    """(n_out, n_in) rows into panels."""
+    """Copy the rows of (n_out, n_in) into panels."""
     cdef Py_ssize_t j, k, first, columns
     cdef int p
     cdef real* panel
@@ -82,12 +92,12 @@ cdef inline void pack(const real* source, Py_ssize_t n_out, Py_ssize_t n_in,
 
 cdef inline void unpack(const real* weight, Py_ssize_t n_out, Py_ssize_t n_in,
                         real* target) noexcept nogil:
-    """Panels into (n_out, n_in) rows."""
+    """Copy panels into the rows of (n_out, n_in)."""
     cdef Py_ssize_t j, k, first, columns
     cdef int p
     cdef const real* panel
     for j in range(n_out):
-        p = panel_of(n_out, j)
+        p = panel_with_column(n_out, j)
         first = panel_start(n_out, p)
         columns = panel_vectors(n_out, p) * WIDTH
         panel = weight + first * n_in + j - first
@@ -95,22 +105,32 @@ cdef inline void unpack(const real* weight, Py_ssize_t n_out, Py_ssize_t n_in,
             target[j * n_in + k] = panel[k * columns]
 
 
-cdef inline const stretch* transposed_from(const real* weight, Py_ssize_t n_in,
-                                           Py_ssize_t n_out, Py_ssize_t k0, Py_ssize_t k1,
-                                           Py_ssize_t j0, Py_ssize_t j1,
-                                           stretch* parts) noexcept nogil:
-    """The stretches of memory, at most MOST_STRETCHES, that hold W[j0…j1, k0…k1]."""
+cdef inline panel_pair weight_panels(const layer* L, const real* numbers, int p) noexcept nogil:
+    """Panels p and p + 1 of a weight, or of a buffer laid out like the parameters."""
+    cdef Py_ssize_t columns = panel_vectors(L.n_out, p) * WIDTH
+    cdef const real* first = numbers + L.weight + panel_start(L.n_out, p) * L.n_in
+    cdef panel_pair W
+    W.first = panel_at(first, columns)
+    W.second = panel_at(first + columns * L.n_in, panel_vectors(L.n_out, p + 1) * WIDTH)
+    return W
+
+
+cdef inline const address_range* weight_ranges(const real* weight, Py_ssize_t n_in,
+                                               Py_ssize_t n_out, Py_ssize_t k0, Py_ssize_t k1,
+                                               Py_ssize_t j0, Py_ssize_t j1,
+                                               address_range* ranges) noexcept nogil:
+    """The address ranges, at most MAX_RANGES, of W[j0…j1, k0…k1]; returns their end."""
     cdef Py_ssize_t columns
     cdef int p, n = 0
     if j0 >= j1:
-        return parts
-    for p in range(panel_of(n_out, j0), panel_of(n_out, j1 - 1) + 1):
-        if n < MOST_STRETCHES:
+        return ranges
+    for p in range(panel_with_column(n_out, j0), panel_with_column(n_out, j1 - 1) + 1):
+        if n < MAX_RANGES:
             columns = panel_vectors(n_out, p) * WIDTH
-            parts[n].first = <const char*>(weight + panel_start(n_out, p) * n_in + k0 * columns)
-            parts[n].last = parts[n].first + (k1 - k0) * columns * sizeof(real)
+            ranges[n].first = <const char*>(weight + panel_start(n_out, p) * n_in + k0 * columns)
+            ranges[n].last = ranges[n].first + (k1 - k0) * columns * sizeof(real)
             n += 1
-    return parts + n
+    return ranges + n
 
 
 cdef inline void transposed_panel(const real* weight, Py_ssize_t n_in, Py_ssize_t n_out,
@@ -118,8 +138,8 @@ cdef inline void transposed_panel(const real* weight, Py_ssize_t n_in, Py_ssize_
                                   real* target) noexcept nogil:
     """Wᵀ for the hidden delta: target[j − j0, k − k0] = W[j, k], one panel of inputs wide.
 
-    j0 is a multiple of WIDTH; rows beyond n_in come out zero, rows from j1 to the next whole
-    vector are written too.
+    j0 is a multiple of WIDTH.  Columns from n_in on are set to zero; rows from j1 to the next
+    whole vector are written too.
     """
     cdef Py_ssize_t j, k, first, columns, r, c
     cdef Py_ssize_t target_row = n_vectors * WIDTH
@@ -127,7 +147,7 @@ cdef inline void transposed_panel(const real* weight, Py_ssize_t n_in, Py_ssize_
     cdef const real* source
     j = j0
     while j < j1:
-        p = panel_of(n_out, j)
+        p = panel_with_column(n_out, j)
         first = panel_start(n_out, p)
         columns = panel_vectors(n_out, p) * WIDTH
         source = weight + first * n_in + j - first

@@ -48,17 +48,15 @@ cdef class Parameters:
         self.uint8_scale = uint8_scale
         self.key = seed
         self.gate = Gate()
-        self.net.most_density = measured_break_even()
+        self.net.max_density = measured_break_even()
         self.net.n_layers = len(self.sizes) - 1
         if self.net.n_layers > MOST_LAYERS:
             raise ValueError(f"at most {MOST_LAYERS} layers can be compiled, got "
                              f"{self.net.n_layers}")
         self.custom = custom
         self.loss_constants = np.array(tuple(loss_constants) or (0,), DTYPE)
-        self.net.loss.kind = loss_kind(loss)
-        self.net.loss.constants = &self.loss_constants[0]
-        self.net.loss.n_constants = self.loss_constants.shape[0]
-        self.net.input_dropped = dropped_of(input_dropout)
+        self.net.loss = loss_of(loss, &self.loss_constants[0], len(loss_constants))
+        self.net.input_drop_threshold = dropped_of(input_dropout)
         self.net.input_scale = <real>(1 / (1 - input_dropout))
         self.net.normalization.momentum = <real><double>NORM_MOMENTUM
         self.net.normalization.epsilon = <real><double>NORM_EPSILON
@@ -72,7 +70,7 @@ cdef class Parameters:
             L.n_out = self.sizes[l + 1]
             L.activation = activation_kind(activations[l][0])
             L.parameter = <real><double>activations[l][1]
-            L.rate = L.l2 = L.kept_scale = 1
+            L.rate = L.l2 = L.keep_scale = 1
             L.weight = place
             place += on_lines(L.n_in * padded(L.n_out))
             L.bias = place
@@ -84,8 +82,8 @@ cdef class Parameters:
                     place += on_lines(padded(L.n_out))
                     L.statistics = self.n_statistics
                     self.n_statistics += on_lines(2 * padded(L.n_out))
-                L.dropped = dropped_of(dropout)
-                L.kept_scale = <real>(1 / (1 - <double>dropout))
+                L.drop_threshold = dropped_of(dropout)
+                L.keep_scale = <real>(1 / (1 - <double>dropout))
                 L.noise = <real><double>noise
         self.n_numbers = place
         self.current = ParameterSet()
@@ -103,11 +101,11 @@ cdef class Parameters:
         cdef layer* layers = self.inference.layers
         self.inference = self.net
         self.inference.layers = layers
-        self.inference.input_dropped = 0
+        self.inference.input_drop_threshold = 0
         for l in range(self.net.n_layers):
             layers[l] = self.net.layers[l]
             layers[l].scale = 0
-            layers[l].dropped = 0
+            layers[l].drop_threshold = 0
             layers[l].noise = 0
 
     # --------------------------------------------------------------------------- reading
@@ -172,12 +170,12 @@ cdef class Parameters:
         """Weights and biases of every layer as they predict."""
         cdef int l
         cdef const layer* L
-        cdef norm normalization = self.net.normalization
-        normalization.statistics = <real*>statistics
+        cdef normalization shared = self.net.normalization
+        shared.statistics = <real*>statistics
         for l in range(self.net.n_layers):
             L = &self.net.layers[l]
             if L.scale > 0:
-                fold(&normalization, L, source, folded)
+                fold(&shared, L, source, folded)
             else:
                 memcpy(folded + L.weight, source + L.weight,
                        (L.bias + padded(L.n_out) - L.weight) * sizeof(real))

@@ -7,7 +7,7 @@ cdef class Workspace:
     cdef readonly tuple key
 
     def __cinit__(self, Passes engine, Py_ssize_t n_rows, int n_threads, bint backward,
-                  Py_ssize_t most_in_row, bint list_input, bint input_delta=False,
+                  Py_ssize_t max_in_row, bint list_input, bint input_delta=False,
                   bint training=False, int first=0, int end=0, Py_ssize_t n_distortion=0):
         cdef int t, n_layers = (end if end > 0 else engine.net.n_layers) - first
         cdef const layer* layers = (engine.net.layers if training else engine.inference.layers) + first
@@ -15,31 +15,31 @@ cdef class Workspace:
         self.w.n_layers = n_layers
         self.w.n_threads = n_threads
         self.w.input_delta = input_delta
-        self.w.n_warp = n_distortion
-        self.w.levels = <level*>calloc(n_layers + 1, sizeof(level))
+        self.w.distortion_size = n_distortion
+        self.w.activations = <activation_layer*>calloc(n_layers + 1, sizeof(activation_layer))
         self.w.threads = <scratch*>calloc(n_threads, sizeof(scratch))
-        self.w.lists = <skipping*>calloc(2 * n_threads * n_layers, sizeof(skipping))
-        self.w.starts = <Py_ssize_t*>calloc(n_layers * most_starts(n_threads), sizeof(Py_ssize_t))
-        if (self.w.levels == NULL or self.w.threads == NULL or self.w.lists == NULL
-                or self.w.starts == NULL):
+        self.w.sparsity = <sparsity*>calloc(2 * n_threads * n_layers, sizeof(sparsity))
+        self.w.group_starts = <Py_ssize_t*>calloc(n_layers * max_group_starts(n_threads), sizeof(Py_ssize_t))
+        if (self.w.activations == NULL or self.w.threads == NULL or self.w.sparsity == NULL
+                or self.w.group_starts == NULL):
             raise MemoryError("no memory for a workspace")
         for t in range(n_threads):
-            self.w.threads[t].zeros = self.w.lists + 2 * t * n_layers
-            self.w.threads[t].delta_zeros = self.w.lists + (2 * t + 1) * n_layers
+            self.w.threads[t].zeros = self.w.sparsity + 2 * t * n_layers
+            self.w.threads[t].delta_zeros = self.w.sparsity + (2 * t + 1) * n_layers
             engine.expect_zeros(&self.w.threads[t], list_input, layers, n_layers)
-        self.memory = Block(lay_out(&self.w, layers, most_in_row, backward, NULL))
-        lay_out(&self.w, layers, most_in_row, backward, self.memory.data)
+        self.memory = Block(lay_out(&self.w, layers, max_in_row, backward, NULL))
+        lay_out(&self.w, layers, max_in_row, backward, self.memory.data)
 
     def __dealloc__(self):
-        free(self.w.levels)
+        free(self.w.activations)
         free(self.w.threads)
-        free(self.w.lists)
-        free(self.w.starts)
+        free(self.w.sparsity)
+        free(self.w.group_starts)
 
 
 cdef inline bint can_be_zero(const layer* L) noexcept nogil:
     """Whether many of the layer's activations are exactly zero."""
-    return L.activation == RELU or L.dropped > 0
+    return L.activation == RELU or L.drop_threshold > 0
 
 
 cdef void run_job(job* j, int threads) noexcept:
@@ -111,7 +111,7 @@ cdef class Passes(Parameters):
             return True
         if not self.skip_zeros or L.n_in < LEAST_SKIPPED or padded(L.n_out) < LEAST_VECTORS * WIDTH:
             return False
-        return data.density < self.net.most_density
+        return data.density < self.net.max_density
 
     cdef void prepare(self, job* j, network* net, Data data, Workspace space, Py_ssize_t n_pass,
                       Py_ssize_t batch_size) noexcept:
@@ -133,9 +133,9 @@ cdef class Passes(Parameters):
         with cython.critical_section(self):
             space = self.passing
             self.passing = None
-        key = (n_rows, listed, data.x.most_in_row, self.skip_zeros, input_delta, training)
+        key = (n_rows, listed, data.x.max_in_row, self.skip_zeros, input_delta, training)
         if space is None or space.key != key or space.w.n_threads < threads:
-            space = Workspace(self, n_rows, threads, True, data.x.most_in_row, listed, input_delta,
+            space = Workspace(self, n_rows, threads, True, data.x.max_in_row, listed, input_delta,
                               training)
             space.key = key
         return space
@@ -220,7 +220,7 @@ cdef class Passes(Parameters):
         kept = []
         for t in range(threads):
             space = Workspace(self, even_block((m + threads - 1) // threads, PREDICT_ROWS), 1,
-                              False, data.x.most_in_row, self.list_input(data), False, False, 0,
+                              False, data.x.max_in_row, self.list_input(data), False, False, 0,
                               end)
             kept.append(space)
             spaces[t] = &space.w

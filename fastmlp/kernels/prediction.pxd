@@ -1,4 +1,9 @@
-"""Passes without an update: activations, or costs.  Threads take rows and never meet."""
+"""Forward passes without an update: the activations of layers, or the cost of each example.
+
+engine.pyx calls `predict_part` in every thread.  Each thread has a workspace of its own and passes
+its rows through all layers in chunks; no thread waits for another.  Normalized layers have been
+folded into weights and biases (`fold` in batch_norm.pxd), nothing is dropped and no noise is added.
+"""
 from libc.string cimport memcpy
 from .inputs cimport examples, targets
 from .losses cimport output_activation
@@ -6,24 +11,24 @@ from .matrices cimport copy_row
 from .panels cimport layer
 from .step cimport batch, forward_pass, gather, network, output_deltas
 from .vector cimport flush_denormals, real, restore_denormals
-from .workspace cimport level, workspace
+from .workspace cimport activation_layer, workspace
 
-cdef struct prediction:         # one pass without targets, or for its cost alone
+cdef struct prediction:
     const network* net
-    workspace** spaces          # one a thread: prediction has no barrier
+    workspace** spaces          # one for each thread
     const examples* x
     const targets* y
     Py_ssize_t first, last      # rows of this call
-    real** outs                 # by level: (n_rows, n) for its activations, or NULL
-    double* costs               # n_rows, or NULL
+    real** outs                 # OUT activations of each layer (n_rows, n), or NULL
+    double* costs               # OUT (n_rows,), or NULL: then no targets are needed
 
 
 cdef inline void predict_part(prediction* p, int part, int n_parts) noexcept nogil:
-    """This thread's rows of the examples, chunk after chunk through all layers."""
+    """Pass this thread's rows of the examples through all layers, chunk after chunk."""
     cdef const network* net = p.net
     cdef workspace* w = p.spaces[part]
     cdef const layer* L = &net.layers[net.n_layers - 1]
-    cdef level* v = &w.levels[net.n_layers]
+    cdef activation_layer* v = &w.activations[net.n_layers]
     cdef unsigned long long state = flush_denormals()
     cdef Py_ssize_t n_rows = p.last - p.first
     cdef Py_ssize_t last = p.first + n_rows * (part + 1) // n_parts, m, r
@@ -52,7 +57,7 @@ cdef inline void predict_part(prediction* p, int part, int n_parts) noexcept nog
         for l in range(1, net.n_layers + 1):
             if p.outs[l] != NULL:
                 for r in range(m):
-                    copy_row(&w.levels[l].a, r, w.levels[l].n,
-                             p.outs[l] + (b.first + r) * w.levels[l].n)
+                    copy_row(&w.activations[l].a, r, w.activations[l].n,
+                             p.outs[l] + (b.first + r) * w.activations[l].n)
         b.first += m
     restore_denormals(state)

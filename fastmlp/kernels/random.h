@@ -1,16 +1,17 @@
-/* Random numbers from counters: what a draw is depends on its key and position alone.
+/* Random numbers from counters: each depends on its key and its column alone.
  *
- * Nothing is drawn in sequence, so any thread may make any number, and training resumed at a
- * batch draws what it would have drawn.  A key is mixed from (seed, epoch, batch), the layer and
- * the row by SplitMix64 (Steele, Lea and Flood 2014); the bits of a column from the row's key by
- * the 32-bit mixer lowbias32 (Wellons 2018) with the key's halves fed in before each of its
- * multiplications.  float and double builds draw the same bits.
+ * There is no sequence, so any thread can compute any number, and training that is resumed at a
+ * batch gets the numbers that it would have had.  A key is mixed from (seed, epoch, batch), the
+ * layer and the row by SplitMix64 (Steele, Lea and Flood 2014); the bits of a column are mixed from
+ * the row's key by the 32-bit function lowbias32 (Wellons 2018), which takes in one half of the key
+ * before each of its multiplications.  float and double builds use the same bits.
  */
 #ifndef FASTMLP_RANDOM_H
 #define FASTMLP_RANDOM_H
 
 #include "vector.h"
 
+/* The key of item `number` under another key. */
 static inline uint64_t mixed_key(uint64_t key, uint64_t number) {
     uint64_t x = key + (number + 1) * 0x9e3779b97f4a7c15u;
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -18,7 +19,7 @@ static inline uint64_t mixed_key(uint64_t key, uint64_t number) {
     return x ^ (x >> 31);
 }
 
-/* 32 bits at one column. */
+/* 32 random bits of one column. */
 static inline uint32_t bits_at(uint64_t key, uint32_t column) {
     uint32_t x = column ^ (uint32_t)key;
     x = (x ^ (x >> 16)) * 0x21f0aaadu;
@@ -34,7 +35,7 @@ typedef uint64_t lane_bits;
 typedef uint32_t lane_bits;
 #endif
 typedef lane_bits vec_bits __attribute__((vector_size(VECTOR_BYTES), may_alias));
-#define LOW_32 ((lane_bits)0xffffffffu) /* a lane's number stays one of 32 bits */
+#define LOW_32 ((lane_bits)0xffffffffu) /* a 64-bit lane holds a number of 32 bits */
 
 /* The same for the WIDTH columns from `column` on. */
 INLINE vec_bits vector_bits(uint64_t key, uint32_t column) {
@@ -47,8 +48,8 @@ INLINE vec_bits vector_bits(uint64_t key, uint32_t column) {
     return x ^ (x >> 15);
 }
 
-/* x · scale where the lane's bits are `threshold` or more, else zero. */
-INLINE vec kept(vec x, uint64_t key, uint32_t column, uint32_t threshold, real scale) {
+/* Dropout: x · scale where a lane's random bits are `threshold` or more, else zero. */
+INLINE vec dropped(vec x, uint64_t key, uint32_t column, uint32_t threshold, real scale) {
     vec_int chosen = (vec_int)(vector_bits(key, column) >= (lane_bits)threshold);
     return (vec)(chosen & (vec_int)(x * scale));
 }
@@ -68,7 +69,7 @@ INLINE vec exponent(vec x) {
     return __builtin_convertvector(((vec_int)x >> MANTISSA_BITS) - EXPONENT_BIAS, vec);
 }
 #else
-INLINE vec kept(vec x, uint64_t key, uint32_t column, uint32_t threshold, real scale) {
+INLINE vec dropped(vec x, uint64_t key, uint32_t column, uint32_t threshold, real scale) {
     return bits_at(key, column) >= threshold ? x * scale : 0;
 }
 INLINE vec uniform(uint64_t key, uint32_t column) {

@@ -1,4 +1,7 @@
-"""Random numbers from counters (random.h), and normal ones from them."""
+"""Uniform random numbers from counters (random.h), and normally distributed ones from them.
+
+dropout.pxd and distortion.pxd use them, and engine.pyx for its keys.
+"""
 from libc.stdint cimport uint32_t, uint64_t
 from .math cimport absolute, log1p_unit
 from .vector cimport fused, real, root, splat, vec
@@ -6,7 +9,7 @@ from .vector cimport fused, real, root, splat, vec
 cdef extern from "random.h" nogil:
     uint64_t mixed_key(uint64_t key, uint64_t number)
     uint32_t bits_at(uint64_t key, uint32_t column)
-    vec kept(vec x, uint64_t key, uint32_t column, uint32_t threshold, real scale)
+    vec dropped(vec x, uint64_t key, uint32_t column, uint32_t threshold, real scale)
     vec uniform(uint64_t key, uint32_t column)
     vec mantissa(vec x)
     vec exponent(vec x)

@@ -1,58 +1,70 @@
-"""One training batch: steps 1 to 6 of the report, numbered, in order.
+"""One training batch: steps 1 to 6 of backpropagation, in order.
 
-Every thread runs these functions on its part; a barrier stands wherever one thread reads what
-another wrote.  A batch larger than the workspace passes in chunks of rows, its gradient
-carried on in the same accumulators, so the chunks leave no trace in the bits.
+    1  forward_pass     a(l+1) = f(W(l) a(l) + b(l))              of every layer
+    2  output_deltas    δ(nl) = −(y − a(nl)) ∘ f'(z(nl))          or what the loss makes of it
+    3  hidden_deltas    δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l))
+    4  gradients        ∂J/∂W(l) = Σ δ(l+1) a(l)ᵀ,  ∂J/∂b(l) = Σ δ(l+1)
+    5                   their mean over the batch, + λW(l)
+    6                   W(l) ← W(l) − α ∂J/∂W(l)                  or what the optimizer makes of it
+
+(Tao Hu, "A technical report about Deep Learning".)  epoch.pxd and prediction.pxd call these
+functions, in every thread at once: each computes its part (partition.pxd), and a barrier stands
+wherever a thread reads what another has written.  A batch larger than the workspace passes in
+chunks of rows; its gradient is continued in the same accumulators, so that no bit depends on them.
+`done` is the number of examples in earlier chunks, m that of this chunk.
 """
 from libc.math cimport sqrt
 from libc.stdint cimport uint32_t, uint64_t
-from .ahead cimport look_ahead, stretch
-from .batch_norm cimport norm, normalize, normalize_delta
-from .dense cimport (finish_level, forward, gradient_target, hidden_delta, norm_gradient,
-                     own_inputs, update_layer, weight_gradient)
+from .batch_norm cimport normalization, normalize, normalize_delta
+from .dense cimport (finish_layer, forward, gradient_target, hidden_delta, norm_gradient,
+                     own_rows_of_weight, update_layer, weight_gradient)
 from .distortion cimport distort, distortion
-from .dropout cimport draws, draws_of, drop_dense, drop_list, row_key
-from .inputs cimport examples, own_kind, place_of, read_dense, read_list, targets
-from .losses cimport objective, output_delta
-from .narrow cimport is_narrow, narrow_gradient
-from .norms cimport gradient_squares, limit_norms, total_of
+from .dropout cimport drop_dense, drop_sparse, random_stream, random_stream_of, row_key
+from .few_outputs cimport few_outputs, few_outputs_gradient
+from .inputs cimport examples, own_kind, read_dense, read_sparse, row_ranges, targets
+from .losses cimport loss_function, output_delta
 from .matrices cimport matrix
+from .norms cimport gradient_squares, limit_norms, total_of
 from .panels cimport layer, padded, panel_count
-from .rows cimport columns_from_rows, compress_row_of
-from .shares cimport cut_by_columns, own_part, own_vectors, part_of, share, share_of
+from .partition cimport (first_vector, part_of, parts_are_columns, row_range, rows_of_panel,
+                         thread_part)
+from .prefetch cimport address_range, start_prefetch
+from .sparse_rows cimport columns_from_rows, compress_row_of
 from .team cimport barrier, team
 from .updates cimport for_layer, update_step
 from .vector cimport WIDTH, entry, real
-from .workspace cimport (DELTA, FORWARD, GATHERING, GRADIENT, LISTING, OUTPUT, WAITING, lap, level, level_of,
-                         scratch, skipping, workspace)
+from .workspace cimport (COMPRESSING, DELTA, FORWARD, GATHERING, GRADIENT, OUTPUT, WAITING,
+                         activation_layer, activations_of, lap, scratch, sparsity, workspace)
 
 cdef enum:
-    DISTORTING = 1 << 20        # its draws' place among those of the levels
-    ASKS_A_ROW = 8              # and example, in the products of a step, at least about
-    REMEASURE = 16              # a matrix found dense is looked at again after so many batches
+    # the number by which the random stream of distortions differs from those of the layers
+    DISTORTION_STREAM = 1 << 20
+    PREFETCHES_PER_ROW = 8      # calls of prefetch_some in a step, for each example, at least about
+    # a layer whose density was too high for sparse rows is measured again after so many batches
+    BATCHES_BETWEEN_CHECKS = 16
 
 cdef struct network:
     int n_layers
     layer* layers
     real* parameters
-    objective loss
-    int first                   # number of the first of these layers in the whole network
-    uint32_t input_dropped      # of 2³² draws, so many drop an input
+    loss_function loss
+    int first                   # number of layers[0] in the whole network, frozen layers included
+    uint32_t input_drop_threshold   # an input is dropped by this many of 2³² random numbers
     real input_scale            # 1/(1 − p)
-    norm normalization
+    normalization normalization
     const distortion* distortion    # of input images in training, or NULL
-    double most_density         # up to which lists of non-zeros cost less than the dense tile
+    double max_density          # below it the sparse product is faster than the dense one
 
 
 cdef struct batch:              # the examples first … first + n of a pass
     const examples* x
     const targets* y
-    const long long* order      # the pass's row numbers, or NULL: the rows as they lie
+    const long long* order      # row numbers of the pass, or NULL: the rows in their own order
     Py_ssize_t first, n
     double weight               # Σ s of these examples
     Py_ssize_t n_pass           # examples in the whole pass
     bint training               # normalize by the batch, drop units, smooth targets
-    uint64_t key                # of the batch's draws
+    uint64_t key                # of the batch's random numbers
     real smoothing
 
 
@@ -64,38 +76,39 @@ cdef inline Py_ssize_t row_of(const batch* b, Py_ssize_t i) noexcept nogil:
 cdef inline void distort_batch(const network* net, workspace* w, const batch* b,
                                Py_ssize_t done, Py_ssize_t m, team* threads, int part,
                                int n_parts) noexcept nogil:
-    """The rows of the chunk as distorted images, inputs dropped: this thread's, then all."""
+    """Distort the images of the chunk and drop inputs: this thread's rows, then wait for all."""
     cdef Py_ssize_t r, k, row, label
     cdef real* target
     cdef scratch* own = &w.threads[part]
-    cdef draws d = draws_in(b, own, 0, done)
-    cdef draws distorting = draws_in(b, own, DISTORTING, done)
+    cdef random_stream dropout = stream_in(b, own, 0, done)
+    cdef random_stream distorting = stream_in(b, own, DISTORTION_STREAM, done)
     for r in range(m * part // n_parts, m * (part + 1) // n_parts):
         row = row_of(b, done + r)
         target = w.images.values + r * w.images.stride
         read_dense(b.x, row, own.row)
         label = b.y.labels[row] if b.y.labels != NULL else -1
         distort(net.distortion, row_key(distorting.key, &distorting, r), label, own.row, target,
-                own.warp)
+                own.distortion)
         for k in range(b.x.n_in, padded(b.x.n_in)):
             target[k] = 0
-        if net.input_dropped != 0:
-            drop_dense(net.input_dropped, net.input_scale, &d, r, target, b.x.n_in)
+        if net.input_drop_threshold != 0:
+            drop_dense(net.input_drop_threshold, net.input_scale, &dropout, r, target,
+                       b.x.n_in)
     barrier(threads, part, n_parts)
 
 
-cdef inline void number_rows(const network* net, const batch* b, scratch* own, Py_ssize_t done,
-                             Py_ssize_t m) noexcept nogil:
-    """What batch norm and draws have to know of each row of the chunk."""
+cdef inline void weigh_rows(const network* net, const batch* b, scratch* own, Py_ssize_t done,
+                            Py_ssize_t m) noexcept nogil:
+    """Set the relative weight and the hash of each row of the chunk, where they are needed."""
     cdef bint weighted = b.y.weights != NULL and b.weight > 0
     cdef Py_ssize_t r, row
-    if not any_normalized(net) and b.x.contents == NULL:
+    if not any_normalized(net) and b.x.row_hashes == NULL:
         return
     for r in range(m):
         row = row_of(b, done + r)
-        own.shares[r] = <real>(b.n * (b.y.weights[row] / b.weight)) if weighted else 1
-        if b.x.contents != NULL:
-            own.contents[r] = b.x.contents[row]
+        own.example_weights[r] = <real>(b.n * (b.y.weights[row] / b.weight)) if weighted else 1
+        if b.x.row_hashes != NULL:
+            own.row_hashes[r] = b.x.row_hashes[row]
 
 
 cdef inline bint any_normalized(const network* net) noexcept nogil:
@@ -106,44 +119,46 @@ cdef inline bint any_normalized(const network* net) noexcept nogil:
     return False
 
 
-cdef inline draws draws_in(const batch* b, const scratch* own, int level,
-                           Py_ssize_t done) noexcept nogil:
-    """A level's draws in the chunk."""
-    return draws_of(b.key, level, done, own.contents if b.x.contents != NULL else NULL)
+cdef inline random_stream stream_in(const batch* b, const scratch* own, int number,
+                                    Py_ssize_t done) noexcept nogil:
+    """The random numbers of layer `number`, or of distortions, in the chunk."""
+    return random_stream_of(b.key, number, done,
+                            own.row_hashes if b.x.row_hashes != NULL else NULL)
 
 
 cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssize_t done,
                         Py_ssize_t m, team* threads, int part, int n_parts) noexcept nogil:
-    """a(1), the rows of the chunk: every thread for itself.
+    """a(1), the rows of the chunk: in every thread, which gathers them all for itself.
 
-    As lists, or where they lie if that is as products read them, or written out.
+    They become sparse rows, or pointers to where they lie if that is as the products read them, or
+    are copied and converted.  Then the rows of the next chunk are queued for prefetching.
     """
-    cdef Py_ssize_t r, n, n_found = 0
+    cdef Py_ssize_t r, n, n_nonzeros = 0
     cdef scratch* own = &w.threads[part]
-    cdef skipping* s = &own.zeros[0]
-    cdef level* v = &own.input
-    cdef stretch* end = own.stretches
+    cdef sparsity* sparse = &own.zeros[0]
+    cdef activation_layer* v = &own.input
+    cdef address_range* end = own.ranges
     cdef bint distorting = b.training and net.distortion != NULL
-    cdef bint dropping = b.training and net.input_dropped != 0 and not distorting
+    cdef bint dropping = b.training and net.input_drop_threshold != 0 and not distorting
     cdef bint as_it_lies = b.x.kind == own_kind() and not distorting and not dropping
-    cdef draws d
+    cdef random_stream dropout
     cdef entry* e
     cdef real* row
-    number_rows(net, b, own, done, m)
-    d = draws_in(b, own, 0, done)
+    weigh_rows(net, b, own, done, m)
+    dropout = stream_in(b, own, 0, done)
     if distorting:
         distort_batch(net, w, b, done, m, threads, part, n_parts)
     for r in range(m):
         row = v.a.values + r * v.a.stride
-        if s.used:
-            e = s.rows.entries + r * s.rows.room
+        if sparse.used:
+            e = sparse.rows.entries + r * sparse.rows.capacity
             if distorting:
                 n = compress_row_of(&w.images, r, v.n, e)
             else:
-                n = read_list(b.x, row_of(b, done + r), own.row, e)
+                n = read_sparse(b.x, row_of(b, done + r), own.row, e)
             if dropping:
-                n = drop_list(net.input_dropped, net.input_scale, &d, r, e)
-            n_found += n
+                n = drop_sparse(net.input_drop_threshold, net.input_scale, &dropout, r, e)
+            n_nonzeros += n
         else:
             if as_it_lies:
                 v.a.rows[r] = <const real*>b.x.values + row_of(b, done + r) * b.x.n_in
@@ -151,74 +166,81 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
                 read_dense(b.x, row_of(b, done + r), row)
                 v.a.rows[r] = row
             if dropping:
-                drop_dense(net.input_dropped, net.input_scale, &d, r, row, v.n)
-    if s.used:
-        s.rows.density = s.columns.density = <double>n_found / (m * v.n)
-    # the products will ask for the chunk behind it
+                drop_dense(net.input_drop_threshold, net.input_scale, &dropout, r, row, v.n)
+    if sparse.used:
+        sparse.rows.density = sparse.columns.density = <double>n_nonzeros / (m * v.n)
     for r in range(done + m, min(done + 2 * m, b.n_pass - b.first)):
-        end = place_of(b.x, row_of(b, r), end)
-    look_ahead(&own.next, own.stretches, end, ASKS_A_ROW * m)
+        end = row_ranges(b.x, row_of(b, r), end)
+    start_prefetch(&own.next_examples, own.ranges, end, PREFETCHES_PER_ROW * m)
     lap(w, part, GATHERING, 0)
 
 
-cdef inline void find_zeros(skipping* s, const matrix* a, Py_ssize_t n, Py_ssize_t m,
-                            long long number, double most_density) noexcept nogil:
-    """Lists of a batch matrix by row, where they pay; measured by making them."""
-    cdef Py_ssize_t r, n_found = 0
-    if not s.possible or not (s.used or number % REMEASURE == 0):
+cdef inline void compress_if_sparse(sparsity* sparse, const matrix* a, Py_ssize_t n, Py_ssize_t m,
+                                    long long number, double max_density) noexcept nogil:
+    """The sparse rows of a batch matrix, and whether to use them.
+
+    The density is measured by making them; where it was too high, only in some batches.
+    """
+    cdef Py_ssize_t r, n_nonzeros = 0
+    if not sparse.possible or not (sparse.used or number % BATCHES_BETWEEN_CHECKS == 0):
         return
     for r in range(m):
-        n_found += compress_row_of(a, r, n, s.rows.entries + r * s.rows.room)
-    s.rows.density = s.columns.density = <double>n_found / (m * n)
-    s.used = s.rows.density < most_density
+        n_nonzeros += compress_row_of(a, r, n, sparse.rows.entries + r * sparse.rows.capacity)
+    sparse.rows.density = sparse.columns.density = <double>n_nonzeros / (m * n)
+    sparse.used = sparse.rows.density < max_density
 
 
-cdef inline void list_columns(const layer* L, skipping* s, scratch* own, Py_ssize_t m,
-                              int part, int n_parts) noexcept nogil:
-    """Lists of a(l) by column, for this thread's part of the weight gradient."""
+cdef inline void transpose_own_part(const layer* L, sparsity* sparse, scratch* own, Py_ssize_t m,
+                                    int part, int n_parts) noexcept nogil:
+    """Sparse rows of a(l)ᵀ, for this thread's part of the weight gradient."""
     cdef Py_ssize_t first, last
-    if s.used:
-        own_inputs(L, part, n_parts, &first, &last)
-        columns_from_rows(&s.rows, m, first, last, own.fill, &s.columns)
+    if sparse.used:
+        own_rows_of_weight(L, part, n_parts, &first, &last)
+        columns_from_rows(&sparse.rows, m, first, last, own.ends, &sparse.columns)
 
 
-cdef inline void normalize_level(const network* net, int l, workspace* w, const draws* d,
-                                 Py_ssize_t m, double n_counted, team* threads, int part,
+cdef inline void normalize_layer(const network* net, int l, workspace* w,
+                                 const random_stream* stream, Py_ssize_t m,
+                                 double n_counted, team* threads, int part,
                                  int n_parts) noexcept nogil:
-    """Batch norm and activation of level l + 1, whose a(l) Wᵀ lies there."""
+    """Batch normalization and activation of layer l + 1, in whose `a` lies a(l) Wᵀ."""
     cdef const layer* L = &net.layers[l]
-    cdef level* v = &w.levels[l + 1]
-    cdef Py_ssize_t first = own_vectors(L.n_out, L.n_in, part, n_parts)
-    cdef Py_ssize_t last = own_vectors(L.n_out, L.n_in, part + 1, n_parts)
-    if not cut_by_columns(L.n_out, L.n_in, n_parts):
+    cdef activation_layer* v = &w.activations[l + 1]
+    cdef Py_ssize_t first = first_vector(L.n_out, L.n_in, part, n_parts)
+    cdef Py_ssize_t last = first_vector(L.n_out, L.n_in, part + 1, n_parts)
+    if not parts_are_columns(L.n_out, L.n_in, n_parts):
         barrier(threads, part, n_parts)
-    normalize(&net.normalization, L, net.parameters, v, m, w.threads[part].shares, n_counted, part,
-              n_parts)
-    finish_level(L, d, 0, first * WIDTH, last * WIDTH, v, m)
+    normalize(&net.normalization, L, net.parameters, &v.a, &v.norm, m,
+              w.threads[part].example_weights, n_counted, part, n_parts)
+    finish_layer(L, stream, 0, first * WIDTH, last * WIDTH, v, m)
 
 
 cdef inline void forward_pass(const network* net, workspace* w, const batch* b, Py_ssize_t done,
                               Py_ssize_t m, bint remember, long long number, team* threads,
                               int part, int n_parts) noexcept nogil:
-    """Step 1: z(l+1) = W(l) a(l) + b(l), a(l+1) = f(z(l+1)); the output layer's z is left."""
+    """Step 1: z(l+1) = W(l) a(l) + b(l), a(l+1) = f(z(l+1)); z itself in the output layer.
+
+    With `remember` the running statistics of normalized layers move.
+    """
     cdef int l
     cdef bint hidden
-    cdef draws d
-    cdef const draws* drawn
+    cdef random_stream numbers
+    cdef const random_stream* stream
     cdef scratch* own = &w.threads[part]
     for l in range(net.n_layers):
         if l > 0:
-            find_zeros(&own.zeros[l], &w.levels[l].a, w.levels[l].n, m, number,
-                       net.most_density)
-            lap(w, part, LISTING, l)
+            compress_if_sparse(&own.zeros[l], &w.activations[l].a, w.activations[l].n, m, number,
+                               net.max_density)
+            lap(w, part, COMPRESSING, l)
         hidden = l + 1 < net.n_layers
-        d = draws_in(b, own, net.first + l + 1, done)
-        drawn = &d if b.training else NULL
-        forward(&net.layers[l], net.parameters, level_of(w, part, l), &w.levels[l + 1],
-                &own.zeros[l], own, w.zeros, drawn, m, hidden and net.layers[l].scale == 0, part,
+        numbers = stream_in(b, own, net.first + l + 1, done)
+        stream = &numbers if b.training else NULL
+        forward(&net.layers[l], net.parameters, activations_of(w, part, l), &w.activations[l + 1],
+                &own.zeros[l], own, w.zeros, stream, m, hidden and net.layers[l].scale == 0, part,
                 n_parts)
         if net.layers[l].scale > 0:
-            normalize_level(net, l, w, drawn, m, b.weight if remember else 0, threads, part, n_parts)
+            normalize_layer(net, l, w, stream, m, b.weight if remember else 0, threads, part,
+                            n_parts)
         lap(w, part, FORWARD, l)
         if hidden or panel_count(net.layers[l].n_out) > 1:
             barrier(threads, part, n_parts)
@@ -228,16 +250,16 @@ cdef inline void forward_pass(const network* net, workspace* w, const batch* b, 
 cdef inline void output_deltas(const network* net, workspace* w, const batch* b,
                                Py_ssize_t done, Py_ssize_t m, int part,
                                int n_parts) noexcept nogil:
-    """Step 2: δ(nl) = −(y − a(nl)) ∘ f'(z(nl)), times the example's weight; its cost beside it."""
+    """Step 2: δ(nl) = −(y − a(nl)) ∘ f'(z(nl)) and the cost of each example, times its weight."""
     cdef const layer* L = &net.layers[net.n_layers - 1]
-    cdef level* v = &w.levels[net.n_layers]
-    # the rows whose z this thread has made itself, when the output is one panel
-    cdef part_of whole = own_part(1, L.n_in, m, part, n_parts)
-    cdef share mine = share_of(&whole, 0, False)
+    cdef activation_layer* v = &w.activations[net.n_layers]
+    # the rows whose z this thread has computed itself, if the output is one panel
+    cdef thread_part whole = part_of(1, L.n_in, m, part, n_parts)
+    cdef row_range mine = rows_of_panel(&whole, 0, False)
     cdef Py_ssize_t r, j, row
     cdef real* delta
     cdef real weight
-    cdef const real* y = NULL      # also to a loss written in Python
+    cdef const real* y = NULL   # stays so for a loss written in Python
     cdef Py_ssize_t label = 0
     for r in range(mine.first, mine.last):
         row = row_of(b, done + r)
@@ -247,7 +269,8 @@ cdef inline void output_deltas(const network* net, workspace* w, const batch* b,
         elif b.y.values != NULL:
             y = b.y.values + row * b.y.n_columns
         w.costs[r] = output_delta(&net.loss, L.activation, L.parameter,
-                                  v.a.values + r * v.a.stride, delta, y, label, b.smoothing, L.n_out)
+                                  v.a.values + r * v.a.stride, delta, y, label, b.smoothing,
+                                  L.n_out)
         if b.y.weights != NULL:
             weight = b.y.weights[row]
             w.costs[r] *= weight
@@ -259,25 +282,27 @@ cdef inline void output_deltas(const network* net, workspace* w, const batch* b,
 cdef inline void hidden_deltas(const network* net, workspace* w, Py_ssize_t m, int lowest,
                                long long number, team* threads, int part,
                                int n_parts) noexcept nogil:
-    """Step 3: δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l)), from the last hidden level down to `lowest`."""
+    """Step 3: δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l)), from the last hidden layer down to `lowest`."""
     cdef int l
-    cdef const skipping* listed
+    cdef const sparsity* sparse
+    cdef activation_layer* below
     cdef scratch* own = &w.threads[part]
     for l in range(net.n_layers - 1, lowest - 1, -1):
+        below = activations_of(w, part, l)
         if l + 1 < net.n_layers:
-            find_zeros(&own.delta_zeros[l + 1], &w.levels[l + 1].delta, w.levels[l + 1].n, m,
-                       number, net.most_density)
-            lap(w, part, LISTING, l)
-            listed = &own.delta_zeros[l + 1]
+            compress_if_sparse(&own.delta_zeros[l + 1], &w.activations[l + 1].delta,
+                               w.activations[l + 1].n, m, number, net.max_density)
+            lap(w, part, COMPRESSING, l)
+            sparse = &own.delta_zeros[l + 1]
         else:
-            listed = &own.delta_zeros[0]    # never used: every output has its delta
-        hidden_delta(&net.layers[l], net.parameters, level_of(w, part, l), &w.levels[l + 1],
-                     listed, own, w.zeros, m, part, n_parts)
+            sparse = &own.delta_zeros[0]    # never used: δ(nl) is dense
+        hidden_delta(&net.layers[l], net.parameters, below, &w.activations[l + 1], sparse, own,
+                     w.zeros, m, part, n_parts)
         if l > 0 and net.layers[l - 1].scale > 0:
-            if not cut_by_columns(w.levels[l].n, w.levels[l].n_terms, n_parts):
+            if not parts_are_columns(below.n, below.n_terms, n_parts):
                 barrier(threads, part, n_parts)
-            normalize_delta(&net.layers[l - 1], net.parameters, &w.levels[l], m, own.shares, part,
-                            n_parts)
+            normalize_delta(&net.layers[l - 1], net.parameters, &below.delta, &below.norm, m,
+                            own.example_weights, part, n_parts)
         lap(w, part, DELTA, l)
         barrier(threads, part, n_parts)
         lap(w, part, WAITING, l)
@@ -287,7 +312,8 @@ cdef inline bint gradients(const network* net, workspace* w, Py_ssize_t m, gradi
                            bint every_layer, int part, int n_parts) noexcept nogil:
     """Steps 4 to 6: Σ δ(l+1) a(l)ᵀ over the examples, their mean + λW, the update.
 
-    Of the layers that are not frozen, or of `every_layer`.
+    For the layers that are not frozen, or for every layer.  Returns whether a parameter is not
+    finite afterwards.
     """
     cdef int l
     cdef bint bad = False
@@ -295,7 +321,7 @@ cdef inline bint gradients(const network* net, workspace* w, Py_ssize_t m, gradi
     cdef gradient_target target = g[0]
     cdef update_step step
     cdef const layer* L
-    cdef level* below
+    cdef activation_layer* below
     for l in range(net.n_layers):
         L = &net.layers[l]
         if L.frozen and not every_layer:
@@ -303,17 +329,17 @@ cdef inline bint gradients(const network* net, workspace* w, Py_ssize_t m, gradi
         if g.step != NULL:
             step = for_layer(g.step, L.rate, L.l2)
             target.step = &step
-        below = level_of(w, part, l)
-        if is_narrow(L, below, &own.zeros[l], &target):
-            bad |= narrow_gradient(L, below, &w.levels[l + 1], own, w.zeros, m, &target, part,
-                                   n_parts)
+        below = activations_of(w, part, l)
+        if few_outputs(L, below, &own.zeros[l], &target):
+            bad |= few_outputs_gradient(L, below, &w.activations[l + 1], own, w.zeros, m, &target,
+                                        part, n_parts)
         else:
-            list_columns(L, &own.zeros[l], own, m, part, n_parts)
-            lap(w, part, LISTING, l)
-            bad |= weight_gradient(L, below, &w.levels[l + 1], &own.zeros[l], own, w.zeros, m,
-                                   &target, part, n_parts)
+            transpose_own_part(L, &own.zeros[l], own, m, part, n_parts)
+            lap(w, part, COMPRESSING, l)
+            bad |= weight_gradient(L, below, &w.activations[l + 1], &own.zeros[l], own, w.zeros,
+                                   m, &target, part, n_parts)
         if L.scale > 0:
-            bad |= norm_gradient(L, &w.levels[l + 1], &target, part, n_parts)
+            bad |= norm_gradient(L, &w.activations[l + 1], &target, part, n_parts)
         lap(w, part, GRADIENT, l)
     return bad
 
@@ -321,7 +347,7 @@ cdef inline bint gradients(const network* net, workspace* w, Py_ssize_t m, gradi
 cdef inline bint clipped_update(const network* net, workspace* w, gradient_target* g,
                                 double most, team* threads, int part,
                                 int n_parts) noexcept nogil:
-    """Step 6 from whole sums, g · min(1, most/‖g‖)."""
+    """Step 6 with the gradient g · min(1, most/‖g‖), from the sums over the whole batch."""
     cdef int l
     cdef bint bad = False
     cdef double total = 0, factor = 1
@@ -354,11 +380,12 @@ cdef inline bint clipped_update(const network* net, workspace* w, gradient_targe
     return bad
 
 
-cdef inline void limit_weights(const network* net, double most, real* mean, real decay,
+cdef inline void limit_weights(const network* net, double most, real* average, real decay,
                                team* threads, int part, int n_parts) noexcept nogil:
-    """‖W_j‖ ≤ most for every unit of every trained layer, after the update; then the average."""
+    """‖W_j‖ ≤ most for every unit of every trained layer, after the update; then their average."""
     cdef int l
     barrier(threads, part, n_parts)
     for l in range(net.n_layers):
         if not net.layers[l].frozen:
-            limit_norms(&net.layers[l], net.parameters, <real>most, mean, decay, part, n_parts)
+            limit_norms(&net.layers[l], net.parameters, <real>most, average, decay, part,
+                        n_parts)

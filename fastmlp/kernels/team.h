@@ -1,11 +1,11 @@
-/* Threads: OpenMP where it is, one thread where it is not; a barrier of our own.
+/* Threads: OpenMP where it is available, one thread where it is not, and a barrier.
  *
- * The barrier counts arrivals and turns a generation number.  Waiting spins for some 20 µs,
- * which is all it takes while every thread has a core.  With another busy process the thread
- * waited for may need this very core: then it sleeps (Linux) or yields.  Sleeping matters: a
- * scheduler gives a thread that only yields the same core back for milliseconds, and takes a
- * thread that slept as soon as it wakes.  But threads that sleep in turns are never seen to want
- * two cores: should they find themselves on one, the later moves to another.
+ * The barrier counts arrivals and then increments a generation number.  A waiting thread spins for
+ * about 20 µs, which suffices while every thread has a core.  If other processes are busy, the
+ * thread that it waits for may need the same core; so then it sleeps (Linux) or yields.  Sleeping
+ * is better: a scheduler often returns the core for milliseconds to a thread that only yields, and
+ * runs a thread that slept as soon as it is woken.  Threads that sleep by turns, however, never
+ * look to the scheduler as if they needed two cores: if two sleep on one core, the later moves.
  */
 #ifndef FASTMLP_TEAM_H
 #define FASTMLP_TEAM_H
@@ -60,14 +60,14 @@ typedef struct { /* each counter on a cache line of its own */
     char pad1[60];
     int generation;
     int sleepers;
-    int64_t slept; /* nanoseconds for which threads gave their cores away, together */
+    int64_t slept; /* nanoseconds that all threads together slept or yielded */
     char pad2[48];
     int core[MOST_IN_TEAM]; /* 1 + the core on which each thread last slept; 0: not known */
 } team;
 
 #if defined(__linux__)
-/* Leave this core if an earlier thread of the team sleeps on it, by being allowed all others for
- * a moment. */
+/* Move to another core if an earlier thread of the team sleeps on this one: the thread's affinity
+ * is set to the other cores and then back. */
 static inline void leave_shared_core(team *t, int part, int n_threads) {
     int here = sched_getcpu(), shared = 0;
     cpu_set_t all, others;
@@ -82,9 +82,9 @@ static inline void leave_shared_core(team *t, int part, int n_threads) {
         sched_setaffinity(0, sizeof all, &all);
 }
 
-/* Sleep while the generation is still this one; the kernel compares it once more.  A sleeper is
- * counted before that and the generation turned before the count is read, both sequentially
- * consistent, so no wake is lost. */
+/* Sleep while the generation is unchanged, which the system's kernel compares once more.  A sleeper
+ * is counted before that, and the generation is incremented before the count is read, both
+ * sequentially consistent, so no wake-up is lost. */
 static inline void give_way(team *t, int generation, int part, int n_threads) {
     leave_shared_core(t, part, n_threads);
     __atomic_add_fetch(&t->sleepers, 1, __ATOMIC_SEQ_CST);

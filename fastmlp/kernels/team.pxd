@@ -1,4 +1,4 @@
-"""Every OpenMP call of the project goes through these few names; see team.h."""
+"""Threads: the few names through which every OpenMP call goes; see team.h."""
 cdef extern from "team.h" nogil:
     const bint HAS_OPENMP
     ctypedef struct team:

@@ -1,208 +1,159 @@
-"""The one product contract, dense:
+"""The product of the three passes, dense:
 
     C[r, :] = start[r, :] + Σ_s x[r, s] · P[s, :]          r < n_rows, s < n_sum
 
-C and P are one panel wide (1 to 4 vectors).  `x` is read one number at a time from rows that lie
-anywhere, so the same tile serves the forward pass (x = a), the hidden delta (x = δ) and the weight
-gradient (x = aᵀ, transposed), and input examples are read where the user's array holds them.
-`start` is the bias (`start_row` 0), zeros, or C itself when a sum is carried from block to block.
+in the operands of operands.pxd.  C, start and P are one panel wide (1 to 4 vectors), or two (5 to
+8).  x is read one number at a time, so one tile serves the forward pass (x = a), the hidden delta
+(x = δ) and the weight gradient (x = aᵀ, transposed), and input examples are read in the user's own
+array.
+`start` is the bias (stride 0), zeros, or C itself when a sum is continued.
 
-Every element is one accumulator, summed in ascending s with a fused multiply-add: how the
-rows, the panels or the sum are cut never changes a bit.
-
-    ┌──────────── P, n_sum × panel ────────────┐
-    │ s:  [ vec 0 ][ vec 1 ][ vec 2 ][ vec 3 ] │ one row of P in registers
-    └───────────────────────────────────────────┘
-    x[r0..r0+5, s] ─ broadcast ─► 5 × 4 accumulators ─► C[r0..r0+5]
+Each element of C is one accumulator, summed in ascending s by fused multiply-adds: no cut of the
+rows, the panels or the sum changes a bit.  kernels/README.md states the contract with a drawing.
+Callers: dense.pxd, few_outputs.pxd and break_even.pxd.
 """
-from .ahead cimport ahead, ask, look_ahead, stretch
-from .vector cimport (DENSE_BLOCK_BYTES, PANEL_VECTORS, TILE_ROWS_1, TILE_ROWS_2, TILE_ROWS_3,
-                      TILE_ROWS_4, WIDTH, fused, inlined, load, real, splat, store, vec)
-
-cdef struct operand:            # x[r, s] = rows[r][column + s]; transposed: rows[s][column + r]
-    const real** rows
-    Py_ssize_t column
-    bint transposed
+from .operands cimport (first_vectors, from_panel_row, from_row, from_term, from_x_row, operand,
+                        panel, panel_pair)
+from .prefetch cimport address_range, prefetch_queue, prefetch_some, start_prefetch
+from .vector cimport (DENSE_BLOCK_BYTES, TILE_ROWS_1, TILE_ROWS_2, TILE_ROWS_3, TILE_ROWS_4, WIDTH,
+                      fused, inlined, load, real, splat, store, vec)
 
 
-cdef struct second:             # of two panels side by side, the wider one first
-    const real* panel
-    const real* start
-    real* c
-    Py_ssize_t panel_row, start_row, c_row
-
-
-cdef struct walk:               # what goes with every product
-    second far
-    ahead* next                 # what to ask for meanwhile
-    bint streamed               # P lies beyond L2: ask for its blocks instead
-
-
-cdef inline operand from_row(const operand* x, Py_ssize_t r) noexcept nogil:
-    """x from its row r on."""
-    cdef operand rest = x[0]
-    if x.transposed:
-        rest.column += r
-    else:
-        rest.rows += r
-    return rest
-
-
-cdef inline operand from_term(const operand* x, Py_ssize_t s) noexcept nogil:
-    """x from its term s of each sum on."""
-    cdef operand rest = x[0]
-    if x.transposed:
-        rest.rows += s
-    else:
-        rest.column += s
-    return rest
-
-
-cdef inline inlined tile(operand x, Py_ssize_t n_sum, const real* panel, Py_ssize_t panel_row,
-                         const real* start, Py_ssize_t start_row, real* c, Py_ssize_t c_row,
+cdef inline inlined tile(operand x, Py_ssize_t n_sum, panel P, panel start, panel C,
                          bint transposed, int n_rows, int n_vectors) noexcept nogil:
-    """`n_rows` × `n_vectors` accumulators; they and `transposed` are constants where it is called."""
+    """n_rows × n_vectors accumulators.
+
+    These two and `transposed`, which is x.transposed, are constants where the tile is called.
+    """
     cdef vec sums[10][4]
     cdef vec row[4]
     cdef vec value
-    cdef const real* of_x[10]
+    cdef const real* x_rows[10]
     cdef const real* terms = NULL
     cdef int r, j
     cdef Py_ssize_t s
     for r in range(n_rows):
         if not transposed:
-            of_x[r] = x.rows[r] + x.column
+            x_rows[r] = x.rows[r] + x.column
         for j in range(n_vectors):
-            sums[r][j] = load(start + r * start_row + j * WIDTH)
+            sums[r][j] = load(start.values + r * start.stride + j * WIDTH)
     for s in range(n_sum):
         for j in range(n_vectors):
-            row[j] = load(panel + j * WIDTH)
+            row[j] = load(P.values + j * WIDTH)
         if transposed:
             terms = x.rows[s] + x.column
         for r in range(n_rows):
-            value = splat(terms[r] if transposed else of_x[r][s])
+            value = splat(terms[r] if transposed else x_rows[r][s])
             for j in range(n_vectors):
                 sums[r][j] = fused(value, row[j], sums[r][j])
-        panel += panel_row
+        P.values += P.stride
     for r in range(n_rows):
         for j in range(n_vectors):
-            # −0 + 0 = +0: lists, which skip products that are zero, must not differ in its sign
-            store(c + r * c_row + j * WIDTH, sums[r][j] + splat(0))
+            # −0 + 0 = +0: the sparse product, which leaves zero terms out, gives the same zero
+            store(C.values + r * C.stride + j * WIDTH, sums[r][j] + splat(0))
 
 
-cdef inline inlined tiles(const operand* x, Py_ssize_t n_sum, const real* panel,
-                          Py_ssize_t panel_row, const real* start, Py_ssize_t start_row,
-                          real* c, Py_ssize_t c_row, Py_ssize_t n_rows, ahead* next,
+cdef inline inlined tiles(const operand* x, Py_ssize_t n_sum, panel P, panel start, panel C,
+                          Py_ssize_t n_rows, prefetch_queue* queue,
                           bint transposed, int tile_rows, int n_vectors) noexcept nogil:
-    """All rows: full tiles, then the rest in tiles of 4, 2 and 1 rows."""
+    """All rows: tiles of tile_rows rows, then tiles of 4, 2 and 1 rows for the remainder."""
     cdef Py_ssize_t r = 0
     while r + tile_rows <= n_rows:
-        ask(next)
-        tile(from_row(x, r), n_sum, panel, panel_row, start + r * start_row, start_row,
-             c + r * c_row, c_row, transposed, tile_rows, n_vectors)
+        prefetch_some(queue)
+        tile(from_x_row(x, r), n_sum, P, from_panel_row(start, r), from_panel_row(C, r),
+             transposed, tile_rows, n_vectors)
         r += tile_rows
     while tile_rows > 4 and r + 4 <= n_rows:
-        tile(from_row(x, r), n_sum, panel, panel_row, start + r * start_row, start_row,
-             c + r * c_row, c_row, transposed, 4, n_vectors)
+        tile(from_x_row(x, r), n_sum, P, from_panel_row(start, r), from_panel_row(C, r),
+             transposed, 4, n_vectors)
         r += 4
     if tile_rows > 2 and r + 2 <= n_rows:
-        tile(from_row(x, r), n_sum, panel, panel_row, start + r * start_row, start_row,
-             c + r * c_row, c_row, transposed, 2, n_vectors)
+        tile(from_x_row(x, r), n_sum, P, from_panel_row(start, r), from_panel_row(C, r),
+             transposed, 2, n_vectors)
         r += 2
     if r < n_rows:
-        tile(from_row(x, r), n_sum, panel, panel_row, start + r * start_row, start_row,
-             c + r * c_row, c_row, transposed, 1, n_vectors)
+        tile(from_x_row(x, r), n_sum, P, from_panel_row(start, r), from_panel_row(C, r),
+             transposed, 1, n_vectors)
 
 
-cdef inline inlined panel_product(const operand* x, Py_ssize_t n_sum, const real* panel,
-                                  Py_ssize_t panel_row, const real* start, Py_ssize_t start_row,
-                                  real* c, Py_ssize_t c_row, Py_ssize_t n_rows, ahead* next,
-                                  bint transposed, int n_vectors) noexcept nogil:
+cdef inline inlined tiles_of_width(const operand* x, Py_ssize_t n_sum, panel P, panel start,
+                                   panel C, Py_ssize_t n_rows, int n_vectors,
+                                   prefetch_queue* queue, bint transposed) noexcept nogil:
     if n_vectors == 1:
-        tiles(x, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows, next, transposed,
-              TILE_ROWS_1, 1)
+        tiles(x, n_sum, P, start, C, n_rows, queue, transposed, TILE_ROWS_1, 1)
     elif n_vectors == 2:
-        tiles(x, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows, next, transposed,
-              TILE_ROWS_2, 2)
+        tiles(x, n_sum, P, start, C, n_rows, queue, transposed, TILE_ROWS_2, 2)
     elif n_vectors == 3:
-        tiles(x, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows, next, transposed,
-              TILE_ROWS_3, 3)
+        tiles(x, n_sum, P, start, C, n_rows, queue, transposed, TILE_ROWS_3, 3)
     else:
-        tiles(x, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows, next, transposed,
-              TILE_ROWS_4, 4)
+        tiles(x, n_sum, P, start, C, n_rows, queue, transposed, TILE_ROWS_4, 4)
 
 
-cdef inline int near_vectors(int n_vectors) noexcept nogil:
-    """Of those of two panels side by side the first one's."""
-    return (n_vectors + 1) // 2
-
-
-cdef inline void product(operand x, Py_ssize_t n_sum, const real* panel, Py_ssize_t panel_row,
-                         const real* start, Py_ssize_t start_row, real* c, Py_ssize_t c_row,
-                         Py_ssize_t n_rows, walk also, int n_vectors) noexcept nogil:
-    """The contract above, for a panel of 1 to 4 vectors, or the 5 to 8 of two."""
-    cdef const second* far = &also.far
-    if n_vectors > PANEL_VECTORS:
-        product(x, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows, also,
-                near_vectors(n_vectors))
-        product(x, n_sum, far.panel, far.panel_row, far.start, far.start_row, far.c, far.c_row,
-                n_rows, also, n_vectors - near_vectors(n_vectors))
-    elif x.transposed:
-        panel_product(&x, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows, also.next,
-                      True, n_vectors)
+cdef inline void panel_product(operand x, Py_ssize_t n_sum, panel P, panel start, panel C,
+                               Py_ssize_t n_rows, int n_vectors,
+                               prefetch_queue* queue) noexcept nogil:
+    """The product for one panel of n_vectors."""
+    if x.transposed:
+        tiles_of_width(&x, n_sum, P, start, C, n_rows, n_vectors, queue, True)
     else:
-        panel_product(&x, n_sum, panel, panel_row, start, start_row, c, c_row, n_rows, also.next,
-                      False, n_vectors)
+        tiles_of_width(&x, n_sum, P, start, C, n_rows, n_vectors, queue, False)
 
 
-cdef inline void ask_for_rows(ahead* soon, stretch* parts, const real* panel,
-                              Py_ssize_t panel_row, const second* far, Py_ssize_t n_rows,
-                              int n_vectors, Py_ssize_t n_asks) noexcept nogil:
-    """So many rows of a panel, or of two, are needed next."""
-    parts[0].first = <const char*>panel
-    parts[0].last = <const char*>(panel + n_rows * panel_row)
-    if n_vectors > PANEL_VECTORS:
-        parts[1].first = <const char*>far.panel
-        parts[1].last = <const char*>(far.panel + n_rows * far.panel_row)
-    look_ahead(soon, parts, parts + (2 if n_vectors > PANEL_VECTORS else 1), n_asks)
+cdef inline void product(operand x,                 # IN
+                         Py_ssize_t n_sum,
+                         panel_pair P,              # IN
+                         panel_pair start,          # IN, may be C
+                         panel_pair C,              # OUT
+                         Py_ssize_t n_rows, int n_vectors,
+                         prefetch_queue* queue      # prefetched meanwhile, or NULL
+                         ) noexcept nogil:
+    """The product above in one pass over the sum, for one panel or two."""
+    cdef int n_first = first_vectors(n_vectors)
+    panel_product(x, n_sum, P.first, start.first, C.first, n_rows, n_first, queue)
+    if n_first < n_vectors:
+        panel_product(x, n_sum, P.second, start.second, C.second, n_rows, n_vectors - n_first,
+                      queue)
 
 
-cdef inline void blocked_product(operand x, Py_ssize_t n_sum, const real* panel,
-                                 Py_ssize_t panel_row, const real* start, Py_ssize_t start_row,
-                                 real* c, Py_ssize_t c_row, Py_ssize_t n_rows, walk also,
-                                 int n_vectors) noexcept nogil:
-    """The same product, its sum cut into blocks of P that stay in L1 for all rows.
+cdef inline const address_range* panel_ranges(panel_pair P, Py_ssize_t n_rows, int n_vectors,
+                                              address_range* ranges) noexcept nogil:
+    """The one or two address ranges of n_rows rows of P; returns their end."""
+    cdef int i, n_panels = 2 if first_vectors(n_vectors) < n_vectors else 1
+    for i in range(n_panels):
+        ranges[i].first = <const char*>P.first.values
+        ranges[i].last = <const char*>(P.first.values + n_rows * P.first.stride)
+        P.first = P.second
+    return ranges + n_panels
 
-    Of two panels each block of x is read for both while it is in L2.
+
+cdef inline void blocked_product(operand x, Py_ssize_t n_sum, panel_pair P, panel_pair start,
+                                 panel_pair C, Py_ssize_t n_rows, int n_vectors,
+                                 prefetch_queue* queue,
+                                 bint stream        # P lies beyond L2: prefetch its blocks instead
+                                 ) noexcept nogil:
+    """The product, its sum cut into blocks of P that stay in L1 while all rows of x pass.
+
+    With two panels each block of x is read for both while it is in L2.
     """
     cdef Py_ssize_t s = 0, n, block = dense_block(n_sum, n_vectors)
-    cdef ahead soon
-    cdef stretch parts[2]
-    cdef second following
-    if also.streamed:
-        also.next = &soon
+    cdef prefetch_queue next_block
+    cdef address_range ranges[2]
     while True:
         n = min(block, n_sum - s)
-        if also.streamed:
-            following = also.far
-            following.panel += n * following.panel_row
-            ask_for_rows(&soon, parts, panel + n * panel_row, panel_row, &following,
-                         min(block, n_sum - s - n), n_vectors, n_rows // 2)
-        product(from_term(&x, s), n, panel, panel_row, start, start_row, c, c_row, n_rows, also,
-                n_vectors)
-        panel += n * panel_row
-        also.far.panel += n * also.far.panel_row
+        if stream:
+            queue = &next_block
+            start_prefetch(queue, ranges, panel_ranges(from_row(P, n), min(block, n_sum - s - n),
+                                                       n_vectors, ranges), n_rows // 2)
+        product(from_term(&x, s), n, P, start, C, n_rows, n_vectors, queue)
         s += n
         if s >= n_sum:
             return
-        start = c
-        start_row = c_row
-        also.far.start = also.far.c
-        also.far.start_row = also.far.c_row
+        P = from_row(P, n)
+        start = C
 
 
 cdef inline Py_ssize_t even_block(Py_ssize_t n_sum, Py_ssize_t most) noexcept nogil:
-    """The length that cuts n_sum into as few blocks of at most `most` as evenly as can be."""
+    """The length that cuts n_sum into as few blocks of at most `most` as evenly as possible."""
     if n_sum <= most:
         return max(n_sum, 1)
     cdef Py_ssize_t n_blocks = (n_sum + most - 1) // most

@@ -1,15 +1,18 @@
-"""Step 6, the update of a block of parameters, for every optimizer.
+"""The optimizers: step 6, the update of a block of parameters.
 
-    g = (1/m) Σ ∂J/∂W + λW           what each of them is given
+    g = (1/m) Σ ∂J/∂W + λW           the gradient that every optimizer uses
     gradient descent  W ← W − α g
       with momentum   v ← μ v + g;  W ← W − α v,  Nesterov: W ← W − α (g + μ v)
     Adam, AdamW       m ← β₁m + (1−β₁)g;  v ← β₂v + (1−β₂)g²
                       W ← (1 − αω)W − α/(1−β₁ᵗ) · m / (√v/√(1−β₂ᵗ) + ε)      ω = 0 in Adam
-                      ε/√(1−β₂ᵗ) in place of ε with epsilon_hat
+                      with ε/√(1−β₂ᵗ) in place of ε if epsilon_hat is set
     RMSprop           s ← ρ s + (1−ρ)g²;  v ← μ v + g/(√s + ε);  W ← W − α v
 
 Kingma & Ba 2015 (Adam), Loshchilov & Hutter 2019 (AdamW), Sutskever et al. 2013 (Nesterov),
-Tieleman & Hinton 2012 (RMSprop), each in PyTorch's form.  Roots and divisions are exact.
+Tieleman & Hinton 2012 (RMSprop), each in PyTorch's form.  Roots and divisions are exactly rounded.
+
+`update` is called from dense.pxd for each block whose summed gradient is complete.  The parameters,
+their gradient and the optimizer's state are contiguous and have the same layout (panels.pxd).
 """
 from libc.math cimport pow, sqrt
 from libc.string cimport memset
@@ -27,7 +30,7 @@ cdef struct optimizer:
 
 
 cdef inline optimizer optimizer_of(name, constants) except *:
-    """The rule of an optimizer's public name, from its constants in the stated order."""
+    """An optimizer by its public name, with its constants in the order of its comment."""
     cdef optimizer rule
     memset(&rule, 0, sizeof(rule))
     if name == "gradient_descent":      # momentum, nesterov
@@ -36,7 +39,7 @@ cdef inline optimizer optimizer_of(name, constants) except *:
     elif name == "rmsprop":             # ρ, ε, momentum
         rule.kind = RMSPROP
         rule.beta_2, rule.epsilon, rule.momentum = constants
-    else:                               # adam: β₁, β₂, ε;  adamw: ω too;  and 1 for ε beside √v
+    else:       # adam: β₁, β₂, ε;  adamw: β₁, β₂, ε, ω;  then 1 for epsilon_hat, or nothing
         rule.kind = ADAM
         rule.beta_1, rule.beta_2, rule.epsilon, *rest = constants
         rule.weight_decay = rest.pop(0) if name == "adamw" else 0.0
@@ -44,17 +47,17 @@ cdef inline optimizer optimizer_of(name, constants) except *:
     return rule
 
 
-cdef struct update_step:        # the numbers of one step, the same for every parameter
+cdef struct update_step:        # the constants of one step
     int kind
     bint nesterov, has_momentum
-    real rate, momentum, beta_1, rest_1, beta_2, rest_2, epsilon
+    real rate, momentum, beta_1, one_minus_beta_1, beta_2, one_minus_beta_2, epsilon
     real root_scale             # 1/√(1−β₂ᵗ)
     real mean                   # 1/m, or 1/Σ of the sample weights
-    real l2, keep               # λ and 1 − αω: of weights; biases have 0 and 1
+    real l2, keep               # λ and 1 − αω, for weights; biases use 0 and 1
 
 
 cdef inline int n_slots(const optimizer* o) noexcept nogil:
-    """State arrays that the optimizer keeps beside the parameters."""
+    """Numbers of state that the optimizer needs for each parameter."""
     if o.kind == GRADIENT_DESCENT:
         return 1 if o.momentum != 0 else 0
     return 2
@@ -75,9 +78,9 @@ cdef inline update_step prepare_update(const optimizer* o, double rate, double l
     u.rate = <real>alpha
     u.momentum = <real>o.momentum
     u.beta_1 = <real>o.beta_1
-    u.rest_1 = <real>(1 - o.beta_1)
+    u.one_minus_beta_1 = <real>(1 - o.beta_1)
     u.beta_2 = <real>o.beta_2
-    u.rest_2 = <real>(1 - o.beta_2)
+    u.one_minus_beta_2 = <real>(1 - o.beta_2)
     u.epsilon = <real>(o.epsilon * (u.root_scale if o.epsilon_hat else 1))
     u.mean = <real>mean
     u.l2 = <real>l2
@@ -86,7 +89,7 @@ cdef inline update_step prepare_update(const optimizer* o, double rate, double l
 
 
 cdef inline update_step for_layer(const update_step* u, real rate, real l2) noexcept nogil:
-    """The same step with the layer's multipliers of α and λ."""
+    """The step with the layer's multipliers of α and λ."""
     cdef update_step own = u[0]
     if rate != 1:
         own.rate = u.rate * rate
@@ -95,14 +98,16 @@ cdef inline update_step for_layer(const update_step* u, real rate, real l2) noex
     return own
 
 
-cdef inline void average(real decay, const real* w, real* mean,
-                         Py_ssize_t n_vectors) noexcept nogil:
-    """mean ← mean + (1 − decay)(w − mean)"""
+cdef inline void update_average(real decay,
+                                const real* w,          # IN
+                                real* average,          # IN OUT
+                                Py_ssize_t n_vectors) noexcept nogil:
+    """average ← average + (1 − decay)(w − average)"""
     cdef Py_ssize_t i
     cdef vec x, rest = splat(1 - decay)
     for i in range(n_vectors):
-        x = load(mean + i * WIDTH)
-        store(mean + i * WIDTH, fused(rest, load(w + i * WIDTH) - x, x))
+        x = load(average + i * WIDTH)
+        store(average + i * WIDTH, fused(rest, load(w + i * WIDTH) - x, x))
 
 
 cdef inline bint update_descent(const update_step* u, real l2, real* w, const real* g, real* v,
@@ -129,9 +134,9 @@ cdef inline bint update_adam(const update_step* u, real l2, real keep, real* w, 
     for i in range(n_vectors):
         x = load(w + i * WIDTH)
         gradient = fused(splat(l2), x, load(g + i * WIDTH) * splat(u.mean))
-        first = fused(splat(u.beta_1), load(m + i * WIDTH), splat(u.rest_1) * gradient)
+        first = fused(splat(u.beta_1), load(m + i * WIDTH), splat(u.one_minus_beta_1) * gradient)
         second = fused(splat(u.beta_2), load(v + i * WIDTH),
-                       splat(u.rest_2) * gradient * gradient)
+                       splat(u.one_minus_beta_2) * gradient * gradient)
         store(m + i * WIDTH, first)
         store(v + i * WIDTH, second)
         first = first / fused(root(second), splat(u.root_scale), splat(u.epsilon))
@@ -149,7 +154,7 @@ cdef inline bint update_rmsprop(const update_step* u, real l2, real* w, const re
         x = load(w + i * WIDTH)
         gradient = fused(splat(l2), x, load(g + i * WIDTH) * splat(u.mean))
         square = fused(splat(u.beta_2), load(s + i * WIDTH),
-                       splat(u.rest_2) * gradient * gradient)
+                       splat(u.one_minus_beta_2) * gradient * gradient)
         velocity = gradient / (root(square) + splat(u.epsilon))
         velocity = fused(splat(u.momentum), load(v + i * WIDTH), velocity)
         x = fused(rate, velocity, x)
@@ -165,7 +170,10 @@ cdef inline bint update(const update_step* u, bint is_weight,
                         const real* g,                      # IN, summed over the batch
                         real* state_1, real* state_2,       # IN OUT, the slots in use
                         Py_ssize_t n_vectors) noexcept nogil:
-    """W ← W − α g, or what the optimizer makes of it; whether a parameter is not finite now."""
+    """W ← W − α g or the optimizer's rule; returns whether a parameter is not finite afterwards.
+
+    Each new parameter times zero is added to a sum that is NaN if one of them is not finite.
+    """
     cdef real l2 = u.l2 if is_weight else 0
     if u.kind == ADAM:
         return update_adam(u, l2, u.keep if is_weight else 1, w, g, state_1, state_2, n_vectors)

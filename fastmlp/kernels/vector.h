@@ -1,10 +1,10 @@
-/* The vector type of one build, and the few operations that Cython cannot spell.
+/* The vector type of one build, and the few operations that cannot be written in Cython.
  *
  * A build is one element type (REAL: float or double) on one instruction set (VECTOR_BYTES:
- * 64, 32, 16, or 0 for plain scalars).  Both are set by the wrapper that setup.py writes.
- * Sums are fused explicitly (`fma`) and the files are compiled with -ffp-contract=off, so no
- * compiler decides where a product is rounded: every instruction set with a fused
- * multiply-add gives the same bits.
+ * 64, 32, 16, or 0 for scalars).  Both are set by the wrapper that setup.py writes.  Fused
+ * multiply-adds are written explicitly (`fused`) and the files are compiled with
+ * -ffp-contract=off, so no compiler decides where a product is rounded: every instruction set with
+ * a fused multiply-add gives the same bits.
  */
 #ifndef FASTMLP_VECTOR_H
 #define FASTMLP_VECTOR_H
@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef REAL /* the file compiled alone, outside setup.py's table */
+#ifndef REAL /* compiled alone, without a wrapper of setup.py */
 #define REAL float
 #define REAL_IS_DOUBLE 0
 #define VECTOR_BYTES 0
@@ -38,15 +38,15 @@ typedef int64_t lane_int;
 typedef int32_t lane_int;
 #endif
 
-/* One non-zero of a row or of a column: where it stands, and what it is. */
+/* One non-zero of a sparse row: its column and its value. */
 typedef struct {
     lane_int index;
     real value;
 } entry;
-#define LAST_INDEX ((lane_int)0x7fffffff) /* the index that ends every list */
+#define LAST_INDEX ((lane_int)0x7fffffff) /* the index that ends every sparse row */
 
-/* The same number at another index, copied as one word where a word holds both. */
-static inline entry moved(const entry *e, lane_int index) {
+/* The entry with another index, copied as one word where a word holds both. */
+static inline entry with_index(const entry *e, lane_int index) {
 #if !REAL_IS_DOUBLE && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     uint64_t word;
     entry result;
@@ -59,8 +59,9 @@ static inline entry moved(const entry *e, lane_int index) {
     return result;
 }
 
-/* Most columns of a panel, in vectors; the tile's rows for panels of 4, 3, 2, 1 vectors: as
- * many accumulators as the registers hold beside one row of the panel and a broadcast. */
+/* The maximum width of a panel, in vectors, and the rows of a tile for panels of 4, 3, 2 and 1
+ * vectors: as many accumulators as the registers hold in addition to one row of the panel and a
+ * broadcast number. */
 #define PANEL_VECTORS 4
 #if VECTOR_BYTES == 64 || defined(__aarch64__) /* 32 registers */
 #define TILE_ROWS_4 5
@@ -74,13 +75,13 @@ static inline entry moved(const entry *e, lane_int index) {
 #define TILE_ROWS_1 10
 #endif
 
-/* Blocks along the sum, in bytes of the panel or panels a product walks: they stay in L1 while
- * every row passes.  Sparse lists take larger ones (`list_block` in rows.pxd). */
+/* Blocks along the sum of a product, in bytes of the one or two panels that it reads: they stay in
+ * L1 while all rows pass.  `sparse_block` in sparse_rows.pxd may take larger ones. */
 #define DENSE_BLOCK_BYTES 32768
-#define LIST_BLOCK_BYTES 32768
+#define SPARSE_BLOCK_BYTES 32768
 
-/* The return type of a Cython function that has to be part of its caller, where its row and
- * vector counts are constants: as a call of its own its sums would lie in memory. */
+/* The return type of a Cython function that must be inlined into its caller, where its counts of
+ * rows and vectors are constants: otherwise its accumulators would lie in memory. */
 #if defined(__GNUC__)
 #define INLINED __attribute__((always_inline)) void
 #else
@@ -99,9 +100,9 @@ INLINE vec load(const real *p) { return *(const unaligned_vec *)p; }
 INLINE void store(real *p, vec x) { *(unaligned_vec *)p = x; }
 INLINE vec splat(real x) { return x - (vec){0}; }
 INLINE int any_nan(vec x) {
-    int found = 0;
-    for (int i = 0; i < WIDTH; i++) found |= x[i] != x[i];
-    return found;
+    int any = 0;
+    for (int i = 0; i < WIDTH; i++) any |= x[i] != x[i];
+    return any;
 }
 #else
 #define WIDTH 1
@@ -117,7 +118,7 @@ INLINE vec splat(real x) { return x; }
 INLINE int any_nan(vec x) { return x != x; }
 #endif
 
-/* ------------------------------------------------------- a·b + c, rounded once; roots; choice */
+/* ----------------------------------------------------- a·b + c, rounded once; roots; selection */
 #if VECTOR_BYTES == 64 && REAL_IS_DOUBLE
 INLINE vec fused(vec a, vec b, vec c) { return _mm512_fmadd_pd(a, b, c); }
 INLINE vec root(vec a) { return _mm512_sqrt_pd(a); }
@@ -230,51 +231,51 @@ INLINE void transpose_block(const real *source, ptrdiff_t source_row, real *targ
 }
 
 /* ------------------------------------------------------------- the non-zeros of one vector
- * Writes (index + lane, value) of every lane that is not zero (NaN is not) to `list`, which
- * has room for WIDTH entries whatever it receives; returns how many there were. */
-INLINE int compress(vec x, lane_int index, entry *list) {
+ * Writes (index + lane, value) of every lane that is not zero to `e`, which has room for WIDTH
+ * entries in any case; returns how many there were.  NaN is not zero. */
+INLINE int compress(vec x, lane_int index, entry *e) {
 #if VECTOR_BYTES == 64 && REAL_IS_DOUBLE
-    __mmask8 kept = _mm512_cmp_pd_mask(x, _mm512_setzero_pd(), _CMP_NEQ_UQ);
+    __mmask8 nonzero = _mm512_cmp_pd_mask(x, _mm512_setzero_pd(), _CMP_NEQ_UQ);
     __m512i lanes = _mm512_add_epi64(_mm512_set1_epi64(index),
                                      _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7));
-    __m512i indices = _mm512_maskz_compress_epi64(kept, lanes);
-    __m512i values = _mm512_castpd_si512(_mm512_maskz_compress_pd(kept, x));
+    __m512i indices = _mm512_maskz_compress_epi64(nonzero, lanes);
+    __m512i values = _mm512_castpd_si512(_mm512_maskz_compress_pd(nonzero, x));
     const __m512i low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
     const __m512i high = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
-    _mm512_storeu_si512(list, _mm512_permutex2var_epi64(indices, low, values));
-    _mm512_storeu_si512(list + 4, _mm512_permutex2var_epi64(indices, high, values));
-    return __builtin_popcount(kept);
+    _mm512_storeu_si512(e, _mm512_permutex2var_epi64(indices, low, values));
+    _mm512_storeu_si512(e + 4, _mm512_permutex2var_epi64(indices, high, values));
+    return __builtin_popcount(nonzero);
 #elif VECTOR_BYTES == 64
-    __mmask16 kept = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    __mmask16 nonzero = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ);
     __m512i lanes = _mm512_add_epi32(
         _mm512_set1_epi32(index),
         _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
-    __m512i indices = _mm512_maskz_compress_epi32(kept, lanes);
-    __m512i values = _mm512_castps_si512(_mm512_maskz_compress_ps(kept, x));
+    __m512i indices = _mm512_maskz_compress_epi32(nonzero, lanes);
+    __m512i values = _mm512_castps_si512(_mm512_maskz_compress_ps(nonzero, x));
     const __m512i low =
         _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
     const __m512i high =
         _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-    _mm512_storeu_si512(list, _mm512_permutex2var_epi32(indices, low, values));
-    _mm512_storeu_si512(list + 8, _mm512_permutex2var_epi32(indices, high, values));
-    return __builtin_popcount(kept);
+    _mm512_storeu_si512(e, _mm512_permutex2var_epi32(indices, low, values));
+    _mm512_storeu_si512(e + 8, _mm512_permutex2var_epi32(indices, high, values));
+    return __builtin_popcount(nonzero);
 #elif VECTOR_BYTES > 0
     int n = 0;
     for (int lane = 0; lane < WIDTH; lane++) {
-        list[n].index = index + lane;
-        list[n].value = x[lane];
+        e[n].index = index + lane;
+        e[n].value = x[lane];
         n += x[lane] != 0;
     }
     return n;
 #else
-    list->index = index;
-    list->value = x;
+    e->index = index;
+    e->value = x;
     return x != 0;
 #endif
 }
 
-/* Entries from WIDTH indices and values kept apart. */
-INLINE void join(const uint16_t *indices, vec values, entry *list) {
+/* Entries from WIDTH indices and values nonzero apart. */
+INLINE void join(const uint16_t *indices, vec values, entry *e) {
 #if VECTOR_BYTES == 64 && !REAL_IS_DOUBLE
     __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)indices));
     const __m512i low =
@@ -282,16 +283,16 @@ INLINE void join(const uint16_t *indices, vec values, entry *list) {
     const __m512i high =
         _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
     __m512i v = _mm512_castps_si512(values);
-    _mm512_storeu_si512(list, _mm512_permutex2var_epi32(wide, low, v));
-    _mm512_storeu_si512(list + 8, _mm512_permutex2var_epi32(wide, high, v));
+    _mm512_storeu_si512(e, _mm512_permutex2var_epi32(wide, low, v));
+    _mm512_storeu_si512(e + 8, _mm512_permutex2var_epi32(wide, high, v));
 #elif VECTOR_BYTES > 0
     for (int lane = 0; lane < WIDTH; lane++) {
-        list[lane].index = indices[lane];
-        list[lane].value = values[lane];
+        e[lane].index = indices[lane];
+        e[lane].value = values[lane];
     }
 #else
-    list->index = *indices;
-    list->value = values;
+    e->index = *indices;
+    e->value = values;
 #endif
 }
 
@@ -310,8 +311,8 @@ INLINE vec load_bytes(const unsigned char *p) {
 #endif
 }
 
-/* The same address, as one the compiler knows nothing of: it stays one register and is not
- * taken apart into a sum for each of its uses. */
+/* The same address, hidden from the compiler, so that it stays in one register instead of being
+ * computed again for each use. */
 INLINE const real *opaque(const real *p) {
 #if defined(__GNUC__)
     __asm__("" : "+r"(p));
@@ -319,7 +320,7 @@ INLINE const real *opaque(const real *p) {
     return p;
 }
 
-INLINE void prefetch(const void *p) {
+INLINE void prefetch_line(const void *p) {
 #if defined(__GNUC__)
     __builtin_prefetch(p);
 #else
@@ -329,7 +330,7 @@ INLINE void prefetch(const void *p) {
 
 /* ------------------------------------------------------------------------ denormal numbers
  * Adam's moments decay into denormals, which cost about 150 cycles each; as zeros they are
- * free.  Returns the state to hand back to `restore_denormals`. */
+ * free.  Returns the state to pass to `restore_denormals`. */
 INLINE uint64_t flush_denormals(void) {
 #if defined(__SSE2__) || defined(_M_X64)
     unsigned old = _mm_getcsr();

@@ -1,7 +1,7 @@
-"""The vector type of this build and its operations; vector.h says what each does.
+"""The vector type of this build and its operations; vector.h describes each.
 
-`real` and `vec` stand for C types that the build chooses: declare every local, write one
-expression into one variable, and let no `vec` meet a Python object.
+`real` and `vec` stand for C types that the build chooses.  Declare every local variable, assign
+each expression to one variable, and never convert a `vec` to or from a Python object.
 """
 cdef extern from "vector.h" nogil:
     ctypedef float real
@@ -20,7 +20,7 @@ cdef extern from "vector.h" nogil:
     const int TILE_ROWS_2
     const int TILE_ROWS_1
     const int DENSE_BLOCK_BYTES
-    const int LIST_BLOCK_BYTES
+    const int SPARSE_BLOCK_BYTES
     const real ROUNDING_SHIFT
     const int REAL_IS_DOUBLE
 
@@ -34,11 +34,11 @@ cdef extern from "vector.h" nogil:
     bint any_nan(vec x)
     void transpose_block(const real* source, Py_ssize_t source_row, real* target,
                          Py_ssize_t target_row)
-    entry moved(const entry* e, lane_int index)
-    int compress(vec x, lane_int index, entry* list)
-    void join(const unsigned short* indices, vec values, entry* list)
+    entry with_index(const entry* e, lane_int index)
+    int compress(vec x, lane_int index, entry* e)
+    void join(const unsigned short* indices, vec values, entry* e)
     vec load_bytes(const unsigned char* p)
     const real* opaque(const real* p)
-    void prefetch(const void* p)
+    void prefetch_line(const void* p)
     unsigned long long flush_denormals()
     void restore_denormals(unsigned long long old)

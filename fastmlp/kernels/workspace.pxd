@@ -1,25 +1,32 @@
-"""The whole memory map of a pass: one block, laid out once, nothing allocated inside.
+"""The memory map of a pass through the network: one block, laid out once.
 
-For a chunk of m examples and each layer l: a(l) and δ(l) as matrices (δ(l)'s place holds
-f'(z(l)) from the forward pass until the hidden delta overwrites it).  Each thread has scratch
-of its own, with its own lists of non-zeros where they can pay: to make them twice costs less
-than to pull them over from the other core's cache.  For the same reason each gathers the whole
-input for itself, where it has to be written out.  The memory comes zeroed.
+A chunk of at most n_rows examples passes at a time; nothing is allocated while it does.
+
+    of each layer l      a(l) and δ(l), (n_rows, n) as batch matrices (matrices.pxd); δ(l)'s place
+                         holds f'(z(l)) from the forward pass until the hidden delta overwrites it
+    of each thread       scratch: blocks of products, one example, sparse rows
+    of all threads       costs, a row of zeros, distorted images, norms, seconds by phase
+
+Each thread compresses sparse rows for itself, since making them twice costs less than to fetch them
+from the other core's cache.  For the same reason each thread gathers the whole input for itself,
+unless products read it where it lies.  engine.pyx allocates the memory, zeroed, and calls
+`lay_out`; the kernels only read the pointers.
 """
 from libc.stdint cimport uint64_t
-from .ahead cimport ahead, stretch
-from .matrices cimport grouped, matrix, matrix_size, most_starts, plain, row_stride
+from .batch_norm cimport batch_norm_values
+from .matrices cimport grouped, matrix, matrix_size, max_group_starts, row_stride, ungrouped
 from .panels cimport layer, padded, panel_columns
-from .rows cimport lists
+from .prefetch cimport address_range, prefetch_queue
+from .sparse_rows cimport sparse_rows
 from .team cimport seconds_now
-from .vector cimport LIST_BLOCK_BYTES, WIDTH, entry, real
+from .vector cimport SPARSE_BLOCK_BYTES, WIDTH, entry, real
 
 cdef enum:
     GRADIENT_ROWS = 64          # rows of a weight panel whose gradient is formed at a time
 
-cdef enum phase:                # what thread 0's time is booked on
+cdef enum phase:                # what the time of thread 0 is recorded for
     GATHERING
-    LISTING
+    COMPRESSING
     FORWARD
     OUTPUT
     DELTA
@@ -27,62 +34,59 @@ cdef enum phase:                # what thread 0's time is booked on
     WAITING
     N_PHASES
 
-cdef struct skipping:           # one thread's lists of a batch matrix, and whether they pay
-    bint possible               # zeros can occur and the product behind is wide enough
-    bint used                   # by the last batch
-    lists rows, columns
+cdef struct sparsity:           # one thread's sparse rows of a batch matrix
+    bint possible               # zeros can occur, and the product that reads them is wide enough
+    bint used                   # in the current batch
+    sparse_rows rows, columns   # of the matrix, and of its transpose
 
 
-cdef struct level:              # l = 0 (input) … n_layers (output), shared by all threads
-    Py_ssize_t n
-    Py_ssize_t n_terms          # of the sums that make it: units of the level below
+cdef struct activation_layer:   # l = 0 (input) … n_layers (output), shared by all threads
+    Py_ssize_t n                # units
+    Py_ssize_t n_terms          # of the sums that make z: units of the layer below, 0 for the input
     matrix a, delta
-    matrix normalized           # û, where the level is normalized, and of its columns
-    real* inverse               # 1/√(σ² + ε)
-    real* shift                 # Σ δ
-    real* scale                 # Σ δ ∘ û
+    batch_norm_values norm      # where the layer is normalized
 
 
 cdef struct scratch:            # of one thread
-    level input                 # level 0 with an a(1) of its own, shared δ(1)
+    activation_layer input      # layer 0 with an a(1) of the thread's own and the shared δ(1)
     real* packed                # a block of Wᵀ
     real* block                 # a block of δ or of a gradient, before it is finished
     real* row                   # one example
-    real* warp                  # what distorting an image takes
-    real* shares                # of each example in the batch, by weight: see batch_norm.pxd
-    uint64_t* contents          # of each example: see `examples`
-    const entry** cursors       # into lists
-    stretch* stretches          # rows of the next batch, and
-    ahead next                  # how far they are asked for
-    entry** fill
-    skipping* zeros             # of a(l), by level
-    skipping* delta_zeros       # of δ(l), by level
+    real* distortion            # for distorting an image
+    real* example_weights       # (n_rows,) relative weights w: see batch_norm.pxd
+    uint64_t* row_hashes        # (n_rows,) see `examples` in inputs.pxd
+    const entry** cursors       # into sparse rows
+    address_range* ranges       # where the rows of the next chunk lie, and
+    prefetch_queue next_examples    # which of them are still to be prefetched
+    entry** ends                # of the sparse rows of a transpose, while they are made
+    sparsity* zeros             # of a(l), for each layer
+    sparsity* delta_zeros       # of δ(l), for each layer
 
 
 cdef struct workspace:
     Py_ssize_t n_rows           # capacity
     int n_layers, n_threads
-    bint input_delta            # δ of the input is wanted too
-    Py_ssize_t n_warp           # numbers for distorting an image; 0: images stay as they are
-    level* levels
+    bint input_delta            # whether δ of the input is wanted
+    Py_ssize_t distortion_size  # numbers of scratch for distorting an image; 0: none is distorted
+    activation_layer* activations
     scratch* threads
-    skipping* lists             # every thread's, one behind the other
-    Py_ssize_t* starts          # of the groups of columns of each level
-    real* zeros                 # a row of two panels
-    matrix images               # the distorted input, made by all threads together; or none
-    real* squares               # of each column of each level: see norms.pxd
-    double* costs               # of each example
+    sparsity* sparsity          # of every thread, one after the other
+    Py_ssize_t* group_starts    # first columns of the groups of each layer: see matrices.pxd
+    real* zeros                 # a row of zeros, two panels wide
+    matrix images               # the distorted input, which all threads make together; or none
+    real* squares               # for each column of each layer: see norms.pxd
+    double* costs               # for each example
     double* laps                # seconds of thread 0 by phase and layer: see `lap`
     double lap_start
 
 
-cdef inline level* level_of(workspace* w, int part, int l) noexcept nogil:
-    """Level l as this thread sees it."""
-    return &w.threads[part].input if l == 0 else &w.levels[l]
+cdef inline activation_layer* activations_of(workspace* w, int part, int l) noexcept nogil:
+    """The activations of layer l as this thread sees them: its input may be its own."""
+    return &w.threads[part].input if l == 0 else &w.activations[l]
 
 
 cdef inline void lap(workspace* w, int part, phase p, int l) noexcept nogil:
-    """Book the time since the last call on phase p of layer l."""
+    """Add the time since the last call to phase p of layer l, in thread 0."""
     cdef double now
     if part == 0:
         now = seconds_now()
@@ -90,109 +94,111 @@ cdef inline void lap(workspace* w, int part, phase p, int l) noexcept nogil:
         w.lap_start = now
 
 
-cdef inline void* take(char* base, Py_ssize_t* used, Py_ssize_t size) noexcept nogil:
+cdef inline void* reserve(char* base, Py_ssize_t* used, Py_ssize_t size) noexcept nogil:
     """The next `size` bytes on cache lines of their own; NULL while only counting."""
     cdef Py_ssize_t place = used[0]
     used[0] += (size + 63) // 64 * 64
     return NULL if base == NULL else base + place
 
 
-cdef inline lists lay_lists(char* base, Py_ssize_t* used, Py_ssize_t n,
-                            Py_ssize_t room) noexcept nogil:
-    cdef lists x
-    x.room = room
+cdef inline sparse_rows lay_sparse_rows(char* base, Py_ssize_t* used, Py_ssize_t n,
+                            Py_ssize_t capacity) noexcept nogil:
+    cdef sparse_rows x
+    x.capacity = capacity
     x.density = 1
-    x.entries = <entry*>take(base, used, n * room * <Py_ssize_t>sizeof(entry))
+    x.entries = <entry*>reserve(base, used, n * capacity * <Py_ssize_t>sizeof(entry))
     return x
 
 
 cdef inline void lay_rows(matrix* x, Py_ssize_t n_rows, Py_ssize_t* used,
                           char* base) noexcept nogil:
-    """Where the rows of x begin, for products to read them."""
+    """Set the pointers to the rows of x, through which products read them."""
     cdef Py_ssize_t r
-    x.rows = <const real**>take(base, used, n_rows * <Py_ssize_t>sizeof(real*))
+    x.rows = <const real**>reserve(base, used, n_rows * <Py_ssize_t>sizeof(real*))
     if base != NULL:
         for r in range(n_rows):
             x.rows[r] = x.values + r * x.stride
 
 
 cdef inline void lay_thread(workspace* w, scratch* own, Py_ssize_t* used, Py_ssize_t widest,
-                            Py_ssize_t most_in_row, bint backward, char* base) noexcept nogil:
-    """One thread's scratch; `possible` of its lists is set beforehand."""
+                            Py_ssize_t max_in_row, bint backward, char* base) noexcept nogil:
+    """One thread's scratch; `possible` of its sparse rows has been set."""
     cdef Py_ssize_t size = sizeof(real), n, rows = max(w.n_rows, <Py_ssize_t>GRADIENT_ROWS)
     cdef int l
-    cdef skipping* s
-    own.packed = <real*>take(base, used, 2 * LIST_BLOCK_BYTES + WIDTH * 2 * panel_columns() * size)
-    own.block = <real*>take(base, used, rows * 2 * panel_columns() * size)
-    own.row = <real*>take(base, used, widest * size)
-    own.warp = <real*>take(base, used, w.n_warp * size)
-    own.shares = <real*>take(base, used, w.n_rows * size)
-    own.contents = <uint64_t*>take(base, used, w.n_rows * <Py_ssize_t>sizeof(uint64_t))
-    own.input = w.levels[0]
-    if w.n_warp > 0:
+    cdef sparsity* s
+    own.packed = <real*>reserve(base, used,
+                                2 * SPARSE_BLOCK_BYTES + WIDTH * 2 * panel_columns() * size)
+    own.block = <real*>reserve(base, used, rows * 2 * panel_columns() * size)
+    own.row = <real*>reserve(base, used, widest * size)
+    own.distortion = <real*>reserve(base, used, w.distortion_size * size)
+    own.example_weights = <real*>reserve(base, used, w.n_rows * size)
+    own.row_hashes = <uint64_t*>reserve(base, used, w.n_rows * <Py_ssize_t>sizeof(uint64_t))
+    own.input = w.activations[0]
+    if w.distortion_size > 0:
         own.input.a = w.images
-    elif not own.zeros[0].used:     # an input read as lists is never written out
-        own.input.a.values = <real*>take(base, used, w.n_rows * own.input.a.stride * size)
+    elif not own.zeros[0].used:     # an input in sparse rows is never written out
+        own.input.a.values = <real*>reserve(base, used, w.n_rows * own.input.a.stride * size)
         lay_rows(&own.input.a, w.n_rows, used, base)
-    own.cursors = <const entry**>take(base, used, rows * <Py_ssize_t>sizeof(entry*))
-    own.stretches = <stretch*>take(base, used, 2 * rows * <Py_ssize_t>sizeof(stretch))
-    own.fill = <entry**>take(base, used, widest * <Py_ssize_t>sizeof(entry*))
+    own.cursors = <const entry**>reserve(base, used, rows * <Py_ssize_t>sizeof(entry*))
+    own.ranges = <address_range*>reserve(base, used, 2 * rows * <Py_ssize_t>sizeof(address_range))
+    own.ends = <entry**>reserve(base, used, widest * <Py_ssize_t>sizeof(entry*))
     for l in range(w.n_layers):
-        n = w.levels[l].n
+        n = w.activations[l].n
         s = &own.zeros[l]
         if s.possible:
             # room for the vector that compress writes behind the last entry
-            s.rows = lay_lists(base, used, w.n_rows,
-                               (most_in_row if l == 0 else padded(n)) + WIDTH + 1)
+            s.rows = lay_sparse_rows(base, used, w.n_rows,
+                               (max_in_row if l == 0 else padded(n)) + WIDTH + 1)
             if backward:
-                s.columns = lay_lists(base, used, n, w.n_rows + 1)
+                s.columns = lay_sparse_rows(base, used, n, w.n_rows + 1)
         s = &own.delta_zeros[l]
         if s.possible and backward:
-            s.rows = lay_lists(base, used, w.n_rows, padded(n) + WIDTH + 1)
+            s.rows = lay_sparse_rows(base, used, w.n_rows, padded(n) + WIDTH + 1)
 
 
-cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t most_in_row,
+cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t max_in_row,
                                bint backward, char* base) noexcept nogil:
-    """Set every pointer into `base` (NULL: only count); returns the bytes needed.
+    """Set every pointer of the workspace into `base`; returns the bytes needed.
 
-    Capacity, counts, flags, `starts` and each thread's `possible` and `used` are set beforehand.
+    With `base` NULL the bytes are only counted.  The capacity, counts, flags, `group_starts` and
+    each thread's `possible` and `used` have been set.  With `backward` there is room for training.
     """
     cdef Py_ssize_t used = 0, n, room, widest = 0, n_squares = 0, size = sizeof(real)
     cdef int l, t
-    cdef level* v
+    cdef activation_layer* v
     for l in range(w.n_layers + 1):
-        v = &w.levels[l]
+        v = &w.activations[l]
         n = layers[0].n_in if l == 0 else layers[l - 1].n_out
         v.n = n
         v.n_terms = layers[l - 1].n_in if l > 0 else 0
         widest = max(widest, row_stride(n))
         if 0 < l < w.n_layers and w.n_threads > 1:      # the threads write it by columns
             v.a = grouped(n, v.n_terms, w.n_rows, w.n_threads,
-                          w.starts + l * most_starts(w.n_threads))
+                          w.group_starts + l * max_group_starts(w.n_threads))
         else:
-            v.a = plain(NULL, n)
-        v.delta = v.normalized = v.a
+            v.a = ungrouped(NULL, n)
+        v.delta = v.norm.u_hat = v.a
         room = matrix_size(&v.a, w.n_rows) * size
         if l > 0:
-            v.a.values = <real*>take(base, &used, room)
+            v.a.values = <real*>reserve(base, &used, room)
             lay_rows(&v.a, w.n_rows, &used, base)
         if l > 0 or w.input_delta:
-            v.delta.values = <real*>take(base, &used, room)
+            v.delta.values = <real*>reserve(base, &used, room)
             lay_rows(&v.delta, w.n_rows, &used, base)
         if l > 0 and layers[l - 1].scale > 0 and backward:
-            v.normalized.values = <real*>take(base, &used, room)
-            v.inverse = <real*>take(base, &used, padded(n) * size)
-            v.shift = <real*>take(base, &used, padded(n) * size)
-            v.scale = <real*>take(base, &used, padded(n) * size)
+            v.norm.u_hat.values = <real*>reserve(base, &used, room)
+            v.norm.inverse = <real*>reserve(base, &used, padded(n) * size)
+            v.norm.sum_delta = <real*>reserve(base, &used, padded(n) * size)
+            v.norm.sum_delta_u_hat = <real*>reserve(base, &used, padded(n) * size)
         n_squares += padded(n)
-    w.zeros = <real*>take(base, &used, 2 * panel_columns() * size)
-    w.images = plain(NULL, layers[0].n_in)
-    if w.n_warp > 0:
-        w.images.values = <real*>take(base, &used, w.n_rows * w.images.stride * size)
+    w.zeros = <real*>reserve(base, &used, 2 * panel_columns() * size)
+    w.images = ungrouped(NULL, layers[0].n_in)
+    if w.distortion_size > 0:
+        w.images.values = <real*>reserve(base, &used, w.n_rows * w.images.stride * size)
         lay_rows(&w.images, w.n_rows, &used, base)
-    w.squares = <real*>take(base, &used, n_squares * size)
-    w.costs = <double*>take(base, &used, w.n_rows * <Py_ssize_t>sizeof(double))
-    w.laps = <double*>take(base, &used, N_PHASES * w.n_layers * <Py_ssize_t>sizeof(double))
+    w.squares = <real*>reserve(base, &used, n_squares * size)
+    w.costs = <double*>reserve(base, &used, w.n_rows * <Py_ssize_t>sizeof(double))
+    w.laps = <double*>reserve(base, &used, N_PHASES * w.n_layers * <Py_ssize_t>sizeof(double))
     for t in range(w.n_threads):
-        lay_thread(w, &w.threads[t], &used, widest, most_in_row, backward, base)
+        lay_thread(w, &w.threads[t], &used, widest, max_in_row, backward, base)
     return used

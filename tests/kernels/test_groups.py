@@ -18,8 +18,8 @@ def parts(x: np.ndarray, groups: tuple[int, ...]) -> list[np.ndarray]:
     return [np.ascontiguousarray(x[:, first:end]) for first, end in pairwise(ends)]
 
 
-def drawn(groups, m, rng, dtype):
-    """z, probabilities (a row of them labels), of m examples."""
+def outputs_and_targets(groups, m, rng, dtype):
+    """z and target probabilities of m examples; half of the targets are certain."""
     z = (3 * rng.normal(size=(m, sum(groups)))).astype(dtype)
     y = np.hstack([rng.dirichlet(np.ones(n), m) for n in groups]).astype(dtype)
     y[: m // 2] = np.hstack([np.eye(n)[rng.integers(0, n, m // 2)] for n in groups])
@@ -30,7 +30,7 @@ def drawn(groups, m, rng, dtype):
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("m", [0, 1, 7])
 def test_a_group_is_a_cross_entropy_of_its_own(build, rng, groups, smoothing, m):
-    z, y = drawn(groups, m, rng, build.dtype)
+    z, y = outputs_and_targets(groups, m, rng, build.dtype)
     a, delta, cost = build.operations.loss(
         z, y, "cross_entropy", smoothing=smoothing, constants=groups
     )
@@ -46,7 +46,7 @@ def test_a_group_is_a_cross_entropy_of_its_own(build, rng, groups, smoothing, m)
 @every_grouping
 def test_prediction_has_the_same_bits(build, rng, groups):
     """The other kernel, without targets: one layer whose z is its input."""
-    z, y = drawn(groups, 9, rng, build.dtype)
+    z, y = outputs_and_targets(groups, 9, rng, build.dtype)
     n = sum(groups)
     engine = build.engine.Engine(
         (n, n), [("softmax", 0.0)], "cross_entropy", 1.0, loss_constants=groups
@@ -60,15 +60,15 @@ def test_prediction_has_the_same_bits(build, rng, groups):
 
 @every_grouping
 def test_what_runs_away_stays_in_its_example_and_group(build, rng, groups):
-    z, y = drawn(groups, 3, rng, build.dtype)
+    z, y = outputs_and_targets(groups, 3, rng, build.dtype)
     calm = build.operations.loss(z, y, "cross_entropy", constants=groups)
     z[1, -1] = np.nan
     a, delta, cost = build.operations.loss(z, y, "cross_entropy", constants=groups)
     assert np.isnan(cost).tolist() == [False, True, False]
     others = slice(0, sum(groups[:-1]))
-    for found, before in ((a, calm[0]), (delta, calm[1])):
-        assert found[:, others].tobytes() == before[:, others].tobytes()
-        assert np.isnan(found[1, others.stop :]).all()
+    for values, before in ((a, calm[0]), (delta, calm[1])):
+        assert values[:, others].tobytes() == before[:, others].tobytes()
+        assert np.isnan(values[1, others.stop :]).all()
 
 
 def test_certain_and_hopeless_outputs_are_finite(build):
@@ -83,7 +83,7 @@ def test_certain_and_hopeless_outputs_are_finite(build):
 def test_delta_is_the_derivative_of_the_cost(build, rng):
     if build.dtype != "float64":
         pytest.skip("central differences need the digits of float64")
-    z, y = drawn((3, 2, 4), 5, rng, "float64")
+    z, y = outputs_and_targets((3, 2, 4), 5, rng, "float64")
     options = {"smoothing": 0.2, "constants": (3, 2, 4)}
     _, delta, _ = build.operations.loss(z, y, "cross_entropy", **options)
     for j, step in enumerate(1e-6 * np.eye(9)):
@@ -97,7 +97,7 @@ def test_delta_is_the_derivative_of_the_cost(build, rng):
 @every_grouping
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_every_build_with_fused_products_gives_the_same_bits(fused_builds, rng, dtype, groups):
-    z, y = drawn(groups, 9, rng, dtype)
+    z, y = outputs_and_targets(groups, 9, rng, dtype)
     first, *others = [
         b.operations.loss(z, y, "cross_entropy", smoothing=0.1, constants=groups)
         for b in fused_builds(dtype)

@@ -36,7 +36,7 @@ def pixels(rng) -> Callable[..., Any]:
 
 @pytest.fixture
 def forward(build, engine):
-    """Output activations of a network whose hidden layer is wide enough for lists."""
+    """Output activations of a network whose hidden layer is wide enough for sparse rows."""
 
     def forward(X: Any, n_in: int, n_hidden: int = 70, skip_zeros: bool = True) -> np.ndarray:
         made = engine((n_in, n_hidden, 3), "tanh")
@@ -53,7 +53,7 @@ def test_every_form_of_a_matrix_gives_the_same_bits(build, forward, pixels, n_in
     real = X.astype(build.dtype) * np.dtype(build.dtype).type(SCALE)
     expected = forward(real, n_in, skip_zeros=False)
     forms: dict[str, Any] = {
-        "lists of its own": real,
+        "the dtype of the build": real,
         "uint8": X,
         "CSR": csr(real),
         "CSR with zeros stored": csr(real, explicit_zeros=True),

@@ -19,21 +19,21 @@ def test_prediction_does_not_depend_on_how_rows_are_cut(build, engine, sparse, m
     h = made.forward(data, threads)
     alone = [made.forward(build.engine.Data(made, X[r : r + 1]), 1)[0] for r in range(m)]
     assert h.shape == (m, 3) and h.tobytes() == np.array(alone, build.dtype).tobytes()
-    levels = made.activations(data, threads)
-    assert [a.shape for a in levels] == [(m, 70), (m, 40), (m, 3)]
-    assert levels[-1].tobytes() == h.tobytes()
+    activations = made.activations(data, threads)
+    assert [a.shape for a in activations] == [(m, 70), (m, 40), (m, 3)]
+    assert activations[-1].tobytes() == h.tobytes()
 
 
 def test_activations_are_those_of_each_layer(build, engine, sparse, parameters):
     made = engine((20, 70, 40, 3), "sigmoid", "tanh")
     X = a = sparse(33, 20)
     W1, b1, W2, b2, W3, b3 = parameters(made)
-    levels = made.activations(build.engine.Data(made, X), 1)
-    for level, W, b, name in zip(
-        levels, (W1, W2, W3), (b1, b2, b3), ("sigmoid", "sigmoid", "tanh"), strict=True
+    activations = made.activations(build.engine.Data(made, X), 1)
+    for activation, W, b, name in zip(
+        activations, (W1, W2, W3), (b1, b2, b3), ("sigmoid", "sigmoid", "tanh"), strict=True
     ):
         a, _ = build.operations.activate(build.operations.forward(a, W, b), name)
-        assert level.tobytes() == a.tobytes()
+        assert activation.tobytes() == a.tobytes()
 
 
 @pytest.mark.parametrize(("loss", "output"), LOSSES)

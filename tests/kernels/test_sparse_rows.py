@@ -1,6 +1,6 @@
-"""Products from lists of non-zeros: the bits of the dense tile, at every size and density.
+"""The product from sparse rows has the bits of the dense one, at every size and density.
 
-Whole numbers compare them with NumPy too, so that both paths cannot be wrong alike.
+On whole numbers it is compared with NumPy too, so that both cannot be wrong in the same way.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ COLUMNS = (*range(1, 130), 191, 192, 193, 255, 256, 257, 321)
 DENSITIES = (0.0, 0.05, 0.3, 0.7, 1.0)
 Kernel = Callable[..., Any]
 
-# each of a (m, n_in), delta (m, n_out), W (n_out, n_in), b (n_out,); a or delta becomes lists
+# each of a (m, n_in), delta (m, n_out), W (n_out, n_in), b (n_out,); a or delta becomes sparse rows
 PRODUCTS: dict[str, Kernel] = {
     "forward": lambda k, a, delta, W, b, **skip: k.forward(a, W, b, **skip),
     "hidden_delta": lambda k, a, delta, W, b, **skip: k.hidden_delta(delta, W, **skip),
@@ -23,19 +23,19 @@ PRODUCTS: dict[str, Kernel] = {
 
 @pytest.fixture
 def differing(operations, sparse):
-    """Find the sizes (m, n_in, n_out) at which lists give other bits than the dense tile."""
+    """Find the sizes (m, n_in, n_out) at which sparse rows give other bits than the dense tile."""
 
     def differing(
         product: str, density: float, sizes: Iterable[tuple[int, int, int]]
     ) -> list[tuple[int, int, int]]:
-        kernel, found = PRODUCTS[product], []
+        kernel, result = PRODUCTS[product], []
         for m, n_in, n_out in sizes:
             a, delta = sparse(m, n_in, density=density), sparse(m, n_out, density=density)
             numbers = a, delta, sparse(n_out, n_in), sparse(n_out)
             dense = kernel(operations, *numbers)
             if kernel(operations, *numbers, skip_zeros=True).tobytes() != dense.tobytes():
-                found.append((m, n_in, n_out))
-        return found
+                result.append((m, n_in, n_out))
+        return result
 
     return differing
 
@@ -61,12 +61,14 @@ def test_same_bits_as_the_tile_where_the_sum_is_cut_into_blocks(differing, produ
 
 @pytest.mark.parametrize("n_parts", [2, 3, 5])
 @pytest.mark.parametrize("m", [1, 5, 13, 100])
-def test_parts_cut_lists_and_tiles_alike(operations, sparse, m, n_parts):
+def test_parts_are_the_same_for_sparse_rows_and_tiles(operations, sparse, m, n_parts):
     for n_out in (10, 64, 65, 100, 128, 130, 192, 200, 257):
         a, W, b = sparse(m, 50, density=0.4), sparse(n_out, 50), sparse(n_out)
         for part in range(n_parts):
-            dense, listed = (operations.forward(a, W, b, s, part, n_parts) for s in (False, True))
-            assert listed.tobytes() == dense.tobytes(), (n_out, part)
+            dense, from_sparse = (
+                operations.forward(a, W, b, s, part, n_parts) for s in (False, True)
+            )
+            assert from_sparse.tobytes() == dense.tobytes(), (n_out, part)
 
 
 @pytest.mark.parametrize("m", [1, 4, 12])
@@ -105,14 +107,14 @@ def test_negative_zero_is_a_zero(operations, sparse):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e-40])
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_no_other_value_is_taken_for_a_zero(operations, sparse, product, value):
-    """NaN equals nothing, and 1e-40 is denormal in float32: both are listed."""
+    """NaN equals nothing, and 1e-40 is denormal in float32: sparse rows contain both."""
     a, delta = sparse(9, 70, density=0.4), sparse(9, 130, density=0.4)
-    listed_operand = delta if product == "hidden_delta" else a
-    listed_operand[4, 20] = value
+    operand = delta if product == "hidden_delta" else a
+    operand[4, 20] = value
     numbers = a, delta, sparse(130, 70), sparse(130)
     dense = PRODUCTS[product](operations, *numbers)
-    listed = PRODUCTS[product](operations, *numbers, skip_zeros=True)
-    assert np.array_equal(listed, dense, equal_nan=True)
+    from_sparse = PRODUCTS[product](operations, *numbers, skip_zeros=True)
+    assert np.array_equal(from_sparse, dense, equal_nan=True)
 
 
 def test_a_zero_times_a_non_finite_weight_counts_as_zero(operations, sparse):

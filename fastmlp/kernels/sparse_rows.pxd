@@ -1,0 +1,194 @@
+"""The product of the three passes from sparse rows, in which zeros cost nothing:
+
+    C[r, :] = start[r, :] + Σ_{(s, x) in row r} x · P[s, :]
+
+A sparse row holds (index, value) of its non-zeros in ascending index and ends with LAST_INDEX.
+C, start and P are those of tile.pxd, and so are the bits: the non-zero terms are added in the same
+order with the same fused multiply-add, and adding a zero term changes no accumulator but the sign
+of a zero, which both products give as +0 at the end.
+
+Sparse rows are made by compressing a matrix, or read from CSR input.  The weight gradient needs aᵀ,
+whose rows are made from those of a (`columns_from_rows`).
+Callers: dense.pxd and break_even.pxd for the products, inputs.pxd and step.pxd for the rows.
+"""
+from .matrices cimport at, group_end, matrix
+from .operands cimport from_row, panel_pair
+from .prefetch cimport prefetch_queue, prefetch_some
+from .tile cimport even_block
+from .vector cimport (LAST_INDEX, SPARSE_BLOCK_BYTES, WIDTH, compress, entry, fused, inlined,
+                      lane_int, load, opaque, real, splat, store, vec, with_index)
+
+cdef enum:
+    # fewest entries of a row in one block, on average: below it a larger block of P costs less
+    MIN_ENTRIES_PER_BLOCK = 20
+
+cdef struct sparse_rows:
+    entry* entries
+    Py_ssize_t capacity         # row r begins at entries[r·capacity]
+    double density              # non-zeros divided by all numbers of the matrix
+
+
+cdef inline inlined sparse_row(const entry** cursor, lane_int end, panel_pair P, panel_pair start,
+                               panel_pair C, int n_first, int n_second) noexcept nogil:
+    """One row of C from the entries below index `end`; moves the cursor to the first one not used.
+
+    The vectors of the two panels are constants where this is called.  Five to eight accumulators
+    hide the latency of two fused multiply-adds a cycle.
+    """
+    cdef const entry* e = cursor[0]
+    cdef vec first_sums[4]
+    cdef vec second_sums[4]
+    cdef vec value
+    cdef const real* first_row
+    cdef const real* second_row
+    # between the panels, whose strides are equal if their widths are
+    cdef Py_ssize_t distance = P.second.values - P.first.values
+    cdef int j
+    for j in range(n_first):
+        first_sums[j] = load(start.first.values + j * WIDTH)
+    for j in range(n_second):
+        second_sums[j] = load(start.second.values + j * WIDTH)
+    while e.index < end:
+        first_row = opaque(P.first.values + e.index * P.first.stride)
+        second_row = opaque(first_row + distance if n_second == n_first
+                            else P.second.values + e.index * P.second.stride)
+        value = splat(e.value)
+        for j in range(n_first):
+            first_sums[j] = fused(value, load(first_row + j * WIDTH), first_sums[j])
+        for j in range(n_second):
+            second_sums[j] = fused(value, load(second_row + j * WIDTH), second_sums[j])
+        e += 1
+    for j in range(n_first):
+        store(C.first.values + j * WIDTH, first_sums[j] + splat(0))
+    for j in range(n_second):
+        store(C.second.values + j * WIDTH, second_sums[j] + splat(0))
+    cursor[0] = e
+
+
+cdef inline inlined each_sparse_row(const entry** cursors, lane_int end, panel_pair P,
+                                    panel_pair start, panel_pair C, Py_ssize_t n_rows,
+                                    prefetch_queue* queue, int n_first,
+                                    int n_second) noexcept nogil:
+    cdef Py_ssize_t r
+    for r in range(n_rows):
+        prefetch_some(queue)
+        sparse_row(cursors + r, end, P, start, C, n_first, n_second)
+        start = from_row(start, 1)
+        C = from_row(C, 1)
+
+
+cdef inline void sparse_product(const entry** cursors,      # IN OUT, the next entry of each row
+                                lane_int end,
+                                panel_pair P,               # IN
+                                panel_pair start,           # IN, may be C
+                                panel_pair C,               # OUT
+                                Py_ssize_t n_rows, int n_vectors,
+                                prefetch_queue* queue       # prefetched meanwhile, or NULL
+                                ) noexcept nogil:
+    """n_rows rows of C from the entries of each row from its cursor to index `end`."""
+    if n_vectors == 8:
+        each_sparse_row(cursors, end, P, start, C, n_rows, queue, 4, 4)
+    elif n_vectors == 7:
+        each_sparse_row(cursors, end, P, start, C, n_rows, queue, 4, 3)
+    elif n_vectors == 6:
+        each_sparse_row(cursors, end, P, start, C, n_rows, queue, 3, 3)
+    elif n_vectors == 5:
+        each_sparse_row(cursors, end, P, start, C, n_rows, queue, 3, 2)
+    elif n_vectors == 4:
+        each_sparse_row(cursors, end, P, start, C, n_rows, queue, 4, 0)
+    elif n_vectors == 3:
+        each_sparse_row(cursors, end, P, start, C, n_rows, queue, 3, 0)
+    elif n_vectors == 2:
+        each_sparse_row(cursors, end, P, start, C, n_rows, queue, 2, 0)
+    else:
+        each_sparse_row(cursors, end, P, start, C, n_rows, queue, 1, 0)
+
+
+cdef inline Py_ssize_t sparse_block(Py_ssize_t n_sum, int n_vectors,
+                                    double density) noexcept nogil:
+    """Rows of P in one block of the sparse product.
+
+    A block fits L1 unless a sparse row would have only a few entries in it: each block of each row
+    ends in a mispredicted branch, which costs more than reading P from L2.
+    """
+    cdef Py_ssize_t rows = SPARSE_BLOCK_BYTES // (n_vectors * WIDTH * <int>sizeof(real))
+    if density * rows < MIN_ENTRIES_PER_BLOCK:
+        rows = <Py_ssize_t>min(2.0 * rows, MIN_ENTRIES_PER_BLOCK / max(density, 1e-9))
+    return even_block(n_sum, rows)
+
+
+cdef inline void start_cursors(const sparse_rows* x, Py_ssize_t first, Py_ssize_t n_rows,
+                               const entry** cursors) noexcept nogil:
+    """The first entry of each of n_rows rows from row `first` on."""
+    cdef Py_ssize_t r
+    for r in range(n_rows):
+        cursors[r] = x.entries + (first + r) * x.capacity
+
+
+cdef inline void blocked_sparse_product(const sparse_rows* x, Py_ssize_t first,
+                                        const entry** cursors,      # scratch for n_rows
+                                        Py_ssize_t n_sum, panel_pair P, panel_pair start,
+                                        panel_pair C, Py_ssize_t n_rows, int n_vectors,
+                                        prefetch_queue* queue) noexcept nogil:
+    """n_rows rows of C from the sparse rows first, first + 1, …, the sum cut into blocks of P."""
+    cdef Py_ssize_t s = 0, block = sparse_block(n_sum, n_vectors, x.density)
+    start_cursors(x, first, n_rows, cursors)
+    while True:
+        s += block
+        sparse_product(cursors, <lane_int>min(s, n_sum), P, start, C, n_rows, n_vectors, queue)
+        if s >= n_sum:
+            return
+        start = C
+
+
+cdef inline Py_ssize_t compress_columns(const real* values, Py_ssize_t first, Py_ssize_t last,
+                                        entry* e) noexcept nogil:
+    """The non-zeros among the columns first … last of a row; returns their count."""
+    cdef Py_ssize_t k = first, n_nonzeros = 0
+    while k < last:
+        n_nonzeros += compress(load(values + k - first), <lane_int>k, e + n_nonzeros)
+        k += WIDTH
+    return n_nonzeros
+
+
+cdef inline Py_ssize_t compress_row(const real* values, Py_ssize_t n, entry* e) noexcept nogil:
+    """The sparse row of n numbers, padded with zeros to whole vectors; returns its count."""
+    cdef Py_ssize_t n_nonzeros = compress_columns(values, 0, n, e)
+    e[n_nonzeros].index = LAST_INDEX
+    return n_nonzeros
+
+
+cdef inline Py_ssize_t compress_row_of(const matrix* x, Py_ssize_t r, Py_ssize_t n,
+                                       entry* e) noexcept nogil:
+    """The sparse row of row r of a batch matrix with n columns; returns its count."""
+    cdef Py_ssize_t k = 0, end, n_nonzeros = 0
+    while k < n:
+        end = min(n, group_end(x, k))
+        n_nonzeros += compress_columns(at(x, r, k), k, end, e + n_nonzeros)
+        k = end
+    e[n_nonzeros].index = LAST_INDEX
+    return n_nonzeros
+
+
+cdef inline void columns_from_rows(const sparse_rows* rows,         # IN
+                                   Py_ssize_t n_rows, Py_ssize_t first, Py_ssize_t last,
+                                   entry** ends,                    # scratch for n_columns
+                                   sparse_rows* columns             # OUT
+                                   ) noexcept nogil:
+    """The columns first … last of a sparse matrix as the sparse rows of its transpose."""
+    cdef Py_ssize_t r, k
+    cdef const entry* e
+    cdef entry* place
+    for k in range(first, last):
+        ends[k] = columns.entries + k * columns.capacity
+    for r in range(n_rows):
+        e = rows.entries + r * rows.capacity
+        while e.index < first:
+            e += 1
+        while e.index < last:
+            place = ends[e.index]
+            ends[e.index] = place + 1
+            place[0] = with_index(e, <lane_int>r)
+            e += 1
+    for k in range(first, last):
+        ends[k].index = LAST_INDEX
