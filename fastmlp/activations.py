@@ -1,13 +1,13 @@
-"""Activation functions a = f(z): a table from name to dataclass.
+"""Activation functions a = f(z): classes with their parameters, and the table of their names.
 
-The formulas stand in each class; f beside f' is in kernels/activations.pxd, which knows a function
-by its name and at most one parameter.  A new one is a class and a row of `TABLE` here, its kernel
-there.
+The docstring of each class states its formula.  kernels/activations.pxd computes f and f'; it
+identifies a function by its name and at most one parameter.  A new activation function is a class
+and an entry of `TABLE` here, and its kernel there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import ClassVar
@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from .support import checks
+from .support.values import Value
 
 __all__ = [
     "ELU",
@@ -35,39 +36,42 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Activation:
-    """An activation function, applied to each z alone (softmax: to each row)."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Activation(Value):
+    """Base class of activation functions, which apply to each z by itself; softmax, to each row."""
 
     name: ClassVar[str]
 
+    def __post_init__(self) -> None:
+        checks.constants(self)
+
     @property
     def parameter(self) -> float:
-        """The function's one parameter as the kernels take it; 0 for those without."""
+        """The parameter that the kernel expects; 0 for a function without a parameter."""
         return 0.0
 
 
 class Identity(Activation):
-    """f(z) = z."""
+    """Identity: f(z) = z."""
 
     name = "identity"
 
 
 class Sigmoid(Activation):
-    """f(z) = 1 / (1 + e⁻ᶻ)."""
+    """Logistic sigmoid: f(z) = 1 / (1 + e⁻ᶻ)."""
 
     name = "sigmoid"
 
 
 class ReLU(Activation):
-    """f(z) = max(z, 0)."""
+    """Rectified linear unit: f(z) = max(z, 0)."""
 
     name = "relu"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class LeakyReLU(Activation):
-    """f(z) = z for z > 0, else slope·z.
+    """Leaky rectified linear unit: f(z) = z for z > 0, and slope·z otherwise.
 
     Parameters
     ----------
@@ -76,10 +80,8 @@ class LeakyReLU(Activation):
     """
 
     name = "leaky_relu"
+    _intervals: ClassVar[Mapping[str, str]] = {"slope": "(-inf, inf)"}
     slope: float = 0.01
-
-    def __post_init__(self) -> None:
-        checks.number("slope", self.slope)
 
     @property
     def parameter(self) -> float:
@@ -88,32 +90,30 @@ class LeakyReLU(Activation):
 
 
 class Tanh(Activation):
-    """f(z) = tanh z."""
+    """Hyperbolic tangent: f(z) = tanh z."""
 
     name = "tanh"
 
 
 class Softplus(Activation):
-    """f(z) = log(1 + eᶻ)."""
+    """Softplus: f(z) = log(1 + eᶻ)."""
 
     name = "softplus"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ELU(Activation):
-    """f(z) = z for z > 0, else α(eᶻ − 1); Clevert et al. 2016.
+    """Exponential linear unit: f(z) = z for z > 0, and α(eᶻ − 1) otherwise (Clevert et al. 2016).
 
     Parameters
     ----------
     alpha : float, default 1.0
-        α, minus the limit for z → −∞.
+        Scale α of the exponential; f(z) tends to −α for z → −∞.
     """
 
     name = "elu"
+    _intervals: ClassVar[Mapping[str, str]] = {"alpha": "(-inf, inf)"}
     alpha: float = 1.0
-
-    def __post_init__(self) -> None:
-        checks.number("alpha", self.alpha)
 
     @property
     def parameter(self) -> float:
@@ -122,47 +122,56 @@ class ELU(Activation):
 
 
 class SELU(Activation):
-    """f(z) = 1.0507 · ELU(z; α = 1.6733), which keeps mean 0 and variance 1.
+    """Scaled exponential linear unit: f(z) = 1.0507 · ELU(z) with α = 1.6733.
 
-    Klambauer et al. 2017, with LeCun's normal initialization ("lecun_normal").
+    With weights initialized by "lecun_normal" it keeps the activations of deep networks near mean
+    0 and variance 1 (Klambauer et al. 2017).
     """
 
     name = "selu"
 
 
 class SiLU(Activation):
-    """f(z) = z / (1 + e⁻ᶻ), also called swish."""
+    """Sigmoid linear unit, also called swish: f(z) = z / (1 + e⁻ᶻ)."""
 
     name = "silu"
 
 
 class GELU(Activation):
-    """f(z) = z Φ(z) with the normal distribution function Φ, exact (no tanh in its place)."""
+    """Gaussian error linear unit: f(z) = z Φ(z), Φ being the normal distribution function.
+
+    Φ is computed exactly, not by the approximation with tanh.
+    """
 
     name = "gelu"
 
 
 class Exponential(Activation):
-    """f(z) = eᶻ, the output of the Poisson and gamma losses: positive, whatever z is."""
+    """Exponential: f(z) = eᶻ, the positive output activation of the Poisson and gamma losses."""
 
     name = "exponential"
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Softmax(Activation):
-    """f(z)_j = e^(z_j) / Σ_k e^(z_k), for the output of the cross-entropy only.
+    """Softmax: f(z)_j = e^(z_j) / Σ_k e^(z_k), the output activation of the cross-entropy.
 
     Parameters
     ----------
     groups : sequence of int, default ()
-        Cut a row into groups of these sizes, 2 or more, and sum over k in the group of j.  Empty:
-        over the whole row.
+        Sizes of groups of outputs, each at least 2.  The sum is over the outputs k of the group of
+        j; without groups, over all outputs.
+
+    See Also
+    --------
+    fastmlp.losses.CrossEntropy : The loss that softmax belongs to.
     """
 
     name = "softmax"
     groups: Sequence[int] = ()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not isinstance(self.groups, (list, tuple, np.ndarray)):
             raise TypeError(f"groups must be a list of whole numbers, got {self.groups!r}")
         found = [checks.whole(f"groups[{i}]", n, 2) for i, n in enumerate(self.groups)]
@@ -173,32 +182,32 @@ class Softmax(Activation):
 
     @property
     def spans(self) -> list[tuple[int, int]]:
-        """Where in a row each group begins, and where it ends; empty without groups."""
+        """The first output of each group and the output after its last; empty without groups."""
         return list(pairwise(accumulate(self.groups, initial=0)))
 
 
 def hidden(
     wanted: str | Activation | Sequence[str | Activation], count: int
 ) -> tuple[Activation, ...]:
-    """Return the activations of hidden layers, from one for all or one for each.
+    """Return the activation function of each hidden layer.
 
     Parameters
     ----------
     wanted : str, Activation or sequence of these
-        Names or activations.
+        One name or activation for all hidden layers, or one for each.
     count : int
         The number of hidden layers.
 
     Returns
     -------
     tuple of Activation
-        One for each.
+        The activation function of each hidden layer.
     """
     found = checks.one_or_each("activation", wanted, count, TABLE, Activation)
     if any(isinstance(one, Softmax) for one in found):
         raise ValueError(
-            "softmax is for the output layer, where loss='cross_entropy' implies it; choose "
-            "another activation for hidden layers"
+            "softmax is for the output layer, where loss='cross_entropy' chooses it by itself; "
+            "choose another activation for hidden layers"
         )
     return found
 

@@ -1,17 +1,18 @@
-"""Distorted copies of images, for training a classifier of images on more than there are."""
+"""Data augmentation: randomly distorted copies of images, to train on more images than exist."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import kernels
 from .support import checks, threads
+from .support.values import Value
 
 if TYPE_CHECKING:
     from .kernels.engine import Distortion as CompiledDistortion
@@ -19,35 +20,37 @@ if TYPE_CHECKING:
 __all__ = ["Distortion"]
 
 
-@dataclass(frozen=True)
-class Distortion:
+@dataclass(frozen=True, eq=False, repr=False)
+class Distortion(Value):
     """Random affine and elastic distortions of square images, for ``fit(augment=…)`` or alone.
 
-    Pixel p of the result, measured from the middle, takes its value at A p + t + α·G_σ * n(p) of
-    the image, with A = R(θ)·(1 κ; 0 1)·diag(s_x, s_y), bilinearly; outside the image all is zero.
-    θ, κ, s − 1 and t are uniform within their limits, n uniform in [−1, 1] for each pixel and axis
-    and G_σ a Gaussian (Simard et al. 2003; Cireşan et al. 2010).  What comes out depends on seed,
-    epoch and the image's place in batch and epoch alone.
+    Pixel p of the result, measured from the center, has the value of the image at the position
+    A p + t + α·G_σ * n(p), with A = R(θ)·(1 κ; 0 1)·diag(s_x, s_y), by bilinear interpolation; the
+    image is zero outside its borders.  θ, κ, s − 1 and t are uniform within their limits, n is
+    uniform in [−1, 1] for each pixel and axis, and G_σ is a Gaussian (Simard et al. 2003; Cireşan
+    et al. 2010).  The random numbers depend on the seed, the epoch and the image's place in batch
+    and epoch only.
 
     Parameters
     ----------
     rotation : float, default 0.0
-        θ is within ± this, degrees.
+        Largest angle ``|θ|`` of rotation, in degrees.
     scale : float, default 0.0
-        s − 1 of each axis is within ± this, which is below 1.
+        Largest relative change ``|s − 1|`` of the size along each axis, below 1.
     shear : float, default 0.0
-        κ is within ± this, pixels a pixel.
+        Largest shear ``|κ|``, in pixels per pixel.
     translation : float, default 0.0
-        t along each axis is within ± this, pixels.
+        Largest translation ``|t|`` along each axis, in pixels.
     elastic : float, default 0.0
-        α, pixels; 0: no elastic part.
+        Scale α of the elastic distortion, in pixels; 0 for none.
     smoothness : float, default 6.0
-        σ of the Gaussian, pixels; it is cut at 3σ.
+        Standard deviation σ of the Gaussian, in pixels; the Gaussian is cut off at 3σ.
     gentle_classes : collection of int, default ()
-        Labels that are turned by half as much only: 1 and 7 of MNIST, which turning makes alike.
+        Labels of classes that are rotated by half the angle at most, such as 1 and 7 of MNIST,
+        which a rotation makes similar.
     shape : (int, int), optional
-        Height and width of the images, which are equal.  Default: the square that the number of
-        inputs is.
+        Height and width of the images, which must be equal.  By default the number of inputs is
+        the number of pixels of a square.
 
     Examples
     --------
@@ -57,6 +60,14 @@ class Distortion:
     (10, 64)
     """
 
+    _intervals: ClassVar[Mapping[str, str]] = {
+        "rotation": "[0, 180]",
+        "scale": "[0, 1)",
+        "shear": "[0, inf)",
+        "translation": "[0, inf)",
+        "elastic": "[0, inf)",
+        "smoothness": "(0, 100]",
+    }
     rotation: float = 0.0
     scale: float = 0.0
     shear: float = 0.0
@@ -67,11 +78,7 @@ class Distortion:
     shape: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        checks.number("rotation", self.rotation, "[0, 180]")
-        checks.number("scale", self.scale, "[0, 1)")
-        for name in ("shear", "translation", "elastic"):
-            checks.number(name, getattr(self, name), "[0, inf)")
-        checks.number("smoothness", self.smoothness, "(0, 100]")
+        checks.constants(self)
         for label in self.gentle_classes:
             checks.whole("gentle_classes", label, least=0)
         if self.shape is not None:
@@ -94,26 +101,26 @@ class Distortion:
         Parameters
         ----------
         images : array-like, (m, n) or (m, side, side)
-            One image a row.
+            Images, one in each row.
         labels : array-like, (m,), optional
-            Their classes, for `gentle_classes`.
+            Classes of the images, for `gentle_classes`.
         seed, epoch : int, default 0
-            The random numbers depend on these and on an image's row number.
+            The random numbers depend on these two and on the row number of the image.
         dtype : {"float32", "float64"}, default "float32"
             The dtype of the result.
         uint8_scale : float, default 1.0
-            uint8 images count as value × uint8_scale.
+            Factor by which images of dtype uint8 are multiplied.
 
         Returns
         -------
         ndarray
-            Shaped like `images`.
+            Distorted images, with the shape of `images`.
         """
         found = checks.array("images", images)
         if found.ndim not in (2, 3):
             raise ValueError(f"images must be (m, n) or (m, side, side), got shape {found.shape}")
         real = checks.real_dtype(dtype)
-        scale = checks.number("uint8_scale", uint8_scale, "(0, inf)")
+        scale = checks.number("uint8_scale", uint8_scale, "(0, inf)", dtype=real)
         m, n_in = len(found), math.prod(found.shape[1:])
         with checks.within("images"):
             rows = checks.rows(found.reshape(m, n_in), n_in, real)
@@ -134,22 +141,23 @@ class Distortion:
         return distorted.reshape(found.shape)
 
     def for_engine(self, n_in: int, dtype: str) -> CompiledDistortion:
-        """Return the limits as the kernels take them.
+        """Return the compiled distortion with these limits.
 
         Parameters
         ----------
         n_in : int
-            Pixels of an image.
+            Number of pixels of an image.
         dtype : {"float32", "float64"}
-            The network's.
+            The network's dtype.
 
         Returns
         -------
         object
-            For the engine.
+            The distortion, as the engine expects it.
         """
+        checks.constants(self, np.dtype(dtype))
         side = self.shape[0] if self.shape is not None else math.isqrt(n_in)
-        if side * side != n_in:
+        if n_in == 0 or side * side != n_in:
             raise ValueError(
                 f"distortions are for square images; {n_in} inputs are not "
                 + (f"{side} × {side}" if self.shape is not None else "a square")

@@ -1,13 +1,14 @@
-"""Initializers: a table from name to dataclass, which samples a layer's first parameters.
+"""Initializers: classes that sample the initial parameters, and the table of their names.
 
-A weight (n_out, n_in) sampled with the right variance keeps the size of activations and gradients
-from layer to layer.  Biases are zero, except with `Normal`.  A new initializer is a class and a
-row of `TABLE`; an initializer of your own is a subclass of `Initializer` with `weight`.
+A weight (n_out, n_in) whose variance fits the layer keeps the size of activations and gradients
+about the same from layer to layer.  Biases are zero, except with `Normal`.  A new initializer is
+a class and an entry of `TABLE`; an initializer of your own is a subclass of `Initializer` with the
+method `weight`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import sqrt
@@ -17,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .support import checks
+from .support.values import Value
 
-if TYPE_CHECKING:  # NumPy loads its random module when a network is first made
+if TYPE_CHECKING:  # NumPy loads its random module when the first network is made
     from numpy.random import Generator
 
 __all__ = [
@@ -37,49 +39,55 @@ __all__ = [
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Initializer:
-    """How a layer's weight and bias are sampled."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Initializer(Value):
+    """Base class of initializers: the distribution of a layer's initial weight and bias."""
 
     name: ClassVar[str]
 
+    def __post_init__(self) -> None:
+        checks.constants(self)
+
     def weight(self, rng: Generator, n_out: int, n_in: int) -> Array:
-        """Sample a weight.
+        """Sample the weight of a layer.
 
         Parameters
         ----------
         rng : numpy.random.Generator
-            The layer's own generator.
+            Random number generator of the layer.
         n_out, n_in : int
-            The layer's outputs and inputs.
+            Number of outputs and number of inputs of the layer.
 
         Returns
         -------
         ndarray, (n_out, n_in)
-            The weight, float64.
+            The weight, in float64.
         """
         raise NotImplementedError
 
     def bias(self, rng: Generator, n_out: int) -> Array:
-        """Sample a bias.
+        """Sample the bias of a layer; it is zero unless a subclass overrides this method.
 
         Parameters
         ----------
         rng : numpy.random.Generator
-            The layer's own generator, after its weight was sampled.
+            Random number generator of the layer, by which its weight was sampled before.
         n_out : int
-            The layer's outputs.
+            Number of outputs of the layer.
 
         Returns
         -------
         ndarray, (n_out,)
-            The bias, float64; zero unless overridden.
+            The bias, in float64.
         """
         return np.zeros(n_out)
 
 
 class HeNormal(Initializer):
-    """N(0, 2/n_in), for ReLU and its relatives; He et al. 2015, not truncated."""
+    """He's normal distribution N(0, 2/n_in), for ReLU and similar activations (He et al. 2015).
+
+    The distribution is not truncated.
+    """
 
     name = "he_normal"
 
@@ -88,7 +96,10 @@ class HeNormal(Initializer):
 
 
 class HeUniform(Initializer):
-    """U(−r, r) with r = √(6/n_in), for ReLU and its relatives; He et al. 2015."""
+    """He's uniform distribution U(−r, r) with r = √(6/n_in), for ReLU and similar activations.
+
+    He et al. 2015.
+    """
 
     name = "he_uniform"
 
@@ -97,7 +108,10 @@ class HeUniform(Initializer):
 
 
 class GlorotNormal(Initializer):
-    """N(0, 2/(n_in + n_out)), for tanh and sigmoid; Glorot and Bengio 2010, not truncated."""
+    """Glorot's normal distribution N(0, 2/(n_in + n_out)), for tanh and sigmoid.
+
+    The distribution is not truncated (Glorot and Bengio 2010).
+    """
 
     name = "glorot_normal"
 
@@ -106,7 +120,10 @@ class GlorotNormal(Initializer):
 
 
 class GlorotUniform(Initializer):
-    """U(−r, r) with r = √(6/(n_in + n_out)), for tanh and sigmoid; Glorot and Bengio 2010."""
+    """Glorot's uniform distribution U(−r, r) with r = √(6/(n_in + n_out)), for tanh and sigmoid.
+
+    Glorot and Bengio 2010.
+    """
 
     name = "glorot_uniform"
 
@@ -115,7 +132,10 @@ class GlorotUniform(Initializer):
 
 
 class LecunNormal(Initializer):
-    """N(0, 1/n_in), for SELU; LeCun et al. 1998, not truncated."""
+    """LeCun's normal distribution N(0, 1/n_in), for SELU.
+
+    The distribution is not truncated (LeCun et al. 1998).
+    """
 
     name = "lecun_normal"
 
@@ -123,21 +143,19 @@ class LecunNormal(Initializer):
         return rng.normal(0, sqrt(1 / n_in), (n_out, n_in))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Normal(Initializer):
-    """N(0, σ²) for weights and biases alike; the report's with σ = 1.
+    """Normal distribution N(0, σ²) for weights and biases; the report uses σ = 1.
 
     Parameters
     ----------
     sigma : float, default 1.0
-        σ, the standard deviation, ≥ 0.
+        Standard deviation σ ≥ 0.
     """
 
     name = "normal"
+    _intervals: ClassVar[Mapping[str, str]] = {"sigma": "[0, inf)"}
     sigma: float = 1.0
-
-    def __post_init__(self) -> None:
-        checks.number("sigma", self.sigma, "[0, inf)")
 
     def weight(self, rng: Generator, n_out: int, n_in: int) -> Array:
         return rng.normal(0, self.sigma, (n_out, n_in))
@@ -147,7 +165,7 @@ class Normal(Initializer):
 
 
 class Zeros(Initializer):
-    """All zero: for a network without hidden layers, or to be set later."""
+    """All parameters zero, for networks without hidden layers or with parameters set later."""
 
     name = "zeros"
 
@@ -162,24 +180,24 @@ def _uniform(rng: Generator, r: float, n_out: int, n_in: int) -> Array:
 def sample(
     initializer: Initializer, sizes: Sequence[int], seed: int
 ) -> tuple[list[Array], list[Array]]:
-    """Return the first weights and biases of a network, each layer from a stream of its own.
+    """Return the initial weights and biases of a network.
 
-    Layer l uses SeedSequence(seed, spawn_key=(l,)), so that its parameters do not depend on the
-    other layers.
+    Each layer has its own random numbers: layer l, counted from 0, uses
+    SeedSequence(seed, spawn_key=(l,)), so that its parameters do not depend on the other layers.
 
     Parameters
     ----------
     initializer : Initializer
         The distribution of the parameters.
     sizes : sequence of int
-        Numbers of units, the input's first.
+        Numbers of units, from the input to the output.
     seed : int
-        At least 0.
+        Seed ≥ 0.
 
     Returns
     -------
     (list of ndarray, list of ndarray)
-        Weights (n_out, n_in) and biases (n_out,), float64.
+        Weights (n_out, n_in) and biases (n_out,), in float64.
     """
     weights, biases = [], []
     for layer, (n_in, n_out) in enumerate(pairwise(sizes)):

@@ -142,6 +142,8 @@ class MLP(Predictor):
         )
         if not isinstance(init, (tuple, list)):
             initializer = checks.named("init", init, initializers.TABLE, Initializer)
+            with checks.within("init"):
+                checks.constants(initializer, spec.dtype)
             init = initializers.sample(initializer, spec.sizes, spec.seed)
         if len(init) != 2:
             raise ValueError(f"init as arrays is (weights, biases); got {len(init)} things")
@@ -284,8 +286,8 @@ class MLP(Predictor):
             steps min(ema, (1 + t)/(10 + t)).  Validation and, from then on, the network's
             predictions use the average: see `MLP.use_average`.  A fit without it drops it.
         rate_multipliers, l2_multipliers : sequences of float, optional
-            Factors ≥ 0 of the learning rate and of λ, one for each layer of weights.
-            Default: all 1.
+            Factors ≥ 0 of the learning rate, and of λ and AdamW's weight decay, one for each layer
+            of weights.  Default: all 1.
         augment : fastmlp.augment.Distortion, optional
             Train on randomly distorted copies of the images, made anew for each batch; X must be
             dense.

@@ -1,17 +1,21 @@
-"""Optimizers: a table from name to dataclass; the updates are in kernels/updates.pxd.
+"""Optimizers: classes with the constants of each update rule, and the table of their names.
 
-α is the learning rate of the step, g the gradient of J (with its λW), t the number of the step
-from 1.  The formulas are PyTorch's, so that the numbers can be compared.  A new optimizer is a
-class and a row of `TABLE` here, its kernel there.
+In the formulas α is the learning rate of the step, g the gradient of J (which includes λW), and t
+the number of the step, counted from 1.  They are PyTorch's, so that results can be compared.  The
+updates are computed in kernels/updates.pxd.  A new optimizer is a class and an entry of `TABLE`
+here, and its update there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 from .support import checks
+from .support.values import Value
 
 if TYPE_CHECKING:
     from .schedules import Schedule
@@ -19,14 +23,16 @@ if TYPE_CHECKING:
 __all__ = ["TABLE", "Adam", "AdamW", "GradientDescent", "Optimizer", "RMSprop", "from_constants"]
 
 
-@dataclass(frozen=True)
-class Optimizer:
-    """How a step changes the parameters; immutable, its state belongs to the network.
+@dataclass(frozen=True, eq=False, repr=False)
+class Optimizer(Value):
+    """Base class of optimizers: the rule by which a step changes the parameters.
+
+    An optimizer is immutable.  Its state, such as momentum, belongs to the network.
 
     Parameters
     ----------
     learning_rate : float or fastmlp.schedules.Schedule
-        α, or what it is at each step.
+        Learning rate α, or a schedule of learning rates.
     """
 
     name: ClassVar[str]
@@ -35,7 +41,7 @@ class Optimizer:
     @property
     def schedule(self) -> Schedule:
         """The learning rate as a function of the step."""
-        from .schedules import Constant, Schedule  # not before something is trained
+        from .schedules import Constant, Schedule  # imported when something is trained
 
         if isinstance(self.learning_rate, Schedule):
             return self.learning_rate
@@ -43,36 +49,53 @@ class Optimizer:
 
     @property
     def constants(self) -> tuple[float, ...]:
-        """All but the learning rate, as the kernels take them.
+        """All constants but the learning rate, in the order that the kernels expect.
 
-        An optimizer with the same name and constants goes on from the state of the last.
+        A call of fit continues with the optimizer state of the previous call if the optimizer has
+        the same name and the same constants.
         """
         raise NotImplementedError
 
     def __post_init__(self) -> None:
+        self.check()
+
+    def check(self, dtype: np.dtype[Any] | None = None) -> None:
+        """Check learning rate and constants.
+
+        Parameters
+        ----------
+        dtype : dtype, optional
+            The dtype of a network, in which the numbers must not become 0 or infinite.
+        """
         from .schedules import Schedule
 
-        if not isinstance(self.learning_rate, Schedule):
+        if isinstance(self.learning_rate, Schedule):
+            self.learning_rate.check(dtype)
+        else:
             checks.number(
                 "learning_rate",
                 self.learning_rate,
                 "[0, inf)",
                 otherwise=" or a schedule such as fastmlp.schedules.Cosine(0.01)",
+                dtype=dtype,
             )
+        checks.constants(self, dtype)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class GradientDescent(Optimizer):
-    """v ← μv + g,  W ← W − αv;  with `nesterov` W ← W − α(g + μv).
+    """Gradient descent, optionally with momentum: v ← μv + g, W ← W − αv.
+
+    With `nesterov` the update is W ← W − α(g + μv).
 
     Parameters
     ----------
     learning_rate : float or fastmlp.schedules.Schedule, default 0.01
-        α.
+        Learning rate α.
     momentum : float, default 0.0
-        μ in [0, 1]; 0 is plain gradient descent, step 6 of the report.
+        Momentum μ in [0, 1].  With 0 the update is W ← W − αg, as in step 6 of the report.
     nesterov : bool, default False
-        Look ahead by μv (Sutskever et al. 2013); needs momentum > 0.
+        Whether to use Nesterov momentum (Sutskever et al. 2013), which needs momentum > 0.
 
     Examples
     --------
@@ -81,13 +104,13 @@ class GradientDescent(Optimizer):
     """
 
     name = "gradient_descent"
+    _intervals: ClassVar[Mapping[str, str]] = {"momentum": "[0, 1]"}
     learning_rate: float | Schedule = 0.01
     momentum: float = 0.0
     nesterov: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        checks.number("momentum", self.momentum, "[0, 1]")
         if checks.flag("nesterov", self.nesterov) and self.momentum == 0:
             raise ValueError("nesterov=True needs momentum > 0, for example 0.9")
 
@@ -97,22 +120,27 @@ class GradientDescent(Optimizer):
         return float(self.momentum), float(self.nesterov)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Adam(Optimizer):
-    """m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²,  W ← W − α m̂ / (√v̂ + ε).
+    """Adam: m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², W ← W − α m̂ / (√v̂ + ε).
 
-    m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ); Kingma and Ba 2015.
+    The bias-corrected moments are m̂ = m / (1 − β₁ᵗ) and v̂ = v / (1 − β₂ᵗ) (Kingma and Ba 2015).
 
     Parameters
     ----------
     learning_rate : float or fastmlp.schedules.Schedule, default 0.001
-        α.
+        Learning rate α.
     beta_1, beta_2 : float, defaults 0.9 and 0.999
-        β₁ and β₂ in [0, 1).
+        Decay rates β₁ and β₂ of the moments, in [0, 1).
     epsilon : float, default 1e-8
-        ε > 0.
+        Small number ε > 0 in the denominator.
     epsilon_hat : bool, default False
-        ε beside √v instead of √v̂, as in the form of the paper's section 2 and in scikit-learn.
+        Whether to add ε to √v instead of √v̂, as scikit-learn and the end of section 2 of the
+        paper do.
+
+    See Also
+    --------
+    AdamW : Adam with weight decay.
 
     Examples
     --------
@@ -120,6 +148,9 @@ class Adam(Optimizer):
     """
 
     name = "adam"
+    _intervals: ClassVar[Mapping[str, str]] = {
+        "beta_1": "[0, 1)", "beta_2": "[0, 1)", "epsilon": "(0, inf)"
+    }
     learning_rate: float | Schedule = 0.001
     beta_1: float = 0.9
     beta_2: float = 0.999
@@ -128,32 +159,36 @@ class Adam(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        checks.number("beta_1", self.beta_1, "[0, 1)")
-        checks.number("beta_2", self.beta_2, "[0, 1)")
-        checks.number("epsilon", self.epsilon, "(0, inf)")
         checks.flag("epsilon_hat", self.epsilon_hat)
 
     @property
     def constants(self) -> tuple[float, ...]:
         """β₁, β₂, ε, and 1 with `epsilon_hat`."""
-        beside = (1.0,) if self.epsilon_hat else ()
-        return float(self.beta_1), float(self.beta_2), float(self.epsilon), *beside
+        last = (1.0,) if self.epsilon_hat else ()
+        return float(self.beta_1), float(self.beta_2), float(self.epsilon), *last
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class AdamW(Adam):
-    """W ← (1 − αω) W, then Adam's step; Loshchilov and Hutter 2019.  Biases do not decay.
+    """Adam with decoupled weight decay: W ← (1 − αω) W, then the update of `Adam`.
+
+    Weights decay, biases do not (Loshchilov and Hutter 2019).  ``fit(l2_multipliers=…)`` multiplies
+    the weight decay ω of each layer.
 
     Parameters
     ----------
     learning_rate : float or fastmlp.schedules.Schedule, default 0.001
-        α.
-    beta_1, beta_2, epsilon : float
+        Learning rate α.
+    beta_1, beta_2, epsilon : float, defaults 0.9, 0.999 and 1e-8
         As for `Adam`.
     weight_decay : float, default 0.01
-        ω ≥ 0.
+        Weight decay ω ≥ 0.
     epsilon_hat : bool, default False
         As for `Adam`.
+
+    See Also
+    --------
+    Adam : The same without weight decay.
 
     Examples
     --------
@@ -162,33 +197,30 @@ class AdamW(Adam):
     """
 
     name = "adamw"
+    _intervals: ClassVar[Mapping[str, str]] = {**Adam._intervals, "weight_decay": "[0, inf)"}
     weight_decay: float = 0.01
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checks.number("weight_decay", self.weight_decay, "[0, inf)")
 
     @property
     def constants(self) -> tuple[float, ...]:
         """β₁, β₂, ε, ω, and 1 with `epsilon_hat`."""
-        beta_1, beta_2, epsilon, *beside = super().constants
-        return beta_1, beta_2, epsilon, float(self.weight_decay), *beside
+        beta_1, beta_2, epsilon, *last = super().constants
+        return beta_1, beta_2, epsilon, float(self.weight_decay), *last
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class RMSprop(Optimizer):
-    """s ← ρs + (1−ρ)g²,  v ← μv + g / (√s + ε),  W ← W − αv; Tieleman and Hinton 2012.
+    """RMSprop: s ← ρs + (1−ρ)g², v ← μv + g / (√s + ε), W ← W − αv (Tieleman and Hinton 2012).
 
     Parameters
     ----------
     learning_rate : float or fastmlp.schedules.Schedule, default 0.001
-        α.
+        Learning rate α.
     rho : float, default 0.99
-        ρ in [0, 1).
+        Decay rate ρ of the mean square, in [0, 1).
     epsilon : float, default 1e-8
-        ε > 0.
+        Small number ε > 0 in the denominator.
     momentum : float, default 0.0
-        μ in [0, 1).
+        Momentum μ in [0, 1).
 
     Examples
     --------
@@ -196,16 +228,13 @@ class RMSprop(Optimizer):
     """
 
     name = "rmsprop"
+    _intervals: ClassVar[Mapping[str, str]] = {
+        "rho": "[0, 1)", "epsilon": "(0, inf)", "momentum": "[0, 1)"
+    }
     learning_rate: float | Schedule = 0.001
     rho: float = 0.99
     epsilon: float = 1e-8
     momentum: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checks.number("rho", self.rho, "[0, 1)")
-        checks.number("epsilon", self.epsilon, "(0, inf)")
-        checks.number("momentum", self.momentum, "[0, 1)")
 
     @property
     def constants(self) -> tuple[float, ...]:
@@ -214,19 +243,24 @@ class RMSprop(Optimizer):
 
 
 def from_constants(name: str, constants: Sequence[float]) -> Optimizer:
-    """Return the optimizer of a name whose `constants` are these, as files store them.
+    """Return the optimizer with a name and constants that were read from a file.
 
     Parameters
     ----------
     name : str
         A name of `TABLE`.
     constants : sequence of float
-        What `Optimizer.constants` gave.
+        Constants in the order of `Optimizer.constants`.
 
     Returns
     -------
     Optimizer
-        An optimizer with learning rate 0; ValueError or TypeError if there is none.
+        The optimizer, with learning rate 0.
+
+    Raises
+    ------
+    ValueError or TypeError
+        If no optimizer has this name and these constants.
     """
     kind = TABLE[checks.known("optimizer", name, TABLE)]
     numbers = [checks.number(f"constants[{i}]", one) for i, one in enumerate(constants)]

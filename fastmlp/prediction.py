@@ -156,7 +156,7 @@ class Predictor(NetworkBase):
         --------
         gradients : The derivatives of J.
         """
-        l2 = checks.number("l2", l2, "[0, inf)")
+        l2 = checks.number("l2", l2, "[0, inf)", dtype=self.dtype)
         training, state, of = checks.flag("training", training), self.state, self.state.snapshot()
         if training:
             examples = Examples.checked(state, X, y, sample_weight)
@@ -230,7 +230,7 @@ class Predictor(NetworkBase):
         >>> net.gradients(X, y, wrt="input").shape
         (1797, 64)
         """
-        l2 = checks.number("l2", l2, "[0, inf)")
+        l2 = checks.number("l2", l2, "[0, inf)", dtype=self.dtype)
         wrt_input = checks.known("wrt", wrt, ("parameters", "input")) == "input"
         training = checks.flag("training", training)
         examples = Examples.checked(self.state, X, y, sample_weight)

@@ -1,13 +1,14 @@
-"""Learning-rate schedules: the rate α at every step, a step being one update on one batch.
+"""Learning-rate schedules: the learning rate α of each step; a step is one update on one batch.
 
-Give one to an optimizer in place of a number: ``Adam(OneCycle(0.01))``.  Steps t are counted from 0
-where the optimizer began, on through later calls of fit; an epoch has ⌈examples / batch_size⌉ of
-them.  A schedule of your own is a subclass of `Schedule` with `__call__`.
+A schedule is passed to an optimizer in place of a number: ``Adam(OneCycle(0.01))``.  Steps t are
+counted from 0, from the first step of the optimizer, and later calls of fit continue the count; an
+epoch has ⌈examples / batch_size⌉ steps.  A schedule of your own is a subclass of `Schedule` with
+the method `__call__`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .support import checks
+from .support.values import Value
 
 __all__ = ["TABLE", "Constant", "Cosine", "Exponential", "OneCycle", "Schedule", "Step"]
 
@@ -22,9 +24,9 @@ Steps = NDArray[np.integer[Any]]
 Rates = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """The learning rate as a function of the step.
+@dataclass(frozen=True, eq=False, repr=False)
+class Schedule(Value):
+    """Base class of schedules: the learning rate as a function of the step.
 
     Examples
     --------
@@ -37,61 +39,90 @@ class Schedule:
     """
 
     name: ClassVar[str]
+    _rates: ClassVar[tuple[str, ...]] = ()  # attributes that are learning rates
+
+    def __post_init__(self) -> None:
+        self.check()
+        checks.constants(self)
+
+    def check(self, dtype: np.dtype[Any] | None = None) -> None:
+        """Check the learning rates among the attributes.
+
+        Parameters
+        ----------
+        dtype : dtype, optional
+            The dtype of a network, in which the rates must not become 0 or infinite.
+        """
+        for name in self._rates:
+            checks.number(name, getattr(self, name), "[0, inf)", dtype=dtype)
 
     def __call__(self, steps: Steps) -> Rates:
-        """Return the rate at each of these steps, an array of their shape."""
+        """Return the learning rates of steps.
+
+        Parameters
+        ----------
+        steps : ndarray of int
+            Numbers of steps, from 0.
+
+        Returns
+        -------
+        ndarray of float
+            The rate of each step, with the shape of `steps`.
+        """
         raise NotImplementedError
 
     def spanning(self, first: int, count: int | None) -> Callable[[Steps], Rates]:
-        """Return the rates for a call of fit.
+        """Return the schedule of a call of fit.
 
         Parameters
         ----------
         first : int
-            The step that it begins with.
+            The first step of the call.
         count : int or None
-            The number of steps that it makes; None: nobody knows.
+            The number of steps of the call, or None if it is not known.
 
         Returns
         -------
         callable
-            From an array of steps to the rates at each, as the schedule itself.
+            A function from steps to learning rates, like the schedule itself.
         """
         return self
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Constant(Schedule):
-    """α = rate.
+    """A constant learning rate: α = rate.
 
     Parameters
     ----------
     rate : float
-        The rate, ≥ 0.
+        The learning rate, ≥ 0.
     """
 
     name = "constant"
+    _rates = ("rate",)
     rate: float
-
-    def __post_init__(self) -> None:
-        checks.number("rate", self.rate, "[0, inf)")
 
     def __call__(self, steps: Steps) -> Rates:
         return np.full(np.shape(steps), self.rate, np.float64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Step(Schedule):
-    """α = rate · factor^⌊t / every⌋.
+    """A learning rate that changes in equal intervals: α = rate · factor^⌊t / every⌋.
 
     Parameters
     ----------
     rate : float
-        The rate at first, ≥ 0.
+        The learning rate of the first steps, ≥ 0.
     every : int
-        Steps from one change to the next.
+        Number of steps from one change to the next.
     factor : float, default 0.1
-        What each change multiplies the rate by, > 0.
+        Factor > 0 by which each change multiplies the rate.
+
+    See Also
+    --------
+    Exponential : The same change, continuously.
 
     Examples
     --------
@@ -100,31 +131,36 @@ class Step(Schedule):
     """
 
     name = "step"
+    _intervals: ClassVar[Mapping[str, str]] = {"factor": "(0, inf)"}
+    _rates = ("rate",)
     rate: float
     every: int
     factor: float = 0.1
 
     def __post_init__(self) -> None:
-        checks.number("rate", self.rate, "[0, inf)")
+        super().__post_init__()
         checks.whole("every", self.every)
-        checks.number("factor", self.factor, "(0, inf)")
 
     def __call__(self, steps: Steps) -> Rates:
         return np.asarray(self.rate * np.float64(self.factor) ** (np.asarray(steps) // self.every))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Exponential(Schedule):
-    """α = rate · factor^(t / every).
+    """A learning rate that changes exponentially: α = rate · factor^(t / every).
 
     Parameters
     ----------
     rate : float
-        The rate at first, ≥ 0.
+        The learning rate of the first step, ≥ 0.
     every : int
-        Steps in which the rate changes by `factor`.
+        Number of steps in which the rate changes by `factor`.
     factor : float, default 0.1
-        What it is multiplied by in that many steps, > 0.
+        Factor > 0 by which the rate is multiplied in that many steps.
+
+    See Also
+    --------
+    Step : The same change in steps.
 
     Examples
     --------
@@ -133,26 +169,28 @@ class Exponential(Schedule):
     """
 
     name = "exponential"
+    _intervals: ClassVar[Mapping[str, str]] = {"factor": "(0, inf)"}
+    _rates = ("rate",)
     rate: float
     every: int
     factor: float = 0.1
 
     def __post_init__(self) -> None:
-        checks.number("rate", self.rate, "[0, inf)")
+        super().__post_init__()
         checks.whole("every", self.every)
-        checks.number("factor", self.factor, "(0, inf)")
 
     def __call__(self, steps: Steps) -> Rates:
         return np.asarray(self.rate * np.float64(self.factor) ** (np.asarray(steps) / self.every))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class _Curve(Schedule):
-    """A schedule over T steps, which holds its last rate after them."""
+    """A schedule over T = `total_steps` steps; later steps have the last rate."""
 
     total_steps: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.total_steps is not None:
             checks.whole("total_steps", self.total_steps)
 
@@ -161,32 +199,32 @@ class _Curve(Schedule):
             return self
         if count is None:
             raise ValueError(
-                f"{self} needs total_steps where examples come in chunks, whose number is not "
-                f"known: epochs × ⌈examples / batch_size⌉"
+                f"{self} needs total_steps when examples come in chunks, because the number of "
+                f"steps is not known before: epochs × ⌈examples / batch_size⌉"
             )
         curve = replace(self, total_steps=count)
         return lambda steps: curve(steps - first)
 
     def progress(self, steps: Steps) -> Rates:
-        """t / T, at most 1."""
+        """Return t / T, at most 1."""
         if self.total_steps is None:
-            raise ValueError(f"{self} needs total_steps; only fit can fill it in")
+            raise ValueError(f"{self} needs total_steps unless a call of fit determines it")
         return np.minimum(np.asarray(steps) / self.total_steps, 1.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Cosine(_Curve):
-    """α = final + (rate − final) (1 + cos πt/T) / 2; Loshchilov and Hutter 2017.
+    """Cosine annealing: α = final + (rate − final) (1 + cos πt/T) / 2 (Loshchilov, Hutter 2017).
 
     Parameters
     ----------
     rate : float
-        The rate at first, ≥ 0.
+        The learning rate of the first step, ≥ 0.
     final : float, default 0.0
-        The rate from step T on, ≥ 0.
+        The learning rate from step T on, ≥ 0.
     total_steps : int, optional
-        T.  Default: the steps of a call of fit, each call beginning the curve anew; not for a fit
-        on chunks, which does not know them.
+        Number of steps T.  By default T is the number of steps of a call of fit, and each call
+        begins a new curve; a fit on chunks does not know this number and needs the argument.
 
     Examples
     --------
@@ -195,37 +233,33 @@ class Cosine(_Curve):
     """
 
     name = "cosine"
+    _rates = ("rate", "final")
     rate: float
     final: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checks.number("rate", self.rate, "[0, inf)")
-        checks.number("final", self.final, "[0, inf)")
 
     def __call__(self, steps: Steps) -> Rates:
         return _half_cosine(self.rate, self.final, self.progress(steps))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class OneCycle(_Curve):
-    """Up to `rate` while warming up, then down to almost nothing, each along half a cosine.
+    """One-cycle policy: the learning rate rises to its maximum `rate` and then falls almost to 0.
 
-    Smith and Topin 2018.
+    Both parts are halves of a cosine curve (Smith and Topin 2018).
 
     Parameters
     ----------
     rate : float
-        The highest rate, ≥ 0.
+        The maximum learning rate, ≥ 0.
     warm_up : float, default 0.3
-        The part of T before it, in (0, 1).
+        Fraction of the steps, in (0, 1), in which the rate rises.
     start_factor : float, default 0.04
-        The rate at first, as a multiple of `rate`.
+        The learning rate of the first step as a multiple of `rate`, ≥ 0.
     final_factor : float, default 4e-6
-        The rate from step T on, as a multiple of `rate`.
+        The learning rate from step T on as a multiple of `rate`, ≥ 0.
     total_steps : int, optional
-        T.  Default: the steps of a call of fit, each call beginning the cycle anew; not for a fit
-        on chunks, which does not know them.
+        Number of steps T.  By default T is the number of steps of a call of fit, and each call
+        begins a new cycle; a fit on chunks does not know this number and needs the argument.
 
     Examples
     --------
@@ -234,17 +268,14 @@ class OneCycle(_Curve):
     """
 
     name = "one_cycle"
+    _intervals: ClassVar[Mapping[str, str]] = {
+        "warm_up": "(0, 1)", "start_factor": "[0, inf)", "final_factor": "[0, inf)"
+    }
+    _rates = ("rate",)
     rate: float
     warm_up: float = 0.3
     start_factor: float = 0.04
     final_factor: float = 4e-6
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checks.number("rate", self.rate, "[0, inf)")
-        checks.number("warm_up", self.warm_up, "(0, 1)")
-        checks.number("start_factor", self.start_factor, "[0, inf)")
-        checks.number("final_factor", self.final_factor, "[0, inf)")
 
     def __call__(self, steps: Steps) -> Rates:
         done = self.progress(steps)
@@ -258,7 +289,7 @@ class OneCycle(_Curve):
 
 
 def _half_cosine(first: float, last: float, done: Rates) -> Rates:
-    """From first at done = 0 to last at done = 1, level at both ends."""
+    """Return a curve from `first` at done = 0 to `last` at done = 1, with slope 0 at both ends."""
     return np.asarray(last + (first - last) * (1 + np.cos(np.pi * done)) / 2)
 
 

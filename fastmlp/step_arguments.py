@@ -1,4 +1,4 @@
-"""What the steps are given, checked: arrays as the kernels read them, losses, activations."""
+"""Checks of the arguments of the seven steps: arrays, losses and activations."""
 
 from __future__ import annotations
 
@@ -22,40 +22,44 @@ Item = TypeVar("Item")
 
 
 def kernels_for(*arrays: ArrayLike) -> ModuleType:
-    """The compiled kernels for these arrays: float32's if that holds them all, else float64's."""
+    """Return the kernels for float32 if no array needs another dtype, else those for float64."""
     common = np.result_type(np.float32, *(np.asarray(x).dtype for x in arrays))
     return operations("float32" if common == np.float32 else "float64")
 
 
 def real(kernels: ModuleType, name: str, array: ArrayLike, *shape: int | None) -> Array:
-    """The array in the kernels' dtype, C-contiguous; its shape must be this, None being any."""
-    given = checks.array(name, array)
-    fits = given.ndim == len(shape) and all(
-        n in (None, have) for n, have in zip(shape, given.shape, strict=True)
+    """Return the array in the kernels' dtype and in C order.
+
+    It must have this shape, in which None stands for any size.
+    """
+    found = checks.array(name, array)
+    fits = found.ndim == len(shape) and all(
+        n in (None, size) for n, size in zip(shape, found.shape, strict=True)
     )
     if not fits:
         expected = ", ".join("any" if n is None else str(n) for n in shape)
-        found = ", ".join(map(str, given.shape))
-        raise ValueError(f"{name} must have shape ({expected}), got ({found})")
-    return np.ascontiguousarray(given, kernels.DTYPE)
+        sizes = ", ".join(map(str, found.shape))
+        raise ValueError(f"{name} must have shape ({expected}), got ({sizes})")
+    return np.ascontiguousarray(found, kernels.DTYPE)
 
 
 def weights_of(kernels: ModuleType, s: ArrayLike | None, m: int) -> tuple[Array, float]:
-    """s and Σ s, or 1 in its place if that is 0; m ones if there is none."""
+    """Return s, by default m ones, and Σ s; 1 instead of the sum if it is 0."""
     s = np.ones(m, kernels.DTYPE) if s is None else real(kernels, "sample_weight", s, m)
     return s, float(s.sum()) or 1.0
 
 
-def shares(s: Array, total: float) -> Array:
-    """m s_i/Σs: how many of a batch's m examples each one is; 1 if all weights are 0."""
+def relative_weights(s: Array, total: float) -> Array:
+    """Return m s_i/Σ s, the weights of m examples with mean 1; ones if all weights are 0."""
     return len(s) * (s / s.dtype.type(total)) if s.any() else np.ones_like(s)
 
 
 def loss_and_targets(
     kernels: ModuleType, loss: losses.LossSpec, y: ArrayLike, n_rows: int, n_out: int
 ) -> tuple[Loss, Array]:
-    """The loss, and y as rows (m, n_out): a label's is 1 there and 0 elsewhere."""
+    """Return the loss, and the targets as rows; the row of a label is 1 there and 0 elsewhere."""
     kind = losses.from_spec(loss)
+    kind.check_outputs(n_out)
     targets = kind.targets(y, n_rows, n_out, kernels.DTYPE)
     if kind.name == "cross_entropy" and targets.ndim == 1:
         targets = np.eye(n_out, dtype=kernels.DTYPE)[targets]
@@ -63,7 +67,7 @@ def loss_and_targets(
 
 
 def one_each(name: str, items: Iterable[Item], n: int) -> list[Item]:
-    """A list of n items, one for each layer of weights."""
+    """Return a list of n items, one for each layer of weights."""
     found = list(items)
     if len(found) != n:
         raise ValueError(f"{name} must be {n}, one for each layer of weights, got {len(found)}")
@@ -71,7 +75,7 @@ def one_each(name: str, items: Iterable[Item], n: int) -> list[Item]:
 
 
 def functions_of(activations: Function | Sequence[Function], n: int) -> list[Activation]:
-    """One activation for each of n layers."""
+    """Return the activation functions of n layers, from one for all layers or one for each."""
     each = [activations] * n if isinstance(activations, (str, Activation)) else activations
     each = one_each("activations", each, n)
     functions = [checks.named("activation", f, table.TABLE, Activation) for f in each]
@@ -81,9 +85,14 @@ def functions_of(activations: Function | Sequence[Function], n: int) -> list[Act
 
 
 def activate(kernels: ModuleType, z: Array, f: Activation) -> tuple[Array, Array]:
-    """f(z) and f'(z)."""
-    if isinstance(f, Softmax):  # lives in the kernel of its loss, which wants targets: any will do
+    """Return f(z) and f'(z)."""
+    if isinstance(f, Softmax):  # computed by the kernel of the cross-entropy, for any targets
+        if f.groups and sum(f.groups) != z.shape[1]:
+            raise ValueError(
+                f"groups {f.groups} of softmax take {sum(f.groups)} outputs together, but z has "
+                f"{z.shape[1]}"
+            )
         h = kernels.loss(z, np.zeros_like(z), "cross_entropy", constants=f.groups)[0]
-        return h, np.full_like(h, np.nan)  # f' is no elementwise function, and never needed
+        return h, np.full_like(h, np.nan)  # softmax is not elementwise; no step needs f'
     both: tuple[Array, Array] = kernels.activate(z, f.name, f.parameter)
     return both

@@ -1,6 +1,7 @@
-"""The seven steps of training by backpropagation, in the report's order, each alone on arrays.
+"""The seven steps of training by backpropagation, as functions of arrays.
 
-They are, with the layers l, weights W, biases b and activations f of docs/derivation.md::
+Their order and notation are those of the report: Tao Hu, "A technical report about Deep Learning".
+With layers l, weights W, biases b and activation functions f they are::
 
     1  forward            z(l+1) = W(l) a(l) + b(l),  a(l+1) = f(z(l+1)),  a(1) = x
     2  output_delta       δ(nl) = −(y − a(nl)) ∘ f'(z(nl))
@@ -10,9 +11,10 @@ They are, with the layers l, weights W, biases b and activations f of docs/deriv
     6  update             W(l) ← W(l) − α ∂J/∂W(l),  b(l) ← b(l) − α ∂J/∂b(l)
     7  cost               again from 1, until J = 1/m Σ ½‖y − a(nl)‖² + λ/2 Σ W² is small enough
 
-Layers count from 1, the input, to nl, the output.  Lists begin with the first that exists:
-weights[0] is W(1), a[0] is a(1), z[0] is z(2), deltas[0] is δ(2).  An example is a row, so that
-m examples at once read z = a Wᵀ + b and (Wᵀ δ) becomes δ W.  All seven together::
+Layers are counted from 1, the input, to nl, the output.  A list begins with the first layer that
+has the quantity: weights[0] is W(1), a[0] is a(1), z[0] is z(2), deltas[0] is δ(2).  Examples are
+rows, so that for m examples W a + b is computed as a Wᵀ + b, and Wᵀ δ as δ W.  The seven steps
+together train a network::
 
     while True:
         z, a = forward(X, weights, biases, "sigmoid")
@@ -23,9 +25,9 @@ m examples at once read z = a Wᵀ + b and (Wᵀ δ) becomes δ W.  All seven to
         gradients = [batch_gradients(*layer) for layer in zip(deltas, a, weights)]
         weights, biases = zip(*update(zip(weights, biases), gradients, learning_rate))
 
-Products and functions are the compiled kernels that the engine runs fused.  Arrays of float32
-stay float32; with any other real dtype among a step's arrays it computes in float64.
-docs/derivation.md derives each step; its test settles each by central differences.
+Products and functions are computed by the same compiled kernels as in `MLP.fit`, which fuses them.
+A step computes in float32 if all its arrays are float32, otherwise in float64.  docs/derivation.md
+derives each step; tests/test_derivation.py compares each with central differences.
 """
 
 from collections.abc import Iterable, Sequence
@@ -44,9 +46,10 @@ from .step_arguments import (
     loss_and_targets,
     one_each,
     real,
-    shares,
     weights_of,
 )
+from .step_batch_norm import batch_norm, batch_norm_delta
+from .support import checks
 
 __all__ = [
     "batch_gradients",
@@ -67,18 +70,19 @@ def forward(
     biases: Sequence[ArrayLike],
     activations: Function | Sequence[Function],
 ) -> tuple[list[Array], list[Array]]:
-    """Step 1: run the network forward.
+    """Step 1: compute z and the activations a of every layer (forward pass).
 
     Parameters
     ----------
     X : array (m, n_in)
-        One example a row; it is a(1).  Taken as it is: bytes are not scaled here.
+        Examples a(1), one in each row; uint8 values are not scaled.
     weights : sequence of arrays (n_out, n_in)
-        W(1), W(2) and so on.
+        W(1), W(2), …
     biases : sequence of arrays (n_out,)
-        b(1), b(2) and so on.
+        b(1), b(2), …
     activations : name or activation, or a sequence of them
-        f of layers 2 to nl: one for all, or one each.  "softmax" at the output only.
+        Activation functions f of the layers 2 to nl: one for all, or one for each.  "softmax" is
+        for the output layer only.
 
     Returns
     -------
@@ -113,19 +117,20 @@ def output_delta(
     activation: Function,
     loss: losses.LossSpec = "squared_error",
 ) -> Array:
-    """Step 2: δ(nl), how the cost of each example changes with z(nl).
+    """Step 2: compute δ(nl), the derivative of each example's cost by z(nl).
 
     Parameters
     ----------
     y : array (m, n_out), or (m,)
-        Targets; integer labels too with "cross_entropy".
+        Targets; for "cross_entropy" also integer labels.
     a_out, z_out : arrays (m, n_out)
         a(nl) and z(nl).
     activation : name or activation
-        f of the output layer: "softmax" with "cross_entropy", "sigmoid" with
-        "binary_cross_entropy", any other with "squared_error".
+        Activation function f of the output layer, which the loss must allow: "softmax" for
+        "cross_entropy", "sigmoid" for "binary_cross_entropy", "exponential" for "poisson" and
+        "gamma", any but "softmax" for other losses.
     loss : name or loss, default "squared_error"
-        The report's ½‖y − a(nl)‖², or a cross-entropy.
+        Loss; "squared_error" is ½‖y − a(nl)‖², the loss of the report.
 
     Returns
     -------
@@ -149,21 +154,22 @@ def hidden_deltas(
     z: Sequence[ArrayLike],
     activations: Function | Sequence[Function],
 ) -> list[Array]:
-    """Step 3: δ(l) of every hidden layer, from the last back to the second.
+    """Step 3: compute δ(l) of every hidden layer, from the last back to the first.
 
     Parameters
     ----------
     delta_out : array (m, n_out)
         δ(nl).
     weights, z : sequences of arrays
-        As given to and returned by `forward`; W(1) and the output's z are not used.
+        Weights as passed to `forward`, and z as it returned them.  W(1) and the z of the output
+        are not used.
     activations : name or activation, or a sequence of them
-        As given to `forward`; the output's is not used.
+        Activation functions as passed to `forward`; that of the output is not used.
 
     Returns
     -------
     list of arrays (m, n)
-        δ(2) … δ(nl), the last being `delta_out`.
+        δ(2) … δ(nl); the last is `delta_out`.
 
     Examples
     --------
@@ -187,7 +193,7 @@ def hidden_deltas(
 
 
 def example_gradients(delta_next: ArrayLike, a: ArrayLike) -> tuple[Array, Array]:
-    """Step 4: the gradient of each example's own cost by the parameters of layer l.
+    """Step 4: compute the gradient of each example's cost by the parameters of layer l.
 
     Parameters
     ----------
@@ -199,9 +205,9 @@ def example_gradients(delta_next: ArrayLike, a: ArrayLike) -> tuple[Array, Array
     Returns
     -------
     weight_gradients : array (m, n_out, n_in)
-        ∂J(x,y)/∂W(l) of every example.
+        ∂J(x,y)/∂W(l) of each example.
     bias_gradients : array (m, n_out)
-        ∂J(x,y)/∂b(l) of every example.
+        ∂J(x,y)/∂b(l) of each example.
 
     Examples
     --------
@@ -226,7 +232,9 @@ def batch_gradients(
     l2: float = 0.0,
     sample_weight: ArrayLike | None = None,
 ) -> tuple[Array, Array]:
-    """Step 5: the gradient of J by the parameters of layer l, the mean of step 4 plus λ W(l).
+    """Step 5: compute the gradient of J by the parameters of layer l.
+
+    It is the mean of the gradients of step 4, plus λ W(l) for the weights.
 
     Parameters
     ----------
@@ -237,9 +245,9 @@ def batch_gradients(
     W : array (n_out, n_in)
         W(l).
     l2 : float, default 0
-        λ; biases have none.
+        Coefficient λ of the penalty on weights; there is no penalty on biases.
     sample_weight : array (m,), optional
-        s, of which the mean makes a weighted one: Σ s_i … / Σ s_i, and 0 if Σ s_i is 0.
+        Weights s of the examples: the mean becomes Σ s_i … / Σ s_i, and 0 if Σ s_i is 0.
 
     Returns
     -------
@@ -262,7 +270,7 @@ def batch_gradients(
     a = real(kernels, "a", a, len(delta_next), None)
     W = real(kernels, "W", W, delta_next.shape[1], a.shape[1])
     s, m = weights_of(kernels, sample_weight, len(a))
-    delta, lam = s[:, None] * delta_next, float(l2)
+    delta, lam = s[:, None] * delta_next, checks.number("l2", l2)
     dW = kernels.weight_gradient(a, delta) / m + lam * W    # 1/m Σ δ aᵀ + λ W   (n_out, n_in)
     db = kernels.bias_gradient(delta) / m                   # 1/m Σ δ                 (n_out,)
     return dW, db
@@ -273,21 +281,21 @@ def update(
     gradients: Iterable[tuple[ArrayLike, ArrayLike]],
     learning_rate: float,
 ) -> list[tuple[Array, Array]]:
-    """Step 6: one step of gradient descent.
+    """Step 6: return the parameters after a step of gradient descent.
 
     Parameters
     ----------
     parameters : iterable of (array (n_out, n_in), array (n_out,))
-        (W(1), b(1)), (W(2), b(2)), …; left as they are.
-    gradients : iterable of the same
-        (∂J/∂W(1), ∂J/∂b(1)) and so on.
+        (W(1), b(1)), (W(2), b(2)), …; the arrays are not changed.
+    gradients : iterable of (array (n_out, n_in), array (n_out,))
+        (∂J/∂W(1), ∂J/∂b(1)), (∂J/∂W(2), ∂J/∂b(2)), …
     learning_rate : float
-        α.
+        Learning rate α.
 
     Returns
     -------
     list of (array, array)
-        The new parameters, as new arrays.
+        The new parameters, in new arrays.
 
     Examples
     --------
@@ -297,7 +305,7 @@ def update(
     False
     """
     updated = []
-    alpha = float(learning_rate)  # a NumPy scalar would turn float32 into float64
+    alpha = checks.number("learning_rate", learning_rate)  # not a float64 scalar, for float32
     parameters = list(parameters)
     gradients = one_each("gradients", gradients, len(parameters))
     for layer, ((W, b), (dW, db)) in enumerate(zip(parameters, gradients, strict=True), start=1):
@@ -319,22 +327,22 @@ def cost(
     l2: float = 0.0,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Step 7: J, small enough or not.
+    """Step 7: compute J, by which the loop over the steps ends.
 
     Parameters
     ----------
     y : array (m, n_out), or (m,)
-        Targets; integer labels too with "cross_entropy".
+        Targets; for "cross_entropy" also integer labels.
     a_out, z_out : arrays (m, n_out)
         a(nl) and z(nl).
     weights : sequence of arrays, default ()
         W(1), W(2), …, for the penalty.
     loss : name or loss, default "squared_error"
-        As for `output_delta`.
+        Loss, as for `output_delta`.
     l2 : float, default 0
-        λ.
+        Coefficient λ of the penalty.
     sample_weight : array (m,), optional
-        As for `batch_gradients`.
+        Weights of the examples, as for `batch_gradients`.
 
     Returns
     -------
@@ -353,102 +361,14 @@ def cost(
     z_out = real(kernels, "z_out", z_out, *a_out.shape)
     kind, y = loss_and_targets(kernels, loss, y, *a_out.shape)
     s, m = weights_of(kernels, sample_weight, len(a_out))
+    lam = checks.number("l2", l2)
     if isinstance(kind, Custom):
         each = kind.costs(a_out, y)
     else:
-        # a cross-entropy comes from z(nl): log a(nl) has lost its digits where a(nl) is near 0 or
-        # 1; so does whatever has an activation of its own
-        of = z_out if len(kind.outputs) == 1 else a_out
+        # Losses with an output activation of their own are computed from z(nl): log a(nl) of a
+        # cross-entropy would lose its digits where a(nl) is near 0 or 1.
+        of = z_out if len(kind.output_activations) == 1 else a_out
         # ½‖y − a(nl)‖², or −Σ y log a(nl), …                                            (m,)
         each = kernels.loss(of, y, kind.name, constants=kind.constants)[2]
-    penalty = l2 / 2 * sum(float(np.square(W).sum()) for W in weights)
+    penalty = lam / 2 * sum(float(np.square(W).sum()) for W in weights)
     return float(s @ each) / m + penalty            # 1/m Σ cost + λ/2 Σ W²
-
-
-# ------------------------------------------------------------------------- batch normalization
-
-
-def batch_norm(
-    u: ArrayLike,
-    scale: ArrayLike,
-    shift: ArrayLike,
-    epsilon: float = 1e-5,
-    sample_weight: ArrayLike | None = None,
-) -> tuple[Array, Array, Array]:
-    """Between the parts of step 1: normalize u = W(l) a(l) over the batch (Ioffe and Szegedy 2015).
-
-    Parameters
-    ----------
-    u : array (m, n), m ≥ 2
-        W(l) a(l) of every example, without bias.
-    scale, shift : arrays (n,)
-        γ, and β, for which the engine takes the bias b(l).
-    epsilon : float, default 1e-5
-        ε.
-    sample_weight : array (m,), optional
-        s: an example of weight 2 counts as two of them, in μ and σ² as well.
-
-    Returns
-    -------
-    z : array (m, n)
-        γ ∘ û + β: z(l+1).
-    normalized : array (m, n)
-        û = (u − μ)/√(σ² + ε), with μ and σ² the batch's mean and (biased) variance,
-        Σ s u / Σ s and Σ s (u − μ)² / Σ s.
-    inverse : array (n,)
-        1/√(σ² + ε).
-    """
-    kernels = kernels_for(u, scale, shift)
-    u = real(kernels, "u", u, None, None)
-    if len(u) < 2:
-        raise ValueError(f"batch norm needs at least 2 examples, got {len(u)}")
-    scale = real(kernels, "scale", scale, u.shape[1])
-    shift = real(kernels, "shift", shift, u.shape[1])
-    s, total = weights_of(kernels, sample_weight, len(u))
-    found: tuple[Array, Array, Array] = kernels.batch_norm(
-        u, scale, shift, float(epsilon), shares(s, total)
-    )
-    return found
-
-
-def batch_norm_delta(
-    delta: ArrayLike,
-    normalized: ArrayLike,
-    scale: ArrayLike,
-    inverse: ArrayLike,
-    sample_weight: ArrayLike | None = None,
-) -> tuple[Array, Array, Array]:
-    """After step 3: from δ = ∂J/∂z behind the normalization to ∂J/∂u before it.
-
-    Parameters
-    ----------
-    delta : array (m, n)
-        δ(l), as `hidden_deltas` gives it.
-    normalized : array (m, n)
-        As `batch_norm` returned it.
-    scale : array (n,)
-        γ.
-    inverse : array (n,)
-        As `batch_norm` returned it.
-    sample_weight : array (m,), optional
-        s, as `batch_norm` had it.
-
-    Returns
-    -------
-    delta_u : array (m, n)
-        γ/√(σ² + ε) ∘ (δ − 1/m Σ δ − û ∘ 1/m Σ δ ∘ û), which goes on in δ's place; with weights the
-        means are Σ s δ / Σ s and Σ s δ ∘ û / Σ s, and an example of weight 0 gets 0.
-    scale_gradient, shift_gradient : arrays (n,)
-        Σ s δ ∘ û and Σ s δ over the examples: ∂J/∂γ and ∂J/∂β times m, or Σ s.
-    """
-    kernels = kernels_for(delta, normalized, scale, inverse)
-    delta = real(kernels, "delta", delta, None, None)
-    normalized = real(kernels, "normalized", normalized, *delta.shape)
-    scale = real(kernels, "scale", scale, delta.shape[1])
-    inverse = real(kernels, "inverse", inverse, delta.shape[1])
-    s, total = weights_of(kernels, sample_weight, len(delta))
-    delta_u, scale_gradient, shift_gradient = kernels.batch_norm_delta(
-        s[:, None] * delta, normalized, scale, inverse, shares(s, total)
-    )
-    delta_u = np.divide(delta_u, s[:, None], out=np.zeros_like(delta_u), where=s[:, None] != 0)
-    return delta_u, scale_gradient, shift_gradient

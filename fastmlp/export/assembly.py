@@ -258,5 +258,5 @@ def implied(f: Activation | None) -> str | losses.Loss:
     if isinstance(f, Softmax):
         return losses.CrossEntropy(f.groups)
     name = "identity" if f is None else f.name
-    own = (loss for loss, kind in losses.TABLE.items() if kind.outputs[0] == name)
+    own = (loss for loss, kind in losses.TABLE.items() if kind.output_activations[0] == name)
     return next(own, "squared_error")

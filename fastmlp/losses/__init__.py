@@ -1,8 +1,9 @@
-"""Losses: a table from name to what the network needs to know of each.
+"""Losses: classes with what a network needs to know of each, and the table of their names.
 
-J = Σ_i s_i cost_i / Σ_i s_i + λ/2 Σ W², with sample weights s_i = 1 unless given.  cost_i beside
-its output delta is in kernels/losses.pxd.  A new loss is a class in one of the files here, a row of
-`TABLE`, and its kernel there.  `Custom` has none: it is written in Python, and stands in no table.
+The cost of a network is J = Σ_i s_i cost_i / Σ_i s_i + λ/2 Σ W², where the sample weights s_i are
+1 unless they are passed.  kernels/losses.pxd computes cost_i and the output delta.  A new loss is
+a class in a module of this package, an entry of `TABLE`, and its kernel there.  `Custom`, a loss
+written in Python, has no kernel and is not in the table.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TypeAlias
 from ..support import checks
 from .base import Loss
 from .classification import BinaryCrossEntropy, CrossEntropy
-from .custom import Custom, Written
+from .custom import Custom, LossFunction
 from .regression import AbsoluteError, Gamma, Huber, Poisson, Quantile, SquaredError
 
 __all__ = [
@@ -31,26 +32,26 @@ __all__ = [
     "from_spec",
 ]
 
-LossSpec: TypeAlias = "str | Loss | tuple[Written, Written]"
+LossSpec: TypeAlias = "str | Loss | tuple[LossFunction, LossFunction]"
 
 
 def from_spec(loss: LossSpec) -> Loss:
-    """Return a loss as its user gave it.
+    """Return the loss that an argument stands for.
 
     Parameters
     ----------
     loss : str, Loss or (callable, callable)
-        A name, the loss itself, or value and gradient of `Custom`.
+        The name of a loss, a loss, or the functions value and gradient of `Custom`.
 
     Returns
     -------
     Loss
-        Checked.
+        The loss.
     """
     if isinstance(loss, (tuple, list)):
         if len(loss) != 2:
             raise ValueError(
-                f"loss as a pair is (value, gradient), two functions; got {len(loss)} things"
+                f"loss as a pair is (value, gradient), two functions; got {len(loss)} entries"
             )
         return Custom(*loss)
     return checks.named("loss", loss, TABLE, Loss)

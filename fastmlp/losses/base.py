@@ -1,4 +1,4 @@
-"""What every loss is: the cost of an example, and how outputs and targets are read under it."""
+"""The base class of losses."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .. import activations
 from ..activations import Activation
 from ..support import checks
+from ..support.values import Value
 
 __all__ = ["ELEMENTWISE", "Array", "Loss", "like_targets"]
 
@@ -20,42 +21,45 @@ Array = NDArray[Any]
 ELEMENTWISE = tuple(name for name in activations.TABLE if name != "softmax")
 
 
-@dataclass(frozen=True)
-class Loss:
-    """The cost of an example, and how outputs and targets are read under it."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Loss(Value):
+    """Base class of losses: the cost of an example, and the meaning of outputs and targets."""
 
     name: ClassVar[str]
     classification: ClassVar[bool]
-    outputs: ClassVar[tuple[str, ...]]  # activations it goes with, its own first
-    least_outputs: ClassVar[int] = 1
+    output_activations: ClassVar[tuple[str, ...]]  # allowed for the output; the first is default
+    min_outputs: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        checks.constants(self)
 
     @property
     def constants(self) -> tuple[float, ...]:
-        """The loss's numbers as the kernels take them; empty for those without."""
+        """The constants of the loss that the kernels expect; empty if it has none."""
         return ()
 
     @property
     def groups(self) -> Sequence[int]:
-        """Sizes of the groups of outputs that each tell a class; empty without."""
+        """The numbers of classes of groups of outputs; empty if there are no groups."""
         return ()
 
     def outputs_for(self, n_targets: int) -> int:
-        """Return the number of outputs that targets take.
+        """Return the number of outputs of a network for targets.
 
         Parameters
         ----------
         n_targets : int
-            Columns of y.
+            Number of columns of y.
 
         Returns
         -------
         int
-            As many, or for each as many as there are quantiles.
+            The number of columns; for the quantile loss, times the number of quantiles.
         """
         return n_targets
 
     def single_label(self, n_out: int) -> bool:
-        """Return whether `predict` says one class of each example, of two or more.
+        """Return whether `predict` returns one class of two or more for each example.
 
         Parameters
         ----------
@@ -65,37 +69,49 @@ class Loss:
         Returns
         -------
         bool
-            False too where it gives values.
+            Also False if `predict` returns values.
         """
         return False
 
+    def check_outputs(self, n_out: int) -> None:
+        """Raise ValueError if the loss cannot have this number of outputs.
+
+        Parameters
+        ----------
+        n_out : int
+            Number of outputs.
+        """
+        if n_out < self.min_outputs:
+            raise ValueError(
+                f"{self.name} needs at least {self.min_outputs} outputs, one for each class, got "
+                f"{n_out}; for two classes with one output take loss='binary_cross_entropy'"
+                if self.min_outputs > 1
+                else f"{self.name} needs at least 1 output, got {n_out}"
+            )
+
     def output_activation(self, wanted: str | Activation | None, n_out: int) -> Activation:
-        """Return the output layer's activation; the loss's own where none is wanted.
+        """Return the activation function of the output layer.
 
         Parameters
         ----------
         wanted : str, Activation or None
-            A name, or an activation.
+            The name of an activation function, an activation, or None for the loss's default.
         n_out : int
             Number of outputs.
 
         Returns
         -------
         Activation
-            One that goes with the loss.
+            The activation function, which the loss allows.
         """
-        if n_out < self.least_outputs:
-            raise ValueError(
-                f"{self.name} needs at least {self.least_outputs} outputs, one for each class, got "
-                f"{n_out}; for two classes with one output take loss='binary_cross_entropy'"
-            )
+        self.check_outputs(n_out)
         if wanted is None:
-            wanted = self.outputs[0]
+            wanted = self.output_activations[0]
         found = checks.named("output_activation", wanted, activations.TABLE, Activation)
-        if found.name not in self.outputs:
+        if found.name not in self.output_activations:
             raise ValueError(
                 f"output_activation {found.name!r} does not go with loss {self.name!r}, which "
-                f"takes {', '.join(self.outputs)}"
+                f"takes {', '.join(self.output_activations)}"
             )
         return found
 
@@ -105,21 +121,21 @@ class Loss:
         Parameters
         ----------
         y : array-like
-            Labels or values, as they were given.
+            Labels or values, as the user passed them.
         n_rows, n_out : int
-            Numbers of examples and of outputs.
+            Number of examples and number of outputs.
         dtype : dtype
-            The network's.
+            The network's dtype.
 
         Returns
         -------
         ndarray
-            Labels (n_rows,), or values (n_rows, n_out) of that dtype.
+            Labels (n_rows,) of int32, or values (n_rows, n_targets) of that dtype.
         """
         return checks.values("y", y, n_rows, n_out, dtype)
 
     def output_delta(self, h: Array, y: Array, slope: Array) -> Array:
-        """Return the output delta δ(nl).
+        """Return the output delta δ(nl) of each example.
 
         Parameters
         ----------
@@ -128,17 +144,17 @@ class Loss:
         y : ndarray, (m, n_out)
             Targets, as `targets` returned them.
         slope : ndarray, (m, n_out)
-            f'(z) of the outputs.
+            Derivative f'(z) of the output activation.
 
         Returns
         -------
         ndarray, (m, n_out)
-            δ(nl) of each example.
+            δ(nl).
         """
         return h - y
 
     def predict(self, h: Array) -> Array:
-        """Return what outputs say: labels or values.
+        """Return the labels or values that outputs predict.
 
         Parameters
         ----------
@@ -148,12 +164,12 @@ class Loss:
         Returns
         -------
         ndarray
-            As `MLP.predict`.
+            What `MLP.predict` returns.
         """
         return like_targets(h)
 
     def correct(self, h: Array, y: Array) -> Array:
-        """Return how right the labels are that outputs predict.
+        """Return the fraction of correct labels of each example, for a classification loss.
 
         Parameters
         ----------
@@ -165,11 +181,11 @@ class Loss:
         Returns
         -------
         ndarray, (m,)
-            From 0 to 1 for each example.
+            1 for an example whose labels are all predicted, 0 if none is.
         """
         raise NotImplementedError
 
 
 def like_targets(h: Array) -> Array:
-    """One output's column as (m,), the shape in which its targets may come."""
+    """Return the outputs (m, n_out), or (m,) if there is one output: the shape of targets."""
     return h[:, 0] if h.shape[1] == 1 else h

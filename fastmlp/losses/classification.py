@@ -1,4 +1,4 @@
-"""Losses whose outputs are probabilities: of one class of several, or of yes."""
+"""Losses for classification: the outputs are probabilities of classes."""
 
 from __future__ import annotations
 
@@ -15,31 +15,38 @@ from .base import Array, Loss, like_targets
 __all__ = ["BinaryCrossEntropy", "CrossEntropy"]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CrossEntropy(Loss):
-    """cost = −Σ_j y_j log h_j with h = softmax(z): one class of several.
+    """Cross-entropy for one class of several: cost = −Σ_j y_j log h_j with h = softmax(z).
 
-    y is (m,) of labels 0 … n_out − 1, or (m, n_out) of probabilities, each row with sum 1.
+    Targets y are labels 0 … n_out − 1 of shape (m,), or probabilities of shape (m, n_out), whose
+    rows have sum 1.
 
-    With groups several things are told of an example, each by its own classes: the outputs are cut
-    into groups of these sizes, softmax is taken in each, and the cost is the sum over all.  y is
-    then (m, n_groups) of labels, each counted from 0 in its group, or (m, n_out) of probabilities,
-    each group with sum 1; `predict` gives (m, n_groups) labels.
+    With `groups` an example has several labels, each with its own classes (multi-output
+    classification).  The outputs are divided into groups, softmax applies to each group, and the
+    cost is the sum over the groups.  Targets are then labels of shape (m, n_groups), from 0 in each
+    group, or probabilities of shape (m, n_out), which have sum 1 in each group; `MLP.predict`
+    returns labels of shape (m, n_groups).
 
     Parameters
     ----------
     groups : sequence of int, default ()
-        The number of classes of each group, 2 or more; their sum is n_out.  Empty: all outputs are
-        classes of one thing.
+        The number of classes of each group, at least 2; their sum is the number of outputs.
+        Without groups, all outputs are classes of the same label.
+
+    See Also
+    --------
+    BinaryCrossEntropy : For two classes with one output, or for several labels that are 0 or 1.
     """
 
     name = "cross_entropy"
     classification = True
-    outputs = ("softmax",)
-    least_outputs = 2
+    output_activations = ("softmax",)
+    min_outputs = 2
     groups: Sequence[int] = ()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "groups", Softmax(self.groups).groups)
 
     def __repr__(self) -> str:
@@ -55,12 +62,15 @@ class CrossEntropy(Loss):
     def single_label(self, n_out: int) -> bool:
         return not self.groups
 
-    def output_activation(self, wanted: str | Activation | None, n_out: int) -> Activation:
+    def check_outputs(self, n_out: int) -> None:
+        super().check_outputs(n_out)
         if self.groups and sum(self.groups) != n_out:
             raise ValueError(
                 f"groups {self.groups} of the loss take {sum(self.groups)} outputs together, but "
                 f"the network has {n_out}"
             )
+
+    def output_activation(self, wanted: str | Activation | None, n_out: int) -> Activation:
         own, found = Softmax(self.groups), super().output_activation(wanted, n_out)
         if isinstance(wanted, Activation) and found != own:
             raise ValueError(
@@ -77,46 +87,51 @@ class CrossEntropy(Loss):
         return checks.labels("y", y, n_rows, n_out)
 
     def _group_targets(self, y: Array, n_rows: int, n_out: int, dtype: np.dtype[Any]) -> Array:
-        """Probabilities (m, n_out), a label's being 1 for it and 0 for the others of its group."""
+        """Return probabilities (m, n_out); those of a label are 1 for its class, 0 for others."""
         checks.length("y", y, n_rows)
-        places = Softmax(self.groups).spans
+        spans = Softmax(self.groups).spans
         if y.shape == (n_rows, n_out):
-            for first, end in places:
+            for first, end in spans:
                 name = f"y[:, {first}:{end}]"
                 checks.distributions(name, y[:, first:end], n_rows, end - first, dtype)
             return checks.reals("y", y, dtype)
-        if y.shape != (n_rows, len(places)):
+        if y.shape != (n_rows, len(spans)):
             raise ValueError(
-                f"y has shape {y.shape}; expected labels ({n_rows}, {len(places)}), one for each "
+                f"y has shape {y.shape}; expected labels ({n_rows}, {len(spans)}), one for each "
                 f"group of classes, or probabilities ({n_rows}, {n_out})"
             )
-        rows, number = np.zeros((n_rows, n_out), dtype), np.arange(n_rows)
-        for k, (first, end) in enumerate(places):
+        probabilities, rows = np.zeros((n_rows, n_out), dtype), np.arange(n_rows)
+        for k, (first, end) in enumerate(spans):
             labels = checks.labels(f"y[:, {k}]", y[:, k], n_rows, end - first)
-            rows[number, first + labels] = 1
-        return rows
+            probabilities[rows, first + labels] = 1
+        return probabilities
 
     def predict(self, h: Array) -> Array:
         if self.groups:
-            places = Softmax(self.groups).spans
-            return np.stack([h[:, first:end].argmax(axis=1) for first, end in places], axis=1)
+            spans = Softmax(self.groups).spans
+            return np.stack([h[:, first:end].argmax(axis=1) for first, end in spans], axis=1)
         return np.asarray(np.argmax(h, axis=1))
 
     def correct(self, h: Array, y: Array) -> Array:
-        right = np.equal(self.predict(h), y if y.ndim == 1 else self.predict(y))
-        return np.asarray(right.mean(axis=1)) if self.groups else right
+        correct = np.equal(self.predict(h), y if y.ndim == 1 else self.predict(y))
+        return np.asarray(correct.mean(axis=1)) if self.groups else correct
 
 
 class BinaryCrossEntropy(Loss):
-    """cost = −Σ_j (y_j log h_j + (1 − y_j) log(1 − h_j)) with h = sigmoid(z).
+    """Binary cross-entropy: cost = −Σ_j (y_j log h_j + (1 − y_j) log(1 − h_j)), h = sigmoid(z).
 
-    Yes or no for each output alone: two classes with one output, several labels an example with
-    more.  y is (m, n_out) from 0 to 1, or (m,) for one output.
+    Each output is the probability that its label is 1: for two classes with one output, and for
+    several labels with more (multilabel classification).  Targets y are numbers from 0 to 1 of
+    shape (m, n_out), or (m,) with one output.
+
+    See Also
+    --------
+    CrossEntropy : For one class of several.
     """
 
     name = "binary_cross_entropy"
     classification = True
-    outputs = ("sigmoid",)
+    output_activations = ("sigmoid",)
 
     def targets(self, y: object, n_rows: int, n_out: int, dtype: np.dtype[Any]) -> Array:
         return checks.values("y", y, n_rows, n_out, dtype, (0, 1))

@@ -1,4 +1,4 @@
-"""A loss written in Python."""
+"""Losses written in Python."""
 
 from __future__ import annotations
 
@@ -12,40 +12,45 @@ from numpy.typing import ArrayLike, NDArray
 from ..support import checks
 from .base import ELEMENTWISE, Array, Loss
 
-__all__ = ["Custom", "Written"]
+__all__ = ["Custom", "LossFunction"]
 
-Written = Callable[[Array, Array], ArrayLike]  # of h (m, n_out) and y (m, …)
+LossFunction = Callable[[Array, Array], ArrayLike]  # of h (m, n_out) and y (m, …)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Custom(Loss):
-    """A loss written in Python, which ``MLP(loss=(value, gradient))`` makes.
+    """A loss written in Python, as two functions: ``MLP(loss=(value, gradient))``.
 
-    Both functions are called once for each batch of training, with the GIL, in fit's own thread,
-    with fresh arrays: h (m, n_out), the batch's output activations, and y (m, …), its targets as
-    they were given, whatever their shape and type of number; NaN may stand for what is missing.
-    `MLP.cost` and validation call `value` with all their examples at once, `MLP.gradients` both.
-
-    What one of them raises, and what its results lack in shape, type or finiteness, ends training
-    with the parameters as they were before that batch (batch norm's running statistics have seen
-    it).  Any output activation but softmax, identity unless another is chosen.
+    The output activation may be any but softmax; identity is the default.
 
     Parameters
     ----------
     value : callable
         ``value(h, y)`` returns the cost of each example, (m,).
     gradient : callable
-        ``gradient(h, y)`` returns ∂cost/∂h, (m, n_out).  A cost may depend on other examples of
-        the batch too; this is then the derivative of the sum of all.
+        ``gradient(h, y)`` returns ∂cost/∂h, (m, n_out).  If the cost of an example depends on
+        other examples of the batch too, it returns the derivative of the sum of all costs.
+
+    Notes
+    -----
+    Training calls both functions once for each batch, in the thread that called fit, with new
+    arrays: the output activations h (m, n_out) of the batch, and its targets y (m, …) in the shape
+    and dtype in which they were passed to fit; NaN may stand for missing targets.  `MLP.cost` and
+    validation call `value` with all examples at once, `MLP.gradients` calls both functions.
+
+    If a function raises an exception, or returns an array with another shape, with another type or
+    with numbers that are not finite, training ends with the parameters as they were before that
+    batch; the running statistics of batch norm include the batch.
     """
 
     name = "custom"
     classification = False
-    outputs = ELEMENTWISE
-    value: Written
-    gradient: Written
+    output_activations = ELEMENTWISE
+    value: LossFunction
+    gradient: LossFunction
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for what in ("value", "gradient"):
             if not callable(getattr(self, what)):
                 raise TypeError(
@@ -63,41 +68,43 @@ class Custom(Loss):
         return np.ascontiguousarray(y)
 
     def costs(self, h: Array, y: Array) -> NDArray[np.float64]:
-        """Return what `value` returns, checked.
+        """Call `value` and check the result.
 
         Parameters
         ----------
         h, y : ndarray
-            Output activations (m, n_out), and targets (m, …).
+            Output activations (m, n_out) and targets (m, …).
 
         Returns
         -------
         ndarray, (m,)
             The cost of each example.
         """
-        return _answer("value", self.value(h, y), h.shape[:1], np.dtype(np.float64))
+        return _checked_result("value", self.value(h, y), h.shape[:1], np.dtype(np.float64))
 
     def slopes(self, h: Array, y: Array) -> Array:
-        """Return what `gradient` returns, checked.
+        """Call `gradient` and check the result.
 
         Parameters
         ----------
         h, y : ndarray
-            Output activations (m, n_out), and targets (m, …).
+            Output activations (m, n_out) and targets (m, …).
 
         Returns
         -------
         ndarray, (m, n_out)
             ∂cost/∂h of each example, in h's dtype.
         """
-        return _answer("gradient", self.gradient(h, y), h.shape, h.dtype)
+        return _checked_result("gradient", self.gradient(h, y), h.shape, h.dtype)
 
     def output_delta(self, h: Array, y: Array, slope: Array) -> Array:
         return self.slopes(h, y) * slope
 
 
-def _answer(function: str, found: ArrayLike, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """What a function of a loss written in Python returned, as the engine reads it."""
+def _checked_result(
+    function: str, found: ArrayLike, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> Array:
+    """Return the result of `value` or `gradient` as the engine reads it."""
     name = f"the loss's {function}(h, y)"
     result = checks.array(name, found)
     if result.shape != shape:

@@ -1,15 +1,14 @@
-"""Losses whose outputs are values."""
+"""Losses for regression: the outputs are values."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..activations import Activation
 from ..support import checks
 from .base import ELEMENTWISE, Array, Loss, like_targets
 
@@ -17,53 +16,66 @@ __all__ = ["AbsoluteError", "Gamma", "Huber", "Poisson", "Quantile", "SquaredErr
 
 
 class SquaredError(Loss):
-    """cost = ½ ‖h − y‖², the report's; any output activation but softmax.
+    """Squared error, the loss of the report: cost = ½ ‖h − y‖².
 
-    y is (m, n_out), or (m,) for one output.
+    The output activation may be any but softmax; identity is the default.  Targets y have shape
+    (m, n_out), or (m,) with one output.
+
+    See Also
+    --------
+    Huber : Squared error that is less sensitive to outliers.
     """
 
     name = "squared_error"
     classification = False
-    outputs = ELEMENTWISE
+    output_activations = ELEMENTWISE
 
     def output_delta(self, h: Array, y: Array, slope: Array) -> Array:
         return (h - y) * slope
 
 
 class AbsoluteError(Loss):
-    """cost = ``Σ_j |h_j − y_j|``, least at the median; any output activation but softmax.
+    """Absolute error: cost = ``Σ_j |h_j − y_j|``, which the median minimizes.
 
-    Where h_j is y_j its derivative is taken as 0.  y as for `SquaredError`.
+    The derivative at h_j = y_j is defined as 0.  Output activations and targets are those of
+    `SquaredError`.
+
+    See Also
+    --------
+    Quantile : The same for other quantiles than the median, up to the factor ½.
     """
 
     name = "absolute_error"
     classification = False
-    outputs = ELEMENTWISE
+    output_activations = ELEMENTWISE
 
     def output_delta(self, h: Array, y: Array, slope: Array) -> Array:
         return np.asarray(np.sign(h - y) * slope)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Huber(Loss):
-    """cost = Σ_j ½ r_j² up to ``|r_j| = δ``, then ``δ(|r_j| − ½ δ)``; r = h − y (Huber 1964).
+    """Huber loss: squared error near the target, absolute error far from it (Huber 1964).
 
-    Squared error near the target, absolute error far from it, so that outliers count less.  Any
-    output activation but softmax; y as for `SquaredError`.
+    With r = h − y the cost is the sum over the outputs of ½ r_j² for ``|r_j| ≤ δ`` and of
+    ``δ(|r_j| − ½ δ)`` for larger ``|r_j|``, so that outliers have less influence.  Output
+    activations and targets are those of `SquaredError`.
 
     Parameters
     ----------
     delta : float, default 1.0
-        δ > 0, in the targets' unit.
+        Threshold δ > 0, in the unit of the targets.
+
+    See Also
+    --------
+    SquaredError : The limit for a large δ.
     """
 
     name = "huber"
     classification = False
-    outputs = ELEMENTWISE
+    output_activations = ELEMENTWISE
+    _intervals: ClassVar[Mapping[str, str]] = {"delta": "(0, inf)"}
     delta: float = 1.0
-
-    def __post_init__(self) -> None:
-        checks.number("delta", self.delta, "(0, inf)")
 
     @property
     def constants(self) -> tuple[float, ...]:
@@ -74,39 +86,42 @@ class Huber(Loss):
         return np.asarray(np.clip(h - y, -delta, delta) * slope)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Quantile(Loss):
-    """cost = Σ_j max(q (y − h_j), (1 − q) (h_j − y)), least at the q-quantile of y.
+    """Pinball loss, which quantiles minimize: cost = Σ_j max(q (y − h_j), (1 − q) (h_j − y)).
 
-    The pinball loss (Koenker and Bassett 1978), of several quantiles of one or several targets at
-    once: n_out = n_targets × n_quantiles, the outputs of a target side by side.  Where h_j is y its
-    derivative is taken as 0.  Any output activation but softmax; y is (m, n_targets), or (m,) for
-    one target.
+    A network predicts several quantiles q of one or several targets at once (Koenker and Bassett
+    1978).  It has n_targets × n_quantiles outputs; those of a target are adjacent.  The derivative
+    at h_j = y is defined as 0.  The output activation may be any but softmax; identity is the
+    default.  Targets y have shape (m, n_targets), or (m,) with one target.
 
-    Predictions are the quantiles of each target in ascending order, so that they never cross:
-    sorting brings them nearer to the true ones, if anything (Chernozhukov, Fernández-Val and
-    Galichon 2010).
+    Predictions are the quantiles of each target in ascending order, so that they never cross.
+    Sorting does not increase their error (Chernozhukov, Fernández-Val and Galichon 2010).
 
     Parameters
     ----------
     quantiles : sequence of float, default (0.05, 0.5, 0.95)
-        Each in (0, 1), ascending.
+        Quantiles in (0, 1), in ascending order.
+
+    See Also
+    --------
+    AbsoluteError : Twice the pinball loss of the median.
     """
 
     name = "quantile"
     classification = False
-    outputs = ELEMENTWISE
+    output_activations = ELEMENTWISE
+    _intervals: ClassVar[Mapping[str, str]] = {"quantiles": "(0, 1)"}
     quantiles: Sequence[float] = (0.05, 0.5, 0.95)
 
     def __post_init__(self) -> None:
         if not isinstance(self.quantiles, (list, tuple, np.ndarray)) or len(self.quantiles) == 0:
             raise TypeError(f"quantiles must be a list of numbers, got {self.quantiles!r}")
-        found = [
-            checks.number(f"quantiles[{i}]", q, "(0, 1)") for i, q in enumerate(self.quantiles)
-        ]
-        if any(q >= after for q, after in pairwise(found)):
+        object.__setattr__(self, "quantiles", tuple(self.quantiles))
+        super().__post_init__()
+        object.__setattr__(self, "quantiles", tuple(map(float, self.quantiles)))
+        if any(q >= after for q, after in pairwise(self.quantiles)):
             raise ValueError(f"quantiles must ascend, got {self.quantiles!r}")
-        object.__setattr__(self, "quantiles", tuple(found))
 
     @property
     def constants(self) -> tuple[float, ...]:
@@ -115,13 +130,13 @@ class Quantile(Loss):
     def outputs_for(self, n_targets: int) -> int:
         return n_targets * len(self.quantiles)
 
-    def output_activation(self, wanted: str | Activation | None, n_out: int) -> Activation:
+    def check_outputs(self, n_out: int) -> None:
+        super().check_outputs(n_out)
         if n_out % len(self.quantiles):
             raise ValueError(
                 f"{len(self.quantiles)} quantiles take as many outputs for each target, but the "
                 f"network has {n_out} outputs"
             )
-        return super().output_activation(wanted, n_out)
 
     def targets(self, y: object, n_rows: int, n_out: int, dtype: np.dtype[Any]) -> Array:
         y = checks.array("y", y)
@@ -145,43 +160,53 @@ class Quantile(Loss):
 
 
 class Poisson(Loss):
-    """cost = Σ_j (h_j − y_j log h_j) with h = eᶻ: counts, or rates, as of a Poisson distribution.
+    """Poisson loss for counts and rates: cost = Σ_j (h_j − y_j log h_j) with h = eᶻ.
 
-    Less than half the Poisson deviance, which scikit-learn's "poisson" takes, by a constant: by
-    Σ_j (y_j log y_j − y_j), 0 log 0 being 0.  y is ≥ 0, otherwise as for `SquaredError`.
+    Half the Poisson deviance, the loss "poisson" of scikit-learn, is larger by the constant
+    Σ_j (y_j log y_j − y_j), where 0 log 0 = 0.  Targets are ≥ 0 and have
+    the shape of those of `SquaredError`.
+
+    See Also
+    --------
+    Gamma : For positive amounts.
     """
 
     name = "poisson"
     classification = False
-    outputs = ("exponential",)
+    output_activations = ("exponential",)
 
     def targets(self, y: object, n_rows: int, n_out: int, dtype: np.dtype[Any]) -> Array:
         y = super().targets(y, n_rows, n_out, dtype)
-        return _without(y, y < 0, "≥ 0")
+        return _targets_in_range(y, y >= 0, "≥ 0")
 
 
 class Gamma(Loss):
-    """cost = Σ_j (y_j / h_j + log h_j) with h = eᶻ: amounts whose spread grows with their mean.
+    """Gamma loss for positive amounts: cost = Σ_j (y_j / h_j + log h_j) with h = eᶻ.
 
-    As of a gamma distribution.  More than half the gamma deviance by the constant
-    Σ_j (1 + log y_j).  y is > 0, otherwise as for `SquaredError`.
+    It suits targets whose standard deviation is proportional to their mean, as in a gamma
+    distribution.  Half the gamma deviance is smaller by the constant Σ_j (1 + log y_j).
+    Targets are > 0 and have the shape of those of `SquaredError`.
+
+    See Also
+    --------
+    Poisson : For counts.
     """
 
     name = "gamma"
     classification = False
-    outputs = ("exponential",)
+    output_activations = ("exponential",)
 
     def targets(self, y: object, n_rows: int, n_out: int, dtype: np.dtype[Any]) -> Array:
         y = super().targets(y, n_rows, n_out, dtype)
-        return _without(y, y <= 0, "> 0")
+        return _targets_in_range(y, y > 0, "> 0")
 
     def output_delta(self, h: Array, y: Array, slope: Array) -> Array:
         return 1 - y / h
 
 
-def _without(y: Array, wrong: Array, expected: str) -> Array:
-    """y, if nothing of it is wrong."""
-    if wrong.any():
-        i, j = np.argwhere(wrong)[0]
+def _targets_in_range(y: Array, valid: Array, expected: str) -> Array:
+    """Return y if all targets are valid."""
+    if not valid.all():
+        i, j = np.argwhere(~valid)[0]
         raise ValueError(f"y must be {expected}, but y[{i}, {j}] is {y[i, j]}")
     return y

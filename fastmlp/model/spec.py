@@ -55,19 +55,35 @@ class NetworkSpec:
         """Return the description that the arguments of `MLP` make, each of them checked."""
         checked_sizes = checks.sizes(sizes)
         n_hidden, of = len(checked_sizes) - 2, "hidden layers"
+        checked_dtype = checks.real_dtype(dtype)
         checked_loss = losses.from_spec(loss)
+        with checks.within("loss"):
+            checks.constants(checked_loss, checked_dtype)
+        checked_activation = activations.hidden(activation, n_hidden)
+        for l, one in enumerate(checked_activation):
+            with checks.within(f"activation of hidden layer {l + 1}"):
+                checks.constants(one, checked_dtype)
+        output = checked_loss.output_activation(output_activation, checked_sizes[-1])
+        with checks.within("output_activation"):
+            checks.constants(output, checked_dtype)
+
+        def standard_deviation(name: str, value: object) -> float:
+            return checks.number(name, value, "[0, inf)", dtype=checked_dtype)
+
         return cls(
             sizes=checked_sizes,
-            activation=activations.hidden(activation, n_hidden),
-            output_activation=checked_loss.output_activation(output_activation, checked_sizes[-1]),
+            activation=checked_activation,
+            output_activation=output,
             loss=checked_loss,
             batch_norm=checks.each("batch_norm", batch_norm, n_hidden, checks.flag, of),
             dropout=checks.each("dropout", dropout, n_hidden, _probability, of),
             input_dropout=_probability("input_dropout", input_dropout),
-            noise=checks.each("noise", noise, n_hidden, _standard_deviation, of),
-            dtype=checks.real_dtype(dtype),
+            noise=checks.each("noise", noise, n_hidden, standard_deviation, of),
+            dtype=checked_dtype,
             seed=checks.seed(seed),
-            uint8_scale=checks.number("uint8_scale", uint8_scale, "(0, inf)"),
+            uint8_scale=checks.number(
+                "uint8_scale", uint8_scale, "(0, inf)", dtype=checked_dtype
+            ),
         )
 
     @property
@@ -85,7 +101,3 @@ class NetworkSpec:
 
 def _probability(name: str, value: object) -> float:
     return checks.number(name, value, "[0, 1)")
-
-
-def _standard_deviation(name: str, value: object) -> float:
-    return checks.number(name, value, "[0, inf)")

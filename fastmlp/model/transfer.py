@@ -23,7 +23,7 @@ def with_head(state: ModelState, n_out: int, seed: int | None) -> ModelState:
             f"with_head gives a classifier other classes; this network is trained by "
             f"{spec.loss.name} and gives values"
         )
-    n_out = checks.whole("n_out", n_out, spec.loss.least_outputs)
+    n_out = checks.whole("n_out", n_out, spec.loss.min_outputs)
     new_spec = replace(
         spec,
         sizes=(*spec.sizes[:-1], n_out),

@@ -42,7 +42,7 @@ def sizes(training: Pair, validation: Pair, loss: Loss) -> tuple[int, int]:
     n_in = training[0].shape[1]
     targets = [training[1], validation[1]]
     if loss == CrossEntropy() and targets[0].ndim == 1:
-        n_out = max(loss.least_outputs, *(int(y.max(initial=0)) + 1 for y in targets))
+        n_out = max(loss.min_outputs, *(int(y.max(initial=0)) + 1 for y in targets))
     else:
         n_out = loss.outputs_for(targets[0].shape[1] if targets[0].ndim > 1 else 1)
     for name, (X, y) in (("X and y", training), ("validation_data", validation)):

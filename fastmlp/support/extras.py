@@ -1,16 +1,28 @@
-"""Optional packages, imported when something needs them."""
+"""Import of optional packages."""
 
 from importlib import import_module
 from typing import Any
 
 
 def imported(module: str, extra: str) -> Any:
-    """Import a module of an optional package, or say which extra of fastmlp brings it.
+    """Return a module of an optional package, which an extra of fastmlp installs.
+
+    Parameters
+    ----------
+    module : str
+        Name of the module.
+    extra : str
+        Name of the extra, for the error message.
+
+    Returns
+    -------
+    module
+        The imported module.
 
     Raises
     ------
     ImportError
-        If the package is not installed.
+        If the package is not installed; the message has the command that installs it.
     """
     try:
         return import_module(module)

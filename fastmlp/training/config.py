@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Self, TypedDict
+from typing import Any, Self, TypedDict
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import optimizers
@@ -87,27 +88,32 @@ class FitConfig:
         """
         epochs = checks.whole("epochs", epochs)
         batch_size = checks.whole("batch_size", batch_size)
-        label_smoothing = checks.number("label_smoothing", label_smoothing, "[0, 1)")
+        label_smoothing = checks.number(
+            "label_smoothing", label_smoothing, "[0, 1)", dtype=spec.dtype
+        )
         if label_smoothing > 0 and not spec.loss.classification:
             raise ValueError(
                 f"label_smoothing is for classification; the network's loss is {spec.loss.name}"
             )
+        checked_optimizer = checks.named("optimizer", optimizer, optimizers.TABLE, Optimizer)
+        with checks.within("optimizer"):
+            checked_optimizer.check(spec.dtype)
         step = TrainingOptions(
-            l2=checks.number("l2", l2, "[0, inf)"),
+            l2=checks.number("l2", l2, "[0, inf)", dtype=spec.dtype),
             l2_per_weight=l2_per_weight,
             label_smoothing=label_smoothing,
-            max_norm=_limit("max_norm", max_norm),
-            clip_norm=_limit("clip_norm", clip_norm),
-            ema=0.0 if ema is None else checks.number("ema", ema, "(0, 1)"),
-            rate_multipliers=_multipliers("rate_multipliers", rate_multipliers, spec.n_layers),
-            l2_multipliers=_multipliers("l2_multipliers", l2_multipliers, spec.n_layers),
+            max_norm=_limit("max_norm", max_norm, spec.dtype),
+            clip_norm=_limit("clip_norm", clip_norm, spec.dtype),
+            ema=0.0 if ema is None else checks.number("ema", ema, "(0, 1)", dtype=spec.dtype),
+            rate_multipliers=_multipliers("rate_multipliers", rate_multipliers, spec),
+            l2_multipliers=_multipliers("l2_multipliers", l2_multipliers, spec),
             distortion=_distortion(spec, augment),
             by_row_hash=by_row_hash,
         )
         return cls(
             epochs=epochs,
             batch_size=batch_size,
-            optimizer=checks.named("optimizer", optimizer, optimizers.TABLE, Optimizer),
+            optimizer=checked_optimizer,
             reset_optimizer=checks.flag("reset_optimizer", reset_optimizer),
             shuffle=shuffle if callable(shuffle) else checks.flag("shuffle", shuffle),
             step=step,
@@ -117,19 +123,21 @@ class FitConfig:
         )
 
 
-def _limit(name: str, value: float | None) -> float:
-    """A limit > 0; 0 for none."""
-    return 0.0 if value is None else checks.number(name, value, "(0, inf)")
+def _limit(name: str, value: float | None, dtype: np.dtype[Any] | None = None) -> float:
+    """Return a limit > 0, or 0 for none."""
+    return 0.0 if value is None else checks.number(name, value, "(0, inf)", dtype=dtype)
 
 
-def _multipliers(name: str, values: Sequence[float] | None, n_layers: int) -> tuple[float, ...]:
-    """One factor ≥ 0 for each layer of weights."""
+def _multipliers(
+    name: str, values: Sequence[float] | None, spec: NetworkSpec
+) -> tuple[float, ...]:
+    """Return a factor ≥ 0 for each layer of weights."""
 
     def check(name: str, value: object) -> float:
-        return checks.number(name, value, "[0, inf)")
+        return checks.number(name, value, "[0, inf)", dtype=spec.dtype)
 
-    values = [1.0] * n_layers if values is None else values
-    return checks.each(name, values, n_layers, check, "layers of weights")
+    values = [1.0] * spec.n_layers if values is None else values
+    return checks.each(name, values, spec.n_layers, check, "layers of weights")
 
 
 def _distortion(spec: NetworkSpec, augment: Distortion | None) -> object:
@@ -140,4 +148,5 @@ def _distortion(spec: NetworkSpec, augment: Distortion | None) -> object:
         raise TypeError(f"augment must be a fastmlp.augment.Distortion, got {augment!r}")
     if augment.gentle_classes and spec.loss.groups:
         raise ValueError("gentle_classes are of one class an image; the network's loss has groups")
-    return augment.for_engine(spec.sizes[0], spec.dtype.name)
+    with checks.within("augment"):
+        return augment.for_engine(spec.sizes[0], spec.dtype.name)

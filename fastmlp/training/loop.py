@@ -285,7 +285,8 @@ class Run:
             if options.distortion is not None:
                 examples.require_dense()
             n_batches = -(-len(order) // batch_size)
-            rates = checks.rates(rate(np.arange(state.steps, state.steps + n_batches)), n_batches)
+            steps = np.arange(state.steps, state.steps + n_batches)
+            rates = checks.rates(rate(steps), n_batches, state.spec.dtype)
             part = Batches(order, batch_size, rates, epoch, before)
             state.epochs = epoch + 1
             progress = progress._replace(batch=0)

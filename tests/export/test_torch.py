@@ -230,7 +230,7 @@ def test_noise_comes_along():
 def test_the_loss_is_what_the_end_implies_or_as_given(end, loss, found):
     net = from_torch(nn.Sequential(nn.Linear(6, 3), *end), loss=loss)
     assert net.loss.name == found
-    assert net.output_activation.name in net.loss.outputs
+    assert net.output_activation.name in net.loss.output_activations
 
 
 class Linear(nn.Linear):

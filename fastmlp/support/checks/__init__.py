@@ -1,0 +1,62 @@
+"""Validation of arguments, and the messages of failed validation.
+
+Public functions check their arguments here, once; what the checks return is what the kernels read,
+and the kernels do not check it again.  A message names the argument, the value that was passed,
+what was expected and, where it helps, what to do.  A wrong type raises TypeError, a wrong value
+ValueError.
+"""
+
+from .arrays import Array, array, arrays, finite, reals
+from .choices import each, known, named, nearest, one_or_each, within
+from .examples import CSR, Examples, Rows, Sparse, finite_outputs, n_rows, rows, shape
+from .networks import (
+    layer_numbers,
+    normal_batches,
+    parameters,
+    rates,
+    real_dtype,
+    scales,
+    seed,
+    sizes,
+)
+from .scalars import constants, flag, number, whole
+from .targets import distributions, labels, length, sample_weight, values
+
+__all__ = [
+    "CSR",
+    "Array",
+    "Examples",
+    "Rows",
+    "Sparse",
+    "array",
+    "arrays",
+    "constants",
+    "distributions",
+    "each",
+    "finite",
+    "finite_outputs",
+    "flag",
+    "known",
+    "labels",
+    "layer_numbers",
+    "length",
+    "n_rows",
+    "named",
+    "nearest",
+    "normal_batches",
+    "number",
+    "one_or_each",
+    "parameters",
+    "rates",
+    "real_dtype",
+    "reals",
+    "rows",
+    "sample_weight",
+    "scales",
+    "seed",
+    "shape",
+    "sizes",
+    "values",
+    "whole",
+    "within",
+]

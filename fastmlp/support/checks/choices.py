@@ -1,0 +1,89 @@
+"""Checks of names, and of arguments with one value for all layers or one value for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import numpy as np
+
+Part = TypeVar("Part")
+
+
+def named(name: str, value: object, table: dict[str, type[Part]], kind: type[Part]) -> Part:
+    """Return the object that a name in a table stands for, or an object of class `kind` as is."""
+    if isinstance(value, kind):
+        return value
+    if isinstance(value, str):
+        if value in table:
+            return table[value]()
+        raise ValueError(f"unknown {name} {value!r}{nearest(value, table)}")
+    example = next(iter(table.values())).__name__
+    raise TypeError(
+        f"{name} must be one of {', '.join(map(repr, table))}, or an object such as {example}(); "
+        f"got {value!r}"
+    )
+
+
+@contextmanager
+def within(name: str) -> Iterator[None]:
+    """Return a context in which the message of a failed check begins with an argument's name."""
+    try:
+        yield
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def known(name: str, value: object, names: Collection[str]) -> str:
+    """Return a string that is one of some names."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be one of {', '.join(map(repr, names))}; got {value!r}")
+    if value not in names:
+        raise ValueError(f"unknown {name} {value!r}{nearest(value, names)}")
+    return value
+
+
+def nearest(value: str, known: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name: the nearest known name, and all names."""
+    from difflib import get_close_matches  # imported here because only a mistake needs it
+
+    known = list(known)
+    close = get_close_matches(value.lower().replace("-", "_"), known, n=1)
+    guess = f"; did you mean {close[0]!r}?" if close else "."
+    return f"{guess} Known: {', '.join(known)}"
+
+
+def one_or_each(
+    name: str, value: object, count: int, table: dict[str, type[Part]], kind: type[Part]
+) -> tuple[Part, ...]:
+    """Return an object for each of `count` hidden layers, as `named` does.
+
+    The argument is one value for all layers, or a sequence with a value for each.
+    """
+    if not isinstance(value, (list, tuple)):
+        return (named(name, value, table, kind),) * count
+    if len(value) != count:
+        raise ValueError(
+            f"{name} has {len(value)} entries for {count} hidden layers; give one for each, or "
+            f"one for all"
+        )
+    return tuple(named(f"{name}[{i}]", one, table, kind) for i, one in enumerate(value))
+
+
+def each(
+    name: str, value: object, count: int, check: Callable[[str, object], Part], of: str
+) -> tuple[Part, ...]:
+    """Return a checked value for each of `count` layers, which messages call `of`.
+
+    The argument is one value for all layers, or a sequence with a value for each.
+    """
+    if not isinstance(value, (list, tuple, np.ndarray)):
+        return (check(name, value),) * count
+    if len(value) != count:
+        raise ValueError(
+            f"{name} has {len(value)} entries for {count} {of}; give one for each, or one for all"
+        )
+    return tuple(check(f"{name}[{i}]", one) for i, one in enumerate(value))

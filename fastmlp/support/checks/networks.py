@@ -1,0 +1,117 @@
+"""Checks of a network's description, its parameters, and the batches and rates of training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from .arrays import Array, arrays
+from .scalars import whole
+
+
+def sizes(value: object) -> tuple[int, ...]:
+    """Return the numbers of units: input, hidden layers, output."""
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise TypeError(f"sizes must be a sequence such as (784, 256, 10), got {value!r}")
+    found = tuple(whole(f"sizes[{i}]", size) for i, size in enumerate(value))
+    if len(found) < 2:
+        raise ValueError(f"sizes needs at least an input and an output size, got {found}")
+    return found
+
+
+def real_dtype(value: DTypeLike) -> np.dtype[Any]:
+    """Return float32 or float64."""
+    try:
+        dtype = np.dtype(value)
+    except TypeError:
+        dtype = np.dtype(object)
+    if value is None or dtype not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be 'float32' or 'float64', got {value!r}")
+    return dtype
+
+
+def seed(value: object) -> int:
+    """Return a seed ≥ 0; for None a random seed from the operating system."""
+    if value is None:
+        return int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
+    return whole("seed", value, least=0)
+
+
+def layer_numbers(value: object, count: int) -> tuple[int, ...]:
+    """Return indices of layers, from 0, without duplicates and in ascending order."""
+    given = value if isinstance(value, (list, tuple, range, set, frozenset)) else [value]
+    found = {whole("layers", one, least=0) for one in given}
+    for one in found:
+        if one >= count:
+            raise ValueError(
+                f"layers has {one}, but the network's {count} layers of weights are 0 … {count - 1}"
+            )
+    return tuple(sorted(found))
+
+
+def parameters(
+    weights: Sequence[ArrayLike],
+    biases: Sequence[ArrayLike],
+    sizes: tuple[int, ...],
+    dtype: np.dtype[Any],
+) -> list[tuple[Array, Array]]:
+    """Return (weight, bias) of each layer in the network's dtype."""
+    shapes = [(n_out, n_in) for n_in, n_out in pairwise(sizes)]
+    return list(
+        zip(
+            arrays("weights", weights, shapes, dtype),
+            arrays("biases", biases, [(n_out,) for n_out in sizes[1:]], dtype),
+            strict=True,
+        )
+    )
+
+
+def scales(
+    value: Sequence[ArrayLike | None] | None,
+    sizes: tuple[int, ...],
+    batch_norm: Sequence[bool],
+    dtype: np.dtype[Any],
+) -> list[Array | None]:
+    """Return γ (n_out,) of each normalized layer and None for other layers; for None all None."""
+    if value is None:
+        return [None] * (len(sizes) - 1)
+    if len(value) != len(sizes) - 1:
+        raise ValueError(f"scales has {len(value)} entries for {len(sizes) - 1} layers")
+    found: list[Array | None] = []
+    for l, (one, normalized) in enumerate(zip(value, (*batch_norm, False), strict=True)):
+        if one is None:
+            found.append(None)
+        elif normalized:
+            found += arrays(f"scales[{l}]", [one], [(sizes[l + 1],)], dtype)
+        else:
+            raise ValueError(f"scales[{l}] must be None: layer {l} has no batch norm")
+    return found
+
+
+def normal_batches(batch_norm: Sequence[bool], n_rows: int, batch_size: int) -> None:
+    """Refuse batches of one example where layers are normalized by their batch."""
+    if any(batch_norm) and (batch_size == 1 or n_rows % batch_size == 1):
+        raise ValueError(
+            f"batch norm needs at least 2 examples in each batch; {n_rows} examples in batches of "
+            f"{batch_size} leave one alone: choose another batch_size"
+        )
+
+
+def rates(found: Array, n_steps: int, dtype: np.dtype[Any]) -> NDArray[np.float64]:
+    """Return the learning rates of a schedule, perhaps a user's own, for each step of an epoch."""
+    found = np.asarray(found, np.float64)
+    if found.shape != (n_steps,):
+        raise ValueError(
+            f"the schedule returned shape {found.shape} for {n_steps} steps; expected ({n_steps},)"
+        )
+    if not 0 <= found.min(initial=0.0) <= found.max(initial=0.0) < np.inf:  # false for NaN too
+        raise ValueError("the schedule returned a rate that is negative, infinite or NaN")
+    if found.max(initial=0.0) > np.finfo(dtype).max:
+        raise ValueError(
+            f"the schedule returned the rate {found.max():g}, which is inf in a {dtype} network"
+        )
+    return np.ascontiguousarray(found)

@@ -1,0 +1,88 @@
+"""Checks of single numbers and flags."""
+
+from __future__ import annotations
+
+import math
+import operator
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from ..values import Value
+
+
+def whole(name: str, value: object, least: int = 1) -> int:
+    """Return an integer that is at least `least`."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number, got {value!r}") from None
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {number}")
+    return number
+
+
+def number(
+    name: str,
+    value: object,
+    interval: str = "(-inf, inf)",
+    otherwise: str = "",
+    *,
+    dtype: np.dtype[Any] | None = None,
+) -> float:
+    """Return a finite float from an interval in the usual notation, such as "[0, 1)".
+
+    With `dtype` the number is also rounded to that dtype, for a network that computes in it: the
+    result must lie in the interval too, and must not be 0 where the number is not.  `otherwise`
+    ends the message and says what else the argument accepts.
+    """
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number{otherwise}, got {value!r}")
+    x = float(value)
+    if not _inside(x, interval):
+        raise ValueError(f"{name} must be in {interval}{otherwise}, got {value!r}")
+    if dtype is not None:
+        rounded = _rounded(x, dtype)
+        if not _inside(rounded, interval) or (rounded == 0) != (x == 0):
+            raise ValueError(
+                f"{name} is {x:.17g}, which is {rounded:g} in a {dtype} network; choose a number "
+                f"in {interval} that {dtype} can hold"
+            )
+    return x
+
+
+def constants(part: Value, dtype: np.dtype[Any] | None = None) -> None:
+    """Check the numbers of an optimizer, a loss or the like; with `dtype` as `number` does."""
+    for name, interval in part._intervals.items():
+        value = getattr(part, name)
+        if isinstance(value, tuple):
+            for i, one in enumerate(value):
+                number(f"{name}[{i}]", one, interval, dtype=dtype)
+        else:
+            number(name, value, interval, dtype=dtype)
+
+
+def flag(name: str, value: object) -> bool:
+    """Return True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def _inside(x: float, interval: str) -> bool:
+    low, high = (float(end) for end in interval[1:-1].split(","))
+    return (
+        (low <= x if interval[0] == "[" else low < x)
+        and (x <= high if interval[-1] == "]" else x < high)
+        and math.isfinite(x)
+    )
+
+
+def _rounded(x: float, dtype: np.dtype[Any]) -> float:
+    """Return a number as the kernels compute with it: subnormal numbers count as 0."""
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = float(dtype.type(x))
+    return 0.0 if abs(rounded) < np.finfo(dtype).smallest_normal else rounded
