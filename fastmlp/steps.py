@@ -77,9 +77,9 @@ def forward(
     X : array (m, n_in)
         Examples a(1), one in each row; uint8 values are not scaled.
     weights : sequence of arrays (n_out, n_in)
-        W(1), W(2), …
+        Weights W(1) to W(nl−1).
     biases : sequence of arrays (n_out,)
-        b(1), b(2), …
+        Biases b(1) to b(nl−1).
     activations : name or activation, or a sequence of them
         Activation functions f of the layers 2 to nl: one for all, or one for each.  "softmax" is
         for the output layer only.
@@ -286,9 +286,9 @@ def update(
     Parameters
     ----------
     parameters : iterable of (array (n_out, n_in), array (n_out,))
-        (W(1), b(1)), (W(2), b(2)), …; the arrays are not changed.
+        (W(l), b(l)) of each layer; the arrays are not changed.
     gradients : iterable of (array (n_out, n_in), array (n_out,))
-        (∂J/∂W(1), ∂J/∂b(1)), (∂J/∂W(2), ∂J/∂b(2)), …
+        (∂J/∂W(l), ∂J/∂b(l)) of each layer.
     learning_rate : float
         Learning rate α.
 
@@ -336,7 +336,7 @@ def cost(
     a_out, z_out : arrays (m, n_out)
         a(nl) and z(nl).
     weights : sequence of arrays, default ()
-        W(1), W(2), …, for the penalty.
+        Weights W(1) to W(nl−1), for the penalty.
     loss : name or loss, default "squared_error"
         Loss, as for `output_delta`.
     l2 : float, default 0

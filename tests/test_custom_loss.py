@@ -397,8 +397,8 @@ def test_no_reference_is_kept(examples):
 @pytest.mark.parametrize(
     ("loss", "error", "message"),
     [
-        ((value,), ValueError, r"loss as a pair is \(value, gradient\).*got 1 things"),
-        ((value, gradient, value), ValueError, "got 3 things"),
+        ((value,), ValueError, r"loss as a pair is \(value, gradient\).*got 1 entries"),
+        ((value, gradient, value), ValueError, "got 3 entries"),
         ((value, None), TypeError, "takes two functions; gradient is None"),
         (("huber", gradient), TypeError, "takes two functions; value is 'huber'"),
         (value, TypeError, "loss must be one of 'squared_error'"),

@@ -72,7 +72,7 @@ def test_curve_with_a_given_end_counts_from_the_first_step_ever(kind):
 
 @pytest.mark.parametrize("kind", [Cosine, OneCycle])
 def test_curve_needs_an_end_where_nobody_knows_the_steps(kind):
-    with pytest.raises(ValueError, match=r"needs total_steps where examples come in chunks"):
+    with pytest.raises(ValueError, match=r"needs total_steps when examples come in chunks"):
         kind(0.3).spanning(0, None)
     curve = kind(0.3, total_steps=40)
     np.testing.assert_array_equal(curve.spanning(0, None)(STEPS), curve(STEPS))

@@ -111,7 +111,7 @@ def _canonical(data: Array, indices: Array, pointers: Array) -> CSR:
 
 
 def _csr_parts(csr: Any, n_in: int) -> tuple[Array, NDArray[np.int32], NDArray[np.int64], str]:
-    """Return data, indices and indptr in the kernels' dtypes, and the fault that they have, or ""."""
+    """Return data, indices and indptr in the kernels' dtypes, and a fault, or ""."""
     data, indices = array("X.data", csr.data), array("X.indices", csr.indices)
     pointers = np.array(array("X.indptr", csr.indptr), np.int64)
     fits = data.ndim == indices.ndim == pointers.ndim == 1 and len(pointers) == csr.shape[0] + 1
