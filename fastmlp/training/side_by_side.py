@@ -44,8 +44,9 @@ def job_pool(n_jobs: int | None, stop: threading.Event) -> Iterator[ThreadPoolEx
     try:
         yield pool
     finally:
+        pool.shutdown(wait=False, cancel_futures=True)
         stop.set()
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown()
 
 
 def side_by_side(

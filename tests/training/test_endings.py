@@ -1,0 +1,161 @@
+"""How a fit ends: the deadline, the callback that stops it, divergence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp import MLP, Adam, Callback, GradientDescent, TrainingDiverged
+from fastmlp.training import loop
+
+
+def parameters(net):
+    return np.concatenate([one.ravel() for one in (*net.weights, *net.biases)])
+
+
+# ------------------------------------------------------------------------------ deadline
+
+
+class Clock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        self.now += 1e-6  # so that no time span is zero
+        return self.now
+
+
+def test_an_epoch_does_not_begin_after_the_deadline(monkeypatch, classes, net):
+    clock = Clock()
+    monkeypatch.setattr(loop, "perf_counter", clock)
+
+    class Late(Callback):
+        def on_epoch_end(self, net, history):
+            clock.now = 60.0
+            self.parameters = parameters(net)
+
+    late = Late()
+    history = net.fit(*classes, epochs=5, max_seconds=50, callbacks=[late])
+    assert (history.stopped_by, history.epochs, history.unfinished_batches) == ("max_seconds", 1, 0)
+    assert net.epochs == 1
+    np.testing.assert_array_equal(parameters(net), late.parameters)
+
+
+def test_a_fit_within_its_time_trains_all_epochs(monkeypatch, classes, net):
+    monkeypatch.setattr(loop, "perf_counter", Clock())
+    history = net.fit(*classes, epochs=3, max_seconds=50)
+    assert (history.stopped_by, history.epochs) == ("epochs", 3)
+
+
+# ----------------------------------------------------------------------------- callbacks
+
+
+class First(Callback):
+    """Stops after an epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+        self.calls = 0
+
+    def on_epoch_end(self, net, history):
+        self.calls += 1
+        return history.epochs == self.epoch
+
+
+class Second(First):
+    """The same by another name."""
+
+
+@pytest.mark.parametrize(
+    ("epochs", "stopped_by", "n_epochs"),
+    [((2, 2), "First", 2), ((9, 2), "Second", 2), ((1, 2), "First", 1), ((2, 1), "Second", 1)],
+)
+def test_the_first_callback_that_stops_is_named(classes, net, epochs, stopped_by, n_epochs):
+    callbacks = [First(epochs[0]), Second(epochs[1])]
+    history = net.fit(*classes, epochs=5, callbacks=callbacks)
+    assert (history.stopped_by, history.epochs) == (stopped_by, n_epochs)
+    assert [one.calls for one in callbacks] == [n_epochs, n_epochs]
+
+
+def test_a_low_cost_goes_before_a_callback(classes, net):
+    history = net.fit(*classes, epochs=5, cost_below=1e9, callbacks=[First(1)])
+    assert history.stopped_by == "cost_below"
+
+
+# ---------------------------------------------------------------------------- divergence
+
+
+@pytest.mark.parametrize("optimizer", [Adam(0.01), GradientDescent(0.05, momentum=0.9)], ids=str)
+def test_the_optimizer_begins_anew_after_a_divergence(classes, optimizer):
+    X, y = classes
+
+    def fit(net, rate=None, **options):
+        used = optimizer if rate is None else type(optimizer)(rate, *optimizer.constants[:1])
+        return net.fit(X, y, epochs=1, optimizer=used, shuffle=False, **options)
+
+    diverged, other = MLP((6, 16, 3), seed=1), MLP((6, 16, 3), seed=1)
+    fit(diverged)
+    fit(other)
+    with pytest.raises(TrainingDiverged):
+        fit(diverged, 1e38)
+    np.testing.assert_array_equal(parameters(diverged), parameters(other))
+    fit(diverged)
+    fit(other, reset_optimizer=True)
+    np.testing.assert_array_equal(parameters(diverged), parameters(other))
+
+
+def test_the_history_after_a_divergence_has_no_unfinished_batches(classes, net):
+    with pytest.raises(TrainingDiverged) as error:
+        net.fit(*classes, optimizer=GradientDescent(1e38), batch_size=50)
+    assert error.value.history is net.history
+    assert (net.history.unfinished_batches, net.history.stopped_by) == (0, "divergence")
+    assert error.value.epoch == 1
+    assert f"epoch 1, batch {error.value.batch}" in str(error.value)
+    assert 1 <= error.value.batch <= 5
+
+
+# ----------------------------------------------------------------------------- batch norm
+
+
+def test_one_row_left_over_is_fine_where_normalized_layers_are_frozen(classes):
+    X, y = classes[0][:201], classes[1][:201]
+    net = MLP((6, 16, 8, 3), batch_norm=[True, False])
+    with pytest.raises(ValueError, match="201 examples in batches of 100 leave one alone"):
+        net.fit(X, y, epochs=1)
+    net.freeze(0)
+    assert net.fit(X, y, epochs=1).epochs == 1
+
+
+def test_one_row_left_over_is_refused_where_another_normalized_layer_trains(classes):
+    net = MLP((6, 16, 8, 3), batch_norm=True)
+    net.freeze(0)
+    with pytest.raises(ValueError, match="leave one alone"):
+        net.fit(classes[0][:201], classes[1][:201], epochs=1)
+
+
+# ----------------------------------------------------------------------------- validation
+
+
+def test_validation_accuracy_is_the_weighted_mean(classes):
+    X, y = classes
+    weight = np.linspace(0.1, 5, len(X))
+    net = MLP((6, 16, 3), seed=1)
+    history = net.fit(X, y, epochs=1, validation_data=0.3, sample_weight=weight)
+    rng = np.random.default_rng(np.random.SeedSequence(1, spawn_key=(2,)))
+    held_out = np.sort(rng.permutation(len(X))[: round(0.3 * len(X))])
+    correct = net.predict(X[held_out]) == y[held_out]
+    expected = np.average(correct, weights=weight[held_out])
+    assert history.validation_accuracy[-1] == pytest.approx(expected, rel=1e-6)
+    assert expected != pytest.approx(correct.mean(), rel=1e-6)
+    assert history.validation_cost[-1] == pytest.approx(
+        net.cost(X[held_out], y[held_out], sample_weight=weight[held_out]), rel=1e-6
+    )
+
+
+def test_the_learning_rate_of_the_history_is_that_of_the_last_step(classes, net):
+    schedule = fastmlp.schedules.Exponential(0.1, every=1, factor=0.5)
+    history = net.fit(*classes, epochs=2, batch_size=100, optimizer=Adam(schedule))  # 3 steps each
+    assert history.learning_rate == [0.1 * 0.5**2, 0.1 * 0.5**5]
