@@ -286,7 +286,8 @@ class Run:
                 examples.require_dense()
             n_batches = -(-len(order) // batch_size)
             steps = np.arange(state.steps, state.steps + n_batches)
-            rates = checks.rates(rate(steps), n_batches, state.spec.dtype)
+            with np.errstate(over="ignore"):  # an infinite rate is an error of its own
+                rates = checks.rates(rate(steps), n_batches, state.spec.dtype)
             part = Batches(order, batch_size, rates, epoch, before)
             state.epochs = epoch + 1
             progress = progress._replace(batch=0)
