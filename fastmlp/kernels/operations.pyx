@@ -2,7 +2,7 @@
 
 These functions call the same inline kernels as the engine, on one thread and one layer, in memory
 that is allocated for the call.  Arguments are C-contiguous arrays of this build's type, results are
-new arrays.  Callers have checked the shapes.  With `skip_zeros` a product uses sparse rows
+new arrays.  Callers have checked the shapes; a size may be 0.  With `skip_zeros` a product uses sparse rows
 (sparse_rows.pxd) instead of the dense tile (tile.pxd), with the same bits.
 """
 from libc.stdint cimport int32_t, uint32_t, uint64_t, uintptr_t
@@ -111,31 +111,35 @@ def forward(const real[:, ::1] a, const real[:, ::1] W, const real[::1] b, bint 
 
     With n_parts only the elements that thread `part` of so many computes; the others are zero.
     """
-    cdef OneLayer one = OneLayer(a.shape[0], W.shape[1], W.shape[0])
-    if a.shape[0]:
-        pack(&W[0, 0], one.L.n_out, one.L.n_in, one.parameters)
-        memcpy(one.parameters + one.L.bias, &b[0], one.L.n_out * sizeof(real))
-        one.put(&one.own.input.a, a)
-        if skip_zeros:
-            one.compress(&one.own.input.a, one.L.n_in, False)
-        forward_part(&one.L, one.parameters, &one.own.input, &one.activations[1], one.zeros,
-                     &one.own, one.w.zeros, NULL, one.m, False, part, n_parts)
+    cdef OneLayer one
+    if not (a.size and W.size):
+        return np.zeros((a.shape[0], W.shape[0]), DTYPE) + np.asarray(b)
+    one = OneLayer(a.shape[0], W.shape[1], W.shape[0])
+    pack(&W[0, 0], one.L.n_out, one.L.n_in, one.parameters)
+    memcpy(one.parameters + one.L.bias, &b[0], one.L.n_out * sizeof(real))
+    one.put(&one.own.input.a, a)
+    if skip_zeros:
+        one.compress(&one.own.input.a, one.L.n_in, False)
+    forward_part(&one.L, one.parameters, &one.own.input, &one.activations[1], one.zeros,
+                 &one.own, one.w.zeros, NULL, one.m, False, part, n_parts)
     return one.get(&one.activations[1].a, one.L.n_out)
 
 
 def hidden_delta(const real[:, ::1] delta, const real[:, ::1] W, bint skip_zeros=False):
     """Return Wᵀ δ of every example, (m, n_in): the hidden delta without its factor f'(z)."""
-    cdef OneLayer one = OneLayer(delta.shape[0], W.shape[1], W.shape[0])
+    cdef OneLayer one
     cdef Py_ssize_t i
-    if delta.shape[0]:
-        pack(&W[0, 0], one.L.n_out, one.L.n_in, one.parameters)
-        one.put(&one.activations[1].delta, delta)
-        for i in range(one.m * one.activations[0].delta.stride):
-            one.activations[0].delta.values[i] = 1
-        if skip_zeros:
-            one.compress(&one.activations[1].delta, one.L.n_out, False)
-        hidden_delta_part(&one.L, one.parameters, &one.own.input, &one.activations[1], one.zeros,
-                          &one.own, one.w.zeros, one.m, 0, 1)
+    if not (delta.size and W.size):
+        return np.zeros((delta.shape[0], W.shape[1]), DTYPE)
+    one = OneLayer(delta.shape[0], W.shape[1], W.shape[0])
+    pack(&W[0, 0], one.L.n_out, one.L.n_in, one.parameters)
+    one.put(&one.activations[1].delta, delta)
+    for i in range(one.m * one.activations[0].delta.stride):
+        one.activations[0].delta.values[i] = 1
+    if skip_zeros:
+        one.compress(&one.activations[1].delta, one.L.n_out, False)
+    hidden_delta_part(&one.L, one.parameters, &one.own.input, &one.activations[1], one.zeros,
+                      &one.own, one.w.zeros, one.m, 0, 1)
     return one.get(&one.activations[0].delta, one.L.n_in)
 
 
@@ -147,20 +151,22 @@ cdef OneLayer summed_gradient(const real[:, ::1] a, const real[:, ::1] delta, bi
     g.parameters = one.parameters
     g.sums = one.sums
     g.first = g.last = True
-    if a.shape[0]:
-        one.put(&one.own.input.a, a)
-        one.put(&one.activations[1].delta, delta)
-        if skip_zeros:
-            one.compress(&one.own.input.a, one.L.n_in, True)
-        weight_gradient_part(&one.L, &one.own.input, &one.activations[1], one.zeros, &one.own,
-                             one.w.zeros, one.m, &g, 0, 1)
+    one.put(&one.own.input.a, a)
+    one.put(&one.activations[1].delta, delta)
+    if skip_zeros:
+        one.compress(&one.own.input.a, one.L.n_in, True)
+    weight_gradient_part(&one.L, &one.own.input, &one.activations[1], one.zeros, &one.own,
+                         one.w.zeros, one.m, &g, 0, 1)
     return one
 
 
 def weight_gradient(const real[:, ::1] a, const real[:, ::1] delta, bint skip_zeros=False):
     """Return Σ δ aᵀ over the examples, (n_out, n_in)."""
-    cdef OneLayer one = summed_gradient(a, delta, skip_zeros)
+    cdef OneLayer one
     cdef real[:, ::1] values
+    if not (a.size and delta.size):
+        return np.zeros((delta.shape[1], a.shape[1]), DTYPE)
+    one = summed_gradient(a, delta, skip_zeros)
     result = np.empty((one.L.n_out, one.L.n_in), DTYPE)
     values = result
     unpack(one.sums, one.L.n_out, one.L.n_in, &values[0, 0])
@@ -169,8 +175,11 @@ def weight_gradient(const real[:, ::1] a, const real[:, ::1] delta, bint skip_ze
 
 def bias_gradient(const real[:, ::1] delta):
     """Return Σ δ over the examples, (n_out,)."""
-    cdef OneLayer one = summed_gradient(np.zeros((delta.shape[0], 1), DTYPE), delta, False)
+    cdef OneLayer one
     cdef real[::1] values
+    if not delta.size:
+        return np.zeros(delta.shape[1], DTYPE)
+    one = summed_gradient(np.zeros((delta.shape[0], 1), DTYPE), delta, False)
     result = np.empty(one.L.n_out, DTYPE)
     values = result
     memcpy(&values[0], one.sums + one.L.bias, one.L.n_out * sizeof(real))
@@ -221,6 +230,8 @@ def loss(const real[:, ::1] z, y, name, activation="identity", double parameter=
     outputs[:, :n] = z
     deltas = np.zeros_like(outputs)
     costs = np.zeros(m)
+    if not z.size:
+        return outputs[:, :n], deltas[:, :n], costs
     a = outputs
     delta = deltas
     cost = costs
@@ -279,8 +290,12 @@ def batch_norm(const real[:, ::1] u, const real[::1] scale, const real[::1] shif
     `weights` are the examples' relative weights w, whose mean is 1.
     """
     cdef Py_ssize_t m = u.shape[0], n = u.shape[1], wide = padded(n)
-    cdef NormalizedLayer one = NormalizedLayer(n, epsilon)
+    cdef NormalizedLayer one
     cdef matrix a
+    if not u.size:      # without examples the mean and the variance are 0
+        return (np.zeros((m, n), DTYPE), np.zeros((m, n), DTYPE),
+                np.full(n, epsilon ** -0.5, DTYPE))
+    one = NormalizedLayer(n, epsilon)
     z = padded_rows(u)
     u_hat = np.zeros_like(z)
     a = one.rows(z)
@@ -295,8 +310,11 @@ def batch_norm_delta(const real[:, ::1] delta, const real[:, ::1] normalized,
                      const real[::1] scale, const real[::1] inverse, const real[::1] weights):
     """Return ∂J/∂u, (m, n), Σ δ ∘ û and Σ δ, both (n,), from δ = ∂J/∂z and û."""
     cdef Py_ssize_t m = delta.shape[0], n = delta.shape[1], wide = padded(n)
-    cdef NormalizedLayer one = NormalizedLayer(n, 1)
+    cdef NormalizedLayer one
     cdef matrix d
+    if not delta.size:
+        return np.zeros((m, n), DTYPE), np.zeros(n, DTYPE), np.zeros(n, DTYPE)
+    one = NormalizedLayer(n, 1)
     result = padded_rows(delta)
     u_hat = padded_rows(normalized)
     d = one.rows(result)
@@ -329,6 +347,8 @@ def noise(Py_ssize_t m, Py_ssize_t n, double sigma, uint64_t seed, uint64_t epoc
     cdef layer L
     cdef real[:, ::1] rows
     values = np.zeros((m, row_stride(n)), DTYPE)
+    if m == 0:
+        return values[:, :n]
     rows = values
     L.noise = <real>sigma
     add_noise(&L, &stream, 0, 0, &rows[0, 0], rows.shape[1], m, <int>(padded(n) // WIDTH))

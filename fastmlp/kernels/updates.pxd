@@ -89,11 +89,11 @@ cdef inline update_step prepare_update(const optimizer* o, double rate, double l
 
 
 cdef inline update_step for_layer(const update_step* u, real rate, real l2) noexcept nogil:
-    """The step with the layer's multipliers of α and λ."""
+    """The step with the layer's multipliers of α (`rate`) and of λ and ω (`l2`)."""
     cdef update_step own = u[0]
-    if rate != 1:
-        own.rate = u.rate * rate
-        own.keep = 1 - rate * (1 - u.keep)
+    own.rate = u.rate * rate
+    if rate * l2 != 1:
+        own.keep = 1 - rate * l2 * (1 - u.keep)
     own.l2 = u.l2 * l2
     return own
 
