@@ -219,9 +219,13 @@ class _LimitedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self.sock.settimeout(self.limits.seconds())
-        received: int | None = self.raw.readinto(buffer)
-        self.limits.count(received or 0)
+        try:
+            self.sock.settimeout(self.limits.seconds())
+            received: int | None = self.raw.readinto(buffer)
+            self.limits.count(received or 0)
+        except BaseException:
+            self.raw.close()  # urllib leaves a redirection's response open when reading it fails
+            raise
         return received
 
     def close(self) -> None:
