@@ -1,4 +1,4 @@
-"""Data sets to train on: MNIST and the UCI digits, and a reader of IDX files."""
+"""Data sets: MNIST and the UCI digits, and a reader of IDX files."""
 
 from .digits import Digits, digits
 from .idx import read_idx

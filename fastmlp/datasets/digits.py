@@ -1,9 +1,9 @@
-"""The UCI digits, small enough to be shipped: ``digits.npz``, 46 KB.
+"""The UCI digits, which are part of the package: ``digits.npz``, 46 KB.
 
 The test part of E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine
 Learning Repository, 1998, https://doi.org/10.24432/C50P49. CC BY 4.0,
 https://creativecommons.org/licenses/by/4.0/. The text file has been stored as NumPy arrays; the
-numbers are unchanged. The file carries this notice too, as its array ``attribution``.
+numbers are unchanged. The file contains this notice too, as its array ``attribution``.
 """
 
 from pathlib import Path
@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 
 class Digits(NamedTuple):
-    """Images and labels, as ``X, y = digits()`` or by name.
+    """The images and labels of the UCI digits: a tuple, whose entries also have names.
 
     Attributes
     ----------
     X : ndarray, (1797, 64) float32
         One image a row: 8 rows of 8 pixels, 0 to 1.
     y : ndarray, (1797,) int32
-        Labels 0 to 9.
+        Their labels, 0 to 9.
     """
 
     X: NDArray[np.float32]
@@ -29,13 +29,17 @@ class Digits(NamedTuple):
 
 
 def digits() -> Digits:
-    """Load the UCI digits: 1,797 images of 8 × 8 by 13 writers. Nothing is downloaded.
+    """Load the UCI digits: 1,797 images of 8 × 8 pixels, handwritten by 13 people.
 
     Returns
     -------
     Digits
-        Named tuple of `X` (1797, 64) float32 and `y` (1797,) int32. A pixel is the share of ink
-        in a block of 4 × 4 bits: the original's count 0 to 16, divided by 16 (exact in float32).
+        Named tuple of `X` (1797, 64) float32 and `y` (1797,) int32.  A pixel is the fraction of
+        ink in a block of 4 × 4 bits: a count from 0 to 16, divided by 16 (exact in float32).
+
+    See Also
+    --------
+    mnist : A larger data set, read from files.
 
     Examples
     --------

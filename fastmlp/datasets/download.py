@@ -1,129 +1,287 @@
-"""Fetch one file from the first of several addresses that delivers it whole.
+"""Download one file from the first of several addresses that delivers it whole.
 
-The bytes go to a partial file beside the target, which takes the target's name only once its
-checksum is right: the target is complete whenever it exists. What an interrupted download leaves
-is kept as ``<name>.part``, and the next one asks for the rest only.
+The bytes go to a partial file beside the target, which is renamed to the target only after its
+checksum has been verified: the target is complete whenever it exists.  After an interrupted
+download the partial file stays as ``<name>.part``, and the next download requests only the bytes
+that are missing.  A server can neither fill the disk nor hold the download up without end: size,
+transfer rate and time are limited.
 """
 
 import gzip
 import hashlib
+import io
 import os
-import shutil
 import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from http.client import HTTPException
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
+from socket import socket
+from ssl import create_default_context
+from typing import Any
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, Request, build_opener
 
 from .idx import open_decompressed
 
+__all__ = ["DownloadError", "download"]
+
+LEAST_RATE = 1024  # bytes per second, on average over `timeout`
+MOST_HEADERS = 1 << 20  # bytes that responses may have in addition to the file
+PIECE = 1 << 16  # bytes for each read
+
 
 class DownloadError(OSError):
-    """No address delivered the file. The message gives each with its last reason."""
+    """No address delivered the file.  The message states the last reason for each address."""
+
+
+class UnusableError(ValueError):
+    """What a server sends cannot be the file."""
 
 
 def download(
     path: Path,
     addresses: Sequence[str],
     sha256: str,
+    size: int,
     *,
     rounds: int = 3,
     timeout: float = 30.0,
+    max_seconds: float = 1800.0,
     sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Download a file to `path`, replacing what is there.
+    """Download a file to `path`, replacing the file that is there.
 
     Parameters
     ----------
     path : Path
-        Where the file shall be. Missing folders are made.
+        The file to write.  Missing folders are created.
     addresses : sequence of str
         http(s) addresses of the same file, tried in turn.
     sha256 : str
-        SHA-256 of the file's decompressed bytes, in hexadecimal digits. (The same bytes gzipped
-        at another time or level make another container, and are as good.)
+        SHA-256 of the file's decompressed bytes, in hexadecimal digits.  (The same bytes compressed
+        by gzip at another time or level are another file, which is as good.)
+    size : int
+        The number of decompressed bytes.  A response that is larger than gzip could make it is
+        cut off and discarded.
     rounds : int, default 3
         How often to go through all addresses, waiting 1, 2, 4, … seconds between rounds.
     timeout : float, default 30
-        Seconds without a byte after which an attempt is given up.
+        Seconds after which an attempt is given up if no byte has arrived, or fewer than 1 KiB for
+        each second.  What has arrived is kept.
+    max_seconds : float, default 1800
+        Seconds after which the download is given up.  What has arrived is kept.
     sleep : callable, default `time.sleep`
         Called with the seconds to wait.
+    clock : callable, default `time.monotonic`
+        Returns the time in seconds.
 
     Raises
     ------
     DownloadError
-        If no address delivered the file with this checksum.
+        If no address delivered the file with this checksum in time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = clock() + max_seconds
     reasons: dict[str, Exception] = {}
     with _claimed_part(path) as part:
         for attempt in range(rounds):
             if attempt:
-                sleep(2.0 ** (attempt - 1))
+                sleep(min(2.0 ** (attempt - 1), max(deadline - clock(), 0.0)))
             for address in addresses:
+                if clock() >= deadline:
+                    break
                 try:
-                    _fetch(address, part, timeout)
-                    _check(part, sha256)
+                    _fetch(address, part, _most_compressed(size), timeout, deadline, clock)
+                    _check(part, sha256, size)
                 except (OSError, HTTPException, ValueError) as error:
                     reasons[address] = error
                 else:
                     _publish(part, path)
                     return
     tried = "".join(f"\n  {a}: {str(e) or type(e).__name__}" for a, e in reasons.items())
-    raise DownloadError(f"could not download {path.name}; tried {rounds} times each:{tried}")
+    limit = f"within {max_seconds:g} seconds" if clock() >= deadline else f"in {rounds} rounds"
+    raise DownloadError(f"could not download {path.name} {limit}:{tried}")
 
 
 @contextmanager
 def _claimed_part(path: Path) -> Iterator[Path]:
-    """Lend a partial file that no other process or thread writes to.
+    """Provide a partial file that no other process or thread writes to.
 
-    An earlier download's ``.part`` is claimed by renaming it, which succeeds for one process only;
-    everybody else starts from nothing. Whatever has not been published by the end is put back.
+    The ``.part`` of an earlier download is claimed by renaming it, which succeeds in one process
+    only; all others start from nothing.  What has not been published by the end is renamed back.
     """
-    kept = path.with_name(f"{path.name}.part")
-    ours = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+    shared = path.with_name(f"{path.name}.part")
+    own = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
     with suppress(FileNotFoundError):
-        kept.replace(ours)
+        shared.replace(own)
     try:
-        yield ours
+        yield own
     finally:
         with suppress(FileNotFoundError):
-            ours.replace(kept)
+            own.replace(shared)
 
 
-def _fetch(address: str, part: Path, timeout: float) -> None:
-    """Append to `part` what it lacks, or write it anew where the server sends the whole file."""
+def _most_compressed(size: int) -> int:
+    """Return the most bytes that a plain or gzipped file of `size` bytes can have.
+
+    Deflate adds at most 5 bytes for each 16 KiB that it cannot compress; gzip's header holds a
+    file name and a comment.
+    """
+    return size + size // 1000 + 4096
+
+
+# ------------------------------------------------------------------------------------- one request
+
+
+def _fetch(
+    address: str, part: Path, most: int, timeout: float, deadline: float, clock: Callable[[], float]
+) -> None:
+    """Append the missing bytes to `part`, or write it anew where the server sends all bytes."""
     start = part.stat().st_size if part.exists() else 0
     request = Request(address, headers={"Range": f"bytes={start}-"} if start else {})
+    limits = _Limits(most + MOST_HEADERS, timeout, deadline, clock)
     try:
-        response = urlopen(request, timeout=timeout)
+        response = _opener(limits).open(request, timeout=limits.seconds())
     except HTTPError as error:
         error.close()
-        if start and error.code == 416:  # nothing lies beyond `start`: whole, or wrong; see _check
+        if start and error.code == 416:  # no bytes after `start`: complete, or wrong; see _check
             return
         raise
     with response:
-        # 206: the rest as asked for. (Should it be that of another file, _check will tell.)
-        with part.open("ab" if response.status == 206 else "wb") as file:
-            shutil.copyfileobj(response, file)
-        if response.length:  # what the server promised and has not sent: http.client lets it pass
-            raise OSError(f"the connection closed {response.length} bytes before the end")
+        # 206: the range that was requested.  (If it is another file's, _check finds out.)
+        resumed = response.status == 206
+        _save(response, part, most - (start if resumed else 0), "ab" if resumed else "wb")
 
 
-def _check(part: Path, sha256: str) -> None:
-    """Raise ValueError, and throw `part` away, unless its decompressed bytes are the right ones."""
+def _save(response: HTTPResponse, part: Path, most: int, mode: str) -> None:
+    """Write a response's body to a file; discard the file if the body exceeds `most` bytes."""
+    if response.length is not None and response.length > most:
+        raise UnusableError(f"announces {response.length} bytes, expected at most {most}")
+    received = 0
+    with part.open(mode) as file:
+        while received <= most and (data := response.read1(PIECE)):
+            received += len(data)
+            file.write(data)
+    if received > most:
+        part.unlink()
+        raise UnusableError(f"sends more than the {most} bytes that were expected")
+    if response.length:  # announced and not sent, which http.client does not report
+        raise OSError(f"the connection closed {response.length} bytes before the end")
+
+
+@dataclass
+class _Limits:
+    """Limits of one request, checked before and after each read from its connection."""
+
+    n_bytes: int  # left, of headers and body
+    timeout: float
+    deadline: float
+    clock: Callable[[], float]
+    since: float = field(init=False)  # where the rate's current interval began
+    received: int = field(init=False, default=0)  # bytes, in this interval
+
+    def __post_init__(self) -> None:
+        self.since = self.clock()
+
+    def seconds(self) -> float:
+        """Return how long the next read may take; raise TimeoutError if the time is up."""
+        now = self.clock()
+        if now >= self.deadline:
+            raise TimeoutError("the time for the download is up")
+        if now - self.since >= self.timeout:
+            if self.received < LEAST_RATE * (now - self.since):
+                raise TimeoutError(
+                    f"too slow: {self.received} bytes in {now - self.since:.0f} seconds"
+                )
+            self.since, self.received = now, 0
+        return min(self.timeout, self.deadline - now)
+
+    def count(self, n_bytes: int) -> None:
+        """Take note of bytes that have arrived; raise UnusableError if they are too many."""
+        self.received += n_bytes
+        self.n_bytes -= n_bytes
+        if self.n_bytes < 0:
+            raise UnusableError("sends more bytes than were expected")
+
+
+class _LimitedReader(io.RawIOBase):
+    """The bytes that arrive on a socket, within limits."""
+
+    def __init__(self, sock: socket, raw: Any, limits: _Limits) -> None:
+        self.sock, self.raw, self.limits = sock, raw, limits
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        try:
+            self.sock.settimeout(self.limits.seconds())
+            received: int | None = self.raw.readinto(buffer)
+            self.limits.count(received or 0)
+        except BaseException:
+            self.raw.close()  # urllib leaves a redirection's response open when reading it fails
+            raise
+        return received
+
+    def close(self) -> None:
+        self.raw.close()
+        super().close()
+
+
+def _opener(limits: _Limits) -> OpenerDirector:
+    """Return urllib's opener with limits on all that it reads: headers, redirections, bodies."""
+
+    class Response(HTTPResponse):
+        def __init__(self, sock: socket, *args: Any, **kwargs: Any) -> None:
+            super().__init__(sock, *args, **kwargs)
+            self.fp = io.BufferedReader(_LimitedReader(sock, self.fp.detach(), limits))
+
+    class Connection(HTTPConnection):
+        response_class = Response
+
+    class SecureConnection(HTTPSConnection):
+        response_class = Response
+
+    class Handler(HTTPHandler):
+        def http_open(self, req: Request) -> HTTPResponse:
+            return self.do_open(Connection, req)
+
+    class SecureHandler(HTTPSHandler):
+        def https_open(self, req: Request) -> HTTPResponse:
+            return self.do_open(SecureConnection, req, context=create_default_context())
+
+    return build_opener(Handler, SecureHandler)
+
+
+# ----------------------------------------------------------------------------------- the whole file
+
+
+def _check(part: Path, sha256: str, size: int) -> None:
+    """Raise UnusableError, and discard `part`, unless its decompressed bytes are the right ones."""
     try:
-        with open_decompressed(part) as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        found = _digest(part, size)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         found = f"undefined ({error})"
     if found != sha256:
         part.unlink()
-        raise ValueError(f"SHA-256 of the decompressed bytes is {found}, expected {sha256}")
+        raise UnusableError(f"SHA-256 of the decompressed bytes is {found}, expected {sha256}")
+
+
+def _digest(part: Path, size: int) -> str:
+    """Return the SHA-256 of the decompressed bytes, of which more than `size` are not read."""
+    digest, n_bytes = hashlib.sha256(), 0
+    with open_decompressed(part) as stream:
+        while data := stream.read(PIECE):
+            n_bytes += len(data)
+            if n_bytes > size:
+                return f"undefined (more than {size} bytes)"
+            digest.update(data)
+    return digest.hexdigest()
 
 
 def _publish(part: Path, path: Path) -> None:
@@ -132,5 +290,5 @@ def _publish(part: Path, path: Path) -> None:
     except PermissionError:
         if not path.exists():
             raise
-        # Windows replaces no file that is being read: another process was first, with equal bytes.
+        # Windows does not replace a file that is being read: another process has published it
         part.unlink()

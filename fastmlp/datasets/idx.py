@@ -1,6 +1,6 @@
-"""Read IDX files, the format of MNIST and its relatives.
+"""Reading IDX files, the format of MNIST and of data sets like it.
 
-Big-endian throughout, one after the other and nothing else::
+A file consists of these fields and nothing else, with big-endian numbers::
 
     00 00 │ dtype code, 1 byte │ rank, 1 byte │ one size per axis, 4 bytes each │ values, C order
 
@@ -10,6 +10,7 @@ Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database", section "The IDX f
 import gzip
 import math
 import os
+import stat
 import struct
 import sys
 import zlib
@@ -31,33 +32,50 @@ _DTYPES = {
     0x0E: np.float64,
 }
 _GZIP_MAGIC = b"\x1f\x8b"
-_DEFLATE_LIMIT = 1032  # deflate never packs more bytes than this into one
-_PIECE = 1 << 18  # bytes; a gzip stream copies what it hands out, so it hands out little at a time
+_PIECE = 1 << 18  # bytes for each read: a gzip stream copies all bytes that it returns
+_FIRST = 1 << 24  # bytes that are allocated before any have been read
+# The most bytes that a gzipped file may contain: _MOST_INFLATED, and beyond that _MOST_RATIO
+# times the size of the file.  (Gzip stores MNIST's images in a fifth of their size, and equal
+# bytes in a thousandth.)
+_MOST_INFLATED = 64 << 20
+_MOST_RATIO = 200
 
 
 def read_idx(path: str | os.PathLike[str], rank: int | None = None) -> NDArray[Any]:
-    """Read an IDX file, plain or gzipped, whatever its name ends in.
+    """Read an array from an IDX file, which may be compressed by gzip.
+
+    Whether the file is compressed is recognized by its first bytes, not by its name.
 
     Parameters
     ----------
     path : path-like
         The file.
     rank : int, optional
-        The number of axes that the array must have. Default: any.
+        The number of axes that the array must have.  Default: any number.
 
     Returns
     -------
     ndarray
-        A new array in C order: uint8, int8, int16, int32, float32 or float64 in the machine's own
-        byte order, of the file's shape.
+        A new array with the shape that the file states, in C order and in the native byte order.
+        Its dtype is uint8, int8, int16, int32, float32 or float64.
 
     Raises
     ------
     ValueError
-        If the file is no IDX file, has another rank, is cut short, is damaged (gzip's own check),
-        or goes on after its last value.
+        If the file is not an IDX file, has another rank, is truncated, is damaged (gzip's
+        checksum), or contains bytes after the last value.  Also if it is compressed more than
+        200 times and contains more than 64 MiB: decompress such a file with gunzip first.
     OSError
         If the file cannot be opened or read.
+
+    See Also
+    --------
+    mnist : Read the four files of MNIST, or of a data set of the same form.
+
+    Notes
+    -----
+    Memory is allocated as values are read, at most 16 MiB or twice the bytes read so far: a
+    header that announces more values than the file contains costs no more.
 
     Examples
     --------
@@ -69,14 +87,14 @@ def read_idx(path: str | os.PathLike[str], rank: int | None = None) -> NDArray[A
     path = Path(path)
     try:
         with open_decompressed(path) as stream:
-            return _read(stream, rank, at_most=path.stat().st_size * _DEFLATE_LIMIT)
+            return _read(stream, rank, _budget(path, isinstance(stream, gzip.GzipFile)))
     except (ValueError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"{path}: {error}") from None
 
 
 @contextmanager
 def open_decompressed(path: Path) -> Iterator[BufferedIOBase]:
-    """Open a file for reading bytes, through gzip if its first two bytes say so."""
+    """Open a file for reading bytes, through gzip if its first two bytes are gzip's."""
     with path.open("rb") as file:
         if file.peek(2)[:2] == _GZIP_MAGIC:
             with gzip.GzipFile(fileobj=file) as stream:
@@ -85,27 +103,40 @@ def open_decompressed(path: Path) -> Iterator[BufferedIOBase]:
             yield file
 
 
-def _read(stream: BufferedIOBase, rank: int | None, at_most: int) -> NDArray[Any]:
+def _budget(path: Path, gzipped: bool) -> int | None:
+    """Return the most bytes that the file may contain; None if it is not known (a pipe)."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return max(_MOST_INFLATED, _MOST_RATIO * status.st_size) if gzipped else status.st_size
+
+
+def _read(stream: BufferedIOBase, rank: int | None, budget: int | None) -> NDArray[Any]:
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES:
         raise ValueError(f"not an IDX file: it begins with the bytes {magic.hex(' ') or '(none)'}")
     if rank not in (None, magic[3]):
-        raise ValueError(f"expected an array of rank {rank}, the file holds rank {magic[3]}")
+        raise ValueError(f"expected an array of rank {rank}, the file contains rank {magic[3]}")
     sizes = stream.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
-        raise ValueError(f"cut short: the header ends before its {magic[3]} sizes do")
+        raise ValueError(f"truncated: the header ends before its {magic[3]} sizes do")
     shape = struct.unpack(f">{magic[3]}I", sizes)
     dtype = np.dtype(_DTYPES[magic[2]])
 
-    promised = math.prod(shape) * dtype.itemsize
-    if promised > at_most:  # a header that lies is found out before memory is asked for
-        raise ValueError(f"cut short: too small a file for {promised} bytes of {dtype} {shape}")
-    values = np.empty(promised, np.uint8)
-    received = _fill(stream, values.data)
-    if received < promised:
-        raise ValueError(f"cut short: {received} of {promised} bytes of {dtype} {shape}")
-    if stream.read(1):  # at the end, reading on makes gzip compare its checksum
-        raise ValueError(f"bytes follow the last value of {dtype} {shape}")
+    n_bytes = math.prod(shape) * dtype.itemsize
+    if budget is not None and n_bytes > budget:
+        if isinstance(stream, gzip.GzipFile):
+            raise ValueError(
+                f"its header announces {n_bytes} bytes of {dtype} {shape}, more than "
+                f"{_MOST_RATIO} times the size of the compressed file; if that is right, "
+                f"decompress the file with gunzip first"
+            )
+        raise ValueError(f"truncated: too small a file for {n_bytes} bytes of {dtype} {shape}")
+    values = _read_bytes(stream, n_bytes)
+    if len(values) < n_bytes:
+        raise ValueError(f"truncated: {len(values)} of {n_bytes} bytes of {dtype} {shape}")
+    if stream.read(1):  # at the end of the file gzip compares its checksum
+        raise ValueError(f"there are bytes after the last value of {dtype} {shape}")
 
     array = values.view(dtype).reshape(shape)
     if sys.byteorder == "little":
@@ -113,9 +144,15 @@ def _read(stream: BufferedIOBase, rank: int | None, at_most: int) -> NDArray[Any
     return array
 
 
-def _fill(stream: BufferedIOBase, buffer: memoryview) -> int:
-    """Fill the buffer from the stream as far as it goes; return the number of bytes."""
-    filled = 0
-    while count := stream.readinto(buffer[filled : filled + _PIECE]):
-        filled += count
-    return filled
+def _read_bytes(stream: BufferedIOBase, n_bytes: int) -> NDArray[np.uint8]:
+    """Read `n_bytes`, or fewer if the stream ends before; allocate them as they come."""
+    values = np.empty(min(n_bytes, _FIRST), np.uint8)
+    count = 0
+    while count < n_bytes:
+        if count == len(values):
+            values.resize(min(n_bytes, 2 * count), refcheck=False)
+        received = stream.readinto(values.data[count : count + _PIECE])
+        if not received:
+            break
+        count += received
+    return values[:count] if count < len(values) else values

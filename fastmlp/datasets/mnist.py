@@ -1,4 +1,4 @@
-"""The MNIST database of handwritten digits, from a folder, the user's cache or the network.
+"""The MNIST database of handwritten digits, from a folder, the user's cache or a download.
 
 Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits". CC BY-SA 3.0.
 """
@@ -13,22 +13,28 @@ from numpy.typing import NDArray
 
 from .idx import read_idx
 
-# SHA-256 of each IDX file, decompressed.
+# SHA-256 and size in bytes of each IDX file, decompressed
 SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
+SIZES = {
+    "train-images-idx3-ubyte": 47_040_016,
+    "train-labels-idx1-ubyte": 60_008,
+    "t10k-images-idx3-ubyte": 7_840_016,
+    "t10k-labels-idx1-ubyte": 10_008,
+}
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
-_ADVICE = "Name the folder that holds them, by data=… or by the environment variable FASTMLP_DATA"
+_ADVICE = "Pass the folder that contains them as data=…, or set FASTMLP_DATA to it"
 
 
 class MNIST(NamedTuple):
-    """Images and labels, as ``X_train, y_train, X_test, y_test = mnist()`` or by name.
+    """The images and labels of MNIST: a tuple, whose entries also have names.
 
     Attributes
     ----------
@@ -37,7 +43,7 @@ class MNIST(NamedTuple):
     y_train : ndarray, (60000,) int32
         Their labels, 0 to 9.
     X_test : ndarray, (10000, 784) uint8
-        The images to test with.
+        The test images.
     y_test : ndarray, (10000,) int32
         Their labels.
     """
@@ -49,23 +55,24 @@ class MNIST(NamedTuple):
 
 
 def mnist(data: str | os.PathLike[str] | None = None, download: bool = True) -> MNIST:
-    """Load MNIST: 60,000 images of handwritten digits to train on and 10,000 to test with.
+    """Load MNIST: 60,000 training images and 10,000 test images of handwritten digits.
 
-    Pixels stay uint8: networks for them have ``uint8_scale=1/255``, so that pixels count 0 to 1.
+    The pixels are uint8, from 0 to 255.  A network made with ``uint8_scale=1/255`` scales them to
+    the interval from 0 to 1 as it reads them.
 
     Parameters
     ----------
     data : path-like, optional
-        The folder that holds the four IDX files, named as in the original and plain or gzipped
-        (``train-images-idx3-ubyte`` or ``train-images-idx3-ubyte.gz``, …). No other place is
-        looked at, nothing is downloaded. Any data set of the same form will do (Fashion-MNIST,
-        KMNIST, a selection of fewer images).
-        Default: the folder that the environment variable ``FASTMLP_DATA`` names, else the user's
+        The folder of the four IDX files, which have their original names and are plain or
+        compressed by gzip (``train-images-idx3-ubyte`` or ``train-images-idx3-ubyte.gz``, …).
+        Only this folder is searched, and nothing is downloaded.  It may contain another data set
+        of the same form, such as Fashion-MNIST, KMNIST or a subset of the images.
+        Default: the folder named by the environment variable ``FASTMLP_DATA``, then the user's
         cache: ``$XDG_CACHE_HOME/fastmlp/mnist`` (``~/.cache/fastmlp/mnist``), on macOS
         ``~/Library/Caches/fastmlp/mnist``, on Windows ``%LOCALAPPDATA%\\fastmlp\\mnist``.
     download : bool, default True
-        Whether to download the files (11.6 MB, once, with checksums) into the cache if they are
-        in neither place.
+        Whether to download the files into the cache if neither folder has them: 11.6 MB, once,
+        verified by their checksums.
 
     Returns
     -------
@@ -76,14 +83,20 @@ def mnist(data: str | os.PathLike[str] | None = None, download: bool = True) -> 
     Raises
     ------
     FileNotFoundError
-        If the files are not found and could not be, or were not to be, downloaded. The message
-        says where they were looked for and what to do.
+        If the files are missing, and could not or should not be downloaded.  The message states
+        which folders were searched and what to do.
     ValueError
-        If a file is damaged or does not hold 28 × 28 images and as many labels 0 to 9.
+        If a file is damaged, or does not contain 28 × 28 images or one label from 0 to 9 for each.
+
+    See Also
+    --------
+    digits : A smaller data set, which needs no files.
+    read_idx : Read one file of this format.
 
     Examples
     --------
     >>> X_train, y_train, X_test, y_test = fastmlp.datasets.mnist()  # doctest: +SKIP
+    >>> net = fastmlp.MLP((784, 256, 10), uint8_scale=1 / 255)
     """
     if data is not None:
         places = {"data": Path(data).expanduser()}
@@ -98,7 +111,7 @@ def mnist(data: str | os.PathLike[str] | None = None, download: bool = True) -> 
             break
     else:
         if data is not None:
-            advice = "Put the files there, or leave data out to have them found or downloaded."
+            advice = "Copy the files there, or omit data to search the cache and download them."
             raise FileNotFoundError(f"{_missing(places)}\n{advice}")
         if not download:
             raise FileNotFoundError(f"{_missing(places)}\n{_ADVICE}, or let download=True.")
@@ -109,24 +122,25 @@ def mnist(data: str | os.PathLike[str] | None = None, download: bool = True) -> 
 
 
 def cache_folder() -> Path:
-    """Return the folder in which fastmlp keeps downloads, by the platform's convention."""
+    """Return the folder of fastmlp's downloads, by the platform's convention."""
     if sys.platform == "win32":
         local = os.environ.get("LOCALAPPDATA")
         return (Path(local) if local else Path.home() / "AppData" / "Local") / "fastmlp"
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "fastmlp"
-    xdg = os.environ.get("XDG_CACHE_HOME", "")  # to be ignored unless absolute, says its standard
+    xdg = os.environ.get("XDG_CACHE_HOME", "")  # its standard says: ignored unless absolute
     return (Path(xdg) if os.path.isabs(xdg) else Path.home() / ".cache") / "fastmlp"
 
 
 def _present(folder: Path) -> dict[str, Path]:
-    """Return those of the four files that a folder holds, in the order of `SHA256`."""
+    """Return the paths of the files that a folder contains, in the order of `SHA256`."""
     paths = ((name, folder / file) for name in SHA256 for file in (f"{name}.gz", name))
     return {name: path for name, path in paths if path.is_file()}
 
 
 def _missing(places: dict[str, Path]) -> str:
-    lines = ["MNIST not found. Looked for its four files, plain or .gz, in"]
+    """Describe which files are missing where."""
+    lines = ["MNIST not found. Its four files, plain or .gz, were searched for in"]
     for place, folder in places.items():
         present = _present(folder)
         lacking = ", ".join(name for name in SHA256 if name not in present)
@@ -136,8 +150,8 @@ def _missing(places: dict[str, Path]) -> str:
 
 
 def _download(places: dict[str, Path]) -> dict[str, Path]:
-    """Complete the cache's folder; return its files."""
-    from .download import download  # here: urllib's import takes 40 ms and is rarely needed
+    """Download what the cache lacks; return its files."""
+    from .download import download  # here, because importing urllib takes 40 ms
 
     folder = places["cache"]
     present = _present(folder)
@@ -145,14 +159,15 @@ def _download(places: dict[str, Path]) -> dict[str, Path]:
         for name, sha256 in SHA256.items():
             if name not in present:
                 file = f"{name}.gz"
-                download(folder / file, [mirror + file for mirror in MIRRORS], sha256)
+                addresses = [mirror + file for mirror in MIRRORS]
+                download(folder / file, addresses, sha256, SIZES[name])
     except OSError as error:  # no network, or a cache that cannot be written
         raise FileNotFoundError(f"{_missing(places)}\n{error}\n{_ADVICE}.") from error
     return _present(folder)
 
 
 def _load(images: Path, labels: Path) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    """Read and check one half, as X (m, 784) and y (m,)."""
+    """Read and check images and their labels, as X (m, 784) and y (m,)."""
     X, y = read_idx(images, rank=3), read_idx(labels, rank=1)
     if X.dtype != np.uint8 or X.shape[1:] != (28, 28) or not len(X):
         raise ValueError(f"{images}: expected uint8 images of 28 × 28, got {X.dtype} {X.shape}")

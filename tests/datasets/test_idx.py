@@ -2,7 +2,10 @@
 
 import gzip
 import math
+import os
 import struct
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -74,11 +77,11 @@ GOOD = idx("i", (2, 3), [1, 2, 3, 4, 5, 6])
         (b"\x89PNG\r\n\x1a\n", "not an IDX file: .* 89 50 4e 47"),
         (b"\0\1" + GOOD[2:], "not an IDX file"),
         (b"\0\0\x0a" + GOOD[3:], "not an IDX file: .* 00 00 0a 02"),
-        (GOOD[:11], "cut short: the header ends before its 2 sizes"),
-        (GOOD[:12], r"cut short: 0 of 24 bytes of int32 \(2, 3\)"),
-        (GOOD[:-1], r"cut short: 23 of 24 bytes of int32 \(2, 3\)"),
-        (GOOD + b"\0", r"bytes follow the last value of int32 \(2, 3\)"),
-        (idx("d", (2**32 - 1,) * 4, []), "cut short: too small a file for"),
+        (GOOD[:11], "truncated: the header ends before its 2 sizes"),
+        (GOOD[:12], r"truncated: .*24 bytes of int32 \(2, 3\)"),
+        (GOOD[:-1], r"truncated: .*24 bytes of int32 \(2, 3\)"),
+        (GOOD + b"\0", r"there are bytes after the last value of int32 \(2, 3\)"),
+        (idx("d", (2**32 - 1,) * 4, []), "(truncated: too small a file|its header announces)"),
         (idx("B", (1,) * 65, [1]), "dimension"),
     ],
 )
@@ -89,8 +92,8 @@ def test_a_wrong_file_is_refused_by_name(write, content, message):
     assert str(path) in str(caught.value)
 
 
-def test_another_rank_than_asked_for_is_refused(write):
-    with pytest.raises(ValueError, match="expected an array of rank 3, the file holds rank 2"):
+def test_another_rank_than_requested_is_refused(write):
+    with pytest.raises(ValueError, match="expected an array of rank 3, the file contains rank 2"):
         read_idx(write(GOOD), rank=3)
 
 
@@ -121,3 +124,57 @@ def test_a_path_may_be_a_string(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(GOOD)
     assert read_idx(str(path)).tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+def peak_memory_of(call: Callable[[], object]) -> int:
+    """The most bytes that were allocated at a time during a call."""
+    tracemalloc.start()
+    try:
+        call()
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    return peak
+
+
+@pytest.mark.parametrize("present", [0, 1, 1000, 20 << 20])
+def test_memory_is_bounded_by_what_a_file_contains_not_by_what_it_announces(tmp_path, present):
+    path = tmp_path / "announces 63 MiB"
+    path.write_bytes(gzip.compress(idx("B", (63 << 20,), []) + bytes(present), 1))
+
+    def refused() -> None:
+        with pytest.raises(ValueError, match=f"truncated: {present} of 66060288 bytes of uint8"):
+            read_idx(path)
+
+    assert peak_memory_of(refused) < max(17 << 20, 2 * present + (1 << 20))
+
+
+def test_a_file_that_is_compressed_too_much_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "65 MiB of zeros"
+    path.write_bytes(gzip.compress(idx("B", (65 << 20,), []) + bytes(65 << 20), 9))
+    assert path.stat().st_size < 100_000
+
+    def refused() -> None:
+        with pytest.raises(ValueError, match=r"announces 68157440 bytes.*gunzip first"):
+            read_idx(path)
+
+    assert peak_memory_of(refused) < 1 << 20
+
+
+def test_blank_images_are_read_however_well_they_are_compressed(tmp_path):
+    path = tmp_path / "blank"
+    path.write_bytes(gzip.compress(idx("B", (5000, 28, 28), []) + bytes(5000 * 784), 9))
+    assert path.stat().st_size < 5000
+    array = read_idx(path)
+    assert array.shape == (5000, 28, 28) and not array.any()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/fd"), reason="needs /dev/fd")
+def test_a_pipe_is_read_although_its_size_is_not_known():
+    reading, writing = os.pipe()
+    os.write(writing, GOOD)
+    os.close(writing)
+    try:
+        assert read_idx(f"/dev/fd/{reading}").tolist() == [[1, 2, 3], [4, 5, 6]]
+    finally:
+        os.close(reading)

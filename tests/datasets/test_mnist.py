@@ -61,18 +61,18 @@ def real(mnist_folder) -> MNIST:
 
 @pytest.fixture
 def mirror(monkeypatch):
-    """A server of the folder `benchmarks/mnist`; yields the paths that it was asked for."""
-    asked = []
+    """A server of the folder `benchmarks/mnist`; yields the paths that were requested."""
+    requested = []
 
     class Handler(SimpleHTTPRequestHandler):
         def log_message(self, *args):
-            asked.append(self.path)
+            requested.append(self.path)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=BENCHMARKS))
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     monkeypatch.setattr(module, "MIRRORS", (f"http://127.0.0.1:{server.server_port}/",))
-    yield asked
+    yield requested
     server.shutdown()
     server.server_close()
     thread.join()
@@ -196,7 +196,7 @@ class TestDownload:
         assert f"http://127.0.0.1:9/{NAMES[0]}.gz: " in message
         assert "data=…" in message and "FASTMLP_DATA" in message
 
-    def test_a_cache_that_cannot_be_written_is_told_with_the_way_out(self, tmp_path):
+    def test_a_cache_that_cannot_be_written_is_reported_with_the_remedy(self, tmp_path):
         (tmp_path / "cache").write_text("a file where the folder should be")
         with pytest.raises(FileNotFoundError, match="FASTMLP_DATA"):
             mnist()
@@ -229,9 +229,9 @@ class TestChecks:
                 r"28 × 28, got uint8 \(3, 28, 27\)",
             ),
             ({"t10k_images": np.zeros((2, 28, 28), np.int8)}, "uint8 images .*, got int8"),
-            ({"t10k_images": np.zeros((2, 784), np.uint8)}, "rank 3, the file holds rank 2"),
+            ({"t10k_images": np.zeros((2, 784), np.uint8)}, "rank 3, the file contains rank 2"),
             ({"t10k_images": np.zeros((0, 28, 28), np.uint8)}, r"got uint8 \(0, 28, 28\)"),
-            ({"t10k_labels": np.zeros((2, 1), np.uint8)}, "rank 1, the file holds rank 2"),
+            ({"t10k_labels": np.zeros((2, 1), np.uint8)}, "rank 1, the file contains rank 2"),
             ({"t10k_labels": np.zeros(2, np.int8)}, "uint8 labels 0 to 9, got int8"),
             ({"t10k_labels": np.zeros(3, np.uint8)}, "expected 2 labels, one an image, got 3"),
             ({"train_labels": np.array([0, 10, 1], np.uint8)}, "labels 0 to 9, got uint8 up to 10"),
