@@ -110,7 +110,7 @@ class CsvTable(Table):
         if labels is None:
             return matrix, np.empty(0)
         text = np.char.strip(np.asarray(columns[self.names.index(labels)], dtype=str))
-        if not text.all():
+        if (text == "").any():
             raise ValueError(self._explain((), labels))
         return matrix, _integers_if_all_are(text)
 

@@ -168,7 +168,7 @@ cdef class Passes(Parameters):
         if wrt_input:
             result = np.empty((m, self.sizes[0]), DTYPE)
             into = result
-            j.input_gradient = &into[0, 0]
+            j.input_gradient = &into[0, 0] if m else NULL
         run_job(&j, threads)
         question.answer(&j)
         if space.w.n_rows <= WIDE_CHUNK_ROWS:   # not one for all rows of a batch as a whole
@@ -254,7 +254,7 @@ cdef class Passes(Parameters):
         result = np.empty((data.x.n_rows, self.sizes[self.net.n_layers]), DTYPE)
         into = result
         memset(outs, 0, sizeof(outs))
-        outs[self.net.n_layers] = &into[0, 0]
+        outs[self.net.n_layers] = &into[0, 0] if result.size else NULL
         self.run_prediction(data, threads, of, outs, NULL)
         return result
 
@@ -265,7 +265,7 @@ cdef class Passes(Parameters):
         result = np.empty((data.x.n_rows, self.sizes[level]), DTYPE)
         into = result
         memset(outs, 0, sizeof(outs))
-        outs[level] = &into[0, 0]
+        outs[level] = &into[0, 0] if result.size else NULL
         self.run_prediction(data, threads, of, outs, NULL, level, training)
         return result
 
@@ -276,7 +276,7 @@ cdef class Passes(Parameters):
         results = [np.empty((data.x.n_rows, n), DTYPE) for n in self.sizes[1:]]
         for l, result in enumerate(results):
             into = result
-            outs[<int>l + 1] = &into[0, 0]
+            outs[<int>l + 1] = &into[0, 0] if result.size else NULL
         self.run_prediction(data, threads, of, outs, NULL)
         return results
 
@@ -290,7 +290,7 @@ cdef class Passes(Parameters):
         result = np.empty((data.x.n_rows, self.sizes[self.net.n_layers]), DTYPE)
         into = result
         memset(outs, 0, sizeof(outs))
-        outs[self.net.n_layers] = &into[0, 0]
+        outs[self.net.n_layers] = &into[0, 0] if result.size else NULL
         self.run_prediction(data, threads, of, outs, NULL if self.custom is not None else cost)
         if self.custom is not None:
             take_costs(self.custom, result, data, cost)

@@ -19,7 +19,7 @@ supported, built = {supported!r}, {built!r}
 if supported is not None:
     cpu = types.ModuleType("fastmlp.kernels.cpu")
     cpu.supported = lambda: supported
-    cpu.OPENMP, cpu.omp_threads = True, lambda: 2
+    cpu.OPENMP, cpu.omp_threads, cpu.csr_fault = True, lambda: 2, None
     sys.modules["fastmlp.kernels.cpu"] = cpu
 if built is not None:
     def find_spec(name, found=importlib.util.find_spec):
