@@ -31,7 +31,7 @@ from libc.math cimport sqrt
 from .matrices cimport at, matrix
 from .panels cimport layer, padded, panel_count, panel_start, panel_vectors
 from .partition cimport first_vector
-from .vector cimport WIDTH, fused, load, real, root, splat, store, vec
+from .vector cimport WIDTH, any_nan, fused, load, real, root, splat, store, vec
 
 cdef struct normalization:      # what all normalized layers of a network share
     real* statistics            # the running means and variances of every layer
@@ -46,7 +46,7 @@ cdef struct batch_norm_values:  # of one layer and batch
     real* sum_delta_u_hat       # (n,) Σ δ ∘ û = ∂J/∂γ
 
 
-cdef inline void normalize(const normalization* shared, const layer* L,
+cdef inline bint normalize(const normalization* shared, const layer* L,
                            const real* parameters,      # IN γ, b
                            matrix* a,                   # IN u, OUT z
                            batch_norm_values* v,        # OUT u_hat, inverse
@@ -54,7 +54,10 @@ cdef inline void normalize(const normalization* shared, const layer* L,
                            const real* weights,         # IN (m,) w
                            double n_counted,            # Σ s; 0: the running statistics stay
                            int part, int n_parts) noexcept nogil:
-    """z = γ ∘ û + b in this thread's columns, and the running statistics' next values."""
+    """z = γ ∘ û + b in this thread's columns, and the running statistics' next values.
+
+    Whether these are finite.
+    """
     cdef Py_ssize_t c, j, r, row = a.stride, wide = padded(L.n_out)
     cdef real* mean = shared.statistics + L.statistics
     cdef real* variance = mean + wide
@@ -63,6 +66,7 @@ cdef inline void normalize(const normalization* shared, const layer* L,
     cdef vec total, mu, square, inverse, gamma, beta, x
     cdef vec mean_of = splat(<real>1 / <real>m)
     cdef real n = max(<real>n_counted, <real>2)
+    cdef vec zero = splat(0)    # 0 × the statistics: NaN once one of them is not finite
     for c in range(first_vector(L.n_out, L.n_in, part, n_parts),
                    first_vector(L.n_out, L.n_in, part + 1, n_parts)):
         j = c * WIDTH
@@ -85,6 +89,7 @@ cdef inline void normalize(const normalization* shared, const layer* L,
             store(mean + j, fused(splat(shared.momentum), mu - load(mean + j), load(mean + j)))
             x = square * splat(n / (n - 1)) - load(variance + j)
             store(variance + j, fused(splat(shared.momentum), x, load(variance + j)))
+            zero = zero + splat(0) * load(mean + j) + splat(0) * load(variance + j)
         inverse = splat(1) / root(square + splat(shared.epsilon))
         store(v.inverse + j, inverse)
         gamma = load(parameters + L.scale + j)
@@ -93,6 +98,7 @@ cdef inline void normalize(const normalization* shared, const layer* L,
             x = (load(u + r * row) - mu) * inverse
             store(u_hat + r * row, x)
             store(u + r * row, fused(gamma, x, beta))
+    return not any_nan(zero)
 
 
 cdef inline void normalize_delta(const layer* L,

@@ -14,6 +14,20 @@ cdef double measured_break_even() except -1:
     return MEASURED
 
 
+cdef int require_unchanged(int changed) except -1:
+    """Raise if the arrays were changed while they were in use, and no longer fit."""
+    if changed & LABELS_CHANGED:
+        raise ValueError("y holds labels that are none of the network's classes: it was changed "
+                         "after it had been checked, while it was in use; pass a copy, y.copy()")
+    if changed & COLUMNS_CHANGED:
+        raise ValueError("the columns of the sparse X are out of range or out of order: X was "
+                         "changed after it had been checked, while it was in use; pass a copy, "
+                         "X.copy()")
+    if changed:
+        raise ValueError("the zeros of X have changed while it was read; pass a copy, X.copy()")
+    return 0
+
+
 cdef class Data:
     """Examples, and perhaps their targets and weights, as the kernels read them.
 
@@ -85,6 +99,7 @@ cdef class Data:
         cdef Py_ssize_t r, n = x.n_rows, size = packed_number_size(x), place
         cdef Block memory, scratch
         cdef int64_t* pointers
+        cdef int changed = 0
         if (self.packed is not None or x.indices != NULL or x.n_in > MOST_PACKED
                 or self.density * (2 + size) > number_size(x)):
             return 0
@@ -102,7 +117,11 @@ cdef class Data:
         memcpy(self.packed.data, pointers, place * sizeof(int64_t))
         pointers = <int64_t*>self.packed.data
         with nogil, parallel(num_threads=threads):
-            pack_rows(x, pointers, scratch.data, omp_get_thread_num(), omp_get_num_threads())
+            pack_rows(x, pointers, scratch.data, &changed, omp_get_thread_num(),
+                      omp_get_num_threads())
+        if changed:
+            self.packed = None
+            require_unchanged(changed)
         x.packed_pointers = pointers
         x.packed_values = pointers + place
         x.packed_indices = <uint16_t*>(<char*>x.packed_values

@@ -12,7 +12,7 @@ Random numbers depend on the key alone (random.h), and sums have one order for e
 step.pxd calls `distort` for each example of a batch, engine.pyx `distort_rows` for whole data sets.
 """
 from libc.stdint cimport uint32_t, uint64_t
-from .inputs cimport examples, read_dense, targets
+from .inputs cimport examples, read_dense, read_once, targets
 from .panels cimport padded
 from .random cimport bits_at, mixed_key
 from .vector cimport WIDTH, fused, load, real, splat, store, vec
@@ -176,5 +176,5 @@ cdef inline void distort_rows(const distortion* d, const examples* x, const targ
     cdef real* row = scratch + part * (padded(n_in) + distortion_scratch(d))
     for r in range(x.n_rows * part // n_parts, x.n_rows * (part + 1) // n_parts):
         read_dense(x, r, row)
-        label = y.labels[r] if y.labels != NULL else -1
+        label = read_once(y.labels + r) if y.labels != NULL else -1
         distort(d, mixed_key(key, r), label, row, target + r * n_in, row + padded(n_in))

@@ -29,7 +29,7 @@ from .batch_norm cimport fold, normalization
 from .break_even cimport break_even, trial
 from .distortion cimport distort_rows, distortion, distortion_scratch
 from .epoch cimport job, run_batches
-from .inputs cimport (FLOAT32, FLOAT64, UINT8, count_rows, density, examples, number_size,
+from .inputs cimport (COLUMNS_CHANGED, FLOAT32, FLOAT64, LABELS_CHANGED, UINT8, count_rows, density, examples, number_size,
                       pack_rows, pack_scratch, packed_number_size, packed_size, hash_rows, targets)
 from .losses cimport CUSTOM, SQUARED_ERROR, loss_of
 from .norms cimport weight_squares
@@ -158,6 +158,7 @@ cdef class Engine(Passes):
         cdef Question question = Question(self.custom, data)
         cdef network net = self.net
         cdef examples x = data.x
+        cdef int changed = 0
         cdef job j
         x.row_hashes = NULL
         if options.by_row_hash:
@@ -211,6 +212,9 @@ cdef class Engine(Passes):
         finally:
             self.in_step = False
             self.end_writing()
+            changed, space.w.changed = space.w.changed, 0
+            space.w.overflowed = False
+        require_unchanged(changed)
         question.answer(&j)
         return Progress(
             j.next, j.cost, j.weight,

@@ -157,6 +157,8 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
         output_deltas(net, w, &b, done, m, part, n_parts)
         barrier(&j.threads, part, n_parts)
         lap(w, part, WAITING, net.n_layers - 1)
+        if w.changed:
+            return
         if net.loss.kind == CUSTOM:     # its batch passes whole
             if part == 0:
                 j.failed = not j.ask(j, &b)
@@ -180,7 +182,7 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
         if g.last and j.max_norm > 0:
             limit_weights(net, j.max_norm, j.average, g.decay, &j.threads, part, n_parts)
         if g.last:
-            if bad:
+            if bad or w.overflowed:
                 j.not_finite = True
             if part == 0:
                 j.weight += b.weight
@@ -206,6 +208,6 @@ cdef inline void run_batches(job* j, int part, int n_parts) noexcept nogil:
     while True:
         run_batch(j, number, part, n_parts)
         number += 1
-        if j.stop or j.not_finite or j.failed:
+        if j.stop or j.not_finite or j.failed or j.w.changed:
             break
     restore_denormals(state)

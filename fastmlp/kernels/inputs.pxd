@@ -16,6 +16,14 @@ from .sparse_rows cimport compress_row
 from .vector cimport (LAST_INDEX, REAL_IS_DOUBLE, WIDTH, entry, join, lane_int, load,
                       load_bytes, real, splat, store, vec)
 
+cdef extern from "memory.h" nogil:
+    int32_t read_once(const int32_t* place)
+
+cdef enum:                      # what the owner of the arrays has changed since they were checked
+    COLUMNS_CHANGED = 1         # column indices of CSR: out of range, or not ascending in a row
+    LABELS_CHANGED = 2          # labels out of range
+    ROWS_CHANGED = 4            # the number of non-zeros of a dense row, while it was packed
+
 cdef enum:
     FLOAT32
     FLOAT64
@@ -86,9 +94,14 @@ cdef inline void read_dense(const examples* x, Py_ssize_t row, real* target) noe
 
 
 cdef inline Py_ssize_t read_sparse(const examples* x, Py_ssize_t row, real* scratch,
-                                   entry* e) noexcept nogil:
-    """One row as a sparse row; returns its count of non-zeros.  `scratch` has room for a row."""
+                                   entry* e, int* changed) noexcept nogil:
+    """One row as a sparse row; returns its count of non-zeros.  `scratch` has room for a row.
+
+    The arrays of CSR belong to their user: each index is checked where it is read, so that a row
+    has at most n_in entries, each of a column, whatever the arrays hold by now.
+    """
     cdef Py_ssize_t i, first, n = 0
+    cdef int32_t index, before = -1
     if x.packed_indices != NULL:
         first = x.packed_pointers[row]
         n = x.packed_pointers[row + 1] - first
@@ -104,7 +117,12 @@ cdef inline Py_ssize_t read_sparse(const examples* x, Py_ssize_t row, real* scra
         read_dense(x, row, scratch)
         return compress_row(scratch, x.n_in, e)
     for i in range(x.pointers[row], x.pointers[row + 1]):
-        e[n].index = <lane_int>x.indices[i]
+        index = read_once(x.indices + i)
+        if not before < index < x.n_in:
+            changed[0] |= COLUMNS_CHANGED
+            continue
+        before = index
+        e[n].index = <lane_int>index
         e[n].value = number(x, x.values, i)
         n += e[n].value != 0
     e[n].index = LAST_INDEX
@@ -139,14 +157,19 @@ cdef inline Py_ssize_t packed_number_size(const examples* x) noexcept nogil:
     return 1 if x.kind == UINT8 else sizeof(real)
 
 
-cdef inline void pack_row(const examples* x, Py_ssize_t row, real* numbers_, entry* e,
-                          uint16_t* indices, char* values) noexcept nogil:
-    """Pack the non-zeros of a dense row into `indices`, `values`; `numbers_`, `e` are scratch."""
+cdef inline bint pack_row(const examples* x, Py_ssize_t row, real* numbers_, entry* e,
+                          uint16_t* indices, char* values, Py_ssize_t room) noexcept nogil:
+    """Pack the non-zeros of a dense row into `indices`, `values`; `numbers_`, `e` are scratch.
+
+    False, and nothing is packed, if they are not `room` any more.
+    """
     cdef Py_ssize_t i, n
     cdef examples unscaled = x[0]
     unscaled.scale = 1
     read_dense(&unscaled, row, numbers_)
     n = compress_row(numbers_, x.n_in, e)
+    if n != room:
+        return False
     for i in range(n):
         indices[i] = <uint16_t>e[i].index
     if x.kind == UINT8:
@@ -155,6 +178,7 @@ cdef inline void pack_row(const examples* x, Py_ssize_t row, real* numbers_, ent
     else:
         for i in range(n):
             (<real*>values)[i] = e[i].value
+    return True
 
 
 cdef inline address_range* row_ranges(const examples* x, Py_ssize_t row,
@@ -209,7 +233,8 @@ cdef inline uint64_t row_hash(const examples* x, Py_ssize_t row, real* scratch,
     """A hash of the row's non-zeros and their columns, however they are stored."""
     cdef Py_ssize_t i
     cdef uint64_t bits = 0, total = 0
-    for i in range(read_sparse(x, row, scratch, e)):
+    cdef int changed = 0        # the pass that follows finds it too
+    for i in range(read_sparse(x, row, scratch, e, &changed)):
         memcpy(&bits, &e[i].value, sizeof(real))
         total += mixed_key(bits, e[i].index)
     return total
@@ -231,7 +256,7 @@ cdef inline Py_ssize_t packed_size(Py_ssize_t n, Py_ssize_t size) noexcept nogil
 
 
 cdef inline void pack_rows(const examples* x, const int64_t* pointers, char* scratch,
-                           int part, int n_parts) noexcept nogil:
+                           int* changed, int part, int n_parts) noexcept nogil:
     """Pack this thread's rows into the memory after the pointers: all values, then all indices.
 
     `scratch` has `pack_scratch` bytes for each thread.
@@ -242,4 +267,6 @@ cdef inline void pack_rows(const examples* x, const int64_t* pointers, char* scr
     cdef entry* e = <entry*>(scratch + part * pack_scratch(x))
     cdef real* row = <real*>(e + x.n_in + 2 * WIDTH)
     for r in range(x.n_rows * part // n_parts, x.n_rows * (part + 1) // n_parts):
-        pack_row(x, r, row, e, indices + pointers[r], values + pointers[r] * size)
+        if not pack_row(x, r, row, e, indices + pointers[r], values + pointers[r] * size,
+                        pointers[r + 1] - pointers[r]):
+            changed[0] |= ROWS_CHANGED

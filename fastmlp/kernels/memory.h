@@ -16,6 +16,9 @@
 #define CACHE_LINE 64
 #define HUGE_PAGE ((size_t)2 << 20)
 
+/* A number that its owner may change at any time is read once, then checked and used. */
+static inline int32_t read_once(const int32_t *place) { return *(const volatile int32_t *)place; }
+
 /* `size` bytes from *data on; returns what is to be freed, or NULL. */
 static inline void *zeroed(size_t size, char **data) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)

@@ -151,6 +151,7 @@ cdef class Passes(Parameters):
         cdef Block held = numbers
         cdef network net = self.net
         cdef real[:, ::1] into
+        cdef int changed
         cdef job j
         if training:
             net.layers = <layer*>layers.data
@@ -170,6 +171,8 @@ cdef class Passes(Parameters):
             into = result
             j.input_gradient = &into[0, 0] if m else NULL
         run_job(&j, threads)
+        changed, space.w.changed = space.w.changed, 0
+        require_unchanged(changed)
         question.answer(&j)
         if space.w.n_rows <= WIDE_CHUNK_ROWS:   # not one for all rows of a batch as a whole
             with cython.critical_section(self):
@@ -245,6 +248,8 @@ cdef class Passes(Parameters):
                 with nogil, parallel(num_threads=threads):
                     predict_part(&p, omp_get_thread_num(), omp_get_num_threads())
             p.first = p.last
+            for t in range(threads):
+                require_unchanged(spaces[t].changed)
             PyErr_CheckSignals()
         return 0
 

@@ -21,7 +21,8 @@ from .dense cimport (finish_layer, forward, gradient_target, hidden_delta, norm_
 from .distortion cimport distort, distortion
 from .dropout cimport drop_dense, drop_sparse, random_stream, random_stream_of, row_key
 from .few_outputs cimport few_outputs, few_outputs_gradient
-from .inputs cimport examples, own_kind, read_dense, read_sparse, row_ranges, targets
+from .inputs cimport (LABELS_CHANGED, examples, own_kind, read_dense, read_once, read_sparse,
+                      row_ranges, targets)
 from .losses cimport loss_function, output_delta
 from .matrices cimport matrix
 from .norms cimport gradient_squares, limit_norms, total_of
@@ -86,7 +87,7 @@ cdef inline void distort_batch(const network* net, workspace* w, const batch* b,
         row = row_of(b, done + r)
         target = w.images.values + r * w.images.stride
         read_dense(b.x, row, own.row)
-        label = b.y.labels[row] if b.y.labels != NULL else -1
+        label = read_once(b.y.labels + row) if b.y.labels != NULL else -1
         distort(net.distortion, row_key(distorting.key, &distorting, r), label, own.row, target,
                 own.distortion)
         for k in range(b.x.n_in, padded(b.x.n_in)):
@@ -155,7 +156,7 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
             if distorting:
                 n = compress_row_of(&w.images, r, v.n, e)
             else:
-                n = read_sparse(b.x, row_of(b, done + r), own.row, e)
+                n = read_sparse(b.x, row_of(b, done + r), own.row, e, &w.changed)
             if dropping:
                 n = drop_sparse(net.input_drop_threshold, net.input_scale, &dropout, r, e)
             n_nonzeros += n
@@ -210,8 +211,9 @@ cdef inline void normalize_layer(const network* net, int l, workspace* w,
     cdef Py_ssize_t last = first_vector(L.n_out, L.n_in, part + 1, n_parts)
     if not parts_are_columns(L.n_out, L.n_in, n_parts):
         barrier(threads, part, n_parts)
-    normalize(&net.normalization, L, net.parameters, &v.a, &v.norm, m,
-              w.threads[part].example_weights, n_counted, part, n_parts)
+    if not normalize(&net.normalization, L, net.parameters, &v.a, &v.norm, m,
+                     w.threads[part].example_weights, n_counted, part, n_parts):
+        w.overflowed = True
     finish_layer(L, stream, 0, first * WIDTH, last * WIDTH, v, m)
 
 
@@ -265,7 +267,10 @@ cdef inline void output_deltas(const network* net, workspace* w, const batch* b,
         row = row_of(b, done + r)
         delta = v.delta.values + r * v.delta.stride
         if b.y.labels != NULL:
-            label = b.y.labels[row]
+            label = read_once(b.y.labels + row)
+            if not 0 <= label < L.n_out:
+                w.changed |= LABELS_CHANGED
+                label = 0
         elif b.y.values != NULL:
             y = b.y.values + row * b.y.n_columns
         w.costs[r] = output_delta(&net.loss, L.activation, L.parameter,

@@ -76,6 +76,8 @@ cdef struct workspace:
     matrix images               # the distorted input, which all threads make together; or none
     real* squares               # for each column of each layer: see norms.pxd
     double* costs               # for each example
+    int changed                 # OUT what the arrays' owner has changed: see inputs.pxd
+    bint overflowed             # OUT running statistics are not finite any more
     double* laps                # seconds of thread 0 by phase and layer: see `lap`
     double lap_start
 
