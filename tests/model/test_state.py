@@ -1,0 +1,218 @@
+"""Readers see whole parameters, whoever writes them meanwhile; a process made by fork goes on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastmlp import MLP, Ensemble
+
+
+@pytest.fixture
+def pair() -> tuple[MLP, list[Any]]:
+    """A network, large enough for a copy of it to take a while, and two sets of parameters."""
+    net = MLP((50, 300, 300, 3), seed=1)
+    first = net.weights, net.biases
+    return net, [first, ([-W for W in net.weights], [b + 1 for b in net.biases])]
+
+
+def read_beside(write: Callable[[], None], read: Callable[[], Any], times: int) -> list[Any]:
+    """What `read` returns so many times while another thread calls `write` all the time."""
+    done = threading.Event()
+
+    def keep_writing() -> None:
+        while not done.is_set():
+            write()
+
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(keep_writing)
+        found = [read() for _ in range(times)]
+        done.set()
+        writer.result()
+    return found
+
+
+def of_file(net: MLP, path: Any) -> MLP:
+    net.save(path, with_optimizer=True)
+    return MLP.load(path)
+
+
+READERS: dict[str, Callable[..., Any]] = {
+    "forward": lambda net, X, path: net.forward(X).tobytes(),
+    "activations": lambda net, X, path: b"".join(a.tobytes() for a in net.activations(X)),
+    "cost": lambda net, X, path: net.cost(X, np.arange(len(X)) % 3, 0.1),
+    "gradients": lambda net, X, path: b"".join(
+        one.tobytes() for pair in net.gradients(X, np.arange(len(X)) % 3, 0.1) for one in pair
+    ),
+    "weights": lambda net, X, path: b"".join(W.tobytes() for W in net.weights),
+    "folded": lambda net, X, path: b"".join(b.tobytes() for b in net.folded[1]),
+    "save": lambda net, X, path: of_file(net, path).forward(X).tobytes(),
+    "with_head": lambda net, X, path: net.with_head(2).activations(X)[1].tobytes(),
+    "ensemble": lambda net, X, path: Ensemble([net]).forward(X).tobytes(),
+}
+WRITERS: dict[str, Callable[..., Callable[[], None]]] = {
+    "set_parameters": lambda net, sets: lambda: [net.set_parameters(*one) for one in sets],
+    "restore": lambda net, sets: restoring(net, sets),
+}
+
+
+def restoring(net: MLP, sets: list[Any]) -> Callable[[], None]:
+    snapshots = []
+    for one in sets:
+        net.set_parameters(*one)
+        snapshots.append(net.snapshot())
+    return lambda: [net.restore(one) for one in snapshots]
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+@pytest.mark.parametrize("name", READERS)
+def test_a_reader_sees_one_set_or_the_other(pair, rng, tmp_path, write, name):
+    net, sets = pair
+    X = rng.normal(size=(5, 50)).astype(np.float32)
+
+    def read() -> Any:
+        return READERS[name](net, X, tmp_path / "net.npz")
+
+    expected = []
+    for one in sets:
+        net.set_parameters(*one)
+        expected.append(read())
+    assert expected[0] != expected[1]
+    times = 40 if name == "save" else 200
+    assert set(read_beside(write(net, sets), read, times)) <= set(expected)
+
+
+def test_parameters_read_beside_training_are_of_one_step(rng, tmp_path):
+    """Twin hidden units, of which two threads train one each, are alike after each step only."""
+    n = 256
+    W, b = rng.normal(0, 0.2, (n, 20)), rng.normal(size=n)
+    V = rng.normal(0, 0.1, (3, n))
+    net = MLP((20, 2 * n, 3), init=([np.vstack([W, W]), np.hstack([V, V])],
+                                    [np.hstack([b, b]), np.zeros(3)]))  # fmt: skip
+    X, y = rng.normal(size=(5000, 20)).astype(np.float32), rng.integers(0, 3, 5000)
+
+    def is_whole(net: MLP) -> bool:
+        state = net.state
+        slots = [state.layers(), state.averages() or state.layers(), *state.optimizer_state()]
+        return all(
+            np.array_equal(layers[0][0][:n], layers[0][0][n:])
+            and np.array_equal(layers[0][1][:n], layers[0][1][n:])
+            and np.array_equal(layers[1][0][:, :n], layers[1][0][:, n:])
+            for layers in slots
+        )
+
+    def train() -> None:
+        net.fit(X, y, epochs=1, ema=0.9, n_threads=2)
+
+    def read() -> bool:
+        return is_whole(net) and is_whole(of_file(net, tmp_path / "net.npz"))
+
+    assert all(read_beside(train, read, 50))
+    assert net.epochs > 1
+
+
+def test_a_saved_file_beside_training_is_of_one_step(classes, tmp_path):
+    """Parameters, moments and steps fit together: training goes on from it to the same bits."""
+    net, path = MLP((6, 16, 3), seed=1), tmp_path / "net.npz"
+    options = {"batch_size": 230, "shuffle": False}
+    files: list[MLP] = []
+    done = threading.Event()
+
+    def save() -> None:
+        while not done.is_set():
+            files.append(of_file(net, path))
+
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(save)
+        net.fit(*classes, epochs=2000, **options)
+        done.set()
+        reader.result()
+    by_step = {one.state.steps: one for one in files}
+    alone = MLP((6, 16, 3), seed=1)
+    for step in sorted(by_step):
+        if step > alone.state.steps:
+            alone.fit(*classes, epochs=step - alone.state.steps, **options)
+        np.testing.assert_array_equal(by_step[step].weights[0], alone.weights[0])
+    assert len(by_step) > 2
+
+
+# ----------------------------------------------------------------------------------- fork
+
+FORKED = """
+import os, threading
+import numpy as np
+import fastmlp
+
+X = np.random.default_rng(0).normal(size=(2000, 100)).astype(np.float32)
+y = np.arange(2000) % 5
+options = {"epochs": 3, "n_threads": 2}
+
+
+def network():
+    return fastmlp.MLP((100, 256, 256, 5))
+
+
+def bits(net):
+    return b"".join(W.tobytes() for W in net.weights)
+
+
+def end(child, ok):
+    if child == 0:
+        os._exit(0 if ok else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert ok
+
+
+expected = network()
+expected.fit(X, y, **options)
+"""
+IN_CALLBACK = """
+class Fork(fastmlp.Callback):
+    child = None
+
+    def on_epoch_end(self, net, history):
+        if history.epochs == 1:
+            self.child = os.fork()
+
+net, fork = network(), Fork()
+net.fit(X, y, callbacks=[fork], **options)
+end(fork.child, bits(net) == bits(expected))
+"""
+IN_ANOTHER_THREAD = """
+net, begun = network(), threading.Event()
+
+class Begun(fastmlp.Callback):
+    def on_epoch_end(self, net, history):
+        begun.set()
+
+trainer = threading.Thread(
+    target=lambda: net.fit(X, y, epochs=40, n_threads=2, callbacks=[Begun()])
+)
+trainer.start()
+begun.wait()
+child = os.fork()
+if child == 0:
+    history = net.fit(X, y, epochs=1)  # nobody trains it here
+    net.predict(X)
+    end(child, history.stopped_by == "epochs" and np.isfinite(net.weights[0]).all())
+trainer.join()
+end(child, net.history.stopped_by == "epochs")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("where", [IN_CALLBACK, IN_ANOTHER_THREAD], ids=["callback", "thread"])
+def test_a_process_forked_during_a_fit_goes_on(where):
+    # in a fresh interpreter: this one may hold threads of other libraries
+    code = textwrap.dedent(FORKED) + where
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    assert subprocess.run(command, timeout=120, check=False).returncode == 0
