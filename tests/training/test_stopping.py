@@ -1,58 +1,17 @@
-"""What ends a training: stopping, callbacks, Ctrl-C, divergence; and several fits at once."""
+"""What ends a fit: a small cost, the time, early stopping, divergence."""
 
 from __future__ import annotations
-
-import _thread
-import math
-import signal
-import threading
-import warnings
 
 import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import MLP, Adam, Callback, EarlyStopping, GradientDescent
+from fastmlp import MLP, Adam, EarlyStopping, GradientDescent
 from fastmlp.schedules import Step
 
 
 def parameters(net: MLP) -> np.ndarray:
     return np.concatenate([one.ravel() for one in (*net.weights, *net.biases)])
-
-
-class Recorder(Callback):
-    """Notes every call, and may stop after some epochs."""
-
-    def __init__(self, stop_after: float = math.inf) -> None:
-        self.calls: list[str] = []
-        self.stop_after = stop_after
-
-    def on_fit_begin(self, net, history):
-        self.calls.append("begin")
-
-    def on_epoch_end(self, net, history):
-        self.calls.append(f"epoch {history.epochs}")
-        return history.epochs >= self.stop_after
-
-    def on_fit_end(self, net, history):
-        self.calls.append(f"end: {history.stopped_by}")
-
-
-class Doing(Callback):
-    """Does something at the end of each epoch."""
-
-    def __init__(self, action) -> None:
-        self.action = action
-
-    def on_epoch_end(self, net, history):
-        self.action()
-
-
-def interrupt():
-    raise KeyboardInterrupt
-
-
-# ------------------------------------------------------------------------------ stopping
 
 
 def test_small_cost_stops_training(net, classes):
@@ -105,93 +64,13 @@ def test_early_stopping_needs_the_figure_it_watches(curve):
         )
 
 
-# ----------------------------------------------------------------------------- callbacks
+# ------------------------------------------------------------------------- divergence
 
 
-def test_callbacks_are_called_in_order_and_one_may_stop_training(net, classes):
-    first, second = Recorder(stop_after=2), Recorder()
-    history = net.fit(*classes, epochs=9, callbacks=[first, second])
-    expected = ["begin", "epoch 1", "epoch 2", "end: Recorder"]
-    assert first.calls == second.calls == expected
-    assert history.stopped_by == "Recorder"
-
-
-def test_error_in_a_callback_ends_training_and_comes_through(net, classes):
-    recorder = Recorder()
-    with pytest.raises(ZeroDivisionError):
-        net.fit(*classes, callbacks=[recorder, Doing(lambda: 1 // 0)])
-    assert recorder.calls == ["begin", "epoch 1", "end: error"]
-    assert net.fit(*classes, epochs=1).stopped_by == "epochs"
-
-
-def test_callback_may_change_the_parameters(net, classes):
-    class Zero(Callback):
-        def on_epoch_end(self, net, history):
-            net.set_parameters([W * 0 for W in net.weights], [b * 0 for b in net.biases])
-
-    net.fit(*classes, epochs=1, callbacks=[Zero()])
-    assert not parameters(net).any()
-
-
-@pytest.mark.parametrize(
-    ("callbacks", "message"),
-    [
-        ([print], r"callbacks\[0\] must be an object of a subclass of fastmlp.Callback"),
-        ([Recorder], r"callbacks\[0\] must be an object"),
-        (Recorder(), "callbacks must be a list"),
-    ],
-)
-def test_things_that_are_no_callbacks_are_refused(net, classes, callbacks, message):
-    with pytest.raises(TypeError, match=message):
-        net.fit(*classes, callbacks=callbacks)
-
-
-# ------------------------------------------------------- Ctrl-C, divergence, several fits
-
-
-def test_interrupt_keeps_what_was_learned(net, classes):
-    recorder = Recorder()
-    with pytest.warns(UserWarning, match="interrupted, whole epochs done: 1"):
-        history = net.fit(*classes, callbacks=[recorder, Doing(interrupt)])
-    assert (history.epochs, history.stopped_by) == (1, "interrupt")
-    assert recorder.calls[-1] == "end: interrupt"
-    assert net.fit(*classes, epochs=1).stopped_by == "epochs"
-
-
-def test_warning_about_an_interrupt_points_at_the_call(net, classes):
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        net.fit(*classes, callbacks=[Doing(interrupt)])
-    assert caught[0].filename == __file__
-
-
-@pytest.fixture
-def ctrl_c():
-    """Ctrl-C does what Python makes of it, also where pytest was started to ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-def test_interrupt_acts_within_an_epoch(rng, ctrl_c):
-    """Without it this would go on for minutes."""
-    X, y = rng.normal(size=(3000, 100)).astype(np.float32), rng.integers(0, 2, 3000)
-    net = MLP((100, 1000, 1000, 2))
-
-    class PressLater(Callback):
-        def on_fit_begin(self, net, history):
-            threading.Thread(target=_thread.interrupt_main).start()
-
-    with pytest.warns(UserWarning, match="interrupted"):
-        history = net.fit(X, y, batch_size=1, epochs=100, callbacks=[PressLater()])
-    assert history.stopped_by == "interrupt"
-    assert np.isfinite(parameters(net)).all()
-
-
-def test_divergence_restores_the_parameters_and_names_the_place(net, classes):
+def test_divergence_restores_the_parameters_and_names_the_place(net, classes, recorder):
     """Two epochs of five batches go well, then the rate explodes at the second batch."""
     rate = Step(0.01, every=11, factor=1e30)
-    recorder = Recorder()
+    recorder = recorder()
     good = MLP((6, 16, 3), seed=1)
     good.fit(*classes, epochs=2, batch_size=50, optimizer=GradientDescent(0.01))
     with pytest.raises(fastmlp.TrainingDiverged, match="Lower the learning rate") as caught:
@@ -212,34 +91,3 @@ def test_training_can_go_on_after_divergence(net, classes, optimizer):
         net.fit(*classes, epochs=50, optimizer=optimizer)
     net.fit(*classes, epochs=30, batch_size=20, optimizer=type(optimizer)(0.01))
     assert (net.predict(classes[0]) == classes[1]).mean() > 0.9
-
-
-def test_network_trains_in_one_thread_at_a_time(net, classes):
-    errors = []
-
-    def train():
-        try:
-            net.fit(*classes)
-        except RuntimeError as error:
-            errors.append(str(error))
-
-    def train_elsewhere():
-        other = threading.Thread(target=train)
-        other.start()
-        other.join()
-
-    net.fit(*classes, epochs=1, callbacks=[Doing(train), Doing(train_elsewhere)])
-    assert len(errors) == 2
-    assert all("in training already" in error for error in errors)
-
-
-def test_two_networks_may_train_at_once(classes):
-    nets = [MLP((6, 16, 3)) for _ in range(3)]
-    pool = [threading.Thread(target=net.fit, args=classes) for net in nets[1:]]
-    for thread in pool:
-        thread.start()
-    nets[0].fit(*classes)
-    for thread in pool:
-        thread.join()
-    for net in nets[1:]:
-        np.testing.assert_array_equal(parameters(net), parameters(nets[0]))
