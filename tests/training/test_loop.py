@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from fastmlp import MLP, Adam, AdamW, GradientDescent, RMSprop
+from fastmlp import MLP, Adam, AdamW, GradientDescent, RMSprop, TrainingDiverged
+from fastmlp.augment import Distortion
 from fastmlp.schedules import Cosine, Exponential, Step
 
 EVERYTHING = {
@@ -153,14 +155,21 @@ def test_same_bits_for_any_number_of_threads(rng):
     np.testing.assert_array_equal(found[2], found[0])
 
 
-@pytest.mark.parametrize("scale", [1.0, 1 / 255])
-def test_kind_of_array_changes_no_bit(rng, scale):
+@pytest.mark.parametrize("options", [{}, {"uint8_scale": 1 / 255}], ids=["default", "1/255"])
+def test_kind_of_array_changes_no_bit(rng, options):
+    """uint8 counts as any other number, times `uint8_scale`."""
     raw = rng.integers(0, 256, (120, 6)).astype(np.uint8)
-    y = rng.integers(0, 3, 120)
+    y, scale = rng.integers(0, 3, 120), options.get("uint8_scale", 1.0)
     X = raw.astype(np.float32) * np.float32(scale)
+    kinds = [
+        X, raw, np.asfortranarray(raw), scipy.sparse.csr_matrix(raw), scipy.sparse.csr_matrix(X),
+        np.asfortranarray(X), X.astype(float),
+    ]  # fmt: skip
+    if scale == 1.0:
+        kinds += [raw.astype(np.int64), raw.astype(np.uint16), raw.tolist()]
     found = []
-    for given in (X, raw, scipy.sparse.csr_matrix(X), np.asfortranarray(X), X.astype(float)):
-        net = MLP((6, 16, 3), uint8_scale=scale)
+    for given in kinds:
+        net = MLP((6, 16, 3), **options)
         net.fit(given, y, epochs=3, batch_size=50)
         found.append(parameters(net))
     for one in found[1:]:
@@ -206,41 +215,50 @@ def test_weight_of_two_is_an_example_twice(classes):
     np.testing.assert_allclose(parameters(weighted), parameters(twice), rtol=1e-9)
 
 
-# ---------------------------------------------------------------------------- validation
+# -------------------------------------------------------------- options of a call of fit
+
+OPTIONS = {
+    "label_smoothing": 0.3, "max_norm": 0.5, "clip_norm": 0.1, "l2": 0.3,
+    "rate_multipliers": [0.0, 2.0], "l2_multipliers": [3.0, 0.0], "shuffle": False,
+    "batch_size": 7, "n_threads": 1, "cost_below": 100.0, "max_seconds": 100.0,
+}  # fmt: skip
 
 
-def test_validation_figures_are_those_of_the_network(net, classes):
-    X, y = classes
-    history = net.fit(X[:200], y[:200], epochs=3, l2=0.1, validation_data=(X[200:], y[200:]))
-    assert len(history.validation_cost) == len(history.validation_accuracy) == 3
-    assert history.validation_cost[-1] == net.cost(X[200:], y[200:])
-    assert history.validation_accuracy[-1] == (net.predict(X[200:]) == y[200:]).mean()
+@pytest.mark.parametrize("name", OPTIONS)
+def test_options_of_a_fit_leave_nothing_behind(net, classes, name):
+    """Costs, gradients and the next fit are those of a copy that has forgotten the call."""
+    net.fit(*classes, epochs=1, **{name: OPTIONS[name]})
+    twin = copy.deepcopy(net)
+    assert net.cost(*classes, training=True) == twin.cost(*classes, training=True)
+    assert net.cost(*classes) == twin.cost(*classes)
+    for one, other in zip(
+        net.gradients(*classes, training=True), twin.gradients(*classes, training=True), strict=True
+    ):
+        for mine, its in zip(one, other, strict=True):
+            np.testing.assert_array_equal(mine, its)
+    for each in (net, twin):
+        each.fit(*classes, epochs=1)
+    np.testing.assert_array_equal(parameters(net), parameters(twin))
 
 
-def test_validation_changes_nothing_about_training(classes):
-    seen, unseen = MLP((6, 16, 3)), MLP((6, 16, 3))
-    seen.fit(*classes, epochs=3, validation_data=classes)
-    unseen.fit(*classes, epochs=3)
-    np.testing.assert_array_equal(parameters(seen), parameters(unseen))
+def test_a_fit_that_fails_leaves_no_option_behind(net, classes):
+    with pytest.raises(TrainingDiverged):
+        options = {"label_smoothing": 0.3, "rate_multipliers": [0.5, 2.0]}
+        net.fit(*classes, epochs=50, optimizer=GradientDescent(1e38), **options)
+    twin = copy.deepcopy(net)
+    for each in (net, twin):
+        each.fit(*classes, epochs=1)
+    np.testing.assert_array_equal(parameters(net), parameters(twin))
 
 
-def test_regression_has_no_accuracy(curve):
-    net = MLP((2, 8, 1), loss="squared_error")
-    history = net.fit(*curve, epochs=2, validation_data=0.2)
-    assert (len(history.validation_cost), history.validation_accuracy) == (2, [])
-
-
-def test_history_without_validation_data_has_no_such_figures(net, classes):
-    history = net.fit(*classes, epochs=2)
-    assert history.validation_cost == history.validation_accuracy == []
-    assert len(history.cost) == len(history.learning_rate) == len(history.seconds) == 2
-
-
-def test_fraction_sets_the_same_examples_aside_in_every_fit(classes):
-    halves, whole = MLP((6, 16, 3)), MLP((6, 16, 3))
-    first = halves.fit(*classes, epochs=2, validation_data=0.25).validation_cost
-    second = halves.fit(*classes, epochs=2, validation_data=0.25).validation_cost
-    assert first + second == whole.fit(*classes, epochs=4, validation_data=0.25).validation_cost
+def test_distortions_of_a_fit_leave_nothing_behind(rng):
+    X, y = rng.random((50, 16)), rng.integers(0, 3, 50)
+    net = MLP((16, 8, 3))
+    net.fit(X, y, epochs=1, augment=Distortion(rotation=40))
+    twin = copy.deepcopy(net)
+    for each in (net, twin):
+        each.fit(X, y, epochs=1)
+    np.testing.assert_array_equal(parameters(net), parameters(twin))
 
 
 # ------------------------------------------------------------------ learning rate, output
