@@ -7,9 +7,7 @@ The second part asks the same of steps.py, for all activations and losses.
 """
 
 import math
-import re
 from itertools import pairwise
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,8 +17,6 @@ from fastmlp import steps
 from fastmlp.activations import ELU, LeakyReLU
 from fastmlp.kernels import operations
 from fastmlp.losses import Huber, Quantile
-
-ROOT = Path(__file__).parents[1]
 
 _erf = np.vectorize(math.erf, otypes=[float])
 
@@ -391,22 +387,3 @@ def test_step_7_is_J(batch):
     z, a = steps.forward(batch.X, batch.weights, batch.biases, batch.functions)
     found = steps.cost(batch.y, a[-1], z[-1], batch.weights, batch.kind, L2)
     assert found == pytest.approx(J(batch, batch.weights, batch.biases), rel=1e-13)
-
-
-# -------------------------------------------------------------------------- the document's pointers
-
-DOCUMENT = (ROOT / "docs" / "derivation.md").read_text(encoding="utf-8")
-TESTS = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/test_*.py"))
-
-
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"`(test_\w+)`", DOCUMENT))))
-def test_each_test_that_the_document_names_exists(name):
-    assert f"\ndef {name}(" in TESTS
-
-
-@pytest.mark.parametrize(
-    ("name", "path"), sorted(set(re.findall(r"\[`(\w+)`\]\(\.\./(fastmlp/[\w/.]+)\)", DOCUMENT)))
-)
-def test_each_function_that_the_document_names_is_where_it_says(name, path):
-    source = (ROOT / path).read_text(encoding="utf-8")
-    assert re.search(rf"^(def|cdef inline .*?)\s*\b{name}\(", source, re.MULTILINE)
