@@ -1,7 +1,7 @@
 """Engine: its parameters and its state, their way in and out, what it tells of itself.
 
 Training is tested in test_epoch.py, prediction in test_prediction.py; that the numbers are right
-in test_agreement.py, test_gradients.py and test_bits.py.
+in test_agreement.py, test_gradients.py and bits/.
 """
 
 import numpy as np

@@ -1,13 +1,12 @@
-"""The same bits whatever the threads, the zeros skipped, the form of X, the build, the chunks.
+"""A training, run by the engine and by the composition of the kernels alone on arrays.
 
 Compared are all parameters, the optimizer's state and the cost after a training, never within a
-tolerance.  What everything is compared with is the composition of the kernels alone on arrays:
-one thread, whole batches, dense tiles.
+tolerance.  What everything is compared with is one thread, whole batches, dense tiles.
 """
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise, product
 from typing import Any
@@ -18,7 +17,7 @@ import pytest
 from fastmlp import kernels
 from fastmlp.kernels.calls import Batches, Progress, TrainingOptions
 
-# wide enough for lists of zeros in every product: of the input, of a(2) and a(3), of δ(3)
+# wide enough for sparse rows in every product: of the input, of a(2) and a(3), of δ(3)
 SIZES = (70, 130, 96, 67, 10)
 M = 330
 ACTIVATIONS = {
@@ -57,8 +56,8 @@ class Run:
     batch_size: int = 32
     weighted: bool = False
     threads: int = 1
-    skip_zeros: bool = True
-    pauses: tuple[int, ...] = field(default=())  # batches before which everything moves house
+    use_sparse: bool = True
+    pauses: tuple[int, ...] = field(default=())  # batches before which another engine takes over
 
     @property
     def activations(self) -> list[tuple[str, float]]:
@@ -99,6 +98,26 @@ class Run:
         """Bytes as numbers of the dtype."""
         return X.astype(self.dtype) * np.dtype(self.dtype).type(SCALE)
 
+    def engine(self) -> tuple[Any, Any]:
+        """The engine and the examples."""
+        return engine_of(self)
+
+    def anew(self) -> "Fingerprints":
+        """What the training leaves, by the engine."""
+        return train(self)
+
+    def by_engine(self) -> "Fingerprints":
+        """The same; a run that was made before is not made again."""
+        return trained(self)
+
+    def check_gradients_and_cost(self) -> None:
+        """Compare `gradients` (by the parameters and by the input) and `evaluate` with kernels."""
+        check_gradients_and_cost(self)
+
+    def by_kernels(self) -> "Fingerprints":
+        """The same, from the kernels alone on arrays."""
+        return kernel_by_kernel(self)
+
 
 def csr(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rows, columns = np.nonzero(X)
@@ -119,7 +138,7 @@ def engine_of(run: Run) -> tuple[Any, Any]:
     module = kernels.engine(run.dtype, run.isa)
     constants = CONSTANTS.get(run.loss, ())
     engine = module.Engine(run.sizes, run.activations, run.loss, SCALE, loss_constants=constants)
-    engine.skip_zeros = run.skip_zeros
+    engine.skip_zeros = run.use_sparse
     engine.set_layers(run.parameters())
     engine.set_optimizer(*OPTIMIZERS[run.optimizer])
     X, y, s = run.examples()
@@ -147,6 +166,11 @@ def fingerprints(
 
 
 @cache
+def trained(run: Run) -> Fingerprints:
+    """What `train` returns."""
+    return train(run)
+
+
 def train(run: Run) -> Fingerprints:
     """Parameters, state and (Σ s·cost, Σ s) after the run, by the engine."""
     engine, data = engine_of(run)
@@ -225,174 +249,6 @@ def kernel_by_kernel(run: Run) -> Fingerprints:
     return fingerprints(layers, slots, (sum_in_order(all_costs), sum_in_order(weights)))
 
 
-every_isa = pytest.mark.parametrize("isa", kernels.isas())
-every_dtype = pytest.mark.parametrize("dtype", DTYPES)
-every_activation = pytest.mark.parametrize("hidden", ACTIVATIONS)
-every_case = pytest.mark.parametrize(
-    ("hidden", "loss"),
-    [
-        *product(ACTIVATIONS, ("squared_error", "cross_entropy", "binary_cross_entropy")),
-        *(("relu", loss) for loss in list(OUTPUTS)[3:]),
-    ],
-)
-
-
-# ------------------------------------------------- the engine against the kernels, one by one
-
-
-@every_isa
-@every_dtype
-@every_case
-def test_the_engine_is_its_kernels_one_after_the_other(isa, dtype, hidden, loss):
-    run = Run(isa, dtype, hidden, loss)
-    assert train(run) == kernel_by_kernel(run)
-
-
-@every_isa
-@every_dtype
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])
-def test_so_it_is_with_every_optimizer_and_with_weights(isa, dtype, optimizer, weighted):
-    run = Run(isa, dtype, optimizer=optimizer, weighted=weighted, loss="squared_error")
-    assert train(run) == kernel_by_kernel(run)
-
-
-@every_isa
-@every_dtype
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("batch_size", [1, 5, 64, 127, 128, 129, 300, 329, 330, 1000])
-def test_chunks_of_a_batch_and_a_small_last_batch_leave_no_trace(isa, dtype, batch_size, threads):
-    """Batches of more rows than the workspace has pass in chunks; 330 leaves every rest behind."""
-    run = Run(isa, dtype, batch_size=batch_size)
-    assert train(replace(run, threads=threads)) == kernel_by_kernel(run)
-
-
-@every_isa
-@every_dtype
-@pytest.mark.parametrize(
-    "sizes",
-    [(70, 10), (70, 64, 10), (3, 1), (1, 1, 1), (33, 65, 129), (20, 100, 1), (20, 70, 200, 3)],
-)
-@pytest.mark.parametrize("threads", [1, 2, 5])
-def test_networks_of_any_shape(isa, dtype, sizes, threads):
-    run = Run(isa, dtype, sizes=sizes, loss="squared_error")
-    assert train(replace(run, threads=threads)) == kernel_by_kernel(run)
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_networks_too_large_for_a_cache_take_larger_chunks(threads):
-    run = Run(sizes=(1200, 1100, 900, 10), batch_size=M, optimizer="descent")
-    assert train(replace(run, threads=threads)) == kernel_by_kernel(run)
-
-
-# ------------------------------------------------------------------- threads, zeros, inputs
-
-
-@every_isa
-@every_dtype
-@every_activation
-@pytest.mark.parametrize("threads", [2, 5])
-def test_any_number_of_threads(isa, dtype, hidden, threads):
-    run = Run(isa, dtype, hidden)
-    assert train(replace(run, threads=threads)) == train(run)
-
-
-@pytest.mark.parametrize("threads", [3, 4, 7, 16, 33])
-def test_more_threads_than_cores_or_panels(threads):
-    assert train(Run(threads=threads)) == train(Run())
-
-
-@pytest.mark.parametrize("threads", [2, 3, 4, 6])
-@pytest.mark.parametrize("skip_zeros", [False, True])
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_hidden_levels_in_whole_panels_and_in_pieces_of_them(dtype, skip_zeros, threads):
-    """Widths that the threads share by columns, by rows of a panel, and by both."""
-    run = Run(
-        dtype=dtype, sizes=(60, 100, 256, 208, 300, 10), density=0.4, skip_zeros=skip_zeros
-    )
-    assert train(replace(run, threads=threads)) == train(run)
-
-
-@every_isa
-@every_dtype
-@pytest.mark.parametrize("density", [0.0, 0.05, 0.5, 1.0])
-@pytest.mark.parametrize("threads", [1, 2])
-def test_zeros_skipped_or_not(isa, dtype, density, threads):
-    run = Run(isa, dtype, density=density, threads=threads)
-    assert train(run) == train(replace(run, skip_zeros=False))
-
-
-@every_isa
-@every_dtype
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("hidden", ["relu", "tanh"])
-@pytest.mark.parametrize("batch_size", [32, 300])
-def test_any_form_of_the_examples(isa, dtype, form, hidden, batch_size):
-    run = Run(isa, dtype, hidden, batch_size=batch_size)
-    assert train(replace(run, form=form, threads=2)) == train(replace(run, skip_zeros=False))
-
-
-# ---------------------------------------------------------------------------------- builds
-
-FUSED = [isa for isa in kernels.isas() if isa != "baseline"]
-two_builds = pytest.mark.skipif(
-    len(FUSED) < 2, reason="fewer than two builds with a fused multiply-add run here"
-)
-
-
-@two_builds
-@every_dtype
-@every_case
-def test_every_build_with_fused_products(dtype, hidden, loss):
-    first, *others = (train(Run(isa, dtype, hidden, loss, threads=2)) for isa in FUSED)
-    assert all(other == first for other in others)
-
-
-@two_builds
-@every_dtype
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_every_build_with_every_optimizer(dtype, optimizer):
-    runs = (Run(isa, dtype, optimizer=optimizer, weighted=True, batch_size=100) for isa in FUSED)
-    first, *others = map(train, runs)
-    assert all(other == first for other in others)
-
-
-@two_builds
-@every_dtype
-@pytest.mark.parametrize("sizes", [(70, 10), (3, 1), (1, 1, 1), (33, 65, 129), (300, 17, 31, 257)])
-def test_every_build_at_any_shape(dtype, sizes):
-    runs = (Run(isa, dtype, sizes=sizes, loss="squared_error") for isa in FUSED)
-    first, *others = map(train, runs)
-    assert all(other == first for other in others)
-
-
-# ------------------------------------------------------------------------- pause and resume
-
-
-@every_isa
-@every_dtype
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("pauses", [(5,), (1, 4, 10)], ids=str)
-def test_a_training_resumed_in_the_middle_of_an_epoch(isa, dtype, optimizer, pauses):
-    """In a new engine, from a snapshot, the state and the number of steps."""
-    run = Run(isa, dtype, optimizer=optimizer)
-    assert train(replace(run, pauses=pauses, threads=2)) == train(run)
-
-
-def test_the_same_training_twice():
-    run = Run(threads=2)
-    assert train.__wrapped__(run) == train.__wrapped__(run)
-
-
-def test_different_trainings_are_told_apart():
-    """All these equalities would hold as well if nothing were trained."""
-    runs = Run(), Run(hidden="tanh"), Run(optimizer="descent"), Run(batch_size=33)
-    assert len({train(run)["W(1)"] for run in runs}) == len(runs)
-
-
-# --------------------------------------------------------- cost, gradients and activations
-
-
 def check_gradients_and_cost(run: Run) -> None:
     """`gradients` (by the parameters and by the input) and `cost` against the kernels alone."""
     engine, data = engine_of(run)
@@ -415,29 +271,60 @@ def check_gradients_and_cost(run: Run) -> None:
     assert by_input.tobytes() == (input_delta * mean).tobytes()
 
 
-@every_isa
-@every_dtype
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("threads", [1, 2, 5])
-def test_gradients_and_cost_of_any_form_of_examples(isa, dtype, form, threads):
-    check_gradients_and_cost(Run(isa, dtype, form=form, threads=threads))
+# ------------------------------------------------------------- what tests of this folder take
+
+CASES = [
+    *product(ACTIVATIONS, ("squared_error", "cross_entropy", "binary_cross_entropy")),
+    *(("relu", loss) for loss in list(OUTPUTS)[3:]),
+]
+FUSED = [isa for isa in kernels.isas() if isa != "baseline"]
 
 
-@every_isa
-@every_dtype
-@every_case
-def test_gradients_and_cost_of_any_network(isa, dtype, hidden, loss):
-    check_gradients_and_cost(Run(isa, dtype, hidden, loss, weighted=True, threads=2))
+@pytest.fixture(params=kernels.isas())
+def isa(request: pytest.FixtureRequest) -> str:
+    """Each build that this processor can run."""
+    return request.param
 
 
-@every_isa
-@every_dtype
-@pytest.mark.parametrize("hidden", ["relu", "tanh"])
-@pytest.mark.parametrize("form", FORMS)
-def test_activations_of_given_examples(isa, dtype, hidden, form):
-    base, data = engine_of(Run(isa, dtype, hidden, skip_zeros=False))
-    expected = list(map(fingerprint, base.activations(data, 1)))
-    engine, data = engine_of(Run(isa, dtype, hidden, form=form))
-    for threads in (1, 2, 5):
-        assert list(map(fingerprint, engine.activations(data, threads))) == expected
-        assert fingerprint(engine.forward(data, threads)) == expected[-1]
+@pytest.fixture(params=DTYPES)
+def dtype(request: pytest.FixtureRequest) -> str:
+    """Each element type."""
+    return request.param
+
+
+@pytest.fixture(params=ACTIVATIONS)
+def hidden(request: pytest.FixtureRequest) -> str:
+    """Each activation of hidden layers."""
+    return request.param
+
+
+@pytest.fixture(params=CASES, ids="-".join)
+def case(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Activation and loss: the first losses with each activation, the others with one."""
+    return request.param
+
+
+@pytest.fixture(params=OPTIMIZERS)
+def optimizer(request: pytest.FixtureRequest) -> str:
+    """Each optimizer."""
+    return request.param
+
+
+@pytest.fixture(params=FORMS)
+def form(request: pytest.FixtureRequest) -> str:
+    """Each form of the examples."""
+    return request.param
+
+
+@pytest.fixture
+def fused() -> list[str]:
+    """The builds that must agree bit for bit: those with a fused multiply-add."""
+    if len(FUSED) < 2:
+        pytest.skip("fewer than two builds with a fused multiply-add run here")
+    return FUSED
+
+
+@pytest.fixture(name="Run")
+def run_class() -> type[Run]:
+    """The description of a training."""
+    return Run

@@ -1,0 +1,123 @@
+"""Training leaves the same bits whatever the threads, sparsity, form of X, build and pauses."""
+
+from dataclasses import replace
+
+import pytest
+
+# ------------------------------------------------- the engine against the kernels, one by one
+
+
+def test_the_engine_is_its_kernels_one_after_the_other(isa, dtype, case, Run):
+    run = Run(isa, dtype, *case)
+    assert run.by_engine() == run.by_kernels()
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])
+def test_so_it_is_with_every_optimizer_and_with_weights(isa, dtype, optimizer, weighted, Run):
+    run = Run(isa, dtype, optimizer=optimizer, weighted=weighted, loss="squared_error")
+    assert run.by_engine() == run.by_kernels()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("batch_size", [1, 5, 64, 127, 128, 129, 300, 329, 330, 1000])
+def test_batches_in_chunks_and_a_small_last_batch(isa, dtype, batch_size, threads, Run):
+    """Batches of more rows than the workspace has pass in chunks; 330 leaves each remainder."""
+    run = Run(isa, dtype, batch_size=batch_size)
+    assert replace(run, threads=threads).by_engine() == run.by_kernels()
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [(70, 10), (70, 64, 10), (3, 1), (1, 1, 1), (33, 65, 129), (20, 100, 1), (20, 70, 200, 3)],
+)
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_networks_of_any_shape(isa, dtype, sizes, threads, Run):
+    run = Run(isa, dtype, sizes=sizes, loss="squared_error")
+    assert replace(run, threads=threads).by_engine() == run.by_kernels()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_networks_too_large_for_a_cache_take_larger_chunks(threads, Run):
+    run = Run(sizes=(1200, 1100, 900, 10), batch_size=330, optimizer="descent")
+    assert replace(run, threads=threads).by_engine() == run.by_kernels()
+
+
+# ------------------------------------------------------------------ threads, sparsity, inputs
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_any_number_of_threads(isa, dtype, hidden, threads, Run):
+    run = Run(isa, dtype, hidden)
+    assert replace(run, threads=threads).by_engine() == run.by_engine()
+
+
+@pytest.mark.parametrize("threads", [3, 4, 7, 16, 33])
+def test_more_threads_than_cores_or_panels(threads, Run):
+    assert Run(threads=threads).by_engine() == Run().by_engine()
+
+
+@pytest.mark.parametrize("threads", [2, 3, 4, 6])
+@pytest.mark.parametrize("use_sparse", [False, True])
+def test_hidden_layers_in_whole_panels_and_in_pieces_of_them(dtype, use_sparse, threads, Run):
+    """Widths that the threads share by columns, by rows of a panel, and by both."""
+    run = Run(
+        dtype=dtype, sizes=(60, 100, 256, 208, 300, 10), density=0.4, use_sparse=use_sparse
+    )
+    assert replace(run, threads=threads).by_engine() == run.by_engine()
+
+
+@pytest.mark.parametrize("density", [0.0, 0.05, 0.5, 1.0])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_with_sparse_rows_or_without(isa, dtype, density, threads, Run):
+    run = Run(isa, dtype, density=density, threads=threads)
+    assert run.by_engine() == replace(run, use_sparse=False).by_engine()
+
+
+@pytest.mark.parametrize("hidden", ["relu", "tanh"])
+@pytest.mark.parametrize("batch_size", [32, 300])
+def test_any_form_of_the_examples(isa, dtype, form, hidden, batch_size, Run):
+    run = Run(isa, dtype, hidden, batch_size=batch_size)
+    dense = replace(run, use_sparse=False)
+    assert replace(run, form=form, threads=2).by_engine() == dense.by_engine()
+
+
+# ---------------------------------------------------------------------------------- builds
+
+
+def test_every_build_with_fused_products(dtype, case, fused, Run):
+    first, *others = (Run(isa, dtype, *case, threads=2).by_engine() for isa in fused)
+    assert all(other == first for other in others)
+
+
+def test_every_build_with_every_optimizer(dtype, optimizer, fused, Run):
+    runs = (Run(isa, dtype, optimizer=optimizer, weighted=True, batch_size=100) for isa in fused)
+    first, *others = (run.by_engine() for run in runs)
+    assert all(other == first for other in others)
+
+
+@pytest.mark.parametrize("sizes", [(70, 10), (3, 1), (1, 1, 1), (33, 65, 129), (300, 17, 31, 257)])
+def test_every_build_at_any_shape(dtype, sizes, fused, Run):
+    runs = (Run(isa, dtype, sizes=sizes, loss="squared_error") for isa in fused)
+    first, *others = (run.by_engine() for run in runs)
+    assert all(other == first for other in others)
+
+
+# ------------------------------------------------------------------------- pause and resume
+
+
+@pytest.mark.parametrize("pauses", [(5,), (1, 4, 10)], ids=str)
+def test_a_training_resumed_in_the_middle_of_an_epoch(isa, dtype, optimizer, pauses, Run):
+    """In a new engine, from a snapshot, the state and the number of steps."""
+    run = Run(isa, dtype, optimizer=optimizer)
+    assert replace(run, pauses=pauses, threads=2).by_engine() == run.by_engine()
+
+
+def test_the_same_training_twice(Run):
+    run = Run(threads=2)
+    assert run.anew() == run.anew()
+
+
+def test_different_trainings_are_told_apart(Run):
+    """All these equalities would hold as well if nothing were trained."""
+    runs = Run(), Run(hidden="tanh"), Run(optimizer="descent"), Run(batch_size=33)
+    assert len({run.by_engine()["W(1)"] for run in runs}) == len(runs)
