@@ -1,7 +1,9 @@
-"""Several fits at once: of one network never, of several as if alone."""
+"""Fits at once: of one network never, of several as if alone; and what goes on beside a fit."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -42,3 +44,61 @@ def test_two_networks_may_train_at_once(classes):
         thread.join()
     for net in nets[1:]:
         np.testing.assert_array_equal(parameters(net), parameters(nets[0]))
+
+
+BESIDE = """
+import threading
+import numpy as np
+import fastmlp
+
+X = np.random.default_rng(0).normal(size=(4000, 100)).astype(np.float32)
+y = np.arange(4000) % 5
+net = fastmlp.MLP((100, 256, 256, 5), batch_norm=True)
+done = threading.Event()
+
+
+def again(function):
+    def work():
+        while not done.is_set():
+            function()
+
+    return threading.Thread(target=work)
+
+
+others = [
+    again(lambda: net.gradients(X[:200], y[:200], training=True)),
+    again(lambda: net.cost(X[:200], y[:200], training=True)),
+    again(lambda: (net.freeze([1]), net.unfreeze())),
+]
+for thread in others:
+    thread.start()
+for _ in range(5):
+    net.fit(X, y, epochs=2, n_threads=2)
+done.set()
+for thread in others:
+    thread.join()
+assert net.epochs == 10 and all(np.isfinite(W).all() for W in net.weights)
+"""
+
+
+def test_a_fit_ends_beside_gradients_and_freezing():
+    """In a process of its own: what is tested for is a wait without end."""
+    subprocess.run([sys.executable, "-c", BESIDE], check=True, timeout=120)
+
+
+def test_training_gradients_beside_a_fit_change_nothing_of_it(classes):
+    net, alone = (MLP((6, 64, 3), batch_norm=True, dropout=0.2) for _ in range(2))
+    done = threading.Event()
+
+    def look():
+        while not done.is_set():
+            net.gradients(*classes, 0.3, training=True)
+
+    other = threading.Thread(target=look)
+    other.start()
+    options = {"epochs": 40, "batch_size": 20, "rate_multipliers": [0.5, 2.0], "ema": 0.9}
+    net.fit(*classes, **options)
+    done.set()
+    other.join()
+    alone.fit(*classes, **options)
+    np.testing.assert_array_equal(parameters(net), parameters(alone))
