@@ -1,4 +1,4 @@
-"""What holds exactly at a boundary: a probability of ½, a target that is met, the largest momentum."""
+"""What holds exactly at a boundary: a probability of ½, a target that is met, a momentum of 1."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 These functions call the same inline kernels as the engine, on one thread and one layer, in memory
 that is allocated for the call.  Arguments are C-contiguous arrays of this build's type, results are
-new arrays.  Callers have checked the shapes; a size may be 0.  With `skip_zeros` a product uses sparse rows
-(sparse_rows.pxd) instead of the dense tile (tile.pxd), with the same bits.
+new arrays.  Callers have checked the shapes; a size may be 0.  With `skip_zeros` a product uses
+sparse rows (sparse_rows.pxd) instead of the dense tile (tile.pxd), with the same bits.
 """
 from libc.stdint cimport int32_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free

@@ -1,18 +1,18 @@
-"""The same network in NumPy alone: matrix products, whole arrays, no tricks.
+"""The same network in NumPy only: matrix products of whole arrays, each formula once.
 
-This is the oracle of tests and benchmarks.  It shares no line with the rest of fastmlp, states
-every formula once, and prefers the form of it that can be read to the one that runs fast.
-Rows are examples, so layer l, with weight W(l) of shape (n_out, n_in), reads
+Tests and benchmarks compare the compiled network with this one.  It shares no code with the rest of
+fastmlp, and prefers the readable form of a formula to the fast one.  Examples are rows, so that
+layer l with weight W(l) of shape (n_out, n_in) is
 
     z(l+1) = a(l) W(l)ᵀ + b(l)         a(l+1) = f(z(l+1))         a(1) = X
 
     J = Σ_i s_i cost_i / Σ_i s_i + λ/2 Σ W²                       s_i = 1 without sample weights
 
-With batch norm z(l+1) = γ û + b(l), û = (u − μ)/√(σ² + ε), u = a(l) W(l)ᵀ, by the batch's mean and
-variance in training and by running ones in prediction.  Dropout and noise are given: factors of
-a(l) and terms of z(l+1).
+With batch norm z(l+1) = γ û + b(l) with û = (u − μ)/√(σ² + ε) and u = a(l) W(l)ᵀ.  Mean and
+variance are those of the batch in training, and running averages in prediction.  The random numbers
+of dropout and noise are arguments: factors of a(l), and terms of z(l+1).
 
-Nothing is validated beyond what the formulas need.
+Arguments are not checked.
 """
 
 from .functions import ACTIVATIONS, LOSSES, Loss

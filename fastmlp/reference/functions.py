@@ -1,4 +1,4 @@
-"""Activations, and costs with their slopes."""
+"""Activation functions and losses, each with its derivative."""
 
 import math
 from collections.abc import Callable
@@ -12,7 +12,7 @@ Pair = tuple[Array, Array]
 
 _erfc = np.vectorize(math.erfc, otypes=[np.float64])
 
-# Activations: f(z) beside f'(z), p being the parameter of those that have one.
+# Activation functions return f(z) and f'(z); p is the parameter, where a function has one.
 
 
 def identity(z: Array, p: float = 0.0) -> Pair:
@@ -21,10 +21,10 @@ def identity(z: Array, p: float = 0.0) -> Pair:
 
 
 def sigmoid(z: Array, p: float = 0.0) -> Pair:
-    """f = 1 / (1 + e⁻ᶻ),  f' = f(z) f(−z);  only e^−|z| is formed, which cannot overflow."""
+    """f = 1 / (1 + e⁻ᶻ),  f' = f(z) f(−z);  computed from e^−|z|, which cannot overflow."""
     e = np.exp(-np.abs(z))
-    near, far = 1 / (1 + e), e / (1 + e)
-    return np.where(z < 0, far, near), near * far
+    larger, smaller = 1 / (1 + e), e / (1 + e)
+    return np.where(z < 0, smaller, larger), larger * smaller
 
 
 def relu(z: Array, p: float = 0.0) -> Pair:
@@ -33,7 +33,7 @@ def relu(z: Array, p: float = 0.0) -> Pair:
 
 
 def leaky_relu(z: Array, p: float = 0.01) -> Pair:
-    """f = z,  f' = 1 for z > 0;  else f = p z,  f' = p."""
+    """f = z,  f' = 1 for z > 0;  f = p z,  f' = p otherwise."""
     slope = np.where(z > 0, np.ones_like(z), p * np.ones_like(z))
     return slope * z, slope
 
@@ -49,14 +49,14 @@ def softplus(z: Array, p: float = 0.0) -> Pair:
 
 
 def elu(z: Array, p: float = 1.0) -> Pair:
-    """f = z,  f' = 1 for z > 0;  else f = p (eᶻ − 1),  f' = p eᶻ."""
+    """f = z,  f' = 1 for z > 0;  f = p (eᶻ − 1),  f' = p eᶻ otherwise."""
     low = np.minimum(z, 0)
     f = np.where(z > 0, z, p * np.expm1(low))
     return f, np.where(z > 0, np.ones_like(z), p * np.exp(low))
 
 
 def selu(z: Array, p: float = 0.0) -> Pair:
-    """scale · ELU, by the two constants of Klambauer et al. 2017, eq. 14."""
+    """f = scale · ELU(z, alpha), with the two constants of Klambauer et al. 2017, eq. 14."""
     scale, alpha = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
     f, slope = elu(z, alpha)
     return scale * f, scale * slope
@@ -81,7 +81,7 @@ def exponential(z: Array, p: float = 0.0) -> Pair:
 
 
 def log_softmax(z: Array, *groups: float) -> Array:
-    """z − log Σ_k e^z_k by rows, or in each of groups of columns; the largest exponent is 0."""
+    """z − log Σ_k e^z_k of each row, or of each group of columns; the largest exponent is 0."""
     if any(groups):
         parts = np.split(z, np.cumsum(groups[:-1]).astype(int), axis=1)
         return np.hstack([log_softmax(part) for part in parts])
@@ -91,7 +91,7 @@ def log_softmax(z: Array, *groups: float) -> Array:
 
 
 def softmax(z: Array, *groups: float) -> Pair:
-    """f_j = e^z_j / Σ_k e^z_k;  no f' of one neuron alone, so NaN in its place."""
+    """f_j = e^z_j / Σ_k e^z_k;  f' is NaN, because f_j depends on all of z."""
     return np.exp(log_softmax(z, *groups)), np.full_like(z, np.nan)
 
 
@@ -105,46 +105,46 @@ ACTIVATIONS: dict[str, Callable[..., Pair]] = {
 
 
 class Loss(NamedTuple):
-    """Cost of each example, the output activation that belongs to it, and ∂cost/∂h or δ(nl).
+    """A loss: the cost of each example, the output activation, and the derivative.
 
-    With an activation of its own `slope` is δ(nl), ∂cost/∂h and f' having been multiplied out;
-    without one it is ∂cost/∂h, and δ(nl) = slope ∘ f'.
+    For a loss with an output activation of its own `slope` is δ(nl), in which ∂cost/∂h and f' are
+    multiplied and simplified.  For other losses it is ∂cost/∂h, and δ(nl) = slope ∘ f'.
     """
 
-    cost: Callable[..., Array]  # of z(nl), h, y and perhaps constants; shape (m,)
-    output: str | None  # None: any but softmax
+    cost: Callable[..., Array]  # of z(nl), h, y and constants, if any; shape (m,)
+    output: str | None  # the output activation; None for any but softmax
     slope: Callable[..., Array] = lambda h, y, *_: h - y  # of h, y, constants; shape (m, n_out)
 
 
 def _huber(r: Array, delta: float) -> Array:
-    """½ r² up to δ, from there on the tangent: δ |r| − ½ δ² (Huber 1964)."""
+    """½ r² for |r| ≤ δ, and its tangent δ |r| − ½ δ² for larger |r| (Huber 1964)."""
     return np.where(np.abs(r) <= delta, r**2 / 2, delta * np.abs(r) - delta**2 / 2)
 
 
-def _above(h: Array, y: Array, *quantiles: float) -> Pair:
-    """h − y and the quantile of each output, those of a target side by side."""
+def _differences(h: Array, y: Array, *quantiles: float) -> Pair:
+    """h − y and the quantile of each output; the outputs of a target are adjacent."""
     return h - np.repeat(y, len(quantiles), axis=1), np.tile(
         np.array(quantiles, h.dtype), y.shape[1]
     )
 
 
 def _pinball(z: Array, h: Array, y: Array, *quantiles: float) -> Array:
-    """Σ_j (1 − q_j) r_j where r = h − y ≥ 0, −q_j r_j elsewhere (Koenker & Bassett 1978)."""
-    r, q = _above(h, y, *quantiles)
+    """Σ_j (1 − q_j) r_j for r_j = h_j − y ≥ 0, −q_j r_j otherwise (Koenker & Bassett 1978)."""
+    r, q = _differences(h, y, *quantiles)
     return np.asarray(np.maximum((1 - q) * r, -q * r).sum(axis=1))
 
 
 def _pinball_slope(h: Array, y: Array, *quantiles: float) -> Array:
-    r, q = _above(h, y, *quantiles)
+    r, q = _differences(h, y, *quantiles)
     return np.asarray(np.where(r > 0, 1 - q, np.where(r < 0, -q, 0 * q)))
 
 
 LOSSES = {
     # ½ Σ_j (h_j − y_j)²
     "squared_error": Loss(lambda z, h, y: ((h - y) ** 2).sum(axis=1) / 2, None),
-    # −Σ_j y_j log h_j, with Σ_j y_j = 1, over the row or each of its groups
+    # −Σ_j y_j log h_j, with Σ_j y_j = 1 in the row or in each group
     "cross_entropy": Loss(lambda z, h, y, *g: -(y * log_softmax(z, *g)).sum(axis=1), "softmax"),
-    # −Σ_j y_j log h_j + (1 − y_j) log(1 − h_j): terms of one sign, so no digit is lost
+    # −Σ_j y_j log h_j + (1 − y_j) log(1 − h_j): both terms are ≥ 0, so that no digits cancel
     "binary_cross_entropy": Loss(
         lambda z, h, y: (y * softplus(-z)[0] + (1 - y) * softplus(z)[0]).sum(axis=1), "sigmoid"
     ),

@@ -1,4 +1,4 @@
-"""The network: forward, backward, an epoch of training."""
+"""The reference network: forward pass, backward pass, and training for an epoch."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -12,14 +12,21 @@ from .optimizers import Optimizer
 
 
 class Draws(NamedTuple):
-    """A batch's chances: factors of a(1), a(2), … and terms of z(2), z(3), …  None: nothing."""
+    """The random numbers of a batch: factors of a(1), a(2), … and terms of z(2), z(3), …
+
+    None stands for a layer without dropout or noise.
+    """
 
     factors: list[Array | None]
     noises: list[Array | None]
 
 
 class Layers(NamedTuple):
-    """One forward pass: z(2) … z(nl), a(1) … a(nl), f'(z(2)) … f'(z(nl)); û and 1/√(σ² + ε)."""
+    """Results of a forward pass.
+
+    They are z(2) … z(nl), a(1) … a(nl), f'(z(2)) … f'(z(nl)), and û and 1/√(σ² + ε) of each
+    normalized layer.
+    """
 
     z: list[Array]
     a: list[Array]
@@ -28,32 +35,34 @@ class Layers(NamedTuple):
 
 
 class Network:
-    """A multilayer perceptron, from zero weights and biases.
+    """A multilayer perceptron whose weights and biases are zero at first.
 
     Parameters
     ----------
     sizes : sequence of int
-        Neurons per layer, s(1) … s(nl): input, hidden…, output.
+        Numbers of units, from the input s(1) to the output s(nl).
     activations : sequence of str or (str, float, …)
-        One per layer of weights, the output layer included: a key of `ACTIVATIONS`, or the key
-        and its parameters (leaky ReLU's slope, ELU's α, the sizes of softmax's groups).
+        The activation function of each layer of weights, including the output layer: a key of
+        `ACTIVATIONS`, or the key with its parameters (the slope of leaky ReLU, α of ELU, the sizes
+        of softmax's groups).
     loss : str, (str, float, …) or Loss
-        A key of `LOSSES`, the key and its constants (Huber's δ, quantiles, groups), or another.
-    dtype : dtype
-        float64 (the default) or float32: of the parameters and of all arithmetic.
+        A key of `LOSSES`, the key with its constants (δ of Huber, quantiles, groups), or another
+        loss.
+    dtype : dtype, default float64
+        float64 or float32, the dtype of parameters and of all computations.
     uint8_scale : float, default 1.0
-        Rows of dtype uint8 are multiplied by it.
-    batch_norm : sequence of bool
-        One per hidden layer.  Default: none is normalized.
+        Factor by which examples of dtype uint8 are multiplied.
+    batch_norm : sequence of bool, optional
+        Whether each hidden layer is normalized.  By default none is.
 
     Attributes
     ----------
     weights, biases : list of ndarray
-        W(l) of shape (n_out, n_in) and b(l) of shape (n_out,); they may be set.
+        W(l) of shape (n_out, n_in) and b(l) of shape (n_out,).  They can be set.
     scales : list of ndarray or None
-        γ of shape (n_out,) where a layer is normalized; they may be set.
+        γ of shape (n_out,) of each layer, None if it is not normalized.  They can be set.
     statistics : list of (ndarray, ndarray) or None
-        Running mean and variance of such a layer.
+        Running mean and variance of each layer, None if it is not normalized.
     """
 
     epsilon, momentum = 1e-5, 0.1
@@ -87,17 +96,17 @@ class Network:
         ]
 
     def forward(self, X: ArrayLike) -> Array:
-        """h = a(nl), shape (m, n_out)."""
+        """Return h = a(nl), of shape (m, n_out)."""
         return self.activations(X)[-1]
 
     def activations(self, X: ArrayLike) -> list[Array]:
-        """a(2) … a(nl), each of shape (m, n)."""
+        """Return a(2) … a(nl), each of shape (m, n)."""
         return self._forward(self._rows(X)).a[1:]
 
     def cost(
         self, X: ArrayLike, y: ArrayLike, l2: float = 0.0, sample_weight: ArrayLike | None = None
     ) -> float:
-        """J, with `l2` as λ and `sample_weight` as s."""
+        """Return J, with `l2` as λ and `sample_weight` as s."""
         rows, targets, s = self._data(X, y, sample_weight)
         penalty = l2 / 2 * sum(float((W**2).sum()) for W in self.weights)
         return self._total(self._forward(rows), targets, s) / (float(s.sum()) or 1.0) + penalty
@@ -106,9 +115,9 @@ class Network:
         self, X: ArrayLike, y: ArrayLike, l2: float = 0.0, sample_weight: ArrayLike | None = None,
         training: bool = False, draws: Draws | None = None,
     ) -> list[tuple[Array, ...]]:
-        """[(∂J/∂W(1), ∂J/∂b(1)), …], with ∂J/∂γ behind them where a layer is normalized.
+        """Return (∂J/∂W, ∂J/∂b) of each layer, and (∂J/∂W, ∂J/∂b, ∂J/∂γ) of normalized layers.
 
-        With `training` these examples are one batch of training.
+        With `training` the examples are treated as a batch of training.
         """
         rows, targets, s = self._data(X, y, sample_weight)
         layers = self._forward(rows, s if training else None, draws)
@@ -117,7 +126,7 @@ class Network:
     def input_gradient(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Array:
-        """∂J/∂X = W(1)ᵀ δ(2) by rows, of X's shape."""
+        """Return ∂J/∂X = W(1)ᵀ δ(2), with the shape of X."""
         rows, targets, s = self._data(X, y, sample_weight)
         return self._deltas(self._forward(rows), targets, s, False)[0][1] @ self.weights[0]
 
@@ -133,11 +142,11 @@ class Network:
         sample_weight: ArrayLike | None = None,
         draws: Callable[[int, int], Draws] | None = None,
     ) -> tuple[float, float]:
-        """Run one epoch over the rows `order`, a batch of `batch_size` after the other.
+        """Train for one epoch on the rows `order`, in batches of `batch_size`.
 
-        Batch k has the learning rate rates[k] and draws(k, its size); the last batch may be
-        smaller.  Returns Σ s_i cost_i and Σ s_i over the epoch, each cost taken before the update
-        of its batch.
+        Batch k has the learning rate rates[k] and the random numbers draws(k, its size); the last
+        batch may be smaller.  Returns Σ s_i cost_i and Σ s_i over the epoch; the costs of a batch
+        are those before its update.
         """
         data, targets, s = self._data(X, y, sample_weight)
         batches = [order[k : k + batch_size] for k in range(0, len(order), batch_size)]
@@ -156,7 +165,7 @@ class Network:
         return total, float(s[order].sum())
 
     def _parameters(self) -> list[tuple[Array, ...]]:
-        """(W, b) or (W, b, γ) of each layer."""
+        """Return (W, b) or (W, b, γ) of each layer."""
         return [
             (W, b) if scale is None else (W, b, scale)
             for W, b, scale in zip(self.weights, self.biases, self.scales, strict=True)
@@ -169,7 +178,7 @@ class Network:
     def _data(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
     ) -> tuple[Array, Array, Array]:
-        """Rows, targets (m, n_out) and sample weights (m,) in the network's dtype."""
+        """Return examples, targets (m, n_out) and sample weights (m,) in the network's dtype."""
         rows, targets, n_out = self._rows(X), np.asarray(y), len(self.biases[-1])
         if self.loss.output == "softmax" and targets.shape[1:] != (n_out,):  # labels, by group:
             parts = zip(self.constants or (n_out,), targets.reshape(len(rows), -1).T, strict=True)
@@ -179,7 +188,7 @@ class Network:
         return rows, columns.astype(self.dtype), np.asarray(s, self.dtype)
 
     def _forward(self, X: Array, s: Array | None = None, draws: Draws | None = None) -> Layers:
-        """Every level; as a batch of training where its examples' weights s are given."""
+        """Compute every layer; with sample weights s the examples are a batch of training."""
         n = len(self.weights)
         factors, noises = draws or Draws([None] * (n + 1), [None] * n)
         layers = Layers(z=[], a=[X if factors[0] is None else X * factors[0]], slopes=[], norms=[])
@@ -198,15 +207,15 @@ class Network:
         return layers
 
     def _normalize(self, l: int, u: Array, s: Array | None) -> tuple[Array, Pair | None]:
-        """γ û, û and 1/√(σ² + ε); in training, with weights s, the running statistics move."""
+        """Return γ û, and û with 1/√(σ² + ε); with weights s, update the running statistics."""
         scale, running = self.scales[l], self.statistics[l]
         if scale is None or running is None:
             return u, None
         mean, variance = running
         if s is not None:
-            share, rho, n = self._shares(s), self.momentum, max(float(s.sum()), 2.0)
-            mean = share @ u
-            variance = share @ (u - mean) ** 2
+            relative, rho, n = self._relative(s), self.momentum, max(float(s.sum()), 2.0)
+            mean = relative @ u
+            variance = relative @ (u - mean) ** 2
             if s.any():
                 self.statistics[l] = (
                     (1 - rho) * running[0] + rho * mean,
@@ -216,18 +225,18 @@ class Network:
         hat = (u - mean) * inverse
         return scale * hat, (hat, inverse)
 
-    def _shares(self, s: Array) -> Array:
-        """s_i/Σs, equal ones if all are 0."""
+    def _relative(self, s: Array) -> Array:
+        """Return s_i/Σ s, or 1/m for all if all weights are 0."""
         return s / s.sum() if s.any() else np.full_like(s, 1 / len(s))
 
     def _total(self, layers: Layers, y: Array, s: Array) -> float:
-        """Σ s_i cost_i."""
+        """Return Σ s_i cost_i."""
         return float(s @ self.loss.cost(layers.z[-1], layers.a[-1], y, *self.constants))
 
     def _deltas(self, layers: Layers, y: Array, s: Array, training: bool) -> list[Pair]:
-        """∂J/∂z(l) and ∂J/∂u(l) for l = 2 … nl, which are one without batch norm.
+        """Return ∂J/∂z(l) and ∂J/∂u(l) for l = 2 … nl, which are equal without batch norm.
 
-        δ(nl) is that of each example times its share s_i/Σs of J.
+        δ(nl) of each example is multiplied by the example's weight s_i/Σ s in J.
         """
         slope = self.loss.slope(layers.a[-1], y, *self.constants)
         delta: Array = s[:, None] / (s.sum() or 1) * slope
@@ -242,20 +251,23 @@ class Network:
     def _through_norm(
         self, l: int, delta: Array, norm: Pair | None, s: Array, training: bool
     ) -> Array:
-        """∂J/∂u from ∂J/∂z: with the batch's own μ and σ², which depend on u, or with constants."""
+        """Return ∂J/∂u from ∂J/∂z.
+
+        In training μ and σ² are those of the batch and depend on u; otherwise they are constants.
+        """
         scale = self.scales[l]
         if norm is None or scale is None:
             return delta
         hat, inverse = norm
         if training:
-            share = self._shares(s)[:, None]
-            delta = delta - share * (delta.sum(axis=0) + hat * (delta * hat).sum(axis=0))
+            relative = self._relative(s)[:, None]
+            delta = delta - relative * (delta.sum(axis=0) + hat * (delta * hat).sum(axis=0))
         return np.asarray(scale * inverse * delta)
 
     def _gradients(
         self, layers: Layers, y: Array, s: Array, l2: float, training: bool
     ) -> list[tuple[Array, ...]]:
-        """(∂J/∂W, ∂J/∂b) of each layer, and ∂J/∂γ where it is normalized."""
+        """Return (∂J/∂W, ∂J/∂b) of each layer, and (∂J/∂W, ∂J/∂b, ∂J/∂γ) of normalized layers."""
         found: list[tuple[Array, ...]] = []
         for (delta, delta_u), a, W, norm in zip(
             self._deltas(layers, y, s, training), layers.a[:-1], self.weights, layers.norms,

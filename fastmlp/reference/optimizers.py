@@ -1,7 +1,7 @@
-"""Update rules: one parameter array w with gradient g at update t = 1, 2, …
+"""Update rules, in PyTorch's form: the new value of a parameter w with gradient g.
 
-`state` is what the rule remembers of this parameter, empty at first.  All in the form that PyTorch
-gives them.
+t = 1, 2, … is the number of the update, and `state` holds the rule's state for this parameter; it
+is empty at first.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def adam(
     w: Array, g: Array, state: State, rate: float, t: int,
     beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8,
 ) -> Array:
-    """w ← w − α m̂ / (√v̂ + ε), running means m of g and v of g² (Kingma & Ba 2015)."""
+    """w ← w − α m̂ / (√v̂ + ε), with running means m of g and v of g² (Kingma & Ba 2015)."""
     m = state["m"] = beta_1 * state.get("m", np.zeros_like(w)) + (1 - beta_1) * g
     v = state["v"] = beta_2 * state.get("v", np.zeros_like(w)) + (1 - beta_2) * g**2
     m_hat, v_hat = m / (1 - beta_1**t), v / (1 - beta_2**t)
@@ -37,7 +37,7 @@ def adamw(
     w: Array, g: Array, state: State, rate: float, t: int,
     beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8, weight_decay: float = 0.01,
 ) -> Array:
-    """w ← (1 − α ω) w for weights, not biases; then Adam (Loshchilov & Hutter 2019)."""
+    """w ← (1 − α ω) w for weights but not biases, then Adam (Loshchilov & Hutter 2019)."""
     is_weight = w.ndim == 2
     w = (1 - rate * weight_decay) * w if is_weight else w
     return adam(w, g, state, rate, t, beta_1, beta_2, epsilon)
@@ -59,15 +59,16 @@ OPTIMIZERS: dict[str, Callable[..., Array]] = {
 
 
 class Optimizer:
-    """An update rule with its constants, the state of each parameter, and the updates so far.
+    """An update rule with its constants, the state of each parameter, and the number of updates.
 
-    `name` is a key of `OPTIMIZERS`; the constants come in the rule's own order and may be left out.
+    `name` is a key of `OPTIMIZERS`.  The constants are in the order of the rule's arguments and may
+    be omitted.
     """
 
     def __init__(self, name: str, *constants: float) -> None:
         self.rule = OPTIMIZERS[name]
         self.constants = constants
-        self.state: list[State] = []  # of each parameter, in the order given
+        self.state: list[State] = []  # of each parameter, in the order of the parameters
         self.steps = 0
 
     def update(self, parameters: list[Array], gradients: list[Array], rate: float) -> list[Array]:

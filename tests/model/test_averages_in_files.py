@@ -56,9 +56,9 @@ def test_averages_that_do_not_fit_the_network_are_refused(averaged, change):
         files.unpack(header, arrays)
 
 
-@pytest.mark.parametrize("entry", [{"steps": -1}, {"steps": 1.5}, {"used": 1}, {"used": None}])
-def test_an_average_with_wrong_steps_or_use_is_refused(averaged, entry):
+@pytest.mark.parametrize("entry", [{"steps": -1}, {"steps": 1.5}])
+def test_an_average_with_a_wrong_number_of_steps_is_refused(averaged, entry):
     header, arrays = files.pack(averaged.state, {}, False)
     header["average"] = {**header["average"], **entry}
-    with pytest.raises((TypeError, ValueError), match=next(iter(entry))):
+    with pytest.raises((TypeError, ValueError), match="steps"):
         files.unpack(header, arrays)

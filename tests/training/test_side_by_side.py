@@ -9,7 +9,6 @@ import pytest
 
 from fastmlp import MLP, Callback, Ensemble
 from fastmlp.support import threads
-
 from fastmlp.training import StopWhenSet, side_by_side
 
 TIMEOUT = 30  # seconds, of a test that fails
