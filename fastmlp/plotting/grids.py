@@ -1,4 +1,4 @@
-"""Sheets of small pictures: images, what was read wrong, the weights of units."""
+"""Grids of small images: examples, misclassified examples, the weights of units."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..support import checks
-from . import canvas, reading
-from .reading import Model
+from . import canvas, model_data
+from .model_data import Model
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,10 +19,12 @@ __all__ = ["errors", "images", "weights"]
 
 Array = NDArray[Any]
 
-TILE = 0.62  # inches, of a new figure
-GAP = 0.08  # between pictures, of their width
-LARGEST, SMALLEST = 9.0, 3.0  # points, of captions
-DIVERGING = "RdBu_r"  # told apart with any kind of colour blindness
+TILE = 0.62  # inches, width of an image in a new figure
+GAP = 0.08  # between images, in units of their width
+LARGEST, SMALLEST = 9.0, 3.5  # points, of titles
+NARROWEST = 3.4  # inches, of a new figure with a title
+SMALLEST_NEW = 6.0  # points: a new figure is as wide as its titles need
+DIVERGING = "RdBu_r"  # distinguishable with any kind of colour blindness
 
 
 def images(
@@ -35,63 +37,70 @@ def images(
     limits: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a sheet of pictures, row by row.
+    """Plot images in a grid, row by row.
 
-    The picture in row i and column j lies at x from j to j + 1 and at y from i to i + 1, with its
-    title above it, so that more can be drawn there.
+    The image in row i and column j of the grid extends from j to j + 1 in x and from i to i + 1 in
+    y, its title included, so that you can draw over it.
 
     Parameters
     ----------
     images : array-like, (m, n) or (m, height, width)
-        Their pixels, one value each.
+        Images of one channel.
     shape : (int, int), optional
-        Height and width where `images` is (m, n).  Default: the square that n is.
+        Height and width where `images` is (m, n).  Default: square images.
     titles : sequence, optional
-        One for each picture, drawn above it as it stands.
+        A title for each image, written above it literally.
     columns : int, default 8
-        Pictures side by side.
+        Number of images in a row of the grid.
     cmap : str, default "gray_r"
-        A colour map of matplotlib's; this one draws in black on white.
+        A color map of matplotlib's.  The default draws in black on white.
     limits : (float, float), optional
-        Values at the ends of the colour map.  Default: the least and the greatest pixel.
+        Values at the ends of the color map.  Default: the least and the greatest pixel.
     ax : matplotlib.axes.Axes, optional
-        Where to draw.  Default: a new figure.
+        Axes to draw on.  Default: those of a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Its only image is the sheet, masked between the pictures.
+        Its only image is the grid, masked between the images.
+
+    See Also
+    --------
+    errors : Plot misclassified images.
 
     Examples
     --------
     >>> augment = fastmlp.augment.Distortion(rotation=15, elastic=30)
     >>> ax = fastmlp.plotting.images(augment(X[:24]))
     """
-    pictures = _pictures(images, shape)
-    columns = min(checks.whole("columns", columns), len(pictures))
-    captions = None if titles is None else [str(one) for one in titles]
-    if captions is not None and len(captions) != len(pictures):
-        raise ValueError(f"titles has {len(captions)} entries for {len(pictures)} images")
-    low, high = (pictures.min(), pictures.max()) if limits is None else limits
+    pixels = _pixels(images, shape)
+    columns = min(checks.whole("columns", columns), len(pixels))
+    texts = None if titles is None else [str(one) for one in titles]
+    if texts is not None and len(texts) != len(pixels):
+        raise ValueError(f"titles has {len(texts)} entries for {len(pixels)} images")
+    low, high = (pixels.min(), pixels.max()) if limits is None else limits
 
-    m, height, width = pictures.shape
+    m, height, width = pixels.shape
     rows = -(-m // columns)
-    room = 1.3 if captions else 1.0
-    ax = canvas.axes(ax, (TILE * columns + 0.2, TILE * room * rows * height / width + 0.4))
-    points = _points(ax, columns, rows * room * height / width)
-    size = _size(captions, points)
+    room = 1.3 if texts else 1.0
+    tile = max(TILE, _longest(texts) * SMALLEST_NEW * canvas.GLYPH / 72)
+    tall = rows * room * height / width  # height of the grid in widths of an image
+    points = 72 * tile if ax is None else _points(ax, columns, tall)
+    ax = canvas.axes(ax, (tile * columns + 0.2, tile * tall + 0.5))
+    size = _size(texts, points)
     gap = max(1, round(GAP * width))
-    band = gap + (round(1.35 * size / points * width) if captions else 0)
-    sheet = np.ma.masked_array(np.zeros((rows, band + height, columns, gap + width)), mask=True)
-    for place, picture in enumerate(pictures):
+    lines = 1 + max((text.count("\n") for text in texts or []), default=0)
+    band = gap + (round(1.35 * lines * size / points * width) if texts else 0)
+    grid = np.ma.masked_array(np.zeros((rows, band + height, columns, gap + width)), mask=True)
+    for place, image in enumerate(pixels):
         i, j = divmod(place, columns)
-        sheet[i, band:, j, gap:] = picture
+        grid[i, band:, j, gap:] = image
     ax.imshow(
-        sheet.reshape(rows * (band + height), columns * (gap + width)),
+        grid.reshape(rows * (band + height), columns * (gap + width)),
         cmap=cmap,
         vmin=low,
         vmax=high,
-        interpolation="none",  # in vector formats too every pixel stays one
+        interpolation="none",  # pixels stay squares in vector formats too
         extent=(0, columns, rows, 0),
         aspect=(band + height) / (gap + width),
     )
@@ -100,7 +109,7 @@ def images(
     canvas.literal([
         ax.text(j + middle, i + top, text, fontsize=size, ha="center", va="bottom", clip_on=False)
         for (i, j), text in zip(
-            (divmod(place, columns) for place in range(m)), captions or [], strict=False
+            (divmod(place, columns) for place in range(m)), texts or [], strict=False
         )
     ])
     return ax
@@ -117,54 +126,67 @@ def errors(
     columns: int = 8,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the pictures that a classifier reads wrong, the surest mistake first.
+    """Plot the images that a classifier misclassifies, those with the highest probability first.
 
-    Above each stands "4→9 97%": it is a 4, the model took it for a 9, with this probability.
+    The title "4→9 97%" means that a 4 was predicted as a 9 with a probability of 97 %.
 
     Parameters
     ----------
     model : MLP, Ensemble or fitted classifier with `predict` and `classes_`
-        Without `predict_proba` the pictures come in the order of the examples.
+        The classifier.  Without `predict_proba` the images are in the order of the examples.
     X : array-like or SciPy sparse matrix, (m, n_in)
-        Pictures, one a row.
+        Images, one per row.
     y : array-like, (m,)
         Their true classes.
     shape : (int, int), optional
-        Height and width of a picture.  Default: the square that n_in is.
+        Height and width of an image.  Default: square images.
     class_names : sequence, optional
-        One for each class.  Default: the model's own, or numbers.
+        A name for each class.  Default: the model's own, or numbers.
     most : int, default 40
-        Pictures to draw.
+        The greatest number of images.
     columns : int, default 8
-        Pictures side by side.
+        Number of images in a row of the grid.
     ax : matplotlib.axes.Axes, optional
-        Where to draw.  Default: a new figure.
+        Axes to draw on.  Default: those of a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        As of `images`; empty if nothing is read wrong.
+        A grid as that of `images`; empty if all examples are classified correctly.
+
+    See Also
+    --------
+    confusion : Plot which classes are confused.
     """
     most = checks.whole("most", most)
-    found = reading.answers(model, X, y, class_names)
-    wrong, sure = found.wrong, found.confidence
-    if sure is not None:
-        wrong = wrong[np.argsort(-sure[wrong], kind="stable")]
-    title = f"{len(wrong):,} of {len(found.y):,} read wrong"
+    found = model_data.predictions(model, X, y, class_names)
+    wrong, confidence = found.most_confident_errors, found.confidence
+    title = f"{len(wrong):,} of {len(found.y):,} misclassified"
     if not len(wrong):
         ax = canvas.axes(ax, (4, 1))
         ax.set_axis_off()
     else:
         chosen = wrong[:most]
-        captions = [
-            f"{found.names[found.y[k]]}→{found.names[found.predicted[k]]}"
-            + ("" if sure is None else f" {100 * sure[k]:.0f}%")
+        pairs = [
+            f"{canvas.shortened(found.names[found.y[k]], 12)}→"
+            f"{canvas.shortened(found.names[found.predicted[k]], 12)}"
             for k in chosen
         ]
+        space = "\n" if _longest(pairs) > 6 else " "  # a second line for the probability
+        titles = [
+            pair if confidence is None else f"{pair}{space}{100 * confidence[k]:.0f}%"
+            for pair, k in zip(pairs, chosen, strict=True)
+        ]
         if len(chosen) < len(wrong):
-            title += f", the {'first' if sure is None else 'surest'} {len(chosen)}"
-        title += ": true→read" + ("" if sure is None else ", probability")
-        ax = images(_rows(X, chosen), shape=shape, titles=captions, columns=columns, ax=ax)
+            which = "first" if confidence is None else "most confident"
+            title += f", the {which} {len(chosen)}"
+        title += "\ntrue→predicted" + ("" if confidence is None else " class, its probability")
+        new = ax is None
+        ax = images(_rows(X, chosen), shape=shape, titles=titles, columns=columns, ax=ax)
+        if new:  # as wide as its title
+            figure: Any = ax.figure
+            width, height = figure.get_size_inches()
+            figure.set_size_inches(max(width, NARROWEST), height)
     ax.set_title(title, fontsize=9)
     return ax
 
@@ -174,41 +196,62 @@ def weights(
     *,
     layer: int = 0,
     shape: Sequence[int] | None = None,
+    column_names: Sequence[object] | None = None,
+    column_scales: ArrayLike | None = None,
     most: int = 40,
     columns: int = 8,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the weights of a layer as they predict: averages if those do, batch norm folded in.
+    """Plot the weights of a layer.
 
-    Where inputs are pictures, so are the weights of each unit of the first layer, the units with
-    the largest weights first; any other layer is drawn as its matrix.
+    They are the weights that predict: averages if the network uses these, with batch norm folded
+    in.  If the inputs are images, the weights of each unit of the first layer are plotted as an
+    image, those of the largest norm first.  Otherwise the weights are plotted as a matrix.
 
     Parameters
     ----------
     model : MLP, Ensemble or fitted estimator with `coefs_`
-        Of an ensemble the first layer, that is of all its networks.
+        The model.  Of an ensemble, the first layers of all networks are plotted.
     layer : int, default 0
         Index into `weights`.
     shape : (int, int), optional
-        Height and width of the pictures.  Default: for the first layer the square that the number
-        of its inputs is, from 5 × 5 on; else none.
+        Height and width of the images.  Default: square images for a first layer whose number of
+        inputs is a square of at least 5 × 5; otherwise none.
+    column_names : sequence, optional
+        A name for each input of the network, for the matrix of the first layer.  Default: the
+        model's own, or numbers.
+    column_scales : array-like, (n_in,), optional
+        Factors for the weights of each input of the first layer.  With the standard deviations of
+        the inputs, the weights of columns in different units can be compared.
     most : int, default 40
-        Units to draw as pictures.
+        The greatest number of units that are plotted as images.
     columns : int, default 8
-        Pictures side by side.
+        Number of images in a row of the grid.
     ax : matplotlib.axes.Axes, optional
-        Where to draw.  Default: a new figure.
+        Axes to draw on.  Default: those of a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Its only image is the sheet, or the matrix (n_out, n_in).
+        Its only image is the grid of images, or the matrix (n_out, n_in).
+
+    See Also
+    --------
+    activations : Plot the activations that result.
     """
     most = checks.whole("most", most)
-    W, name = reading.layer(model, layer)
+    W, name = model_data.layer_weights(model, layer)
+    label = "weight"
+    if column_scales is not None:
+        if layer:
+            raise ValueError(f"column_scales are for the first layer, got layer={layer}")
+        scales = checks.array("column_scales", column_scales)
+        if scales.shape != W.shape[1:]:
+            raise ValueError(f"column_scales has shape {scales.shape}; expected {W.shape[1:]}")
+        W, label = W * scales, "weight × scale of its column"
     n_out, n_in = W.shape
-    sides = None if layer and shape is None else reading.side_lengths(n_in, shape)
-    limit = float(np.percentile(np.abs(W), 99.5)) or 1.0  # a few large ones would pale the rest
+    sides = None if layer and shape is None else model_data.image_shape(n_in, shape)
+    limit = float(np.percentile(np.abs(W), 99.5)) or 1.0  # few large weights do not fade the others
     if sides is not None:
         largest = np.argsort(-np.linalg.norm(W, axis=1), kind="stable")[:most]
         some = f"{len(largest)} of {n_out:,}" if len(largest) < n_out else f"{n_out:,}"
@@ -222,20 +265,24 @@ def weights(
         )
         ax.set_title(f"{name}: {some} units, largest norm first", fontsize=9)
     else:
-        ax = canvas.axes(ax, (5, 3.5))
+        names = None if layer else model_data.column_names(model, n_in, column_names)
+        ax = canvas.axes(ax, (float(np.clip(0.16 * n_in + 1.6, 5, 12)), 3.5 + 0.9 * bool(names)))
         ax.imshow(
             W, cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="none", aspect="auto"
         )
-        ax.set(xlabel="input of the layer", ylabel="unit of the layer")
+        ax.set(xlabel="column" if names else "input of the layer", ylabel="unit of the layer")
         ax.set_title(f"{name}: {n_out:,} × {n_in:,} weights", fontsize=9)
         for axis in (ax.xaxis, ax.yaxis):
             canvas.whole_numbers(axis)
-    canvas.scale(ax, "weight", extend="both")
+        if names:
+            width = 72 / ax.figure.dpi * ax.get_window_extent().width
+            canvas.tick_labels(ax.xaxis, names, width / n_in)
+    canvas.color_bar(ax, label, extend="both")
     return ax
 
 
-def _pictures(given: ArrayLike, shape: Sequence[int] | None) -> Array:
-    """Pictures as (m, height, width)."""
+def _pixels(given: ArrayLike, shape: Sequence[int] | None) -> Array:
+    """Return images as (m, height, width)."""
     found = checks.array("images", given)
     if found.ndim not in (2, 3) or not found.size:
         raise ValueError(
@@ -245,26 +292,31 @@ def _pictures(given: ArrayLike, shape: Sequence[int] | None) -> Array:
     if found.ndim == 3 and shape is None:
         return found
     n_pixels = int(np.prod(found.shape[1:]))
-    sides = reading.side_lengths(n_pixels, shape)
+    sides = model_data.image_shape(n_pixels, shape)
     if sides is None:
-        raise ValueError(f"{n_pixels} pixels are no square of at least 5 × 5: give shape")
+        raise ValueError(f"{n_pixels} pixels are no square of at least 5 × 5; pass shape")
     return found.reshape(len(found), *sides)
 
 
 def _rows(X: Any, chosen: NDArray[np.intp]) -> Array:
-    """Some examples, dense."""
+    """Return some examples as a dense array."""
     if hasattr(X, "tocsr"):
         return np.asarray(X.tocsr()[chosen].toarray())
     return np.asarray(X)[chosen]
 
 
-def _points(ax: Axes, columns: int, height: float) -> float:
-    """The width of a picture and its gap in points, the sheet being `height` columns high."""
+def _points(ax: Axes, columns: int, tall: float) -> float:
+    """Return the width of an image with its gap in points, as there is room in the Axes."""
     box = ax.get_window_extent()
-    return float(72 / ax.figure.dpi * min(box.width / columns, box.height / height))
+    return float(72 / ax.figure.dpi * min(box.width / columns, box.height / tall))
 
 
-def _size(captions: list[str] | None, points: float) -> float:
-    """The size of letters, 0.6 of it wide, with which the longest caption fits over a picture."""
-    longest = max(map(len, captions or []), default=0)
-    return float(np.clip(points / (0.6 * max(longest, 1)), SMALLEST, LARGEST))
+def _longest(texts: Sequence[str] | None) -> int:
+    """Return the number of characters of the longest line."""
+    return max((len(line) for text in texts or [] for line in text.split("\n")), default=0)
+
+
+def _size(titles: Sequence[str] | None, points: float) -> float:
+    """Return the font size with which the longest title fits over an image."""
+    size = points / (canvas.GLYPH * max(_longest(titles), 1))
+    return float(np.clip(size, SMALLEST, LARGEST))
