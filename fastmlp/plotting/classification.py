@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,9 +28,9 @@ def confusion(
     X: Any,
     y: ArrayLike,
     *,
-    class_names: Sequence[object] | None = None,
+    class_names: Iterable[object] | None = None,
     ax: Axes | None = None,
-) -> Axes:
+) -> Any:
     """Plot the confusion matrix: how often each class (row) is predicted as each class (column).
 
     Colors show percentages of the true class, on a scale on which a few in a thousand are visible;
@@ -46,7 +46,7 @@ def confusion(
         Examples, one per row.
     y : array-like, (m,)
         Their true classes.
-    class_names : sequence, optional
+    class_names : iterable, optional
         A name for each class.  Default: the model's own, or numbers.
     ax : matplotlib.axes.Axes, optional
         Axes to draw on.  Default: those of a new figure.
@@ -116,7 +116,7 @@ def calibration(
     *,
     bins: int = 10,
     ax: Axes | None = None,
-) -> Axes:
+) -> Any:
     """Plot the accuracy of a classifier against the probabilities that it predicts.
 
     Examples are binned by the probability p of the predicted class.  A point shows a bin's mean p
@@ -194,11 +194,11 @@ def decision_boundary(
     X: ArrayLike,
     y: ArrayLike,
     *,
-    class_names: Sequence[object] | None = None,
-    column_names: Sequence[object] | None = None,
+    class_names: Iterable[object] | None = None,
+    column_names: Iterable[object] | None = None,
     resolution: int = 200,
     ax: Axes | None = None,
-) -> Axes:
+) -> Any:
     """Plot the decision regions of a classifier of two inputs, with examples over them.
 
     The color of a point of the plane mixes the colors of the classes by their probabilities.
@@ -212,9 +212,9 @@ def decision_boundary(
         Examples, one per row, which also determine the part of the plane that is plotted.
     y : array-like, (m,)
         Their true classes, shown by color and marker.
-    class_names : sequence, optional
+    class_names : iterable, optional
         A name for each class.  Default: the model's own, or numbers.
-    column_names : sequence, optional
+    column_names : iterable, optional
         A name for each input.  Default: the model's own, or "input 1" and "input 2".
     resolution : int, default 200
         Number of points along each axis at which the model predicts.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["activations", "history"]
 
 Array = NDArray[Any]
-Histories = History | Sequence[History] | Model
+Histories: TypeAlias = History | Sequence[History] | Model
 
 FEW = 20  # epochs: up to so many have a marker each
 DECADE = 10.0  # ratio of the greatest to the least value from which an axis is logarithmic

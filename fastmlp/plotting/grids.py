@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,12 +31,12 @@ def images(
     images: ArrayLike,
     *,
     shape: Sequence[int] | None = None,
-    titles: Sequence[object] | None = None,
+    titles: Iterable[object] | None = None,
     columns: int = 8,
     cmap: str = "gray_r",
     limits: tuple[float, float] | None = None,
     ax: Axes | None = None,
-) -> Axes:
+) -> Any:
     """Plot images in a grid, row by row.
 
     The image in row i and column j of the grid extends from j to j + 1 in x and from i to i + 1 in
@@ -48,7 +48,7 @@ def images(
         Images of one channel.
     shape : (int, int), optional
         Height and width where `images` is (m, n).  Default: square images.
-    titles : sequence, optional
+    titles : iterable, optional
         A title for each image, written above it literally.
     columns : int, default 8
         Number of images in a row of the grid.
@@ -121,11 +121,11 @@ def errors(
     y: ArrayLike,
     *,
     shape: Sequence[int] | None = None,
-    class_names: Sequence[object] | None = None,
+    class_names: Iterable[object] | None = None,
     most: int = 40,
     columns: int = 8,
     ax: Axes | None = None,
-) -> Axes:
+) -> Any:
     """Plot the images that a classifier misclassifies, those with the highest probability first.
 
     The title "4→9 97%" means that a 4 was predicted as a 9 with a probability of 97 %.
@@ -140,7 +140,7 @@ def errors(
         Their true classes.
     shape : (int, int), optional
         Height and width of an image.  Default: square images.
-    class_names : sequence, optional
+    class_names : iterable, optional
         A name for each class.  Default: the model's own, or numbers.
     most : int, default 40
         The greatest number of images.
@@ -196,12 +196,12 @@ def weights(
     *,
     layer: int = 0,
     shape: Sequence[int] | None = None,
-    column_names: Sequence[object] | None = None,
+    column_names: Iterable[object] | None = None,
     column_scales: ArrayLike | None = None,
     most: int = 40,
     columns: int = 8,
     ax: Axes | None = None,
-) -> Axes:
+) -> Any:
     """Plot the weights of a layer.
 
     They are the weights that predict: averages if the network uses these, with batch norm folded
@@ -217,7 +217,7 @@ def weights(
     shape : (int, int), optional
         Height and width of the images.  Default: square images for a first layer whose number of
         inputs is a square of at least 5 × 5; otherwise none.
-    column_names : sequence, optional
+    column_names : iterable, optional
         A name for each input of the network, for the matrix of the first layer.  Default: the
         model's own, or numbers.
     column_scales : array-like, (n_in,), optional

@@ -5,10 +5,10 @@ A model is an `MLP`, an `Ensemble`, or a fitted estimator with scikit-learn's in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isqrt
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,7 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 Array = NDArray[Any]
-Model = Any  # MLP, Ensemble or an estimator
+Model: TypeAlias = Any  # MLP, Ensemble or an estimator
 Shape = tuple[int, int]
 
 SMALLEST_SIDE = 5  # pixels: fewer inputs than its square are taken as columns of a table
@@ -94,7 +94,7 @@ class Predictions:
 
 
 def predictions(
-    model: Model, X: Any, y: ArrayLike, names: Sequence[object] | None = None
+    model: Model, X: Any, y: ArrayLike, names: Iterable[object] | None = None
 ) -> Predictions:
     """Return a classifier's predictions for examples whose true classes are y (m,)."""
     checked = class_names(model, names)
@@ -130,7 +130,7 @@ def probabilities(model: Model, X: Any) -> Array:
 # ------------------------------------------------------------------------------------------- names
 
 
-def class_names(model: Model, names: Sequence[object] | None = None) -> list[str]:
+def class_names(model: Model, names: Iterable[object] | None = None) -> list[str]:
     """Return the names of a classifier's classes: as passed, its own, or their numbers."""
     if networks(model):
         loss, n_out = model.loss, model.n_out
@@ -161,7 +161,7 @@ def class_names(model: Model, names: Sequence[object] | None = None) -> list[str
 
 
 def column_names(
-    model: Model, n_in: int, names: Sequence[object] | None = None
+    model: Model, n_in: int, names: Iterable[object] | None = None
 ) -> list[str] | None:
     """Return the names of a model's inputs: as passed, or its own; None if it has none."""
     if names is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,9 +46,9 @@ def page(
     title: str = "A trained network",
     configuration: Mapping[str, object] | None = None,
     times: Mapping[str, float] | None = None,
-    class_names: Sequence[object] | None = None,
-    column_names: Sequence[object] | None = None,
-    row_numbers: Sequence[object] | None = None,
+    class_names: Iterable[object] | None = None,
+    column_names: Iterable[object] | None = None,
+    row_numbers: Iterable[object] | None = None,
     shape: Sequence[int] | None = None,
 ) -> str:
     """Return an HTML page about a model: scores, plots, mistakes, and how it was trained.
@@ -71,11 +71,11 @@ def page(
         Names and values to show, such as the settings of the training.
     times : mapping from str to float, optional
         Durations in seconds to show in addition to that of the epochs.
-    class_names : sequence, optional
+    class_names : iterable, optional
         A name for each class.  Default: the model's own, or numbers.
-    column_names : sequence, optional
+    column_names : iterable, optional
         A name for each input.  Default: the model's own, or numbers.
-    row_numbers : sequence, (m,), optional
+    row_numbers : iterable, (m,), optional
         What the tables of mistakes call each example, such as its row in a file.  Default: its
         index in X, from 0.
     shape : (int, int), optional
@@ -145,7 +145,7 @@ def page(
     return document(title, summary, sections)
 
 
-def _row_numbers(given: Sequence[object] | None, X: Any) -> list[str]:
+def _row_numbers(given: Iterable[object] | None, X: Any) -> list[str]:
     n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
     numbers = [str(one) for one in (range(n_rows) if given is None else given)]
     if len(numbers) != n_rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,9 +58,9 @@ def predicted_vs_actual(
     X: Any,
     y: ArrayLike,
     *,
-    target_names: Sequence[object] | None = None,
+    target_names: Iterable[object] | None = None,
     ax: Axes | None = None,
-) -> Axes:
+) -> Any:
     """Plot the predictions of a regression against the actual values, with RMSE and R².
 
     Perfect predictions lie on the diagonal.  Of several quantiles, the one nearest the median is
@@ -74,7 +74,7 @@ def predicted_vs_actual(
         Examples, one per row.
     y : array-like, (m,) or (m, n_targets)
         Their actual values.
-    target_names : sequence, optional
+    target_names : iterable, optional
         A name for each target.  Default: the model's own, or numbers if there are several.
     ax : matplotlib.axes.Axes, optional
         Axes to draw on.  Default: those of a new figure.
@@ -127,7 +127,7 @@ def predicted_vs_actual(
 
 
 def regression(
-    model: Model, X: Any, y: ArrayLike, target_names: Sequence[object] | None = None
+    model: Model, X: Any, y: ArrayLike, target_names: Iterable[object] | None = None
 ) -> Regression:
     """Return what a regression predicts for examples, beside their actual values."""
     networks = model_data.networks(model)
@@ -156,7 +156,7 @@ def regression(
     return Regression(actual, predicted, name, _target_names(model, target_names, actual.shape[1]))
 
 
-def _target_names(model: Model, names: Sequence[object] | None, count: int) -> list[str]:
+def _target_names(model: Model, names: Iterable[object] | None, count: int) -> list[str]:
     """Return the names of the targets: as passed, the model's own, or numbers."""
     if names is None:
         own = model.metadata.get("label") if model_data.networks(model) else None
