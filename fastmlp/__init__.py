@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         search,
         steps,
     )
+    from . import sklearn as sklearn
 
 __all__ = [
     "MLP",
@@ -82,10 +83,12 @@ LAZY = (  # loaded at first use
 )
 
 
-def __getattr__(name: str) -> Any:
-    if name in LAZY:
-        return import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # to type checkers every name would seem to exist
+
+    def __getattr__(name: str) -> Any:
+        if name in LAZY:
+            return import_module(f".{name}", __name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
@@ -11,6 +10,7 @@ from typing import Any, TypeAlias
 
 from .history import History
 from .support import checks
+from .support.progress_bars import ProgressBar, progress_bar
 
 __all__ = ["Callback", "Checkpoint", "EarlyStopping", "Progress"]
 
@@ -191,41 +191,46 @@ class Checkpoint(Callback):
 
 
 class Progress(Callback):
-    """Show each epoch's figures: a progress bar if rich is installed, otherwise a line an epoch.
+    """Show the figures of each epoch, as ``fit(verbose=True)`` does.
+
+    In a notebook, and in a terminal if rich is installed, a progress bar shows those of the last
+    epoch.  Otherwise a line is printed for each epoch.
 
     Parameters
     ----------
     epochs : int
         The greatest number of epochs of the fit.
+
+    See Also
+    --------
+    MLP.fit : ``verbose=True`` adds this callback.
     """
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
-        self._bar: Any = None
+        self._bar: ProgressBar | None = None
 
     def on_fit_begin(self, net: Network, history: History) -> None:
-        self._bar = _rich_bar(self.epochs) if sys.stdout.isatty() else None
-        if self._bar:
-            self._bar.start()
+        self._bar = progress_bar(self.epochs)
 
     def on_epoch_end(self, net: Network, history: History) -> None:
-        names = [name for name in ("cost", "validation_cost", "validation_accuracy")
-                 if getattr(history, name)]
-        figures = "  ".join(
-            f"{name.replace('_', ' ')} {getattr(history, name)[-1]:.6g}" for name in names
-        )
-        if self._bar:
-            self._bar.update(self._bar.task_ids[0], advance=1, figures=figures)
-        else:
-            print(
-                f"epoch {history.epochs:>{len(str(self.epochs))}}/{self.epochs}  {figures}  "
-                f"{history.seconds[-1]:.2f} s",
-                flush=True,
-            )
+        if self._bar is not None:
+            self._bar.update(history.epochs, history.seconds[-1], _last_figures(history))
 
     def on_fit_end(self, net: Network, history: History) -> None:
-        if self._bar:
-            self._bar.stop()
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def _last_figures(history: History) -> str:
+    """The last epoch's cost, validation cost and accuracy, in at most 54 characters."""
+    text = f"cost {history.cost[-1]:.4g}"
+    if history.validation_cost:
+        text += f"  validation cost {history.validation_cost[-1]:.4g}"
+    if history.validation_accuracy:
+        text += f", accuracy {history.validation_accuracy[-1]:.4f}"
+    return text
 
 
 def of_fit(
@@ -257,19 +262,3 @@ def _early_stopping(wanted: bool | int | EarlyStopping | None) -> list[EarlyStop
     if isinstance(wanted, EarlyStopping):
         return [wanted]
     return [EarlyStopping(patience=checks.whole("early_stopping", wanted))]
-
-
-def _rich_bar(epochs: int) -> Any:
-    """A bar over the epochs, not started; None without rich."""
-    try:
-        from rich import progress
-    except ImportError:
-        return None
-    bar = progress.Progress(
-        progress.MofNCompleteColumn(),
-        progress.BarColumn(),
-        progress.TimeElapsedColumn(),
-        progress.TextColumn("{task.fields[figures]}"),
-    )
-    bar.add_task("", total=epochs, figures="")
-    return bar

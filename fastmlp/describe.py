@@ -1,4 +1,4 @@
-"""A model and its environment described as names and values to print."""
+"""Properties of a model and of its environment, as names and values to print."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["environment", "model"]
 
 
 def model(net: MLP | Ensemble) -> Iterator[tuple[str, str]]:
-    """Yield the properties of a network or an ensemble, each a name and a value."""
+    """Yield names and values that describe a network or an ensemble."""
     if isinstance(net, Ensemble):
         for number, one in enumerate(net.networks, start=1):
             yield f"network {number}", "-".join(map(str, one.sizes))
@@ -41,7 +41,7 @@ def _of_loss(loss: Loss) -> Iterator[tuple[str, str]]:
 
 
 def environment() -> Iterator[tuple[str, str]]:
-    """Yield the versions, system and kernels in use, each a name and a value."""
+    """Yield names and values for the versions, the system and the kernels in use."""
     yield "fastmlp", __version__
     yield "Python, NumPy", f"{platform.python_version()}, {np.__version__}"
     yield "system", platform.platform()

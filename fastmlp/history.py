@@ -1,37 +1,56 @@
-"""What a call of fit did, epoch by epoch, and the error that may end it."""
+"""The record of a call of fit, epoch by epoch, and the error that a fit may end with."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from html import escape
 
-__all__ = ["History", "TrainingDiverged"]
+__all__ = ["History", "TrainingDiverged", "best_epoch"]
+
+# why training ended, in words, by `History.stopped_by`
+REASONS = {
+    "": "in training",
+    "epochs": "all epochs done",
+    "cost_below": "ended because the cost fell below cost_below",
+    "max_seconds": "ended by max_seconds",
+    "interrupt": "interrupted by Ctrl-C",
+    "divergence": "ended because the cost or a parameter became infinite or NaN",
+    "error": "ended by an error",
+}
 
 
 @dataclass
 class History:
-    """Figures of a call of fit, one entry for each whole epoch.
+    """Record of a call of `MLP.fit`: one entry of each list for each whole epoch.
 
     Attributes
     ----------
     cost : list of float
-        J over the epoch: the mean cost of its examples while the parameters moved, with
-        λ/2 Σ W² at its end.
+        J over the epoch: the mean cost of its examples, each computed when its batch came, plus
+        λ/2 Σ W² at the end of the epoch.
     validation_cost : list of float
-        J over the validation data at the epoch's end, without λ; empty without such data.
+        J over the validation data at the end of the epoch, without λ; empty without such data.
     validation_accuracy : list of float
-        Part of the validation data that is predicted right, 0 to 1; empty without such data and
-        for regression.
+        Fraction of the validation data that is classified correctly, from 0 to 1; empty without
+        such data and for regression.
     learning_rate : list of float
-        Rate of the epoch's last step.
+        Learning rate of the last step of the epoch.
     seconds : list of float
-        Time that the epoch took, its validation included.
+        Duration of the epoch, validation included.
     stopped_by : str
-        Why it ended: "epochs" (all done), "cost_below", "max_seconds", "interrupt" (Ctrl-C),
-        "divergence", "error", or the class name of the callback that stopped it, as
-        "EarlyStopping".  "" while it runs.
+        Why training ended: "epochs" (all done), "cost_below", "max_seconds", "interrupt" (Ctrl-C),
+        "divergence", "error", or the class name of the callback that stopped it, such as
+        "EarlyStopping".  "" during training.
     unfinished_batches : int
-        Batches of an epoch that was begun and not finished: by Ctrl-C, `max_seconds` or an error.
-        The parameters have seen them; 0 after whole epochs and after a divergence.
+        Number of batches of an epoch that was begun but not finished, because of Ctrl-C,
+        `max_seconds` or an error; the parameters include their updates.  0 after whole epochs and
+        after a divergence.
+
+    See Also
+    --------
+    fastmlp.plotting.history : Plot it.
 
     Examples
     --------
@@ -53,20 +72,91 @@ class History:
         """The number of whole epochs."""
         return len(self.cost)
 
+    def __repr__(self) -> str:
+        last = "".join(
+            f"{name}={values[-1]:.4g}, "
+            for name in ("cost", "validation_cost", "validation_accuracy")
+            if (values := getattr(self, name))
+        )
+        return (
+            f"History(epochs={self.epochs}, {last}seconds={sum(self.seconds):.3g}, "
+            f"stopped_by={self.stopped_by!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the last and the best figures as a table, for notebooks."""
+        head = "".join(f"<th>{text}</th>" for text in ("", "last epoch", "best", "best epoch"))
+        body = "".join(
+            f"<tr><th>{name}</th>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+            for name, *cells in self._figures()
+        )
+        table = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>" if body else ""
+        return f"<table><caption>{escape(self._ending())}</caption>{table}</table>"
+
+    def _figures(self) -> Iterator[tuple[str, str, str, str]]:
+        """Yield a name, its last value, its best value and the epoch of that."""
+        for name in ("cost", "validation_cost", "validation_accuracy"):
+            values: list[float] = getattr(self, name)
+            if values:
+                accuracy = name == "validation_accuracy"
+                best = best_epoch(values, greatest=accuracy)
+                form = "{:.2%}" if accuracy else "{:.4g}"
+                last, least = form.format(values[-1]), form.format(values[best - 1])
+                yield name.replace("_", " "), last, least, str(best)
+        if self.learning_rate:
+            yield "learning rate", f"{self.learning_rate[-1]:.4g}", "", ""
+
+    def _ending(self) -> str:
+        """Say how long training took and why it ended."""
+        reason = REASONS.get(self.stopped_by, f"ended by {self.stopped_by}")
+        text = f"{self.epochs} epoch{'' if self.epochs == 1 else 's'}"
+        text += f" in {sum(self.seconds):.3g} s; {reason}"
+        if self.unfinished_batches:
+            text += f"; {self.unfinished_batches} batches of an unfinished epoch"
+        return text
+
+
+def best_epoch(values: Sequence[float], greatest: bool) -> int:
+    """Return the first epoch with the best value of a figure, counted from 1.
+
+    Parameters
+    ----------
+    values : sequence of float
+        One for each epoch, at least one.
+    greatest : bool
+        Whether the greatest value is the best, as of a score, or the least, as of a cost.
+
+    Returns
+    -------
+    int
+        The epoch; NaN is the worst of all values.
+    """
+    losses = [math.inf if math.isnan(one) else -one if greatest else one for one in values]
+    return losses.index(min(losses)) + 1
+
 
 class TrainingDiverged(FloatingPointError):
-    """The cost or a parameter became infinite or NaN in training.
+    """Raised when the cost or a parameter becomes infinite or NaN in training.
 
-    The network is as it was before that epoch, and its optimizer begins anew.
+    The network has the parameters that it had before that epoch, and a new optimizer state.
 
     Parameters
     ----------
     message : str
-        What happened, in words.
-    epoch, batch : int
-        Where, both counted from 1; attributes too.
-    history : History
-        The epochs before it; an attribute too.
+        What happened and what may help.
+    epoch, batch : int, default 0
+        The epoch and the batch in which it happened, both counted from 1.
+    history : History, optional
+        The history of the fit, up to the epoch before.  Default: an empty one.
+
+    Attributes
+    ----------
+    epoch, batch, history
+        The arguments.
+
+    See Also
+    --------
+    MLP.fit : Raises it.
 
     Examples
     --------

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import pytest
 
@@ -40,3 +42,12 @@ def test_version_is_that_of_the_installed_package():
     except PackageNotFoundError:
         pytest.skip("used from its source folder")
     assert fastmlp.__version__ == installed
+
+
+def test_type_checkers_know_the_modules_that_are_loaded_at_first_use():
+    tree = ast.parse(Path(fastmlp.__file__).read_text(encoding="utf-8"))
+    blocks = [one for one in tree.body if isinstance(one, ast.If)]
+    imports = [one for one in blocks[0].body if isinstance(one, ast.ImportFrom)]
+    assert {alias.name for one in imports for alias in one.names} == set(fastmlp.LAZY)
+    hidden = [one for one in blocks[1].body if isinstance(one, ast.FunctionDef)]
+    assert [one.name for one in hidden] == ["__getattr__"]

@@ -22,9 +22,12 @@ def write_page(
     history: Sequence[History],
     title: str,
     configuration: dict[str, object],
-    class_names: Sequence[object] | None = None,
+    row_numbers: Sequence[object] | None = None,
 ) -> None:
-    """Write the page of a model that has just been trained by this process."""
+    """Write the page of a model that this process has just trained.
+
+    `row_numbers` are those of the examples in the user's file.
+    """
     seconds, since = process_seconds()
     text = fastmlp.plotting.page(
         model,
@@ -34,7 +37,7 @@ def write_page(
         title=title,
         configuration=configuration,
         times={f"since {since}": seconds},
-        class_names=class_names,
+        row_numbers=row_numbers,
     )
     with whole_file(path) as file:
         file.write(text)

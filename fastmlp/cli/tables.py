@@ -63,6 +63,14 @@ class Table(ABC):
         raise ValueError(f"{self.path}: no column {name!r}; there are {some}")
 
     @abstractmethod
+    def row_numbers(self) -> NDArray[np.int64]:
+        """Return the number of each row in the file.
+
+        In a CSV file it is the number of the line where the row ends, the header being line 1; in
+        an NPZ file the index, from 0.
+        """
+
+    @abstractmethod
     def _read(self, numbers: Sequence[str], labels: str | None) -> tuple[Numbers, Labels]: ...
 
 
@@ -96,6 +104,12 @@ class CsvTable(Table):
         twice = [name for name, count in Counter(self.names).items() if count > 1]
         if twice:
             raise ValueError(f"{path}: two columns are named {twice[0]!r}")
+
+    def row_numbers(self) -> NDArray[np.int64]:
+        with self._open() as file:
+            lines = self._lines(file)
+            next(lines)
+            return np.array([line for line, _ in lines])
 
     def _read(self, numbers: Sequence[str], labels: str | None) -> tuple[Numbers, Labels]:
         try:
@@ -212,6 +226,9 @@ class NpzTable(Table):
             for name, column in _split(key, array)
         }
         self.names = tuple(self.columns)
+
+    def row_numbers(self) -> NDArray[np.int64]:
+        return np.arange(len(next(iter(self.arrays.values()))))
 
     def _read(self, numbers: Sequence[str], labels: str | None) -> tuple[Numbers, Labels]:
         matrix = self._matrix(numbers)

@@ -33,6 +33,7 @@ from .options import (
 )
 from .page import write_page
 from .problem import Problem, add_table_options, fraction
+from .tables import open_table
 
 EXAMPLES = """\
   fastmlp train iris.csv --label species --save iris-model.npz
@@ -57,6 +58,10 @@ DEFAULTS: dict[str, Any] = {
     "l2": 0.0,
     "validation": 0.2,
     "patience": 20,
+}
+COSTS = {
+    "classification": "with columns scaled to mean 0 and deviation 1",
+    "regression": "with columns and label scaled to mean 0 and deviation 1",
 }
 ACTIVATIONS = [name for name in activations.TABLE if name != "softmax"]
 
@@ -212,15 +217,15 @@ def run_on_table(args: argparse.Namespace) -> None:
     print(f"saved {args.save}")
     if args.html is not None:
         name, judged = ("validation", validation) if held_out else ("training", training)
-        # on scaled columns, whose weights can be compared
         write_page(
             args.html,
-            net,
-            *problem.scaled(judged),
+            model,
+            problem.X[judged],
+            problem.y[judged],
             [history],
             f"{args.label}, by {args.table.name}",
             {
-                "columns": f"{', '.join(problem.columns)}; scaled to mean 0 and deviation 1",
+                "costs of the epochs": COSTS[args.task],
                 "rows": f"{len(training):,} for training, {len(validation):,} for validation",
                 "figures are of": f"the {name} rows",
                 **{
@@ -229,7 +234,7 @@ def run_on_table(args: argparse.Namespace) -> None:
                 },
                 "optimizer": make_optimizer(args),
             },
-            problem.classes,
+            open_table(args.table).row_numbers()[judged].tolist(),
         )
         print(f"saved {args.html}")
 

@@ -9,30 +9,39 @@ from .state import ModelState
 
 __all__ = ["html", "text"]
 
-HEADINGS = ("layer", "units", "activation", "weight", "parameters")
-RIGHT = ("units", "parameters")  # columns of numbers
+# the columns of the table; those of OPTIONAL are left out where they are empty in every row
+HEADINGS = (
+    "layer", "units", "activation", "batch norm", "dropout", "noise", "weight", "parameters",
+    "frozen",
+)  # fmt: skip
+OPTIONAL = ("batch norm", "dropout", "noise", "frozen")
+NUMBERS = ("units", "dropout", "noise", "parameters")  # aligned at the right
+
+Row = dict[str, str]
 
 
 def text(state: ModelState) -> str:
-    """Return the table in lines of text."""
-    rows = [HEADINGS, *_rows(state)]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(HEADINGS))]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if heading in RIGHT else cell.ljust(width)
-            for cell, width, heading in zip(row, widths, HEADINGS, strict=True)
-        ).rstrip()
-        for row in rows
-    ]
+    """Return the table as lines of text."""
+    rows = _rows(state)
+    headings = _headings(rows)
+    lines = []
+    for row in [{name: name for name in headings}, *rows]:
+        cells = []
+        for name in headings:
+            width = max(len(name), *(len(one[name]) for one in rows))
+            cells.append(row[name].rjust(width) if name in NUMBERS else row[name].ljust(width))
+        lines.append("  ".join(cells).rstrip())
     return "\n".join([*lines, _totals(state)])
 
 
 def html(state: ModelState) -> str:
     """Return the table as HTML, for notebooks."""
-    head = "".join(f"<th>{one}</th>" for one in HEADINGS)
+    rows = _rows(state)
+    headings = _headings(rows)
+    head = "".join(_cell("th", name, name) for name in headings)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
-        for row in _rows(state)
+        "<tr>" + "".join(_cell("td", name, row[name]) for name in headings) + "</tr>"
+        for row in rows
     )
     return (
         f"<table><caption>MLP: {escape(_totals(state))}</caption>"
@@ -40,23 +49,52 @@ def html(state: ModelState) -> str:
     )
 
 
-def _rows(state: ModelState) -> list[tuple[str, ...]]:
+def _cell(tag: str, heading: str, content: str) -> str:
+    side = "right" if heading in NUMBERS else "left"
+    return f'<{tag} style="text-align: {side}">{escape(content)}</{tag}>'
+
+
+def _headings(rows: list[Row]) -> list[str]:
+    return [name for name in HEADINGS if name not in OPTIONAL or any(row[name] for row in rows)]
+
+
+def _rows(state: ModelState) -> list[Row]:
     spec = state.spec
-    rows: list[tuple[str, ...]] = [("input", str(spec.sizes[0]), "", "", "")]
+    rows = [{**dict.fromkeys(HEADINGS, ""), "layer": "input", "units": str(spec.sizes[0]),
+             "dropout": _number(spec.input_dropout)}]  # fmt: skip
     functions = (*spec.activation, spec.output_activation)
-    normalized = (*spec.batch_norm, False)
+    normalized, dropout, noise = (*spec.batch_norm, False), (*spec.dropout, 0), (*spec.noise, 0)
     for l, (n_in, n_out) in enumerate(pairwise(spec.sizes)):
-        name = "output" if l == spec.n_layers - 1 else "hidden"
-        details = [functions[l].name]
-        if normalized[l]:
-            details.insert(0, "batch norm")
-        if l in state.frozen:
-            details.append("frozen")
-        count = (n_in + 1 + normalized[l]) * n_out
-        rows.append((name, str(n_out), ", ".join(details), f"({n_out}, {n_in})", f"{count:,}"))
+        rows.append(
+            {
+                "layer": "output" if l == spec.n_layers - 1 else "hidden",
+                "units": str(n_out),
+                "activation": functions[l].name,
+                "batch norm": "yes" if normalized[l] else "",
+                "dropout": _number(dropout[l]),
+                "noise": _number(noise[l]),
+                "weight": f"({n_out}, {n_in})",
+                "parameters": f"{_n_parameters(state, l):,}",
+                "frozen": "yes" if l in state.frozen else "",
+            }
+        )
     return rows
+
+
+def _number(value: float) -> str:
+    return f"{value:g}" if value else ""
+
+
+def _n_parameters(state: ModelState, l: int) -> int:
+    """Return the number of weights, biases and scales of layer l."""
+    (n_in, n_out), normalized = state.spec.sizes[l : l + 2], (*state.spec.batch_norm, False)
+    return (n_in + 1 + normalized[l]) * n_out
 
 
 def _totals(state: ModelState) -> str:
     spec = state.spec
-    return f"loss {spec.loss.name}, {spec.n_parameters:,} parameters in {spec.dtype}"
+    text = f"loss {spec.loss.name}, {spec.n_parameters:,} parameters in {spec.dtype}"
+    if not state.frozen:
+        return text
+    frozen = sum(_n_parameters(state, l) for l in state.frozen)
+    return f"{text}, {spec.n_parameters - frozen:,} of them trained"

@@ -1,19 +1,21 @@
-"""Pictures of training and of trained networks, by matplotlib.
+"""Plots of training and of trained models, by matplotlib.
 
     ax = fastmlp.plotting.confusion(net, X_test, y_test)
     ax.figure.savefig("confusion.png")
 
-Each function draws on the Axes or Figure it is given, or on a new one of pyplot's, and returns it;
-nothing is shown or written.  `page` makes one HTML page of them all.  The pictures are of `MLP`,
-`Ensemble` and, where it says so, of estimators in scikit-learn's manner.
+Each function draws on the Axes or Figure that it is passed, or on a new one of pyplot's, and
+returns it; none shows a window or writes a file.  `page` puts all plots of a model on one HTML
+page.  The models are `MLP`, `Ensemble` and, where a function says so, estimators with
+scikit-learn's interface.
 
-It needs matplotlib: ``pip install "fastmlp[plot]"``.
+matplotlib is required: ``pip install "fastmlp[plot]"``.
 """
 
-from .curves import activations, calibration, history
-from .maps import confusion, decision_boundary
+from .classification import calibration, confusion, decision_boundary
+from .curves import activations, history
+from .grids import errors, images, weights
 from .page import page
-from .sheets import errors, images, weights
+from .regression import predicted_vs_actual
 
 __all__ = [
     "activations",
@@ -24,5 +26,6 @@ __all__ = [
     "history",
     "images",
     "page",
+    "predicted_vs_actual",
     "weights",
 ]

@@ -1,183 +1,130 @@
-"""Curves and histograms: of training, of probabilities, of activations."""
+"""Plots of the training history and of the distribution of activations."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from ..history import History
+from ..history import History, best_epoch
 from ..network import MLP
 from ..support import checks, extras
-from . import canvas, reading
-from .reading import Model
+from . import canvas, model_data
+from .model_data import Model, TrainingCurves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-__all__ = ["activations", "calibration", "history"]
+__all__ = ["activations", "history"]
 
 Array = NDArray[Any]
-Histories = History | Sequence[History] | Model
+Histories: TypeAlias = History | Sequence[History] | Model
 
-# What a panel is labelled with, and what of a history it shows, beside its factor.
-PANELS: tuple[tuple[str, dict[str, str], float], ...] = (
-    ("cost J", {"cost": "training", "validation_cost": "validation"}, 1.0),
-    ("validation\naccuracy, %", {"validation_accuracy": "validation"}, 100.0),
-    ("learning rate", {"learning_rate": "of the last step"}, 1.0),
-)
-FEW = 20  # epochs: their points are marked
-WIDE = 10.0  # greatest over least value, from which an axis is logarithmic
+FEW = 20  # epochs: up to so many have a marker each
+DECADE = 10.0  # ratio of the greatest to the least value from which an axis is logarithmic
 
 
 def history(history: Histories, *, figure: Figure | SubFigure | None = None) -> Any:
-    """Draw the figures of a training, epoch by epoch.
+    """Plot the course of training: cost, validation score and learning rate of each epoch.
 
-    The cost, over the training and the validation data; below it the accuracy on the validation
-    data and the learning rate, where the history has them.
+    The score is the validation accuracy, or the score that an estimator has computed on its
+    validation data.  A star marks the best epoch on the validation data.  A score or a learning
+    rate that is the same in all epochs is stated in the title instead of plotted.
 
     Parameters
     ----------
     history : History, list of History, MLP, Ensemble or fitted estimator with `loss_curve_`
-        What `fit` returned, or the model, for that of its latest fit.  Several are drawn together.
+        What `fit` returned, or the model, for the history of its latest fit.  Several histories
+        are plotted together.
     figure : matplotlib.figure.Figure or SubFigure, optional
-        Where to draw.  Default: a new figure.
+        Figure to draw on.  Default: a new one.
 
     Returns
     -------
     matplotlib.figure.Figure or SubFigure
-        One Axes for each panel, whose lines are the histories'.
+        The figure: one Axes for the cost, and one each for score and learning rate where these
+        vary, with one line for each history.
+
+    See Also
+    --------
+    History : The figures themselves.
+
+    Examples
+    --------
+    >>> figure = fastmlp.plotting.history(net)
     """
-    found = reading.histories(history)
-    panels = [
-        (label, lines, factor)
-        for label, lines, factor in PANELS
-        if any(getattr(one, name) for one in found for name in lines)
-    ]
+    curves = model_data.training_curves(history)
+    in_percent = curves[0].score_name == "accuracy"
+    scores = [np.multiply(one.score, 100.0 if in_percent else 1.0) for one in curves]
+    score_name = f"validation {curves[0].score_name}"
+    rates = [np.array(one.learning_rate) for one in curves]
+
+    panels, constants = ["cost"], []
+    for name, values, unit in (
+        (score_name, scores, " %" if in_percent else ""), ("learning rate", rates, "")
+    ):  # fmt: skip
+        different = np.unique(np.concatenate(values))
+        if len(different) > 1:
+            panels.append(name)
+        elif len(different):
+            constants.append(f"{name} {different[0]:.4g}{unit}")
+
     figure = canvas.figure(figure, (5, 1.2 + 1.35 * len(panels)))
     heights = [2] + [1] * (len(panels) - 1)
-    every = figure.subplots(len(panels), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
-    for ax, (label, lines, factor) in zip(every, panels, strict=True):
-        for (name, title), color, style in zip(
-            lines.items(), canvas.COLORS, ("-", "--"), strict=False
-        ):
-            values = [factor * np.array(getattr(one, name)) for one in found]
-            _lines(ax, values, title, color, style)
-        ax.set_ylabel(label)
+    all_axes = figure.subplots(len(panels), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    for ax, name in zip(all_axes, panels, strict=True):
         ax.grid(alpha=0.3)
-        if len(lines) > 1 and len(ax.lines) > len(found):
+        if name == "cost":
+            _plot_costs(ax, curves)
+        elif name == score_name:
+            _lines(ax, scores, "validation", canvas.COLORS[0], "-")
+            _mark_best(ax, scores, True, canvas.COLORS[0])
+            ax.set_ylabel(f"validation\n{curves[0].score_name}" + (", %" if in_percent else ""))
             ax.legend(fontsize=8)
-        if label == "learning rate":
-            ax.set_ylim(0)  # or a constant one would look like noise
-    _logarithmic(every[0])
-    every[-1].set_xlabel("epoch")
-    canvas.whole_numbers(every[-1].xaxis)
-    every[0].set_title(_summary(found), fontsize=9)
+        else:
+            _lines(ax, rates, name, canvas.COLORS[0], "-")
+            ax.set_ylabel(name)
+            ax.set_ylim(0)
+    all_axes[-1].set_xlabel("epoch")
+    canvas.whole_numbers(all_axes[-1].xaxis)
+    all_axes[0].set_title("\n".join([_summary(curves), *constants]), fontsize=9)
     return figure
-
-
-def calibration(
-    model: Model,
-    X: Any,
-    y: ArrayLike,
-    *,
-    bins: int = 10,
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw how often a classifier is right against how sure it says it is.
-
-    Examples are put into bins by the probability p of the class that is predicted; a point is a
-    bin's mean p and the part of it that is right, with its 95 % interval (Wilson 1927).  Points
-    below the diagonal are overconfident.  Bars show how many examples each bin has.  The title has
-    the expected calibration error, Σ n_b/m ``|right_b − p_b|`` (Naeini et al. 2015).
-
-    Parameters
-    ----------
-    model : MLP, Ensemble or fitted classifier with `predict`, `predict_proba` and `classes_`
-        Whose probabilities are compared with how often they come true.
-    X : array-like or SciPy sparse matrix, (m, n_in)
-        Examples, one a row.
-    y : array-like, (m,)
-        Their true classes.
-    bins : int, default 10
-        Of equal width, from probability 0 to 1.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw.  Default: a new figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The points with their intervals, over bars of the counts.
-    """
-    bins = checks.whole("bins", bins)
-    found = reading.answers(model, X, y)
-    p = found.confidence
-    if p is None:
-        raise TypeError(f"expected a model with predict_proba, got {model!r}")
-    right = found.y == found.predicted
-    place = np.minimum((p * bins).astype(np.intp), bins - 1)
-    counts = np.bincount(place, minlength=bins)
-    there = counts > 0
-    n = counts[there]
-    sure = np.bincount(place, p, bins)[there] / n
-    hit = np.bincount(place, right, bins)[there] / n
-    error = float(np.sum(n * np.abs(hit - sure)) / len(p))
-
-    ax = canvas.axes(ax, (5, 4))
-    left = 100 * np.arange(bins) / bins
-    ax.bar(
-        left, 100 * counts / len(p), 100 / bins, align="edge", color="#999999", alpha=0.35,
-        label="share of the examples",
-    )
-    ax.plot([0, 100], [0, 100], color="#999999", linestyle="--", linewidth=1, label="calibrated")
-    low, high = _wilson(hit, n)
-    ax.errorbar(
-        100 * sure, 100 * hit, [100 * (hit - low), 100 * (high - hit)], color=canvas.COLORS[0],
-        marker="o", markersize=4, linewidth=1.2, capsize=2, label="right, with 95 % interval",
-    )
-    ax.set(
-        xlabel="probability of the predicted class, %", ylabel="examples, %", xlim=(0, 100),
-        ylim=(0, 102),
-    )
-    ax.grid(alpha=0.3)
-    ax.legend(fontsize=8, loc="upper left")
-    ax.set_title(
-        f"expected calibration error {100 * error:.2f} %\n"
-        f"mean probability {100 * p.mean():.2f} %, right {100 * right.mean():.2f} %",
-        fontsize=9,
-    )
-    return ax
 
 
 def activations(
     model: Model, X: Any, *, bins: int = 40, figure: Figure | SubFigure | None = None
 ) -> Any:
-    """Draw how the activations of each layer are distributed over examples and units.
+    """Plot the distribution of each layer's activations over examples and units.
 
-    The title of a layer tells how many of its values are zero and how many of its units are so for
-    all examples: of ReLU, those that learn nothing any more.
+    The title of a layer states the fraction of activations that are zero, and the number of units
+    that are zero for all examples.  With ReLU such units are no longer trained.
 
     Parameters
     ----------
     model : MLP or Ensemble
-        Of an ensemble each network has a column.
+        The model.  Each network of an ensemble has a column of plots.
     X : array-like or SciPy sparse matrix, (m, n_in)
-        Examples, one a row; a thousand will do.
+        Examples, one per row; a thousand are enough.
     bins : int, default 40
-        Of a layer's histogram.
+        Number of bins of each histogram.
     figure : matplotlib.figure.Figure or SubFigure, optional
-        Where to draw.  Default: a new figure.
+        Figure to draw on.  Default: a new one.
 
     Returns
     -------
     matplotlib.figure.Figure or SubFigure
-        One Axes for each layer, whose bars are shares of its values in percent.
+        The figure: one Axes for each layer, whose bars are percentages of the layer's activations.
+
+    See Also
+    --------
+    MLP.activations : Return the activations.
+    weights : Plot the weights of a layer.
     """
     bins = checks.whole("bins", bins)
-    nets = reading.networks(model)
+    nets = model_data.networks(model)
     if not nets:
         raise TypeError(f"expected an MLP or an Ensemble, got {model!r}")
     each = [net.activations(X) for net in nets]
@@ -193,27 +140,49 @@ def activations(
             _histogram(ax, layers[i], bins)
             ax.set_title(f"layer {i + 1}: {_about(net, i, layers[i])}", fontsize=8)
         every[len(layers) - 1, j].set_xlabel("activation")
-    figure.supylabel("share of the layer's values, %", fontsize=9)
+    figure.supylabel("activations of the layer, %", fontsize=9)
     return figure
 
 
+def _plot_costs(ax: Axes, curves: list[TrainingCurves]) -> None:
+    """Plot the costs over the training and the validation data."""
+    training = [np.array(one.cost) for one in curves]
+    validation = [np.array(one.validation_cost) for one in curves]
+    _lines(ax, training, "training", canvas.COLORS[0], "-")
+    _lines(ax, validation, "validation", canvas.COLORS[1], "--")
+    _mark_best(ax, validation, False, canvas.COLORS[1])
+    ax.set_ylabel("cost J")
+    if any(map(len, validation)):
+        ax.legend(fontsize=8)
+    _make_logarithmic(ax)
+
+
 def _lines(ax: Axes, curves: list[Array], label: str, color: str, style: str) -> None:
-    """One curve for each history that has it, over its epochs."""
-    drawn = 0
-    for curve in curves:
-        if len(curve):
-            ax.plot(
-                np.arange(1, len(curve) + 1), curve, style, color=color,
-                marker="o" if len(curve) <= FEW else None, markersize=3,
-                linewidth=1.5 if len(curves) == 1 else 0.9, label="_" if drawn else label,
-            )
-            drawn += 1
+    """Plot the curves that are not empty over their epochs."""
+    for k, curve in enumerate([one for one in curves if len(one)]):
+        ax.plot(
+            np.arange(1, len(curve) + 1), curve, style, color=color,
+            marker="o" if len(curve) <= FEW else None, markersize=3,
+            linewidth=1.5 if len(curves) == 1 else 0.9, label="_" if k else label,
+        )
 
 
-def _logarithmic(ax: Axes) -> None:
+def _mark_best(ax: Axes, curves: list[Array], greatest: bool, color: str) -> None:
+    """Mark the best epoch of each curve by a star."""
+    best = [(best_epoch(one.tolist(), greatest), one) for one in curves if len(one)]
+    if best:
+        label = f"best: epoch {best[0][0]}" if len(best) == 1 else "best epochs"
+        ax.scatter(
+            [epoch for epoch, _ in best], [values[epoch - 1] for epoch, values in best],
+            marker="*", s=90, color=color, edgecolors=ax.spines["left"].get_edgecolor(),
+            linewidths=0.6, zorder=3, label=label, clip_on=False,
+        )
+
+
+def _make_logarithmic(ax: Axes) -> None:
     """Make the axis of y logarithmic where values differ by an order of magnitude."""
     values = np.concatenate([np.asarray(line.get_ydata(), float) for line in ax.lines])
-    if values.min() <= 0 or values.max() <= WIDE * values.min():
+    if values.min() <= 0 or values.max() <= DECADE * values.min():
         return
     ax.set_yscale("log")
     decades = np.log10(values.max() / values.min())
@@ -223,19 +192,18 @@ def _logarithmic(ax: Axes) -> None:
     ax.yaxis.set_minor_formatter("")
 
 
-def _summary(found: list[History]) -> str:
-    """How much training it was."""
-    epochs = [one.epochs for one in found]
-    seconds = [sum(one.seconds) for one in found]
-    about = f"{len(found)} networks, " if len(found) > 1 else ""
-    low, high = min(epochs), max(epochs)
-    about += f"{low}" if low == high else f"{low} to {high}"
-    about += " epoch" + ("s" if high > 1 else "")
-    return about + (f", {sum(seconds):.3g} s of training" if any(seconds) else "")
+def _summary(curves: list[TrainingCurves]) -> str:
+    """State how long training was."""
+    epochs = [len(one.cost) for one in curves]
+    low, high, seconds = min(epochs), max(epochs), sum(one.seconds for one in curves)
+    text = f"{len(curves)} networks, " if len(curves) > 1 else ""
+    text += f"{low}" if low == high else f"{low} to {high}"
+    text += " epoch" + ("s" if high > 1 else "")
+    return text + (f", {seconds:.3g} s of training" if seconds else "")
 
 
 def _histogram(ax: Axes, values: Array, bins: int) -> None:
-    """Bars of a layer's values, on a logarithmic axis: zeros would hide the rest."""
+    """Draw a layer's activations as bars, on a logarithmic axis because most may be zero."""
     counts, edges = np.histogram(values, bins)
     ax.bar(
         edges[:-1], 100 * counts / values.size, np.diff(edges), align="edge",
@@ -243,25 +211,18 @@ def _histogram(ax: Axes, values: Array, bins: int) -> None:
     )
     ax.set_yscale("log")
     ax.yaxis.set_minor_formatter("")
-    ax.set_ylim(50 / values.size, 150)  # from half a value to all of them
+    ax.set_ylim(50 / values.size, 150)  # from half an activation to all
     ax.grid(axis="y", alpha=0.3)
     ax.tick_params(labelsize=8)
 
 
 def _about(net: MLP, layer: int, values: Array) -> str:
-    """A layer's function and size, and its zeros."""
+    """Describe a layer by its activation function, its size and its zeros."""
     name = (*net.activation, net.output_activation)[layer].name
     units = values.shape[1]
     text = f"{name}, {units:,} unit" + ("s" if units > 1 else "")
     zero = values == 0
     if not zero.any():
         return text
-    return f"{text}\n{100 * zero.mean():.0f} % zero, {zero.all(axis=0).sum():,} units always"
-
-
-def _wilson(share: Array, n: Array, z: float = 1.96) -> tuple[Array, Array]:
-    """The 95 % interval of a probability that showed as `share` of n trials (Wilson 1927)."""
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    # at the ends rounding alone would put it past the share itself
-    return np.minimum(middle - half, share), np.maximum(middle + half, share)
+    always = zero.all(axis=0).sum()
+    return f"{text}\n{100 * zero.mean():.0f} % zero, {always:,} units always"

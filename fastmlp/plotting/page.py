@@ -1,9 +1,8 @@
-"""One HTML page about a trained model, with all that it takes inside."""
+"""One HTML page about a trained model, which contains all that it shows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -12,52 +11,30 @@ from numpy.typing import ArrayLike, NDArray
 from .. import describe
 from ..ensemble import Ensemble
 from ..history import History
+from ..losses import Custom
 from ..network import MLP
-from . import reading, svg
-from .curves import activations, calibration, history
-from .maps import confusion
-from .sheets import errors, weights
+from . import model_data, svg
+from .classification import calibration, confusion, confusion_size
+from .curves import activations, history
+from .grids import errors, weights
+from .html_parts import columns, document, pairs, section
+from .model_data import Predictions
+from .regression import Regression, predicted_vs_actual, regression
 
 __all__ = ["page"]
 
 Array = NDArray[Any]
-Rows = Iterable[tuple[str, object]]
+Model = MLP | Ensemble
+Shape = tuple[int, int]
 
-ENOUGH = 2_000  # examples whose activations are drawn: any more look the same
-# of a history, for each epoch
+WIDTH = 3.6  # inches, of a figure: on a phone its text has nearly the size that it is drawn with
+ENOUGH = 2_000  # examples for the distribution of activations
+FEW_CLASSES = 12  # whose confusion matrix is legible in a figure of WIDTH
+MOST_LISTED = 30  # rows of a table of mistakes or confusions
+MOST_IMAGES = 30
+IMAGES_A_ROW = 5
+# the figures of a history that the table of epochs shows
 FIGURES = ("cost", "validation_cost", "validation_accuracy", "learning_rate", "seconds")
-MOST_LISTED = 30  # mistakes in a table, where examples are no pictures
-STYLE = """
-:root { color-scheme: light dark; --line: #d4d4d4; --soft: #666; --ground: #fff; --ink: #1b1b1b }
-@media (prefers-color-scheme: dark) {
-  :root { --line: #444; --soft: #aaa; --ground: #16181b; --ink: #e8e8e8 }
-  .ink image { filter: invert(1) }
-  svg [style*="stroke: #0072b2"] { stroke: #56b4e9 !important }
-  svg [style*="fill: #0072b2"] { fill: #56b4e9 !important }
-}
-* { box-sizing: border-box }
-body { margin: 0 auto; max-width: 68rem; padding: 1rem; background: var(--ground);
-  color: var(--ink); font: 16px/1.45 system-ui, sans-serif; overflow-wrap: anywhere }
-h1 { font-size: 1.5rem; margin: .5rem 0 }
-h2 { font-size: 1.1rem; margin: 0 0 .5rem }
-p { margin: .3rem 0 .8rem; color: var(--soft) }
-.figures { display: flex; flex-wrap: wrap; gap: .5rem 2rem; margin: 0 0 1.5rem; padding: 0 }
-.figures div { display: flex; flex-direction: column-reverse }
-.figures dt { color: var(--soft); font-size: .85rem }
-.figures dd { margin: 0; font-size: 1.5rem; font-variant-numeric: tabular-nums }
-main { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr));
-  gap: 1.5rem 2.5rem; align-items: start }
-section { min-width: 0; border-top: 1px solid var(--line); padding-top: .8rem }
-svg { display: block; width: 100%; height: auto }
-svg image { image-rendering: pixelated }
-table { border-collapse: collapse; width: 100%; font-size: .9rem;
-  font-variant-numeric: tabular-nums }
-th, td { text-align: left; vertical-align: top; padding: .2rem .8rem .2rem 0 }
-tbody tr { border-top: 1px solid var(--line) }
-tbody th { font-weight: normal; color: var(--soft); width: 38% }
-.scroll { overflow-x: auto; max-height: 24rem }
-.scroll th, .scroll td { overflow-wrap: normal; width: auto }
-"""
 
 
 def page(
@@ -69,39 +46,50 @@ def page(
     title: str = "A trained network",
     configuration: Mapping[str, object] | None = None,
     times: Mapping[str, float] | None = None,
-    class_names: Sequence[object] | None = None,
+    class_names: Iterable[object] | None = None,
+    column_names: Iterable[object] | None = None,
+    row_numbers: Iterable[object] | None = None,
     shape: Sequence[int] | None = None,
 ) -> str:
-    """Return an HTML page about a model: figures, pictures, and how it came to be.
+    """Return an HTML page about a model: scores, plots, mistakes, and how it was trained.
 
-    The page is one file without references to others.  It follows the reader's choice of light
-    or dark and is legible at the width of a phone.
+    The page is a single file without references to others.  It follows the reader's choice of a
+    light or dark theme and is legible at the width of a phone.
 
     Parameters
     ----------
     model : MLP or Ensemble
-        Trained.
-    X, y : as in `MLP.cost`
-        Examples to judge it by, which it has not been trained on; for classification y (m,) has
-        labels.
+        A trained model.
+    X, y : array-like
+        Examples and targets to evaluate it on, as in `MLP.cost`, which it has not been trained on.
+        For classification y (m,) are labels.
     history : History or list of History, optional
-        Of its training.  Default: what the model knows of its latest fit, which may be nothing.
+        The history of its training.  Default: that of the model's latest fit, if it has one.
     title : str, default "A trained network"
-        The page's heading.
+        The heading of the page.
     configuration : mapping from str, optional
-        How it was trained: names and values to show.
+        Names and values to show, such as the settings of the training.
     times : mapping from str to float, optional
-        Seconds to show beside those of the epochs.
-    class_names : sequence, optional
-        One for each class.  Default: the model's own, or numbers.
+        Durations in seconds to show in addition to that of the epochs.
+    class_names : iterable, optional
+        A name for each class.  Default: the model's own, or numbers.
+    column_names : iterable, optional
+        A name for each input.  Default: the model's own, or numbers.
+    row_numbers : iterable, (m,), optional
+        What the tables of mistakes call each example, such as its row in a file.  Default: its
+        index in X, from 0.
     shape : (int, int), optional
-        Height and width of examples that are pictures.  Default: the square that the number of
-        inputs is, from 5 × 5 on.
+        Height and width of examples that are images.  Default: square images, if the number of
+        inputs is a square of at least 5 × 5.
 
     Returns
     -------
     str
-        HTML.  For regression, and for several labels an example, without the pictures of classes.
+        The page.
+
+    See Also
+    --------
+    history, confusion, errors, calibration, predicted_vs_actual, weights, activations : Its plots.
 
     Examples
     --------
@@ -109,186 +97,235 @@ def page(
     >>> page[:15]
     '<!DOCTYPE html>'
     """
-    if not reading.networks(model):
+    if not model_data.networks(model):
         raise TypeError(f"model must be an MLP or an Ensemble, got {model!r}")
-    sides = reading.side_lengths(model.n_in, shape)
-    found = None if history is None else reading.histories(history)
-    if found is None and all(net.history.epochs for net in reading.networks(model)):
-        found = reading.histories(model)
-    if _of_one_class(model):
-        answers = reading.answers(model, X, y, class_names)
+    sides = model_data.image_shape(model.n_in, shape)
+    names = model_data.column_names(model, model.n_in, column_names)
+    found = None if history is None else model_data.histories(history)
+    if found is None and all(net.history.epochs for net in model_data.networks(model)):
+        found = model_data.histories(model)
+
+    predictions = fitted = None
+    if model.loss.single_label(model.n_out):
+        predictions = model_data.predictions(model, X, y, class_names)
         summary = {
-            "accuracy": f"{100 * (1 - len(answers.wrong) / len(answers.y)):.2f} %",
-            "wrong": f"{len(answers.wrong):,} of {len(answers.y):,}",
+            "accuracy": f"{100 * predictions.accuracy:.2f} %",
+            "wrong": f"{len(predictions.wrong):,} of {len(predictions.y):,}",
         }
+    elif model.loss.classification:
+        summary = {"accuracy of all labels": f"{100 * _accuracy(model, X, y):.2f} %"}
     else:
-        answers, summary = None, {f"cost J ({model.loss.name})": f"{_cost(model, X, y):.4g}"}
+        fitted = _regression(model, X, y)
+        summary = _scores(fitted)
+    if not model.loss.single_label(model.n_out):
+        summary |= {f"cost J ({model.loss.name})": f"{_cost(model, X, y):.4g}"}
     seconds = dict(times or {})
     if found:
-        seconds = {"of all epochs": sum(sum(one.seconds) for one in found), **seconds}
-        summary |= {"training": f"{seconds['of all epochs']:.3g} s"}
+        seconds = {"all epochs": sum(sum(one.seconds) for one in found), **seconds}
+        summary |= {"training": f"{seconds['all epochs']:.3g} s"}
     summary["parameters"] = f"{model.n_parameters:,}"
 
+    rows = _row_numbers(row_numbers, X)
+    sections = []
     with svg.page_style():
-        sections = [
-            *([_curves(found)] if found else []),
-            *([] if answers is None else _of_classes(model, X, y, answers, sides)),
-            _section("Weights", _weights(model, sides)),
-            _activations(model, X),
-        ]
+        if found:
+            sections.append(_training(found))
+        if predictions is not None:
+            sections += _classification(model, X, y, predictions, rows, sides)
+        if fitted is not None:
+            sections += _regression_sections(model, X, y, fitted, rows)
+        sections += [_weights(model, X, names, sides), _activations(model, X)]
     sections += [
-        _section("Network", _table(describe.model(model))),
-        _section("Configuration", _table((configuration or {}).items())),
-        _section("Times", _table((name, f"{value:.4g} s") for name, value in seconds.items())),
-        _section("Environment", _table(describe.environment())),
+        section("Network", pairs(describe.model(model))),
+        section("Configuration", pairs((configuration or {}).items())),
+        section("Times", pairs((name, f"{value:.4g} s") for name, value in seconds.items())),
+        section("Environment", pairs(describe.environment())),
         *_epochs(found or []),
     ]
-    figures = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
-        for name, value in summary.items()
-    )
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f'<h1>{escape(title)}</h1>\n<dl class="figures">{figures}</dl>\n<main>\n'
-        f"{''.join(sections)}</main>\n</body>\n</html>\n"
-    )
+    return document(title, summary, sections)
 
 
-def _of_one_class(model: MLP | Ensemble) -> bool:
-    """Whether the model says one class for each example."""
-    return model.loss.single_label(model.n_out)
+def _row_numbers(given: Iterable[object] | None, X: Any) -> list[str]:
+    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+    numbers = [str(one) for one in (range(n_rows) if given is None else given)]
+    if len(numbers) != n_rows:
+        raise ValueError(f"row_numbers has {len(numbers)} entries for {n_rows} examples")
+    return numbers
 
 
-def _cost(model: MLP | Ensemble, X: Any, y: ArrayLike) -> float:
-    """J without λ; of an ensemble, the mean of its networks'."""
-    return float(np.mean([net.cost(X, y) for net in reading.networks(model)]))
+# ------------------------------------------------------------------------------------------ scores
 
 
-# -------------------------------------------------------------------------------------- pictures
+def _cost(model: Model, X: Any, y: ArrayLike) -> float:
+    """Return J without λ; of an ensemble, the mean over its networks."""
+    return float(np.mean([net.cost(X, y) for net in model_data.networks(model)]))
 
 
-def _curves(found: list[History]) -> str:
-    height = 2.4 + 1.1 * bool(found[0].validation_accuracy) + 1.1 * bool(found[0].learning_rate)
-    drawn = svg.inline(
-        "training", "Figures of each epoch", lambda figure: history(found, figure=figure),
-        (5, height),
-    )
+def _accuracy(model: Model, X: Any, y: ArrayLike) -> float:
+    """Return the fraction of labels that are predicted correctly."""
+    h = model.forward(X)
+    targets = model.loss.targets(y, len(h), model.n_out, h.dtype)
+    return float(np.mean(model.loss.correct(h, targets)))
+
+
+def _regression(model: Model, X: Any, y: ArrayLike) -> Regression | None:
+    """Return predicted and actual values; None where a custom loss takes other targets."""
+    if isinstance(model.loss, Custom) and np.size(y) != np.size(model.predict(X)):
+        return None
+    return regression(model, X, y)
+
+
+def _scores(fitted: Regression | None) -> dict[str, str]:
+    if fitted is None:
+        return {}
+    if len(fitted.targets) > 1:
+        return {"mean R²": f"{fitted.r2.mean():.4f}"}
+    ((_, rmse, r2),) = fitted.scores()
+    return {"RMSE": rmse, "R²": r2}
+
+
+# ------------------------------------------------------------------------------------------- plots
+
+
+def _training(found: list[History]) -> str:
+    def draw(figure: Any) -> None:
+        history(found, figure=figure)
+        figure.set_size_inches(WIDTH, 1.3 + 1.1 * len(figure.axes))
+
     ends = dict.fromkeys(one.stopped_by for one in found if one.stopped_by not in ("", "epochs"))
-    return _section("Training", drawn, f"Ended early by {', '.join(ends)}." if ends else "")
+    return section(
+        "Training",
+        svg.inline("training", "Cost and score of each epoch", draw, (WIDTH, 3.5)),
+        f"Ended early by {', '.join(ends)}." if ends else "",
+    )
 
 
-def _of_classes(
-    model: MLP | Ensemble, X: Any, y: ArrayLike, answers: reading.Answers,
-    sides: tuple[int, int] | None,
+def _on_axes(draw: Callable[..., object], *args: Any, **options: Any) -> Callable[[Any], object]:
+    """Return a function that draws a plot on the only Axes of a figure."""
+    return lambda figure: draw(*args, ax=figure.add_subplot(), **options)
+
+
+def _classification(
+    model: Model, X: Any, y: ArrayLike, predictions: Predictions, rows: list[str],
+    sides: Shape | None,
 ) -> list[str]:
-    """What there is to see of a classifier's answers."""
-    names = answers.names
-
-    def on_axes(draw: Callable[..., object], **options: Any) -> Callable[[Any], object]:
-        return lambda figure: draw(model, X, y, ax=figure.add_subplot(), **options)
-
-    sections = [
-        _section(
-            "Confusion matrix",
-            svg.inline("confusion", "Confusion matrix", on_axes(confusion, class_names=names),
-                       (5, 4.4)),
+    """Return the sections about a classifier's predictions."""
+    names = predictions.names
+    few = len(names) <= FEW_CLASSES
+    draw = _on_axes(confusion, model, X, y, class_names=names)
+    size = (WIDTH, 3.2) if few else confusion_size(names)
+    matrix = svg.inline("confusion", "Confusion matrix", draw, size)
+    sections = [section("Confusion matrix", matrix, style="" if few else "whole")]
+    if not few and len(predictions.wrong):
+        sections.append(section("Most frequent confusions", _confusions(predictions)))
+    if len(predictions.wrong) and sides is not None:
+        shown = min(len(predictions.wrong), MOST_IMAGES)
+        tile = WIDTH / IMAGES_A_ROW
+        size = (WIDTH, 0.5 + 1.3 * tile * -(-shown // IMAGES_A_ROW) * sides[0] / sides[1])
+        draw = _on_axes(
+            errors, model, X, y, class_names=names, shape=sides, most=shown, columns=IMAGES_A_ROW
         )
-    ]
-    if len(answers.wrong) and sides is not None:
-        shown = min(len(answers.wrong), 40)
-        size = (5, 0.4 + 5 / 8 * 1.25 * -(-shown // 8) * sides[0] / sides[1])
-        draw = on_axes(errors, class_names=names, shape=sides, most=shown)
-        sheet = svg.inline("mistakes", "Examples that were read wrong", draw, size)
-        sections.append(_section("Mistakes", f'<div class="ink">{sheet}</div>'))
-    elif len(answers.wrong):
-        sections.append(_section("Mistakes", _mistakes(answers)))
-    sections.append(
-        _section(
-            "Calibration",
-            svg.inline("calibration", "How often it is right against how sure it is",
-                       on_axes(calibration), (5, 3.8)),
-        )
-    )
-    return sections
+        images = svg.inline("mistakes", "Misclassified examples", draw, size)
+        sections.append(section("Mistakes", f'<div class="ink">{images}</div>'))
+    elif len(predictions.wrong):
+        sections.append(section("Mistakes", _mistakes(predictions, rows)))
+    draw = _on_axes(calibration, model, X, y)
+    title = "Accuracy against predicted probability"
+    plot = svg.inline("calibration", title, draw, (WIDTH, 3.3))
+    return [*sections, section("Calibration", plot)]
 
 
-def _weights(model: MLP | Ensemble, sides: tuple[int, int] | None) -> str:
-    units = min(sum(net.sizes[1] for net in reading.networks(model)), 40)
-    height = 3.2 if sides is None else 0.4 + 4 / 8 * -(-units // 8) * sides[0] / sides[1]
-    return svg.inline(
-        "weights", "Weights of the first layer",
-        lambda figure: weights(model, shape=sides, ax=figure.add_subplot()), (5, height),
-    )
+def _regression_sections(
+    model: Model, X: Any, y: ArrayLike, fitted: Regression, rows: list[str]
+) -> list[str]:
+    """Return the sections about a regression's predictions."""
+    draw = _on_axes(predicted_vs_actual, model, X, y)
+    plot = svg.inline("predicted", "Predicted against actual values", draw, (WIDTH, WIDTH))
+    sections = [section("Predicted against actual values", plot)]
+    if len(fitted.targets) > 1:
+        table = columns(("target", "RMSE", "R²"), fitted.scores())
+        return [*sections, section("Scores of the targets", table)]
+    difference = (fitted.predicted - fitted.y)[:, 0]
+    largest = np.argsort(-np.abs(difference), kind="stable")[:MOST_LISTED]
+    table = columns(
+        ("row", "actual", "predicted", "difference"),
+        [
+            (rows[k], f"{fitted.y[k, 0]:.6g}", f"{fitted.predicted[k, 0]:.6g}",
+             f"{difference[k]:+.4g}")
+            for k in largest
+        ],
+    )  # fmt: skip
+    return [*sections, section("Largest errors", table)]
 
 
-def _activations(model: MLP | Ensemble, X: Any) -> str:
-    """Of a model's first network: those of several would be too small to read on a phone."""
+def _weights(model: Model, X: Any, names: list[str] | None, sides: Shape | None) -> str:
+    scales, note = None, ""
+    if sides is None:
+        height = 3.0 if names is None else 3.8
+        if not hasattr(X, "tocsr"):
+            values = np.asarray(X)
+            factor = model.uint8_scale if values.dtype == np.uint8 else 1.0
+            scales = factor * values.std(axis=0, dtype=np.float64)
+            note = "Weights of each column, multiplied by its standard deviation."
+    else:
+        units = min(sum(net.sizes[1] for net in model_data.networks(model)), 40)
+        height = 0.4 + 2.8 / 8 * -(-units // 8) * sides[0] / sides[1]
+    draw = _on_axes(weights, model, shape=sides, column_names=names, column_scales=scales)
+    plot = svg.inline("weights", "Weights of the first layer", draw, (WIDTH, height))
+    return section("Weights", plot, note)
+
+
+def _activations(model: Model, X: Any) -> str:
+    """Return the section about a model's first network: all would be too small on a phone."""
     some = X.tocsr()[:ENOUGH] if hasattr(X, "tocsr") else X[:ENOUGH]
-    first, *others = reading.networks(model)
-    drawn = svg.inline(
+    first, *others = model_data.networks(model)
+    plot = svg.inline(
         "activations", "Distribution of each layer's activations",
         lambda figure: activations(first, some, figure=figure),
-        (5, 0.4 + 1.35 * (len(first.sizes) - 1)),
+        (WIDTH, 0.4 + 1.35 * (len(first.sizes) - 1)),
     )
     note = f"Of the first of {1 + len(others)} networks." if others else ""
-    return _section("Activations", drawn, note)
+    return section("Activations", plot, note)
 
 
-# ---------------------------------------------------------------------------------------- tables
+# ------------------------------------------------------------------------------------------ tables
 
 
-def _section(title: str, body: str, note: str = "") -> str:
-    """A part of the page; nothing where there is nothing to show."""
-    if not body:
-        return ""
-    about = f"<p>{escape(note)}</p>" if note else ""
-    return f"<section>\n<h2>{escape(title)}</h2>\n{about}{body}\n</section>\n"
-
-
-def _table(rows: Rows) -> str:
-    """Names and values."""
-    lines = [
-        f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in rows
-    ]
-    return f"<table><tbody>\n{chr(10).join(lines)}\n</tbody></table>" if lines else ""
-
-
-def _columns(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table with a line of headings, in a box of its own to scroll in."""
-    head = "".join(f"<th>{escape(name)}</th>" for name in names)
-    lines = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows)
-    body = "\n".join(f"<tr>{line}</tr>" for line in lines)
-    return (
-        f'<div class="scroll" tabindex="0"><table><thead><tr>{head}</tr></thead>\n'
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
-def _mistakes(answers: reading.Answers) -> str:
-    """The surest mistakes, by the examples' numbers."""
-    assert answers.confidence is not None  # a network's answers have it
-    sure = answers.confidence
-    wrong = answers.wrong[np.argsort(-sure[answers.wrong], kind="stable")][:MOST_LISTED]
-    return _columns(
-        ("example", "true class", "read as", "probability"),
+def _mistakes(predictions: Predictions, rows: list[str]) -> str:
+    """Return a table of the misclassified examples with the highest probability."""
+    assert predictions.confidence is not None  # networks predict probabilities
+    names, confidence = predictions.names, predictions.confidence
+    return columns(
+        ("row", "true class", "predicted as", "probability"),
         [
-            (f"{k:,}", answers.names[answers.y[k]], answers.names[answers.predicted[k]],
-             f"{100 * sure[k]:.1f} %")
-            for k in wrong
+            (rows[k], names[predictions.y[k]], names[predictions.predicted[k]],
+             f"{100 * confidence[k]:.1f} %")
+            for k in predictions.most_confident_errors[:MOST_LISTED]
+        ],
+    )  # fmt: skip
+
+
+def _confusions(predictions: Predictions) -> str:
+    """Return a table of the classes that are confused most often."""
+    return columns(
+        ("true class", "predicted as", "times"),
+        [
+            (true, predicted, f"{count:,}")
+            for true, predicted, count in predictions.confusions()[:MOST_LISTED]
         ],
     )
 
 
 def _epochs(found: list[History]) -> Iterator[str]:
-    """Each history in figures."""
+    """Yield a table for each history; a learning rate that does not vary has no column."""
     for number, one in enumerate(found, start=1):
-        columns = {name: getattr(one, name) for name in FIGURES if getattr(one, name)}
+        figures = {name: getattr(one, name) for name in FIGURES if getattr(one, name)}
+        if len(set(one.learning_rate)) == 1:
+            del figures["learning_rate"]
         rows = (
             (str(epoch), *(f"{value:.6g}" for value in values))
-            for epoch, values in enumerate(zip(*columns.values(), strict=True), start=1)
+            for epoch, values in enumerate(zip(*figures.values(), strict=True), start=1)
         )
-        names = ("epoch", *(name.replace("_", " ") for name in columns))
+        names = ("epoch", *(name.replace("_", " ") for name in figures))
         title = f"Epochs of network {number}" if len(found) > 1 else "Epochs"
-        yield _section(title, _columns(names, rows))
+        yield section(title, columns(names, rows))

@@ -1,4 +1,4 @@
-"""Pictures as SVG that stands inside an HTML page and takes the colour of its text."""
+"""Figures as SVG elements of an HTML page, which take the color of its text."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from html import escape
 from typing import Any
 
 from ..support import extras
+from . import canvas
 
 __all__ = ["inline", "page_style"]
 
-# What is drawn in this colour becomes CSS's currentColor, black on light and white on dark pages.
+# replaced by CSS's currentColor, which is black on light pages and white on dark ones
 INK = "#010203"
 STYLE = {
     **dict.fromkeys(
@@ -25,16 +26,16 @@ STYLE = {
         ("figure.facecolor", "axes.facecolor", "savefig.facecolor", "legend.facecolor"), "none"
     ),
     "legend.frameon": False,
-    "font.size": 9.0,
-    "svg.fonttype": "none",  # text stays text: to be read aloud, searched and copied
-    "svg.hashsalt": "fastmlp",  # the same picture, the same bytes
+    "font.size": 8.0,
+    "svg.fonttype": "none",  # text remains text, for screen readers, search and copying
+    "svg.hashsalt": "fastmlp",  # the same bytes for the same figure
 }  # fmt: skip
 NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
 @contextmanager
 def page_style() -> Iterator[None]:
-    """Draw as for a page: matplotlib's own defaults, whatever the user's are, and `STYLE`."""
+    """Use matplotlib's defaults with `STYLE` instead of the user's settings."""
     matplotlib = extras.imported("matplotlib", "plot")
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
@@ -42,19 +43,22 @@ def page_style() -> Iterator[None]:
         yield
 
 
-def inline(name: str, title: str, draw: Callable[[Any], object], size: tuple[float, float]) -> str:
+def inline(
+    name: str, title: str, draw: Callable[[Any], object], size: tuple[float, float]
+) -> str:
     """Return what `draw` draws on a new Figure of this size (inches) as an element of HTML.
 
-    Its ids begin with `name`, so that no two pictures of a page have the same.
+    The element's ids begin with `name`, so that they differ from those of the page's other figures.
     """
-    # not one of pyplot's, which would keep it
-    figure = extras.imported("matplotlib.figure", "plot").Figure(figsize=size, layout="constrained")
+    # not a figure of pyplot's, which would keep it open
+    module = extras.imported("matplotlib.figure", "plot")
+    figure = module.Figure(figsize=size, layout=canvas.LAYOUT)
     draw(figure)
     file = io.StringIO()
     figure.savefig(file, format="svg", metadata=NO_METADATA)
     text = file.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
-    # names of formats, which HTML knows without
+    # namespaces, which HTML does not need
     text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text).replace("xlink:href", "href")
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'\bid="', f'id="{name}-', text)

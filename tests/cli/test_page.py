@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from fastmlp.cli import options
+from fastmlp.cli.tables import open_table
 
 Command = Callable[..., Any]  # see conftest.py
 
@@ -90,11 +91,48 @@ def test_a_regression_has_a_page(
     fastmlp_command: Command, houses: Path, tmp_path: Path
 ) -> None:
     page = tmp_path / "out.html"
-    assert fastmlp_command(
+    code, out, _ = fastmlp_command(
         "train", houses, "--label", "price", "--task", "regression", "--epochs", 3, "--quiet",
         "--save", tmp_path / "model.npz", "--html", page,
+    )
+    assert code == 0
+    found = shown(page)
+    score = re.search(r"validation: RMSE (\S+), R2 (\S+)", out)
+    assert float(found["RMSE"]) == pytest.approx(float(score[1]), rel=1e-3)  # in the label's unit
+    assert float(found["R²"]) == pytest.approx(float(score[2]), abs=1e-3)
+    assert float(found["cost J (squared_error)"]) == pytest.approx(
+        float(score[1]) ** 2 / 2, rel=1e-3
+    )
+    assert "predicted price" in page.read_text("utf-8")
+
+
+def test_mistakes_have_the_line_of_the_file_and_weights_their_columns(
+    fastmlp_command: Command, tmp_path: Path
+) -> None:
+    """Also after blank lines and cells of several lines."""
+    table, page = tmp_path / "table.csv", tmp_path / "out.html"
+    lines = ["width,height,kind"]
+    for k in range(60):
+        lines += [f"{k % 7},{k * k % 11},{k * k * k % 5}"] + [""] * (k % 3 == 0)
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert fastmlp_command(
+        "train", table, "--label", "kind", "--epochs", 2, "--quiet", "--save",
+        tmp_path / "model.npz", "--html", page,
     ).code == 0
-    assert "cost J (squared_error)" in shown(page)
+    text = page.read_text("utf-8")
+    mistakes = text[text.index("<h2>Mistakes") : text.index("<h2>Calibration")]
+    assert "<th>row</th><th>true class</th><th>predicted as</th>" in mistakes
+    rows = re.findall(r"<tr><td>(\d+)</td><td>(\d)</td>", mistakes)
+    assert rows
+    for line, kind in rows:
+        assert lines[int(line) - 1].endswith(f",{kind}")
+    weights = text[text.index("<h2>Weights") : text.index("<h2>Activations")]
+    assert ">width<" in weights and ">height<" in weights
+
+
+def test_rows_of_an_npz_table_are_numbered_from_0(tmp_path: Path) -> None:
+    np.savez(tmp_path / "table.npz", a=np.ones(4), b=np.ones(4))
+    assert open_table(tmp_path / "table.npz").row_numbers().tolist() == [0, 1, 2, 3]
 
 
 def test_a_page_that_cannot_be_is_refused_before_training(

@@ -1,4 +1,4 @@
-"""What is drawn, and a look at what stays behind."""
+"""Models to plot, and a check that no figure stays open."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Array = NDArray[Any]
 
 @pytest.fixture(autouse=True)
 def no_window(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Pictures go nowhere; each test ends without a figure."""
+    """Figures are drawn without a window, and closed after each test."""
     matplotlib = pytest.importorskip("matplotlib")
     pyplot = pytest.importorskip("matplotlib.pyplot")
     matplotlib.use("Agg")
@@ -27,7 +27,7 @@ def no_window(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def n_figures() -> Any:
-    """The number of figures that pyplot keeps."""
+    """The number of figures that pyplot keeps open."""
     from matplotlib import pyplot
 
     return lambda: len(pyplot.get_fignums())
@@ -35,36 +35,34 @@ def n_figures() -> Any:
 
 @pytest.fixture
 def trained(net: fastmlp.MLP, classes: tuple[Array, Array]) -> fastmlp.MLP:
-    """A classifier that has learned part of what there is, with a whole history."""
+    """A classifier after three epochs with validation."""
     net.fit(*classes, epochs=3, batch_size=50, validation_data=0.2)
     return net
 
 
 @pytest.fixture
-def committee(classes: tuple[Array, Array]) -> fastmlp.Ensemble:
+def ensemble(classes: tuple[Array, Array]) -> fastmlp.Ensemble:
     """Two classifiers of different depths, trained."""
-    ensemble = fastmlp.Ensemble(
-        [fastmlp.MLP((6, 16, 3), seed=1), fastmlp.MLP((6, 8, 8, 3), seed=2)]
-    )
-    ensemble.fit(*classes, epochs=3)
-    return ensemble
+    both = fastmlp.Ensemble([fastmlp.MLP((6, 16, 3), seed=1), fastmlp.MLP((6, 8, 8, 3), seed=2)])
+    both.fit(*classes, epochs=3)
+    return both
 
 
-@pytest.fixture(params=["network", "ensemble", "estimator", "undecided"])
+@pytest.fixture(params=["network", "ensemble", "estimator", "without probabilities"])
 def model(
-    request: pytest.FixtureRequest, trained: fastmlp.MLP, committee: fastmlp.Ensemble
+    request: pytest.FixtureRequest, trained: fastmlp.MLP, ensemble: fastmlp.Ensemble
 ) -> Any:
-    """Whatever classifies: the last without probabilities."""
+    """A classifier of each kind."""
     return {
         "network": trained,
-        "ensemble": committee,
+        "ensemble": ensemble,
         "estimator": Estimator(trained),
-        "undecided": Undecided(trained),
+        "without probabilities": WithoutProbabilities(trained),
     }[request.param]
 
 
-class Undecided:
-    """A classifier in scikit-learn's manner without predict_proba."""
+class WithoutProbabilities:
+    """A classifier with scikit-learn's interface, without predict_proba."""
 
     classes_ = np.array([0, 1, 2])
 
@@ -75,8 +73,8 @@ class Undecided:
         return self.classes_[self.net.predict(X)]
 
 
-class Estimator(Undecided):
-    """A fitted estimator in scikit-learn's manner."""
+class Estimator(WithoutProbabilities):
+    """A fitted classifier with scikit-learn's interface."""
 
     def __init__(self, net: fastmlp.MLP) -> None:
         super().__init__(net)
@@ -90,15 +88,15 @@ class Estimator(Undecided):
 
 @pytest.fixture
 def estimator(trained: fastmlp.MLP) -> Estimator:
-    """A fitted estimator that has all that is drawn."""
+    """An estimator with everything that can be plotted."""
     return Estimator(trained)
 
 
 @pytest.fixture
-def named() -> type[Undecided]:
-    """Its classes are names."""
+def named() -> type[WithoutProbabilities]:
+    """A classifier whose classes are names."""
 
-    class Named(Undecided):
+    class Named(WithoutProbabilities):
         classes_ = np.array(["$a", "<b>", "c & d"])
 
     return Named
@@ -106,7 +104,7 @@ def named() -> type[Undecided]:
 
 @pytest.fixture
 def digits() -> tuple[fastmlp.MLP, Array, Array]:
-    """A network that reads some of 297 digits of 8 × 8 wrong, and those."""
+    """A network, and 297 images of 8 × 8 digits of which it misclassifies some."""
     X, y = fastmlp.datasets.digits()
     net = fastmlp.MLP((64, 16, 10))
     net.fit(X[:1500], y[:1500], epochs=3)

@@ -1,4 +1,4 @@
-"""Curves and histograms show the figures there are."""
+"""The training history and the distributions of activations are plotted as they are."""
 
 from __future__ import annotations
 
@@ -19,34 +19,110 @@ def of_lines(ax: Any) -> list[list[float]]:
     return [list(line.get_ydata()) for line in ax.lines]
 
 
-def test_the_history_s_figures_are_the_curves(trained: fastmlp.MLP) -> None:
-    history = trained.history
+def stars(ax: Any) -> list[list[float]]:
+    """The points that are marked as the best."""
+    return [list(point) for one in ax.collections for point in one.get_offsets()]
+
+
+def legend(ax: Any) -> list[str]:
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_the_history_s_figures_are_the_curves(net: fastmlp.MLP, classes: Given) -> None:
+    optimizer = fastmlp.Adam(fastmlp.schedules.Cosine(0.01))
+    history = net.fit(*classes, epochs=3, validation_data=0.2, optimizer=optimizer)
     cost, accuracy, rate = fastmlp.plotting.history(history).axes
     assert of_lines(cost) == [history.cost, history.validation_cost]
     assert of_lines(accuracy) == [[100 * one for one in history.validation_accuracy]]
     assert of_lines(rate) == [history.learning_rate]
     assert list(cost.lines[0].get_xdata()) == [1, 2, 3]
-    assert [text.get_text() for text in cost.get_legend().get_texts()] == ["training", "validation"]
+    assert legend(cost)[:2] == ["training", "validation"]
     assert (cost.get_ylabel(), rate.get_xlabel()) == ("cost J", "epoch")
-    assert accuracy.get_ylabel().endswith("%")
+    assert accuracy.get_ylabel() == "validation\naccuracy, %"
+
+
+def test_the_best_epoch_is_marked() -> None:
+    history = fastmlp.History(
+        cost=[3.0, 2.0, 1.0, 0.5],
+        validation_cost=[3.0, 2.0, 2.5, 2.0],
+        validation_accuracy=[0.5, 0.6, 0.8, 0.8],
+    )
+    cost, accuracy = fastmlp.plotting.history(history).axes
+    assert (stars(cost), stars(accuracy)) == ([[2, 2.0]], [[3, 80.0]])
+    assert legend(cost)[2] == "best: epoch 2"
+    assert legend(accuracy)[1] == "best: epoch 3"
+
+
+def test_what_does_not_vary_is_in_the_title_and_has_no_panel() -> None:
+    history = fastmlp.History(
+        cost=[3.0, 2.0], validation_accuracy=[1.0, 1.0], learning_rate=[0.001, 0.001]
+    )
+    (cost,) = fastmlp.plotting.history(history).axes
+    assert cost.get_title() == "2 epochs\nvalidation accuracy 100 %\nlearning rate 0.001"
 
 
 def test_a_network_s_history_is_that_of_its_latest_fit(trained: fastmlp.MLP) -> None:
     assert of_lines(fastmlp.plotting.history(trained).axes[0])[0] == trained.history.cost
 
 
-def test_several_histories_are_drawn_together(committee: fastmlp.Ensemble) -> None:
-    histories = [net.history for net in committee.networks]
-    for given in (committee, histories):
-        cost, rate = fastmlp.plotting.history(given).axes
+def test_several_histories_are_plotted_together(ensemble: fastmlp.Ensemble) -> None:
+    histories = [net.history for net in ensemble.networks]
+    for given in (ensemble, histories):
+        (cost,) = fastmlp.plotting.history(given).axes
         assert of_lines(cost) == [one.cost for one in histories]
-        assert len(rate.lines) == 2
+        assert cost.get_title().startswith("2 networks, 3 epochs")
 
 
-def test_an_estimator_s_curves_are_drawn(estimator: Any) -> None:
+def test_several_histories_have_a_star_each() -> None:
+    histories = [fastmlp.History(cost=[2.0, 1.0], validation_cost=v) for v in ([1.0, 2], [3, 2.0])]
+    (cost,) = fastmlp.plotting.history(histories).axes
+    assert stars(cost) == [[1, 1.0], [2, 2.0]]
+
+
+def test_an_estimator_s_curves_are_plotted(estimator: Any) -> None:
     cost, accuracy = fastmlp.plotting.history(estimator).axes
     assert of_lines(cost) == [estimator.loss_curve_]
     assert of_lines(accuracy) == [[100 * one for one in estimator.validation_scores_]]
+
+
+def f1(y: Array, predicted: Array) -> float:
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("attributes", "name"),
+    [
+        ({}, "R²"),
+        ({"scoring": None}, "R²"),
+        ({"scoring": "neg_mean_absolute_error"}, "neg mean absolute error"),
+        ({"scoring": "loss"}, "negative loss"),
+        ({"scoring": f1}, "f1"),
+        ({"scoring": type("Scorer", (), {"_score_func": staticmethod(f1)})()}, "f1"),
+        ({"classes_": [0, 1], "scoring": "f1_macro"}, "f1 macro"),
+        ({"classes_": [0, 1]}, "accuracy, %"),
+    ],
+)
+def test_a_score_has_its_own_name_and_unit(attributes: dict[str, Any], name: str) -> None:
+    curves = {"loss_curve_": [2.0, 1.0], "validation_scores_": [0.25, 0.75]}
+    _, score = fastmlp.plotting.history(type("Model", (), {**curves, **attributes})()).axes
+    assert score.get_ylabel() == f"validation\n{name}"
+    factor = 100 if "%" in name else 1
+    assert of_lines(score) == [[0.25 * factor, 0.75 * factor]]
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+def test_the_validation_loss_of_an_estimator_is_plotted() -> None:
+    pytest.importorskip("sklearn")
+    from fastmlp.sklearn import MLPRegressor
+
+    X, y = np.random.default_rng(0).normal(size=(200, 3)), np.arange(200.0) / 100
+    model = MLPRegressor(
+        hidden_layer_sizes=(5,), early_stopping=True, max_iter=6, random_state=0
+    ).fit(X, y)
+    cost, score = fastmlp.plotting.history(model).axes
+    assert of_lines(cost) == [model.loss_curve_, model.validation_loss_curve_]
+    assert of_lines(score) == [model.validation_scores_]
+    assert score.get_ylabel() == "validation\nR²"
 
 
 @pytest.mark.parametrize(
@@ -58,51 +134,15 @@ def test_a_cost_that_falls_far_has_a_logarithmic_axis(costs: list[float], scale:
 
 
 @pytest.mark.parametrize("given", [fastmlp.History(), [], fastmlp.MLP((2, 2))])
-def test_an_empty_history_is_told(given: Any, n_figures: Callable[[], int]) -> None:
+def test_an_empty_history_is_refused(given: Any, n_figures: Callable[[], int]) -> None:
     with pytest.raises(ValueError, match="history is empty"):
         fastmlp.plotting.history(given)
     assert n_figures() == 0
 
 
-def test_what_has_no_history_is_told() -> None:
+def test_what_has_no_history_is_refused() -> None:
     with pytest.raises(TypeError, match=r"expected a History.*got 'net'"):
         fastmlp.plotting.history("net")
-
-
-def test_calibration_is_that_of_the_bins(trained: fastmlp.MLP, classes: Given) -> None:
-    X, y = classes
-    ax = fastmlp.plotting.calibration(trained, X, y, bins=5)
-    h = trained.predict_proba(X)
-    p, right = h.max(axis=1), h.argmax(axis=1) == y
-    bins = [(p >= k / 5) & (p < (k + 1) / 5) for k in range(5)]
-    assert [bar.get_height() for bar in ax.patches] == pytest.approx(
-        [100 * np.mean(one) for one in bins]
-    )
-    there = [one for one in bins if one.any()]
-    points = ax.containers[1].lines[0]
-    np.testing.assert_allclose(points.get_xdata(), [100 * p[one].mean() for one in there], 1e-5)
-    np.testing.assert_allclose(points.get_ydata(), [100 * right[one].mean() for one in there])
-    error = sum(one.mean() * abs(right[one].mean() - p[one].mean()) for one in there)
-    assert f"calibration error {100 * error:.2f} %" in ax.get_title()
-    assert ax.get_xlabel().endswith("%")
-
-
-def test_the_interval_of_a_share_is_wilson_s() -> None:
-    """Against its definition: the p with |share − p| = z √(p(1 − p)/n)."""
-    from fastmlp.plotting.curves import _wilson
-
-    for share, n in [(0.0, 7), (0.3, 10), (0.9, 200), (1.0, 3)]:
-        for end in _wilson(np.array([share]), np.array([n])):
-            p = float(end[0])
-            assert p == share or abs(share - p) == pytest.approx(1.96 * np.sqrt(p * (1 - p) / n))
-
-
-def test_calibration_needs_probabilities(model: Any, classes: Given) -> None:
-    if hasattr(model, "predict_proba"):
-        assert fastmlp.plotting.calibration(model, *classes).get_title()
-        return
-    with pytest.raises(TypeError, match="predict_proba"):
-        fastmlp.plotting.calibration(model, *classes)
 
 
 def test_activations_are_shares_of_each_layer(trained: fastmlp.MLP, classes: Given) -> None:
@@ -127,9 +167,9 @@ def test_units_that_are_always_zero_are_counted() -> None:
 
 
 def test_each_network_of_an_ensemble_has_its_layers(
-    committee: fastmlp.Ensemble, classes: Given
+    ensemble: fastmlp.Ensemble, classes: Given
 ) -> None:
-    titles = [ax.get_title() for ax in fastmlp.plotting.activations(committee, classes[0]).axes]
+    titles = [ax.get_title() for ax in fastmlp.plotting.activations(ensemble, classes[0]).axes]
     assert sum(title.startswith("layer 2") for title in titles) == 2
     assert sum(title.startswith("layer 3") for title in titles) == 1
 
@@ -139,7 +179,7 @@ def test_activations_are_of_networks() -> None:
         fastmlp.plotting.activations(3, [[1.0]])
 
 
-def test_a_figure_that_is_given_is_drawn_on(
+def test_a_figure_that_is_passed_is_drawn_on(
     trained: fastmlp.MLP, classes: Given, n_figures: Callable[[], int]
 ) -> None:
     from matplotlib.figure import Figure
@@ -147,23 +187,10 @@ def test_a_figure_that_is_given_is_drawn_on(
     left, right = Figure(figsize=(10, 5)).subfigures(1, 2)
     assert fastmlp.plotting.history(trained, figure=left) is left
     assert fastmlp.plotting.activations(trained, classes[0], figure=right) is right
-    assert len(left.figure.axes) == 5
+    assert len(left.figure.axes) == 4
     assert n_figures() == 0
     with pytest.raises(TypeError, match="figure must be a matplotlib Figure, got 1"):
         fastmlp.plotting.history(trained, figure=1)
-
-
-def test_the_caller_s_axes_are_drawn_on(
-    trained: fastmlp.MLP, classes: Given, n_figures: Callable[[], int]
-) -> None:
-    from matplotlib.figure import Figure
-
-    ax = Figure().add_subplot()
-    assert fastmlp.plotting.calibration(trained, *classes, ax=ax) is ax
-    assert n_figures() == 0
-    with pytest.raises(TypeError, match="ax must be a matplotlib Axes, got 'left'"):
-        fastmlp.plotting.calibration(trained, *classes, ax="left")
-    assert n_figures() == 0
 
 
 def test_a_new_figure_is_one_of_pyplot_s(

@@ -1,10 +1,12 @@
-"""The page about a model is whole, alone, and says what is so."""
+"""The page about a model is one valid file with the right numbers."""
 
 from __future__ import annotations
 
 import base64
+import copy
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
@@ -100,7 +102,7 @@ def digits() -> Digits:
 
 @pytest.fixture(scope="module")
 def text(digits: Digits) -> str:
-    """A page about pictures."""
+    """A page about images."""
     return fastmlp.plotting.page(*digits)
 
 
@@ -134,7 +136,7 @@ def test_names_cannot_be_markup(page: Page) -> None:
     assert not {"script", "b", "i"} & set(page.tags)
 
 
-def test_the_page_needs_nothing_else(text: str) -> None:
+def test_the_page_has_no_references_to_other_files(text: str) -> None:
     page = Page(text)
     assert "http" not in text
     assert "@import" not in text
@@ -153,7 +155,7 @@ def test_references_within_the_page_lead_somewhere(text: str) -> None:
     assert used <= set(ids)
 
 
-def test_pictures_take_the_page_s_colours(page: Page) -> None:
+def test_plots_take_the_page_s_colors(page: Page) -> None:
     styles = " ".join(page.of("style"))
     assert "currentColor" in styles
     assert "#000000" not in styles.replace("fill: #000000", "")  # but counts on light cells
@@ -195,24 +197,100 @@ def test_a_model_without_a_history_has_no_curves(tmp_path: Any, digits: Digits) 
 
 
 def test_an_ensemble_has_the_epochs_of_each_network(
-    committee: fastmlp.Ensemble, classes: Given
+    ensemble: fastmlp.Ensemble, classes: Given
 ) -> None:
-    page = Page(fastmlp.plotting.page(committee, *classes))
+    page = Page(fastmlp.plotting.page(ensemble, *classes))
     assert {"network 1", "6-8-8-3", "Epochs of network 2"} <= set(page.texts)
-    assert f"{committee.networks[1].history.cost[2]:.6g}" in page.texts
+    assert f"{ensemble.networks[1].history.cost[2]:.6g}" in page.texts
     assert "Of the first of 2 networks." in page.texts
 
 
-def test_regression_has_its_cost(curve: Given) -> None:
+def test_regression_has_rmse_and_r2_beside_its_cost(curve: Given) -> None:
     net = fastmlp.MLP((2, 8, 1), loss="squared_error")
-    net.fit(*curve, epochs=2)
-    page = Page(fastmlp.plotting.page(net, *curve))
-    assert "cost J (squared_error)" in page.texts
-    assert f"{net.cost(*curve):.4g}" in page.texts
+    X, y = curve
+    net.fit(X, y, epochs=2)
+    page = Page(fastmlp.plotting.page(net, X, y, row_numbers=range(100, 250)))
+    error = net.predict(X) - y
+    figures = table(page)
+    assert figures["cost J (squared_error)"] == f"{net.cost(X, y):.4g}"
+    assert figures["RMSE"] == f"{np.sqrt(np.mean(error**2)):.4g}"
+    assert figures["R²"] == f"{1 - np.sum(error**2) / np.sum((y - y.mean()) ** 2):.4f}"
+    assert "Predicted against actual values" in page.texts
     assert not {"Confusion matrix", "Mistakes", "Calibration"} & set(page.texts)
+    k = int(np.argmax(np.abs(error)))
+    at = page.texts.index("difference") + 1
+    assert page.texts[at : at + 2] == [str(100 + k), f"{y[k]:.6g}"]
 
 
-def test_what_ended_training_early_is_told(net: fastmlp.MLP, classes: Given) -> None:
+def test_several_targets_have_a_table_of_scores(curve: Given) -> None:
+    X, y = curve
+    page = Page(fastmlp.plotting.page(
+        fastmlp.MLP((2, 8, 2), loss="squared_error"), X, np.column_stack([y, -y])
+    ))
+    assert {"mean R²", "Scores of the targets", "target 2"} <= set(page.texts)
+
+
+def test_several_labels_have_their_accuracy(classes: Given) -> None:
+    X, y = classes
+    labels = np.column_stack([y == 0, y == 1])
+    net = fastmlp.MLP((6, 8, 2), loss="binary_cross_entropy")
+    page = Page(fastmlp.plotting.page(net, X, labels))
+    figures = table(page)
+    accuracy = 100 * np.mean(net.predict(X) == labels)
+    assert figures["accuracy of all labels"] == f"{accuracy:.2f} %"
+    assert "Confusion matrix" not in page.texts
+
+
+def test_a_custom_loss_with_other_targets_has_a_page(curve: Given) -> None:
+    X, y = curve
+    net = fastmlp.MLP((2, 1), loss=(lambda h, y: (h[:, 0] - y[:, 0]) ** 2 / y[:, 1],
+                                    lambda h, y: 2 * (h - y[:, :1]) / y[:, 1:]))
+    page = Page(fastmlp.plotting.page(net, X, np.column_stack([y, np.ones(150)])))
+    assert "RMSE" not in page.texts and "Weights" in page.texts
+
+
+def test_the_row_numbers_of_the_user_s_file_are_shown(
+    trained: fastmlp.MLP, classes: Given
+) -> None:
+    X, y = classes
+    numbers = [f"line {k + 2}" for k in range(230)]
+    page = Page(fastmlp.plotting.page(trained, X, y, row_numbers=numbers))
+    h = trained.predict_proba(X)
+    wrong = np.flatnonzero(h.argmax(axis=1) != y)
+    k = wrong[np.argmax(h[wrong].max(axis=1))]
+    assert page.texts[page.texts.index("probability") + 1] == f"line {k + 2}"
+    with pytest.raises(ValueError, match="row_numbers has 2 entries for 230 examples"):
+        fastmlp.plotting.page(trained, X, y, row_numbers=[1, 2])
+
+
+def test_weights_have_the_names_of_their_columns(trained: fastmlp.MLP, classes: Given) -> None:
+    names = [f"column <{k}>" for k in range(6)]
+    page = Page(fastmlp.plotting.page(trained, *classes, column_names=names))
+    assert set(names) <= set(page.texts)
+    own = copy.deepcopy(trained)
+    own.metadata["columns"] = names
+    assert page.texts.count("column <0>") == 1
+    assert "column <5>" in Page(fastmlp.plotting.page(own, *classes)).texts
+
+
+def test_many_classes_have_a_table_of_confusions(rng: np.random.Generator) -> None:
+    X, y = rng.normal(size=(200, 3)), rng.integers(0, 40, 200)
+    net = fastmlp.MLP((3, 40))
+    page = Page(fastmlp.plotting.page(net, X, y))
+    predicted = net.predict(X)
+    pairs = Counter((i, j) for i, j in zip(y, predicted, strict=True) if i != j)
+    at = page.texts.index("times") + 1
+    true, other, count = map(int, page.texts[at : at + 3])
+    assert pairs[true, other] == count == max(pairs.values())
+
+
+def test_a_learning_rate_that_does_not_vary_has_no_column(page: Page) -> None:
+    assert page.texts[-5 * 3 - 5 :][:5] == [
+        "epoch", "cost", "validation cost", "validation accuracy", "seconds",
+    ]
+
+
+def test_what_ended_training_early_is_stated(net: fastmlp.MLP, classes: Given) -> None:
     net.fit(*classes, epochs=5, cost_below=100.0)
     assert "Ended early by cost_below." in Page(fastmlp.plotting.page(net, *classes)).texts
 

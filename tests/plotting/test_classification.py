@@ -1,8 +1,9 @@
-"""Confusion matrices count, and the plane is divided as the model answers."""
+"""Confusion matrices, calibration and decision regions show what a classifier predicts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ def counted(y: Array, predicted: Array, n: int = 3) -> Array:
     return np.array([[np.sum((y == i) & (predicted == j)) for j in range(n)] for i in range(n)])
 
 
-def test_the_matrix_counts_what_is_read_as_what(model: Any, classes: Given) -> None:
+def test_the_matrix_counts_each_pair_of_classes(model: Any, classes: Given) -> None:
     X, y = classes
     ax = fastmlp.plotting.confusion(model, X, y)
     counts = counted(y, model.predict(X))
@@ -29,11 +30,12 @@ def test_the_matrix_counts_what_is_read_as_what(model: Any, classes: Given) -> N
     cells = {tuple(map(int, text.get_position())): int(text.get_text()) for text in ax.texts}
     assert cells == {(j, i): count for (i, j), count in np.ndenumerate(counts) if count}
     wrong = len(y) - np.trace(counts)
-    assert ax.get_title() == f"{100 - 100 * wrong / len(y):.2f} % right, {wrong} of {len(y)} wrong"
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("read as", "true class")
+    title = f"accuracy {100 - 100 * wrong / len(y):.2f} %, {wrong} of {len(y)} wrong"
+    assert ax.get_title() == title
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted as", "true class")
 
 
-def test_names_of_classes_stand_as_they_are(
+def test_names_of_classes_are_drawn_literally(
     trained: fastmlp.MLP, named: Any, classes: Given
 ) -> None:
     """No formula begins at a dollar sign."""
@@ -59,11 +61,53 @@ def test_yes_or_no_is_two_classes(classes: Given) -> None:
     np.testing.assert_allclose(share.filled(0), 100 * counts / counts.sum(axis=1, keepdims=True))
 
 
-def test_a_matrix_of_many_classes_has_no_numbers() -> None:
-    net = fastmlp.MLP((2, 40))
-    ax = fastmlp.plotting.confusion(net, np.eye(2), [0, 39])
+class Fixed:
+    """A classifier that predicts each class as itself, but for the first row."""
+
+    def __init__(self, n: int, name: str) -> None:
+        self.classes_ = np.array([f"{name}{k}" for k in range(n)])
+
+    def predict(self, X: Array) -> Array:
+        k = np.ravel(X).astype(int)
+        return self.classes_[np.append(len(self.classes_) - 1, k[1:])]
+
+
+def overlapping(texts: Sequence[Any]) -> bool:
+    """Whether a drawn text reaches into the next one."""
+    boxes = [text.get_window_extent() for text in texts if text.get_text()]
+    return any(one.overlaps(other) for one, other in pairwise(boxes))
+
+
+@pytest.mark.parametrize("name", ["", "a long name of class "])
+@pytest.mark.parametrize("n", [2, 3, 10, 26, 60, 120, 200])
+def test_a_matrix_of_any_number_of_classes_is_legible(n: int, name: str) -> None:
+    model = Fixed(n, name)
+    rows = np.repeat(np.arange(n), 12)
+    ax = fastmlp.plotting.confusion(model, rows, model.classes_[rows])
+    figure = ax.figure
+    figure.canvas.draw()
+    cell = ax.get_window_extent().width / n
+    assert cell >= 4  # pixels
+    for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
+        assert len(labels) >= n / 4 and not overlapping(labels)
+        assert all(label.get_fontsize() >= 6 for label in labels)
+    texts = ax.get_xticklabels()
+    assert [text.get_text()[:24] for text in texts[:1]] == [model.classes_[0]]
+    if n <= 60:
+        assert sum(int(text.get_text()) for text in ax.texts) == 12 * n
+    for text in ax.texts:
+        box = text.get_window_extent()
+        assert box.width <= cell and box.height <= cell and text.get_fontsize() >= 5
+    assert ax.texts or "most often" in ax.get_title()
+
+
+def test_the_most_frequent_confusion_is_named_where_counts_have_no_room() -> None:
+    model = Fixed(150, "$")
+    rows = np.append([0, 1], np.repeat(np.arange(150), 40))
+    ax = fastmlp.plotting.confusion(model, rows, model.classes_[rows])
+    assert ax.get_title().endswith("\nmost often $0 predicted as $149: 1 times")
     assert not ax.texts
-    assert ax.images[0].get_array().shape == (40, 40)
+    assert not ax.title.get_parse_math()
 
 
 @pytest.mark.parametrize(
@@ -76,7 +120,7 @@ def test_a_matrix_of_many_classes_has_no_numbers() -> None:
         ({"model": fastmlp.MLP((6, 2), loss="binary_cross_entropy")}, "yes or no for each of 2"),
     ],
 )
-def test_what_does_not_fit_is_told(
+def test_what_does_not_fit_is_refused(
     given: dict[str, Any], message: str, net: fastmlp.MLP, n_figures: Callable[[], int]
 ) -> None:
     options = {"model": net, "X": np.ones((3, 6)), "y": [0, 1, 2], **given}
@@ -85,11 +129,11 @@ def test_what_does_not_fit_is_told(
     assert n_figures() == 0
 
 
-def test_what_does_not_fit_an_estimator_is_told(trained: fastmlp.MLP, named: Any) -> None:
+def test_what_does_not_fit_an_estimator_is_refused(trained: fastmlp.MLP, named: Any) -> None:
     model, X = named(trained), np.ones((2, 6))
     with pytest.raises(ValueError, match=r"y\[1\] is 'd', which is none of the model's classes"):
         fastmlp.plotting.confusion(model, X, ["<b>", "d"])
-    with pytest.raises(ValueError, match=r"y has shape \(1,\).*predicts \(2,\)"):
+    with pytest.raises(ValueError, match=r"y has shape \(1,\).*predictions \(2,\)"):
         fastmlp.plotting.confusion(model, X, ["<b>"])
     with pytest.raises(TypeError, match="with predict and classes_, got None"):
         fastmlp.plotting.confusion(None, X, ["<b>"])
@@ -105,7 +149,7 @@ def plane(rng: np.random.Generator) -> tuple[fastmlp.MLP, Array, Array]:
     return net, X, y
 
 
-def test_the_plane_has_the_colours_of_the_probabilities(plane: Any) -> None:
+def test_the_plane_has_the_colors_of_the_probabilities(plane: Any) -> None:
     from matplotlib.colors import to_rgb
 
     net, X, y = plane
@@ -133,7 +177,9 @@ def test_each_class_has_its_points(plane: Any) -> None:
 
 
 @pytest.mark.parametrize("scale", [1.0, 1 / 255])
-def test_bytes_count_as_they_do_for_the_network(rng: np.random.Generator, scale: float) -> None:
+def test_uint8_inputs_are_scaled_as_the_network_scales_them(
+    rng: np.random.Generator, scale: float
+) -> None:
     X = rng.integers(0, 256, (20, 2), dtype=np.uint8)
     net = fastmlp.MLP((2, 2), uint8_scale=scale)
     extents = [
@@ -144,12 +190,27 @@ def test_bytes_count_as_they_do_for_the_network(rng: np.random.Generator, scale:
     np.testing.assert_allclose(*extents)
 
 
-def test_an_answer_without_probabilities_is_one_colour(plane: Any, named: Any) -> None:
+def test_a_prediction_without_probabilities_is_one_color(plane: Any, named: Any) -> None:
     net, X, y = plane
     model = named(net)
     ax = fastmlp.plotting.decision_boundary(model, X, model.classes_[y], resolution=20)
     colors = np.unique(np.asarray(ax.images[0].get_array()).reshape(-1, 3), axis=0)
     assert len(colors) == 3
+
+
+def test_the_axes_have_the_names_of_the_columns(plane: Any) -> None:
+    net, X, y = plane
+
+    def labels(**options: Any) -> tuple[str, str]:
+        ax = fastmlp.plotting.decision_boundary(net, X, y, resolution=3, **options)
+        return ax.get_xlabel(), ax.get_ylabel()
+
+    assert labels() == ("input 1", "input 2")
+    net.metadata["columns"] = ["length", "$ width"]
+    assert labels() == ("length", "$ width")
+    assert labels(column_names=["a", "b"]) == ("a", "b")
+    with pytest.raises(ValueError, match="column_names has 1 entries for 2 inputs"):
+        labels(column_names=["a"])
 
 
 def test_the_plane_takes_two_inputs(net: fastmlp.MLP, n_figures: Callable[[], int]) -> None:
@@ -160,7 +221,7 @@ def test_the_plane_takes_two_inputs(net: fastmlp.MLP, n_figures: Callable[[], in
     assert n_figures() == 0
 
 
-def test_scikit_learn_s_own_estimators_are_drawn(plane: Any) -> None:
+def test_scikit_learn_s_own_estimators_are_plotted(plane: Any) -> None:
     pytest.importorskip("sklearn")
     from sklearn.neural_network import MLPClassifier
     from sklearn.svm import SVC
@@ -174,3 +235,39 @@ def test_scikit_learn_s_own_estimators_are_drawn(plane: Any) -> None:
     net = MLPClassifier((5,), max_iter=400, solver="lbfgs").fit(X, names)
     assert fastmlp.plotting.weights(net).images[0].get_array().shape == (5, 2)
     assert fastmlp.plotting.calibration(net, X, names).get_title()
+
+
+def test_calibration_is_that_of_the_bins(trained: fastmlp.MLP, classes: Given) -> None:
+    X, y = classes
+    ax = fastmlp.plotting.calibration(trained, X, y, bins=5)
+    h = trained.predict_proba(X)
+    p, right = h.max(axis=1), h.argmax(axis=1) == y
+    bins = [(p >= k / 5) & (p < (k + 1) / 5) for k in range(5)]
+    assert [bar.get_height() for bar in ax.patches] == pytest.approx(
+        [100 * np.mean(one) for one in bins]
+    )
+    there = [one for one in bins if one.any()]
+    points = ax.containers[1].lines[0]
+    np.testing.assert_allclose(points.get_xdata(), [100 * p[one].mean() for one in there], 1e-5)
+    np.testing.assert_allclose(points.get_ydata(), [100 * right[one].mean() for one in there])
+    error = sum(one.mean() * abs(right[one].mean() - p[one].mean()) for one in there)
+    assert f"calibration error {100 * error:.2f} %" in ax.get_title()
+    assert ax.get_xlabel().endswith("%")
+
+
+def test_the_interval_of_a_share_is_wilson_s() -> None:
+    """Against its definition: the p with |share − p| = z √(p(1 − p)/n)."""
+    from fastmlp.plotting.classification import _wilson
+
+    for share, n in [(0.0, 7), (0.3, 10), (0.9, 200), (1.0, 3)]:
+        for end in _wilson(np.array([share]), np.array([n])):
+            p = float(end[0])
+            assert p == share or abs(share - p) == pytest.approx(1.96 * np.sqrt(p * (1 - p) / n))
+
+
+def test_calibration_needs_probabilities(model: Any, classes: Given) -> None:
+    if hasattr(model, "predict_proba"):
+        assert fastmlp.plotting.calibration(model, *classes).get_title()
+        return
+    with pytest.raises(TypeError, match="predict_proba"):
+        fastmlp.plotting.calibration(model, *classes)
