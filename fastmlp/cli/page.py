@@ -1,4 +1,4 @@
-"""Writing the page about a model that ``--html`` asks for."""
+"""The page about a model that ``--html`` writes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ def write_page(
     configuration: dict[str, object],
     class_names: Sequence[object] | None = None,
 ) -> None:
-    """Write the page of a model that has just been trained by this process."""
+    """Write the page about a model that this process has just trained."""
     seconds, since = process_seconds()
     text = fastmlp.plotting.page(
         model,
