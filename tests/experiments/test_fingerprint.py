@@ -57,3 +57,7 @@ def test_a_sparse_matrix_counts_with_values_places_and_shape() -> None:
     found = [fingerprint(one) for one in (matrix, 2 * matrix, moved, wider, X)]
     assert len(set(found)) == 5
     assert fingerprint(matrix.tocoo()) == found[0]
+    ones = [sparse.csr_array(np.roll([[1.0, 0.0, 0.0]], k)) for k in range(3)]
+    assert len({fingerprint(one) for one in ones}) == 3
+    rows = [sparse.csr_array([[1.0, 1.0], [0.0, 1.0]]), sparse.csr_array([[1.0, 0.0], [1.0, 1.0]])]
+    assert fingerprint(rows[0]) != fingerprint(rows[1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import subprocess
 import sys
@@ -19,6 +18,8 @@ import fastmlp
 from fastmlp.losses import Quantile
 from fastmlp.search import loop
 from fastmlp.search.studies import SAMPLERS
+from fastmlp.search.trials import Outcome, Plan, measure
+from fastmlp.training import StopWhenSet
 
 Array = NDArray[Any]
 Search = Callable[..., fastmlp.search.Result]  # see conftest.py
@@ -244,7 +245,7 @@ def test_ctrl_c_ends_the_search_and_keeps_finished_trials(
         if len(done) < 3:
             return measure(*arguments, **options)
         if by_fit:
-            return loop.Outcome("interrupted", 0.0, 0.0, 0, 0, 0.0)
+            return Outcome("interrupted", 0.0, 0.0, 0, 0, 0.0)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(loop, "measure", interrupted)
@@ -268,27 +269,46 @@ def test_an_error_in_a_trial_ends_the_search(
             search(n_jobs=n_jobs)
 
 
-def test_an_error_in_one_thread_ends_the_trials_of_the_others(
+def test_an_error_in_one_thread_stops_the_other_one(
     search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measure, second_has_begun = loop.measure, threading.Event()
-    numbers = itertools.count()
+    """The second thread's trial is complete when it is stopped, and it begins no other."""
+    begun: list[object] = []
+    both = threading.Barrier(2, timeout=60)
 
-    def broken(*arguments: Any, **options: Any) -> Any:
-        if next(numbers) == 0:
-            assert second_has_begun.wait(60)
+    def broken(*arguments: Any, stop: StopWhenSet, **options: Any) -> Outcome:
+        begun.append(None)
+        if len(begun) <= 2 and both.wait() == 0:
             raise RuntimeError("broken")
-        report = options["report"]
-
-        def begun(epoch: int, figure: float) -> bool:
-            second_has_begun.set()
-            return report(epoch, figure)
-
-        return measure(*arguments, **{**options, "report": begun})
+        assert stop.event.wait(60)
+        return Outcome("complete", 0.5, 1.0, 1, 5, 0.1)
 
     monkeypatch.setattr(loop, "measure", broken)
     with pytest.raises(RuntimeError, match="broken"):
-        search(n_jobs=2, epochs=10**9, pruning=False)
+        search(n_jobs=2)
+    assert len(begun) == 2
+
+
+def test_a_trial_that_is_stopped_ends_after_its_epoch(classes: tuple[Array, Array]) -> None:
+    plan = Plan(6, 3, fastmlp.losses.CrossEntropy(), "float32", 1.0, seed=0, epochs=5)
+    event = threading.Event()
+
+    def outcome() -> Outcome:
+        return measure(
+            plan,
+            {"hidden": (4,)},
+            classes,
+            classes,
+            objective="validation_cost",
+            report=lambda epoch, figure: False,
+            stop=StopWhenSet(event),
+            max_seconds=None,
+            n_threads=1,
+        )
+
+    assert (outcome().state, outcome().epochs) == ("complete", 5)
+    event.set()
+    assert (outcome().state, outcome().epochs) == ("interrupted", 1)
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,21 @@ def test_an_incomplete_line_at_the_end_of_a_journal_is_removed(
     assert search(n_trials=4, storage=journal).trials[:3] == first.trials
 
 
+def test_an_incomplete_line_stays_while_another_process_works_on_the_journal(
+    search: Search, journal: Path
+) -> None:
+    search(n_trials=1, storage=journal)
+    content = journal.read_bytes() + b'{"op_code": 4'
+    journal.write_bytes(content)
+    other = SharedLock(journal)
+    other.share()
+    with opened(journal):
+        assert journal.read_bytes() == content
+    other.release()
+    with opened(journal):
+        assert journal.read_bytes() == content.removesuffix(b'{"op_code": 4')
+
+
 def test_an_incomplete_first_line_is_an_empty_journal(search: Search, journal: Path) -> None:
     journal.write_bytes(b'{"op_')
     assert len(search(n_trials=2, storage=journal).trials) == 2
