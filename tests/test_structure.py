@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import fastmlp
 
 ROOT = Path(fastmlp.__file__).parent
@@ -81,9 +83,33 @@ def test_one_module_names_the_engine():
 
 def test_the_core_imports_no_optional_part():
     """What stands outside imports the core; the core knows nothing of it."""
-    outside = ("ablation", "cli", "export", "plotting", "recipes", "search", "sklearn")
+    outside = (
+        "ablation", "cli", "experiments", "export", "plotting", "recipes", "search", "sklearn",
+    )  # fmt: skip
     for name, others in GRAPH.items():
         part = name.split(".")[1] if "." in name else ""
         if part in outside or name in ("fastmlp.__main__",):
             continue
         assert not [one for one in others if one.split(".")[1:2] and one.split(".")[1] in outside]
+
+
+@pytest.mark.parametrize(
+    ("part", "others"),
+    [
+        ("experiments", {"ablation", "recipes", "search", "cli"}),
+        ("ablation", {"recipes", "search", "cli"}),
+        ("recipes", {"ablation", "search", "cli"}),
+        ("search", {"ablation", "recipes", "cli"}),
+    ],
+)
+def test_experiments_share_what_is_below_them_only(part: str, others: set[str]) -> None:
+    """Ablation, recipes and search import `experiments` and not one another; cli imports all."""
+    imported = {
+        one.split(".")[1]
+        for name, modules in GRAPH.items()
+        if name.split(".")[1:2] == [part]
+        for one in modules
+        if "." in one
+    }
+    assert not imported & others
+    assert part == "experiments" or "experiments" in imported

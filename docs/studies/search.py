@@ -74,6 +74,7 @@ def search(plan: Plan, sampler: str, seed: int) -> fastmlp.search.Result:
         pruning=False,
         storage=plan.scratch / f"{sampler}-{seed}.journal",
         max_seconds_per_trial=plan.seconds,
+        uint8_scale=1 / 255,
         seed=seed,
     )
 

@@ -1,14 +1,15 @@
-"""Ablation studies: what each part of a configuration is worth, by switching it.
+"""Ablation studies: what each part of a configuration contributes, measured by changing it.
 
 For example::
 
     results = fastmlp.ablation.run("study.toml", data="mnist")
 
-`study` says how a study is written, `settings` what can be set in it; `summary` has the figures.
+`study` describes the file of a study, `fastmlp.experiments.settings` what can be set in it, and
+`summary` computes the figures.
 """
 
-from .running import run
-from .settings import Settings
+from ..experiments.settings import Settings
+from .loop import run
 from .study import Study, Variant, parse, read
 from .summary import Results, Row
 

@@ -1,7 +1,7 @@
-"""The file of finished runs: a JSON line for each, safe against a kill at any moment.
+"""The file of finished runs: a JSON line for each, safe if the process is killed at any moment.
 
-A run is on disk before it counts as done.  What a kill can leave is half a last line: it has no
-newline, and is cut off when the file is opened again.
+A run is on disk before it counts as finished.  A killed process can leave an incomplete last line:
+it has no newline, and is removed when the file is opened again.
 """
 
 from __future__ import annotations
@@ -27,29 +27,30 @@ class Run:
     Attributes
     ----------
     data : dict
-        What it was trained and tested on: name, numbers of images, checksum.
+        The data: name, numbers of images, fingerprint.
     settings : dict
-        Its whole configuration (`Settings.plain`).
+        The whole configuration (`Settings.to_json`).
     seed : int
+        The seed of the network.
     accuracy : float or None
         On the test images, 0 to 1; None if training diverged.
-    held_out_accuracy : float or None
-        On the images held out, if there are any.
+    validation_accuracy : float or None
+        On the validation images, if there are any.
     cost : float or None
-        J over the last epoch of training.
+        J over the last epoch of training; None if training diverged.
     epochs : int
-        Epochs that it was trained; if it diverged, whole ones before that.
+        Number of whole epochs of training.
     began, seconds : float
-        Time of day at its beginning (Unix time), and how long training took.
+        When training began (Unix time), and how long it took.
     diverged : str or None
-        What `TrainingDiverged` said.
+        The message of `TrainingDiverged`.
     """
 
     data: dict[str, Any]
     settings: dict[str, Any]
     seed: int
     accuracy: float | None
-    held_out_accuracy: float | None
+    validation_accuracy: float | None
     cost: float | None
     epochs: int
     began: float
@@ -58,22 +59,22 @@ class Run:
 
     @property
     def key(self) -> Key:
-        """What tells this run from others."""
+        """Identifies the run."""
         return identity(self.data, self.settings, self.seed)
 
 
 def identity(data: dict[str, Any], settings: dict[str, Any], seed: int) -> Key:
-    """What tells a run from others: a study that was edited keeps those that are still in it."""
+    """Return what identifies a run, whatever study it belongs to."""
     return json.dumps(data, sort_keys=True), json.dumps(settings, sort_keys=True), seed
 
 
 class Journal:
-    """The finished runs in a file, which this process alone writes to.
+    """The finished runs in a file, to which only this process writes.
 
     Parameters
     ----------
     path : path-like
-        Made if it is not there.
+        The file, created if it does not exist.
 
     Attributes
     ----------
@@ -110,13 +111,13 @@ class Journal:
         self._file.close()
 
     def add(self, run: Run) -> None:
-        """Write a run to the disk; any thread may."""
+        """Write a run to the disk; any thread may call this."""
         line = json.dumps(asdict(run), allow_nan=False).encode() + b"\n"
         with self._lock:
             if self._failed:
                 raise OSError(f"{self.path}: an earlier line could not be written")
             try:
-                # A line that went half into a full disk must stay the last one.
+                # Nothing may follow a line that was written in part, to a full disk.
                 self._failed = self._file.write(line) != len(line)
                 os.fsync(self._file.fileno())
             except OSError:
@@ -127,8 +128,8 @@ class Journal:
             self.runs[run.key] = run
 
     def _reserve(self) -> None:
-        """Lock the file as long as the process lives; the system lets go of it after a kill."""
-        if sys.platform == "win32":  # which has no such lock
+        """Lock the file as long as the process lives, however it ends."""
+        if sys.platform == "win32":  # has no such lock
             return
         import fcntl
 
@@ -148,10 +149,10 @@ class Journal:
             try:
                 entry = json.loads(line)
                 found.append(Run(**{field.name: entry[field.name] for field in fields(Run)}))
-                found[-1].key  # noqa: B018 (its parts are what they should be)
+                hash(found[-1].key)  # raises TypeError if the seed is a list or an object
             except (ValueError, KeyError, TypeError):
                 raise ValueError(
-                    f"{self.path}, line {number}: not a run of an ablation study; remove the line, "
+                    f"{self.path}, line {number}: not a run of an ablation study; delete the line, "
                     f"or choose another folder"
                 ) from None
         return found

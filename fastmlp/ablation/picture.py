@@ -1,4 +1,4 @@
-"""The picture of a study: how much each variant differs from the base, seed by seed."""
+"""The plot of a study: how much each variant differs from the base, seed by seed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["draw"]
 
 
 def draw(results: Results, path: Path) -> None:
-    """Draw a line for each variant: a dot for each seed, and the mean with its interval."""
+    """Write the plot: for each variant a row with a dot for each seed, mean and interval."""
     base, *rows = results.rows
     low, high = limits(rows)
     figure = Figure(figsize=(8, 1.2 + 0.28 * len(rows)), layout="constrained")
@@ -24,7 +24,7 @@ def draw(results: Results, path: Path) -> None:
     axes.axvline(0, color="#888888", linewidth=1)
     factors = list(dict.fromkeys(row.variant.factor for row in rows))
     for place, row in enumerate(rows):
-        # factors take turns, so that their rows hang together
+        # the colors alternate between factors, so that the rows of a factor are seen as a group
         color = COLORS[factors.index(row.variant.factor) % 2]
         note: dict[str, Any] = {"color": color, "va": "center", "fontsize": 8}
         if row.difference is None:
@@ -57,7 +57,7 @@ def draw(results: Results, path: Path) -> None:
         )
     axes.set_yticks(range(len(rows)), [str(row.variant) for row in rows], fontsize=8)
     axes.set_xlim(low, high)
-    axes.set_ylim(len(rows) - 0.4, -0.6)  # as in the table, from top to bottom
+    axes.set_ylim(len(rows) - 0.4, -0.6)  # in the table's order, from top to bottom
     axes.grid(axis="x", alpha=0.3)
     of_base = "" if base.mean is None else f" of {100 * base.mean:.2f}%"
     axes.set_xlabel(
@@ -69,9 +69,9 @@ def draw(results: Results, path: Path) -> None:
 
 
 def limits(rows: Sequence[Row]) -> tuple[float, float]:
-    """Return the axis' ends: around everything but means far beyond the others'.
+    """Return the limits of the axis, which leave out means that are far beyond the others.
 
-    One variant that does not learn at all would press the rest into a line.
+    Otherwise a single variant that does not learn would make all the others look the same.
     """
     sizes = [abs(100 * row.difference) for row in rows if row.difference is not None]
     most = 10 * median(sizes) if sizes else 0.0

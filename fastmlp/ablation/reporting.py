@@ -1,4 +1,4 @@
-"""A finished study as files: runs.csv, table.md and, if matplotlib is there, accuracy.png."""
+"""A finished study as files: runs.csv, table.md and, with matplotlib, accuracy.png."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from .settings import label
+from ..experiments.settings import label
 from .summary import Results, Row
 
 __all__ = ["markdown", "write"]
 
 PICTURE = "accuracy.png"
 COLUMNS = (
-    "factor", "value", "seed", "accuracy", "held_out_accuracy", "cost", "epochs", "seconds",
+    "factor", "value", "seed", "accuracy", "validation_accuracy", "cost", "epochs", "seconds",
     "diverged",
 )
 MINUS = "−"
 
 
 def write(results: Results, folder: Path) -> Results:
-    """Write all files, over those of an earlier call; return the results with their picture."""
+    """Write all files, replacing those of an earlier call; return the results with the plot."""
     with (folder / "runs.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(COLUMNS)
@@ -39,31 +39,34 @@ def write(results: Results, folder: Path) -> Results:
 
 
 def markdown(results: Results) -> str:
-    """Return the table with all that it takes to read it."""
+    """Return the table as Markdown, with an explanation of its columns."""
     study, data = results.study, results.data
     base = ", ".join(f"{key} {label(value)}" for key, value in study.base.items())
-    held_out = f", the {data['held_out']:,} before them held out" if data["held_out"] else ""
+    validation = f"the {data['validation']:,} before them for validation, " * bool(
+        data["validation"]
+    )
     lines = [
         f"# {study.title}",
         "",
         f"Base: {base}.",
         "",
-        f"{data['name']}: trained on {data['train']:,} images{held_out}, tested on "
-        f"{data['test']:,}. Seeds: {', '.join(map(str, study.seeds))}.",
+        f"{data['name']}: {data['training']:,} images for training, {validation}"
+        f"{data['test']:,} for testing. Seeds: {', '.join(map(str, study.seeds))}.",
         "",
         "| factor | value | test accuracy, % | difference from base | cost | seconds |",
         "|---|---|---|---|---|---|",
         *[_line(row) for row in results.rows],
         "",
-        "Accuracy: mean ± standard deviation over the seeds. Difference: mean of d_i, the seeds' "
-        "differences in percentage points, and in brackets d̄ ± t s/√n, its 95% confidence "
-        "interval: s is the standard deviation of the n differences, t the 0.975 quantile of "
-        "Student's distribution with n − 1 degrees of freedom. Each interval is for its row "
-        "alone: of twenty that are pure chance one misses zero. Cost: of the last epoch of "
-        "training, penalty included. Seconds: of training, on one thread.",
+        "Accuracy: mean ± standard deviation over the seeds. Difference: the mean d̄ of the seeds' "
+        "differences in percentage points, and in brackets its 95% confidence interval "
+        "d̄ ± t s/√n, where s is the standard deviation of the n differences and t the 0.975 "
+        "quantile of Student's distribution with n − 1 degrees of freedom. Each interval is for "
+        "its row alone: of twenty variants without any effect, one is expected to exclude zero. "
+        "Cost: of the last epoch of training, penalty included. Seconds: of training, on one "
+        "thread.",
         "",
         f"{results.n_runs} runs by `fastmlp ablate {study.name}`: {results.seconds:,.0f} seconds "
-        f"of training on one thread, side by side in {results.elapsed:,.0f} seconds.",
+        f"of training, each run on one thread, in {results.elapsed:,.0f} seconds altogether.",
     ]
     if results.picture is not None:
         lines += ["", f"![Each variant's difference from the base]({results.picture.name})"]

@@ -1,28 +1,27 @@
-"""A study: a base configuration and what is switched in it, read from TOML and checked.
+"""A study: a base configuration and factors that change it, read from TOML and checked.
 
-    [study]                       # all of it optional
+    [study]                       # optional, like each of its keys
     title = "Widths on the digits"
     data = "digits"               # or "mnist", the default
-    held_out = 0                  # so many first images are not trained on
-    seeds = 5                     # 0 to 4; or a list
+    validation_images = 0         # number of training images to set aside: the first
+    seeds = 5                     # 0 to 4; or a list of seeds
     factorial = false             # true: every combination of all factors
 
-    [base]                        # hidden, and any other key of `settings.DEFAULTS`
+    [base]                        # hidden, and any other key of fastmlp.experiments.settings
     hidden = [64, 64]
 
     [factors]
-    dropout = [0.2, 0.5]          # a key, and what to try in place of the base's value
+    dropout = [0.2, 0.5]          # a key, and the values to try in place of the base's
 
-    [factors.depth]               # or variants with names, each setting some keys
+    [factors.depth]               # or named variants, each of which sets some keys
     "one layer" = { hidden = [64] }
     "three layers" = { hidden = [64, 64, 64], epochs = 30 }
 
-Everything is checked when the study is read, so that a mistake does not cost an hour of training.
+The whole study is checked when it is read, so that no mistake is found after an hour of training.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -31,23 +30,22 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from ..experiments import toml
+from ..experiments.settings import DEFAULTS, Settings, label
+from ..experiments.toml import check_keys, located
 from ..support import checks
-from .settings import DEFAULTS, Settings, label, located
+from .data import DATA
 
-__all__ = ["DATA", "Study", "Variant", "parse", "read"]
+__all__ = ["Study", "Variant", "parse", "read"]
 
-DATA = {"mnist": (784, 10), "digits": (64, 10)}  # inputs and classes
 STUDY: dict[str, Any] = {
     "title": "",
     "data": "mnist",
-    "held_out": 0,
+    "validation_images": 0,
     "seeds": 5,
     "factorial": False,
 }
-MOST_VARIANTS = 10_000
-
-Table = Mapping[str, Any]
-
+MAX_VARIANTS = 10_000
 
 @dataclass(frozen=True)
 class Variant:
@@ -56,10 +54,10 @@ class Variant:
     Attributes
     ----------
     factor, value : str
-        What is switched and to what; "base" and "" for the base configuration.  In a factorial
-        study both may name several, with " + " between.
+        The factor that is changed, and the name of its value; "base" and "" for the base
+        configuration.  In a factorial study both may name several, joined by " + ".
     settings : Settings
-        All of the configuration.
+        The whole configuration.
     """
 
     factor: str
@@ -77,17 +75,17 @@ class Study:
     Attributes
     ----------
     name : str
-        Of its file, without folder.
+        Name of its file, without the folder.
     title : str
-        For people.
+        The title of its table and plot.
     data : {"mnist", "digits"}
-        What is trained and tested on.
-    held_out : int
-        Images at the beginning of the training part that are not trained on.
+        The data set.
+    validation_images : int
+        Number of training images that are set aside as a validation set: the first of them.
     seeds : tuple of int
-        One run of each variant for each.
+        Each variant is run once with each.
     base : dict
-        The base configuration as the study writes it.
+        The base configuration as it is written in the study.
     variants : tuple of Variant
         The base first.
     """
@@ -95,7 +93,7 @@ class Study:
     name: str
     title: str
     data: str
-    held_out: int
+    validation_images: int
     seeds: tuple[int, ...]
     base: dict[str, Any]
     variants: tuple[Variant, ...]
@@ -103,12 +101,12 @@ class Study:
     @property
     def sizes(self) -> tuple[int, int]:
         """Numbers of inputs and outputs."""
-        return DATA[self.data]
+        return DATA[self.data].n_in, DATA[self.data].n_classes
 
 
 @dataclass(frozen=True)
 class Switch:
-    """One alternative of a factor: its name, and the keys it sets."""
+    """One value of a factor: its name, and the keys that it sets."""
 
     factor: str
     value: str
@@ -131,30 +129,21 @@ def read(path: str | PathLike[str]) -> Study:
     Raises
     ------
     ValueError
-        If it is not TOML, has an unknown key or a value that cannot be.  The message names the
-        file, the key and, for an unknown one, the nearest known.
+        If it is not TOML, has an unknown key or an invalid value.  The message names the file, the
+        key and, for an unknown key, the nearest known one.
     """
-    path = Path(path)
-    with path.open("rb") as file:
-        try:
-            given = tomllib.load(file)
-        except ValueError as error:  # also a UnicodeDecodeError
-            raise ValueError(f"{path}: not TOML: {error}") from None
-    try:
-        return parse(given, path.name)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    return toml.read(path, lambda given: parse(given, Path(path).name))
 
 
-def parse(given: Table, name: str = "study") -> Study:
-    """Check a study given as the mapping that its TOML would be.
+def parse(given: Mapping[str, Any], name: str = "study") -> Study:
+    """Check a study given as a mapping, with the contents that a TOML file would have.
 
     Parameters
     ----------
     given : mapping
-        With "base", "factors" and perhaps "study".
+        The tables "base", "factors" and perhaps "study".
     name : str, default "study"
-        What to call it; its title if it has none.
+        Its name, and its title if it has none.
 
     Returns
     -------
@@ -164,26 +153,28 @@ def parse(given: Table, name: str = "study") -> Study:
     Raises
     ------
     ValueError
-        As `read`.
+        For the reasons of `read`.
     """
-    _known("", given, ("study", "base", "factors"))
+    check_keys(given, ("study", "base", "factors"))
     for key in ("base", "factors"):
         if not given.get(key):
             raise ValueError(f"a study needs a table [{key}]")
-    study = _table("study", given.get("study", {}))
-    _known("study", study, STUDY)
+    study = toml.table("study", given.get("study", {}))
+    check_keys(study, STUDY, "study")
     study = {**STUDY, **study}
     with located("study"):
         title, data = study["title"], checks.known("data", study["data"], DATA)
         if not isinstance(title, str):
             raise TypeError(f"title must be a text, got {title!r}")
-        held_out = checks.whole("held_out", study["held_out"], least=0)
+        n_validation = checks.whole("validation_images", study["validation_images"], least=0)
         seeds = _seeds(study["seeds"])
         factorial = checks.flag("factorial", study["factorial"])
-    base = dict(_table("base", given["base"]))
+    base = dict(toml.table("base", given["base"]))
     with located("base"):
-        variants = [Variant("base", "", Settings.of(base, *DATA[data]))]
-    factors = [_switches(key, one) for key, one in _table("factors", given["factors"]).items()]
+        variants = [Variant("base", "", _settings(base, data))]
+    factors = [
+        _switches(key, one) for key, one in toml.table("factors", given["factors"]).items()
+    ]
     for switches in _combinations(factors) if factorial else _one_at_a_time(factors):
         with located(", ".join(f"factors.{one.factor}, {one.value}" for one in switches)):
             sets = {key: value for one in switches for key, value in one.sets.items()}
@@ -191,27 +182,20 @@ def parse(given: Table, name: str = "study") -> Study:
                 Variant(
                     " + ".join(one.factor for one in switches),
                     " + ".join(one.value for one in switches),
-                    Settings.of({**base, **sets}, *DATA[data]),
+                    _settings({**base, **sets}, data),
                 )
             )
-    return Study(name, title or name, data, held_out, seeds, base, tuple(variants))
+    return Study(name, title or name, data, n_validation, seeds, base, tuple(variants))
 
 
-def _table(place: str, value: object) -> Table:
-    if not isinstance(value, Mapping):
-        raise ValueError(f"{place} must be a table, [{place}], got {value!r}")
-    return value
-
-
-def _known(place: str, table: Table, keys: Mapping[str, Any] | tuple[str, ...]) -> None:
-    for key in table:
-        if key not in keys:
-            where = f"{place}: " if place else ""
-            raise ValueError(f"{where}unknown key {key!r}{checks.nearest(key, keys)}")
+def _settings(given: Mapping[str, Any], data: str) -> Settings:
+    """The settings of a variant; bytes of images count as numbers from 0 to 1 by default."""
+    n_in, n_classes, uint8_scale = DATA[data]
+    return Settings.of({"uint8_scale": uint8_scale, **given}, n_in, n_classes)
 
 
 def _seeds(value: object) -> tuple[int, ...]:
-    """The seeds from 0 for a number of them, or those of a list."""
+    """The seeds of a list, or for a number n the seeds from 0 to n − 1."""
     if not isinstance(value, (list, tuple)):
         return tuple(range(checks.whole("seeds", value)))
     found = tuple(checks.whole(f"seeds[{i}]", one, least=0) for i, one in enumerate(value))
@@ -221,16 +205,16 @@ def _seeds(value: object) -> tuple[int, ...]:
 
 
 def _switches(factor: str, given: object) -> list[Switch]:
-    """The alternatives of a factor: values of the key it is named after, or named variants."""
+    """The values of a factor: of the key that it is named after, or named variants."""
     place = f"factors.{factor}"
     if isinstance(given, Mapping):
         for value, sets in given.items():
             if not isinstance(sets, Mapping):
                 raise ValueError(
                     f"{place}: {value!r} must be a table of keys to set, got {sets!r}; values to "
-                    f"try for one key stand in a list: {factor} = [ … ]"
+                    f"try for one key are a list: {factor} = [ … ]"
                 )
-            _known(f"{place}, {value}", sets, DEFAULTS)
+            check_keys(sets, DEFAULTS, f"{place}, {value}")
         found = [Switch(factor, value, dict(sets)) for value, sets in given.items()]
     elif isinstance(given, (list, tuple)):
         if factor not in DEFAULTS:
@@ -242,7 +226,7 @@ def _switches(factor: str, given: object) -> list[Switch]:
     else:
         raise ValueError(f"{place} must be a list of values to try, got {given!r}")
     if not found:
-        raise ValueError(f"{place} is empty; give what to try in place of the base's value")
+        raise ValueError(f"{place} is empty; give values to try in place of the base's")
     values = [one.value for one in found]
     for value in values:
         if values.count(value) > 1:
@@ -255,7 +239,7 @@ def _one_at_a_time(factors: list[list[Switch]]) -> list[tuple[Switch, ...]]:
 
 
 def _combinations(factors: list[list[Switch]]) -> list[tuple[Switch, ...]]:
-    """All ways to leave each factor as in the base or to switch it, but for the base itself."""
+    """All combinations of values, each factor's base included, except for the base itself."""
     owner: dict[str, str] = {}
     for switches in factors:
         for key in {key for one in switches for key in one.sets}:
@@ -266,9 +250,9 @@ def _combinations(factors: list[list[Switch]]) -> list[tuple[Switch, ...]]:
                     f"key belongs to one factor"
                 )
     count = prod(len(switches) + 1 for switches in factors)
-    if count > MOST_VARIANTS:
+    if count > MAX_VARIANTS:
         raise ValueError(
-            f"study: factorial = true makes {count:,} variants; at most {MOST_VARIANTS:,}"
+            f"study: factorial = true makes {count:,} variants; at most {MAX_VARIANTS:,}"
         )
     ways = product(*[[None, *switches] for switches in factors])
     return [

@@ -1,13 +1,11 @@
-"""What the runs of a study come to: means, differences from the base, and their intervals.
+"""The figures of a study: means over the seeds, differences from the base, and their intervals.
 
-With the same seed two variants begin with the same first weights, where their shapes agree, and
-see the images in the same order, so they are compared seed by seed.  Of n seeds with differences
-d_i = accuracy_i − accuracy_i of the base, mean d̄ and standard deviation s (n − 1 below), the
-difference is in
+With the same seed two variants start from the same weights, where their shapes agree, and see the
+images in the same order, so they are compared seed by seed.  For n seeds with differences
+d_i = accuracy_i − accuracy_i of the base, with mean d̄ and standard deviation s (divisor n − 1),
+the 95% confidence interval of the difference is (Student 1908)
 
-    d̄ ± t s / √n,        P(|T| ≤ t) = 0.95 for Student's T with n − 1 degrees of freedom,
-
-95 times in 100 (Student 1908).
+    d̄ ± t s / √n,        P(|T| ≤ t) = 0.95 for Student's T with n − 1 degrees of freedom.
 """
 
 from __future__ import annotations
@@ -34,16 +32,17 @@ class Row:
     Attributes
     ----------
     variant : Variant
-        Whose figures they are.
+        The variant.
     runs : tuple of Run
         One for each seed, in their order.
     mean, deviation : float or None
-        Of the test accuracy over the runs that did not diverge; None where there are too few.
+        Mean and standard deviation of the test accuracy over the runs that did not diverge; None
+        if there are too few.
     differences : tuple of float
         Accuracy minus the base's, for each seed with which neither diverged.
     difference, margin : float or None
-        Mean of the differences, and half of their interval; None where there are too few, and for
-        the base.
+        Mean of the differences, and half the width of its interval; None if there are too few, and
+        for the base.
     cost, seconds : float or None
         Means of the last epoch's cost and of the time of training, over the runs that did not
         diverge.
@@ -72,19 +71,19 @@ class Results:
     Attributes
     ----------
     study : Study
-        As it was read.
+        The study.
     data : dict
-        What it was trained and tested on: name, numbers of images, checksum.
+        The data: name, numbers of images, fingerprint.
     rows : tuple of Row
         One for each variant, the base first.
     n_runs : int
-        Different runs behind the rows.
+        Number of different runs; variants with equal settings share theirs.
     seconds : float
-        Their times of training together.
+        Sum of the times of training.
     elapsed : float
-        Time in which at least one of them was under way, whatever stopped the study between.
+        Time during which at least one run was in training, interruptions of the study excluded.
     picture : Path or None
-        Where it is drawn; None without matplotlib.
+        The file of the plot; None without matplotlib.
     """
 
     study: Study
@@ -97,9 +96,9 @@ class Results:
 
 
 def summarize(study: Study, data: dict[str, Any], runs: Mapping[Key, Run]) -> Results:
-    """Return the figures of a study all of whose runs are there."""
+    """Return the figures of a study from its finished runs."""
     by_variant = [
-        tuple(runs[identity(data, variant.settings.plain, seed)] for seed in study.seeds)
+        tuple(runs[identity(data, variant.settings.to_json(), seed)] for seed in study.seeds)
         for variant in study.variants
     ]
     used = {run.key: run for row in by_variant for run in row}
@@ -143,14 +142,19 @@ def student_t(confidence: float, freedom: int) -> float:
     """Return t with P(|T| ≤ t) = confidence for Student's distribution.
 
     With θ = arctan(t / √ν) the probability is a finite sum for each whole ν (Abramowitz and Stegun
-    1964, 26.7.3 and 26.7.4); it grows with θ, so halving intervals finds θ to rounding.
+    1964, 26.7.3 and 26.7.4); it grows with θ, so bisection finds θ to rounding.
 
     Parameters
     ----------
     confidence : float
-        In (0, 1).
+        The probability, in (0, 1).
     freedom : int
         ν ≥ 1, the degrees of freedom.
+
+    Returns
+    -------
+    float
+        t.
     """
     low, high = 0.0, math.pi / 2
     while low < (middle := (low + high) / 2) < high:

@@ -1,8 +1,8 @@
 """The command ``fastmlp``: one module for each of its subcommands.
 
-A subcommand's module has a docstring whose first line is its help, `EXAMPLES`, `add_options` and
-`run`. This file joins them and turns what can go wrong into one line and an exit code:
-0 done, 1 failed, 2 wrong usage or input, 130 interrupted.
+The module of a subcommand has a docstring, whose first line is its help, `EXAMPLES`, `add_options`
+and `run`. This file joins them and turns errors into one line and an exit code: 0 success, 1
+failure, 2 wrong usage or input, 130 interrupted.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def build_parser() -> Parser:
     parser = Parser(
         prog="fastmlp",
         description="Train multilayer perceptrons, fast.",
-        epilog="fastmlp COMMAND --help tells more about a command, with examples.",
+        epilog="fastmlp COMMAND --help describes a command, with examples.",
     )
     parser.add_argument("--version", action="version", version=f"fastmlp {fastmlp.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -68,8 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail(args.command, "interrupted", 130)
     except BrokenPipeError:
-        # The reader of our output has gone (`fastmlp … | head`). What is still buffered has
-        # nowhere to go: without this the interpreter would complain about it when it exits.
+        # The reader of our output has ended (`fastmlp … | head`). Without this the interpreter
+        # would report an error for what is still buffered when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except ValueError as error:

@@ -1,12 +1,12 @@
-"""Run an ablation study: switch parts of a network and compare accuracies.
+"""Run an ablation study: change parts of a network and compare accuracies.
 
 The study is a TOML file with three tables. [base] is a configuration: hidden (the widths of the
-hidden layers), activation, init, batch_norm, dropout, input_dropout, noise, dtype, optimizer,
-schedule, epochs, batch_size, l2, label_smoothing, max_norm, clip_norm, ema. [factors] has for each
-factor what to try in place of the base's value: a list of values, or a table of variants with
-names, each a table of keys to set. [study] may set title, data ("mnist" or "digits"), held_out (so
-many first training images are not trained on), seeds (a number or a list) and factorial (true:
-all combinations; otherwise one factor at a time).
+hidden layers), activation, init, batch_norm, dropout, input_dropout, noise, dtype, uint8_scale,
+optimizer, schedule, epochs, batch_size, l2, label_smoothing, max_norm, clip_norm, ema, augment.
+[factors] has for each factor what to try in place of the base: a list of values, or a table of
+named variants, each a table of keys to set. [study] may set title, data ("mnist" or "digits"),
+validation_images (the number of training images, the first, to set aside as a validation set),
+seeds (a number or a list) and factorial (true: all combinations; otherwise one factor at a time).
 
     [base]
     hidden = [256, 256]
@@ -16,10 +16,10 @@ all combinations; otherwise one factor at a time).
     [factors.depth]
     "one layer" = { hidden = [256] }
 
-Each finished run is kept in the folder's runs.jsonl. Stopped, even by a kill, the same command goes
-on; after a change to the study only what changed is run. At the end the folder has runs.csv,
-table.md (accuracies, and differences from the base with confidence intervals) and, if matplotlib is
-installed, accuracy.png.
+Each finished run is recorded in the folder's runs.jsonl. After an interruption, even if the process
+was killed, the same command continues the study; after a change to the study only what is new is
+run. At the end the folder has runs.csv, table.md (accuracies, and differences from the base with
+confidence intervals) and, if matplotlib is installed, accuracy.png.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from pathlib import Path
 
 import fastmlp
 
-from .options import positive
+from .options import add_data_option, add_jobs_option
 
 EXAMPLES = """\
   fastmlp ablate study.toml
@@ -45,24 +45,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="folder for the results (default: beside STUDY, named like it without .toml)",
     )
-    add(
-        "--jobs",
-        type=positive,
-        metavar="N",
-        help="runs side by side, each on one thread (default: all cores)",
-    )
-    add(
-        "--data",
-        metavar="FOLDER",
-        help="folder of MNIST's four IDX files, gzipped or not (default: $FASTMLP_DATA, else the "
-        "user's cache, filled by a download when empty)",
-    )
+    add_jobs_option(parser, "runs", default=None)
+    add_data_option(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Run the study and print where its results are."""
     out = args.out if args.out is not None else args.study.with_suffix("")
-    results = fastmlp.ablation.run(args.study, out, jobs=args.jobs, data=args.data, verbose=True)
+    results = fastmlp.ablation.run(args.study, out, n_jobs=args.jobs, data=args.data, verbose=True)
     print(f"{results.n_runs} runs in {results.elapsed:.1f} s: {out / 'table.md'}")
     if results.picture is not None:
         print(f"picture: {results.picture}")

@@ -1,4 +1,4 @@
-"""How long this process has been running."""
+"""The time for which this process has been running."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ IMPORTED = time.perf_counter()
 
 
 def process_seconds() -> tuple[float, str]:
-    """Return the seconds since this process started, loading included, or since the nearest known.
+    """Return the seconds since this process started, and a description of that moment.
 
-    Linux tells the start to a hundredth of a second; elsewhere it is when this file was imported.
+    On Linux the start is known to a hundredth of a second. Elsewhere it is the import of this file.
     """
     try:
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()

@@ -1,8 +1,9 @@
-"""Write a web page to draw digits on, which a network reads.
+"""Write a web page to draw digits on, which a network recognizes.
 
-The page is one file that needs no network and no server: open it in any browser. Without --model a
-network is trained on MNIST first, by a recipe. The page shows the ten probabilities while you draw,
-the hidden activations, the first layer's weights, and what would change the network's mind.
+The page is one file that needs no network connection and no server: open it in any browser. Without
+--model a network is first trained on MNIST by a recipe. While you draw, the page shows the ten
+probabilities, the hidden activations, the first layer's weights, and what would change the
+prediction.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import numpy as np
 import fastmlp
 from fastmlp import MLP
 
-from .options import add_training_options, set_threads, writable
+from .options import add_data_option, add_training_options, set_threads, writable
 
 EXAMPLES = """\
   fastmlp draw --data benchmarks/mnist --out digits.html
@@ -33,19 +34,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--model",
         type=Path,
         metavar="FILE",
-        help="take this model of 28x28 digits, a file that train, report or net.save wrote",
+        help="the model of 28x28 digits, a file that train, report or net.save wrote",
     )
     add(
         "--recipe",
         metavar="NAME",
         help=f"train by this recipe, or by a file NAME.toml (default: {RECIPE})",
     )
-    add(
-        "--data",
-        metavar="DIR",
-        help="folder of MNIST's four IDX files, gzipped or not (default: $FASTMLP_DATA, else the "
-        "user's cache, filled by a download when empty)",
-    )
+    add_data_option(parser)
     add(
         "--serve",
         action="store_true",
@@ -55,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Write the page, and serve it if requested."""
     set_threads(args)
     net = trained(args) if args.model is None else loaded(args)
     fastmlp.export.to_html(net, args.out)
@@ -78,16 +74,16 @@ def loaded(args: argparse.Namespace) -> MLP:
 def trained(args: argparse.Namespace) -> MLP:
     """Train by the recipe, and print the accuracy on the test images."""
     recipe = fastmlp.recipes.read(args.recipe or RECIPE)
-    if recipe.committee > 1:
+    if recipe.ensemble_size > 1:
         raise ValueError(
-            f"the recipe {recipe.name!r} trains {recipe.committee} networks; a page to draw on is "
-            f"for one"
+            f"the recipe {recipe.name!r} trains {recipe.ensemble_size} networks; a page to draw on "
+            f"is for one"
         )
     X, y, X_test, y_test = fastmlp.datasets.mnist(args.data)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Training interrupted")
         net, _ = fastmlp.recipes.train(recipe, X, y, seed=args.seed, verbose=True)
-    assert isinstance(net, MLP)  # no committee
+    assert isinstance(net, MLP)  # not an ensemble
     if net.history.stopped_by == "interrupt":
         raise KeyboardInterrupt
     accuracy = float(np.mean(net.predict(X_test) == y_test))
@@ -96,10 +92,10 @@ def trained(args: argparse.Namespace) -> MLP:
 
 
 def serve(page: bytes) -> None:
-    """Answer requests for the page on a free port of this machine alone, until Ctrl-C."""
+    """Serve the page on a free port of this machine alone, until Ctrl-C."""
 
     class Handler(BaseHTTPRequestHandler):
-        """Knows one page."""
+        """Serves one page."""
 
         def do_GET(self) -> None:
             if self.path != "/":
@@ -109,11 +105,11 @@ def serve(page: bytes) -> None:
             self.send_header("Content-Type", "text/html; charset=utf-8")
             self.send_header("Content-Length", str(len(page)))
             self.end_headers()
-            with suppress(ConnectionError):  # the browser has gone
+            with suppress(ConnectionError):  # the browser has closed the connection
                 self.wfile.write(page)
 
         def log_message(self, format: str, *arguments: object) -> None:
-            """Keep quiet."""
+            """Print nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         try:

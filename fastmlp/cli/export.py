@@ -1,9 +1,9 @@
-"""Write a model for use elsewhere.
+"""Write a model in a format of other programs.
 
-The ending of OUT says what it becomes: .onnx for ONNX Runtime and others, .safetensors for all that
-read arrays, .c for one self-contained C99 file, whose head tells how to call it. With --quantized
-that computes in 8-bit integers, in a quarter of the memory; TABLE then has rows such as the model
-will see. docs/exports.md tells what each keeps.
+The ending of OUT is the format: .onnx for ONNX Runtime and others, .safetensors for programs that
+read arrays, .c for one self-contained C99 file, whose first lines describe how to call it. With
+--quantized the C file computes in 8-bit integers and takes a quarter of the memory; TABLE then has
+examples of the rows that the model will predict. docs/exports.md lists what each format contains.
 """
 
 import argparse
@@ -28,16 +28,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "model", type=Path, metavar="MODEL", help="a file that train, report or net.save wrote"
     )
     parser.add_argument("out", type=writable, metavar="OUT", help="the file to write")
-    only_c = parser.add_argument_group("for C alone")
-    only_c.add_argument("--name", metavar="NAME", help="of its functions (default: OUT's)")
+    only_c = parser.add_argument_group("only for C")
+    only_c.add_argument("--name", metavar="NAME", help="name of its functions (default: OUT's)")
     only_c.add_argument("--quantized", action="store_true", help="compute in 8-bit integers")
     only_c.add_argument(
-        "--calibration", type=Path, metavar="TABLE", help="with --quantized: rows to set ranges by"
+        "--calibration",
+        type=Path,
+        metavar="TABLE",
+        help="with --quantized: rows from which the ranges of values are determined",
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Write the model."""
     write = export.FORMATS.get(args.out.suffix)
     if write is None:
         raise ValueError(f"{args.out}: the ending must be {' or '.join(export.FORMATS)}")
@@ -51,5 +54,5 @@ def run(args: argparse.Namespace) -> None:
         options["calibration"] = inputs(net, args.model, args.calibration)
     try:
         write(net, args.out, **options)
-    except (ImportError, TypeError) as error:  # with what to install; not of an ensemble
+    except (ImportError, TypeError) as error:  # a missing package; an ensemble
         raise ValueError(str(error)) from None

@@ -1,4 +1,4 @@
-"""Show what is in a model file, or how fastmlp runs on this machine.
+"""Show the contents of a model file, or how fastmlp runs on this machine.
 
 Without MODEL: the version, the instruction set of the kernels in use, and the number of threads.
 """
@@ -27,19 +27,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--memory",
         action="store_true",
-        help="also show the memory that training MODEL by Adam takes",
+        help="also show the memory that training MODEL by Adam needs",
     )
     parser.add_argument(
         "--batch-size",
         type=positive,
         default=100,
         metavar="N",
-        help="with --memory: rows for each step (default: 100)",
+        help="with --memory: rows per step (default: 100)",
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Print the description."""
     if args.model is None:
         if args.memory:
             raise ValueError("--memory needs a MODEL")
@@ -54,13 +54,13 @@ def run(args: argparse.Namespace) -> None:
 
 
 def show(lines: Iterable[tuple[str, str]]) -> None:
-    """Print values behind their names."""
+    """Print names and values."""
     for name, value in lines:
         print(f"{name:<16} {value}")
 
 
 def memory(net: MLP, batch_size: int) -> Iterator[tuple[str, int]]:
-    """Yield the parts of the memory that training by Adam takes beside the data, in bytes."""
+    """Yield the parts of the memory that training by Adam needs, without the data, in bytes."""
     parameters = net.n_parameters * net.dtype.itemsize
     yield "parameters", parameters
     yield "Adam's state", 2 * parameters

@@ -1,17 +1,15 @@
-"""What several commands share: types of their options, and how they train."""
+"""Types and options that several commands share, and how they train."""
 
 import argparse
 import os
 import warnings
+from collections.abc import Callable
 from importlib.util import find_spec
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 import fastmlp
-from fastmlp import MLP
 from fastmlp.history import History
 
 
@@ -30,7 +28,7 @@ def positive(text: str) -> int:
 
 
 def writable(text: str) -> Path:
-    """Parse the path of a file to write, and refuse now, not after training, what cannot be."""
+    """Parse the path of a file to write, and check before training that it can be written."""
     path = Path(text)
     folder = path.parent
     if not folder.is_dir():
@@ -41,10 +39,10 @@ def writable(text: str) -> Path:
 
 
 def page_file(text: str) -> Path:
-    """Parse the path of a page with pictures, and refuse now what cannot be drawn or written."""
+    """Parse the path of a page with plots, and check that it can be plotted and written."""
     if find_spec("matplotlib") is None:
         raise argparse.ArgumentTypeError(
-            "the pictures of a page need matplotlib: pip install 'fastmlp[plot]'"
+            "the plots of a page need matplotlib: pip install 'fastmlp[plot]'"
         )
     return writable(text)
 
@@ -61,7 +59,7 @@ def add_page_option(parser: argparse.ArgumentParser) -> None:
 
 
 def different(**files: Path | None) -> None:
-    """Refuse two options that name the same file."""
+    """Raise ValueError if two options name the same file."""
     for (one, path), (other, second) in combinations(files.items(), 2):
         if path is not None and second is not None and path.resolve() == second.resolve():
             raise ValueError(f"--{one} and --{other} name the same file")
@@ -74,27 +72,51 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
         type=whole,
         default=0,
         metavar="N",
-        help="where the random numbers start: same seed, same result (default: 0)",
+        help="seed of all random numbers: same seed, same result (default: 0)",
     )
     parser.add_argument(
         "--threads",
         type=positive,
         metavar="N",
-        help="most threads to use; the result is the same with any number (default: all cores)",
+        help="greatest number of threads; the result does not depend on it (default: all cores)",
+    )
+
+
+def add_jobs_option(
+    parser: argparse._ActionsContainer, jobs: str, default: int | None, note: str = ""
+) -> None:
+    """Add ``--jobs``, the number of runs or trials at a time; by default all cores if None."""
+    parser.add_argument(
+        "--jobs",
+        type=positive,
+        default=default,
+        metavar="N",
+        help=f"number of {jobs} at a time, each on one thread{note} (default: "
+        f"{'all cores' if default is None else default})",
+    )
+
+
+def add_data_option(parser: argparse._ActionsContainer) -> None:
+    """Add ``--data``, the folder of MNIST."""
+    parser.add_argument(
+        "--data",
+        metavar="FOLDER",
+        help="folder of MNIST's four IDX files, gzipped or not (default: $FASTMLP_DATA, else the "
+        "user's cache, into which they are downloaded if it is empty)",
     )
 
 
 def set_threads(args: argparse.Namespace) -> None:
-    """Heed ``--threads``."""
+    """Apply ``--threads``."""
     if args.threads is not None:
         fastmlp.set_num_threads(args.threads)
 
 
-def fit(net: MLP, X: NDArray[Any], y: NDArray[Any], **options: Any) -> History:
-    """Call ``net.fit``, and let Ctrl-C end the command, not only the training."""
+def run_fit(fit: Callable[..., History], *arguments: Any, **options: Any) -> History:
+    """Call `MLP.fit` or `Settings.fit`; Ctrl-C ends the command, not only the training."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Training interrupted")
-        history = net.fit(X, y, **options)
+        history = fit(*arguments, **options)
     if history.stopped_by == "interrupt":
         raise KeyboardInterrupt
     return history

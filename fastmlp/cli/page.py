@@ -1,4 +1,4 @@
-"""Writing the page about a model that ``--html`` asks for."""
+"""The page about a model that ``--html`` writes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ def write_page(
     configuration: dict[str, object],
     row_numbers: Sequence[object] | None = None,
 ) -> None:
-    """Write the page of a model that this process has just trained.
+    """Write the page about a model that this process has just trained.
 
     `row_numbers` are those of the examples in the user's file.
     """

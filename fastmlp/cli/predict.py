@@ -1,8 +1,8 @@
-"""Write what a model predicts for each row of a table.
+"""Write the predictions of a model for each row of a table.
 
-The table needs the columns that the model was trained on, by their names and in any order; others
-are ignored. A model that does not know its columns (one saved from Python) takes all of them in
-their order. The output is CSV: a header line, then one line for each row of the table.
+The table needs the columns that the model was trained on, by their names and in any order; other
+columns are ignored. A model without names of columns (saved from Python) takes all of them in their
+order. The output is CSV: a header line, then one line for each row of the table.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Write the predictions."""
     net = fastmlp.load(args.model)
     X = inputs(net, args.model, args.table)
     output = predictions(net, X)
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def inputs(net: MLP | Ensemble, model: Path, path: Path) -> NDArray[Any]:
-    """Return the columns of the table at `path` that the network of the file `model` takes."""
+    """Return the inputs of the network of the file `model` from the table at `path`."""
     table = open_table(path)
     columns = net.metadata.get("columns", table.names)
     if len(columns) != net.n_in:
@@ -97,7 +97,7 @@ def probabilities(net: MLP | Ensemble, X: NDArray[Any]) -> dict[str, NDArray[Any
 
 
 def group_classes(net: MLP | Ensemble, groups: Sequence[int]) -> Sequence[Sequence[Any]]:
-    """Return the names of the classes of each group where the model has them, or numbers."""
+    """Return the names of the classes of each group if the model has them, otherwise numbers."""
     given = net.metadata.get("classes", ())
     if [len(one) if isinstance(one, list) else 1 for one in given] == list(groups):
         return given  # type: ignore[no-any-return]
@@ -123,4 +123,4 @@ def whole_file(path: Path) -> Iterator[TextIO]:
         try:
             yield text
         finally:
-            text.detach()  # writes what is left; the file itself is not this one's to close
+            text.detach()  # writes the buffer; `atomic_files.whole` closes the file

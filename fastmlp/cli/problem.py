@@ -1,10 +1,9 @@
-"""What a table asks for: how train and search read their examples from it, and what they save.
+"""A problem given by a table: the examples of train and search, and the model that they save.
 
     options → table → Problem: examples, split and scaled → a network → a model for the table
 """
 
 import argparse
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import MLP
+from fastmlp.data.split import hold_out
 
 from .scaling import Scaling, fold
 from .tables import Table, open_table
@@ -34,7 +34,7 @@ def fraction(text: str) -> float:
 def add_table_options(parser: argparse.ArgumentParser, *, required: bool) -> None:
     """Add TABLE, ``--label``, ``--task`` and ``--drop``.
 
-    Where a table is not required, they are None if not given.
+    If a table is not required, they are None where they are not given.
     """
     add = parser.add_argument
     add(
@@ -75,15 +75,15 @@ class Problem:
     columns: list[str]
     X: NDArray[Any]  # (m, n)
     y: NDArray[Any]  # (m,), class numbers, or values where there are no classes
-    classes: list[Any] | None  # what class number k stands for
+    classes: list[Any] | None  # by class number; None for regression
     training: Rows
-    validation: Rows  # may be none
+    validation: Rows  # empty without validation
     inputs: Scaling
-    outputs: Scaling | None  # None: classes
+    outputs: Scaling | None  # None for classification
 
     @classmethod
     def of(cls, args: argparse.Namespace) -> "Problem":
-        """Read the table that a command was given."""
+        """Read the table of a command."""
         table = open_table(args.table)
         columns = input_columns(table, args)
         X, y, classes = read_examples(table, columns, args)
@@ -99,7 +99,7 @@ class Problem:
 
     @property
     def loss(self) -> str:
-        """The name of the loss to train by."""
+        """The name of the loss."""
         return "cross_entropy" if self.classes else "squared_error"
 
     def scaled(self, rows: Rows | slice) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -110,14 +110,13 @@ class Problem:
         )
 
     def model(self, net: MLP) -> MLP:
-        """Return the network that takes and gives the table's columns as they are."""
+        """Return the network whose inputs and outputs are the table's columns, not scaled."""
         model = MLP(
             net.sizes,
             activation=net.activation,
             loss=net.loss,
             seed=net.seed,
             dtype="float64",
-            uint8_scale=1.0,  # uint8 columns count as the numbers they are, like all others
         )
         model.set_parameters(*fold(*net.folded, self.inputs, self.outputs))
         model.state.epochs = net.epochs
@@ -127,7 +126,7 @@ class Problem:
         return model
 
     def score(self, model: MLP, rows: Rows | slice) -> str:
-        """Say how good a model is on some rows: accuracy, or root mean square error and R²."""
+        """Describe how good a model is on some rows: accuracy, or root mean square error and R²."""
         predicted, y = model.predict(self.X[rows]), self.y[rows]
         if self.classes:
             return f"accuracy {np.mean(predicted == y):.4f}"
@@ -137,7 +136,7 @@ class Problem:
 
 
 def input_columns(table: Table, args: argparse.Namespace) -> list[str]:
-    """Return the columns to predict from: all but the label and what is to be left out."""
+    """Return the names of the inputs: all columns except the label and those to leave out."""
     for name in (args.label, *args.drop):
         table.require(name)
     columns = [name for name in table.names if name != args.label and name not in args.drop]
@@ -151,9 +150,9 @@ def input_columns(table: Table, args: argparse.Namespace) -> list[str]:
 def read_examples(
     table: Table, columns: list[str], args: argparse.Namespace
 ) -> tuple[NDArray[Any], NDArray[Any], list[Any] | None]:
-    """Return the inputs (m, n), the targets (m,) and what class number k stands for.
+    """Return the inputs (m, n), the targets (m,) and the classes by number.
 
-    Targets are class numbers, or values where there are no classes.
+    For regression the targets are values, and the classes None.
     """
     if args.task == "classification":
         X, labels = table.read(columns, args.label)
@@ -162,18 +161,19 @@ def read_examples(
             raise ValueError(f"{table.path}: column {args.label!r} is {classes[0]} in all rows")
         if len(classes) == len(y):
             raise ValueError(
-                f"{table.path}: column {args.label!r} has a class of its own in each row; for "
-                f"numbers to be predicted give --task regression"
+                f"{table.path}: column {args.label!r} has a class of its own in each row; to "
+                f"predict numbers give --task regression"
             )
         return X, y.astype(np.int32), classes.tolist()
     both, _ = table.read([*columns, args.label])
     return both[:, :-1], both[:, -1].astype(np.float64), None
 
 
-def split(m: int, fraction: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the row numbers to train on and those to validate with, none for a fraction of 0."""
-    count = math.ceil(fraction * m)
-    if count == m:
-        raise ValueError(f"of {m} rows a fraction of {fraction:g} leaves none to train on")
-    order = np.random.default_rng(seed).permutation(m)
-    return np.sort(order[count:]), np.sort(order[:count])
+def split(m: int, fraction: float, seed: int) -> tuple[Rows, Rows]:
+    """Return the row numbers to train on and those of the validation set, none for a fraction of 0.
+
+    They are chosen by `hold_out` with the random numbers of default_rng(seed).
+    """
+    if fraction == 0:
+        return np.arange(m, dtype=np.int64), np.arange(0, dtype=np.int64)
+    return hold_out(m, fraction, np.random.default_rng(seed))

@@ -1,4 +1,4 @@
-"""What ``fastmlp train --recipe`` does: train on MNIST by a recipe, test, write a model card."""
+"""The recipes of ``fastmlp train --recipe``: train on MNIST, test, write a model card."""
 
 from __future__ import annotations
 
@@ -13,43 +13,39 @@ from numpy.typing import NDArray
 
 import fastmlp
 from fastmlp import kernels
+from fastmlp.data.split import hold_out_first
 
 from .clock import process_seconds
-from .options import different, positive, writable
+from .options import add_data_option, different, positive, writable
 from .page import write_page
 from .predict import whole_file
 
 if TYPE_CHECKING:
-    from fastmlp.recipes.running import Outcome
+    from fastmlp.recipes.training import Outcome
 
 CLASSES = 10
-OPTIONS = ("data", "held_out", "checkpoint")  # that make sense with a recipe only
+OPTIONS = ("data", "validation_images", "checkpoint")  # only with a recipe
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments of the command that go with a recipe."""
+    """Describe the arguments of the command that belong to recipes."""
     group = parser.add_argument_group("recipes, on MNIST, in place of a table")
     add = group.add_argument
     add("--list-recipes", action="store_true", help="show the recipes that come with fastmlp")
     add("--recipe", metavar="NAME", help="train by this recipe, or by a file NAME.toml")
+    add_data_option(group)
     add(
-        "--data",
-        metavar="DIR",
-        help="folder of MNIST's four IDX files, gzipped or not (default: $FASTMLP_DATA, else the "
-        "user's cache, filled by a download when empty)",
-    )
-    add(
-        "--held-out",
+        "--validation-images",
         type=positive,
         metavar="N",
-        help="leave out the last N training images and print the accuracy on them, not on the "
-        "test images: for choosing (default: train on all, test on the test images)",
+        help="set aside the first N training images as a validation set and print the accuracy on "
+        "these instead of the test images: for a choice between recipes (default: none)",
     )
     add(
         "--checkpoint",
         type=writable,
         metavar="FILE",
-        help="save to FILE every few epochs, and go on from it where it exists",
+        help="save to FILE every few epochs, and continue from it if it exists",
     )
 
 
@@ -61,7 +57,7 @@ def show() -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train by the recipe and print seconds and accuracy."""
-    from fastmlp.recipes.running import carry_out  # the other commands do without it
+    from fastmlp.recipes.training import run_recipe  # slow to import, and for this command only
 
     recipe = fastmlp.recipes.read(args.recipe)
     card = None
@@ -70,16 +66,15 @@ def run(args: argparse.Namespace) -> None:
     different(save=args.save, checkpoint=args.checkpoint, html=args.html)
     X, y, X_test, y_test = fastmlp.datasets.mnist(args.data)
     tested = "test images"
-    if args.held_out is not None:
-        if args.held_out >= len(X):
-            raise ValueError(f"--held-out {args.held_out} leaves none of {len(X)} images to train")
-        X_test, y_test = X[-args.held_out :], y[-args.held_out :]
-        X, y = X[: -args.held_out], y[: -args.held_out]
-        tested = "training images held out"
+    if args.validation_images is not None:
+        training, validation = hold_out_first(len(X), args.validation_images)
+        X_test, y_test = X[validation], y[validation]
+        X, y = X[training], y[training]
+        tested = "validation images"
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Training interrupted")
-        outcome = carry_out(
+        outcome = run_recipe(
             recipe,
             X,
             y,
@@ -127,7 +122,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def writable_card(model: Path) -> Path:
-    """The model card's file, beside the model's; refused now, not after training."""
+    """Return the file of the model card, beside the model's, after a check before training."""
     card = Path(f"{model}.card.json")
     try:
         return writable(str(card))
@@ -136,11 +131,11 @@ def writable_card(model: Path) -> Path:
 
 
 def describe(outcome: Outcome) -> dict[str, Any]:
-    """Return what a model card says about how the model came to be."""
+    """Return the part of a model card that describes the training."""
     recipe, model = outcome.recipe, outcome.model
     nets = model.networks if isinstance(model, fastmlp.Ensemble) else (model,)
     return {
-        "recipe": {"name": recipe.name, "description": recipe.description, **recipe.plain},
+        "recipe": {"name": recipe.name, "description": recipe.description, **recipe.to_json()},
         "seed": outcome.seed,
         "layers": list(nets[0].sizes),
         "parameters": model.n_parameters,
@@ -161,7 +156,7 @@ def describe(outcome: Outcome) -> dict[str, Any]:
 
 
 def configuration(outcome: Outcome, tested: str) -> dict[str, object]:
-    """Return what a page says about how the model came to be, a line for each thing."""
+    """Return the part of a page that describes the training, as names and values."""
     recipe = outcome.recipe
     return {
         "recipe": f"{recipe.name}: {recipe.description}",
@@ -169,20 +164,20 @@ def configuration(outcome: Outcome, tested: str) -> dict[str, object]:
         "tested on": tested,
         **{
             name.replace("_", " "): json.dumps(value)
-            for name, value in recipe.settings.plain.items()
+            for name, value in recipe.settings.to_json().items()
         },
     }
 
 
 def confusion(y: NDArray[Any], predicted: NDArray[Any]) -> NDArray[np.int64]:
-    """Return how often each digit (row) was read as each digit (column)."""
+    """Return how often each digit (row) was predicted as each digit (column)."""
     found = np.zeros((CLASSES, CLASSES), np.int64)
     np.add.at(found, (y, predicted), 1)
     return found
 
 
 def laid_out(contents: dict[str, Any]) -> str:
-    """Return JSON with a line for each thing, and for each row of a matrix."""
+    """Return JSON with a line for each entry, and for each row of a matrix."""
     lines = []
     for key, value in contents.items():
         text = json.dumps(value)

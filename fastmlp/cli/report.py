@@ -1,9 +1,10 @@
 """Train the report's classifier on MNIST and print its costs and accuracy.
 
-The network 784-256-256-10 with ReLU, softmax and cross-entropy, all weights and biases drawn from
-N(0, 1), trained by Adam (learning rate 0.001) in batches of 100 on the last 55,000 of the 60,000
-training images; the first 5,000 are held out. A line for each epoch gives the mean over its batches
-of the cost; the accuracy is that on the 10,000 test images.
+The report is Tao Hu, "A technical report about Deep Learning". The network is 784-256-256-10 with
+ReLU, softmax and cross-entropy, all weights and biases sampled from N(0, 1), trained by Adam
+(learning rate 0.001) in batches of 100 on 55,000 of the 60,000 training images; the first 5,000 are
+a validation set, which is not used. A line for each epoch has the mean of the cost over its
+batches; the accuracy is that on the 10,000 test images.
 """
 
 import argparse
@@ -13,15 +14,17 @@ import numpy as np
 import fastmlp
 from fastmlp import MLP, Adam
 from fastmlp.callbacks import Callback
+from fastmlp.data.split import hold_out_first
 from fastmlp.history import History
 from fastmlp.initializers import Normal
 
 from .options import (
+    add_data_option,
     add_page_option,
     add_training_options,
     different,
-    fit,
     positive,
+    run_fit,
     set_threads,
     writable,
 )
@@ -32,11 +35,11 @@ EXAMPLES = """\
   fastmlp report --seed 3 --epochs 5 --save mnist.npz
   fastmlp report --html report.html
 """
-HELD_OUT = 5_000
+VALIDATION_IMAGES = 5_000
 
 
 class PrintCost(Callback):
-    """A line for each epoch, in the report's form."""
+    """Prints a line for each epoch, in the report's form."""
 
     def on_epoch_end(self, net: MLP, history: History) -> None:
         """Print the epoch's line at once."""
@@ -45,12 +48,7 @@ class PrintCost(Callback):
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
-    parser.add_argument(
-        "--data",
-        metavar="FOLDER",
-        help="folder of the four IDX files, gzipped or not (default: $FASTMLP_DATA, else the "
-        "user's cache, filled by a download when empty)",
-    )
+    add_data_option(parser)
     parser.add_argument(
         "--epochs",
         type=positive,
@@ -64,15 +62,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Train, and print costs and accuracy."""
     set_threads(args)
     different(save=args.save, html=args.html)
     X_train, y_train, X_test, y_test = fastmlp.datasets.mnist(args.data)
-    net = MLP((784, 256, 256, 10), activation="relu", init=Normal(1.0), seed=args.seed)
-    history = fit(
-        net,
-        X_train[HELD_OUT:],
-        y_train[HELD_OUT:],
+    training, _ = hold_out_first(len(X_train), VALIDATION_IMAGES)
+    net = MLP(
+        (784, 256, 256, 10),
+        activation="relu",
+        init=Normal(1.0),
+        seed=args.seed,
+        uint8_scale=1 / 255,
+    )
+    history = run_fit(
+        net.fit,
+        X_train[training],
+        y_train[training],
         epochs=args.epochs,
         batch_size=100,
         optimizer=Adam(0.001),
@@ -89,6 +94,6 @@ def run(args: argparse.Namespace) -> None:
             "batch size": 100,
             "epochs": args.epochs,
             "seed": args.seed,
-            "trained on": f"the last {len(X_train) - HELD_OUT:,} training images",
+            "trained on": f"the last {len(X_train) - VALIDATION_IMAGES:,} training images",
             "tested on": f"{len(X_test):,} test images",
         })

@@ -1,12 +1,13 @@
-"""Columns of one size for training, and a model that takes and gives the columns as they are.
+"""Standardized columns for training, and a model for the columns as they are in the table.
 
-Gradient descent wants inputs and targets of mean 0 and deviation 1; users have euros and years.
-So a network is trained on (x − μ) / σ, and then both scalings are taken into its own parameters:
+Gradient descent needs inputs and targets of mean 0 and standard deviation 1; the columns of tables
+are euros and years. So a network is trained on (x − μ) / σ, and then both scalings are folded into
+its parameters:
 
     W(1) (x − μ) / σ + b(1)  =  W' x + b'         with  W' = W(1) / σ,     b' = b(1) − W' μ
     σ_y (W(L) a + b(L)) + μ_y  =  W' a + b'       with  W' = σ_y W(L),     b' = σ_y b(L) + μ_y
 
-the second for a last layer without activation. The saved model needs no other state.
+The second holds for a last layer without activation. The saved model needs no other state.
 """
 
 from collections.abc import Sequence
@@ -30,8 +31,8 @@ class Scaling:
     def of(cls, columns: NDArray[Any]) -> "Scaling":
         """Return the scaling that gives `columns` (m, n) mean 0 and deviation 1.
 
-        A column with one value in all rows tells nothing. Its σ is ∞, so it becomes 0 and its
-        weights too: a value that was never seen in training has no effect.
+        A constant column has no information. Its σ is ∞, so that it and its weights become 0: a
+        value that did not occur in training has no effect.
         """
         mean = [column.mean(dtype=np.float64) for column in columns.T]
         deviation = [
@@ -56,17 +57,17 @@ def fold(
 ) -> tuple[list[Floats], list[Floats]]:
     """Return the parameters of the network that maps unscaled inputs to unscaled outputs.
 
-    They are in double precision: a column of years, 2000 ± 5, leaves in W' x + b' a small
-    difference of large numbers.
+    They are in double precision: for a column of years, 2000 ± 5, W' x + b' is a small difference
+    of large numbers.
 
     Parameters
     ----------
     weights, biases : sequences of ndarray
-        Those of the network on scaled columns, (n_out, n_in) and (n_out,) for each layer.
+        Parameters of the network on scaled columns, (n_out, n_in) and (n_out,) for each layer.
     inputs : Scaling
-        What was done to the inputs.
+        The scaling of the inputs.
     outputs : Scaling or None
-        What was done to the targets of a network whose last layer has no activation.
+        The scaling of the targets, for a network whose last layer has no activation.
     """
     W = [weight.astype(np.float64) for weight in weights]
     b = [bias.astype(np.float64) for bias in biases]

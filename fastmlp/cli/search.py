@@ -1,15 +1,15 @@
 """Search for the hyperparameters that suit a table, and train a model with the best.
 
-The table is as for fastmlp train, and its columns are scaled as there. Trials are networks with
-different settings, proposed by Bayesian optimization; each is measured on rows kept aside, after
-its best epoch. Trials that do worse than most are given up early.
+The table is as for fastmlp train, and its columns are scaled in the same way. Trials are networks
+with different settings, proposed by Bayesian optimization; each is measured on a validation set
+after its best epoch. Trials that do worse than most are stopped early.
 
-With --storage the study is kept in a file. Stopped, even by a kill, the same command goes on, and
-several processes with the same command share the work. A file that ends in .db is a SQLite
-database, any other a journal of Optuna.
+With --storage the study is stored in a file. After an interruption, even if the process was killed,
+the same command continues it, and several processes with the same command share the work. A file
+whose name ends in .db is a SQLite database, any other a journal of Optuna.
 
---space takes a TOML file of the settings that trials may have: a value, a list to choose from, or a
-range. Without it, these:
+--space takes a TOML file of the settings that trials may have: for each key a value, a list of
+values to choose from, or a range. The default is:
 
     depth = { low = 1, high = 3 }           # hidden layers
     width = { low = 32, high = 512, log = true }
@@ -19,10 +19,10 @@ range. Without it, these:
     dropout = { low = 0.0, high = 0.6 }
     batch_size = { low = 32, high = 256, log = true }
 
-In place of depth and width hidden = [[64], [256, 256]] chooses from whole networks. Other keys:
-taper (how many times as wide a layer is as the one before), init, batch_norm, input_dropout, noise,
-optimizer, schedule (constant, cosine, one_cycle), momentum, weight_decay, label_smoothing,
-max_norm, clip_norm, ema.
+In place of depth and width, hidden = [[64], [256, 256]] is a choice of the widths of all hidden
+layers. Other keys: taper (the width of a layer divided by that of the one before), init,
+batch_norm, input_dropout, noise, optimizer, schedule (constant, cosine, one_cycle), momentum,
+weight_decay, label_smoothing, max_norm, clip_norm, ema.
 """
 
 import argparse
@@ -34,7 +34,7 @@ import fastmlp
 from fastmlp.search.space import SPACE, read
 from fastmlp.search.studies import SAMPLERS, describe
 
-from .options import add_training_options, positive, set_threads, writable
+from .options import add_jobs_option, add_training_options, positive, set_threads, writable
 from .problem import Problem, add_table_options, fraction
 
 EXAMPLES = """\
@@ -73,7 +73,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=50,
         metavar="N",
-        help="finished trials that there are to be in the end (default: 50)",
+        help="number of finished trials at the end (default: 50)",
     )
     add(
         "--epochs",
@@ -87,26 +87,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--sampler",
         choices=SAMPLERS,
         default="tpe",
-        help="who proposes trials: Optuna's tree-structured Parzen estimator, a Gaussian process "
-        "or chance (default: tpe)",
+        help="how trials are proposed: by Optuna's tree-structured Parzen estimator, by a Gaussian "
+        "process or at random (default: tpe)",
     )
-    add("--no-pruning", action="store_true", help="train every trial to its end")
+    add("--no-pruning", action="store_true", help="stop no trial early")
     add(
         "--validation",
         type=fraction,
         default=0.2,
         metavar="X",
-        help="fraction of the rows kept aside to measure trials by (default: 0.2)",
+        help="fraction of the rows for the validation set, by which trials are measured "
+        "(default: 0.2)",
     )
-    add("--storage", type=writable, metavar="FILE", help="keep the study in FILE, or go on there")
     add(
-        "--jobs",
-        type=positive,
-        default=1,
-        metavar="N",
-        help="trials side by side, each on one thread; with more than 1 the result depends on "
-        "chance (default: 1)",
+        "--storage",
+        type=writable,
+        metavar="FILE",
+        help="store the study in FILE, and continue it if it exists",
     )
+    add_jobs_option(search, "trials", 1, "; with more than 1 the result depends on chance")
     add("--seconds", type=seconds, metavar="X", help="begin no trial after so many seconds")
     add(
         "--trial-seconds",
@@ -118,14 +117,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Search, and train with the best settings if the model is to be saved."""
     set_threads(args)
     for name in ("save", "storage"):
         path = getattr(args, name)
         if path is not None and path.exists() and path.samefile(args.table):
             raise ValueError(f"--{name} {path} would overwrite the table")
     if args.validation == 0:
-        raise ValueError("--validation must be above 0: trials are measured by these rows")
+        raise ValueError("--validation must be above 0: trials are measured on these rows")
     space = SPACE if args.space is None else read(args.space)
     problem = Problem.of(args)
     try:
@@ -147,7 +146,7 @@ def run(args: argparse.Namespace) -> None:
                 seed=args.seed,
                 verbose=True,
             )
-    except ImportError as error:  # Optuna's, with what to install
+    except ImportError as error:  # of Optuna, with the command that installs it
         raise ValueError(str(error)) from None
     if result.stopped_by == "interrupt":
         raise KeyboardInterrupt

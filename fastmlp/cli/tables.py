@@ -1,8 +1,8 @@
 """Tables from files: CSV (or TSV) with a header line, and NPZ.
 
-A table is m rows of named columns. Training and prediction take from it a matrix of numbers, by the
-names of its columns, and at most one column of class labels. Whatever stands in the way (a missing
-column, a cell that is no number, a row of another length) is told with its place in the file.
+A table has m rows of named columns. Training and prediction read a matrix of numbers, by the names
+of its columns, and at most one column of class labels. The message of an error (a missing column, a
+cell that is not a number, a row of another length) names the place in the file.
 """
 
 import csv
@@ -36,13 +36,13 @@ class Table(ABC):
         numbers : sequence of str
             Names of the n columns of the matrix, in its order.
         labels : str, optional
-            Name of the column of class labels. Default: none, and the second result is empty.
+            Name of the column of class labels. Default: none; then the second result is empty.
 
         Returns
         -------
         numbers : ndarray (m, n)
         labels : ndarray (m,)
-            Integers where all labels are written as such, otherwise strings.
+            Integers if all labels are written as integers, otherwise strings.
 
         Raises
         ------
@@ -87,9 +87,9 @@ def open_table(path: Path) -> Table:
 
 
 class CsvTable(Table):
-    """Text: a header line of names, then one line a row.
+    """A text file: a header line of names, then one line for each row.
 
-    Read by pandas where it is installed, otherwise by NumPy, with the same result.
+    It is read by pandas if that is installed, otherwise by NumPy, with the same result.
     """
 
     def __init__(self, path: Path, delimiter: str) -> None:
@@ -131,7 +131,7 @@ class CsvTable(Table):
     def _parse(self, numbers: set[str]) -> list[NDArray[Any]]:
         """Read all columns, as float64 or as text.
 
-        All of them: a row with a comma too many must not pass for one with its cells shifted.
+        Unused columns are read too, so that a row with too many commas is noticed.
         """
         try:
             import pandas
@@ -157,7 +157,7 @@ class CsvTable(Table):
             skiprows=self.header_ends,
             encoding="utf-8-sig",
             na_filter=False,
-            # before 3.1 some last digits are lost otherwise; since then none, and the name goes
+            # needed for all digits before 3.1, and deprecated since then
             **({} if version >= (3, 1) else {"float_precision": "round_trip"}),
         )
         if frame.shape[1] != len(self.names):
@@ -168,7 +168,7 @@ class CsvTable(Table):
         return enumerate(self.names)
 
     def _explain(self, numbers: Sequence[str], labels: str | None = None) -> str:
-        """Find the first cell that cannot be what it should be: slow, and only after a failure."""
+        """Return a description of the first invalid cell; slow, so only after a failure."""
         where = [(self.names.index(name), name) for name in numbers]
         with self._open() as file:
             lines = self._lines(file)
@@ -199,9 +199,9 @@ class CsvTable(Table):
 
 
 class NpzTable(Table):
-    """NumPy's archive of arrays of m rows each.
+    """A NumPy archive of arrays with m rows each.
 
-    An array (m,) is the column of its name; an array X of shape (m, n) is the columns ``X[0]`` to
+    An array (m,) is the column of its name; an array X of shape (m, n) has the columns ``X[0]`` to
     ``X[n-1]``. Numbers keep their dtype.
     """
 
@@ -254,7 +254,7 @@ class NpzTable(Table):
         )
 
     def _matrix(self, names: Sequence[str]) -> Numbers:
-        """Return the columns side by side: an array that is just these as it is, not copied."""
+        """Return the columns as a matrix, without a copy if an array has just these columns."""
         for key, array in self.arrays.items():
             if array.ndim == 2 and [name for name, _ in _split(key, array)] == list(names):
                 return array
@@ -268,7 +268,7 @@ def _split(key: str, array: NDArray[Any]) -> list[tuple[str, NDArray[Any]]]:
 
 
 def _problem(cell: str) -> str:
-    """Say why a cell is not a finite number; say nothing if it is one."""
+    """Return why a cell is not a finite number, or "" if it is one."""
     if not cell.strip():
         return "the cell is empty"
     try:

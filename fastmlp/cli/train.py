@@ -5,29 +5,27 @@ arrays with one entry or row for each example (a 2-D array X is the columns X[0]
 columns but the label have to be numbers. They are scaled to mean 0 and deviation 1 for training,
 and the saved model takes them as they are in the table.
 
-A part of the rows is kept aside as validation data: training stops when the cost there no longer
-falls, and the parameters with the lowest are kept.
+A part of the rows is set aside as a validation set: training stops when the cost on it no longer
+falls, and the parameters with the lowest validation cost are saved.
 
-A recipe takes the place of a table: it says which network is trained on MNIST and how. The seconds
-of training and the accuracy on the test images are printed. With --save a model card,
-FILE.card.json, is written beside the model.
+With --recipe a network is trained on MNIST instead, as the recipe describes. The seconds of
+training and the accuracy on the test images are printed. With --save a model card, FILE.card.json,
+is written beside the model.
 """
 
 import argparse
-import dataclasses
 from typing import Any
 
-from fastmlp import MLP, activations, optimizers
-from fastmlp.optimizers import Optimizer
-from fastmlp.support import checks
+from fastmlp import activations, optimizers
+from fastmlp.experiments.settings import Settings
 
 from . import recipe
 from .options import (
     add_page_option,
     add_training_options,
     different,
-    fit,
     positive,
+    run_fit,
     set_threads,
     writable,
 )
@@ -43,7 +41,8 @@ EXAMPLES = """\
   fastmlp train --list-recipes
   fastmlp train --recipe fast --data benchmarks/mnist --save fast.npz
 """
-# Options of a table, which are None where they are not given: a recipe allows none of them.
+# Options of a table, with their defaults.  The parser leaves them at None, so that those can be
+# refused that are given together with a recipe.
 DEFAULTS: dict[str, Any] = {
     "table": None,
     "label": None,
@@ -67,7 +66,7 @@ ACTIVATIONS = [name for name in activations.TABLE if name != "softmax"]
 
 
 def sizes(text: str) -> tuple[int, ...]:
-    """Parse the sizes of the hidden layers: "64,64", or "0" for none."""
+    """Parse the widths of the hidden layers: "64,64", or "0" for none."""
     return () if text == "0" else tuple(positive(size) for size in text.split(","))
 
 
@@ -87,13 +86,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--hidden",
         type=sizes,
         metavar="N,N,...",
-        help="sizes of the hidden layers; 0: none, a linear model (default: 64,64)",
+        help="widths of the hidden layers; 0: none, a linear model (default: 64,64)",
     )
     add(
         "--activation",
         choices=ACTIVATIONS,
         metavar="NAME",
-        help=f"of the hidden layers: {', '.join(ACTIVATIONS)} (default: relu)",
+        help=f"activation of the hidden layers: {', '.join(ACTIVATIONS)} (default: relu)",
     )
 
     training = parser.add_argument_group("training")
@@ -102,13 +101,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--epochs",
         type=positive,
         metavar="N",
-        help="most passes over the rows (default: 200)",
+        help="greatest number of passes over the rows (default: 200)",
     )
     add(
         "--batch-size",
         type=positive,
         metavar="N",
-        help="rows for each step (default: 32)",
+        help="rows per step (default: 32)",
     )
     add(
         "--optimizer",
@@ -120,20 +119,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--learning-rate",
         type=float,
         metavar="X",
-        help="size of the steps (default: the "
-        "optimizer's own: 0.01 for gradient_descent, otherwise 0.001)",
+        help="learning rate (default: 0.01 for gradient_descent, otherwise 0.001)",
     )
     add(
         "--l2",
         type=float,
         metavar="X",
-        help="weight of the penalty, half the sum of all squared weights (default: 0)",
+        help="factor of the penalty, half the sum of all squared weights (default: 0)",
     )
     add(
         "--validation",
         type=fraction,
         metavar="X",
-        help="fraction of the rows kept aside; 0: train on all, for all epochs (default: 0.2)",
+        help="fraction of the rows for the validation set; 0: train on all rows, for all epochs "
+        "(default: 0.2)",
     )
     add(
         "--patience",
@@ -143,18 +142,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     recipe.add_options(parser)
     add_page_option(parser)
-    add("--quiet", action="store_true", help="no line for each epoch")
+    add("--quiet", action="store_true", help="do not print a line for each epoch")
     add_training_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command, by a table or by a recipe."""
+    """Train on a table or by a recipe."""
     given = [name for name in DEFAULTS if getattr(args, name) is not None]
     by_recipe = args.recipe is not None or args.list_recipes
     if by_recipe and "table" in given:
         raise ValueError("a recipe trains on MNIST; give TABLE or --recipe, not both")
     if by_recipe and given:
-        raise ValueError(f"{_option(given[0])} is for a TABLE; a recipe says itself how to train")
+        raise ValueError(f"{_option(given[0])} is for a TABLE; a recipe has its own settings")
     if args.list_recipes:
         recipe.show()
         return
@@ -177,7 +176,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _option(name: str) -> str:
-    """Return what an argument is called on the command line."""
+    """Return the name of an argument on the command line."""
     return "TABLE" if name == "table" else f"--{name.replace('_', '-')}"
 
 
@@ -190,22 +189,16 @@ def run_on_table(args: argparse.Namespace) -> None:
             raise ValueError(f"{option} {path} would overwrite the table")
     problem = Problem.of(args)
     training, validation = problem.training, problem.validation
-    held_out = len(validation) > 0
-    net = MLP(
-        (len(problem.columns), *args.hidden, len(problem.classes) if problem.classes else 1),
-        activation=args.activation,
-        loss=problem.loss,
-        seed=args.seed,
-    )
-    history = fit(
+    validated = len(validation) > 0
+    n_in, n_out = len(problem.columns), len(problem.classes) if problem.classes else 1
+    settings = settings_of(args, n_in, n_out, problem.loss)
+    net = settings.network(n_in, n_out, args.seed, loss=problem.loss)
+    history = run_fit(
+        settings.fit,
         net,
         *problem.scaled(training),
-        epochs=args.epochs,
-        batch_size=args.batch_size,
-        optimizer=make_optimizer(args),
-        l2=args.l2,
-        validation_data=problem.scaled(validation) if held_out else None,
-        early_stopping=args.patience if held_out else None,
+        validation_data=problem.scaled(validation) if validated else None,
+        early_stopping=args.patience if validated else None,
         verbose=not args.quiet,
     )
 
@@ -216,7 +209,7 @@ def run_on_table(args: argparse.Namespace) -> None:
     model.save(args.save)
     print(f"saved {args.save}")
     if args.html is not None:
-        name, judged = ("validation", validation) if held_out else ("training", training)
+        name, judged = ("validation", validation) if validated else ("training", training)
         write_page(
             args.html,
             model,
@@ -232,16 +225,18 @@ def run_on_table(args: argparse.Namespace) -> None:
                     option.replace("_", " "): getattr(args, option)
                     for option in ("task", "batch_size", "l2", "seed")
                 },
-                "optimizer": make_optimizer(args),
+                "optimizer": settings.optimizer,
             },
             open_table(args.table).row_numbers()[judged].tolist(),
         )
         print(f"saved {args.html}")
 
 
-def make_optimizer(args: argparse.Namespace) -> Optimizer:
-    """Return the optimizer, with its own learning rate unless one is given."""
-    optimizer = checks.named("optimizer", args.optimizer, optimizers.TABLE, Optimizer)
-    if args.learning_rate is None:
-        return optimizer
-    return dataclasses.replace(optimizer, learning_rate=args.learning_rate)
+def settings_of(args: argparse.Namespace, n_in: int, n_out: int, loss: str) -> Settings:
+    """Return the settings of network and training, with the optimizer's own rate by default."""
+    optimizer: dict[str, Any] = {"name": args.optimizer}
+    if args.learning_rate is not None:
+        optimizer["learning_rate"] = args.learning_rate
+    names = ("hidden", "activation", "epochs", "batch_size", "l2")
+    given = {name: getattr(args, name) for name in names}
+    return Settings.of({**given, "optimizer": optimizer}, n_in, n_out, loss)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..support import checks
 
-__all__ = ["hold_out", "validation_stream"]
+__all__ = ["hold_out", "hold_out_first", "validation_stream"]
 
 Rows = NDArray[np.int64]
 
@@ -24,6 +24,19 @@ def hold_out(n_rows: int, fraction: object, rng: np.random.Generator) -> tuple[R
     count = min(max(round(fraction * n_rows), 1), n_rows - 1)
     order = rng.permutation(np.arange(n_rows, dtype=np.int64))
     return np.sort(order[count:]), np.sort(order[:count])
+
+
+def hold_out_first(n_rows: int, count: int) -> tuple[slice, slice]:
+    """Return the training rows and the validation rows, of which there are `count`: the first.
+
+    This is for data sets whose rows have a known order, such as MNIST: each part stays a view of
+    the arrays, and everybody who sets aside as many rows has the same validation set.
+    """
+    if count >= n_rows:
+        raise ValueError(
+            f"a validation set of {count:,} examples leaves none of the {n_rows:,} to train on"
+        )
+    return slice(count, n_rows), slice(0, count)
 
 
 def validation_stream(seed: int, n_layers: int) -> np.random.Generator:

@@ -1,13 +1,14 @@
-"""Recipes: networks and their training, written down in TOML, that anyone runs with one line.
+"""Recipes: networks and their training as TOML files.
 
     fastmlp.recipes.names()
     net, history = fastmlp.recipes.train("fast", X, y, seed=0)
 
-They were made for MNIST and train on any labeled examples (those with distortions: square images).
-`recipe` says how one is written, `running` how one is carried out and resumed.
+The recipes that come with fastmlp were made for MNIST.  They train on any examples with class
+labels; those with distortions need square images.  `recipe` reads and checks the files, `training`
+trains by them, and `checkpoints` stores an unfinished training.
 """
 
 from .recipe import Recipe, names, parse, read
-from .running import train
+from .training import train
 
 __all__ = ["Recipe", "names", "parse", "read", "train"]

@@ -1,15 +1,15 @@
-"""A recipe: a network, its training, distortions and the size of a committee, read from TOML.
+"""A recipe: a network, its training, its distortions and the size of an ensemble, as TOML.
 
 For example::
 
     name = "robust"
-    description = "One line for a list."
+    description = "A line for the list of recipes."
 
     [network]                     # hidden, and other arguments of MLP
     hidden = [256, 256]
     dropout = 0.2
 
-    [training]                    # arguments of fit; schedule is the course of the learning rate
+    [training]                    # arguments of fit; schedule is the learning rate schedule
     epochs = 20
     optimizer = { name = "adamw", learning_rate = 0.003 }
     schedule = "one_cycle"
@@ -17,23 +17,24 @@ For example::
     [augment]                     # optional: arguments of fastmlp.augment.Distortion
     rotation = 10
 
-    [committee]                   # optional: so many networks, which answer together
+    [ensemble]                    # optional: the number of networks whose outputs are averaged
     size = 5
 
-Everything is checked when a recipe is read, so that a mistake does not cost an hour of training.
+The whole recipe is checked when it is read, so that no mistake is found after an hour of training.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from ..ablation.settings import NETWORK, TRAINING, Settings, located
 from ..augment import Distortion
+from ..experiments import toml
+from ..experiments.settings import NETWORK, TRAINING, Settings
+from ..experiments.toml import check_keys, located
 from ..support import checks
 
 __all__ = ["Recipe", "names", "parse", "read"]
@@ -43,9 +44,9 @@ KEYS: dict[str, tuple[str, ...]] = {
     "network": ("hidden", *NETWORK),
     "training": (*TRAINING, "schedule"),
     "augment": tuple(field.name for field in fields(Distortion)),
-    "committee": ("size",),
+    "ensemble": ("size",),
 }
-MNIST = (784, 10)  # inputs and classes that a recipe's widths are checked with when it is read
+MNIST = (784, 10)  # inputs and classes for which a recipe is checked when it is read
 
 
 @dataclass(frozen=True)
@@ -55,22 +56,21 @@ class Recipe:
     Attributes
     ----------
     name, description : str
-        What to call it, and a line that says what it is.
+        Its name, and a line about it.
     settings : fastmlp.ablation.Settings
-        Of network and training, distortions included.
-    committee : int
-        The number of networks; 1 is a single one.
+        Settings of network and training, distortions included.
+    ensemble_size : int
+        The number of networks; 1 for a single network instead of an ensemble.
     """
 
     name: str
     description: str
     settings: Settings
-    committee: int = 1
+    ensemble_size: int = 1
 
-    @property
-    def plain(self) -> dict[str, Any]:
-        """All that a result depends on beside data and seed, as JSON has it."""
-        return {"settings": self.settings.plain, "committee": self.committee}
+    def to_json(self) -> dict[str, Any]:
+        """Return as JSON's types all that a result depends on except for data and seed."""
+        return {"settings": self.settings.to_json(), "ensemble_size": self.ensemble_size}
 
 
 def names() -> list[str]:
@@ -79,12 +79,12 @@ def names() -> list[str]:
     Returns
     -------
     list of str
-        In the order of the alphabet.
+        In alphabetical order.
 
     Examples
     --------
     >>> fastmlp.recipes.names()
-    ['committee', 'fast', 'plain', 'quick', 'record', 'report-best', 'strong']
+    ['ensemble', 'fast', 'plain', 'quick', 'record', 'report-best', 'strong']
     """
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
@@ -95,7 +95,7 @@ def read(recipe: str | PathLike[str]) -> Recipe:
     Parameters
     ----------
     recipe : str or path-like
-        One of `names()`, or a file of your own whose name ends in .toml.
+        One of `names()`, or a file whose name ends in .toml.
 
     Returns
     -------
@@ -105,8 +105,8 @@ def read(recipe: str | PathLike[str]) -> Recipe:
     Raises
     ------
     ValueError
-        If there is none of that name, it is not TOML, or it has an unknown key or a value that
-        cannot be.  The message says where, and for something unknown the nearest known.
+        If there is no recipe of that name, or the file is not TOML or has an unknown key or an
+        invalid value.  The message names the place and, for something unknown, the nearest known.
     OSError
         If the file cannot be read.
 
@@ -118,24 +118,16 @@ def read(recipe: str | PathLike[str]) -> Recipe:
     path = Path(recipe)
     if path.suffix != ".toml":
         path = FOLDER / f"{checks.known('recipe', str(recipe), names())}.toml"
-    with path.open("rb") as file:
-        try:
-            given = tomllib.load(file)
-        except ValueError as error:  # also a UnicodeDecodeError
-            raise ValueError(f"{path}: not TOML: {error}") from None
-    try:
-        return parse(given)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    return toml.read(path, parse)
 
 
 def parse(given: Mapping[str, Any]) -> Recipe:
-    """Check a recipe given as the mapping that its TOML would be.
+    """Check a recipe given as a mapping, with the contents that a TOML file would have.
 
     Parameters
     ----------
     given : mapping
-        With "name", "description", "network" and perhaps the other tables.
+        "name", "description", the table "network" and perhaps the other tables.
 
     Returns
     -------
@@ -145,37 +137,31 @@ def parse(given: Mapping[str, Any]) -> Recipe:
     Raises
     ------
     ValueError
-        As `read`.
+        For the reasons of `read`.
     """
-    _known("", given, ("name", "description", *KEYS))
+    check_keys(given, ("name", "description", *KEYS), hint=_hint)
     for key in ("name", "description"):
         if not isinstance(given.get(key), str) or not given[key].strip():
             raise ValueError(f"{key} must be a text, got {given.get(key)!r}")
     tables: dict[str, Mapping[str, Any]] = {}
-    for place, keys in KEYS.items():
-        table = given.get(place, {})
-        if not isinstance(table, Mapping):
-            raise ValueError(f"{place} must be a table, [{place}], got {table!r}")
-        _known(place, table, keys)
-        tables[place] = table
+    for name, keys in KEYS.items():
+        tables[name] = toml.table(name, given.get(name, {}))
+        check_keys(tables[name], keys, name, _hint)
     if "network" not in given:
         raise ValueError("a recipe needs a table [network]")
-    given_settings = {**tables["network"], **tables["training"]}
+    values = {**tables["network"], **tables["training"]}
     if "augment" in given:
-        given_settings["augment"] = tables["augment"]
+        values["augment"] = tables["augment"]
     with located("network and training"):
-        settings = Settings.of(given_settings, *MNIST)
-    committee = 1
-    if "committee" in given:
-        with located("committee"):
-            committee = checks.whole("size", tables["committee"].get("size"), least=2)
-    return Recipe(given["name"], given["description"], settings, committee)
+        settings = Settings.of(values, *MNIST)
+    ensemble_size = 1
+    if "ensemble" in given:
+        with located("ensemble"):
+            ensemble_size = checks.whole("size", tables["ensemble"].get("size"), least=2)
+    return Recipe(given["name"], given["description"], settings, ensemble_size)
 
 
-def _known(place: str, table: Mapping[str, Any], keys: tuple[str, ...]) -> None:
-    for key in table:
-        if key not in keys:
-            where = f"{place}: " if place else ""
-            elsewhere = [other for other, known in KEYS.items() if key in known]
-            hint = f"; it belongs in [{elsewhere[0]}]" if elsewhere else checks.nearest(key, keys)
-            raise ValueError(f"{where}unknown key {key!r}{hint}")
+def _hint(key: str, known: Collection[str]) -> str:
+    """The table to which an unknown key belongs, or the nearest known key."""
+    elsewhere = [name for name, keys in KEYS.items() if key in keys]
+    return f"; it belongs in [{elsewhere[0]}]" if elsewhere else checks.nearest(key, known)

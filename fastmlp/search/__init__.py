@@ -5,11 +5,11 @@ For example::
     result = fastmlp.search.minimize(X, y, n_trials=50, epochs=20, storage="digits.journal")
     net = result.refit(X, y)
 
-It needs Optuna: ``pip install "fastmlp[search]"``.  `space` tells how a space of settings is
-written, `SPACE` is the one that is searched by default.
+It needs Optuna: ``pip install "fastmlp[search]"``.  `space` describes how a search space is
+written, and `SPACE` is the default one.
 """
 
-from .running import minimize
+from .loop import minimize
 from .space import SPACE
 from .trials import Result
 

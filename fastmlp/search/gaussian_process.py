@@ -1,21 +1,21 @@
 """Bayesian optimization by a Gaussian process, for Optuna and without PyTorch.
 
-A trial is a point x with one coordinate for each parameter: numbers, or their logarithms, scaled to
-0 … 1, choices by their index.  The values y of the trials, centered and scaled, are taken for
-draws from a Gaussian process with Matérn's covariance and noise (Rasmussen and Williams 2006):
+A trial is a point x with one coordinate for each parameter: a number or its logarithm, scaled to
+[0, 1], or the index of a choice.  The values y of the trials, standardized, are modelled as a
+sample of a Gaussian process with Matérn's covariance and noise (Rasmussen and Williams 2006):
 
     k(x, x') = s² (1 + √5 r + 5/3 r²) exp(−√5 r),   r² = Σ_p D_p(x, x') / ℓ_p²
     D_p = (x_p − x'_p)² for a number, 1 for two different choices, 0 for the same
     K = k(X, X) + σ² I
 
-θ = (log ℓ_1 … log ℓ_P, log s, log σ) has the largest posterior density,
+θ = (log ℓ_1 … log ℓ_P, log s, log σ) maximizes the posterior density,
 
     log p(θ | y) = −½ yᵀ K⁻¹ y − ½ log det K − ½ Σ ((θ − μ) / τ)² + constant
     ∂/∂θ_i       = ½ tr((α αᵀ − K⁻¹) ∂K/∂θ_i) − (θ_i − μ_i) / τ_i²,    α = K⁻¹ y
 
-where the length scales grow with the number of parameters a priori (Hvarfner, Hellsten and Nardi
-2024).  A new point x then has mean m = k(x, X) α and variance v = s² − k(x, X) K⁻¹ k(X, x), and the
-next trial is where the improvement on the best mean at a trial so far is expected to be largest:
+where the prior of the length scales grows with the number of parameters (Hvarfner, Hellsten and
+Nardi 2024).  A new point x has mean m = k(x, X) α and variance v = s² − k(x, X) K⁻¹ k(X, x).  The
+next trial is the point with the largest expected improvement on the best mean at a trial so far:
 
     E max(0, best − y(x)) = √v (z Φ(z) + φ(z)),   z = (best − m) / √v
 """
@@ -47,15 +47,15 @@ __all__ = ["GaussianProcess", "GaussianProcessSampler", "Points", "standardized"
 
 Floats = NDArray[np.float64]
 
-STARTUP = 10  # trials at random first, as many as TPE makes
+STARTUP = 10  # random trials at first, as many as TPE makes
 CANDIDATES = 2_000
-NEAR = (0.2, 0.05, 0.01)  # steps of the search around the best candidates
+NEAR = (0.2, 0.05, 0.01)  # step sizes of the search around the best candidates
 ROOT_5 = sqrt(5)
 
 
 @dataclass(frozen=True)
 class Points:
-    """Parameters as rows of coordinates, and back.
+    """The conversion of parameters to rows of coordinates, and back.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class Points:
 
     @property
     def choices(self) -> NDArray[np.intp]:
-        """For each coordinate the number of choices, 0 where it is a number."""
+        """The number of choices of each coordinate, 0 if it is a number."""
         return np.array(
             [
                 len(one.choices) if isinstance(one, CategoricalDistribution) else 0
@@ -76,7 +76,7 @@ class Points:
         )
 
     def row(self, parameters: Mapping[str, Any]) -> Floats:
-        """The coordinates (P,) of a trial's parameters."""
+        """Return the coordinates (P,) of a trial's parameters."""
         found = np.empty(len(self.space))
         for p, (name, one) in enumerate(self.space.items()):
             value = one.to_internal_repr(parameters[name])
@@ -87,7 +87,7 @@ class Points:
         return found
 
     def parameters(self, row: Floats) -> dict[str, Any]:
-        """The parameters at a point (P,)."""
+        """Return the parameters at a point (P,)."""
         found = {}
         for x, (name, one) in zip(row, self.space.items(), strict=True):
             value = x
@@ -101,33 +101,33 @@ class Points:
             found[name] = one.to_external_repr(float(value))
         return found
 
-    def draw(self, n: int, rng: np.random.Generator) -> Floats:
-        """Points (n, P), evenly over the space."""
+    def sample(self, n: int, rng: np.random.Generator) -> Floats:
+        """Return n points (n, P), distributed uniformly over the space."""
         x = rng.random((n, len(self.space)))
         return np.where(self.choices > 0, np.floor(x * self.choices), x)
 
     def near(self, x: Floats, step: float, n: int, rng: np.random.Generator) -> Floats:
-        """n points around each of x (m, P): some coordinates moved, or chosen anew."""
+        """Return n points near each of x (m, P): some coordinates moved, some choices changed."""
         x = np.repeat(x, n, axis=0)
         moved = rng.random(x.shape) < 0.5
         other = np.clip(x + step * rng.standard_normal(x.shape), 0, 1)
-        anew = moved & (rng.random(x.shape) < 0.3)  # else a choice stays more often than not
+        changed = moved & (rng.random(x.shape) < 0.3)  # most choices stay the same
         x = np.where(moved & (self.choices == 0), other, x)
-        return np.where(anew & (self.choices > 0), self.draw(len(x), rng), x)
+        return np.where(changed & (self.choices > 0), self.sample(len(x), rng), x)
 
-    def snapped(self, x: Floats) -> Floats:
-        """The same points where whole numbers are whole."""
+    def rounded(self, x: Floats) -> Floats:
+        """Return the nearest points at which whole numbers are whole."""
         return np.array([self.row(self.parameters(row)) for row in x])
 
     def differences(self, a: Floats, b: Floats) -> Floats:
-        """D_p between points (n, P) and (m, P): (P, n, m)."""
+        """Return D_p between points (n, P) and (m, P): (P, n, m)."""
         d = a.T[:, :, np.newaxis] - b.T[:, np.newaxis, :]
         return np.where(self.choices[:, np.newaxis, np.newaxis] > 0, d != 0, d * d)
 
 
 @dataclass(frozen=True)
 class GaussianProcess:
-    """A Gaussian process given its values y (n,) at the points x (n, P), and θ."""
+    """A Gaussian process conditioned on its values y (n,) at the points x (n, P), with given θ."""
 
     points: Points
     x: Floats
@@ -136,9 +136,9 @@ class GaussianProcess:
 
     @classmethod
     def fitted(cls, points: Points, x: Floats, y: Floats) -> Self:
-        """Return the one with the most probable θ."""
+        """Return the process with the most probable θ."""
         n_parameters = x.shape[1]
-        # log ℓ, log s, log σ.  A length scale's density has its mode at the first of these.
+        # of log ℓ, log s, log σ; the first is where the prior density of a length scale is largest
         center = np.array([sqrt(2) - 3 + log(n_parameters) / 2] * n_parameters + [0.0, log(0.1)])
         spread = np.array([sqrt(3)] * n_parameters + [0.5, 1.0])
         bounds = [(log(0.01), log(100))] * n_parameters + [(-2.0, 2.0), (log(1e-3), log(2.0))]
@@ -156,14 +156,14 @@ class GaussianProcess:
     def energy(
         theta: Floats, differences: Floats, y: Floats, center: Floats, spread: Floats
     ) -> tuple[float, Floats]:
-        """Return −log p(θ | y), but for a constant, and its derivatives."""
+        """Return −log p(θ | y), up to a constant, and its derivatives."""
         K, r, scaled = _covariance(theta, differences)
         noise = np.exp(2 * theta[-1])
         factor = cho_factor(K + noise * np.eye(len(y)), lower=True)
         alpha = cho_solve(factor, y)
         away = (theta - center) / spread
         energy = y @ alpha / 2 + np.log(np.diag(factor[0])).sum() + away @ away / 2
-        # tr(A ∂K/∂θ) is a sum over the product's elements, A and ∂K/∂θ being symmetric.
+        # tr(A ∂K/∂θ) = Σ A ∘ ∂K/∂θ, because both are symmetric
         A = np.outer(alpha, alpha) - cho_solve(factor, np.eye(len(y)))
         # ∂K/∂log ℓ_p = s² 5/3 (1 + √5 r) exp(−√5 r) D_p / ℓ_p²
         slope = np.exp(2 * theta[-2]) * 5 / 3 * (1 + ROOT_5 * r) * np.exp(-ROOT_5 * r)
@@ -171,13 +171,13 @@ class GaussianProcess:
         traces += [2 * np.sum(A * K), 2 * noise * np.trace(A)]
         return float(energy), -np.array(traces) / 2 + away / spread
 
-    def given(self, x: Floats) -> Self:
-        """Return the process that also has what it expects at these points for values there."""
+    def with_expected(self, x: Floats) -> Self:
+        """Return the process conditioned in addition on its own means at these points."""
         mean, _ = self.predict(x)
         return replace(self, x=np.vstack([self.x, x]), y=np.concatenate([self.y, mean]))
 
     def predict(self, x: Floats) -> tuple[Floats, Floats]:
-        """Return mean and variance, without noise, at points (m, P): each (m,)."""
+        """Return mean and variance at points (m, P), noise excluded: each (m,)."""
         K, *_ = _covariance(self.theta, self.points.differences(self.x, self.x))
         L = cholesky(K + np.exp(2 * self.theta[-1]) * np.eye(len(self.y)), lower=True)
         k, *_ = _covariance(self.theta, self.points.differences(self.x, x))
@@ -198,15 +198,15 @@ class GaussianProcess:
 
 
 class GaussianProcessSampler(BaseSampler):
-    """Proposes the trial from which most improvement is expected; the first ones at random.
+    """Propose the trial with the largest expected improvement, after some random ones.
 
-    A trial that was stopped counts as no better than the median of those that were not.  Trials
-    under way count as if they were to end as expected, so that threads look at different places.
+    A pruned trial counts as no better than the median of the complete ones.  A running trial counts
+    as if it ended with its expected value, so that several threads propose different trials.
 
     Parameters
     ----------
     seed : int
-        Of the random first trials and of the candidates.
+        Seed of the random trials and of the candidates.
     """
 
     def __init__(self, seed: int) -> None:
@@ -216,7 +216,7 @@ class GaussianProcessSampler(BaseSampler):
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """The parameters that all trials so far have."""
+        """Return the parameters that all trials so far have."""
         found = IntersectionSearchSpace(include_pruned=True).calculate(study)
         return {name: one for name, one in found.items() if not one.single()}
 
@@ -231,12 +231,13 @@ class GaussianProcessSampler(BaseSampler):
             return {}
         points = Points(search_space)
         x = np.array([points.row(one.params) for one in (*complete, *pruned)])
-        # On matrices this small threads would only wait for each other, and take cores from trials.
+        # For matrices of this size threads gain nothing, and take cores from the trials.
         with threadpool_limits(1, user_api="blas"):
             process = GaussianProcess.fitted(points, x, standardized(complete, pruned))
-            elsewhere = [one for one in running if search_space.keys() <= one.params.keys()]
-            if elsewhere:
-                process = process.given(np.array([points.row(one.params) for one in elsewhere]))
+            others = [one for one in running if search_space.keys() <= one.params.keys()]
+            if others:
+                rows = np.array([points.row(one.params) for one in others])
+                process = process.with_expected(rows)
             return points.parameters(_most_promising(process, self._rng))
 
     def sample_independent(
@@ -251,37 +252,37 @@ class GaussianProcessSampler(BaseSampler):
 
 
 def _most_promising(process: GaussianProcess, rng: np.random.Generator) -> Floats:
-    """The point (P,) where the expected improvement is largest, of those not tried yet."""
+    """The point (P,) with the largest expected improvement, of those that were not tried yet."""
     points, tried = process.points, process.x
     order = np.argsort(process.y)
     x = np.vstack(
         [
-            points.draw(CANDIDATES, rng),
+            points.sample(CANDIDATES, rng),
             *(points.near(tried[order[:5]], step, 50, rng) for step in NEAR),
         ]
     )
     for step in (*NEAR, None):
-        worth = process.expected_improvement(x)
-        best = x[np.argsort(-worth)[:20]]
+        improvement = process.expected_improvement(x)
+        best = x[np.argsort(-improvement)[:20]]
         if step is not None:
             x = np.vstack([best, points.near(best, step, 50, rng)])
-    best = points.snapped(best)
+    best = points.rounded(best)
     new = points.differences(best, tried).sum(axis=0).min(axis=1) > 0
-    candidates = best[new] if new.any() else points.draw(1, rng)
+    candidates = best[new] if new.any() else points.sample(1, rng)
     return np.asarray(candidates[np.argmax(process.expected_improvement(candidates))])
 
 
 def standardized(complete: Sequence[FrozenTrial], pruned: Sequence[FrozenTrial]) -> Floats:
-    """The trials' values for the process: mean 0, deviation 1, and bad ones not too far away.
+    """Return the trials' values, standardized and limited, for the process.
 
-    How bad the bad ones are tells nothing about where the best are: whatever is further above the
-    median than three times what the best is below it, counts as that.
+    How bad the bad trials are says nothing about where the good ones are.  So a value is at most
+    the median plus three times the difference of the median and the best value.
     """
-    ended = np.array([_value(one) for one in complete])
-    median = np.median(ended)
-    stopped = np.array([max(_value(one), median) for one in pruned])
-    y = np.concatenate([ended, stopped])
-    y = np.minimum(y, median + 3 * (median - ended.min()))
+    values = np.array([_value(one) for one in complete])
+    median = np.median(values)
+    of_pruned = np.array([max(_value(one), median) for one in pruned])
+    y = np.concatenate([values, of_pruned])
+    y = np.minimum(y, median + 3 * (median - values.min()))
     return np.asarray((y - y.mean()) / (y.std() or 1.0))
 
 
@@ -304,7 +305,8 @@ def _scaled(one: Any, value: float) -> float:
 def _ends(one: Any) -> tuple[float, float]:
     """The range of a number's coordinate before it is scaled.
 
-    Whole numbers have half a step more at both ends, so that the outer ones are drawn as often.
+    For whole numbers it is half a step longer at both ends, so that the first and the last number
+    are sampled as often as the others.
     """
     half = 0.5 if isinstance(one, IntDistribution) else 0.0
     return _scaled(one, one.low - half), _scaled(one, one.high + half)

@@ -1,4 +1,4 @@
-"""Who proposes the next trial: TPE, a Gaussian process, or chance."""
+"""The samplers that propose the next trial: TPE, a Gaussian process, or random choice."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ TABLE: dict[str, Callable[[int], BaseSampler]] = {
 
 
 class TrialByTrial(BaseSampler):
-    """Gives each trial a sampler of its own, seeded by the search's seed and the trial's number.
+    """A new sampler for each trial, seeded by the search's seed and the trial's number.
 
-    So neither a restart nor a second process with the same seed proposes the same again, and
-    threads share no generator.  All that samplers learn from is in the study.
+    So neither a restart nor a second process with the same seed proposes the same trials again, and
+    threads share no random numbers.  Samplers learn from the trials in the study only.
 
     Parameters
     ----------
     name : str
-        Of `TABLE`.
+        A key of `TABLE`.
     seed : int
-        Of the search.
+        The seed of the search.
     """
 
     def __init__(self, name: str, seed: int) -> None:
@@ -42,7 +42,7 @@ class TrialByTrial(BaseSampler):
         self._samplers: dict[int, BaseSampler] = {}
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Make the trial's sampler."""
+        """Create the trial's sampler."""
         seed = np.random.SeedSequence([self._seed, trial.number]).generate_state(1)
         self._samplers[trial.number] = self._make(int(seed[0]))
         self._samplers[trial.number].before_trial(study, trial)
@@ -50,13 +50,13 @@ class TrialByTrial(BaseSampler):
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """Which parameters are chosen together."""
+        """Return the parameters that are chosen together."""
         return self._samplers[trial.number].infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Choose these."""
+        """Choose the parameters that are chosen together."""
         return self._samplers[trial.number].sample_relative(study, trial, search_space)
 
     def sample_independent(
@@ -66,7 +66,7 @@ class TrialByTrial(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """Choose one of the others."""
+        """Choose a parameter by itself."""
         sampler = self._samplers[trial.number]
         return sampler.sample_independent(study, trial, param_name, param_distribution)
 
@@ -79,5 +79,5 @@ class TrialByTrial(BaseSampler):
     ) -> None:
         """Drop the trial's sampler."""
         sampler = self._samplers.pop(trial.number, None)
-        if sampler is not None:  # there is none for what a killed process left
+        if sampler is not None:  # None for the trial of a killed process
             sampler.after_trial(study, trial, state, values)

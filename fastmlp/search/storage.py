@@ -1,9 +1,9 @@
-"""Where a study is kept: a file that processes share, and that a kill at any moment leaves whole.
+"""Files of studies, which several processes may share and a killed process cannot damage.
 
-A process that is killed leaves its trial in the state of running, and perhaps half a line at the
-end of a journal.  Who comes when no other process works on the study puts that right.  To know it,
-and to write one after the other, processes have locks that the system opens when their holder ends,
-however it ends; Optuna's own stay closed for half a minute then.
+A killed process leaves its trial in the state of running, and perhaps an incomplete line at the end
+of a journal.  The next process that opens the file while no other one works on it corrects this.
+For this, and to write one after the other, processes use locks that the operating system releases
+when their holder ends, however it ends; Optuna's own locks remain for half a minute then.
 """
 
 from __future__ import annotations
@@ -20,43 +20,43 @@ from ..support.checks import known
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
-__all__ = ["Company", "opened"]
+__all__ = ["SharedLock", "opened"]
 
 SQLITE = (".db", ".sqlite", ".sqlite3")
-WAIT = 0.2  # seconds, after which Ctrl-C has its turn
-DATABASE = b"SQLite format 3\0"  # the beginning of each
-FIRST = b'{"op_code":'  # every line of Optuna's journals begins so
+WAIT = 0.2  # seconds, after which Ctrl-C is handled
+DATABASE = b"SQLite format 3\0"  # the beginning of every database
+FIRST = b'{"op_code":'  # the beginning of every line of Optuna's journals
 
 
-class Lock:
-    """A lock between processes: SQLite's, because that is the same on all systems.
+class ProcessLock:
+    """A lock between processes: SQLite's, because it works alike on all systems.
 
     Parameters
     ----------
     path : path-like
-        A file for it alone, which stays empty.
+        A file that is used for the lock only, and stays empty.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None  # while this process has the lock
 
-    def try_alone(self, wait: float = 0.0) -> bool:
-        """Take the lock for oneself if it becomes free within `wait` seconds; whether it did."""
+    def try_exclusive(self, wait: float = 0.0) -> bool:
+        """Acquire the lock if no other process has it within `wait` seconds; return whether."""
         return self._begin(["BEGIN EXCLUSIVE"], wait)
 
     def try_shared(self, wait: float = 0.0) -> bool:
-        """Take the lock together with others."""
+        """Acquire the lock together with others, unless one has it exclusively."""
         return self._begin(["BEGIN", "SELECT * FROM sqlite_master"], wait)
 
     def acquire(self) -> bool:
-        """Take the lock for oneself, as Optuna asks its own."""
-        while not self.try_alone(WAIT):
+        """Acquire the lock exclusively, however long it takes: the interface of Optuna's locks."""
+        while not self.try_exclusive(WAIT):
             pass
         return True
 
     def release(self) -> None:
-        """Open the lock, if this process has it."""
+        """Release the lock, if this process has it."""
         if self._connection is not None:
             self._connection.close()  # there is nothing to commit
             self._connection = None
@@ -78,63 +78,66 @@ class Lock:
         return True
 
 
-class Company:
-    """Whether other processes work on a file: who does shares a lock, so who has it alone is alone.
+class SharedLock:
+    """A lock that every process has which works on a file, to find out whether others do.
 
     Parameters
     ----------
     path : path-like
-        The file that processes share.
+        The file that the processes share.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        self._lock = Lock(f"{path}.workers")
+        self._lock = ProcessLock(f"{path}.workers")
 
-    def alone(self) -> bool:
-        """Whether nobody else works on the file; if so, nobody begins to before `join`."""
-        return self._lock.try_alone()
+    def try_exclusive(self) -> bool:
+        """Return whether no other process has the lock.
 
-    def join(self) -> None:
-        """Be one of those who work on the file."""
+        If so, no other one gets it before this process calls `share` or `release`.
+        """
+        return self._lock.try_exclusive()
+
+    def share(self) -> None:
+        """Have the lock together with others."""
         while not self._lock.try_shared(WAIT):
             pass
 
-    def leave(self) -> None:
-        """Work on it no more."""
+    def release(self) -> None:
+        """Release the lock."""
         self._lock.release()
 
 
 @contextmanager
 def opened(
     place: str | PathLike[str] | None,
-) -> Iterator[tuple[BaseStorage | None, Company | None]]:
-    """Open a storage, made if it is not there, and put right what a killed process left.
+) -> Iterator[tuple[BaseStorage | None, SharedLock | None]]:
+    """Open a storage, created if it does not exist, and correct what a killed process left.
 
-    A process that is alone on it has the company's lock for itself until it joins, so that it can
-    put the trials right, too.
+    If no other process works on it, this one has the lock exclusively until it calls `share`, so
+    that it can correct the trials too.
 
     Parameters
     ----------
     place : path-like or None
-        A journal; a SQLite database where it ends in .db, .sqlite or .sqlite3, or is a URL
-        sqlite:///PATH.  None: no storage and no company.
+        A journal; a SQLite database if the name ends in .db, .sqlite or .sqlite3, or is a URL
+        sqlite:///PATH.  None: no storage and no lock.
     """
     if place is None:
         yield None, None
         return
     path = _path(place)
-    path.open("ab").close()  # fails with the reason why if this is no place for it
-    company = Company(path)
+    path.open("ab").close()  # raises OSError if the file cannot be written
+    lock = SharedLock(path)
     try:
-        if not (alone := company.alone()):
-            company.join()
+        if not (alone := lock.try_exclusive()):
+            lock.share()
         if path.suffix in SQLITE:
             with _sqlite(path) as storage:
-                yield storage, company
+                yield storage, lock
         else:
-            yield _journal(path, alone), company
+            yield _journal(path, alone), lock
     finally:
-        company.leave()
+        lock.release()
 
 
 def _path(place: str | PathLike[str]) -> Path:
@@ -155,11 +158,11 @@ def _journal(path: Path, alone: bool) -> BaseStorage:
     with path.open("r+b") as file:
         beginning = file.read(len(FIRST))
         if not FIRST.startswith(beginning):
-            raise ValueError(f"{path} is there already and is not a journal of Optuna")
+            raise ValueError(f"{path} exists and is not a journal of Optuna")
         if alone:
             content = beginning + file.read()
             file.truncate(content.rfind(b"\n") + 1)
-    lock: Any = Lock(f"{path}.lock")  # Optuna's base class for locks is not public
+    lock: Any = ProcessLock(f"{path}.lock")  # Optuna's base class for locks is not public
     try:
         return JournalStorage(JournalFileBackend(str(path), lock))
     except (ValueError, KeyError) as error:
@@ -174,8 +177,8 @@ def _sqlite(path: Path) -> Iterator[BaseStorage]:
     if path.exists():
         with path.open("rb") as file:
             beginning = file.read(len(DATABASE))
-        if beginning not in (b"", DATABASE):  # Optuna would leave its connection to it open
-            raise ValueError(f"{path} is not a database of Optuna: it is no SQLite file")
+        if beginning not in (b"", DATABASE):  # Optuna would leave a connection to it open
+            raise ValueError(f"{path} is not a database of Optuna: it is not a SQLite file")
     wait = {"connect_args": {"timeout": 60}}  # seconds, for the writes of other processes
     try:
         storage = RDBStorage(f"sqlite:///{path}", engine_kwargs=wait)
@@ -183,6 +186,6 @@ def _sqlite(path: Path) -> Iterator[BaseStorage]:
         raise ValueError(f"{path} is not a database of Optuna: {error}") from None
     try:
         yield storage
-    finally:  # who looks at the study later connects anew
+    finally:  # a later access to the study connects again
         storage.remove_session()
         storage.engine.dispose()

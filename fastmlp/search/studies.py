@@ -1,4 +1,4 @@
-"""Optuna's study of a search: opened and put right, its trials counted and written as rows."""
+"""Optuna's study of a search: opened and checked, its trials counted and written as rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import storage
 from .space import Space
-from .storage import Company
+from .storage import SharedLock
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from .trials import Outcome
 
 __all__ = [
-    "SAMPLERS", "agree", "begun", "describe", "fail_running", "finished", "keep", "kept", "opened",
-    "require", "row", "value",
+    "SAMPLERS", "begun", "check_settings", "describe", "fail_running", "finished", "opened",
+    "outcome", "require", "row", "store", "value",
 ]  # fmt: skip
 
 SAMPLERS = ("tpe", "gp", "random")
-WARM_UP = 2  # epochs in which no trial is given up: what learns fast at first need not end best
-SETTINGS, OUTCOME = "fastmlp", "outcome"  # what Optuna stores for us, with a study and a trial
+WARM_UP = 2  # epochs before pruning: a network that learns fast at first need not end best
+SETTINGS, OUTCOME = "fastmlp", "outcome"  # names of our attributes of a study and of a trial
 COLUMNS = ("number", "state", "value", "epochs", "seconds")  # of a row, before the parameters
 
 
 def require(sampler: str) -> None:
-    """Raise ImportError if what a search needs is not installed."""
+    """Raise ImportError if a package that the search needs is not installed."""
     try:
         import optuna  # noqa: F401
 
@@ -46,18 +46,18 @@ def require(sampler: str) -> None:
 @contextmanager
 def opened(
     place: str | PathLike[str] | None, name: str, sampler: str, seed: int, pruning: bool
-) -> Iterator[tuple[Study, Company | None]]:
-    """Open the study of this name in a file, made if it is not there."""
+) -> Iterator[tuple[Study, SharedLock | None]]:
+    """Open the study of this name in a file, both created if they do not exist."""
     import optuna
 
     from .samplers import TrialByTrial
 
-    with storage.opened(place) as (kept_in, company):
-        said = optuna.logging.get_verbosity()
-        optuna.logging.set_verbosity(optuna.logging.WARNING)  # that there is a study now is no news
+    with storage.opened(place) as (opened_storage, lock):
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # no line about the new study
         try:
             study = optuna.create_study(
-                storage=kept_in,
+                storage=opened_storage,
                 study_name=name,
                 load_if_exists=True,
                 sampler=TrialByTrial(sampler, seed),
@@ -66,12 +66,12 @@ def opened(
                 else optuna.pruners.NopPruner(),
             )
         finally:
-            optuna.logging.set_verbosity(said)
-        yield study, company
+            optuna.logging.set_verbosity(verbosity)
+        yield study, lock
 
 
-def agree(study: Study, settings: Mapping[str, Any]) -> None:
-    """Keep the settings of a new study; refuse others for one that has begun."""
+def check_settings(study: Study, settings: Mapping[str, Any]) -> None:
+    """Store the settings of a new study; raise ValueError if those of an old one differ."""
     new = json.loads(json.dumps(settings))
     old = study.user_attrs.get(SETTINGS)
     if old is None:
@@ -85,12 +85,12 @@ def agree(study: Study, settings: Mapping[str, Any]) -> None:
     if differences:
         raise ValueError(
             f"the study {study.study_name!r} in this storage was begun with other settings: "
-            f"{'; '.join(differences)}. Give these again, or another storage or study_name"
+            f"{'; '.join(differences)}. Give the same settings, or another storage or study_name"
         )
 
 
 def begun(study: Study) -> list[FrozenTrial]:
-    """Return the trials that are finished or under way."""
+    """Return the trials that are finished or running."""
     from optuna.trial import TrialState
 
     states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
@@ -103,9 +103,9 @@ def finished(study: Study) -> list[FrozenTrial]:
 
 
 def fail_running(study: Study) -> int:
-    """Mark the trials that are said to be under way as failed; return how many there were.
+    """Mark the trials in the state of running as failed; return how many there were.
 
-    For when it is known that nobody works on them.
+    Only for when it is known that no process works on them.
     """
     from optuna.trial import TrialState
 
@@ -115,38 +115,38 @@ def fail_running(study: Study) -> int:
     return len(running)
 
 
-def keep(trial: Trial, outcome: Outcome) -> None:
-    """Store with a trial what Optuna has no place for."""
+def store(trial: Trial, outcome: Outcome) -> None:
+    """Store with a trial the parts of its outcome that Optuna itself does not store."""
     attributes = ("state", "cost", "epoch", "epochs", "seconds")
     trial.set_user_attr(OUTCOME, {name: getattr(outcome, name) for name in attributes})
 
 
-def kept(trial: FrozenTrial) -> dict[str, Any]:
-    """Return what `keep` stored."""
+def outcome(trial: FrozenTrial) -> dict[str, Any]:
+    """Return what `store` has stored."""
     found: dict[str, Any] = trial.user_attrs[OUTCOME]
     return found
 
 
 def value(trial: FrozenTrial) -> float:
-    """Return the objective of a finished trial; infinite where there is none."""
+    """Return the objective of a finished trial; infinite if it has none."""
     return float("inf") if trial.values is None else trial.values[0]
 
 
 def row(trial: FrozenTrial, space: Space) -> dict[str, Any]:
     """Return a finished trial as a row of the table."""
-    outcome = kept(trial)
+    stored = outcome(trial)
     return {
         "number": trial.number,
-        "state": outcome["state"],
+        "state": stored["state"],
         "value": value(trial),
-        "epochs": outcome["epochs"],
-        "seconds": outcome["seconds"],
+        "epochs": stored["epochs"],
+        "seconds": stored["seconds"],
         **space.parameters(trial.params),
     }
 
 
 def describe(row: Mapping[str, Any]) -> str:
-    """Write the parameters in a row, or parameters alone, as a line."""
+    """Return the parameters of a row, or parameters alone, as a line of text."""
     return ", ".join(f"{key} {_text(one)}" for key, one in row.items() if key not in COLUMNS)
 
 

@@ -1,4 +1,4 @@
-"""A trial: a network made and trained by the parameters that were chosen for it; and the result."""
+"""A trial: a network with the parameters that were chosen, its training and the result."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import optimizers, schedules
 from ..callbacks import Callback
 from ..data.examples import Examples
+from ..experiments.settings import Settings
 from ..history import History, TrainingDiverged
 from ..losses import Loss
 from ..network import MLP
-from ..optimizers import Optimizer
 from ..support import checks
 from ..training import evaluate
-from .examples import Pair
-from .space import CONSTANTS, NETWORK, TRAINING, takes
+from .data import Pair
+from .space import CONSTANTS, takes
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["OBJECTIVES", "Outcome", "Plan", "Result", "measure"]
 
 OBJECTIVES = ("validation_error", "validation_cost")
-
-
 
 
 @dataclass(frozen=True)
@@ -41,45 +38,68 @@ class Plan:
     n_out: int
     loss: Loss
     dtype: str
+    uint8_scale: float
     seed: int
     epochs: int
 
+    def settings(self, parameters: Mapping[str, Any]) -> Settings:
+        """Return the settings of a trial with these parameters."""
+        given = {
+            key: value
+            for key, value in parameters.items()
+            if key not in ("optimizer", "learning_rate", *CONSTANTS)
+        }
+        name = parameters.get("optimizer", "adam")
+        optimizer = {
+            key: parameters[key]
+            for key in ("learning_rate", *CONSTANTS)
+            if key in parameters and takes(name, key)
+        }
+        given |= {
+            "optimizer": {"name": name, **optimizer},
+            "dtype": self.dtype,
+            "uint8_scale": self.uint8_scale,
+            "epochs": self.epochs,
+        }
+        return Settings.of(given, self.n_in, self.n_out, self.loss)
+
     def network(self, parameters: Mapping[str, Any]) -> MLP:
         """Return the network with these parameters, not trained yet."""
-        sizes = (self.n_in, *parameters["hidden"], self.n_out)
-        options = {key: parameters[key] for key in NETWORK if key in parameters}
-        return MLP(sizes, loss=self.loss, dtype=self.dtype, seed=self.seed, **options)
+        settings = self.settings(parameters)
+        return settings.network(self.n_in, self.n_out, self.seed, loss=self.loss)
 
     def fit(
         self, net: MLP, X: checks.Examples, y: ArrayLike, parameters: Mapping[str, Any],
         **options: Any,
     ) -> History:
-        """Train a network with these parameters; `options` are fit's and go before them."""
-        own = {key: parameters[key] for key in TRAINING if key in parameters}
-        own = {"epochs": self.epochs, "optimizer": _optimizer(parameters), **own, **options}
+        """Train a network with these parameters; keywords of `MLP.fit` replace them."""
+        settings = self.settings(parameters)
         if any(net.batch_norm):
-            m, size = len(np.asarray(y)), own.get("batch_size", 100)
-            while size < m and m % size == 1:  # one example alone cannot be normalized
+            m, size = len(np.asarray(y)), options.get("batch_size", settings.batch_size)
+            while size < m and m % size == 1:  # a single example cannot be normalized
                 size += 1
-            own["batch_size"] = size
-        return net.fit(X, y, **own)
+            options["batch_size"] = size
+        return settings.fit(net, X, y, **options)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial ended.
+    """The result of a trial.
 
     Attributes
     ----------
     state : {"complete", "pruned", "diverged", "interrupted"}
+        How it ended.
     value, cost : float
-        The lowest of its objective after an epoch, and the validation cost there; infinite without
-        any.
+        The lowest objective after an epoch, and the validation cost of that epoch; infinite if
+        there is none.
     epoch : int
-        In which that was, from 1; of several as low the one with the lowest cost.
+        The number of that epoch, from 1; of several with the same value, the one with the lowest
+        cost.
     epochs : int
-        Whole epochs that it was trained.
+        The number of whole epochs of training.
     seconds : float
+        The time of training.
     """
 
     state: str
@@ -98,29 +118,36 @@ def measure(
     *,
     objective: str,
     report: Callable[[int, float], bool],
-    stopped: Callable[[], bool],
+    stop: Callback,
     max_seconds: float | None,
     n_threads: int | None,
 ) -> Outcome:
-    """Train a network and say how it did.
+    """Train a network and return how well it did.
 
     Parameters
     ----------
-    plan, parameters
-        The network and its training.
+    plan : Plan
+        What the trial has in common with all others.
+    parameters : dict
+        Its own parameters.
     training, validation : (X, y)
         Examples.
     objective : {"validation_error", "validation_cost"}
-        What is to be small.
+        The figure to minimize.
     report : callable
-        Told epoch and objective after each epoch; whether to give the trial up.
-    stopped : callable
-        Asked after each epoch whether the search was stopped.
+        Called with epoch and objective after each epoch; returns whether to prune the trial.
+    stop : Callback
+        Ends training when the search has been stopped.
     max_seconds, n_threads
         As in `MLP.fit`.
+
+    Returns
+    -------
+    Outcome
+        The result.
     """
     net = plan.network(parameters)
-    watch = _Watch(objective, report, stopped)
+    watch = _Watch(objective, report)
     started = perf_counter()
     state = "complete"
     try:
@@ -129,17 +156,17 @@ def measure(
             *training,
             parameters,
             validation_data=validation,
-            callbacks=[watch],
+            callbacks=[watch, stop],
             max_seconds=max_seconds,
             n_threads=n_threads,
         )
-        if history.stopped_by == "max_seconds":  # within an epoch, which counts all the same
-            held_out = Examples.checked(net.state, *validation)
-            cost, accuracy = evaluate(net.state, held_out, n_threads)
-            watch.see(history.epochs + 1, cost, accuracy)
-        if history.stopped_by == "interrupt" or stopped():
+        if history.stopped_by == "max_seconds":  # within an epoch, whose result counts too
+            examples = Examples.checked(net.state, *validation)
+            cost, accuracy = evaluate(net.state, examples, n_threads)
+            watch.update(history.epochs + 1, cost, accuracy)
+        if history.stopped_by in ("interrupt", type(stop).__name__):
             state = "interrupted"
-        elif watch.given_up:
+        elif watch.pruned:
             state = "pruned"
         elif not isfinite(watch.best[0]):
             state = "diverged"
@@ -151,23 +178,21 @@ def measure(
 
 
 class _Watch(Callback):
-    """Follows the objective from epoch to epoch."""
+    """Follows the objective from epoch to epoch, and ends training if the trial is pruned."""
 
-    def __init__(
-        self, objective: str, report: Callable[[int, float], bool], stopped: Callable[[], bool]
-    ) -> None:
-        self.objective, self.report, self.stopped = objective, report, stopped
-        self.best, self.epoch, self.given_up = (inf, inf), 0, False
+    def __init__(self, objective: str, report: Callable[[int, float], bool]) -> None:
+        self.objective, self.report = objective, report
+        self.best, self.epoch, self.pruned = (inf, inf), 0, False
 
     def on_epoch_end(self, net: MLP, history: History) -> bool:
-        """Whether to stop."""
+        """Return whether to prune the trial."""
         accuracy = history.validation_accuracy[-1] if history.validation_accuracy else None
-        figure = self.see(history.epochs, history.validation_cost[-1], accuracy)
-        self.given_up = self.report(history.epochs, figure)
-        return self.given_up or self.stopped()
+        figure = self.update(history.epochs, history.validation_cost[-1], accuracy)
+        self.pruned = self.report(history.epochs, figure)
+        return self.pruned
 
-    def see(self, epoch: int, cost: float, accuracy: float | None) -> float:
-        """Remember the best; return the objective."""
+    def update(self, epoch: int, cost: float, accuracy: float | None) -> float:
+        """Remember the best epoch; return the objective of this one."""
         by_cost = self.objective == "validation_cost" or accuracy is None
         figure = cost if by_cost else 1 - accuracy  # type: ignore[operator]
         if (figure, cost) < self.best:
@@ -177,25 +202,25 @@ class _Watch(Callback):
 
 @dataclass(frozen=True)
 class Result:
-    """What a search found.
+    """The result of a search.
 
     Attributes
     ----------
     best_parameters : dict
-        Those of the trial with the lowest value, of several as low the one with the lowest
-        validation cost: ``hidden``, the widths of the hidden layers, and
-        the other keys of the space.
+        The parameters of the best trial, which is the one with the lowest value or, of several
+        with the same value, with the lowest validation cost: ``hidden``, the widths of the hidden
+        layers, and the other keys of the space.
     best_value : float
-        Its objective after its best epoch.
+        The objective of the best trial after its best epoch.
     best_epoch : int
-        Which that was, from 1.
+        The number of that epoch, from 1.
     trials : list of dict
         All finished trials of the study, by number: "number", "state" ("complete", "pruned" or
         "diverged"), "value", "epochs", "seconds" and the parameters.  pandas.DataFrame takes it.
     stopped_by : str
-        What ended the search: "n_trials", "max_seconds" or "interrupt".
+        The reason for which the search ended: "n_trials", "max_seconds" or "interrupt".
     study : optuna.Study
-        The study, with all that Optuna can do with it.
+        Optuna's study.
     """
 
     best_parameters: dict[str, Any]
@@ -217,16 +242,17 @@ class Result:
         return self._plan.network(self.best_parameters)
 
     def refit(self, X: checks.Examples, y: ArrayLike, **options: Any) -> MLP:
-        """Return a network trained with the best parameters, up to the epoch that was best.
+        """Train a network with the best parameters, for as many epochs as the best trial's best.
 
-        On the examples of the search's trials it becomes the best trial's network again.
+        On the examples on which the trials were trained, it becomes the best trial's network again.
 
         Parameters
         ----------
         X, y : array-like
-            Examples, as in `MLP.fit`: all there are, as a rule.
+            Examples, as in `MLP.fit`: usually all that there are.
         **options
-            Others of `MLP.fit`, such as ``verbose=True``; with ``epochs`` all of these are made.
+            Keywords of `MLP.fit`, such as ``verbose=True``.  With ``epochs`` the network is trained
+            for that many epochs.
 
         Returns
         -------
@@ -242,23 +268,11 @@ class Result:
 
 
 class _StopAfter(Callback):
-    """Ends training after some epochs, whose learning rates are those of a longer one."""
+    """Ends training early, so that the learning rates are those of the longer training."""
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
 
     def on_epoch_end(self, net: MLP, history: History) -> bool:
-        """Whether to stop."""
+        """Return whether to stop."""
         return history.epochs >= self.epochs
-
-
-def _optimizer(parameters: Mapping[str, Any]) -> Optimizer:
-    """The optimizer, its learning rate and constants being its own where nothing is said."""
-    name = parameters.get("optimizer", "adam")
-    own = optimizers.TABLE[name]()  # type: ignore[call-arg]
-    rate = parameters.get("learning_rate", own.learning_rate)
-    schedule = schedules.TABLE[parameters.get("schedule", "constant")]
-    constants = {
-        key: parameters[key] for key in CONSTANTS if key in parameters and takes(name, key)
-    }
-    return optimizers.TABLE[name](schedule(rate), **constants)  # type: ignore[call-arg]

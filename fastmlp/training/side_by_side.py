@@ -50,7 +50,9 @@ def job_pool(n_jobs: int | None, stop: threading.Event) -> Iterator[ThreadPoolEx
 
 
 def side_by_side(
-    jobs: Sequence[Callable[[Callback], Result]], n_jobs: int | None = None
+    jobs: Sequence[Callable[[StopWhenSet], Result]],
+    n_jobs: int | None = None,
+    on_result: Callable[[int, Result], None] | None = None,
 ) -> list[Result]:
     """Run jobs of training in Python threads, and return their results in order.
 
@@ -62,12 +64,16 @@ def side_by_side(
         The jobs.
     n_jobs : int, optional
         Jobs at once.  Default: `fastmlp.get_num_threads()`.
+    on_result : callable, optional
+        Called in this thread with a job's number and its result, as soon as it has finished.
     """
     from concurrent.futures import as_completed
 
     stop = threading.Event()
     with job_pool(n_jobs, stop) as pool:
-        futures = [pool.submit(job, StopWhenSet(stop)) for job in jobs]
+        futures = {pool.submit(job, StopWhenSet(stop)): number for number, job in enumerate(jobs)}
         for future in as_completed(futures):
-            future.result()  # the first error ends the wait
+            result = future.result()  # the first error ends the wait
+            if on_result is not None:
+                on_result(futures[future], result)
         return [future.result() for future in futures]

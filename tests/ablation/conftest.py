@@ -10,7 +10,7 @@ import pytest
 @pytest.fixture
 def given() -> dict[str, Any]:
     return {
-        "study": {"title": "Small", "data": "digits", "held_out": 100, "seeds": 3},
+        "study": {"title": "Small", "data": "digits", "validation_images": 100, "seeds": 3},
         "base": {"hidden": [8], "epochs": 2},
         "factors": {
             "activation": ["sigmoid", "tanh"],

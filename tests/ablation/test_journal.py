@@ -1,7 +1,8 @@
-"""The file of finished runs: whole lines survive anything, half a line is dropped."""
+"""The file of finished runs: whole lines are safe, an incomplete last line is removed."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -12,6 +13,7 @@ import pytest
 from fastmlp.ablation.journal import Journal, Run
 
 RUN = Run({"name": "digits"}, {"hidden": [8]}, 0, 0.9, None, 0.1, 2, 1e9, 0.5, None)
+NO_NUMBER = json.dumps({**asdict(RUN), "seed": [0]})
 OTHERS = (replace(RUN, seed=1), replace(RUN, settings={"hidden": [9]}, diverged="nan"))
 
 
@@ -25,38 +27,38 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def kept(path: Path) -> list[Run]:
+def recorded(path: Path) -> list[Run]:
     with Journal(path) as journal:
         return list(journal.runs.values())
 
 
 def test_a_file_gives_back_what_was_added(path: Path) -> None:
-    assert kept(path) == [RUN, *OTHERS]
+    assert recorded(path) == [RUN, *OTHERS]
     assert path.read_text().count("\n") == 3
 
 
 @pytest.mark.parametrize("part", [1, 30, -1])
-def test_half_a_last_line_is_dropped_and_written_anew(path: Path, part: int) -> None:
+def test_an_incomplete_last_line_is_removed(path: Path, part: int) -> None:
     whole = path.read_bytes()
     last = whole.splitlines(keepends=True)[-1]
     path.write_bytes(whole + last[:part])
     with Journal(path) as journal:
         assert path.read_bytes() == whole
         journal.add(replace(RUN, seed=9))
-    assert [run.seed for run in kept(path)] == [0, 1, 0, 9]
+    assert [run.seed for run in recorded(path)] == [0, 1, 0, 9]
 
 
-@pytest.mark.parametrize("line", ["{", "[]", "7", '{"seed": 1}'])
-def test_a_line_that_is_no_run_is_named(path: Path, line: str) -> None:
+@pytest.mark.parametrize("line", ["{", "[]", "7", '{"seed": 1}', NO_NUMBER])
+def test_a_line_that_is_no_run_is_an_error_that_names_it(path: Path, line: str) -> None:
     path.write_text(f"{path.read_text()}{line}\n")
     with pytest.raises(ValueError, match=r"runs\.jsonl, line 4: not a run of an ablation study"):
         Journal(path)
 
 
-def test_entries_of_a_later_version_are_let_be(path: Path) -> None:
+def test_unknown_entries_of_a_run_are_ignored(path: Path) -> None:
     text = path.read_text()
     path.write_text(text.replace('"seed": 1', '"seed": 1, "mood": "good"'))
-    assert kept(path) == [RUN, *OTHERS]
+    assert recorded(path) == [RUN, *OTHERS]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such lock")
@@ -74,7 +76,7 @@ def test_two_processes_do_not_share_a_file(path: Path) -> None:
     assert after.stdout == ""
 
 
-def test_after_a_write_that_failed_nothing_is_written(
+def test_after_a_failed_write_nothing_more_is_written(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise the next line would begin in the middle of one."""
@@ -94,10 +96,10 @@ def test_after_a_write_that_failed_nothing_is_written(
             with pytest.raises(OSError, match=r"runs\.jsonl"):
                 journal.add(replace(RUN, seed=seed))
     assert path.read_bytes()[: len(whole) + 20] == path.read_bytes()
-    assert kept(path) == [RUN, *OTHERS]
+    assert recorded(path) == [RUN, *OTHERS]
 
 
-def test_settings_data_and_seed_tell_runs_apart() -> None:
+def test_settings_data_and_seed_identify_a_run() -> None:
     assert RUN.key == Run(**asdict(RUN)).key
     assert RUN.key == replace(RUN, accuracy=0.5, seconds=3.0).key
     changed = [replace(RUN, data={"name": "mnist"}), *OTHERS]

@@ -1,4 +1,4 @@
-"""The files of a finished study say what its runs were."""
+"""The files of a finished study have the figures of its runs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_table_has_a_line_for_each_variant(given: Given, tmp_path: Path) -> 
         100 * row.difference, abs=0.006
     )
     assert text.startswith("# Small\n")
-    assert "trained on 1,400 images" in text
+    assert "1,400 images for training, the 100 before them for validation, 297 for testing." in text
     assert "12 runs" in text
     assert str(tmp_path) not in text
 

@@ -21,7 +21,7 @@ def names(given: Given) -> list[str]:
     return [str(variant) for variant in parse(given).variants]
 
 
-def test_one_factor_is_switched_at_a_time(given: Given) -> None:
+def test_one_factor_is_changed_at_a_time(given: Given) -> None:
     assert names(given) == ["base", "activation: sigmoid", "activation: tanh", "depth: two layers"]
     base, sigmoid, _, deep = (variant.settings for variant in parse(given).variants)
     assert (sigmoid.activation[0].name, sigmoid.hidden, sigmoid.epochs) == ("sigmoid", (8,), 2)
@@ -51,7 +51,7 @@ def test_seeds_are_a_number_or_a_list(given: Given, seeds: object, expected: obj
 
 def test_a_study_may_leave_out_what_has_a_default() -> None:
     study = parse({"base": {"hidden": [8]}, "factors": {"dropout": [0.5]}}, "short.toml")
-    assert (study.title, study.data, study.held_out) == ("short.toml", "mnist", 0)
+    assert (study.title, study.data, study.validation_images) == ("short.toml", "mnist", 0)
     assert study.seeds == (0, 1, 2, 3, 4)
 
 
@@ -64,7 +64,7 @@ def test_a_study_may_leave_out_what_has_a_default() -> None:
     ("study.sedes", 3, "study: unknown key 'sedes'; did you mean 'seeds'?"),
     ("study.title", 3, "study: title must be a text, got 3"),
     ("study.data", "mnits", "study: unknown data 'mnits'; did you mean 'mnist'?"),
-    ("study.held_out", -1, "study: held_out must be at least 0, got -1"),
+    ("study.validation_images", -1, "study: validation_images must be at least 0, got -1"),
     ("study.seeds", 0, "study: seeds must be at least 1, got 0"),
     ("study.seeds", [1, 1], "study: seeds must be a number, or different seeds in a list"),
     ("study.seeds", [-1], "study: seeds[0] must be at least 0, got -1"),
@@ -82,7 +82,7 @@ def test_a_study_may_leave_out_what_has_a_default() -> None:
     ("factors.depth", {"x": {"hiden": [3]}}, "factors.depth, x: unknown key 'hiden'; did you"),
     ("factors.depth", {"x": {"dropout": [0.1, 0.1]}}, "factors.depth, x: dropout has 2 entries"),
 ])
-def test_a_mistake_is_named_with_its_place(
+def test_an_error_names_the_place_in_the_study(
     given: Given, path: str, value: object, message: str
 ) -> None:
     table, _, key = path.rpartition(".")
@@ -99,7 +99,7 @@ def test_two_factors_of_a_factorial_study_set_different_keys(given: Given) -> No
         parse(given)
 
 
-def test_a_factorial_study_without_end_is_refused(given: Given) -> None:
+def test_a_factorial_study_of_too_many_variants_is_refused(given: Given) -> None:
     given["study"]["factorial"] = True
     given["factors"] = {
         "dropout": [i / 100 for i in range(1, 100)],
@@ -109,7 +109,7 @@ def test_a_factorial_study_without_end_is_refused(given: Given) -> None:
         parse(given)
 
 
-def test_a_file_is_named_in_what_is_wrong_with_it(tmp_path: Path) -> None:
+def test_errors_in_a_file_name_the_file(tmp_path: Path) -> None:
     path = tmp_path / "study.toml"
     path.write_text("[base]\nhidden = [8, 0]\n[factors]\ndropout = [0.5]\n")
     with pytest.raises(ValueError, match=r"study\.toml: base: hidden\[1\] must be at least 1"):
@@ -129,14 +129,25 @@ def test_the_docstring_s_example_is_a_study(tmp_path: Path) -> None:
     assert len(read(path).variants) == 5
 
 
+@pytest.mark.parametrize(("data", "scale"), [("mnist", 1 / 255), ("digits", 1.0)])
+def test_bytes_of_images_are_numbers_up_to_1_unless_the_base_says_otherwise(
+    given: Given, data: str, scale: float
+) -> None:
+    given["study"]["data"] = data
+    assert {variant.settings.uint8_scale for variant in parse(given).variants} == {scale}
+    given["base"]["uint8_scale"] = 0.5
+    assert {variant.settings.uint8_scale for variant in parse(given).variants} == {0.5}
+
+
 def test_the_report_s_study_is_of_the_report_s_network() -> None:
     study = read(REPORT)
-    assert (study.data, study.held_out, len(study.seeds)) == ("mnist", 5000, 5)
+    assert (study.data, study.validation_images, len(study.seeds)) == ("mnist", 5000, 5)
     base = study.variants[0].settings
     assert base.hidden == (256, 256)
     assert base.init == fastmlp.initializers.Normal(1.0)
     assert base.optimizer == fastmlp.Adam(0.001)
     assert (base.epochs, base.batch_size, base.l2) == (15, 100, 0.0)
+    assert base.uint8_scale == 1 / 255
     factors = {variant.factor for variant in study.variants}
     assert factors >= {
         "activation", "init", "optimizer", "batch_norm", "dropout", "l2", "batch_size", "depth",

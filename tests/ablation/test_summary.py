@@ -30,7 +30,7 @@ def summary(given: dict[str, Any], *accuracies: list[float | None]) -> Results:
 def run_of(variant: Variant, seed: int, accuracy: float | None) -> Run:
     cost = None if accuracy is None else 1 - accuracy
     diverged = "nan" if accuracy is None else None
-    return Run(DATA, variant.settings.plain, seed, accuracy, None, cost, 2, seed, 2.0, diverged)
+    return Run(DATA, variant.settings.to_json(), seed, accuracy, None, cost, 2, seed, 2.0, diverged)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_figures_are_means_over_the_seeds(two: dict[str, Any]) -> None:
     assert other.seconds == 2.0
 
 
-def test_what_diverged_is_left_out_and_counted(two: dict[str, Any]) -> None:
+def test_runs_that_diverged_are_left_out_and_counted(two: dict[str, Any]) -> None:
     base, other = summary(two, [0.90, None, 0.94], [0.95, 0.96, 0.97]).rows
     assert (base.diverged, other.diverged) == (1, 0)
     assert base.mean == pytest.approx(0.92)
@@ -83,7 +83,7 @@ def test_one_seed_has_no_interval(two: dict[str, Any]) -> None:
     assert other.difference == pytest.approx(0.05)
 
 
-def test_seconds_side_by_side_count_once(two: dict[str, Any]) -> None:
+def test_seconds_of_runs_at_the_same_time_count_once(two: dict[str, Any]) -> None:
     results = summary(two, [0.9, 0.9], [0.9, 0.9])  # two began at 0 and two at 1, each took 2
     assert (results.n_runs, results.seconds, results.elapsed) == (4, 8.0, 3.0)
 

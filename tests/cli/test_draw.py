@@ -19,6 +19,7 @@ import pytest
 import fastmlp
 from fastmlp import recipes
 from fastmlp.export import to_html
+from fastmlp.training.loop import Run
 
 Command = Callable[..., Any]  # see conftest.py
 
@@ -95,7 +96,7 @@ def test_quick_is_the_recipe_unless_another_is_named(
         (["--model", "{model}", "--data", "."], "--data is for training; give it or --model, not"),
         (["--model", "nowhere.npz"], "nowhere.npz: No such file"),
         (["--recipe", "fsat"], "unknown recipe 'fsat'; did you mean 'fast'?"),
-        (["--recipe", "committee"], "the recipe 'committee' trains 3 networks; a page to draw on"),
+        (["--recipe", "ensemble"], "the recipe 'ensemble' trains 3 networks; a page to draw on"),
         (["--data", "nowhere"], "nowhere"),
     ],
 )
@@ -124,14 +125,14 @@ def test_models_that_no_page_can_be_made_of(
 def test_ctrl_c_in_training_writes_nothing(
     fastmlp_command: Command, images: Any, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_epoch = fastmlp.epochs.Run.run_epoch
+    run_epoch = Run.run_epoch
 
     def interrupted(self: Any, *arguments: Any) -> Any:
         if self.net.sizes[0] == 784:  # not while the recipe is read and tried
             raise KeyboardInterrupt
         return run_epoch(self, *arguments)
 
-    monkeypatch.setattr("fastmlp.epochs.Run.run_epoch", interrupted)
+    monkeypatch.setattr(Run, "run_epoch", interrupted)
     code, _, err = fastmlp_command("draw", "--recipe", "fast", "--out", out)
     assert (code, err) == (130, "fastmlp draw: error: interrupted\n")
     assert not out.exists()

@@ -44,7 +44,7 @@ def test_quantized_by_the_model_s_columns_of_a_table(
 
 def test_bad_input_is_one_line(fastmlp_command: Command, model: Path, tmp_path: Path) -> None:
     (tmp_path / "short.csv").write_text("a\n1\n")
-    fastmlp.Ensemble([fastmlp.load(model)]).save(tmp_path / "committee.npz")
+    fastmlp.Ensemble([fastmlp.load(model)]).save(tmp_path / "ensemble.npz")
     out = tmp_path / "net.c"
     cases = [
         ((model, tmp_path / "net.cpp"), "net.cpp: the ending must be .c or .onnx or .safetensors"),
@@ -58,7 +58,7 @@ def test_bad_input_is_one_line(fastmlp_command: Command, model: Path, tmp_path: 
         ((model, out, "--name", "1st"), "name must be a C identifier"),
         ((model, tmp_path / "missing" / "net.c"), "there is no folder"),
         ((tmp_path / "missing.npz", out), "missing.npz: No such file or directory"),
-        ((tmp_path / "committee.npz", out), "net must be an MLP, got Ensemble"),
+        ((tmp_path / "ensemble.npz", out), "net must be an MLP, got Ensemble"),
     ]
     for arguments, message in cases:
         code, printed, err = fastmlp_command("export", *arguments)
@@ -92,7 +92,7 @@ def test_an_ensemble_comes_along(fastmlp_command: Command, tmp_path: Path) -> No
     np.testing.assert_array_equal(back.forward(X), fastmlp.Ensemble(nets).forward(X))
 
 
-def test_a_missing_package_is_told(
+def test_a_missing_package_is_an_error(
     fastmlp_command: Command, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)

@@ -40,7 +40,7 @@ def shown(path: Path) -> dict[str, str]:
 def test_report_writes_a_page_of_the_accuracy_it_prints(
     fastmlp_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fastmlp.cli.report.HELD_OUT", 20)
+    monkeypatch.setattr("fastmlp.cli.report.VALIDATION_IMAGES", 20)
     page = tmp_path / "out.html"
     code, out, err = fastmlp_command("report", "--epochs", 2, "--seed", 3, "--html", page)
     assert (code, err) == (0, "")

@@ -13,6 +13,7 @@ import pytest
 
 import fastmlp
 from fastmlp import recipes
+from fastmlp.training.loop import Run
 
 Command = Callable[..., Any]  # see conftest.py
 
@@ -31,7 +32,7 @@ schedule = "one_cycle"
 
 @pytest.fixture
 def images(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The digits in the place of MNIST."""
+    """The digits in place of MNIST."""
     X, y = fastmlp.datasets.digits()
     found = X[:600], y[:600], X[600:800], y[600:800]
     monkeypatch.setattr("fastmlp.datasets.mnist", lambda data: found)
@@ -46,9 +47,9 @@ def small(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def committee(tmp_path: Path) -> Path:
-    file = tmp_path / "committee.toml"
-    file.write_text(f"{RECIPE}[committee]\nsize = 2\n")
+def ensemble(tmp_path: Path) -> Path:
+    file = tmp_path / "ensemble.toml"
+    file.write_text(f"{RECIPE}[ensemble]\nsize = 2\n")
     return file
 
 
@@ -92,14 +93,14 @@ def test_seconds_of_training_are_part_of_those_of_the_process(
     assert "epoch" not in out
 
 
-def test_held_out_images_take_the_place_of_the_test_images(
+def test_validation_images_are_the_first_and_replace_the_test_images(
     fastmlp_command: Command, images: Any, small: Path
 ) -> None:
     X, y, *_ = images
-    out = fastmlp_command("train", "--recipe", small, "--held-out", 100).out
-    net, _ = recipes.train(small, X[:500], y[:500])
-    assert accuracy(out) == round(np.mean(net.predict(X[500:]) == y[500:]), 4)
-    assert "Tested on: 100 training images held out\n" in out
+    out = fastmlp_command("train", "--recipe", small, "--validation-images", 100).out
+    net, _ = recipes.train(small, X[100:], y[100:])
+    assert accuracy(out) == round(np.mean(net.predict(X[:100]) == y[:100]), 4)
+    assert "Tested on: 100 validation images\n" in out
     assert out.count("Accuracy") == 1
 
 
@@ -107,7 +108,7 @@ def test_no_bit_depends_on_the_number_of_threads(
     fastmlp_command: Command, images: Any, small: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("fastmlp.threads._chosen", None)  # and back again after the test
+    monkeypatch.setattr("fastmlp.support.threads._chosen", None)  # restored after the test
     weights = []
     for n_threads in (1, 2):
         file = tmp_path / f"{n_threads}.npz"
@@ -117,7 +118,7 @@ def test_no_bit_depends_on_the_number_of_threads(
         np.testing.assert_array_equal(one, other)
 
 
-def test_the_card_tells_how_the_model_came_to_be(
+def test_the_card_describes_the_training(
     fastmlp_command: Command, images: Any, small: Path, model: Path
 ) -> None:
     X, y, X_test, y_test = images
@@ -136,18 +137,18 @@ def test_the_card_tells_how_the_model_came_to_be(
     assert card["wrong"] == np.sum(predicted != y_test)
     matrix = card["confusion matrix, rows the true digit"]
     for true in range(10):
-        for read in range(10):
-            assert matrix[true][read] == np.sum((y_test == true) & (predicted == read))
+        for digit in range(10):
+            assert matrix[true][digit] == np.sum((y_test == true) & (predicted == digit))
     assert out.endswith(f"saved {model} and {model}.card.json\n")
 
 
-def test_a_committee_is_saved_as_one_file(
-    fastmlp_command: Command, images: Any, committee: Path, model: Path
+def test_an_ensemble_is_saved_as_one_file(
+    fastmlp_command: Command, images: Any, ensemble: Path, model: Path
 ) -> None:
     X, y, X_test, y_test = images
-    out = fastmlp_command("train", "--recipe", committee, "--save", model).out
+    out = fastmlp_command("train", "--recipe", ensemble, "--save", model).out
     loaded = fastmlp.load(model)
-    together, histories = recipes.train(committee, X, y)
+    together, histories = recipes.train(ensemble, X, y)
     np.testing.assert_array_equal(loaded.forward(X_test), together.forward(X_test))
     assert accuracy(out) == round(np.mean(together.predict(X_test) == y_test), 4)
     card = json.loads(Path(f"{model}.card.json").read_text())
@@ -156,10 +157,10 @@ def test_a_committee_is_saved_as_one_file(
     assert "network 2/2  epoch 4/4  cost " in out
 
 
-def test_info_and_predict_take_a_committee(
-    fastmlp_command: Command, images: Any, committee: Path, model: Path, tmp_path: Path
+def test_info_and_predict_take_an_ensemble(
+    fastmlp_command: Command, images: Any, ensemble: Path, model: Path, tmp_path: Path
 ) -> None:
-    fastmlp_command("train", "--recipe", committee, "--save", model)
+    fastmlp_command("train", "--recipe", ensemble, "--save", model)
     out = fastmlp_command("info", model).out
     assert "network 2        64-16-10\n" in out
     assert re.search(r"^recipe +small$", out, re.M)
@@ -171,11 +172,11 @@ def test_info_and_predict_take_a_committee(
     assert [int(line) for line in lines[1:]] == expected.tolist()
 
 
-def test_an_interrupted_run_goes_on_from_its_checkpoint(
+def test_an_interrupted_run_continues_from_its_checkpoint(
     fastmlp_command: Command, images: Any, small: Path, tmp_path: Path, model: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    run_epoch = fastmlp.epochs.Run.run_epoch
+    run_epoch = Run.run_epoch
 
     def interrupted(self: Any, *arguments: Any) -> Any:
         cost = run_epoch(self, *arguments)
@@ -185,7 +186,7 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint(
 
     arguments = ("train", "--recipe", small, "--checkpoint", tmp_path / "run.npz")
     with monkeypatch.context() as patch:
-        patch.setattr("fastmlp.epochs.Run.run_epoch", interrupted)
+        patch.setattr(Run, "run_epoch", interrupted)
         code, out, err = fastmlp_command(*arguments)
     assert (code, err) == (130, "fastmlp train: error: interrupted\n")
     assert "Accuracy" not in out
@@ -201,14 +202,14 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint(
     ("arguments", "message"),
     [
         (["t.csv", "--recipe", "fast"], "give TABLE or --recipe, not both"),
-        (["--recipe", "fast", "--hidden", "9"], "--hidden is for a TABLE; a recipe says itself"),
+        (["--recipe", "fast", "--hidden", "9"], "--hidden is for a TABLE; a recipe has its own"),
         (["--recipe", "fast", "--epochs", "200"], "--epochs is for a TABLE"),
         (["--recipe", "fast", "--label", "y"], "--label is for a TABLE"),
         (["--recipe", "fsat"], "unknown recipe 'fsat'; did you mean 'fast'?"),
-        (["--recipe", "fast", "--held-out", "600"], "--held-out 600 leaves none of 600 images"),
-        (["--recipe", "fast", "--held-out", "0"], "'0' is not a whole number, 1 or more"),
+        (["--recipe", "fast", "--validation-images", "600"], "leaves none of the 600 to train on"),
+        (["--recipe", "fast", "--validation-images", "0"], "'0' is not a whole number, 1 or more"),
         (["--data", "mnist"], "--data needs --recipe"),
-        (["t.csv", "--label", "y", "--held-out", "3"], "--held-out needs --recipe"),
+        (["t.csv", "--label", "y", "--validation-images", "3"], "images needs --recipe"),
         ([], "required: TABLE, --label, --save"),
     ],
 )
@@ -229,7 +230,7 @@ def test_model_and_checkpoint_are_two_files(
     assert "--save and --checkpoint name the same file" in outcome.err
 
 
-def test_a_card_that_cannot_be_written_is_told_before_training(
+def test_a_card_that_cannot_be_written_is_an_error_before_training(
     fastmlp_command: Command, images: Any, small: Path, model: Path
 ) -> None:
     Path(f"{model}.card.json").mkdir()

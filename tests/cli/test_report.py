@@ -49,6 +49,10 @@ def test_the_saved_model_has_the_printed_accuracy(
     assert out.endswith(f"Accuracy: {accuracy:.4f}\n")
 
 
+def test_the_pixels_count_as_numbers_from_0_to_1(whole: tuple[str, Path]) -> None:
+    assert fastmlp.load(whole[1]).uint8_scale == 1 / 255
+
+
 def test_the_cost_is_the_mean_over_the_batches_of_an_epoch(
     fastmlp_command: Command, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
 ) -> None:

@@ -1,4 +1,4 @@
-"""fastmlp search: the best model for a table, and a study that no kill stops."""
+"""fastmlp search: the best model for a table, and a study that continues after a kill."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_bad_input_is_one_line(search: Command, options: list[str], message: str
         ("hidden = [[4]]\nl2 = { low = 1 }\n", "l2 needs low and high"),
     ],
 )
-def test_a_space_that_cannot_be_is_one_line(
+def test_an_invalid_space_is_one_line(
     search: Command, space: Path, text: str, message: str
 ) -> None:
     space.write_text(text)
@@ -147,7 +147,7 @@ def test_neither_table_nor_another_file_is_overwritten(
         assert code == 2
         assert "would overwrite the table" in err
     assert flowers.read_bytes() == content
-    assert "is there already and is not a journal of Optuna" in search("--storage", space).err
+    assert "exists and is not a journal of Optuna" in search("--storage", space).err
     assert space.read_text() == SPACE
 
 
@@ -162,7 +162,7 @@ def test_without_optuna_it_says_what_to_install(
     )
 
 
-def test_it_goes_on_with_a_study_in_a_file(search: Command, journal: Path) -> None:
+def test_it_continues_a_study_in_a_file(search: Command, journal: Path) -> None:
     assert "\n" in search("--storage", journal).out
     code, out, _ = search("--storage", journal)
     assert code == 0
@@ -188,7 +188,7 @@ def started(digits: Path, journal: Path, *more: object) -> subprocess.Popen[str]
 
 
 def after_trials(count: int, process: subprocess.Popen[str]) -> None:
-    """Wait until a process has said that it has finished so many trials."""
+    """Wait until a process has printed the lines of so many trials."""
     assert process.stdout is not None
     for line in process.stdout:
         if line.split()[0].isdecimal() and " of " not in line:
@@ -208,7 +208,7 @@ def finished(journal: Path) -> dict[int, FrozenTrial]:
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_killed_and_started_again_it_loses_at_most_the_trials_under_way(
+def test_a_killed_process_loses_at_most_its_running_trials(
     digits: Path, journal: Path, jobs: int
 ) -> None:
     known: dict[int, FrozenTrial] = {}
@@ -230,7 +230,7 @@ def test_killed_and_started_again_it_loses_at_most_the_trials_under_way(
     assert created <= 9 + 3 * jobs
 
 
-def test_processes_share_the_work_and_the_dead_one_s_too(digits: Path, journal: Path) -> None:
+def test_processes_share_the_work_of_a_killed_one_too(digits: Path, journal: Path) -> None:
     with started(digits, journal) as one, started(digits, journal) as other:
         after_trials(1, one)
         one.kill()

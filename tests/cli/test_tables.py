@@ -1,4 +1,4 @@
-"""Tables: the same from either reader, and what is wrong with them told with its place."""
+"""Tables: the same from either reader; errors name the place in the file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def csv(folder: Path, text: str, name: str = "table.csv") -> Path:
     ],
     ids=["plain", "quoted", "byte-order mark", "spaces", "blank lines"],
 )
-def test_columns_are_read_by_name_in_the_order_asked_for(tmp_path: Path, text: str) -> None:
+def test_columns_are_read_by_name_in_the_requested_order(tmp_path: Path, text: str) -> None:
     numbers, labels = open_table(csv(tmp_path, text)).read(["b", "a"], "label")
     np.testing.assert_array_equal(numbers, [[2.0, 1.0], [4.0, 3.0]])
     np.testing.assert_array_equal(labels, ["x", "y"])
@@ -103,7 +103,7 @@ def test_a_bad_cell_is_named(tmp_path: Path, rows: str, message: str) -> None:
         table.read(["a", "b"], "label")
 
 
-def test_a_bad_cell_in_a_column_not_asked_for_does_not_matter(tmp_path: Path) -> None:
+def test_a_bad_cell_in_an_unused_column_does_not_matter(tmp_path: Path) -> None:
     numbers, _ = open_table(csv(tmp_path, "a,b\n1,red\n2,\n")).read(["a"])
     np.testing.assert_array_equal(numbers, [[1.0], [2.0]])
 

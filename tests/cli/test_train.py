@@ -157,7 +157,7 @@ def test_bytes_in_an_npz_count_as_the_numbers_they_are(
         (["--label", "kind", "--drop", "species"], "column 'kind' is 7 in all rows"),
         (["--label", "moment", "--drop", "species"], "has a class of its own in each row"),
         (["--l2", "-1"], "l2 must be in [0, inf), got -1"),
-        (["--validation", "0.999"], "leaves none to train on"),
+        (["--validation", "1"], "'1' is not a number from 0 to below 1"),
         (["--learning-rate", "-1"], "learning_rate must be in [0, inf)"),
     ],
 )
@@ -185,16 +185,16 @@ def test_text_in_a_column_to_predict_from_is_an_error(
 def test_a_target_that_is_constant_in_training_is_an_error(
     regress: Command, houses: Path, other: int
 ) -> None:
-    """The only other value, if any, is in the row held out."""
-    held_out = np.random.default_rng(0).permutation(3)[0]
-    prices = np.where(np.arange(3) == held_out, other, 5)
+    """The only other value, if any, is in the validation set."""
+    validation = np.random.default_rng(0).permutation(3)[0]
+    prices = np.where(np.arange(3) == validation, other, 5)
     houses.write_text("area,price\n" + "".join(f"{i},{price}\n" for i, price in enumerate(prices)))
     code, _, err = regress()
     assert code == 2
     assert "column 'price' is 5 in all training rows" in err
 
 
-def test_one_row_held_out_has_no_r2(regress: Command, houses: Path) -> None:
+def test_a_validation_set_of_one_row_has_no_r2(regress: Command, houses: Path) -> None:
     houses.write_text("area,price\n1,10\n2,20\n3,30\n")
     assert re.search(r"^validation: RMSE \S+ \(1 rows\)$", regress().out, re.MULTILINE)
 

@@ -57,3 +57,16 @@ def test_other_fractions_are_refused(fraction):
 def test_one_example_cannot_be_split():
     with pytest.raises(ValueError, match="needs at least 2 examples, got 1"):
         split.hold_out(1, 0.5, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("count", [0, 1, 229])
+def test_the_first_rows_are_the_validation_set(count):
+    rows = np.arange(230)
+    training_rows, validation_rows = split.hold_out_first(230, count)
+    np.testing.assert_array_equal(rows[validation_rows], rows[:count])
+    np.testing.assert_array_equal(rows[training_rows], rows[count:])
+
+
+def test_the_first_rows_are_not_all_rows():
+    with pytest.raises(ValueError, match="of 1,797 examples leaves none of the 1,797 to train on"):
+        split.hold_out_first(1797, 1797)

@@ -1,4 +1,4 @@
-"""The Gaussian process against its formulas by other means, and its proposals."""
+"""The Gaussian process compared with its formulas computed in other ways; its proposals."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def points() -> Points:
 
 @pytest.fixture
 def process(points: Points, rng: np.random.Generator) -> GaussianProcess:
-    return GaussianProcess(points, points.draw(12, rng), rng.normal(size=12), THETA)
+    return GaussianProcess(points, points.sample(12, rng), rng.normal(size=12), THETA)
 
 
 def covariance(a: Array, b: Array) -> Array:
@@ -63,7 +63,7 @@ def noisy(x: Array) -> Array:
 
 
 def test_the_energy_is_minus_the_log_density_of_values_and_theta(process: GaussianProcess) -> None:
-    """But for a constant: so its difference between two y is compared."""
+    """Up to a constant, so the differences between two y are compared."""
     center, spread = np.full(7, 0.1), np.full(7, 1.3)
     D = process.points.differences(process.x, process.x)
 
@@ -94,17 +94,17 @@ def test_the_energy_s_derivatives_are_central_differences(process: GaussianProce
 def test_predictions_are_the_conditional_normal_distribution(
     process: GaussianProcess, points: Points, rng: np.random.Generator
 ) -> None:
-    x = points.draw(5, rng)
+    x = points.sample(5, rng)
     mean, variance = process.predict(x)
     inverse, k = np.linalg.inv(noisy(process.x)), covariance(x, process.x)
     np.testing.assert_allclose(mean, k @ inverse @ process.y, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(variance, np.diag(covariance(x, x) - k @ inverse @ k.T), rtol=1e-9)
 
 
-def test_expected_improvement_is_the_integral_that_it_says(
+def test_expected_improvement_is_the_integral_of_its_definition(
     process: GaussianProcess, points: Points, rng: np.random.Generator
 ) -> None:
-    x = points.draw(5, rng)
+    x = points.sample(5, rng)
     best = process.predict(process.x)[0].min()
     mean, variance = process.predict(x)
     expected = [
@@ -117,8 +117,8 @@ def test_expected_improvement_is_the_integral_that_it_says(
 def test_the_fitted_theta_is_a_minimum_of_the_energy(
     points: Points, rng: np.random.Generator
 ) -> None:
-    """Found by what a step in any direction does, with a clear dependence on one parameter."""
-    x = points.draw(40, rng)
+    """A step in any direction increases it; the values depend clearly on one parameter."""
+    x = points.sample(40, rng)
     y = np.sin(6 * x[:, 1]) + 0.1 * rng.normal(size=40)
     y = (y - y.mean()) / y.std()
     theta = GaussianProcess.fitted(points, x, y).theta
@@ -132,7 +132,7 @@ def test_the_fitted_theta_is_a_minimum_of_the_energy(
 def test_points_and_parameters_are_each_other_s_inverse(
     points: Points, rng: np.random.Generator
 ) -> None:
-    for parameters in (points.parameters(row) for row in points.draw(50, rng)):
+    for parameters in (points.parameters(row) for row in points.sample(50, rng)):
         again = points.parameters(points.row(parameters))
         for name, value in parameters.items():
             expected = value if isinstance(value, str) else pytest.approx(value, rel=1e-12)
@@ -141,14 +141,14 @@ def test_points_and_parameters_are_each_other_s_inverse(
             assert type(value) in (float, int, str)
 
 
-def test_every_whole_number_is_drawn_as_often(points: Points, rng: np.random.Generator) -> None:
-    depths = [points.parameters(row)["depth"] for row in points.draw(3000, rng)]
+def test_every_whole_number_is_sampled_as_often(points: Points, rng: np.random.Generator) -> None:
+    depths = [points.parameters(row)["depth"] for row in points.sample(3000, rng)]
     counts = np.bincount(depths)[1:]
     np.testing.assert_allclose(counts, 1000, atol=100)  # four deviations
 
 
 def test_points_nearby_stay_inside(points: Points, rng: np.random.Generator) -> None:
-    near = points.near(points.draw(10, rng), 0.5, 100, rng)
+    near = points.near(points.sample(10, rng), 0.5, 100, rng)
     assert near.shape == (1000, 5)
     assert near.min() >= 0
     assert near[:, :4].max() <= 1
@@ -173,18 +173,18 @@ def searched(sampler: optuna.samplers.BaseSampler, n_trials: int) -> optuna.Stud
     return study
 
 
-def test_it_comes_closer_to_a_minimum_than_chance() -> None:
+def test_it_comes_closer_to_a_minimum_than_random_trials() -> None:
     by_process = [searched(GaussianProcessSampler(seed), 40).best_value for seed in range(3)]
     by_chance = [searched(optuna.samplers.RandomSampler(seed), 40).best_value for seed in range(3)]
     assert 10 * max(by_process) < min(by_chance)
 
 
-def test_it_never_proposes_the_same_twice() -> None:
+def test_it_never_proposes_the_same_trial_twice() -> None:
     trials = searched(GaussianProcessSampler(0), 40).trials
     assert len({tuple(one.params.values()) for one in trials}) == 40
 
 
-def test_trials_under_way_are_not_proposed_again() -> None:
+def test_running_trials_are_not_proposed_again() -> None:
     study = searched(GaussianProcessSampler(0), 20)
     distributions = study.trials[0].distributions
     proposed = [study.ask(dict(distributions)).params for _ in range(4)]
@@ -197,7 +197,7 @@ def trial(state: optuna.trial.TrialState, value: float | None) -> optuna.trial.F
     )
 
 
-def test_what_was_stopped_counts_as_no_better_than_the_median_and_bad_ones_as_not_too_bad() -> None:
+def test_pruned_trials_are_no_better_than_the_median_and_bad_values_are_limited() -> None:
     complete = [trial(optuna.trial.TrialState.COMPLETE, y) for y in (0.1, 0.2, 0.3, 900.0)]
     pruned = [trial(optuna.trial.TrialState.PRUNED, y) for y in (0.01, 0.3, np.inf, None)]
     y = standardized(complete, pruned)
@@ -208,7 +208,7 @@ def test_what_was_stopped_counts_as_no_better_than_the_median_and_bad_ones_as_no
     )
 
 
-def test_trials_that_are_all_the_same_are_no_trouble() -> None:
+def test_trials_may_all_have_the_same_value() -> None:
     y = standardized([trial(optuna.trial.TrialState.COMPLETE, 0.5) for _ in range(12)], [])
     np.testing.assert_array_equal(y, 0)
     study = optuna.create_study(sampler=GaussianProcessSampler(0))

@@ -1,4 +1,4 @@
-"""The space of a search: what may be written, what it stands for, and what is refused."""
+"""The space of a search: how it is written, its parameters, and errors."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_depth_width_and_taper_make_the_hidden_layers() -> None:
     assert Space.of({"depth": (0, 1), "width": 4}).parameters({"depth": 0})["hidden"] == ()
 
 
-def test_the_choice_of_a_whole_network_is_found_again() -> None:
+def test_the_choice_of_the_hidden_layers_is_read_back() -> None:
     space = Space.of({"hidden": [(), (8,), (8, 4)]})
     assert [space.parameters({"hidden": text})["hidden"] for text in ("none", "8", "8-4")] == [
         (),
@@ -79,36 +79,45 @@ def test_the_command_s_help_names_every_key() -> None:
         ({"l2": 0.1}, "the hidden layers are missing: give hidden"),
         ({"depth": (1, 2)}, "the hidden layers are missing"),
         ({"width": 8, "taper": 0.5}, "the hidden layers are missing"),
-        ({"hidden": (8,), "depth": (1, 2)}, "hidden says it all already; leave out depth"),
+        ({"hidden": (8,), "depth": (1, 2)}, "hidden already gives the widths; leave out depth"),
         ({"hidden": [(8,), (0,)]}, "hidden[0] must be at least 1, got 0"),
-        ({"depth": 1, "width": (0, 64)}, "width, low end must be at least 1, got 0"),
-        ({"depth": 1, "width": (8, 8.5)}, "width, high end must be a whole number, got 8.5"),
-        ({"hidden": (8,), "dropout": (0.0, 1.0)}, "dropout, high end must be in [0, 1), got 1.0"),
+        ({"depth": 1, "width": (0, 64)}, "low: width must be at least 1, got 0"),
+        ({"depth": 1, "width": (8, 8.5)}, "high: width must be a whole number, got 8.5"),
+        ({"hidden": (8,), "dropout": (0.0, 1.0)}, "high: dropout must be in [0, 1), got 1.0"),
         ({"hidden": (8,), "dropout": (0.5, 0.1)}, "dropout must go from a smaller to a larger"),
         ({"hidden": (8,), "l2": (0.0, 0.1, "log")}, "l2 must be above 0 on a log scale, got 0.0"),
         ({"hidden": (8,), "l2": (0.0, 0.1, "ln")}, "l2 must be (low, high) or (low, high, 'log')"),
         ({"hidden": (8,), "l2": {"low": 0.1}}, "l2 needs low and high, got {'low': 0.1}"),
         ({"hidden": (8,), "l2": {"low": 0, "hihg": 1}}, "'hihg'; did you mean 'high'?"),
         ({"hidden": (8,), "max_norm": (None, 3.0)}, "max_norm must be a range of numbers"),
-        ({"hidden": (8,), "l2": []}, "l2 is an empty list; give what to choose from"),
+        ({"hidden": (8,), "l2": []}, "l2 is an empty list; give the values to choose from"),
         ({"hidden": (8,), "l2": [0.1, 0.1]}, "l2 has 0.1 twice"),
         ({"hidden": (8,), "l2": "small"}, "l2 must be a number, got 'small'"),
-        ({"hidden": (8,), "activation": ("relu", "tanh")}, "activation has no range: give a value"),
+        ({"hidden": (8,), "activation": ("relu", "tanh")}, "activation takes no range: give"),
         ({"hidden": (8,), "activation": ["relu", "tahn"]}, "'tahn'; did you mean 'tanh'?"),
-        ({"hidden": (8,), "activation": "softmax"}, "unknown activation 'softmax'"),
-        ({"hidden": (8,), "momentum": 0.9}, "momentum goes with the optimizers gradient_descent"),
+        ({"hidden": (8,), "activation": "softmax"}, "softmax is for the output layer"),
+        ({"hidden": (8,), "momentum": 0.9}, "momentum belongs to the optimizers gradient_descent"),
         ({"hidden": 8}, "hidden must be the widths of hidden layers, (256, 256); got 8"),
         ([1], "must be a dict such as {'hidden': [(64,), (256,)]}, got [1]"),
     ],
 )
-def test_what_cannot_be_is_refused_with_key_value_and_expectation(
+def test_an_error_names_key_value_and_what_was_expected(
     space: Any, message: str
 ) -> None:
     with pytest.raises((TypeError, ValueError), match=re.escape(message)):
         Space.of(space)
 
 
-def test_a_constant_is_for_those_optimizers_that_have_it() -> None:
+def test_samplers_choose_in_the_order_of_the_keys() -> None:
+    """The order decides which random numbers a key has, so it is part of what a seed means."""
+    assert list(KEYS) == [
+        "hidden", "depth", "width", "taper", "activation", "init", "batch_norm", "dropout",
+        "input_dropout", "noise", "optimizer", "learning_rate", "schedule", "momentum",
+        "weight_decay", "batch_size", "l2", "label_smoothing", "max_norm", "clip_norm", "ema",
+    ]
+
+
+def test_a_constant_needs_an_optimizer_that_has_it() -> None:
     assert Space.of({"hidden": (8,), "optimizer": ["adam", "rmsprop"], "momentum": 0.9})
 
 

@@ -1,4 +1,4 @@
-"""A study in a file: it goes on, it is shared, and no kill breaks it."""
+"""A study in a file: it continues, it is shared, and a killed process cannot damage it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from optuna.trial import TrialState
 
 import fastmlp
-from fastmlp.search.storage import Company, opened
+from fastmlp.search.storage import SharedLock, opened
 
 Search = Callable[..., fastmlp.search.Result]  # see conftest.py
 
@@ -28,20 +28,20 @@ def journal(tmp_path: Path) -> Path:
 
 
 def leave_a_trial_running(path: Path) -> None:
-    """As a process does that is killed."""
+    """Begin a trial as a process does that is then killed."""
     with opened(path) as (storage, _):
         study = optuna.load_study(study_name="fastmlp", storage=storage)
         study.ask().suggest_float("learning_rate", 1e-3, 1e-1, log=True)
 
 
 def states(path: Path) -> list[TrialState]:
-    """How the trials in a file are."""
+    """The states of the trials in a file."""
     with opened(path) as (storage, _):
         study = optuna.load_study(study_name="fastmlp", storage=storage)
         return [one.state for one in study.trials]
 
 
-def test_a_second_call_goes_on_where_the_first_ended(search: Search, path: Path) -> None:
+def test_a_second_call_continues_where_the_first_ended(search: Search, path: Path) -> None:
     first = search(n_trials=4, storage=path)
     second = search(n_trials=9, storage=path)
     assert second.trials[:4] == first.trials
@@ -51,14 +51,14 @@ def test_a_second_call_goes_on_where_the_first_ended(search: Search, path: Path)
         assert [row[key] for row in second.trials] == [row[key] for row in whole.trials]
 
 
-def test_nothing_is_left_to_do_when_there_are_enough(search: Search, path: Path) -> None:
+def test_a_study_with_enough_trials_gets_no_more(search: Search, path: Path) -> None:
     first = search(n_trials=5, storage=path)
     again = search(n_trials=5, storage=path)
     assert again == fastmlp.search.Result(**{**vars(first), "study": again.study})
     assert len(states(path)) == 5
 
 
-def test_a_trial_that_a_killed_process_left_is_lost_and_made_up_for(
+def test_a_trial_of_a_killed_process_is_replaced_by_a_new_one(
     search: Search, path: Path
 ) -> None:
     first = search(n_trials=3, storage=path)
@@ -70,30 +70,32 @@ def test_a_trial_that_a_killed_process_left_is_lost_and_made_up_for(
     assert states(path)[3] == TrialState.FAIL
 
 
-def test_trials_of_processes_at_work_are_left_alone_and_count(search: Search, path: Path) -> None:
+def test_running_trials_of_other_processes_count_and_are_not_changed(
+    search: Search, path: Path
+) -> None:
     search(n_trials=3, storage=path)
     leave_a_trial_running(path)
-    company = Company(path)
-    company.join()  # as if the process were alive
+    lock = SharedLock(path)
+    lock.share()  # as if the process were alive
     result = search(n_trials=6, storage=path)
     assert [row["number"] for row in result.trials] == [0, 1, 2, 4, 5]
     assert states(path)[3] == TrialState.RUNNING
-    company.leave()
+    lock.release()
     assert len(search(n_trials=6, storage=path).trials) == 6
 
 
-def test_the_last_process_makes_up_for_those_killed_beside_it(
+def test_the_last_process_replaces_trials_of_processes_killed_meanwhile(
     search: Search, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other one is there at the beginning, and gone without its trial at the end."""
+    """The other process works at the beginning, and is killed before the end."""
     search(n_trials=2, storage=path)
     leave_a_trial_running(path)
-    other = Company(path)
-    other.join()
+    other = SharedLock(path)
+    other.share()
     fit = fastmlp.MLP.fit
 
     def killing(net: fastmlp.MLP, *arguments: Any, **options: Any) -> Any:
-        other.leave()
+        other.release()
         return fit(net, *arguments, **options)
 
     monkeypatch.setattr(fastmlp.MLP, "fit", killing)
@@ -108,6 +110,7 @@ def test_the_last_process_makes_up_for_those_killed_beside_it(
         ({"space": {"hidden": (8,)}}, "another space"),
         ({"objective": "validation_cost"}, "objective was 'validation_error', now 'validation_c"),
         ({"validation_data": 0.2}, "examples was"),
+        ({"uint8_scale": 0.5}, "uint8_scale was 1.0, now 0.5"),
         ({"max_seconds_per_trial": 5}, "max_seconds_per_trial was None, now 5"),
     ],
 )
@@ -126,21 +129,38 @@ def test_samplers_may_share_a_study(search: Search, path: Path) -> None:
         assert len(search(n_trials=n_trials, storage=path, sampler=sampler).trials) == n_trials
 
 
-def test_half_a_line_at_the_end_of_a_journal_is_cut_off(search: Search, journal: Path) -> None:
+def test_an_incomplete_line_at_the_end_of_a_journal_is_removed(
+    search: Search, journal: Path
+) -> None:
     first = search(n_trials=3, storage=journal)
     content = journal.read_bytes()
     journal.write_bytes(content + content.splitlines()[-1][:9])
     assert search(n_trials=4, storage=journal).trials[:3] == first.trials
 
 
-def test_half_a_first_line_is_no_study(search: Search, journal: Path) -> None:
+def test_an_incomplete_line_stays_while_another_process_works_on_the_journal(
+    search: Search, journal: Path
+) -> None:
+    search(n_trials=1, storage=journal)
+    content = journal.read_bytes() + b'{"op_code": 4'
+    journal.write_bytes(content)
+    other = SharedLock(journal)
+    other.share()
+    with opened(journal):
+        assert journal.read_bytes() == content
+    other.release()
+    with opened(journal):
+        assert journal.read_bytes() == content.removesuffix(b'{"op_code": 4')
+
+
+def test_an_incomplete_first_line_is_an_empty_journal(search: Search, journal: Path) -> None:
     journal.write_bytes(b'{"op_')
     assert len(search(n_trials=2, storage=journal).trials) == 2
 
 
-def test_a_file_that_is_something_else_is_left_as_it_is(search: Search, path: Path) -> None:
+def test_another_file_is_refused_and_not_changed(search: Search, path: Path) -> None:
     path.write_text("a,b\n1,2")
-    with pytest.raises(ValueError, match=rf"{path.name} is (there already|not a database)"):
+    with pytest.raises(ValueError, match=rf"{path.name} (exists and is not|is not a database)"):
         search(storage=path)
     assert path.read_text() == "a,b\n1,2"
 
@@ -151,23 +171,78 @@ def test_a_database_may_be_a_url(search: Search, tmp_path: Path) -> None:
     assert len(search(n_trials=3, storage=tmp_path / "study.db").trials) == 3
 
 
-def test_a_place_that_is_not_there_is_named(search: Search, tmp_path: Path) -> None:
+def test_a_folder_that_does_not_exist_is_an_error(search: Search, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere"):
         search(storage=tmp_path / "nowhere" / "study.journal")
 
 
-def test_one_is_alone_until_another_joins(tmp_path: Path) -> None:
-    first, second, third = (Company(tmp_path / "study") for _ in range(3))
-    assert first.alone()
-    assert not second.alone()
-    first.join()
-    second.join()
-    assert not third.alone()
-    assert not first.alone()
-    second.leave()
-    assert first.alone()
-    first.leave()
-    assert third.alone()
-    third.leave()
+def test_a_lock_is_exclusive_until_it_is_shared(tmp_path: Path) -> None:
+    first, second, third = (SharedLock(tmp_path / "study") for _ in range(3))
+    assert first.try_exclusive()
+    assert not second.try_exclusive()
+    first.share()
+    second.share()
+    assert not third.try_exclusive()
+    assert not first.try_exclusive()
+    second.release()
+    assert first.try_exclusive()
+    first.release()
+    assert third.try_exclusive()
+    third.release()
     assert os.listdir(tmp_path) == ["study.workers"]
     assert (tmp_path / "study.workers").stat().st_size == 0
+
+
+# ------------------------------------------------------------------- trials that are one too many
+
+
+def begin_elsewhere(monkeypatch: pytest.MonkeyPatch, before: bool) -> list[int]:
+    """Let another process begin a trial whenever this one begins one, before or after it.
+
+    The other process does so after this one has counted the trials.
+    """
+    ask = optuna.Study.ask
+    elsewhere: list[int] = []
+
+    def both(study: optuna.Study, *arguments: Any, **options: Any) -> optuna.Trial:
+        if before:
+            elsewhere.append(ask(study).number)
+        trial = ask(study, *arguments, **options)
+        if not before:
+            elsewhere.append(ask(study).number)
+        return trial
+
+    monkeypatch.setattr(optuna.Study, "ask", both)
+    return elsewhere
+
+
+@pytest.mark.parametrize(("before", "numbers"), [(True, [0, 1]), (False, [0, 1, 2])])
+def test_of_processes_that_begin_the_last_trial_at_once_the_later_one_gives_it_up(
+    search: Search, path: Path, monkeypatch: pytest.MonkeyPatch, before: bool, numbers: list[int]
+) -> None:
+    """Trial 2 is the last of three: the other process has it, or has a fourth one too many."""
+    search(n_trials=2, storage=path)
+    other = SharedLock(path)
+    other.share()
+    elsewhere = begin_elsewhere(monkeypatch, before)
+    result = search(n_trials=3, storage=path)
+    other.release()
+    assert [row["number"] for row in result.trials] == numbers
+    assert elsewhere == [2 if before else 3]
+    mine = 3 if before else 2
+    assert states(path)[mine] == (TrialState.FAIL if before else TrialState.COMPLETE)
+
+
+def test_samplers_take_a_trial_that_diverged_for_the_worst(search: Search, path: Path) -> None:
+    """TPE orders pruned trials by the last value that was reported, which here is infinite."""
+    space = {"hidden": (8,), "optimizer": "gradient_descent", "learning_rate": [0.01, 1e30]}
+    search(space, n_trials=8, storage=path, sampler="random")
+    with opened(path) as (storage, _):
+        trials = optuna.load_study(study_name="fastmlp", storage=storage).trials
+    diverged = [one for one in trials if one.params["learning_rate"] == 1e30]
+    assert 0 < len(diverged) < len(trials)
+    for one in diverged:
+        assert one.state == TrialState.PRUNED
+        assert one.user_attrs["outcome"]["state"] == "diverged"
+        assert one.intermediate_values[one.last_step] == float("inf")
+        assert one.last_step == one.user_attrs["outcome"]["epochs"] + 1

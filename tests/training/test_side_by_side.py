@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import threading
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from fastmlp import MLP, Callback, Ensemble
 from fastmlp.support import threads
 from fastmlp.training import StopWhenSet, side_by_side
+from fastmlp.training.side_by_side import job_pool
 
 TIMEOUT = 30  # seconds, of a test that fails
 
@@ -73,24 +75,29 @@ def test_each_network_trains_on_one_thread(classes, monkeypatch):
     assert found == [1, 1]
 
 
-def test_jobs_that_have_not_begun_are_cancelled_by_an_error():
-    begun = []
+def test_jobs_that_have_not_begun_are_cancelled_by_an_error(monkeypatch):
+    """The second job is running when the first has failed; the third waits for its thread."""
+    begun, cancelled = [], threading.Event()
 
-    def job(number):
-        def run(stop):
-            begun.append(number)
-            if number == 1:
-                raise ZeroDivisionError("of job 1")
-            assert number == 0 or stop.event.wait(TIMEOUT)
+    class Pool(concurrent.futures.ThreadPoolExecutor):
+        def shutdown(self, wait=True, *, cancel_futures=False):
+            super().shutdown(wait=False, cancel_futures=cancel_futures)
+            cancelled.set()
+            super().shutdown(wait=wait)
 
-        return run
+    def fails(stop):
+        raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError, match="of job 1"):
-        side_by_side([job(number) for number in range(9)], n_jobs=1)
-    assert begun in ([0, 1], [0, 1, 2])
+    def waits(stop):
+        assert cancelled.wait(TIMEOUT)
+
+    monkeypatch.setattr(concurrent.futures, "ThreadPoolExecutor", Pool)
+    with pytest.raises(ZeroDivisionError):
+        side_by_side([fails, waits, begun.append], n_jobs=1)
+    assert begun == []
 
 
-def test_jobs_under_way_are_told_to_stop_and_waited_for():
+def test_running_jobs_are_stopped_and_waited_for():
     both, ended = threading.Barrier(2, timeout=TIMEOUT), []
 
     def fails(stop):
@@ -119,6 +126,48 @@ def test_results_come_in_the_order_of_the_jobs():
         return "second"
 
     assert side_by_side([first, second], n_jobs=2) == ["first", "second"]
+
+
+def test_a_result_is_reported_in_the_calling_thread_as_soon_as_its_job_has_finished():
+    reported, one_was_reported = [], threading.Event()
+
+    def report(number, result):
+        reported.append((number, result, threading.get_ident()))
+        one_was_reported.set()
+
+    def first(stop):
+        assert one_was_reported.wait(TIMEOUT)
+        return "first"
+
+    assert side_by_side([first, lambda stop: "second"], 2, report) == ["first", "second"]
+    here = threading.get_ident()
+    assert reported == [(1, "second", here), (0, "first", here)]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_an_error_in_a_report_ends_all_jobs(error):
+    ended, begun = [], threading.Event()
+
+    def finishes(stop):
+        assert begun.wait(TIMEOUT)
+
+    def waits(stop):
+        begun.set()
+        ended.append(stop.event.wait(TIMEOUT))
+
+    def report(number, result):
+        raise error
+
+    with pytest.raises(error):
+        side_by_side([finishes, waits], 2, report)
+    assert ended == [True]
+
+
+def test_a_pool_sets_its_event_at_the_end():
+    stop = threading.Event()
+    with job_pool(1, stop) as pool:
+        assert pool.submit(stop.is_set).result() is False
+    assert stop.is_set()
 
 
 def test_a_job_is_not_stopped_while_the_others_are_well():

@@ -1,10 +1,11 @@
-"""minimize: what it finds, how trials end, and what it refuses."""
+"""minimize: its result, how trials end, and errors."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 
 import fastmlp
 from fastmlp.losses import Quantile
-from fastmlp.search import running
+from fastmlp.search import loop
 from fastmlp.search.studies import SAMPLERS
+from fastmlp.search.trials import Outcome, Plan, measure
+from fastmlp.training import StopWhenSet
 
 Array = NDArray[Any]
 Search = Callable[..., fastmlp.search.Result]  # see conftest.py
@@ -62,7 +65,7 @@ def test_refit_on_the_trials_examples_is_the_best_trial_s_network_again(
     assert result.refit(X, y, epochs=2).epochs == 2
 
 
-def test_the_error_is_the_part_of_the_validation_data_that_is_predicted_wrong(
+def test_the_error_is_the_fraction_of_the_validation_set_that_is_predicted_incorrectly(
     search: Search, classes: tuple[Array, Array]
 ) -> None:
     X, y = classes
@@ -93,14 +96,14 @@ def test_samplers_agree_on_the_first_trials_and_then_no_more(search: Search) -> 
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_trials_in_threads_are_as_many_as_wanted(search: Search, sampler: str) -> None:
+def test_several_jobs_make_as_many_trials_as_wanted(search: Search, sampler: str) -> None:
     result = search(n_trials=15, epochs=2, n_jobs=3, sampler=sampler)
     assert [row["number"] for row in result.trials] == list(range(15))
     parameters = [tuple(one.params.values()) for one in result.study.trials]
     assert len(set(parameters)) == len(parameters) == 15
 
 
-def test_a_trial_that_does_worse_than_most_is_given_up(search: Search) -> None:
+def test_a_trial_that_does_worse_than_most_is_pruned(search: Search) -> None:
     space = {"hidden": (8,), "learning_rate": [1e-6, 0.05, 0.06, 0.07, 0.08, 0.09, 0.1]}
     options = {"n_trials": 30, "epochs": 8, "sampler": "random", "objective": "validation_cost"}
     rows = search(space, **options).trials
@@ -129,14 +132,14 @@ def test_a_trial_that_diverges_is_finished_and_the_search_goes_on(
     assert result.best_parameters["learning_rate"] < 1
 
 
-def test_if_all_trials_diverge_that_is_said(search: Search) -> None:
+def test_a_search_in_which_all_trials_diverge_is_an_error(search: Search) -> None:
     space = {"hidden": (8,), "optimizer": "gradient_descent", "learning_rate": 1e30}
     with pytest.raises(fastmlp.TrainingDiverged, match="in all 3 trials; give lower learning"):
         search(space, n_trials=3)
 
 
 def test_a_time_limit_for_trials_stops_them_and_they_are_complete(search: Search) -> None:
-    """So short that none has a whole epoch; what it has learned within one counts."""
+    """No trial has a whole epoch; the parameters within the first one are measured."""
     result = search(max_seconds_per_trial=1e-9)
     assert {(row["state"], row["epochs"]) for row in result.trials} == {("complete", 0)}
     assert 0 <= result.best_value <= 1
@@ -144,7 +147,7 @@ def test_a_time_limit_for_trials_stops_them_and_they_are_complete(search: Search
 
 
 def test_no_trial_begins_when_the_time_is_up(search: Search) -> None:
-    with pytest.raises(ValueError, match="max_seconds was over before the first trial"):
+    with pytest.raises(ValueError, match="max_seconds passed before the first trial"):
         search(max_seconds=1e-9)
 
 
@@ -186,8 +189,20 @@ def test_probabilities_and_bytes_and_sparse_examples_are_taken(
     assert search(examples=((60 * X).clip(0, 255).astype(np.uint8), y)).best_value < 0.5
 
 
+def test_bytes_count_as_multiples_of_the_scale(
+    search: Search, classes: tuple[Array, Array]
+) -> None:
+    X, y = (60 * classes[0]).clip(0, 255).astype(np.uint8), classes[1]
+    scaled = search(examples=(X, y), uint8_scale=1 / 64)
+    reals = search(examples=(X.astype(np.float32) / 64, y))
+    for key in ("value", "learning_rate"):
+        assert [row[key] for row in scaled.trials] == [row[key] for row in reals.trials]
+    assert scaled.network().uint8_scale == 1 / 64
+    assert scaled.refit(X, y).uint8_scale == 1 / 64
+
+
 def test_all_trials_are_measured_by_the_same_examples(search: Search) -> None:
-    """Set aside once: fit's own choice would depend on the number of layers."""
+    """The rows that fit itself would set aside depend on the number of layers."""
     values = [
         search({"hidden": hidden, "learning_rate": 1e-12}, n_trials=1, epochs=1).study.user_attrs
         for hidden in [(4,), (4, 4)]
@@ -218,11 +233,11 @@ def test_a_line_is_printed_for_each_trial(
 
 @pytest.mark.parametrize("by_fit", [False, True])
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_ctrl_c_ends_the_search_and_keeps_what_is_finished(
+def test_ctrl_c_ends_the_search_and_keeps_finished_trials(
     search: Search, monkeypatch: pytest.MonkeyPatch, by_fit: bool, n_jobs: int
 ) -> None:
-    """Python's, in the main thread, and fit's own answer to it, in any."""
-    measure = running.measure
+    """KeyboardInterrupt in the main thread, and a fit that Ctrl-C has ended."""
+    measure = loop.measure
     done: list[object] = []
 
     def interrupted(*arguments: Any, **options: Any) -> Any:
@@ -230,14 +245,14 @@ def test_ctrl_c_ends_the_search_and_keeps_what_is_finished(
         if len(done) < 3:
             return measure(*arguments, **options)
         if by_fit:
-            return running.Outcome("interrupted", 0.0, 0.0, 0, 0, 0.0)
+            return Outcome("interrupted", 0.0, 0.0, 0, 0, 0.0)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(running, "measure", interrupted)
+    monkeypatch.setattr(loop, "measure", interrupted)
     with pytest.warns(UserWarning, match=r"Search interrupted, finished trials: \d"):
         result = search(n_jobs=n_jobs)
     assert result.stopped_by == "interrupt"
-    assert 1 <= len(result.trials) <= 2  # a second thread's is under way at the time
+    assert 1 <= len(result.trials) <= 2  # another thread may still run the second one
     with pytest.raises(KeyboardInterrupt):
         search(n_jobs=n_jobs)
 
@@ -248,10 +263,52 @@ def test_an_error_in_a_trial_ends_the_search(
     def broken(*arguments: Any, **options: Any) -> Any:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(running, "measure", broken)
+    monkeypatch.setattr(loop, "measure", broken)
     for n_jobs in (1, 2):
         with pytest.raises(RuntimeError, match="broken"):
             search(n_jobs=n_jobs)
+
+
+def test_an_error_in_one_thread_stops_the_other_one(
+    search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second thread's trial is complete when it is stopped, and it begins no other."""
+    begun: list[object] = []
+    both = threading.Barrier(2, timeout=60)
+
+    def broken(*arguments: Any, stop: StopWhenSet, **options: Any) -> Outcome:
+        begun.append(None)
+        if len(begun) <= 2 and both.wait() == 0:
+            raise RuntimeError("broken")
+        assert stop.event.wait(60)
+        return Outcome("complete", 0.5, 1.0, 1, 5, 0.1)
+
+    monkeypatch.setattr(loop, "measure", broken)
+    with pytest.raises(RuntimeError, match="broken"):
+        search(n_jobs=2)
+    assert len(begun) == 2
+
+
+def test_a_trial_that_is_stopped_ends_after_its_epoch(classes: tuple[Array, Array]) -> None:
+    plan = Plan(6, 3, fastmlp.losses.CrossEntropy(), "float32", 1.0, seed=0, epochs=5)
+    event = threading.Event()
+
+    def outcome() -> Outcome:
+        return measure(
+            plan,
+            {"hidden": (4,)},
+            classes,
+            classes,
+            objective="validation_cost",
+            report=lambda epoch, figure: False,
+            stop=StopWhenSet(event),
+            max_seconds=None,
+            n_threads=1,
+        )
+
+    assert (outcome().state, outcome().epochs) == ("complete", 5)
+    event.set()
+    assert (outcome().state, outcome().epochs) == ("interrupted", 1)
 
 
 @pytest.mark.parametrize(
@@ -267,6 +324,7 @@ def test_an_error_in_a_trial_ends_the_search(
         ({"validation_data": ([[1.0]], [0])}, "validation_data: X has 1 columns; this network has"),
         ({"max_seconds": 0}, "max_seconds must be in (0, inf), got 0"),
         ({"max_seconds_per_trial": -1}, "max_seconds_per_trial must be in (0, inf), got -1"),
+        ({"uint8_scale": 0}, "uint8_scale must be in (0, inf), got 0"),
         ({"pruning": 1}, "pruning must be True or False, got 1"),
         ({"space": {"hidden": (8,), "lr": 1}}, "space: unknown key 'lr'"),
         ({"space": {"hidden": [(10**6, 10**6)]}}, "space: hidden layers of 1000000-1000000 units"),
@@ -287,7 +345,7 @@ def test_bad_arguments_are_named(search: Search, options: dict[str, Any], messag
 @pytest.mark.parametrize(
     ("missing", "sampler"), [("optuna", "tpe"), ("scipy", "gp"), ("threadpoolctl", "gp")]
 )
-def test_what_is_not_installed_is_named_with_what_to_do(
+def test_a_missing_package_is_named_with_its_installation(
     search: Search, monkeypatch: pytest.MonkeyPatch, missing: str, sampler: str
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)

@@ -1,4 +1,4 @@
-"""Running a study: every variant with every seed, once, whatever happens between."""
+"""The loop over runs: every variant with every seed once, also after an interruption."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp.ablation import running
+from fastmlp.ablation import loop
 from fastmlp.ablation.summary import Results
 
 Given = dict[str, Any]
@@ -26,42 +26,42 @@ def accuracies(results: Results) -> list[list[float | None]]:
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """Variants and seeds that are run from here on."""
+    """Variants and seeds of the runs that are made from here on."""
     found = []
-    one_run = running.one_run
+    one_run = loop.one_run
 
     def counted(study: Any, images: Any, variant: Any, seed: int, stop: Any) -> Any:
         found.append((str(variant), seed))
         return one_run(study, images, variant, seed, stop)
 
-    monkeypatch.setattr(running, "one_run", counted)
+    monkeypatch.setattr(loop, "one_run", counted)
     return found
 
 
 def test_every_variant_is_run_with_every_seed(
     given: Given, tmp_path: Path, made: list[tuple[str, int]]
 ) -> None:
-    results = fastmlp.ablation.run(given, tmp_path, jobs=2)
+    results = fastmlp.ablation.run(given, tmp_path, n_jobs=2)
     variants = [str(row.variant) for row in results.rows]
     assert sorted(made) == sorted((name, seed) for name in variants for seed in range(3))
     assert [run.seed for row in results.rows for run in row.runs] == [0, 1, 2] * 4
     assert len(lines(tmp_path)) == results.n_runs == 12
 
 
-def test_a_run_is_what_it_would_be_by_hand(given: Given, tmp_path: Path) -> None:
+def test_a_run_has_the_figures_of_the_same_calls(given: Given, tmp_path: Path) -> None:
     results = fastmlp.ablation.run(given, tmp_path)
     X, y = fastmlp.datasets.digits()
     net = fastmlp.MLP((64, 8, 10), activation="sigmoid", seed=2)
     history = net.fit(X[100:1500], y[100:1500], epochs=2)
     run = results.rows[1].runs[2]
     assert run.accuracy == np.mean(net.predict(X[1500:]) == y[1500:])
-    assert run.held_out_accuracy == np.mean(net.predict(X[:100]) == y[:100])
+    assert run.validation_accuracy == np.mean(net.predict(X[:100]) == y[:100])
     assert run.cost == history.cost[-1]
 
 
 def test_the_results_do_not_depend_on_the_number_of_jobs(given: Given, tmp_path: Path) -> None:
-    one = fastmlp.ablation.run(given, tmp_path / "one", jobs=1)
-    four = fastmlp.ablation.run(given, tmp_path / "four", jobs=4)
+    one = fastmlp.ablation.run(given, tmp_path / "one", n_jobs=1)
+    four = fastmlp.ablation.run(given, tmp_path / "four", n_jobs=4)
     assert accuracies(one) == accuracies(four)
 
 
@@ -92,12 +92,12 @@ def test_after_an_edit_only_what_changed_is_run(
     assert len(results.rows) == 4
 
 
-def test_other_images_are_other_runs(
+def test_runs_on_other_images_are_other_runs(
     given: Given, tmp_path: Path, made: list[tuple[str, int]]
 ) -> None:
     fastmlp.ablation.run(given, tmp_path)
     made.clear()
-    given["study"]["held_out"] = 200
+    given["study"]["validation_images"] = 200
     fastmlp.ablation.run(given, tmp_path)
     assert len(made) == 12
 
@@ -109,6 +109,20 @@ def test_variants_with_the_same_settings_share_a_run(
     results = fastmlp.ablation.run(given, tmp_path)
     assert made == [("base", 0), ("base", 1), ("base", 2)]
     assert [row.difference for row in results.rows] == [None, 0.0, 0.0]
+
+
+def test_the_dtype_of_the_images_is_part_of_the_identity(
+    given: Given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, y = fastmlp.datasets.digits()
+    monkeypatch.setattr(fastmlp.datasets, "digits", lambda: (X.view(np.int32), y))
+    fastmlp.ablation.run(given, tmp_path)
+    monkeypatch.undo()
+    first = lines(tmp_path)[0]["data"]
+    fastmlp.ablation.run(given, tmp_path)
+    second = lines(tmp_path)[-1]["data"]
+    assert first["fingerprint"] != second["fingerprint"]
+    assert {**first, "fingerprint": ""} == {**second, "fingerprint": ""}
 
 
 def test_divergence_is_a_result(given: Given, tmp_path: Path) -> None:
@@ -127,24 +141,24 @@ def test_divergence_is_a_result(given: Given, tmp_path: Path) -> None:
 def test_an_error_ends_the_study_and_keeps_finished_runs(
     given: Given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
-    told = []
+    printed = []
 
-    def tell(line: str) -> None:
-        told.append(line)
-        if len(told) == 3:
+    def fail(line: str) -> None:
+        printed.append(line)
+        if len(printed) == 3:
             raise error
 
-    monkeypatch.setattr(running, "print_line", tell)
+    monkeypatch.setattr(loop, "print_line", fail)
     with pytest.raises(type(error)):
-        fastmlp.ablation.run(given, tmp_path, jobs=1, verbose=True)
-    kept = lines(tmp_path)
-    assert 3 <= len(kept) <= 12
+        fastmlp.ablation.run(given, tmp_path, n_jobs=1, verbose=True)
+    recorded = lines(tmp_path)
+    assert 3 <= len(recorded) <= 12
     fastmlp.ablation.run(given, tmp_path)
-    assert lines(tmp_path)[: len(kept)] == kept
+    assert lines(tmp_path)[: len(recorded)] == recorded
     assert len(lines(tmp_path)) == 12
 
 
-def test_a_run_that_is_told_to_stop_is_not_recorded(
+def test_a_run_that_was_stopped_early_is_not_recorded(
     given: Given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given["base"]["epochs"] = 1_000_000
@@ -152,24 +166,24 @@ def test_a_run_that_is_told_to_stop_is_not_recorded(
 
     fit = fastmlp.ablation.Settings.fit
 
-    def breaking(self: Any, net: Any, *arguments: Any) -> Any:
+    def breaking(self: Any, net: Any, *arguments: Any, **options: Any) -> Any:
         if self.activation[0].name == "tanh":
             raise RuntimeError("broken")
-        return fit(self, net, *arguments)
+        return fit(self, net, *arguments, **options)
 
     monkeypatch.setattr(fastmlp.ablation.Settings, "fit", breaking)
     with pytest.raises(RuntimeError, match="broken"):
-        fastmlp.ablation.run(given, tmp_path, jobs=2)
+        fastmlp.ablation.run(given, tmp_path, n_jobs=2)
     assert lines(tmp_path) == []
 
 
 @pytest.mark.parametrize(("study", "base", "message"), [
-    ({"held_out": 1500}, {}, "study: held_out = 1500 leaves none of the 1500 images of digits"),
-    ({"held_out": 0}, {"batch_size": 1499, "batch_norm": True}, "base: batch norm needs at least"),
-    ({"held_out": 0}, {"batch_size": 1, "batch_norm": True}, "base: batch norm needs at least"),
+    ({"validation_images": 1500}, {}, "validation set of 1,500 examples leaves none of the 1,500"),
+    ({"validation_images": 0}, {"batch_size": 1499, "batch_norm": True}, "base: batch norm needs"),
+    ({"validation_images": 0}, {"batch_size": 1, "batch_norm": True}, "base: batch norm needs"),
     ({}, {"hidden": [0]}, "base: hidden[0] must be at least 1, got 0"),
 ])
-def test_what_cannot_run_is_refused_before_anything_is_written(
+def test_an_invalid_study_is_refused_before_anything_is_written(
     given: Given, tmp_path: Path, study: Given, base: Given, message: str
 ) -> None:
     given["study"] |= study
@@ -183,8 +197,8 @@ def test_what_cannot_run_is_refused_before_anything_is_written(
 def test_bad_arguments_are_refused(given: Given, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="needs a folder"):
         fastmlp.ablation.run(given)
-    with pytest.raises(ValueError, match="jobs must be at least 1"):
-        fastmlp.ablation.run(given, tmp_path, jobs=0)
+    with pytest.raises(ValueError, match="n_jobs must be at least 1"):
+        fastmlp.ablation.run(given, tmp_path, n_jobs=0)
     with pytest.raises(ValueError, match="the digits come with fastmlp"):
         fastmlp.ablation.run(given, tmp_path, data=tmp_path)
     (tmp_path / "file").touch()
@@ -192,7 +206,7 @@ def test_bad_arguments_are_refused(given: Given, tmp_path: Path) -> None:
         fastmlp.ablation.run(given, tmp_path / "file")
 
 
-def test_results_lie_beside_the_study_by_default(given: Given, tmp_path: Path) -> None:
+def test_results_are_written_beside_the_study_by_default(given: Given, tmp_path: Path) -> None:
     path = tmp_path / "small.toml"
     path.write_text(
         '[study]\ndata = "digits"\nseeds = 1\n'

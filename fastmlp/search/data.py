@@ -1,8 +1,7 @@
-"""The examples of a search: what trials are trained on, what they are measured by, their sizes."""
+"""The data of a search: training and validation examples, and the sizes that follow from them."""
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from ..data.split import hold_out
 from ..losses import CrossEntropy, Loss
 from ..support import checks
 
-__all__ = ["Pair", "checksum", "sizes", "split"]
+__all__ = ["Pair", "sizes", "split"]
 
 Pair = tuple[Any, NDArray[Any]]  # X, an array or a SciPy sparse matrix, and y
 
@@ -23,7 +22,10 @@ def split(
     validation_data: tuple[checks.Examples, ArrayLike] | float,
     seed: int,
 ) -> tuple[Pair, Pair]:
-    """Return training and validation data; a fraction is drawn once, for all trials."""
+    """Return training and validation examples, the same ones for all trials.
+
+    A fraction is set aside by `hold_out` with the random numbers of default_rng(seed).
+    """
     pair = _pair(X, y)
     if isinstance(validation_data, (tuple, list)):
         if len(validation_data) != 2:
@@ -38,7 +40,7 @@ def split(
 
 
 def sizes(training: Pair, validation: Pair, loss: Loss) -> tuple[int, int]:
-    """Return the numbers of inputs and outputs, the examples checked for them."""
+    """Return the numbers of inputs and outputs, after a check of the examples against them."""
     n_in = training[0].shape[1]
     targets = [training[1], validation[1]]
     if loss == CrossEntropy() and targets[0].ndim == 1:
@@ -50,17 +52,6 @@ def sizes(training: Pair, validation: Pair, loss: Loss) -> tuple[int, int]:
             dtype = np.dtype(np.float64)
             loss.targets(y, checks.n_rows(checks.rows(X, n_in, dtype)), n_out, dtype)
     return n_in, n_out
-
-
-def checksum(*pairs: Pair) -> str:
-    """Return what tells these examples from others."""
-    found = 0
-    for X, y in pairs:
-        parts = [X.data, X.indices, X.indptr] if hasattr(X, "tocsr") else [X]
-        for part in (*parts, y):
-            found = zlib.crc32(f"{part.dtype}{part.shape}".encode(), found)
-            found = zlib.crc32(np.ascontiguousarray(part).data, found)
-    return f"{found:08x}"
 
 
 def _pair(X: checks.Examples, y: ArrayLike) -> Pair:

@@ -1,4 +1,4 @@
-"""Configurations: what is refused and how, and that the core gets what was written."""
+"""Settings: errors name the key, and the core gets the values that were written."""
 
 from __future__ import annotations
 
@@ -9,19 +9,35 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp.ablation.settings import NETWORK, TRAINING, Settings, label
+from fastmlp.experiments.settings import (
+    DEFAULTS,
+    NETWORK,
+    TRAINING,
+    Setting,
+    Settings,
+    checked,
+    label,
+)
 
 
 def settings(**given: Any) -> Settings:
     return Settings.of({"hidden": [4, 3], **given}, 64, 10)
 
 
-@pytest.mark.parametrize(("defaults", "function"), [
+@pytest.mark.parametrize(("table", "function"), [
     (NETWORK, fastmlp.MLP), (TRAINING, fastmlp.MLP.fit),
 ])
-def test_defaults_are_those_of_the_core(defaults: dict[str, Any], function: Any) -> None:
+def test_defaults_are_those_of_the_core(table: dict[str, Setting], function: Any) -> None:
     parameters = inspect.signature(function).parameters
-    assert defaults == {key: parameters[key].default for key in defaults}
+    for key, setting in table.items():
+        assert setting.default == parameters[key].default
+    assert {key: DEFAULTS[key] for key in table} == {
+        key: setting.default for key, setting in table.items()
+    }
+
+
+def test_a_study_has_the_settings_of_the_experiments() -> None:
+    assert fastmlp.ablation.Settings is Settings
 
 
 @pytest.mark.parametrize(("given", "message"), [
@@ -66,7 +82,7 @@ def test_defaults_are_those_of_the_core(defaults: dict[str, Any], function: Any)
     ({"clip_norm": True}, "clip_norm must be a number, got True"),
     ({"ema": 1}, "ema must be in (0, 1), got 1"),
 ])
-def test_what_cannot_be_is_refused_by_key(given: dict[str, Any], message: str) -> None:
+def test_an_error_names_the_key(given: dict[str, Any], message: str) -> None:
     with pytest.raises((TypeError, ValueError)) as caught:
         settings(**given)
     assert message in str(caught.value)
@@ -79,21 +95,22 @@ def test_what_cannot_be_is_refused_by_key(given: dict[str, Any], message: str) -
     ({"dropout": 0.5}, {"dropout": [0.5, 0.5]}),
     ({"activation": {"name": "leaky_relu"}}, {"activation": ["leaky_relu", "leaky_relu"]}),
 ])
-def test_equal_settings_have_equal_texts(short: dict[str, Any], long: dict[str, Any]) -> None:
-    assert settings(**short).text == settings(**long).text
+def test_equal_settings_have_equal_json(short: dict[str, Any], long: dict[str, Any]) -> None:
+    assert settings(**short).to_json() == settings(**long).to_json()
 
 
 @pytest.mark.parametrize("given", [
     {"hidden": [4]}, {"activation": "tanh"}, {"init": "glorot_normal"}, {"batch_norm": True},
     {"dropout": 0.1}, {"input_dropout": 0.1}, {"noise": 0.1}, {"dtype": "float64"}, {"epochs": 3},
+    {"uint8_scale": 0.5}, {"augment": {"rotation": 1}},
     {"batch_size": 7}, {"optimizer": "rmsprop"}, {"schedule": "cosine"}, {"l2": 0.1},
     {"label_smoothing": 0.1}, {"max_norm": 1}, {"clip_norm": 1}, {"ema": 0.9},
 ])
-def test_different_settings_have_different_texts(given: dict[str, Any]) -> None:
-    assert settings(**given).text != settings().text
+def test_different_settings_have_different_json(given: dict[str, Any]) -> None:
+    assert settings(**given).to_json() != settings().to_json()
 
 
-def test_the_network_is_made_and_trained_as_by_hand() -> None:
+def test_network_and_training_are_those_of_the_same_calls() -> None:
     made = settings(
         activation=["tanh", {"name": "leaky_relu", "slope": 0.2}],
         init={"name": "normal", "sigma": 0.3},
@@ -102,6 +119,7 @@ def test_the_network_is_made_and_trained_as_by_hand() -> None:
         input_dropout=0.2,
         noise=0.05,
         dtype="float64",
+        uint8_scale=1 / 16,
         epochs=2,
         batch_size=30,
         optimizer={"name": "gradient_descent", "learning_rate": 0.1, "momentum": 0.9},
@@ -114,8 +132,9 @@ def test_the_network_is_made_and_trained_as_by_hand() -> None:
         augment={"rotation": 10, "gentle_classes": [1, 7]},
     )
     X, y = fastmlp.datasets.digits()
+    X, y = (16 * X[:200]).astype(np.uint8), y[:200]
     net = made.network(64, 10, seed=3)
-    history = made.fit(net, X[:200], y[:200])
+    history = made.fit(net, X, y)
     other = fastmlp.MLP(
         (64, 4, 3, 10),
         activation=["tanh", fastmlp.activations.LeakyReLU(0.2)],
@@ -125,11 +144,12 @@ def test_the_network_is_made_and_trained_as_by_hand() -> None:
         input_dropout=0.2,
         noise=0.05,
         dtype="float64",
+        uint8_scale=1 / 16,
         seed=3,
     )
     expected = other.fit(
-        X[:200],
-        y[:200],
+        X,
+        y,
         epochs=2,
         batch_size=30,
         optimizer=fastmlp.GradientDescent(
@@ -157,5 +177,48 @@ def test_the_network_is_made_and_trained_as_by_hand() -> None:
     ({"name": "normal", "sigma": 1.0}, "normal (sigma 1)"),
     ({"name": "adam"}, "adam"),
 ])
-def test_values_have_short_names(value: object, text: str) -> None:
+def test_values_have_short_labels(value: object, text: str) -> None:
     assert label(value) == text
+
+
+def test_keywords_of_fit_replace_settings() -> None:
+    made = settings(epochs=5)
+    X, y = fastmlp.datasets.digits()
+    assert made.fit(made.network(64, 10, seed=0), X[:50], y[:50], epochs=2).epochs == 2
+
+
+def test_the_loss_of_a_regression_is_an_argument() -> None:
+    made = Settings.of({"hidden": [4]}, 3, 1, "squared_error")
+    assert made.network(3, 1, seed=0, loss="squared_error").loss.name == "squared_error"
+    with pytest.raises(ValueError, match="label_smoothing is for classification"):
+        Settings.of({"hidden": [4], "label_smoothing": 0.1}, 3, 1, "squared_error")
+
+
+@pytest.mark.parametrize(("key", "value", "expected"), [
+    ("dropout", 0, 0.0),
+    ("l2", np.float32(0.5), 0.5),
+    ("batch_size", np.int64(8), 8),
+    ("batch_norm", np.True_, True),
+    ("activation", "tanh", "tanh"),
+    ("schedule", "cosine", "cosine"),
+    ("max_norm", False, None),
+    ("max_norm", None, None),
+    ("ema", 0.9, 0.9),
+])
+def test_a_single_value_becomes_one_that_json_has(key: str, value: object, expected: Any) -> None:
+    found = checked(key, value)
+    assert found == expected
+    assert type(found) is type(expected)
+
+
+@pytest.mark.parametrize(("key", "value", "message"), [
+    ("dropout", 1.0, "dropout must be in [0, 1), got 1.0"),
+    ("dropout", [0.1], "dropout must be a single value, got [0.1]"),
+    ("optimizer", {"name": "adam"}, "optimizer must be a single value"),
+    ("schedule", "step", "schedule step needs every"),
+    ("activation", "softmax", "softmax is for the output layer"),
+])
+def test_a_single_value_is_checked_by_the_core(key: str, value: object, message: str) -> None:
+    with pytest.raises((TypeError, ValueError)) as caught:
+        checked(key, value)
+    assert message in str(caught.value)

@@ -1,10 +1,9 @@
-"""Running a search: trial after trial, or several in threads, until there are as many as wanted."""
+"""The loop over the trials of a search, one at a time or several, until there are enough."""
 
 from __future__ import annotations
 
 import threading
 import warnings
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
@@ -15,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike, DTypeLike
 
 from .. import losses
+from ..experiments.fingerprint import fingerprint
 from ..history import TrainingDiverged
 from ..support import checks
-from . import examples, studies
-from .examples import Pair
+from ..training import StopWhenSet, side_by_side
+from . import data, studies
+from .data import Pair
 from .space import SPACE, Space
-from .storage import Company
+from .storage import SharedLock
 from .trials import OBJECTIVES, Outcome, Plan, Result, measure
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def minimize(
     max_seconds: float | None = None,
     max_seconds_per_trial: float | None = None,
     dtype: DTypeLike = "float32",
+    uint8_scale: float = 1.0,
     seed: int | None = 0,
     verbose: bool = False,
 ) -> Result:
@@ -58,45 +60,48 @@ def minimize(
         Examples and targets, as in `MLP.fit`.
     space : dict, optional
         The settings that trials may have: for each key of `fastmlp.search.space` a value, a list
-        to choose from, or a range (low, high) or (low, high, "log").  What is not in it is as in
-        `MLP` and `MLP.fit`.  Default: `fastmlp.search.SPACE`; ``{**SPACE, "dropout": 0.0}``
-        changes a part of it.
+        of values to choose from, or a range (low, high) or (low, high, "log").  A setting that is
+        not in it has the default of `MLP` and `MLP.fit`.  Default: `fastmlp.search.SPACE`;
+        ``{**SPACE, "dropout": 0.0}`` is the default space with another entry for dropout.
     n_trials : int, default 50
-        Finished trials that the study is to have in the end, those of earlier calls and of other
-        processes included.
+        Number of finished trials that the study has at the end, those of earlier calls and of
+        other processes included.
     epochs : int, default 20
-        Of each trial.
+        Number of epochs of each trial.
     validation_data : (X, y) or float, default 0.1
-        Examples to measure trials by, or the fraction of the given ones to set aside for it: at
-        random by the seed, the same ones for all trials.
+        Examples by which trials are measured, or the fraction of the examples to set aside for it:
+        chosen at random by the seed, the same for all trials.
     objective : {"validation_error", "validation_cost"}, optional
-        What is to be small, after a trial's best epoch: the part of the validation data that is
-        predicted wrong, which is the default for classification, or its cost.
+        The figure to minimize, after a trial's best epoch: the fraction of the validation examples
+        that is predicted incorrectly, which is the default for classification, or their cost.
     loss : str, Loss or pair of functions, default "cross_entropy"
         As in `MLP`.
     sampler : {"tpe", "gp", "random"}, default "tpe"
-        Who proposes trials, after the ten first ones at random: Optuna's tree-structured Parzen
-        estimator, a Gaussian process (`fastmlp.search.gaussian_process`), or chance.
+        How trials are proposed, after ten random ones: by Optuna's tree-structured Parzen
+        estimator, by a Gaussian process (`fastmlp.search.gaussian_process`), or at random.
     pruning : bool, default True
-        Give a trial up when its best epoch so far is worse than what the median trial had reached
-        after as many.
+        Stop a trial when its best epoch so far is worse than what the median trial had reached
+        after as many epochs.
     storage : path-like, optional
-        A file for the study, made if it is not there: a journal, or a SQLite database if it ends
-        in .db, .sqlite or .sqlite3.  A call with the file of an earlier one goes on where that
-        ended, however it ended; several processes may work on one file at once.  Default: none.
+        A file for the study, created if it does not exist: a journal, or a SQLite database if the
+        name ends in .db, .sqlite or .sqlite3.  A call with the file of an earlier one continues
+        where that ended, however it ended; several processes may work on one file at once.
+        Default: none.
     study_name : str, default "fastmlp"
         The study's name in its file.
     n_jobs : int, default 1
-        Trials side by side in threads, each of them on one.  With more than one the order in
-        which trials end, and so the result, depends on chance.
+        Number of trials at a time, each on one thread.  With more than one, the order in which
+        trials end, and so the result, depends on chance.
     max_seconds : float, optional
-        Begin no trial when so much time has passed.
+        Begin no trial after so many seconds.
     max_seconds_per_trial : float, optional
-        Stop a trial's training when so much time has passed, if need be within an epoch.
+        Stop a trial's training after so many seconds, if need be within an epoch.
     dtype : {"float32", "float64"}, default "float32"
         As in `MLP`.
+    uint8_scale : float, default 1.0
+        As in `MLP`: uint8 examples count as value × uint8_scale, with 1/255 for most images.
     seed : int or None, default 0
-        Of every trial's network, the choice of validation data and the sampler.
+        Seed of every trial's network, the choice of validation examples and the sampler.
     verbose : bool, default False
         Print a line for each trial.
 
@@ -108,14 +113,15 @@ def minimize(
     Raises
     ------
     ImportError
-        If Optuna is not installed, or for "gp" SciPy.
+        If Optuna is not installed or, for "gp", SciPy.
     TrainingDiverged
         If the cost or a parameter became infinite or NaN in all trials.
 
     Notes
     -----
-    A trial that diverges is finished, and the sampler learns from it.  A killed process loses the
-    trials it was at; the next one begins them anew.  Ctrl-C ends the search with a warning.
+    A trial that diverges is finished, and the sampler learns from it.  A killed process loses its
+    running trials; the next process begins new ones for them.  Ctrl-C ends the search with a
+    warning.
 
     Examples
     --------
@@ -132,8 +138,8 @@ def minimize(
     n_jobs = checks.whole("n_jobs", n_jobs)
     loss = losses.from_spec(loss)
     seed = checks.seed(seed)
-    training, validation = examples.split(X, y, validation_data, seed)
-    n_in, n_out = examples.sizes(training, validation, loss)
+    training, validation = data.split(X, y, validation_data, seed)
+    n_in, n_out = data.sizes(training, validation, loss)
     with checks.within("space"):
         checked.check_sizes(n_in, n_out)
     plan = Plan(
@@ -141,6 +147,7 @@ def minimize(
         n_out,
         loss,
         checks.real_dtype(dtype).name,
+        checks.number("uint8_scale", uint8_scale, "(0, inf)"),
         seed,
         checks.whole("epochs", epochs),
     )
@@ -154,23 +161,24 @@ def minimize(
     pruning = checks.flag("pruning", pruning)
     verbose = checks.flag("verbose", verbose)
 
-    with studies.opened(storage, study_name, sampler, seed, pruning) as (study, company):
-        studies.agree(
+    with studies.opened(storage, study_name, sampler, seed, pruning) as (study, lock):
+        studies.check_settings(
             study,
             {
-                "space": checked.plain,
-                "examples": examples.checksum(training, validation),
+                "space": checked.to_json(),
+                "examples": fingerprint(*training, *validation),
                 "objective": objective,
                 "loss": repr(loss) if any(vars(loss).values()) else loss.name,
                 "epochs": plan.epochs,
                 "max_seconds_per_trial": max_seconds_per_trial,
                 "dtype": plan.dtype,
+                "uint8_scale": plan.uint8_scale,
                 "seed": seed,
             },
         )
         search = _Search(
             study=study,
-            company=company,
+            shared_lock=lock,
             space=checked,
             plan=plan,
             training=training,
@@ -192,7 +200,7 @@ class _Search:
     """One call of minimize, its arguments checked."""
 
     study: Study
-    company: Company | None
+    shared_lock: SharedLock | None  # of the processes that work on the study
     space: Space
     plan: Plan
     training: Pair
@@ -205,56 +213,50 @@ class _Search:
     max_seconds_per_trial: float | None
     verbose: bool
     lock: threading.Lock = field(default_factory=threading.Lock)
-    stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> str:
-        """All trials that are still wanted; what ended them."""
-        if self.company is None or self.company.alone():
+        """Run the trials that are missing; return the reason for which the search ended."""
+        if self.shared_lock is None or self.shared_lock.try_exclusive():
             studies.fail_running(self.study)
-        self.tell_header()
+        self.print_header()
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "Training interrupted")
                 while True:
-                    if self.company is not None:
-                        self.company.join()
-                    self.work_side_by_side()
-                    # Trials that others began and were killed at had to count as under way.
+                    if self.shared_lock is not None:
+                        self.shared_lock.share()
+                    self.run_jobs()
+                    # Running trials of other processes counted, and some of these processes may
+                    # have been killed since.
                     if (
-                        self.stop.is_set()
-                        or self.company is None
-                        or not self.company.alone()
+                        self.shared_lock is None
+                        or not self.shared_lock.try_exclusive()
                         or not studies.fail_running(self.study)
                     ):
                         break
         except KeyboardInterrupt:
-            self.stop.set()
-        if self.stop.is_set():
             n_finished = len(studies.finished(self.study))
             if n_finished == 0:
-                raise KeyboardInterrupt
+                raise
             warnings.warn(f"Search interrupted, finished trials: {n_finished}", stacklevel=3)
             return "interrupt"
         return "max_seconds" if perf_counter() >= self.deadline else "n_trials"
 
-    def work_side_by_side(self) -> None:
-        """`work` in as many threads as wanted; one alone is this one, so that it hears Ctrl-C."""
-        if self.n_jobs == 1:
-            self.work()
-            return
-        with ThreadPoolExecutor(self.n_jobs, "fastmlp-search") as pool:
-            try:
-                for worker in as_completed([pool.submit(self.work) for _ in range(self.n_jobs)]):
-                    worker.result()
-            except BaseException:
-                self.stop.set()
-                raise
+    def run_jobs(self) -> None:
+        """Run trials in `n_jobs` threads."""
+        if self.n_jobs == 1:  # in this thread, for Ctrl-C to reach fit
+            self.run_trials(StopWhenSet(threading.Event()))
+        else:
+            side_by_side([self.run_trials] * self.n_jobs, self.n_jobs)
 
-    def work(self) -> None:
-        """Trial after trial until there are enough, or the time is up."""
+    def run_trials(self, stop: StopWhenSet) -> None:
+        """Run one trial after the other until there are enough, or the time is over.
+
+        KeyboardInterrupt is raised if Ctrl-C or `stop` ended a trial.
+        """
         from optuna.trial import TrialState
 
-        while (begun := self.begin()) is not None:
+        while (begun := self.begin(stop)) is not None:
             trial, parameters = begun
             try:
                 outcome = measure(
@@ -264,24 +266,27 @@ class _Search:
                     self.validation,
                     objective=self.objective,
                     report=partial(self.report, trial),
-                    stopped=self.stop.is_set,
+                    stop=stop,
                     max_seconds=self.max_seconds_per_trial,
                     n_threads=1 if self.n_jobs > 1 else None,
                 )
+                if outcome.state == "interrupted":
+                    raise KeyboardInterrupt
             except BaseException:
                 self.study.tell(trial, state=TrialState.FAIL)
                 raise
             self.finish(trial, outcome)
 
-    def begin(self) -> tuple[Trial, dict[str, Any]] | None:
-        """The next trial and its parameters, or None if there is to be none.
+    def begin(self, stop: StopWhenSet) -> tuple[Trial, dict[str, Any]] | None:
+        """Begin the next trial and return it with its parameters, or None if there is to be none.
 
-        Between looking and asking another process may ask too; then the later ones step back.
+        Other processes may begin trials at the same time; then those with the highest numbers give
+        theirs up again.
         """
         from optuna.trial import TrialState
 
         with self.lock:
-            if self.stop.is_set() or perf_counter() >= self.deadline:
+            if stop.event.is_set() or perf_counter() >= self.deadline:
                 return None
             if len(studies.begun(self.study)) >= self.n_trials:
                 return None
@@ -292,31 +297,27 @@ class _Search:
             return trial, self.space.suggest(trial)
 
     def report(self, trial: Trial, epoch: int, figure: float) -> bool:
-        """Tell Optuna of an epoch; whether to give the trial up."""
+        """Report the objective after an epoch to Optuna; return whether to prune the trial."""
         if not self.pruning:
             return False
         trial.report(figure, epoch)
         return trial.should_prune()
 
     def finish(self, trial: Trial, outcome: Outcome) -> None:
-        """Tell Optuna of the end, at which it becomes a finished trial."""
+        """Report the outcome to Optuna, for which the trial is then finished."""
         from optuna.trial import TrialState
 
-        if outcome.state == "interrupted":
-            self.study.tell(trial, state=TrialState.FAIL)
-            self.stop.set()  # also when it was fit that heard Ctrl-C
-            return
-        studies.keep(trial, outcome)
+        studies.store(trial, outcome)
         if outcome.state == "complete":
             self.study.tell(trial, outcome.value)
         else:
             if outcome.state == "diverged":
-                trial.report(inf, outcome.epochs + 1)  # for samplers: as bad as can be
+                trial.report(inf, outcome.epochs + 1)  # so that samplers take it for the worst
             self.study.tell(trial, state=TrialState.PRUNED)
-        self.tell_line(trial.number)
+        self.print_line(trial.number)
 
     def result(self, stopped_by: str) -> Result:
-        """The best of the study's finished trials."""
+        """Return the result, from all finished trials of the study."""
         finished = studies.finished(self.study)
         rows = [studies.row(one, self.space) for one in finished]
         complete = [one for one, row in zip(finished, rows, strict=True)
@@ -328,20 +329,20 @@ class _Search:
                     f"trials; give lower learning rates, or scale X so that its columns are about "
                     f"1 in size"
                 )
-            raise ValueError("max_seconds was over before the first trial had ended; give more")
-        best = min(complete, key=lambda one: (studies.value(one), studies.kept(one)["cost"]))
+            raise ValueError("max_seconds passed before the first trial ended; give more")
+        best = min(complete, key=lambda one: (studies.value(one), studies.outcome(one)["cost"]))
         return Result(
             best_parameters=self.space.parameters(best.params),
             best_value=studies.value(best),
-            best_epoch=studies.kept(best)["epoch"],
+            best_epoch=studies.outcome(best)["epoch"],
             trials=rows,
             stopped_by=stopped_by,
             study=self.study,
             _plan=self.plan,
         )
 
-    def tell_header(self) -> None:
-        """Print the table's first line, and what is there already."""
+    def print_header(self) -> None:
+        """Print the first line of the table, and how many trials the study already has."""
         if not self.verbose:
             return
         if n_finished := len(studies.finished(self.study)):
@@ -349,7 +350,7 @@ class _Search:
         name = self.objective.replace("_", " ")
         print(f"trial  {name:>16}  {'best':>10}  epochs  seconds  parameters", flush=True)
 
-    def tell_line(self, number: int) -> None:
+    def print_line(self, number: int) -> None:
         """Print a finished trial's line."""
         if not self.verbose:
             return
