@@ -3,14 +3,20 @@
 The ending of OUT is the format: .onnx for ONNX Runtime and others, .safetensors for programs that
 read arrays, .c for one self-contained C99 file, whose first lines describe how to call it. With
 --quantized the C file computes in 8-bit integers and takes a quarter of the memory; TABLE then has
-examples of the rows that the model will predict. docs/exports.md lists what each format contains.
+examples of the rows that the model will predict, and the agreement with the float network on these
+rows is printed. docs/exports.md lists what each format contains.
 """
 
 import argparse
+import sys
+import warnings
 from pathlib import Path
 
+from numpy.typing import ArrayLike
+
 import fastmlp
-from fastmlp import export
+from fastmlp import MLP, Ensemble, export
+from fastmlp.support import atomic_files
 
 from .options import writable
 from .predict import inputs
@@ -18,6 +24,7 @@ from .predict import inputs
 EXAMPLES = """\
   fastmlp export iris-model.npz iris.onnx
   fastmlp export iris-model.npz iris.safetensors
+  fastmlp export iris-model.npz iris.c --dtype float32
   fastmlp export iris-model.npz iris.c --quantized --calibration iris.csv
 """
 
@@ -30,6 +37,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", type=writable, metavar="OUT", help="the file to write")
     only_c = parser.add_argument_group("only for C")
     only_c.add_argument("--name", metavar="NAME", help="name of its functions (default: OUT's)")
+    only_c.add_argument(
+        "--dtype",
+        choices=("float32", "float64"),
+        help="compute in float or in double (default: the model's dtype)",
+    )
     only_c.add_argument("--quantized", action="store_true", help="compute in 8-bit integers")
     only_c.add_argument(
         "--calibration",
@@ -46,13 +58,31 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f"{args.out}: the ending must be {' or '.join(export.FORMATS)}")
     if args.quantized != (args.calibration is not None):
         raise ValueError("--quantized and --calibration TABLE go together")
-    options = {key: getattr(args, key) for key in ("name", "quantized") if getattr(args, key)}
+    options = {
+        key: getattr(args, key) for key in ("name", "dtype", "quantized") if getattr(args, key)
+    }
     if options and args.out.suffix != ".c":
-        raise ValueError(f"{args.out}: --name and --quantized are for an ending of .c")
+        raise ValueError(f"{args.out}: --name, --dtype and --quantized need the ending .c")
+    atomic_files.require_different(
+        ("OUT", args.out), ("MODEL", args.model), ("TABLE", args.calibration)
+    )
     net = fastmlp.load(args.model)
-    if args.quantized:
-        options["calibration"] = inputs(net, args.model, args.calibration)
     try:
-        write(net, args.out, **options)
+        if options.pop("quantized", False):
+            quantized = quantize(net, inputs(net, args.model, args.calibration))
+            export.to_c(quantized, args.out, **options)
+        else:
+            write(net, args.out, **options)
     except (ImportError, TypeError) as error:  # a missing package; an ensemble
         raise ValueError(str(error)) from None
+
+
+def quantize(net: MLP | Ensemble, calibration: ArrayLike) -> export.Quantized:
+    """Return the 8-bit network, and print its agreement and the warnings about it."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        quantized = export.quantize(net, calibration)  # type: ignore[arg-type]  # checked there
+    print(quantized.summary())
+    for warning in caught:
+        print(f"fastmlp export: warning: {warning.message}", file=sys.stderr)
+    return quantized

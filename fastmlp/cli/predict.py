@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 import fastmlp
 from fastmlp import MLP, Ensemble
 from fastmlp.support import atomic_files
+from fastmlp.support.labels import class_labels
 
 from .options import writable
 from .tables import open_table
@@ -77,9 +78,10 @@ def predictions(net: MLP | Ensemble, X: NDArray[Any]) -> dict[str, NDArray[Any]]
     predicted = net.predict(X)
     if net.loss.groups:
         columns = zip(group_classes(net, net.loss.groups), predicted.T, strict=True)
-        return {f"{label}[{j}]": np.asarray(names)[k] for j, (names, k) in enumerate(columns)}
-    if "classes" in net.metadata:
-        predicted = np.asarray(net.metadata["classes"])[predicted]
+        return {f"{label}[{j}]": names[k] for j, (names, k) in enumerate(columns)}
+    if net.loss.single_label(net.n_out):
+        names = class_labels(net.metadata.get("classes"), max(net.n_out, 2))
+        predicted = predicted if names is None else names[predicted]
     if predicted.ndim == 1:
         return {label: predicted}
     return {f"{label}[{j}]": column for j, column in enumerate(predicted.T)}
@@ -87,32 +89,52 @@ def predictions(net: MLP | Ensemble, X: NDArray[Any]) -> dict[str, NDArray[Any]]
 
 def probabilities(net: MLP | Ensemble, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """Return the probability of each class for each row, as named columns."""
+    p = net.predict_proba(X)
     if net.loss.groups:
         label = net.metadata.get("label", "prediction")
         groups = enumerate(group_classes(net, net.loss.groups))
         classes = [f"{label}[{j}]={name}" for j, names in groups for name in names]
+    elif net.loss.single_label(net.n_out):
+        if net.n_out == 1:
+            p = np.hstack([1 - p, p])
+        names = class_labels(net.metadata.get("classes"), p.shape[1])
+        classes = [str(name) for name in (range(p.shape[1]) if names is None else names)]
     else:
-        classes = net.metadata.get("classes", range(net.n_out))
-    return {f"P({name})": p for name, p in zip(classes, net.predict_proba(X).T, strict=True)}
+        classes = [str(j) for j in range(net.n_out)]
+    columns: dict[str, NDArray[Any]] = {}
+    for name, column in zip(classes, p.T, strict=True):
+        key = f"P({name})"  # twice the same where only one class is known
+        columns[key] = columns[key] + column if key in columns else column
+    return columns
 
 
-def group_classes(net: MLP | Ensemble, groups: Sequence[int]) -> Sequence[Sequence[Any]]:
+def group_classes(net: MLP | Ensemble, groups: Sequence[int]) -> list[NDArray[Any]]:
     """Return the names of the classes of each group if the model has them, otherwise numbers."""
-    given = net.metadata.get("classes", ())
-    if [len(one) if isinstance(one, list) else 1 for one in given] == list(groups):
-        return given  # type: ignore[no-any-return]
-    return [range(size) for size in groups]
+    stored = net.metadata.get("classes")
+    if not isinstance(stored, list) or len(stored) != len(groups):
+        stored = [None] * len(groups)
+    names = [class_labels(one, size) for one, size in zip(stored, groups, strict=True)]
+    return [
+        np.arange(size) if one is None else one for one, size in zip(names, groups, strict=True)
+    ]
 
 
 def write(columns: dict[str, NDArray[Any]], file: TextIO) -> None:
-    """Write named columns as CSV, numbers with the nine digits that single precision holds."""
+    """Write named columns as CSV, numbers with as many digits as their dtype holds."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(columns)
     cells = (
-        [f"{value:.9g}" for value in column] if column.dtype.kind == "f" else column
+        map(shortest, column) if column.dtype.kind == "f" else column
         for column in columns.values()
     )
     writer.writerows(zip(*cells, strict=True))
+
+
+def shortest(value: np.floating[Any]) -> str:
+    """Return the fewest digits that are read back as the same number."""
+    positional = value == 0 or 1e-4 <= abs(value) < 1e16
+    write = np.format_float_positional if positional else np.format_float_scientific
+    return write(value, trim="-")
 
 
 @contextmanager

@@ -1,14 +1,15 @@
-"""Ways out of fastmlp and into it: ONNX, safetensors, PyTorch, scikit-learn, Keras, C, HTML.
+"""Export networks for other programs, and import networks of other libraries.
 
 For example::
 
     fastmlp.export.to_onnx(net, "net.onnx")
     module = fastmlp.export.to_torch(net)
     fastmlp.export.to_c(net, "net.c")
-    fastmlp.export.to_html(net, "digits.html")  # a page to draw digits on
+    fastmlp.export.to_html(net, "digits.html")  # a web page to draw digits on
 
-Each but the last two needs the package that it is for, and says which extra of fastmlp brings it.
-`FORMATS` names the writer of each kind of file by its ending.
+`to_c`, `quantize` and `to_html` need nothing but NumPy.  Each other function needs the package of
+its format and says which extra of fastmlp installs it.  `FORMATS` has the writer of each file
+format by its extension.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .c import to_c
+from .calibration import quantize
 from .html import to_html
 from .keras import from_keras
 from .onnx import to_onnx
-from .quantization import Quantized, quantize
+from .quantization import Quantized
 from .safetensors import from_safetensors, to_safetensors
 from .sklearn import from_sklearn, to_sklearn
 from .torch import from_torch, to_torch
@@ -40,7 +42,7 @@ __all__ = [
     "to_torch",
 ]
 
-FORMATS: dict[str, Callable[..., None]] = {  # of files, by the suffix of their names
+FORMATS: dict[str, Callable[..., object]] = {  # by the extension of the file
     ".c": to_c,
     ".onnx": to_onnx,
     ".safetensors": to_safetensors,

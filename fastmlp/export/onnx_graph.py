@@ -1,7 +1,7 @@
-"""The graph of an ONNX model in the making, and activation functions as its nodes.
+"""Build the graph of an ONNX model, with activation functions as nodes.
 
-ONNX has an operator for most activation functions.  Runtimes have some of them in float32 only, so
-that `FLOAT64` spells these out in operators that exist in both.
+ONNX has an operator for most activation functions.  Runtimes implement some of these in float32
+only; `FLOAT64` expresses them by operators that exist in both.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from ..activations import ELU, Activation
 
 __all__ = ["Described", "Graph", "Shape", "activate"]
 
-Shape = tuple[int | None, ...]  # None: any number of rows
+Shape = tuple[int | str, ...]  # text: the name of an axis of any length
 Described = dict[str, tuple[np.dtype[Any], Shape]]
 
 
 class Graph:
-    """Nodes and constants; whatever is computed has a name, by which it is referred to.
+    """Nodes and constants; every result has a name, by which other nodes refer to it.
 
     Parameters
     ----------
     onnx : module
         The package.
     dtype : dtype
-        float32 or float64, of all that is not a label.
+        float32 or float64, of everything but labels.
     """
 
     def __init__(self, onnx: Any, dtype: np.dtype[Any]) -> None:
@@ -42,14 +42,14 @@ class Graph:
     def add(
         self, operator: str, *inputs: str | float, output: str | None = None, **attributes: Any
     ) -> str:
-        """Add a node with one output; returns its name.  Numbers become constants."""
-        names = [one if isinstance(one, str) else self.number(one) for one in inputs]
+        """Add a node with one output and return its name.  Numbers become constants."""
+        names = [value if isinstance(value, str) else self.number(value) for value in inputs]
         output = output or f"{operator.lower()}_{len(self.nodes) + 1}"
         self.nodes.append(self.helper.make_node(operator, names, [output], output, **attributes))
         return output
 
     def sorted(self, values: str, count: str, axis: int) -> str:
-        """Add a sort of all `count` values along an axis, ascending; returns its name."""
+        """Add a sort of all `count` values along an axis, ascending, and return its name."""
         outputs = [f"sorted_{len(self.nodes) + 1}", f"order_{len(self.nodes) + 1}"]
         self.nodes.append(
             self.helper.make_node("TopK", [values, count], outputs, axis=axis, largest=0)
@@ -57,31 +57,26 @@ class Graph:
         return outputs[0]
 
     def columns(self, values: str, first: int, end: int) -> str:
-        """Add the columns of a matrix from `first` to before `end`; returns their name."""
-        ends = [self.constant(np.array([one]), f"column_{one}") for one in (first, end, 1)]
+        """Add the columns first … end − 1 of a matrix and return their name."""
+        ends = [self.constant(np.array([at]), f"column_{at}") for at in (first, end, 1)]
         return self.add("Slice", values, *ends)
 
     def number(self, value: float) -> str:
-        """Add a number to compute with; returns its name."""
+        """Add a number to compute with and return its name."""
         return self.constant(self.dtype.type(value), f"constant_{value:.17g}")
 
     def constant(self, value: NDArray[Any] | np.generic, name: str) -> str:
-        """Add an array, once for each name; returns the name."""
+        """Add an array, once for each name, and return the name."""
         self.constants[name] = self.from_array(np.asarray(value), name)
         return name
 
-    def made(
-        self,
-        name: str,
-        inputs: Described,
-        outputs: Described,
-    ) -> Any:
-        """Return the finished GraphProto."""
+    def finished(self, name: str, inputs: Described, outputs: Described) -> Any:
+        """Return the GraphProto."""
         return self.helper.make_graph(
             self.nodes,
             name,
-            [self._described(*one) for one in inputs.items()],
-            [self._described(*one) for one in outputs.items()],
+            [self._described(*value) for value in inputs.items()],
+            [self._described(*value) for value in outputs.items()],
             initializer=list(self.constants.values()),
         )
 
@@ -92,7 +87,7 @@ class Graph:
 
 
 def activate(graph: Graph, f: Activation, z: str) -> str:
-    """Add a = f(z); returns the name of a."""
+    """Add a = f(z) and return the name of a."""
     if graph.dtype == np.float64 and f.name in FLOAT64:
         return FLOAT64[f.name](graph, f, z)
     return FORMULAS[f.name](graph, f, z)
@@ -102,7 +97,7 @@ Formula = Callable[[Graph, Any, str], str]
 
 
 def operator(name: str, attributes: Callable[[Any], dict[str, Any]] = lambda f: {}) -> Formula:
-    """A function that is an operator of ONNX."""
+    """Return the formula of a function that ONNX has as an operator."""
     return lambda graph, f, z: graph.add(name, z, **attributes(f))
 
 
@@ -141,28 +136,28 @@ def selu(graph: Graph, f: Activation, z: str) -> str:
 
 
 def gelu_without_erf(graph: Graph, f: Activation, z: str) -> str:
-    """z Φ(z), Φ by the midpoint rule, to 1e-15.
+    """z Φ(z), with Φ by the midpoint rule, accurate to 1e-15.
 
     Φ(z) = σ(2πz/s) − (s z/π) e^(−z²/2) Σ_n e^(−u_n²/2) / (u_n² + z²),   u_n = (n + ½) s
 
-    from n = 0 (Hunter and Regan 1972, Math. Comp. 26).  The error of the infinite sum is of the
-    order e^(−2π²/s²), 3e-18 for s = 0.7; the terms left out after the 13th are smaller.
+    summed from n = 0 (Hunter and Regan 1972, Math. Comp. 26).  The error of the infinite sum is
+    of the order e^(−2π²/s²), 3e-18 for s = 0.7; the terms after the 13th are smaller.
     """
     s = 0.7
     u = (np.arange(13) + 0.5) * s
     points = graph.constant(u**2, "normal_points")  # (13,)
-    shares = graph.constant(s / np.pi * np.exp(-(u**2) / 2), "normal_shares")  # (13,)
+    weights = graph.constant(s / np.pi * np.exp(-(u**2) / 2), "normal_weights")  # (13,)
     last = graph.constant(np.array([2]), "normal_axis")
     square = graph.add("Mul", z, z)
     terms = graph.add("Reciprocal", graph.add("Add", graph.add("Unsqueeze", square, last), points))
     density = graph.add("Exp", graph.add("Mul", square, -0.5))
-    tail = graph.add("Mul", graph.add("Mul", z, density), graph.add("MatMul", terms, shares))
+    tail = graph.add("Mul", graph.add("Mul", z, density), graph.add("MatMul", terms, weights))
     step = graph.add("Sigmoid", graph.add("Mul", z, 2 * np.pi / s))
     return graph.add("Mul", z, graph.add("Sub", step, tail))
 
 
 def softmax(graph: Graph, f: Any, z: str) -> str:
-    """Softmax of each row, or of each of its groups."""
+    """Softmax of each row, or of each group of its columns."""
     if not f.groups:
         return graph.add("Softmax", z, axis=1)
     parts = [graph.add("Softmax", graph.columns(z, *span), axis=1) for span in f.spans]
@@ -180,7 +175,7 @@ FORMULAS: dict[str, Formula] = {
     "tanh": operator("Tanh"),
     "softplus": operator("Softplus"),
     "elu": operator("Elu", lambda f: {"alpha": float(f.alpha)}),
-    "selu": operator("Selu"),  # its default attributes are the two constants
+    "selu": operator("Selu"),  # whose default attributes are the two constants
     "silu": silu,
     "gelu": gelu,
     "exponential": operator("Exp"),

@@ -1,23 +1,25 @@
-"""A network in 8-bit integers, in the arithmetic that the exported C has, bit for bit.
+"""Networks in 8-bit integers, with exactly the arithmetic of the exported C.
 
-What layers hand on is kept in bytes, weights in signed bytes with a step for each unit:
+The activations that a layer passes on are bytes q, weights are signed bytes w with a quantization
+step for each unit:
 
     a ≈ step·(q − zero)     q = 0 … 255      z ≈ unit_j·Σ_i w_ji (q_i − zero)     w = −127 … 127
 
-so a layer is a sum of products of bytes in 32-bit integers, begun with the bias in the same unit
-(−zero·Σ_i w_ji with it), and one product with a float for each unit of the network:
+A layer is therefore a sum of products of bytes in 32-bit integers, which starts with the bias
+(−zero·Σ_i w_ji included), and one multiplication by a float for each unit:
 
-    s_j = bias_j + Σ_i w_ji q_i        p_j = s_j·multiplier_j        k = round(p_j) from low to high
+    s_j = bias_j + Σ_i w_ji q_i        p_j = s_j·multiplier_j        k = round(p_j), clipped
 
-For ReLU and identity k − low is the next q; for other functions it is a place in a table of q =
-f(z).  Steps and tables come from the ranges that z and a have over examples, for calibration
-(Jacob et al. 2018, "Quantization and training of neural networks for efficient integer-arithmetic-
-only inference").  The output layer's p is z itself, and its function is computed as ever.
+For ReLU and identity k − low is the next layer's q; for other functions it is an index into a table
+of q = f(z).  Inputs become bytes by k = round((x_i − offset_i)·inverse_i), with one offset and
+inverse for each column or for all.  The p of the output layer is z itself, and the output
+activation is computed in floating point.  calibration.py makes such networks (Jacob et al. 2018,
+"Quantization and training of neural networks for efficient integer-arithmetic-only inference").
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -25,78 +27,102 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import kernels, steps
+from .. import kernels
 from ..activations import Activation, Softmax
 from ..losses import Loss
-from ..network import MLP
 from ..support import checks
-from .networks import single
 
-__all__ = ["Quantized", "quantize"]
+__all__ = [
+    "LARGEST_BYTE",
+    "ByteRounding",
+    "InputScaling",
+    "IntegerLayer",
+    "Quantized",
+    "apply_activation",
+    "float32_rows",
+    "row_blocks",
+]
 
 Array = NDArray[Any]
-Span = tuple[float, float]  # least and greatest
 
-MOST_BYTE = 255
-MOST_WEIGHT = 127
-MOST_SUM = 2**31 - 1
-TABLE_SIZE = 1024  # four times as many places as there are bytes: f may be steep
-ROWS_AT_ONCE = 4096
-
-CLAMPED = ("identity", "relu")  # functions that need no table: what is out of range is cut off
+LARGEST_BYTE = 255
+ROWS_AT_ONCE = 4096  # so that memory stays bounded for any number of rows
 
 
 @dataclass(frozen=True)
-class Product:
-    """p = (bias + Σ w q)·multiplier, of one layer."""
+class InputScaling:
+    """p = (x − offset)·inverse, in float32."""
 
-    weight: NDArray[np.int8]  # (n_out, n_in)
-    bias: NDArray[np.int32]  # (n_out,)
-    multiplier: NDArray[np.float32]  # (n_out,)
+    offset: NDArray[np.float32]  # (n_in,), or () for all columns alike
+    inverse: NDArray[np.float32]
 
-    def __call__(self, q: NDArray[np.uint8]) -> NDArray[np.float32]:
-        # exact in float64, whatever the order: every sum is an integer below 2³¹
-        total = q.astype(np.float64) @ self.weight.T.astype(np.float64) + self.bias
-        return total.astype(np.float32) * self.multiplier
+    def __call__(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        with np.errstate(over="ignore", invalid="ignore"):  # infinities are clipped afterwards
+            return np.asarray((x - self.offset) * self.inverse)
 
 
 @dataclass(frozen=True)
-class Rounding:
-    """Bytes from p: k − low, or table[k − low], with k = round(p), cut off at low and high."""
+class ByteRounding:
+    """Bytes k − low, or table[k − low], of k = round(p) clipped to the range low … high."""
 
     low: int
     high: int
     table: NDArray[np.uint8] | None = None
 
     def __call__(self, p: NDArray[np.float32]) -> NDArray[np.uint8]:
-        place = np.rint(np.clip(p, self.low, self.high)).astype(np.int64) - self.low
-        return np.asarray(place if self.table is None else self.table[place], np.uint8)
+        index = np.rint(np.clip(p, self.low, self.high)).astype(np.int64) - self.low
+        return np.asarray(index if self.table is None else self.table[index], np.uint8)
+
+
+@dataclass(frozen=True)
+class IntegerLayer:
+    """p = (bias + Σ w q)·multiplier."""
+
+    weight: NDArray[np.int8]  # (n_out, n_in)
+    bias: NDArray[np.int32]  # (n_out,)
+    multiplier: NDArray[np.float32]  # (n_out,)
+
+    def __call__(self, q: NDArray[np.uint8]) -> NDArray[np.float32]:
+        # exact in float64, in any order: every sum is an integer below 2³¹
+        total = q.astype(np.float64) @ self.weight.T.astype(np.float64) + self.bias
+        return total.astype(np.float32) * self.multiplier
 
 
 @dataclass(frozen=True)
 class Quantized:
-    """A network in 8-bit integers, as `quantize` makes it and `to_c` writes it.
+    """A network in 8-bit integers, as `quantize` returns it and `to_c` writes it.
 
     Attributes
     ----------
     sizes : tuple of int
-        The network's.
+        Numbers of units of the float network.
     activation : tuple of Activation
-        The network's, one for each hidden layer.
+        Activation of each hidden layer.
     output_activation : Activation
-        The network's.
+        Activation of the output layer.
     loss : Loss
-        The network's, which says what `predict` makes of outputs.
+        The float network's loss.
     uint8_scale : float
-        The network's.
+        What uint8 examples are multiplied by.
     metadata : dict
-        The network's.
-    inverse : float32
-        p = x·inverse of the input.
-    products : tuple of Product
-        Its layers' arithmetic, as the module's description has it.
-    roundings : tuple of Rounding
-        Of the input and of each hidden layer.
+        The float network's metadata.
+    n_calibration : int
+        Number of calibration rows.
+    agreement : float
+        How well the network agrees with the float network on the calibration rows.  For
+        classification the fraction of labels that are the same.  For other losses the coefficient
+        of determination R² of its outputs, with those of the float network as the truth; the
+        smallest R² of all outputs.
+    input_scaling : InputScaling
+        How inputs are scaled before they are rounded to bytes.
+    roundings : tuple of ByteRounding
+        How the input and the hidden layers are rounded to bytes.
+    layers : tuple of IntegerLayer
+        The arithmetic of the layers.
+
+    See Also
+    --------
+    quantize : Make a network in 8-bit integers.
     """
 
     sizes: tuple[int, ...]
@@ -105,9 +131,11 @@ class Quantized:
     loss: Loss
     uint8_scale: float
     metadata: dict[str, Any] = field(repr=False)
-    inverse: np.float32 = field(repr=False)
-    products: tuple[Product, ...] = field(repr=False)
-    roundings: tuple[Rounding, ...] = field(repr=False)
+    n_calibration: int
+    agreement: float
+    input_scaling: InputScaling = field(repr=False)
+    roundings: tuple[ByteRounding, ...] = field(repr=False)
+    layers: tuple[IntegerLayer, ...] = field(repr=False)
 
     @property
     def n_in(self) -> int:
@@ -119,12 +147,29 @@ class Quantized:
         """Number of outputs."""
         return self.sizes[-1]
 
+    def summary(self) -> str:
+        """Return a sentence about the agreement with the float network.
+
+        Returns
+        -------
+        str
+            The agreement and the number of calibration rows.
+        """
+        if self.loss.classification:
+            figure = f"{100 * self.agreement:.2f} % of the labels are those of the float network"
+        else:
+            figure = (
+                f"R² of the outputs is {self.agreement:.5f} with those of the float network as the "
+                f"truth"
+            )
+        return f"on {self.n_calibration:,} calibration rows {figure}"
+
     def forward(self, X: ArrayLike) -> Array:
         """Return the output activations h.
 
-        Up to z of the output layer they have the bits of the compiled C.  The output's own function
-        is computed in double precision in both and rounded to float, so that two C libraries agree
-        but for a last bit, about once in 10⁸ values.
+        Up to z of the output layer they have the bits of the compiled C.  The output activation is
+        computed in double precision in both and rounded to float, so the results of two C libraries
+        differ in the last bit at most, about once in 10⁸ values.
 
         Parameters
         ----------
@@ -134,13 +179,15 @@ class Quantized:
         Returns
         -------
         ndarray, (m, n_out)
-            Of float32.
+            In float32.
         """
-        rows = _reals(X, self.sizes[0], self.uint8_scale)
-        return np.concatenate([self._forward(part) for part in _parts(rows)])
+        z = self.logits(X).astype(np.float64)
+        return apply_activation(self.output_activation, z).astype(np.float32)
 
     def predict(self, X: ArrayLike) -> Array:
-        """Return what the network says about each example, as `MLP.predict` does.
+        """Return the predicted label or value of each example.
+
+        Labels come from z of the output layer, as in the compiled C.
 
         Parameters
         ----------
@@ -152,171 +199,57 @@ class Quantized:
         ndarray
             As of `MLP.predict`.
         """
-        return self.loss.predict(self.forward(X))
+        if not self.loss.classification:
+            return self.loss.predict(self.forward(X))
+        z = self.logits(X)
+        if not isinstance(self.output_activation, Softmax):
+            z = (z > 0).astype(np.float32)  # where the sigmoid is above ½
+        return self.loss.predict(z)
 
-    def _forward(self, rows: NDArray[np.float32]) -> Array:
-        with np.errstate(over="ignore"):  # to infinity, and cut off
-            p = rows * self.inverse
-        for rounding, product in zip(self.roundings, self.products, strict=True):
-            p = product(rounding(p))
-        return _apply(self.output_activation, p.astype(np.float64)).astype(np.float32)
+    def logits(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return z of the output layer, with the bits of the compiled C.
 
+        Parameters
+        ----------
+        X : array-like, (m, n_in)
+            Examples, one a row, as for `MLP.forward`, but not sparse.
 
-def quantize(net: MLP, calibration: ArrayLike) -> Quantized:
-    """Return a network in 8-bit integers.
+        Returns
+        -------
+        ndarray, (m, n_out)
+            In float32.
+        """
+        rows = float32_rows(X, self.n_in, self.uint8_scale)
+        return np.concatenate([self._logits(block) for block in row_blocks(rows)])
 
-    Parameters
-    ----------
-    net : MLP
-        A trained network.  Batch norm is folded in; averaged parameters are taken if it predicts
-        by them.
-    calibration : array-like, (m, n_in)
-        Examples such as it will see, a few hundred of those it was trained on: their ranges become
-        those of the bytes, and what is beyond them later is cut off there.
-
-    Returns
-    -------
-    Quantized
-        With `forward` and `predict`, which tell what the integers cost in accuracy.
-
-    Raises
-    ------
-    ValueError
-        If calibration does not fit the network, or a layer has too many inputs for 32-bit sums
-        (16,000 are never too many).
-    """
-    net = single(net)
-    with checks.within("calibration"):
-        rows = _reals(calibration, net.sizes[0], net.uint8_scale)
-    weights, biases = ([one.astype(np.float64) for one in part] for part in net.folded)
-    functions = (*net.activation, net.output_activation)
-    z_spans, a_spans = _spans(rows, weights, biases, functions)
-
-    kept = [_Bytes.spanning(span) for span in a_spans[:-1]]  # of the input and the hidden layers
-    roundings, units = [kept[0].rounding()], []
-    for f, span, target in zip(net.activation, z_spans, kept[1:], strict=False):
-        unit, rounding = _rounding(f, span, target)
-        units.append(unit)
-        roundings.append(rounding)
-    products = [
-        _product(layer, W, b, source, unit)
-        for layer, (W, b, source, unit) in enumerate(
-            zip(weights, biases, kept, [*units, 1.0], strict=True), start=1
-        )
-    ]
-    return Quantized(
-        net.sizes,
-        net.activation,
-        net.output_activation,
-        net.loss,
-        net.uint8_scale,
-        net.metadata,
-        np.float32(1 / kept[0].step),
-        tuple(products),
-        tuple(roundings),
-    )
+    def _logits(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        p = self.input_scaling(rows)
+        for rounding, layer in zip(self.roundings, self.layers, strict=True):
+            p = layer(rounding(p))
+        return p
 
 
-@dataclass(frozen=True)
-class _Bytes:
-    """How reals are kept in bytes: a ≈ step·(q − zero); 0 is kept exactly."""
-
-    step: float
-    zero: int
-
-    @classmethod
-    def spanning(cls, span: Span) -> _Bytes:
-        low, high = min(span[0], 0.0), max(span[1], 0.0)
-        step = max((high - low) / MOST_BYTE, 1e-30) if high > low else 1.0
-        return cls(step, round(-low / step))
-
-    def rounding(self) -> Rounding:
-        return Rounding(-self.zero, MOST_BYTE - self.zero)
-
-    def of(self, a: Array) -> NDArray[np.uint8]:
-        return np.asarray(np.clip(np.rint(a / self.step) + self.zero, 0, MOST_BYTE), np.uint8)
-
-
-def _rounding(f: Activation, span: Span, target: _Bytes) -> tuple[float, Rounding]:
-    """How a hidden layer's bytes come from its z: what p = 1 is worth of z, and the rest."""
-    if f.name in CLAMPED:
-        return target.step, target.rounding()
-    low, high = _within(f, span, target)
-    step = (high - low) / (TABLE_SIZE - 1)
-    first = round(low / step)
-    places = np.arange(first, first + TABLE_SIZE)
-    table = target.of(_apply(f, places * step))
-    return step, Rounding(first, first + TABLE_SIZE - 1, table)
-
-
-def _within(f: Activation, span: Span, target: _Bytes) -> Span:
-    """The part of z's range, with 0 in it, outside which f gives the bytes of its two ends."""
-    low, high = min(span[0], 0.0), max(span[1], 0.0)
-    if high == low:
-        return 0.0, 1.0
-    z = np.linspace(low, high, 8 * TABLE_SIZE)
-    changes = np.flatnonzero(np.diff(target.of(_apply(f, z))))
-    if len(changes):
-        low, high = min(z[changes[0]], 0.0), max(z[changes[-1] + 1], 0.0)
-    return float(low), float(high)
-
-
-def _product(layer: int, W: Array, b: Array, source: _Bytes, unit: float) -> Product:
-    """A layer in integers; p = 1 stands for z = unit."""
-    worth = np.abs(W).max(axis=1) * source.step / MOST_WEIGHT  # of 1 in a unit's sum
-    worth = np.maximum(worth, np.abs(b) / 2**30)
-    worth[worth < 1e-300] = 1.0  # a unit that is always 0
-    weight = np.rint(W * source.step / worth[:, np.newaxis])
-    bias = np.rint(b / worth) - source.zero * weight.sum(axis=1)
-    most = np.abs(bias) + MOST_BYTE * np.abs(weight).sum(axis=1)
-    if most.max() > MOST_SUM:
-        raise ValueError(
-            f"layer {layer} has {W.shape[1]:,} inputs, too many for sums of 32 bits; export this "
-            f"network without quantization"
-        )
-    if (most * worth / unit).max() > np.finfo(np.float32).max:
-        raise ValueError(f"layer {layer} can reach values beyond the range of float32")
-    multiplier = (worth / unit).astype(np.float32)
-    return Product(weight.astype(np.int8), bias.astype(np.int32), multiplier)
-
-
-def _spans(
-    rows: Array, weights: list[Array], biases: list[Array], functions: Sequence[Activation]
-) -> tuple[list[Span], list[Span]]:
-    """Least and greatest of z(2) … z(nl), and of a(1) … a(nl), over all rows and units."""
-    ends = []  # of each part of the rows, layer by layer
-    for part in _parts(rows):
-        z, a = steps.forward(part.astype(np.float64), weights, biases, functions)
-        ends.append([(one.min(), one.max()) for one in (*z, *a)])
-    if not np.isfinite(ends).all():
-        raise ValueError("calibration leads to activations that are infinite or NaN")
-    low, high = np.min(ends, axis=0)[:, 0], np.max(ends, axis=0)[:, 1]
-    spans = [(float(least), float(most)) for least, most in zip(low, high, strict=True)]
-    return spans[: len(weights)], spans[len(weights) :]
-
-
-def _parts(rows: Array) -> list[Array]:
-    """Rows in parts, so that memory stays bounded."""
-    ends = [*range(0, len(rows), ROWS_AT_ONCE), len(rows)]
-    return [rows[first:last] for first, last in pairwise(ends)]
-
-
-def _reals(X: ArrayLike, n_in: int, uint8_scale: float) -> NDArray[np.float32]:
-    """Examples as C takes them: floats, bytes already scaled."""
+def float32_rows(X: ArrayLike, n_in: int, uint8_scale: float) -> NDArray[np.float32]:
+    """Return examples as the exported C takes them: float32, uint8 already scaled."""
     rows = checks.rows(checks.array("X", X), n_in, np.dtype(np.float32))
     assert not isinstance(rows, tuple)
-    scaled = rows.dtype == np.uint8
-    return rows.astype(np.float32) * np.float32(uint8_scale if scaled else 1)
+    scale = uint8_scale if rows.dtype == np.uint8 else 1
+    return rows.astype(np.float32) * np.float32(scale)
 
 
-def _apply(f: Activation, z: Array) -> Array:
-    """f(z), of rows or their groups for softmax."""
+def row_blocks(rows: Array) -> Iterator[Array]:
+    """Yield rows in blocks, so that memory stays bounded."""
+    ends = [*range(0, len(rows), ROWS_AT_ONCE), len(rows)]
+    return (rows[first:last] for first, last in pairwise(ends))
+
+
+def apply_activation(f: Activation, z: Array) -> Array:
+    """Return f(z) in float64; softmax of each row, or of each of its groups."""
     if isinstance(f, Softmax) and f.groups:
-        return np.hstack([_apply(Softmax(), z[:, first:end]) for first, end in f.spans])
-    if f.name != "softmax":
-        result: Array = kernels.operations("float64").activate(
-            np.ascontiguousarray(z), f.name, f.parameter
-        )[0]
-        return result
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    return np.asarray(e / e.sum(axis=1, keepdims=True))
+        return np.hstack([apply_activation(Softmax(), z[:, first:end]) for first, end in f.spans])
+    if isinstance(f, Softmax):
+        e = np.exp(z - z.max(axis=1, keepdims=True))
+        return np.asarray(e / e.sum(axis=1, keepdims=True))
+    operations = kernels.operations("float64")
+    result: Array = operations.activate(np.ascontiguousarray(z), f.name, f.parameter)[0]
+    return result

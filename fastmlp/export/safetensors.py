@@ -1,54 +1,71 @@
-"""To safetensors and back: all that a network is but its optimizer, in a file that many tools read.
+"""Networks as safetensors files, which many tools read, and back.
 
-The tensors have the names that `MLP.save` gives them: weight_1 (n_out, n_in), bias_1 (n_out,), with
-batch norm scale_1, mean_1, variance_1, and so on from the input on; the file's metadata has under
-"fastmlp" the header of `MLP.save`, as JSON.
+The file holds a whole network without its optimizer.  The tensors have the names that `MLP.save`
+gives them: weight_1 (n_out, n_in), bias_1 (n_out,), with batch norm scale_1, mean_1, variance_1,
+and so on from the input to the output.  The file's metadata has the header of `MLP.save` as JSON
+under "fastmlp".
 """
 
 from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 from .. import losses
 from ..ensemble import Ensemble
 from ..loading import from_unpacked
-from ..model import files
+from ..losses import Custom
+from ..model import files, npz
 from ..network import MLP
 from ..support import atomic_files
 from ..support.extras import imported
-from .networks import members
+from ..support.text import printable
+from .inference import members
 
 __all__ = ["from_safetensors", "to_safetensors"]
 
 HEADER = "fastmlp"  # its key in the file's metadata
+LARGEST_HEADER = npz.MOST_HEADER  # bytes, of names and shapes of tensors and of all metadata
 
 
 def to_safetensors(net: MLP | Ensemble, path: str | os.PathLike[str]) -> None:
     """Write a network or an ensemble as a safetensors file.
 
-    It holds what `net.save` writes but the optimizer's state: parameters, batch norm's statistics,
-    averages, architecture and metadata.
+    It contains what ``net.save`` writes except the optimizer's state: parameters, statistics of
+    batch norm, averages, architecture and metadata.
 
     Parameters
     ----------
     net : MLP or Ensemble
         The network.
     path : path-like
-        The file, which appears whole or not at all.
+        The file, which appears as a whole or not at all, and only if it can be read back.
 
     Raises
     ------
     ImportError
         Without the package safetensors: ``pip install "fastmlp[safetensors]"``.
+    TypeError
+        If ``net.metadata`` has something that JSON cannot represent.
+    ValueError
+        If the network cannot be read back, for example with metadata of more than 16 MiB.
+
+    See Also
+    --------
+    from_safetensors : Read the file.
     """
     packed = [(one.state, one.metadata) for one in members(net)]
     if isinstance(net, Ensemble):
         header, arrays = files.pack_ensemble(packed, net.metadata, with_optimizer=False)
     else:
         header, arrays = files.pack(*packed[0], with_optimizer=False)
-    numpy = imported("safetensors.numpy", "safetensors")
-    content = numpy.save(arrays, {HEADER: files.to_json(header)})
+    files.to_json(header)  # refuses what JSON cannot represent
+    text = files.to_json({**header, "digest": npz.digest(header, arrays)})
+    content = imported("safetensors.numpy", "safetensors").save(arrays, {HEADER: text})
+    check_header_size(content[:8])
+    loss = net.loss if isinstance(net.loss, Custom) else None
+    files.read(path, lambda: (json.loads(text), arrays), loss)  # as a reader will understand it
     with atomic_files.whole(path) as file:
         file.write(content)
 
@@ -63,31 +80,73 @@ def from_safetensors(
     path : path-like
         The file.
     loss : (value, gradient), optional
-        The loss written in Python that the network has, as `fastmlp.load` takes it.
+        The loss written in Python that the network has, as for `fastmlp.load`.
 
     Returns
     -------
     MLP or Ensemble
-        What was written: it predicts the same bits.
+        The network as it was written: it predicts the same bits.
 
     Raises
     ------
     ImportError
         Without the package safetensors: ``pip install "fastmlp[safetensors]"``.
     ValueError
-        If the file is not of fastmlp, is damaged or cut short, or comes from a newer fastmlp.
+        If the file is not one of fastmlp, is damaged or cut short, or comes from a newer fastmlp.
     OSError
-        If it cannot be opened or read.
+        If the file cannot be opened or read.
+
+    See Also
+    --------
+    to_safetensors : Write such a file.
     """
     safetensors = imported("safetensors", "safetensors")
-    given = None if loss is None else losses.from_spec(loss)
+    custom = None if loss is None else losses.from_spec(loss)
 
-    def contents() -> files.Packed:
+    with open(path, "rb") as file:  # the system's own errors for what cannot be opened
+        start = file.read(8)
+    return from_unpacked(files.read(path, lambda: read(safetensors, path, start), custom))
+
+
+def read(safetensors: Any, path: str | os.PathLike[str], start: bytes) -> files.Packed:
+    """Return the header and the arrays of a file; no more arrays than such a network has."""
+    check_header_size(start)
+    try:
         with safetensors.safe_open(path, "numpy") as file:
             metadata = file.metadata() or {}
             if HEADER not in metadata:
                 raise ValueError(f"its metadata has no entry {HEADER!r}")
-            return json.loads(metadata[HEADER]), {n: file.get_tensor(n) for n in file.keys()}
+            header = json.loads(metadata[HEADER])
+            if not isinstance(header, dict):
+                raise ValueError(f"entry {HEADER!r} of its metadata is not an object of JSON")
+            arrays = tensors(file, files.shapes_of(header))
+    except safetensors.SafetensorError as error:  # whose text may quote the file
+        raise ValueError(printable(error)) from None
+    digest = header.pop("digest", None)
+    if digest is not None and digest != npz.digest(header, arrays):
+        raise ValueError("its contents do not have the digest that they were written with")
+    return header, arrays
 
-    with open(path, "rb"):  # what the system says of a file that cannot be read
-        return from_unpacked(files.read(path, contents, given))
+
+def tensors(file: Any, expected: npz.Shapes) -> files.Arrays:
+    """Return the tensors of a file, which must be exactly the expected ones."""
+    names = set(file.keys())
+    if names != expected.keys():
+        name = min(names ^ expected.keys())
+        what = "is missing" if name in expected else "is in no network of its description"
+        raise ValueError(f"tensor {name!r} {what}")
+    arrays = {}
+    for name, (shape, dtype) in expected.items():
+        stored = file.get_slice(name)
+        found, kind = tuple(stored.get_shape()), stored.get_dtype()
+        if found != shape or kind != f"F{8 * dtype.itemsize}":
+            raise ValueError(f"tensor {name} is {kind} of shape {found}; expected {dtype} {shape}")
+        arrays[name] = file.get_tensor(name)
+    return arrays
+
+
+def check_header_size(start: bytes) -> None:
+    """ValueError for a file whose first eight bytes say that its header is too large."""
+    size = int.from_bytes(start, "little")
+    if size > LARGEST_HEADER:
+        raise ValueError(f"its header has {size:,} bytes; at most {LARGEST_HEADER:,} are read")

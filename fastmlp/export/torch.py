@@ -1,4 +1,4 @@
-"""To PyTorch and back: networks as torch.nn.Sequential."""
+"""Networks as modules of PyTorch, torch.nn.Sequential, and back."""
 
 from __future__ import annotations
 
@@ -10,17 +10,28 @@ import numpy as np
 from .. import activations, losses
 from ..model.state import Array
 from ..network import MLP
+from ..support import checks
 from ..support.extras import imported
-from .assembly import Dense, Dropped, Noise, Norm, Part, assembled, real
-from .networks import predicting, single
+from .building import (
+    EPSILON,
+    BatchNorm,
+    Dense,
+    Dropout,
+    GaussianNoise,
+    ImportedLayer,
+    as_floats,
+    build_network,
+)
+from .inference import require_mlp
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["from_torch", "to_torch"]
 
-EPSILON, MOMENTUM = 1e-5, 0.1  # of batch norm, ours and PyTorch's default
+MOMENTUM = 0.1  # of batch norm, in fastmlp and PyTorch's default
 LINEAR_FROM = 40.0  # softplus(z) is z in float64: log(1 + e⁻⁴⁰) < 2⁻⁵³
+LOWEST_THRESHOLD = 20.0  # PyTorch's default for Softplus, where log(1 + e⁻²⁰) = 2e-9
 
 TO_TORCH: dict[str, Callable[[Any, Any], torch.nn.Module]] = {  # from torch.nn and an activation
     "identity": lambda nn, f: nn.Identity(),
@@ -33,13 +44,15 @@ TO_TORCH: dict[str, Callable[[Any, Any], torch.nn.Module]] = {  # from torch.nn 
     "selu": lambda nn, f: nn.SELU(),
     "silu": lambda nn, f: nn.SiLU(),
     "gelu": lambda nn, f: nn.GELU(),
-    "exponential": lambda nn, f: ours().Exponential(),
-    "softmax": lambda nn, f: ours().GroupSoftmax(f.groups) if f.groups else nn.Softmax(dim=1),
+    "exponential": lambda nn, f: own_modules().Exponential(),
+    "softmax": lambda nn, f: (
+        own_modules().GroupSoftmax(f.groups) if f.groups else nn.Softmax(dim=1)
+    ),
 }
 
 
-def ours() -> Any:
-    """The module of what torch.nn does not have."""
+def own_modules() -> Any:
+    """Return the module with fastmlp's own subclasses of torch.nn.Module."""
     return imported("fastmlp.export.torch_modules", "torch")
 
 
@@ -54,65 +67,71 @@ def to_torch(net: MLP) -> torch.nn.Sequential:
     Returns
     -------
     torch.nn.Sequential
-        Dropout, Linear, BatchNorm1d, Gaussian noise and activation functions as the network has
-        them, in its dtype, on the CPU and in evaluation mode: ``module(X)`` is ``net.forward(X)``,
-        several quantiles of a target sorted as ``net.predict(X)`` has them.  To go on with
-        training call ``module.train()``.
+        Dropout, Linear, BatchNorm1d, Gaussian noise and activation functions as in the network, in
+        its dtype, on the CPU and in evaluation mode: ``module(X)`` is ``net.forward(X)``, but with
+        several quantiles of a target sorted as in ``net.predict(X)``.  Call ``module.train()`` to
+        train it further.
 
     Raises
     ------
     ImportError
         Without PyTorch: ``pip install "fastmlp[torch]"``.
 
+    See Also
+    --------
+    from_torch : The opposite direction.
+
     Notes
     -----
-    The last module is the output activation, Identity if there is none.  PyTorch's losses want what
-    stands before it: ``module[:-1]`` gives the logits for CrossEntropyLoss or BCEWithLogitsLoss.
-    Behind the output activation of several quantiles stands one that sorts in evaluation mode and
-    does nothing in training, whose loss wants each output to be of its own quantile.
+    The last module is the output activation, Identity if there is none.  PyTorch's losses expect
+    the values before it: ``module[:-1]`` returns the logits for CrossEntropyLoss or
+    BCEWithLogitsLoss.  With several quantiles a further module follows the output activation.  It
+    sorts the quantiles in evaluation mode; in training mode it passes its input through, because
+    the loss expects each output to belong to its own quantile.
 
-    A softmax in groups of classes is a module of fastmlp's.  The logits before it, split by
-    ``module[-1].groups``, are for a CrossEntropyLoss each, whose sum is the cost.
+    A softmax in groups of classes is a module of fastmlp.  The logits before it, split by
+    ``module[-1].groups``, are each for one CrossEntropyLoss; the sum of these is the cost.
 
-    A network that predicts by averaged parameters gives those.
+    The module has the averaged parameters if the network predicts with them.
     """
-    single(net)
+    require_mlp(net)
     torch = imported("torch", "torch")
     nn, dtype = torch.nn, getattr(torch, net.dtype.name)
     modules = [nn.Dropout(net.input_dropout)] if net.input_dropout > 0 else []
-    functions = (*net.activation, net.output_activation)
+    state = net.state
+    snapshot = state.snapshot()  # parameters and statistics of the same moment
     layers = zip(
-        predicting(net),
-        net.statistics,
+        state.predicting_layers(snapshot),
+        state.statistics(snapshot),
         (*net.noise, 0.0),
-        functions,
+        (*net.activation, net.output_activation),
         (*net.dropout, 0.0),
         strict=True,
     )
-    for (weight, bias, *scale), statistics, noise, function, dropout in layers:
+    for (weight, bias, *scale), statistics, noise, f, dropout in layers:
         n_out, n_in = weight.shape
-        state = {"weight": weight} if scale else {"weight": weight, "bias": bias}
-        modules.append(filled(nn.Linear(n_in, n_out, bias=not scale, dtype=dtype), state))
+        values = {"weight": weight} if scale else {"weight": weight, "bias": bias}
+        modules.append(filled(nn.Linear(n_in, n_out, bias=not scale, dtype=dtype), values))
         if statistics is not None:
             norm = nn.BatchNorm1d(n_out, eps=EPSILON, momentum=MOMENTUM, dtype=dtype)
             names = ("weight", "bias", "running_mean", "running_var")
-            state = dict(zip(names, (*scale, bias, *statistics), strict=True))
-            modules.append(filled(norm, state))
+            values = dict(zip(names, (*scale, bias, *statistics), strict=True))
+            modules.append(filled(norm, values))
         if noise > 0:
-            modules.append(ours().GaussianNoise(noise))
-        modules.append(TO_TORCH[function.name](nn, function))
+            modules.append(own_modules().GaussianNoise(noise))
+        modules.append(TO_TORCH[f.name](nn, f))
         if dropout > 0:
             modules.append(nn.Dropout(dropout))
     if isinstance(net.loss, losses.Quantile) and len(net.loss.quantiles) > 1:
-        modules.append(ours().SortedQuantiles(net.loss.quantiles))
+        modules.append(own_modules().SortedQuantiles(net.loss.quantiles))
     return nn.Sequential(*modules).eval()
 
 
-def filled(module: torch.nn.Module, state: dict[str, Array]) -> torch.nn.Module:
-    """Return a module with these parameters and statistics, copied."""
+def filled(module: torch.nn.Module, values: dict[str, Array]) -> torch.nn.Module:
+    """Return a module with copies of these parameters and statistics."""
     torch = imported("torch", "torch")
-    tensors = {name: torch.tensor(array) for name, array in state.items()}
-    module.load_state_dict(tensors, strict=False)  # batches counted are not ours to say
+    tensors = {name: torch.tensor(array) for name, array in values.items()}
+    module.load_state_dict(tensors, strict=False)  # the network does not count batches
     return module
 
 
@@ -122,100 +141,132 @@ def from_torch(module: torch.nn.Sequential, *, loss: losses.LossSpec | None = No
     Parameters
     ----------
     module : torch.nn.Sequential
-        Of Linear, BatchNorm1d, Dropout, Flatten, Identity, activation functions that fastmlp has,
-        what else `to_torch` makes, and other Sequentials; on any device and in any floating-point
-        format.
+        A chain of Linear, BatchNorm1d, Dropout, Flatten, Identity, the activation functions of
+        fastmlp, the modules that `to_torch` adds, and nested Sequentials; on any device and in any
+        floating-point format.
     loss : str, Loss or (value, gradient), optional
-        What training would go on with.  With "cross_entropy" or "binary_cross_entropy" a module
-        that ends in logits, as PyTorch's losses want it, gets its softmax or sigmoid.  Default:
-        what the end of the module implies, "cross_entropy" for Softmax or LogSoftmax, with its
-        groups for what `to_torch` makes of such, "binary_cross_entropy" for Sigmoid, the quantiles
-        that are sorted, else "squared_error".
+        The loss for further training.  With "cross_entropy" or "binary_cross_entropy" a module that
+        ends in logits, as PyTorch's losses expect them, gets its softmax or sigmoid.  Default: as
+        the end of the module implies, "cross_entropy" for Softmax or LogSoftmax (in groups for
+        GroupSoftmax), "binary_cross_entropy" for Sigmoid, the quantiles that are sorted, otherwise
+        "squared_error".
 
     Returns
     -------
     MLP
-        In float64 if a weight is, else in float32.  Behind LogSoftmax it gives the probabilities,
-        not their logarithms.  Batch norm that does not stand right behind a hidden layer's Linear
-        is folded into weights; dropout before an activation function counts as behind it.
+        In float64 if a weight is, otherwise in float32.  For LogSoftmax it returns the
+        probabilities, not their logarithms.  Batch norm that does not directly follow the Linear of
+        a hidden layer is folded into weights; dropout before an activation function is treated as
+        dropout after it.
 
     Raises
     ------
     ValueError
-        If a layer has no counterpart, or stands where a network has no place for it.
+        If a layer has no counterpart, settings without a counterpart or hooks, or no place where
+        it stands.
+
+    See Also
+    --------
+    to_torch : The opposite direction.
     """
     nn = imported("torch", "torch").nn
     if not isinstance(module, nn.Sequential):
         raise TypeError(f"module must be a torch.nn.Sequential, got {type(module).__name__}")
-    return assembled(parts(nn, module), loss)
+    if type(module).forward is not nn.Sequential.forward:
+        raise ValueError(f"{type(module).__name__} has a forward of its own, not Sequential's")
+    refuse_hooks("the module", module)
+    return build_network(imported_layers(nn, module), loss)
 
 
-def parts(nn: Any, module: Any, path: str = "") -> Iterator[tuple[str, Part]]:
-    """Each layer with what it is called."""
+def imported_layers(nn: Any, module: Any, path: str = "") -> Iterator[tuple[str, ImportedLayer]]:
+    """Yield each layer with the name that error messages use for it."""
     for key, one in module.named_children():
         kind = type(one).__name__
         name = f"layer {path}{key} ({kind})"
+        refuse_hooks(name, one)
         if type(one) is nn.Sequential:
-            yield from parts(nn, one, f"{path}{key}.")
+            yield from imported_layers(nn, one, f"{path}{key}.")
         elif kind not in FROM_TORCH or type(one) is not getattr(
-            nn if hasattr(nn, kind) else ours(), kind, None
+            nn if hasattr(nn, kind) else own_modules(), kind, None
         ):
             raise ValueError(
                 f"{name} has no counterpart in fastmlp; expected {', '.join(FROM_TORCH)} or "
                 f"Sequential"
             )
         else:
-            part = FROM_TORCH[kind](one)
-            if part is None:
+            with checks.within(name):
+                layer = FROM_TORCH[kind](one)
+            if layer is None:
                 raise ValueError(f"{name} has settings with no counterpart in fastmlp: {one}")
-            yield name, part
+            yield name, layer
 
 
-def array(tensor: Any) -> Array:
-    """A tensor's numbers, in float64 or float32."""
+def refuse_hooks(name: str, module: Any) -> None:
+    """ValueError for a module with forward hooks, whose outputs they may change."""
+    if module._forward_hooks or module._forward_pre_hooks:
+        raise ValueError(f"{name} has hooks, which may change its outputs; remove them first")
+
+
+def as_array(tensor: Any) -> Array:
+    """Return a tensor of real numbers as float64 or float32."""
     tensor = tensor.detach().cpu()
-    return real(tensor.numpy() if tensor.element_size() == 8 else tensor.float().numpy())
+    return as_floats(tensor.numpy() if tensor.element_size() == 8 else tensor.float().numpy())
 
 
-def linear(module: Any) -> Part:
-    """Linear."""
-    weight = array(module.weight)
-    bias = np.zeros_like(weight[:, 0]) if module.bias is None else array(module.bias)
+def linear(module: Any) -> ImportedLayer | None:
+    """Convert Linear, if its weights are real numbers."""
+    if not module.weight.is_floating_point():
+        return None
+    weight = as_array(module.weight)
+    bias = np.zeros(len(weight), weight.dtype) if module.bias is None else as_array(module.bias)
     return Dense(weight, bias)
 
 
-def norm(module: Any) -> Part | None:
-    """BatchNorm1d, if it has statistics to predict by."""
+def batch_norm(module: Any) -> ImportedLayer | None:
+    """Convert BatchNorm1d, if it has running statistics."""
     if module.running_mean is None:
         return None
-    mean, variance = array(module.running_mean), array(module.running_var)
-    scale = np.ones_like(mean) if module.weight is None else array(module.weight)
-    shift = np.zeros_like(mean) if module.bias is None else array(module.bias)
-    return Norm(scale, shift, mean, variance, module.eps)
+    mean, variance = as_array(module.running_mean), as_array(module.running_var)
+    scale = np.ones_like(mean) if module.weight is None else as_array(module.weight)
+    shift = np.zeros_like(mean) if module.bias is None else as_array(module.bias)
+    return BatchNorm(scale, shift, mean, variance, module.eps)
 
 
-def softmax(module: Any) -> Part | None:
-    """Softmax or LogSoftmax, over the classes."""
+def flatten(module: Any) -> ImportedLayer | None:
+    """Convert Flatten, if it keeps the examples apart; their rows are flat already."""
+    keeps_rows = (module.start_dim, module.end_dim) in ((1, -1), (1, 1), (-1, -1))
+    return activations.Identity() if keeps_rows else None
+
+
+def softplus(module: Any) -> ImportedLayer | None:
+    """Convert Softplus; a low threshold, from which it is linear, would change its values."""
+    same = module.beta == 1 and module.threshold >= LOWEST_THRESHOLD
+    return activations.Softplus() if same else None
+
+
+def softmax(module: Any) -> ImportedLayer | None:
+    """Convert Softmax or LogSoftmax over the classes."""
     return activations.Softmax() if module.dim in (None, 1, -1) else None
 
 
-FROM_TORCH: dict[str, Callable[[Any], Part | None]] = {  # None: not with these settings
+# None: no counterpart with these settings
+FROM_TORCH: dict[str, Callable[[Any], ImportedLayer | None]] = {
     "Linear": linear,
-    "BatchNorm1d": norm,
-    "Dropout": lambda module: Dropped(module.p) if module.p < 1 else None,
-    "Flatten": lambda module: activations.Identity(),  # a row is flat
+    "BatchNorm1d": batch_norm,
+    "Dropout": lambda module: Dropout(module.p) if module.p < 1 else None,
+    "Flatten": flatten,
     "Identity": lambda module: activations.Identity(),
     "Sigmoid": lambda module: activations.Sigmoid(),
     "ReLU": lambda module: activations.ReLU(),
     "LeakyReLU": lambda module: activations.LeakyReLU(module.negative_slope),
     "Tanh": lambda module: activations.Tanh(),
-    "Softplus": lambda module: activations.Softplus() if module.beta == 1 else None,
+    "Softplus": softplus,
     "ELU": lambda module: activations.ELU(module.alpha),
     "SELU": lambda module: activations.SELU(),
     "SiLU": lambda module: activations.SiLU(),
     "GELU": lambda module: activations.GELU() if module.approximate == "none" else None,
     "Exponential": lambda module: activations.Exponential(),
-    "GaussianNoise": lambda module: Noise(module.sigma),
+    "GaussianNoise": lambda module: GaussianNoise(module.sigma),
     "Softmax": softmax,
     "LogSoftmax": softmax,
     "SortedQuantiles": lambda module: losses.Quantile(module.quantiles),

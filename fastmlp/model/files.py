@@ -26,6 +26,7 @@ from .. import activations, losses, optimizers
 from ..activations import Activation
 from ..losses import Custom, Loss
 from ..support import checks
+from ..support.text import printable
 from .spec import NetworkSpec
 from .state import Layer, ModelState, Statistics, checked_layers, shapes
 
@@ -194,15 +195,14 @@ def unpack_ensemble(
     header: Header, arrays: Arrays, loss: Loss | None = None
 ) -> tuple[list[Unpacked], dict[str, Any]]:
     """Return the networks that `pack_ensemble` packed, and the ensemble's metadata."""
-    networks = []
-    for number, one in enumerate(header["networks"], start=1):
-        prefix = f"network_{number}_"
-        own = {
-            name.removeprefix(prefix): array
-            for name, array in arrays.items()
-            if name.startswith(prefix)
-        }
-        networks.append(unpack(one, own, loss))
+    of_network: dict[str, Arrays] = {}
+    for name, array in arrays.items():
+        _, number, own = name.split("_", 2)  # network_1_weight_1
+        of_network.setdefault(number, {})[own] = array
+    networks = [
+        unpack(one, of_network.get(str(number), {}), loss)
+        for number, one in enumerate(header["networks"], start=1)
+    ]
     return networks, dict(_mapping(header, "metadata"))
 
 
@@ -288,7 +288,7 @@ def read(
 
 def _reason(error: Exception) -> str:
     """Why a file cannot be read; NumPy's advice to allow pickles is none."""
-    text = str(error)
+    text = printable(error)  # which may quote the file
     return "it holds pickled objects" if "allow_pickle" in text else text
 
 

@@ -255,17 +255,17 @@ def test_every_control_is_reached_by_the_keyboard(tab: Any) -> None:
     assert found == expected
 
 
-def test_any_digit_may_be_what_its_mind_should_change_to(tab: Any) -> None:
+def test_the_prediction_can_be_changed_to_any_digit(tab: Any) -> None:
     in_one_stroke(tab, (0, -120), (-10, 0), (-15, 120))
-    wait_for(tab, lambda: "instead of a 1" in text(tab, "change-says"))
+    wait_for(tab, lambda: "prediction from 1 into " in text(tab, "change-says"))
     before = tab.execute_script("return gradient.toDataURL()")
     tab.find_element("css selector", "#targets input:checked").send_keys(*[Keys.ARROW_RIGHT] * 9)
-    assert text(tab, "change-says").startswith("To read an 8 instead of a 1 it takes a change of")
+    assert "turns the prediction from 1 into 8" in text(tab, "change-says")
     assert tab.execute_script("return gradient.toDataURL()") != before
     read = "return ranking(forward(network, changeOfMind(network, state.reading.image, 8).image)"
     assert tab.execute_script(f"{read}.a.at(-1))[0]") == 8
     tab.find_element("css selector", "#targets input:checked").send_keys(*[Keys.ARROW_LEFT] * 7)
-    assert text(tab, "change-says").startswith("It reads 1 already")
+    assert text(tab, "change-says").startswith("The prediction is 1 already")
 
 
 def test_the_most_active_unit_is_framed_until_another_is_chosen(tab: Any) -> None:

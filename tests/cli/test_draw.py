@@ -116,7 +116,7 @@ def test_models_that_no_page_can_be_made_of(
 ) -> None:
     fastmlp.MLP((4, 3)).save(tmp_path / "small.npz")
     _, _, err = fastmlp_command("draw", "--model", tmp_path / "small.npz", "--out", out)
-    assert "needs a network of 784 inputs and 10 outputs, got sizes (4, 3)" in err
+    assert "needs a network with 784 inputs and 10 outputs, got sizes (4, 3)" in err
     fastmlp.Ensemble([fastmlp.MLP((784, 10))]).save(tmp_path / "several.npz")
     _, _, err = fastmlp_command("draw", "--model", tmp_path / "several.npz", "--out", out)
     assert "several.npz holds several networks; a page to draw on is for one" in err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,15 +32,66 @@ def test_writes_what_to_c_writes(fastmlp_command: Command, model: Path, tmp_path
     assert (tmp_path / "net.c").read_text() == (tmp_path / "expected.c").read_text()
 
 
-def test_quantized_by_the_model_s_columns_of_a_table(
-    fastmlp_command: Command, model: Path, tmp_path: Path
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_dtype_can_be_chosen(
+    fastmlp_command: Command, model: Path, tmp_path: Path, dtype: str
 ) -> None:
-    (tmp_path / "table.csv").write_text("note,b,a\nx,3,1\ny,1,3\nz,5,4\n")
+    assert fastmlp_command("export", model, tmp_path / "net.c", "--dtype", dtype) == (0, "", "")
+    export.to_c(fastmlp.load(model), tmp_path / "expected.c", name="net", dtype=dtype)
+    assert (tmp_path / "net.c").read_text() == (tmp_path / "expected.c").read_text()
+    real = {"float32": "float", "float64": "double"}[dtype]
+    assert f"int net_predict(const {real} x[2]);" in (tmp_path / "net.c").read_text()
+
+
+@pytest.mark.parametrize("n_rows", [3, 100])
+def test_quantized_by_the_model_s_columns_of_a_table(
+    fastmlp_command: Command, model: Path, tmp_path: Path, n_rows: int, rng: np.random.Generator
+) -> None:
+    rows = np.round(rng.normal(size=(n_rows, 2)), 3)
+    lines = "".join(f"x,{b!r},{a!r}\n" for a, b in rows.tolist())
+    (tmp_path / "table.csv").write_text(f"note,b,a\n{lines}")
     options = ["--quantized", "--calibration", tmp_path / "table.csv", "--name", "small"]
-    assert fastmlp_command("export", model, tmp_path / "net.c", *options) == (0, "", "")
-    rounded = export.quantize(fastmlp.load(model), np.array([[1, 3], [3, 1], [4, 5]]))
+    code, printed, err = fastmlp_command("export", model, tmp_path / "net.c", *options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        rounded = export.quantize(fastmlp.load(model), rows)
+    assert (code, printed) == (0, f"{rounded.summary()}\n")
+    few = f"fastmlp export: warning: {n_rows} calibration rows are few"
+    assert err.startswith(few) if n_rows < 100 else err == ""
     export.to_c(rounded, tmp_path / "expected.c", name="small")
     assert (tmp_path / "net.c").read_text() == (tmp_path / "expected.c").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ("model", "the path"),
+        ("model", "a link"),
+        ("model", "a hard link"),
+        ("table", "a link"),
+        ("table", "a hard link"),
+    ],
+)
+def test_no_input_is_overwritten(
+    fastmlp_command: Command, model: Path, tmp_path: Path, kind: str, given: str
+) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("a,b\n1,2\n3,4\n")
+    source = model if given == "model" else table
+    out = tmp_path / "net.c"
+    if kind == "the path":
+        model.rename(out)
+        model = source = out
+    elif kind == "a link":
+        out.symlink_to(source)
+    else:
+        out.hardlink_to(source)
+    before = source.read_bytes()
+    outcome = fastmlp_command("export", model, out, "--quantized", "--calibration", table)
+    name = {"model": "MODEL", "table": "TABLE"}[given]
+    assert outcome.code == 2
+    assert f"is the same file as {name}" in outcome.err
+    assert source.read_bytes() == before
 
 
 def test_bad_input_is_one_line(fastmlp_command: Command, model: Path, tmp_path: Path) -> None:
@@ -48,7 +100,8 @@ def test_bad_input_is_one_line(fastmlp_command: Command, model: Path, tmp_path: 
     out = tmp_path / "net.c"
     cases = [
         ((model, tmp_path / "net.cpp"), "net.cpp: the ending must be .c or .onnx or .safetensors"),
-        ((model, tmp_path / "net.onnx", "--name", "a"), "are for an ending of .c"),
+        ((model, tmp_path / "net.onnx", "--name", "a"), "need the ending .c"),
+        ((model, tmp_path / "net.onnx", "--dtype", "float32"), "need the ending .c"),
         ((model, out, "--quantized"), "--quantized and --calibration TABLE go together"),
         ((model, out, "--calibration", out), "--quantized and --calibration TABLE go together"),
         (

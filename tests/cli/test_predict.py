@@ -85,15 +85,22 @@ def test_cells_that_need_quotes_get_them(
     assert [row[0] for row in rows] == ["answer", 'the "yes"', "no, never", 'the "yes"']
 
 
-def test_values_are_printed_to_nine_digits(
-    fastmlp_command: Command, table: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("dtype", "third", "fourths"),
+    [
+        ("float32", "0.33333334", "1.3333334"),
+        ("float64", "0.3333333333333333", "1.3333333333333333"),
+    ],
+)
+def test_values_are_printed_with_the_digits_of_their_dtype(
+    fastmlp_command: Command, table: Path, tmp_path: Path, dtype: str, third: str, fourths: str
 ) -> None:
-    net = fastmlp.MLP((2, 2), loss="squared_error", dtype="float64")
+    net = fastmlp.MLP((2, 2), loss="squared_error", dtype=dtype)
     net.set_parameters([[[1 / 3, 0], [0, 1e6]]], [[0, 0.5]])
     net.metadata = {"columns": ["a", "b"]}
     net.save(tmp_path / "net.npz")
     assert fastmlp_command("predict", tmp_path / "net.npz", table).out == (
-        "prediction[0],prediction[1]\n0.333333333,3000000.5\n1,1000000.5\n1.33333333,5000000.5\n"
+        f"prediction[0],prediction[1]\n{third},3000000.5\n1,1000000.5\n{fourths},5000000.5\n"
     )
 
 
@@ -148,12 +155,40 @@ def test_each_group_of_classes_is_a_column(
     net.save(tmp_path / "groups.npz")
     done = fastmlp_command("predict", tmp_path / "groups.npz", table, "--proba")
     header, *rows = csv.reader(io.StringIO(done.out))
-    names = classes if classes is not None and len(classes[0]) == 2 else [range(2), range(3)]
+    names = [range(2), range(3)] if classes is None else classes
     assert header == ["answer[0]", "answer[1]"] + [
         f"P(answer[{k}]={name})" for k, group in enumerate(names) for name in group
     ]
+    only = len(names[0]) == 1  # class, which is certain
+    if only:
+        names = [names[0] * 2, names[1]]
     X = np.array([[1, 3], [3, 1], [4, 5]])
     expected = [[str(names[k][j]) for k, j in enumerate(row)] for row in net.predict(X).tolist()]
     assert [row[:2] for row in rows] == expected
     found = np.array([row[2:] for row in rows], float)
-    np.testing.assert_allclose(found, net.predict_proba(X), rtol=1e-8)
+    p = net.predict_proba(X)
+    p = np.hstack([np.ones((3, 1)), p[:, 2:]]) if only else p
+    np.testing.assert_allclose(found, p, rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[False, True], [0.1, 1e300], [1, 2**64 - 1], [-(2**63), 5], ["no", "yes"], [7], ["only"]],
+    ids=str,
+)
+def test_labels_keep_their_type(
+    fastmlp_command: Command, table: Path, tmp_path: Path, labels: list[Any]
+) -> None:
+    net = fastmlp.MLP((2, 1), loss="binary_cross_entropy", dtype="float64")
+    net.set_parameters([[[1, -1]]], [[0]])
+    net.metadata = {"columns": ["a", "b"], "classes": labels}
+    net.save(tmp_path / "net.npz")
+    done = fastmlp_command("predict", tmp_path / "net.npz", table, "--proba")
+    header, *rows = csv.reader(io.StringIO(done.out))
+    X = np.array([[1, 3], [3, 1], [4, 5]])
+    expected = [str(labels[min(k, len(labels) - 1)]) for k in net.predict(X)]
+    assert [row[0] for row in rows] == expected
+    assert header == ["prediction", *(f"P({label})" for label in labels)]
+    p = net.predict_proba(X)
+    p = np.hstack([1 - p, p]) if len(labels) == 2 else np.ones((3, 1))
+    np.testing.assert_allclose([[float(cell) for cell in row[1:]] for row in rows], p, rtol=1e-15)

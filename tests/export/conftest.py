@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -109,3 +111,14 @@ def close() -> Callable[[Array, Array, float], None]:
         np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
 
     return check
+
+
+@pytest.fixture
+def keras(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    pytest.importorskip("torch")
+    if importlib.util.find_spec("keras") is None:
+        pytest.skip("Keras is not installed")
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    found = importlib.import_module("keras")
+    yield found
+    found.config.set_dtype_policy("float32")

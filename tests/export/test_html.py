@@ -40,7 +40,7 @@ def digits() -> tuple[Array, Array]:
 
 @pytest.fixture(scope="module")
 def net(digits: tuple[Array, Array]) -> fastmlp.MLP:
-    net = fastmlp.MLP((784, 64, 32, 10), batch_norm=True, seed=0, uint8_scale=1 / 255)
+    net = fastmlp.MLP((784, 64, 32, 10), batch_norm=True, uint8_scale=1 / 255)
     net.fit(*digits, epochs=5, batch_size=50)
     return net
 
@@ -160,7 +160,7 @@ def test_a_file_that_cannot_be_written_whole_is_left_as_it_was(
         (
             fastmlp.MLP((784, 10), loss=fastmlp.losses.CrossEntropy((4, 6))),
             ValueError,
-            r"one digit of ten.*got CrossEntropy\(groups=\(4, 6\)\)",
+            r"ten digits.*got CrossEntropy\(groups=\(4, 6\)\)",
         ),
         (fastmlp.MLP((784, 10), loss="squared_error"), ValueError, "got 'squared_error'"),
         (fastmlp.Ensemble([fastmlp.MLP((784, 10))]), TypeError, "net must be an MLP, got Ensemble"),
@@ -178,13 +178,13 @@ def test_other_networks_are_refused(
 def test_networks_too_large_are_refused(
     net: fastmlp.MLP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(html, "MOST_PARAMETERS", net.n_parameters - 1)
+    monkeypatch.setattr(html, "MAX_PARAMETERS", net.n_parameters - 1)
     with pytest.raises(ValueError, match="takes up to 5.,... parameters, got 5"):
         to_html(net, tmp_path / "page.html")
 
 
 def test_a_title_must_be_a_text(net: fastmlp.MLP, tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="title must be a text, got 7"):
+    with pytest.raises(TypeError, match="title must be text, got 7"):
         to_html(net, tmp_path / "page.html", title=7)  # type: ignore[arg-type]
 
 
@@ -230,14 +230,22 @@ def test_activations_and_gradients_are_those_of_the_network(
     np.testing.assert_allclose(gradient, 2.55 * by_x[0], rtol=1e-4 * wider, atol=1e-5)
 
 
-def test_a_network_without_hidden_layers_is_a_page_too(rng: np.random.Generator) -> None:
-    net = fastmlp.MLP((784, 10), seed=1, uint8_scale=1 / 255)
+@pytest.mark.parametrize("ink", [1.0, 2.5])
+def test_a_network_without_hidden_layers_is_a_page_too(
+    rng: np.random.Generator, ink: float
+) -> None:
+    net = fastmlp.MLP((784, 10), seed=1)
     x = rng.random((1, 784), np.float32)
     found, = javascript(
         "forward(readNetwork(given.page), Float32Array.from(given.x)).a.at(-1)",
-        page=html.contents(net), x=x[0],
+        page=html.contents(net, ink), x=x[0],
     )
-    np.testing.assert_allclose(found, net.forward(x)[0], atol=1e-3)
+    np.testing.assert_allclose(found, net.forward(ink * x)[0], atol=1e-3)
+
+
+def test_ink_is_that_of_bytes_by_default() -> None:
+    assert html.contents(fastmlp.MLP((784, 10)))["inputScale"] == 255
+    assert html.contents(fastmlp.MLP((784, 10), uint8_scale=0.5))["inputScale"] == 127.5
 
 
 def test_a_changed_image_is_read_as_wanted_and_is_still_an_image(
@@ -258,7 +266,7 @@ def test_a_changed_image_is_read_as_wanted_and_is_still_an_image(
 
 
 def test_where_nothing_can_be_changed_no_change_is_found() -> None:
-    net = fastmlp.MLP((784, 10), init="zeros", uint8_scale=1 / 255)
+    net = fastmlp.MLP((784, 10), init="zeros")
     net.set_parameters(net.weights, [np.arange(10.0)])
     found, = javascript(
         "changeOfMind(readNetwork(given.page), new Float32Array(784), 2)", page=html.contents(net)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import io
+import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from fastmlp import MLP
 from fastmlp.activations import GELU, LeakyReLU
-from fastmlp.export import from_keras
+from fastmlp.export import from_keras, keras_files
 
 DIGITS = Path(__file__).with_name("digits.keras")  # by make_digits_keras.py
-WEIGHTS = DIGITS.with_name("digits.weights.h5")  # likewise
 
 
 # ------------------------------------------------------------------------------ a real file
@@ -40,7 +37,7 @@ def contents() -> dict[str, bytes]:
         return {name: file.read(name) for name in file.namelist()}
 
 
-def test_damaged_files_are_told(tmp_path):
+def test_damaged_files_are_refused(tmp_path):
     h5py = pytest.importorskip("h5py")
     path = tmp_path / "net.keras"
     whole, parts = DIGITS.read_bytes(), contents()
@@ -71,158 +68,88 @@ def test_other_objects_are_refused():
         from_keras(3)
 
 
-# ---------------------------------------------------------------------- a real file of weights
+# ------------------------------------------------------------------------------- hostile files
 
 
 @pytest.fixture
-def like() -> Callable[..., MLP]:
-    """A network of the architecture of digits.weights.h5, or with these options."""
+def repacked(tmp_path: Path) -> Callable[..., Path]:
+    """Write the real file with another configuration or other members."""
 
-    def made(**options: Any) -> MLP:
-        architecture = {"sizes": (64, 12, 10, 10), "activation": "gelu", "batch_norm": True}
-        return MLP(**{**architecture, **options})
-
-    return made
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_weights_give_what_keras_gave(dtype, like, close):
-    pytest.importorskip("h5py")
-    net = from_keras(WEIGHTS, like=like(dtype=dtype))
-    with np.load(DIGITS.with_name("digits_keras.npz")) as expected:
-        close(net.forward(expected["X"]), expected["outputs_by_weights"].astype(dtype), 1e-6)
-    assert net.dtype == dtype
-
-
-def test_all_but_parameters_is_as_in_the_given_network(like, X):
-    pytest.importorskip("h5py")
-    given = like(dropout=[0.1, 0.2], noise=0.3, seed=7, uint8_scale=1.0, loss="squared_error")
-    given.fit(np.zeros((8, 64)), np.zeros((8, 10)), epochs=1, ema=0.5)
-    given.metadata["by"] = "Keras"
-    before = given.weights
-    net = from_keras(WEIGHTS, like=given)
-    for name in ("sizes", "activation", "loss", "batch_norm", "dropout", "noise", "seed",
-                 "uint8_scale", "metadata"):
-        assert getattr(net, name) == getattr(given, name)
-    assert (net.epochs, net.use_average) == (0, False)
-    np.testing.assert_array_equal(given.weights[0], before[0])
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"sizes": (64, 12, 10)}, "layers that like does not have: batch_normalization_1, dense_2"),
-        ({"sizes": (63, 12, 10, 10)}, r"'dense' has arrays of shapes \[\(64, 12\)\]; like has "
-                                      r"\[\(63, 12\), \(12,\)\] or \[\(63, 12\)\]"),
-        ({"sizes": (64, 12, 10, 10, 10)}, "it has no layer 'batch_normalization_2', but like does"),
-        ({"batch_norm": [True, False]}, "layers that like does not have: batch_normalization_1"),
-        ({"batch_norm": False}, "does not have: batch_normalization, batch_normalization_1"),
-        ({"sizes": (64, 12, 11, 10)}, r"'dense_1' has arrays .* like has \[\(12, 11\), \(11,\)\]"),
-    ],
-)
-def test_a_network_of_another_architecture_is_refused(options, message, like):
-    pytest.importorskip("h5py")
-    with pytest.raises(ValueError, match=rf"digits\.weights\.h5: .*{message}"):
-        from_keras(WEIGHTS, like=like(**options))
-
-
-def test_damaged_files_of_weights_are_told(like, tmp_path):
-    h5py = pytest.importorskip("h5py")
-    path, whole = tmp_path / "net.weights.h5", WEIGHTS.read_bytes()
-    empty = io.BytesIO()
-    h5py.File(empty, "w").close()
-    for content in (b"", whole[:20], whole[:5000], whole[:-1], DIGITS.read_bytes(),
-                    empty.getvalue()):
-        path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"net\.weights\.h5 is not a whole \.weights\.h5 file"):
-            from_keras(path, like=like())
-    with pytest.raises(FileNotFoundError):
-        from_keras(tmp_path / "none.weights.h5", like=like())
-
-
-def test_weights_and_a_network_like_them_go_together(like, ensemble):
-    pytest.importorskip("h5py")
-    with pytest.raises(ValueError, match=r"digits\.weights\.h5 is an HDF5 file; .* with like="):
-        from_keras(WEIGHTS)
-    with pytest.raises(TypeError, match="like must be an MLP, got Ensemble"):
-        from_keras(WEIGHTS, like=ensemble)
-    with pytest.raises(TypeError, match=r"source must be the path of a \.weights\.h5 file, got 3"):
-        from_keras(3, like=like())
-    with pytest.raises(ValueError, match="loss and like exclude each other"):
-        from_keras(WEIGHTS, like=like(), loss="cross_entropy")
-    with pytest.raises(ValueError, match=r"batch_norm is for \.weights\.h5 files"):
-        from_keras(DIGITS, batch_norm={"epsilon": 1e-5})
-
-
-# ------------------------------------------------- other files of weights, laid out as Keras does
-
-
-@pytest.fixture
-def written(tmp_path: Path) -> Callable[..., Path]:
-    """Write arrays of layers, by what they are called in such a file."""
-    h5py = pytest.importorskip("h5py")
-
-    def write(**layers: list[Any]) -> Path:
-        with h5py.File(tmp_path / "net.weights.h5", "w") as file:
-            for name, arrays in layers.items():
-                variables = file.create_group(f"layers/{name}/vars")
-                for number, one in enumerate(arrays):
-                    variables[str(number)] = one
-        return tmp_path / "net.weights.h5"
+    def write(change: Callable[[dict[str, Any]], object] = bool, **members: bytes) -> Path:
+        parts = contents()
+        config = json.loads(parts["config.json"])
+        change(config)
+        parts["config.json"] = json.dumps(config).encode()
+        parts |= {name.replace("__", "."): content for name, content in members.items()}
+        path = tmp_path / "net.keras"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in parts.items():
+                archive.writestr(name, content)
+        return path
 
     return write
 
 
-K, B, V = np.linspace(-1, 1, 6).reshape(2, 3), np.arange(3) / 4, np.array([0.5, 1.0, 2.0])
-OUT = [np.ones((3, 1)), np.zeros(1)]
-
-
-@pytest.mark.parametrize("epsilon", [1e-3, 0.1])
-@pytest.mark.parametrize(("scale", "center"), [(True, True), (True, False), (False, True),
-                                               (False, False)])
-def test_batch_norm_is_as_told(scale, center, epsilon, written, close):
-    gamma, beta, mean, variance = V + 1, V - 1, B - 1, V
-    trained = [gamma] * scale + [beta] * center
-    path = written(dense=[K, B], batch_normalization=[*trained, mean, variance], dense_1=OUT)
-    options = {"activation": "tanh", "loss": "squared_error", "dtype": "float64"}
-    net = from_keras(
-        path,
-        like=MLP((2, 3, 1), batch_norm=True, **options),
-        batch_norm={"scale": scale, "center": center, "epsilon": epsilon},
-    )
-    X = np.array([[1.0, 2.0], [-3.0, 0.5]])
-    z = (X @ K + B - mean) / np.sqrt(variance + epsilon)
-    z = z * (gamma if scale else 1) + (beta if center else 0)
-    close(net.forward(X), np.tanh(z) @ OUT[0], 1e-12)
+def layers_of(config: dict[str, Any]) -> list[dict[str, Any]]:
+    return config["config"]["layers"]
 
 
 @pytest.mark.parametrize(
-    ("layers", "given", "message"),
+    ("change", "message"),
     [
-        ({"batch_normalization": [V] * 3}, {}, r"\(3,\)\] by scale and center in batch_norm"),
-        ({"batch_normalization": [V] * 4}, {"scale": False}, "by scale and center in batch_norm"),
-        ({"batch_normalization": [V, V, V, V[:2]]}, {}, r"\(2,\)\]; like has \[\(3,\)"),
-        ({"dense": [K.astype(np.int8), V]}, {}, "not a whole .* layers/dense has int8; expected"),
-        ({"dense": [K, B, B]}, {}, r"'dense' has arrays of shapes .* \(3,\), \(3,\)\]; like has"),
-        ({"dense": [K * np.nan, B]}, {}, "must be finite"),
-        ({"dense_2": OUT}, {}, "layers that like does not have: dense_2"),
-        ({"rescaling": []}, {}, "layers that like does not have: rescaling"),
-        ({"normalization": [B, V]}, {}, "layers that like does not have: normalization"),
-        ({}, {"momentum": 0.9}, "unknown setting of batch_norm 'momentum'"),
-        ({}, {"epsilon": 0.0}, r"batch_norm\['epsilon'\] must be in \(0, inf\), got 0.0"),
-        ({}, {"scale": 1}, r"batch_norm\['scale'\] must be True or False, got 1"),
-        ({}, 0.1, "batch_norm must be a dict such as .* got 0.1"),
+        (lambda c: layers_of(c)[3].update(module="mine.layers"), "not a class of Keras, but of"),
+        (lambda c: c.update(module="mine"), "'Sequential' is not a class of Keras, but of 'mine'"),
+        (lambda c: layers_of(c)[2]["config"].pop("rate"), "otherwise than Keras: KeyError.'rate'"),
+        (lambda c: layers_of(c)[2].update(config=None), "a layer otherwise than Keras"),
+        (lambda c: layers_of(c)[2]["config"].update(rate="x"), "a layer otherwise than Keras"),
+        (lambda c: c.update(class_name="Functional"), "otherwise than Keras: KeyError"),
+        (lambda c: c.update(config=None), "not a whole"),
+        (lambda c: c.pop("class_name"), "not a whole"),
     ],
 )
-def test_what_does_not_fit_is_told(layers, given, message, written):
-    fitting = {"dense": [K, B], "batch_normalization": [V] * 4, "dense_1": OUT, "dropout_1": []}
-    like = MLP((2, 3, 1), batch_norm=True, loss="squared_error")
-    from_keras(written(**fitting), like=like)
-    with pytest.raises((ValueError, TypeError), match=message):
-        from_keras(written(**{**fitting, **layers}), like=like, batch_norm=given)
+def test_configurations_that_keras_does_not_write_are_refused(change, message, repacked):
+    pytest.importorskip("h5py")
+    from_keras(repacked())
+    with pytest.raises(ValueError, match=message):
+        from_keras(repacked(change))
 
 
-# ------------------------------------------- models as far as they are looked at, without Keras
+def test_nothing_of_a_file_can_control_a_terminal(repacked):
+    pytest.importorskip("h5py")
+    for change in (
+        lambda c: layers_of(c)[2].update(class_name="\x1b[2J"),
+        lambda c: layers_of(c)[2]["config"].update(name="\x1b]0;\x07"),
+        lambda c: c.update(class_name="\x9b31m"),
+    ):
+        try:
+            from_keras(repacked(change))
+        except ValueError as error:
+            assert str(error).isprintable()
+
+
+def test_an_archive_that_unpacks_to_much_more_is_refused(repacked, monkeypatch):
+    pytest.importorskip("h5py")
+    monkeypatch.setattr(keras_files, "ALWAYS_ALLOWED", 1 << 20)
+    from_keras(repacked())
+    for name in ("config__json", "model__weights__h5"):
+        path = repacked(**{name: bytes(30 << 20)})
+        assert path.stat().st_size < 1 << 16
+        with pytest.raises(ValueError, match=r"unpacks to more than 1,.* bytes"):
+            from_keras(path)
+
+
+def test_a_deeply_nested_configuration_is_refused(repacked):
+    pytest.importorskip("h5py")
+    with pytest.raises(ValueError, match="not a whole"):
+        from_keras(repacked(config__json=b"[" * 100_000 + b"]" * 100_000))
+    nested: Any = "relu"
+    for _ in range(300):
+        nested = {"class_name": "Activation", "config": {"activation": nested}}
+    # deep, but an activation
+    from_keras(repacked(lambda c: layers_of(c)[5]["config"].update(activation=nested)))
+
+
+# ------------------------------------------- models as far as their layers matter, without Keras
 
 
 class FakeLayer:
@@ -238,7 +165,7 @@ class FakeLayer:
 
 def fake(kind: str, *arrays: Any, **config: Any) -> FakeLayer:
     """A layer of that class, with arrays and a configuration."""
-    made = type(kind, (FakeLayer,), {})
+    made = type(kind, (FakeLayer,), {"__module__": "keras.src.layers"})
     return made({"name": kind.lower(), **config}, [np.asarray(one) for one in arrays])
 
 
@@ -271,11 +198,14 @@ NORM = {"axis": -1, "epsilon": 1e-3, "scale": True, "center": True}
         ([fake("BatchNormalization", *[np.ones(3)] * 4, **{**NORM, "axis": 2})], "has settings"),
         ([fake("Normalization", invert=True)], r"\(Normalization\) has settings"),
         ([fake("Flatten", data_format="channels_first")], r"\(Flatten\) has settings"),
+        ([fake("Dropout", rate=0.5, noise_shape=[1, 3])], r"\(Dropout\) has settings"),
+        ([fake("InputLayer", batch_shape=(None, 5, 3)), dense()], "expected Flatten before it"),
+        ([fake("BatchNormalization", *[-np.ones(3)] * 4, **NORM)], "running variance has negative"),
         ([dense(), dense(3)], r"layer 'dense' \(Dense\): it has 3 inputs"),
         ([fake("Flatten", data_format="channels_last")], "there is no dense layer"),
     ],
 )
-def test_what_cannot_be_taken_is_told_by_layer(layers, message):
+def test_layers_without_counterpart_are_named(layers, message):
     with pytest.raises(ValueError, match=message):
         from_keras(Sequential(*layers))
 
@@ -296,10 +226,10 @@ def test_scaling_before_the_first_layer_is_folded_into_it(close):
     close(net.forward(X), np.tanh(scaled @ W + b), 1e-9)
 
 
-def test_noise_comes_along():
+def test_noise_is_imported():
     layers = [dense(), fake("GaussianNoise", stddev=0.3), dense(2, activation="softmax")]
     assert from_keras(Sequential(*layers)).noise == (0.3,)
-    with pytest.raises(ValueError, match=r"\(GaussianNoise\): noise has its place behind"):
+    with pytest.raises(ValueError, match=r"\(GaussianNoise\): noise must follow a dense layer"):
         from_keras(Sequential(*layers[1:]))
 
 
@@ -315,7 +245,7 @@ class Functional(Sequential):
         return {"layers": layers, "output_layers": ["b", 0, 0]}
 
 
-def test_only_chains_are_taken():
+def test_only_chains_are_imported():
     with pytest.raises(ValueError, match="layer 'b' does not read the layer before it alone"):
         from_keras(Functional(dense(), dense(2)))
 
@@ -329,17 +259,6 @@ def test_only_chains_are_taken():
 # ------------------------------------------------------------------------------- Keras itself
 
 
-@pytest.fixture
-def keras(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    pytest.importorskip("torch")
-    if importlib.util.find_spec("keras") is None:
-        pytest.skip("Keras is not installed")
-    monkeypatch.setenv("KERAS_BACKEND", "torch")
-    found = importlib.import_module("keras")
-    yield found
-    found.config.set_dtype_policy("float32")
-
-
 ACTIVATIONS = ["linear", "sigmoid", "relu", "leaky_relu", "tanh", "softplus", "elu", "selu", "silu",
                "swish", "gelu"]
 
@@ -347,7 +266,7 @@ ACTIVATIONS = ["linear", "sigmoid", "relu", "leaky_relu", "tanh", "softplus", "e
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_models_and_their_files_are_taken(activation, dtype, keras, tmp_path, X, close):
+def test_models_and_their_files_are_imported(activation, dtype, keras, tmp_path, X, close):
     pytest.importorskip("h5py")
     keras.config.set_dtype_policy(dtype)
     layers = keras.layers
@@ -373,26 +292,6 @@ def test_models_and_their_files_are_taken(activation, dtype, keras, tmp_path, X,
             net = from_keras(source)
             assert net.dtype == dtype
             close(net.forward(X), expected, 1e-5)  # Keras computes float64 to 2e-7 itself
-
-
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
-def test_files_of_weights_are_taken_as_keras_writes_them(keras, tmp_path, X, close):
-    pytest.importorskip("h5py")
-    layers, rng = keras.layers, np.random.default_rng(5)
-    given = keras.Input((6,))
-    read = layers.BatchNormalization(scale=False)(layers.Dense(9, name="z")(given))
-    read = layers.Dense(8, use_bias=False, name="a")(layers.Dropout(0.1)(layers.ReLU()(read)))
-    read = layers.Activation("tanh")(layers.BatchNormalization(scale=False)(read))
-    model = keras.Model(given, layers.Dense(3, activation="softmax")(read))
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(np.zeros((8, 6)), np.zeros(8), verbose=0)
-    model.set_weights([rng.uniform(0.1, 1, one.shape) for one in model.get_weights()])
-    model.save_weights(tmp_path / "net.weights.h5")
-    like = MLP((6, 9, 8, 3), activation=["relu", "tanh"], batch_norm=True)
-    net = from_keras(tmp_path / "net.weights.h5", like=like, batch_norm={"scale": False})
-    X = np.clip(X, -3, 3).astype(np.float32)
-    expected = keras.ops.convert_to_numpy(model(keras.ops.convert_to_tensor(X), training=False))
-    close(net.forward(X), expected, 1e-5)
 
 
 def test_other_outputs_are_refused(keras):

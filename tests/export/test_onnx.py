@@ -55,6 +55,21 @@ def test_any_number_of_rows(make, path, X, close):
         close(run.run(None, {"X": rows})[0], net.forward(rows))
 
 
+def test_no_rows_give_no_outputs(network, path, X):
+    to_onnx(network, path)
+    for name, output in outputs(path, X[:0].astype(network.dtype)).items():
+        full = outputs(path, X[:3].astype(network.dtype))[name]
+        assert (output.shape, output.dtype) == ((0, *full.shape[1:]), full.dtype)
+
+
+def test_the_axis_of_examples_has_a_name(network, path):
+    to_onnx(network, path)
+    run = session(path)
+    shapes = [one.shape for one in (*run.get_inputs(), *run.get_outputs())]
+    assert all(shape[0] == "batch" for shape in shapes)
+    assert all(isinstance(size, int) for shape in shapes for size in shape[1:])
+
+
 def test_ensemble_is_one_graph(ensemble, path, X, close):
     to_onnx(ensemble, path)
     onnx.checker.check_model(path, full_check=True)
@@ -79,16 +94,29 @@ def test_gelu_in_float64_is_exact_everywhere(path):
     np.testing.assert_allclose(outputs(path, z)["variable"], net.forward(z), rtol=1e-15, atol=1e-15)
 
 
-@pytest.mark.parametrize("names", [["a", "ü", "c"], [10, 20, 30]])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a", "ü", "c"],
+        [10, 20, 30],
+        [-1, 0, 2**62],
+        [1, 2**63, 2**64 - 1],  # beyond int64
+        [0.5, 1.5, 1e300],
+    ],
+)
 def test_labels_are_the_names_of_the_classes(names, make, path, X):
     net = make()
     net.metadata["classes"] = names
     to_onnx(net, path)
     found = outputs(path, X.astype(net.dtype))["label"].tolist()
-    assert found == np.array(names)[net.predict(X)].tolist()
+    assert found == [names[k] for k in net.predict(X)]
+    assert [type(one) for one in found] == [type(names[0])] * len(X)
 
 
-@pytest.mark.parametrize("names", [["a", "b"], ["a", 1, 2], "abc", [2**70, 1, 2], [True, 1, 2]])
+@pytest.mark.parametrize(
+    "names",
+    [["a", "b"], ["a", 1, 2], "abc", [2**70, 1, 2], [True, 1, 2], [0.5, 1, 2], [-1, 0, 2**63], []],
+)
 def test_labels_are_numbers_where_the_metadata_names_no_classes(names, make, path, X):
     net = make()
     net.metadata["classes"] = names
@@ -118,15 +146,34 @@ def test_labels_of_groups_are_numbers_where_not_all_classes_have_names(names, ma
     np.testing.assert_array_equal(outputs(path, X.astype(net.dtype))["label"], net.predict(X))
 
 
-def test_names_of_yes_and_no(make, path, X):
+@pytest.mark.parametrize("names", [["no", "yes"], [False, True], ["only"], [7]])
+def test_names_of_two_classes_or_one(names, make, path, X):
     net = make("yes or no")
-    net.metadata["classes"] = ["no", "yes"]
+    net.metadata["classes"] = names
     to_onnx(net, path)
-    expected = [net.metadata["classes"][one] for one in net.predict(X)]
+    expected = [names[min(k, len(names) - 1)] for k in net.predict(X)]
     assert outputs(path, X.astype(net.dtype))["label"].tolist() == expected
 
 
-def test_the_model_says_what_it_is(make, path):
+def test_a_group_of_one_class_has_its_name(make, path, X):
+    net = make("groups")
+    net.metadata["classes"] = [["a", "b", "c"], ["only"], ["k", "l", "m", "n"]]
+    to_onnx(net, path)
+    assert set(outputs(path, X.astype(net.dtype))["label"][:, 1]) == {"only"}
+
+
+def test_an_ensemble_has_the_names_that_its_networks_share(ensemble, path, X):
+    for i, net in enumerate(ensemble.networks):
+        net.metadata = {"classes": ["a", "b", "c"], "columns": list("uvwxyz"), "number": i}
+    to_onnx(ensemble, path)
+    properties = {one.key: one.value for one in onnx.load(path).metadata_props}
+    assert json.loads(properties["columns"]) == list("uvwxyz")
+    assert properties.keys() == {"classes", "columns"}
+    expected = [["a", "b", "c"][k] for k in ensemble.predict(X)]
+    assert outputs(path, X)["label"].tolist() == expected
+
+
+def test_the_model_describes_itself(make, path):
     net = make()
     net.metadata = {"task": "tests", "columns": ["größe", "β"]}
     to_onnx(net, path)
@@ -163,8 +210,8 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(make, path, monkeypatc
     net.metadata["no JSON"] = object()
     with pytest.raises(TypeError, match="only what JSON can"):
         to_onnx(net, path)
-    monkeypatch.setattr(to, "LARGEST", 100)
-    with pytest.raises(ValueError, match="holds 100 at most"):
+    monkeypatch.setattr(to, "LARGEST_FILE", 100)
+    with pytest.raises(ValueError, match="an ONNX file has at most 100"):
         to_onnx(net, path)
     assert path.read_text() == "old"
     assert list(path.parent.iterdir()) == [path]

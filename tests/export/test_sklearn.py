@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 
 import numpy as np
 import pytest
 
+import fastmlp
 from fastmlp import MLP
 from fastmlp.export import from_sklearn, to_sklearn
+from fastmlp.support.labels import label_array
 
 pytest.importorskip("sklearn")
 
@@ -96,7 +99,94 @@ def test_networks_predict_as_fitted_estimators(activation, target, classes, clos
     assert net.metadata["classes"] == estimator.classes_.tolist()
 
 
-def test_what_scikit_learn_has_not_is_told(make, ensemble):
+@pytest.mark.parametrize(
+    "names",
+    [
+        [False, True],
+        [1.0, 2.0],
+        [1, 2**64 - 1],
+        [-(2**63), 2**63 - 1],
+        ["a", "ü"],
+        [7],
+        ["only"],
+    ],
+    ids=str,
+)
+def test_labels_of_every_type_go_there_and_come_back(names, make, X, tmp_path):
+    net = make("yes or no", dtype="float64")
+    net.metadata["classes"] = names
+    net.save(tmp_path / "net.npz")
+    estimator = to_sklearn(fastmlp.load(tmp_path / "net.npz"))
+    assert estimator.classes_.tolist() == names
+    expected = [names[min(k, len(names) - 1)] for k in net.predict(X)]
+    assert estimator.predict(X).tolist() == expected
+    back = from_sklearn(estimator)
+    assert back.metadata["classes"] == names
+    assert [type(one) for one in back.metadata["classes"]] == [type(one) for one in names]
+    np.testing.assert_allclose(back.forward(X), net.forward(X), rtol=1e-12)
+
+
+@pytest.mark.parametrize("labels", [[3], ["only"], [False, True], [1.0, 3.0], [1, 2**64 - 1]])
+@pytest.mark.parametrize("package", ["sklearn.neural_network", "fastmlp.sklearn"])
+def test_labels_of_fitted_estimators_come_along(labels, package, X, tmp_path):
+    y = label_array(labels)[np.arange(len(X)) % len(labels)]
+    y = y.astype(str) if y.dtype == object else y
+    kind = importlib.import_module(package).MLPClassifier
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)  # scikit-learn's own, of uint64
+        estimator = kind((4,), max_iter=3, random_state=0).fit(X, y)
+    net = from_sklearn(estimator)
+    net.save(tmp_path / "net.npz")
+    assert fastmlp.load(tmp_path / "net.npz").metadata["classes"] == labels
+
+
+def test_names_of_features_come_along(classes):
+    pandas = pytest.importorskip("pandas")
+    X, y = classes
+    frame = pandas.DataFrame(X, columns=[f"größe {j}" for j in range(6)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        estimator = MLPClassifier((4,), max_iter=3, random_state=0).fit(frame, y)
+    assert from_sklearn(estimator).metadata["columns"] == list(frame.columns)
+
+
+@pytest.mark.parametrize("kind", ["one value", "poisson", "gamma", "huber", "quantiles"])
+def test_the_estimator_has_the_network_s_loss(kind, make, X):
+    net = make(kind, activation="relu")
+    estimator = to_sklearn(net)
+    back = from_sklearn(estimator)
+    assert back.loss == net.loss
+    y = net.forward(X.astype(np.float32)) + 0.1
+    if kind in ("one value", "poisson"):
+        assert estimator.loss == net.loss.name
+        estimator.partial_fit(X, y.squeeze())
+    else:
+        with pytest.raises(ValueError, match="The 'loss' parameter of MLPRegressor"):
+            estimator.fit(X, y)
+        with pytest.raises(KeyError, match=type(net.loss).__name__):
+            to_sklearn(net).partial_fit(X, y)
+
+
+def test_a_squared_error_with_another_output_does_not_train_as_poisson(make, X):
+    net = make("one value", activation="tanh", output_activation="exponential")
+    estimator = to_sklearn(net)
+    np.testing.assert_allclose(estimator.predict(X), net.predict(X), rtol=1e-5)
+    assert estimator.loss == net.loss
+    assert from_sklearn(estimator).loss == net.loss
+
+
+def test_losses_of_training_are_handed_over(make, X):
+    net = make("linear")
+    estimator = to_sklearn(net)
+    np.testing.assert_allclose(estimator.loss_curve_, np.array(net.history.cost) / 3)
+    assert estimator.loss_ == estimator.loss_curve_[-1]
+    assert estimator.best_loss_ == min(estimator.loss_curve_)
+    untrained = to_sklearn(MLP((6, 3), loss="squared_error"))
+    assert np.isnan(untrained.loss_) and untrained.loss_curve_ == []
+
+
+def test_what_scikit_learn_does_not_have_is_refused(make, ensemble):
     for name in ("gelu", "mixed"):
         with pytest.raises(ValueError, match="one activation for all hidden layers, identity, sig"):
             to_sklearn(make(name))
@@ -106,7 +196,8 @@ def test_what_scikit_learn_has_not_is_told(make, ensemble):
         to_sklearn(ensemble)
 
 
-@pytest.mark.parametrize("given", [["a", "b"], ["c", "b", "a"], ["a", "a", "b"]])
+@pytest.mark.parametrize("given", [["a", "b"], ["c", "b", "a"], ["a", "a", "b"], ["a"], [[1, 2, 3]],
+                                   np.array(["a", 1, 2], object)])
 def test_classes_that_do_not_fit_are_refused(given, make):
     with pytest.raises(ValueError, match="classes must be 3 names in ascending order"):
         to_sklearn(make(), given)

@@ -14,6 +14,7 @@ from fastmlp.losses import CrossEntropy, Quantile
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
+prune = importlib.import_module("torch.nn.utils.prune")
 modules = importlib.import_module("fastmlp.export.torch_modules")
 GaussianNoise, SortedQuantiles = modules.GaussianNoise, modules.SortedQuantiles
 
@@ -123,7 +124,7 @@ def test_quantiles_are_sorted_in_evaluation_alone(make, X):
     assert from_torch(module).loss == net.loss
     given = from_torch(module, loss=Quantile((0.3, 0.4)))
     assert given.loss == Quantile((0.3, 0.4))
-    with pytest.raises(ValueError, match="loss must be of 2 quantiles, .* got Huber"):
+    with pytest.raises(ValueError, match="loss must have 2 quantiles, .* got Huber"):
         from_torch(module, loss="huber")
 
 
@@ -202,13 +203,13 @@ def test_bfloat16_becomes_float32(X):
     np.testing.assert_array_equal(net.weights[0], module[0].weight.detach().float().numpy())
 
 
-def test_dropout_comes_along():
+def test_dropout_is_imported():
     net = from_torch(nn.Sequential(nn.Dropout(0.5), nn.Dropout(0.5), *MODULES["dropout before"]()))
     assert net.input_dropout == pytest.approx(0.75)
     assert net.dropout == pytest.approx((0.28,))
 
 
-def test_noise_comes_along():
+def test_noise_is_imported():
     assert from_torch(nn.Sequential(*MODULES["noise twice"]())).noise == pytest.approx((0.5,))
     net = from_torch(nn.Sequential(*MODULES["noise before batch norm"]()))
     assert (net.noise, net.batch_norm) == (pytest.approx((0.3,)), (False,))
@@ -245,16 +246,22 @@ class Linear(nn.Linear):
         ([Linear(6, 5)], r"layer 0 \(Linear\) has no counterpart"),
         ([nn.Linear(6, 5), nn.GELU("tanh")], r"layer 1 \(GELU\) has settings"),
         ([nn.Linear(6, 5), nn.Softplus(beta=2)], r"layer 1 \(Softplus\) has settings"),
+        ([nn.Linear(6, 5), nn.Softplus(threshold=5)], r"layer 1 \(Softplus\) has settings"),
+        ([nn.Linear(6, 5), nn.Softplus(1, 19.9)], r"layer 1 \(Softplus\) has settings"),
+        ([nn.Flatten(0), nn.Linear(6, 5)], r"layer 0 \(Flatten\) has settings"),
+        ([nn.Linear(6, 5, dtype=torch.cfloat)], r"layer 0 \(Linear\) has settings"),
+        ([nn.utils.parametrizations.weight_norm(nn.Linear(6, 5))], "has no counterpart"),
+        ([prune.identity(nn.Linear(6, 5), "weight")], r"layer 0 \(Linear\) has hooks"),
         ([nn.Linear(6, 5), nn.Softmax(dim=0)], r"layer 1 \(Softmax\) has settings"),
         ([nn.Dropout(1.0), nn.Linear(6, 5)], r"layer 0 \(Dropout\) has settings"),
         ([nn.BatchNorm1d(6, track_running_stats=False)], r"layer 0 \(BatchNorm1d\) has settings"),
-        ([nn.Linear(6, 5), nn.ReLU(), nn.ReLU()], r"layer 2 \(ReLU\): an activation function"),
+        ([nn.Linear(6, 5), nn.ReLU(), nn.ReLU()], r"layer 2 \(ReLU\): an activation function must"),
         ([nn.ReLU(), nn.Linear(6, 5)], r"layer 0 \(ReLU\): an activation function"),
-        ([GaussianNoise(0.1), nn.Linear(6, 5)], r"layer 0 \(GaussianNoise\): noise has its place"),
-        ([nn.Linear(6, 5), nn.ReLU(), GaussianNoise(0.1)], r"layer 2 \(Gaus.* has its place"),
+        ([GaussianNoise(0.1), nn.Linear(6, 5)], r"layer 0 \(GaussianNoise\): noise must follow"),
+        ([nn.Linear(6, 5), nn.ReLU(), GaussianNoise(0.1)], r"layer 2 \(Gaus.* must follow"),
         ([nn.Linear(6, 5), GaussianNoise(0.1)], "noise of the outputs has no place"),
         ([nn.Linear(6, 5), GaussianNoise(-0.1), nn.ReLU(), nn.Linear(5, 2)], r"in \[0, inf\), got"),
-        ([SortedQuantiles((0.1, 0.9)), nn.Linear(6, 4)], r"layer 1 \(Linear\): it has no place be"),
+        ([SortedQuantiles((0.1, 0.9)), nn.Linear(6, 4)], "a layer after sorted quantiles"),
         ([nn.Linear(6, 3), SortedQuantiles((0.1, 0.9))], "the network has 3 outputs"),
         ([nn.Linear(6, 5), nn.Linear(4, 3)], r"layer 1 \(Linear\): it has 4 inputs, .* 5 outputs"),
         ([nn.Linear(6, 5), nn.Softmax(dim=1), nn.Linear(5, 2)], "softmax is for the output layer"),
@@ -264,9 +271,45 @@ class Linear(nn.Linear):
         ([nn.Flatten()], "there is no dense layer"),
     ],
 )
-def test_what_cannot_be_taken_is_told_by_layer(layers, message):
+def test_layers_without_counterpart_are_named(layers, message):
     with pytest.raises(ValueError, match=message):
         from_torch(nn.Sequential(*layers))
+
+
+def test_a_softplus_of_higher_threshold_is_the_same(X, close):
+    for threshold in (20, 30):
+        module = moved(nn.Sequential(nn.Linear(6, 5), nn.Softplus(1, threshold), nn.Linear(5, 2)))
+        close(from_torch(module).forward(X), outputs(module, X))
+
+
+def test_a_sequential_of_another_forward_is_refused():
+    class Doubled(nn.Sequential):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    with pytest.raises(ValueError, match="Doubled has a forward of its own"):
+        from_torch(Doubled(nn.Linear(6, 3)))
+    with pytest.raises(ValueError, match=r"layer 0 \(Doubled\) has no counterpart"):
+        from_torch(nn.Sequential(Doubled(nn.Linear(6, 3))))
+    module = nn.Sequential(nn.Linear(6, 3))
+    module.register_forward_hook(lambda module, x, y: 2 * y)
+    with pytest.raises(ValueError, match="the module has hooks"):
+        from_torch(module)
+
+
+def test_the_module_has_parameters_of_one_moment(make, monkeypatch):
+    net = make("classes")
+    before = net.forward(np.ones((2, 6)))
+    layers = type(net.state).predicting_layers
+
+    def beside(state, *arguments):  # another thread trains between two readings
+        found = layers(state, *arguments)
+        net.fit(np.ones((40, 6)) * 9, np.zeros(40, int), epochs=1)
+        return found
+
+    monkeypatch.setattr(type(net.state), "predicting_layers", beside)
+    module = to_torch(net)
+    np.testing.assert_allclose(outputs(module, np.ones((2, 6), "f4")), before, rtol=1e-5)
 
 
 def test_weights_that_are_not_finite_are_refused():

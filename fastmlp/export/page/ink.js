@@ -1,15 +1,16 @@
-// From a drawing to the network's input, the way MNIST was made (LeCun et al. 1998, "Gradient-based
-// learning applied to document recognition", III.A): the ink is scaled to fit a box of 20 × 20 with
-// its proportions kept, which makes greys, and the box is put where the ink's centre of mass comes
-// to the centre of 28 × 28: in MNIST's own images that is the pixel (14, 14), counted from 0.
+// Turn a drawing into the network's input in the way MNIST was made (LeCun et al. 1998,
+// "Gradient-based learning applied to document recognition", III.A): the ink is scaled to fit a box
+// of 20 × 20 pixels with its aspect ratio, which produces grey levels, and the box is placed so that
+// the ink's centre of mass is at the centre of 28 × 28 pixels.  In MNIST's images that is the pixel
+// (14, 14), counted from 0.
 "use strict";
 
 const SIDE = 28;
 const BOX = 20;
 const CENTRE = 14;
-const ROW = BOX + 1; // rounding may touch one pixel more
+const ROW = BOX + 1; // with rounding the ink may cover one pixel more
 
-// The ink's bounding box {left, top, width, height}, or null where there is none.
+// Return the ink's bounding box {left, top, width, height}, or null without ink.
 function boundingBox(alpha, width, height) {
   let [left, top, right, bottom] = [width, height, -1, -1];
   for (let y = 0; y < height; y++) {
@@ -24,22 +25,23 @@ function boundingBox(alpha, width, height) {
   return right < 0 ? null : { left, top, width: right - left + 1, height: bottom - top + 1 };
 }
 
-// For each source pixel, the target pixels it covers and how much of each, as [target, share, …].
-// A target pixel is 1/scale source pixels wide, and its shares sum to 1 unless it is the last.
-function shares(length, scale) {
+// Return for each source pixel the target pixels that it covers, and the covered part of each, as
+// [target, part, …].  A target pixel is 1/scale source pixels wide; its parts sum to 1, except for
+// the last one.
+function coverage(length, scale) {
   return Array.from({ length }, (_, source) => {
     const [from, to] = [source * scale, (source + 1) * scale];
-    const found = [];
+    const covered = [];
     for (let target = Math.floor(from); target < to; target++) {
-      found.push(target, Math.min(to, target + 1) - Math.max(from, target));
+      covered.push(target, Math.min(to, target + 1) - Math.max(from, target));
     }
-    return found;
+    return covered;
   });
 }
 
-// The mean ink of each pixel of ROW × ROW, the ink's upper left corner in its upper left.
+// Return the mean ink of ROW × ROW pixels; the upper left corner of the ink is at pixel (0, 0).
 function scaledToBox(alpha, width, box, scale) {
-  const [columns, rows] = [shares(box.width, scale), shares(box.height, scale)];
+  const [columns, rows] = [coverage(box.width, scale), coverage(box.height, scale)];
   const scaled = new Float32Array(ROW * ROW);
   const line = new Float32Array(ROW);
   for (let y = 0; y < box.height; y++) {
@@ -57,14 +59,14 @@ function scaledToBox(alpha, width, box, scale) {
   return scaled;
 }
 
-// Where ink of some extent, from 0, must begin for its mean to come to CENTRE, all of it in the
-// picture.
+// Return the position of ink with this mean and extent at which the mean is closest to CENTRE while
+// all of the ink is inside the image.
 function offset(mean, extent) {
   return Math.min(SIDE - extent, Math.max(0, Math.round(CENTRE - mean)));
 }
 
-// alpha: ink of the drawing, 0 to 255, row by row.  Returns the image, (784,) from 0 to 1, and the
-// length of the ink's longer side in the drawing; null where there is no ink.
+// Return the image, (784,) from 0 to 1, and the length of the longer side of the drawing's ink; null
+// without ink.  alpha has the drawing's ink, 0 to 255, row by row.
 function centred(alpha, width, height) {
   const box = boundingBox(alpha, width, height);
   if (box === null) return null;

@@ -1,5 +1,5 @@
-// The network: its parameters from the page's data, the way forward, and the gradient by the input.
-// Notation as in the derivation: a(1) = x, z(l+1) = W(l) a(l) + b(l), a(l+1) = f(z(l+1)).
+// The network: its parameters from the page's data, the forward pass, and the gradient with respect
+// to the input.  Notation: a(1) = x, z(l+1) = W(l) a(l) + b(l), a(l+1) = f(z(l+1)).
 "use strict";
 
 const SELU_SCALE = 1.0507009873554805;
@@ -9,7 +9,7 @@ const sigmoid = (z) => (z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Mat
 const elu = (z, alpha) => (z > 0 ? z : alpha * Math.expm1(z));
 const eluSlope = (z, alpha) => (z > 0 ? 1 : alpha * Math.exp(z));
 
-// Φ(z), the normal distribution function, to 1e-7: Abramowitz and Stegun 1964, 7.1.26.
+// Φ(z), the normal distribution function, accurate to 1e-7: Abramowitz and Stegun 1964, 7.1.26.
 function normal(z) {
   const t = 1 / (1 + (0.3275911 * Math.abs(z)) / Math.SQRT2);
   const series =
@@ -19,7 +19,7 @@ function normal(z) {
 }
 const normalDensity = (z) => Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI);
 
-// f beside f', both of z and the activation's one parameter.
+// f and f', both functions of z and of the activation's parameter.
 const ACTIVATIONS = {
   identity: [(z) => z, () => 1],
   sigmoid: [sigmoid, (z) => sigmoid(z) * sigmoid(-z)],
@@ -42,14 +42,14 @@ function decodeBase64(text, Type) {
   return new Type(bytes.buffer);
 }
 
-// Row i of W(l) is its 16-bit whole numbers times scale i.
+// Row i of W(l) is its 16-bit integers times scale i.
 function readNetwork(data) {
-  const layers = data.layers.map((given, l) => {
+  const layers = data.layers.map((stored, l) => {
     const [nIn, nOut] = [data.sizes[l], data.sizes[l + 1]];
-    const whole = decodeBase64(given.weights, Int16Array);
-    const scales = decodeBase64(given.scales, Float32Array);
-    const weights = Float32Array.from(whole, (w, k) => w * scales[Math.floor(k / nIn)]);
-    const bias = decodeBase64(given.bias, Float32Array);
+    const integers = decodeBase64(stored.weights, Int16Array);
+    const scales = decodeBase64(stored.scales, Float32Array);
+    const weights = Float32Array.from(integers, (w, k) => w * scales[Math.floor(k / nIn)]);
+    const bias = decodeBase64(stored.bias, Float32Array);
     const hidden = l < data.layers.length - 1;
     return { nIn, nOut, weights, bias, ...(hidden ? data.activations[l] : { name: "softmax" }) };
   });
@@ -57,41 +57,41 @@ function readNetwork(data) {
 }
 
 function softmax(z) {
-  const greatest = Math.max(...z);
-  const powers = Float32Array.from(z, (one) => Math.exp(one - greatest));
-  const sum = powers.reduce((total, one) => total + one, 0);
-  return powers.map((one) => one / sum);
+  const largest = Math.max(...z);
+  const powers = Float32Array.from(z, (value) => Math.exp(value - largest));
+  const sum = powers.reduce((total, value) => total + value, 0);
+  return powers.map((value) => value / sum);
 }
 
-// z = W a + b, over the inputs that are not zero.
+// Return z = W a + b, summed over the nonzero inputs.
 function product(layer, a) {
   const { nIn, nOut, weights, bias } = layer;
-  const present = [];
-  for (let j = 0; j < nIn; j++) if (a[j] !== 0) present.push(j);
+  const nonzero = [];
+  for (let j = 0; j < nIn; j++) if (a[j] !== 0) nonzero.push(j);
   const z = new Float32Array(nOut);
   for (let i = 0; i < nOut; i++) {
     let sum = bias[i];
-    for (const j of present) sum += weights[i * nIn + j] * a[j];
+    for (const j of nonzero) sum += weights[i * nIn + j] * a[j];
     z[i] = sum;
   }
   return z;
 }
 
-// The image is ink from 0 (paper) to 1.  Returns z and a of each layer after the input.
+// Return z and a of each layer after the input; the image has ink from 0 (paper) to 1.
 function forward(network, image) {
   const pass = { z: [], a: [] };
   let a = image.map((ink) => ink * network.inputScale);
   for (const layer of network.layers) {
     const z = product(layer, a);
     const [f] = ACTIVATIONS[layer.name] || [];
-    a = f ? z.map((one) => f(one, layer.parameter)) : softmax(z);
+    a = f ? z.map((value) => f(value, layer.parameter)) : softmax(z);
     pass.z.push(z);
     pass.a.push(a);
   }
   return pass;
 }
 
-// ∂(z_up − z_down)/∂image for two outputs: δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l)).
+// Return ∂(z_up − z_down)/∂image for two outputs, by δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l)).
 function inputGradient(network, pass, up, down) {
   let delta = new Float32Array(network.sizes.at(-1));
   delta[up] += 1;
@@ -106,27 +106,27 @@ function inputGradient(network, pass, up, down) {
     if (l > 0) {
       const { name, parameter } = network.layers[l - 1];
       const slope = ACTIVATIONS[name][1];
-      below.forEach((one, j) => (below[j] = one * slope(pass.z[l - 1][j], parameter)));
+      below.forEach((value, j) => (below[j] = value * slope(pass.z[l - 1][j], parameter)));
     }
     delta = below;
   }
-  return delta.map((one) => one * network.inputScale);
+  return delta.map((value) => value * network.inputScale);
 }
 
-// Classes, the most probable first.
+// Return the classes in descending order of probability.
 const ranking = (probabilities) =>
   Array.from(probabilities.keys()).sort((i, j) => probabilities[j] - probabilities[i]);
 
 const bestBut = (probabilities, excluded) =>
   ranking(probabilities).find((digit) => digit !== excluded);
 
-// Only what can be done to ink counts: none is taken from white paper, none added to full black.
+// Set to zero what cannot be done to ink: take it from white paper or add it to full black.
 const feasible = (gradient, image) =>
   gradient.map((g, j) => ((g < 0 && image[j] <= 0) || (g > 0 && image[j] >= 1) ? 0 : g));
 
-// A small change of the image after which the network reads `wanted`; null if none is found.  Each
-// step goes to where the two classes would be equal were the network linear, and a little beyond
-// (DeepFool: Moosavi-Dezfooli et al. 2016), and stays in [0, 1].
+// Find a small change of the image after which the network predicts `wanted`; null if none is found.
+// Each step goes slightly beyond the point where the two classes would be equally probable if the
+// network were linear (DeepFool: Moosavi-Dezfooli et al. 2016), and is clipped to [0, 1].
 function changeOfMind(network, image, wanted) {
   const BEYOND = 1.2;
   const STEPS = 60;

@@ -1,19 +1,20 @@
-// The page: what is drawn goes through the network, and what the network says about it is shown.
+// The page: pass the drawing through the network and show the prediction.
 "use strict";
 
 const DIGITS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
-// Canvas pixels: the ink of a digit that fills 0.6 of the area is then as much as MNIST's on average.
+// Canvas pixels: a digit that fills 0.6 of the area then has as much ink as MNIST's on average.
 const PEN_WIDTH = 40;
-const DOT = 1.5 * PEN_WIDTH; // ink no longer than this is no digit yet
-const PAUSE = 150; // ms without change before the slower parts follow
+const DOT = 1.5 * PEN_WIDTH; // ink shorter than this is not a digit yet
+const PAUSE = 150; // ms without change before the slower parts are updated
 
 const element = (id) => document.getElementById(id);
 const given = JSON.parse(element("network").textContent);
 const network = readNetwork(given);
 const mosaic = new Mosaic(element("mosaic"), network.layers[0]);
 
-// reading: null, or {image, pass, probabilities, order} with order the digits, most probable first.
-// target: null for the runner-up; unit: of the first layer, which has the frame.
+// reading: null, or {image, pass, probabilities, order}, where order has the digits in descending
+// order of probability.  target: a digit, or null for the second most probable.  unit: the selected
+// unit of the first layer.
 const state = {
   reading: null,
   isDot: false,
@@ -38,7 +39,7 @@ const isSure = ({ probabilities, order }) => probabilities[order[0]] >= given.su
 // The verdict as [answer, headline, explanation].
 function verdict({ reading, isDot }) {
   if (reading === null) return ["–", "Nothing drawn yet", "Draw one digit, as large as you like."];
-  if (isDot) return ["·", "Only a dot so far", "Draw on: a digit takes a stroke."];
+  if (isDot) return ["·", "Only a dot so far", "Continue: a digit needs a longer stroke."];
   const { probabilities, order } = reading;
   const [first, second] = order;
   if (isSure(reading)) return [first, `It is ${a(first)}`, `${percent(probabilities[first])} sure.`];
@@ -46,7 +47,7 @@ function verdict({ reading, isDot }) {
     "?",
     `Unsure: ${first} or ${second}?`,
     `${percent(probabilities[first])} for ${first}, ${percent(probabilities[second])} for ${second}. ` +
-      `It answers only from ${Math.round(100 * given.sure)}\u00a0% on.`,
+      `It names a digit only from ${Math.round(100 * given.sure)}\u00a0% on.`,
   ];
 }
 
@@ -105,7 +106,7 @@ function showLayers() {
   [...element("layers")?.children ?? []].forEach((figure, l) => {
     const n = network.layers[l].nOut;
     const activations = state.reading?.pass.a[l] ?? new Float32Array(n);
-    const active = activations.filter((one) => one > 0).length;
+    const active = activations.filter((value) => value > 0).length;
     const { name } = network.layers[l];
     figure.firstChild.innerHTML =
       `<b>Layer ${l + 1}</b> <span class="small">${n} units, ${name.replace("_", " ")}` +
@@ -122,7 +123,7 @@ function showFirstLayer() {
   let text = `Unit ${state.unit + 1} of ${network.layers[0].nOut}`;
   if (activations !== null) {
     const here = activations[state.unit];
-    const above = activations.filter((one) => one > here).length;
+    const above = activations.filter((value) => value > here).length;
     text += `: activation ${here.toFixed(2)}, `;
     text += above === 0 ? "the most active" : `${above} are more active`;
   }
@@ -132,7 +133,7 @@ function showFirstLayer() {
   mosaic.draw(activations, state.unit, state.colours);
 }
 
-// The digit chosen, or the runner-up; and the best of the others.
+// Return the chosen digit, or the second most probable, and the best of the others.
 function goal({ probabilities, order }) {
   const wanted = state.target ?? order[1];
   return { wanted, rival: bestBut(probabilities, wanted) };
@@ -143,7 +144,7 @@ function showGradient() {
   if (reading === null) {
     erase(element("gradient"));
     erase(element("changed"));
-    element("change-says").textContent = "Draw a digit to see what another one would take.";
+    element("change-says").textContent = "Draw a digit to see which change would make it another one.";
     return;
   }
   const { wanted, rival } = goal(reading);
@@ -164,14 +165,15 @@ function showChange() {
   drawInk(element("changed"), changed.image, state.colours);
   if (wanted === reading.order[0]) {
     element("change-says").textContent =
-      `It reads ${wanted} already: on the left is what would make it surer, against ${rival}.`;
+      `The prediction is ${wanted} already: the left image shows what would raise its probability, ` +
+      `compared with ${rival}.`;
     return;
   }
   const ink = reading.image.reduce((sum, one) => sum + one, 0);
   const moved = reading.image.reduce((sum, one, k) => sum + Math.abs(one - changed.image[k]), 0);
   element("change-says").textContent =
-    `To read ${a(wanted)} instead of ${a(reading.order[0])} it takes a change of ` +
-    `${percent(moved / ink)} of the ink, where it counts most: the picture on the right.`;
+    `A change of ${percent(moved / ink)} of the ink, where it has the most effect, turns the ` +
+    `prediction from ${reading.order[0]} into ${wanted}: the right image.`;
 }
 
 // ------------------------------------------------------------------------------------ following
@@ -251,7 +253,7 @@ element("mosaic").addEventListener("click", (event) => {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", lookAgain);
 let width = innerWidth;
 addEventListener("resize", () => {
-  if (innerWidth !== width) lookAgain(); // not when a phone's address bar comes and goes
+  if (innerWidth !== width) lookAgain(); // not when a phone's address bar appears or disappears
   width = innerWidth;
 });
 lookAgain();

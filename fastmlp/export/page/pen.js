@@ -1,14 +1,13 @@
-// The drawing area: strokes by mouse, pen, finger or arrow keys, undo and clear.  Its ink is the
-// canvas's alpha.  After each change it fires "input" on the canvas, and whoever reads the drawing
-// listens to that.
+// The drawing area: strokes by mouse, pen, finger or arrow keys, undo and clear.  The ink is the
+// canvas's alpha channel.  After each change the canvas receives an "input" event.
 "use strict";
 
-const KEY_STEP = 20; // canvas pixels an arrow key moves the pen
+const KEY_STEP = 20; // canvas pixels by which an arrow key moves the pen
 const UNDO_LIMIT = 50;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 class Pen {
-  // width: of the stroke; say: tells a text to screen readers.
+  // width: of the stroke; say: function that announces a text to screen readers.
   constructor(canvas, cursor, width, say) {
     this.canvas = canvas;
     this.cursor = cursor;
@@ -16,9 +15,9 @@ class Pen {
     this.say = say;
     this.context = canvas.getContext("2d", { willReadFrequently: true });
     this.earlier = []; // the ink before each change
-    this.pointer = null; // the id of the one that draws
-    this.at = [canvas.width / 2, canvas.height / 2]; // where the arrow keys' pen is
-    this.isDown = false; // that pen
+    this.pointer = null; // the id of the pointer that draws
+    this.at = [canvas.width / 2, canvas.height / 2]; // position of the pen of the arrow keys
+    this.isDown = false; // whether that pen touches the paper
     const on = (name, handler) => canvas.addEventListener(name, handler.bind(this));
     on("pointerdown", this.pointerDown);
     on("pointermove", this.pointerMove);
@@ -29,7 +28,7 @@ class Pen {
     this.showCursor();
   }
 
-  // Ink of each pixel, 0 to 255, row by row.
+  // Return the ink of each pixel, 0 to 255, row by row.
   ink() {
     const { width, height } = this.canvas;
     const colours = this.context.getImageData(0, 0, width, height).data;
@@ -73,7 +72,7 @@ class Pen {
     pen.lineCap = pen.lineJoin = "round";
     pen.beginPath();
     pen.moveTo(...from);
-    pen.lineTo(to[0] + 0.1, to[1]); // a line of no length would leave nothing
+    pen.lineTo(to[0] + 0.1, to[1]); // a line without length would not be drawn
     pen.stroke();
     this.changed();
   }
@@ -94,7 +93,7 @@ class Pen {
     try {
       this.canvas.setPointerCapture(event.pointerId);
     } catch {
-      // The pointer has gone already, or a script made the event: it draws all the same.
+      // The pointer is no longer there, or a script made the event: drawing works without capture.
     }
     this.remember();
     this.at = this.place(event);
@@ -104,7 +103,7 @@ class Pen {
 
   pointerMove(event) {
     if (event.pointerId !== this.pointer) return;
-    const between = event.getCoalescedEvents?.() ?? []; // all places since the last event
+    const between = event.getCoalescedEvents?.() ?? []; // all positions since the last event
     for (const one of between.length > 0 ? between : [event]) {
       const to = this.place(one);
       this.line(this.at, to);

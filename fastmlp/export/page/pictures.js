@@ -1,11 +1,11 @@
-// Pictures on canvases, in the colours of page.css.
+// Draw images, activations and weights on canvases, in the colours of page.css.
 "use strict";
 
-const TILE = 28; // pixels of a weight picture's side
+const TILE = 28; // pixels, the side of an image of weights
 const GAP = 1;
-const SHEET = 128; // weight pictures beside each other on the hidden sheet they are drawn from
+const SHEET = 128; // images in a row of the hidden canvas that has those of all units
 
-// The palette's colours as [red, green, blue], as they are now, in the light or the dark.
+// Return the palette's colours as [red, green, blue], in the current light or dark scheme.
 function palette() {
   const style = getComputedStyle(document.documentElement);
   const read = (name) => {
@@ -17,7 +17,7 @@ function palette() {
 
 const css = ([red, green, blue], opacity = 1) => `rgb(${red} ${green} ${blue} / ${opacity})`;
 
-// 28 × 28 pixels: colour(value) gives [red, green, blue] and the opacity.
+// Return 28 × 28 pixels; colour(value) returns [red, green, blue] and the opacity.
 function pixels(values, colour) {
   const image = new ImageData(SIDE, SIDE);
   values.forEach((value, k) => {
@@ -31,22 +31,22 @@ function hidden(width, height) {
   return Object.assign(document.createElement("canvas"), { width, height });
 }
 
-// Strength, 0 to 1, of a positive or negative value's colour: full from 0.6 of the greatest on.
+// Return the colour of a value by its sign, and its strength: 1 from 0.6 of the largest value on.
 const signedColour = (colours, most) => (value) => [
   value > 0 ? colours.plus : colours.minus,
   Math.min(1, Math.abs(value) / (0.6 * most)),
 ];
 
-const greatest = (values) => values.reduce((most, one) => Math.max(most, Math.abs(one)), 0);
+const largest = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
 function drawInk(canvas, image, colours) {
   canvas.getContext("2d").putImageData(pixels(image, (ink) => [colours.ink, ink]), 0, 0);
 }
 
-// What is positive in one colour and what is negative in another, as strong as it is great; below
-// it the drawing, pale, where one is given.
+// Draw positive values in one colour and negative values in another, stronger for larger values;
+// `below` is an image to draw in pale ink under them.
 function drawSigned(canvas, values, colours, below = null) {
-  const most = greatest(values) || 1;
+  const most = largest(values) || 1;
   const context = canvas.getContext("2d");
   const signed = pixels(values, signedColour(colours, most));
   if (below === null) {
@@ -63,8 +63,8 @@ function erase(canvas) {
   canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
 }
 
-// A canvas as wide as its place and `height` high, in the screen's own pixels; its context is in
-// CSS pixels.
+// Give a canvas the width of its container and this height, at the screen's resolution; return its
+// context, whose unit is a CSS pixel.
 function sized(canvas, height) {
   const width = canvas.clientWidth;
   const density = devicePixelRatio || 1;
@@ -76,8 +76,8 @@ function sized(canvas, height) {
   return context;
 }
 
-// n square cells that fill a width and about a height, none wider than `most` px: of the numbers of
-// columns near the even one, that which leaves the last row fullest.
+// Arrange n square cells, at most `most` px wide, in a width and approximately a height.  Of similar
+// numbers of columns the one with the fewest empty cells in the last row is used.
 function grid(n, width, height, most) {
   const even = Math.max(width / most, Math.sqrt((n * width) / height));
   const empty = (columns) => Math.ceil(n / columns) * columns - n;
@@ -90,12 +90,12 @@ function grid(n, width, height, most) {
   return { cell, columns, corner, height: Math.ceil(Math.ceil(n / columns) * cell) };
 }
 
-// A layer's activations, a cell for each unit, as strong as it is great beside the layer's greatest.
+// Draw a layer's activations, a cell for each unit, relative to the largest of the layer.
 function drawCells(canvas, activations, colours) {
   const { cell, corner, height } = grid(activations.length, canvas.clientWidth, 150, 22);
   const context = sized(canvas, height);
   const side = Math.floor(cell) - GAP;
-  const most = greatest(activations) || 1;
+  const most = largest(activations) || 1;
   activations.forEach((a, i) => {
     const [x, y] = corner(i);
     context.fillStyle = css(colours.ink, 0.06);
@@ -106,7 +106,7 @@ function drawCells(canvas, activations, colours) {
   });
 }
 
-// The weights into each unit of the first layer, a tile for each.
+// The weights of each unit of the first layer, as one image for each.
 class Mosaic {
   constructor(canvas, layer) {
     this.canvas = canvas;
@@ -117,7 +117,7 @@ class Mosaic {
     return this.layer.weights.subarray(unit * this.layer.nIn, (unit + 1) * this.layer.nIn);
   }
 
-  // Draw all tiles once, for the colours and the width of now.
+  // Draw all images once for the current colours and width.
   prepare(colours) {
     const n = this.layer.nOut;
     this.grid = grid(n, this.canvas.clientWidth, 430, 2 * TILE);
@@ -125,7 +125,7 @@ class Mosaic {
     const context = this.sheet.getContext("2d");
     for (let unit = 0; unit < n; unit++) {
       const weights = this.weights(unit);
-      const most = greatest(weights) || 1;
+      const most = largest(weights) || 1;
       const tile = pixels(weights, signedColour(colours, most));
       context.putImageData(tile, ...this.onSheet(unit));
     }
@@ -135,11 +135,11 @@ class Mosaic {
     return [TILE * (unit % SHEET), TILE * Math.floor(unit / SHEET)];
   }
 
-  // Silent units pale, active ones in full, a frame around `selected`.
+  // Draw inactive units pale, active units in full colour, and a frame around `selected`.
   draw(activations, selected, colours) {
     const { cell, corner, height } = this.grid;
     const context = sized(this.canvas, height);
-    const most = activations === null ? 1 : greatest(activations) || 1;
+    const most = activations === null ? 1 : largest(activations) || 1;
     const side = Math.floor(cell) - GAP;
     for (let unit = 0; unit < this.layer.nOut; unit++) {
       const [x, y] = corner(unit);
@@ -157,7 +157,7 @@ class Mosaic {
     context.strokeRect(x, y, side, side);
   }
 
-  // The unit whose tile is under a pointer, or null.
+  // Return the unit whose image is under the pointer, or null.
   unitAt(event) {
     const { cell, columns } = this.grid;
     const [column, row] = [Math.floor(event.offsetX / cell), Math.floor(event.offsetY / cell)];

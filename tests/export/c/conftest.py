@@ -19,9 +19,12 @@ from fastmlp import MLP
 from fastmlp.export import Quantized, to_c
 
 Array = NDArray[Any]
-STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wmissing-prototypes"]
+STRICT = [
+    "-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wmissing-prototypes",
+    "-Wdouble-promotion", "-Wconversion", "-Wshadow",
+]  # fmt: skip
 
-# Reads examples from a file, writes h and what predict says of each to another.
+# Reads examples from a file, writes h and what predict returns for each to another.
 MAIN = """\
 #include <stdio.h>
 {declarations}
@@ -58,19 +61,29 @@ def compiler() -> list[str]:
 
 
 @pytest.fixture
-def run_c(compiler: list[str], tmp_path: Path) -> Callable[..., Output]:
-    """Writes a network as C, compiles it with warnings as errors, and runs it on examples."""
+def make_network(rng: np.random.Generator) -> Callable[..., MLP]:
+    """A regression network with biases, or with these options."""
 
-    def run(net: MLP | Quantized, X: Array, flags: Sequence[str] = ("-O1",)) -> Output:
-        to_c(net, tmp_path / "net.c")
+    def make(sizes: tuple[int, ...], **options: Any) -> MLP:
+        net = MLP(sizes, **{"loss": "squared_error", "seed": 3, **options})
+        net.set_parameters(net.weights, [rng.normal(size=n) for n in sizes[1:]])
+        return net
+
+    return make
+
+
+@pytest.fixture
+def run_c(compiler: list[str], tmp_path: Path) -> Callable[..., Output]:
+    """Write a network as C, compile it with warnings as errors, and run it on examples."""
+
+    def run(
+        net: MLP | Quantized, X: Array, flags: Sequence[str] = ("-O1",), **options: Any
+    ) -> Output:
+        to_c(net, tmp_path / "net.c", **options)
         text = (tmp_path / "net.c").read_text()
-        real = (
-            "float"
-            if isinstance(net, Quantized)
-            else {"float32": "float"}.get(net.dtype.name, "double")
-        )
-        # as the comment at the file's head says that it is to be called
+        # the calls that the comment at the top of the file describes
         declarations = re.findall(r"^ \* +(\w+ net_\w+\(.*\);)$", text, re.MULTILINE)
+        real = "float" if "const float x" in declarations[0] else "double"
         answer, several = re.match(
             r"(?:void|(\w+)) net_predict\([^,]*(?:, (\w+) y)?", declarations[0]
         ).groups()

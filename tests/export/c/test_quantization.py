@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,10 @@ from fastmlp.export import Quantized, quantize
 
 Array = NDArray[Any]
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.* calibration rows are few", "ignore:the 8-bit network differs"
+)
+
 HIDDEN = [name for name in activations.TABLE if name not in ("softmax", "exponential")]
 
 
@@ -26,18 +31,20 @@ def regression(sizes: tuple[int, ...], rng: np.random.Generator, **options: Any)
 
 
 def in_whole_numbers(net: Quantized, x: Array) -> list[float]:
-    """One example through the formulas of the module's description, in Python's own integers."""
-    p = [np.float32(value) * net.inverse for value in x]
-    for rounding, product in zip(net.roundings, net.products, strict=True):
+    """Compute one example by the formulas of the module's description, in Python's integers."""
+    scaling = net.input_scaling
+    offsets, inverses = (np.broadcast_to(one, x.shape) for one in (scaling.offset, scaling.inverse))
+    p = [(value - o) * i for value, o, i in zip(x, offsets, inverses, strict=True)]
+    for rounding, layer in zip(net.roundings, net.layers, strict=True):
         # Python's round() rounds halves to even, as C's lrintf does
         k = [round(float(min(max(one, rounding.low), rounding.high))) - rounding.low for one in p]
         q = k if rounding.table is None else [int(rounding.table[one]) for one in k]
         sums = [
             int(bias) + sum(int(w) * one for w, one in zip(row, q, strict=True))
-            for row, bias in zip(product.weight, product.bias, strict=True)
+            for row, bias in zip(layer.weight, layer.bias, strict=True)
         ]
         assert max(map(abs, sums)) < 2**31
-        p = [np.float32(s) * m for s, m in zip(sums, product.multiplier, strict=True)]
+        p = [np.float32(s) * m for s, m in zip(sums, layer.multiplier, strict=True)]
     return [float(one) for one in p]
 
 
@@ -65,6 +72,7 @@ def test_is_near_the_network_for_every_activation(
 def test_weights_and_values_are_rounded_by_half_a_step_at_most(rng: np.random.Generator) -> None:
     net = regression((6, 5), rng)
     X = rng.uniform(-2, 3, (400, 6)).astype(np.float32)
+    X[:2] = [[-2], [3]]
     W, b = net.weights[0].astype(float), net.biases[0]
     x_step, w_step = (X.max() - X.min()) / 255, np.abs(W).max(axis=1) / 127
     # |Δz| ≤ Σ |w| Δx + Δw Σ |x| + Σ Δw Δx + Δb
@@ -89,21 +97,21 @@ def test_tables_hold_the_function(rng: np.random.Generator) -> None:
 
 def _step(net: Quantized) -> float:
     """What one place of the first table is worth of z: the first unit's weight tells."""
-    x_step = 1 / float(net.inverse)
-    product = net.products[0]
-    reached = np.abs(product.weight).max(axis=1)
+    x_step = 1 / float(net.input_scaling.inverse)
+    layer = net.layers[0]
+    reached = np.abs(layer.weight).max(axis=1)
     assert (reached == 127).all()
     W = MLP(net.sizes, loss="squared_error", seed=3).weights[0]
-    return float((np.abs(W).max(axis=1) / 127 * x_step / product.multiplier).mean())
+    return float((np.abs(W).max(axis=1) / 127 * x_step / layer.multiplier).mean())
 
 
-def test_bytes_are_taken_as_they_are(rng: np.random.Generator) -> None:
-    net = MLP((9, 5, 3))
+@pytest.mark.parametrize("scale", [1.0, 1 / 255])
+def test_bytes_are_taken_as_they_are(rng: np.random.Generator, scale: float) -> None:
+    net = MLP((9, 5, 3), uint8_scale=scale)
     X = rng.integers(0, 256, (200, 9)).astype(np.uint8)
-    X[0, 0] = 255
-    rounded = quantize(net, X)
-    rows = X.astype(np.float32) * np.float32(1 / 255)
-    np.testing.assert_array_equal(rounded.roundings[0](rows * rounded.inverse), X)
+    rounded = quantize(net, X // 2)  # also those that are larger than any in calibration
+    rows = X.astype(np.float32) * np.float32(scale)
+    np.testing.assert_array_equal(rounded.roundings[0](rounded.input_scaling(rows)), X)
     np.testing.assert_array_equal(rounded.forward(X), rounded.forward(rows))
 
 
@@ -128,9 +136,9 @@ def test_averages_count_where_the_network_predicts_by_them(classes: tuple[Array,
     X, y = classes
     net = MLP((6, 8, 3))
     net.fit(X, y, epochs=3, ema=0.9)
-    averaged = quantize(net, X).products[0].weight
+    averaged = quantize(net, X).layers[0].weight
     net.use_average = False
-    assert (averaged != quantize(net, X).products[0].weight).any()
+    assert (averaged != quantize(net, X).layers[0].weight).any()
 
 
 def test_units_without_weights_keep_their_bias() -> None:
@@ -142,14 +150,12 @@ def test_units_without_weights_keep_their_bias() -> None:
     np.testing.assert_allclose(quantize(net, X).forward(X), net.forward(X), rtol=1e-6, atol=1e-7)
 
 
-def test_examples_without_any_range_will_do() -> None:
+def test_examples_without_any_range_are_enough() -> None:
     net = MLP((2, 3, 2), activation="tanh")
     np.testing.assert_allclose(quantize(net, np.zeros((1, 2))).forward([[0, 0]]), [[0.5, 0.5]])
 
 
-def test_more_rows_than_are_looked_at_together(
-    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_rows_than_a_block(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     net = regression((3, 5, 2), rng, activation="silu")
     X = rng.normal(size=(50, 3))
     whole = quantize(net, X)
@@ -199,3 +205,110 @@ def test_bad_examples_are_refused(calibration: Any, error: type[Exception], mess
 def test_only_single_networks_are_taken() -> None:
     with pytest.raises(TypeError, match="net must be an MLP"):
         quantize(fastmlp.Ensemble([MLP((2, 2))]), np.zeros((1, 2)))
+
+
+# -------------------------------------------------------------- columns of different units
+
+
+def folded(net: MLP, deviation: Array, mean: Array) -> MLP:
+    """Return a network of raw columns, as `fastmlp train` folds their scaling into layer 1."""
+    raw = MLP(net.sizes, activation=net.activation, loss=net.loss, dtype="float64")
+    W = [weight.astype(np.float64) for weight in net.weights]
+    W[0] /= deviation
+    b = [bias.astype(np.float64) for bias in net.biases]
+    b[0] -= W[0] @ mean
+    raw.set_parameters(W, b)
+    return raw
+
+
+DEVIATION = np.array([1e-4, 1, 10, 3e5, 5, 0.5])
+MEAN = np.array([0, 1, -40, 2e5, 2000, 1e4])  # the last two are far from 0
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error", "poisson"])
+def test_columns_of_different_units_cost_no_more_than_scaled_ones(
+    classes: tuple[Array, Array], loss: str
+) -> None:
+    X, y = classes
+    net = MLP((6, 24, 3 if loss == "cross_entropy" else 1), loss=loss)
+    net.fit(X, y, epochs=30, batch_size=20)
+    quantized = quantize(folded(net, DEVIATION, MEAN), X * DEVIATION + MEAN)
+    assert quantized.agreement > 0.97
+    expected = net.forward(X)
+    error = np.abs(quantized.forward(X * DEVIATION + MEAN) - expected).max()
+    scaled = np.abs(quantize(net, X).forward(X) - expected).max()
+    assert error < 1.5 * scaled
+
+
+def test_an_offset_column_does_not_have_0_in_its_range(rng: np.random.Generator) -> None:
+    years = rng.integers(1990, 2021, (400, 1)).astype(np.float64)
+    years[:2, 0] = 1990, 2020
+    net = MLP((1, 1), loss="squared_error", dtype="float64", init=([[[0.2]]], [[-401.0]]))
+    quantized = quantize(net, years)
+    # of 30 years a byte is an eighth
+    assert np.abs(quantized.forward(years) - net.forward(years)).max() <= 0.2 * 30 / 255
+    low, high = quantized.forward([[0.0], [3000.0]])  # clipped to the range
+    np.testing.assert_allclose(
+        [low[0], high[0]], net.forward([[1990.0], [2020.0]])[:, 0], atol=0.01
+    )
+
+
+def test_a_constant_column_counts_as_its_value(rng: np.random.Generator) -> None:
+    X = rng.normal(size=(300, 3)) * [1, 1e-3, 0] + [0, 0, 2020]
+    net = MLP((3, 8, 2), loss="squared_error", dtype="float64")
+    net = folded(net, np.array([1, 1e-3, 5]), np.array([0, 0, 2020]))
+    quantized = quantize(net, X)
+    assert quantized.agreement > 0.999
+    other = X + [0, 0, 50]
+    np.testing.assert_array_equal(quantized.forward(other), quantized.forward(X))
+
+
+def test_images_share_one_scale_and_keep_unseen_ink(digits_net: MLP) -> None:
+    X, _ = fastmlp.datasets.digits()
+    quantized = quantize(digits_net, X[:300])
+    assert quantized.input_scaling.inverse.shape == ()
+    assert quantized.input_scaling.inverse == np.float32(255)
+    assert quantized.roundings[0].low == 0
+    ink = np.ones((1, 64))  # also where the calibration rows have none
+    np.testing.assert_array_equal(quantized.roundings[0](quantized.input_scaling(ink)), 255)
+
+
+# ------------------------------------------------------------------------------ agreement
+
+
+def test_agreement_is_that_of_the_labels(classes: tuple[Array, Array]) -> None:
+    X, y = classes
+    net = MLP((6, 16, 3), dtype="float64")
+    net.fit(X, y, epochs=3)
+    quantized = quantize(net, X)
+    assert quantized.agreement == np.mean(quantized.predict(X) == net.predict(X))
+    assert quantized.n_calibration == len(X)
+    assert f"{100 * quantized.agreement:.2f} % of the labels" in quantized.summary()
+
+
+def test_agreement_of_values_is_the_worst_r2(rng: np.random.Generator) -> None:
+    sklearn = pytest.importorskip("sklearn.metrics")
+    net = regression((4, 9, 3), rng, activation="tanh", dtype="float64")
+    W, b = net.weights, net.biases
+    net.set_parameters([W[0], W[1] * [[1], [1e4], [1e-3]]], b)
+    X = rng.normal(size=(200, 4)).astype(np.float32)
+    quantized = quantize(net, X)
+    scores = sklearn.r2_score(net.forward(X), quantized.forward(X), multioutput="raw_values")
+    np.testing.assert_allclose(quantized.agreement, scores.min(), rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("default")
+def test_few_rows_and_low_agreement_are_warned_about(rng: np.random.Generator) -> None:
+    net = regression((3, 5, 2), rng)
+    X = rng.normal(size=(100, 3))
+    with pytest.warns(UserWarning, match="99 calibration rows are few"):
+        quantize(net, X[:99])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quantize(net, X)
+    # an outlier makes the steps of the first column too large for the labels of other rows
+    steep = MLP((2, 1), loss="binary_cross_entropy", init=([[[1e6, 1.0]]], [[0.0]]))
+    X = rng.normal(size=(200, 2)) * [1e-5, 1]
+    X[0, 0] = 10
+    with pytest.warns(UserWarning, match="differs from the float network: on 200 calibration"):
+        quantize(steep, X)

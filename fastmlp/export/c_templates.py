@@ -1,7 +1,7 @@
-"""The functions of an exported C file, as text for `c`.
+"""The functions of an exported C file, as text for c.py.
 
-They are written in single precision for a network named NET of N_IN inputs and N_OUT outputs;
-`doubled` and `named` make of them what is wanted.
+They are written in single precision for a network named NET with N_IN inputs and N_OUT outputs;
+`in_double` and `with_names` adapt them.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from ..activations import Activation
 __all__ = [
     "BYTE",
     "BYTE_LAYER",
-    "DOUBLE_SOFTMAX",
     "LAYER",
     "OUTPUT_LAYER",
     "PREDICT",
     "SOFTMAX",
+    "SOFTMAX_IN_DOUBLE",
     "SUM",
     "activation",
-    "doubled",
-    "named",
+    "in_double",
+    "with_names",
 ]
 
 # f(z) of each activation but softmax; P is its parameter.  NaN passes through.
@@ -40,7 +40,7 @@ FORMULAS = {
 }
 
 LAYER = """\
-/* h = f(W a + b), W by rows; in four sums, which are rounded less than one */
+/* h = f(W a + b), W row by row; four partial sums have less rounding error than one */
 static void NET_layer(const float *a, int n_in, const float *w, const float *b, int n_out,
         float (*f)(float), float *h)
 {
@@ -64,14 +64,14 @@ static void NET_layer(const float *a, int n_in, const float *w, const float *b, 
 SOFTMAX = """\
 static void NET_softmax(float *h, int n)
 {
-    float most = h[0], total = 0.0f;
+    float largest = h[0], total = 0.0f;
     int j;
 
     for (j = 1; j < n; j++)
-        if (h[j] > most)
-            most = h[j];
+        if (h[j] > largest)
+            largest = h[j];
     for (j = 0; j < n; j++) {
-        h[j] = expf(h[j] - most);
+        h[j] = expf(h[j] - largest);
         total += h[j];
     }
     for (j = 0; j < n; j++)
@@ -79,12 +79,12 @@ static void NET_softmax(float *h, int n)
 }
 """
 
-# the 8-bit variant, whose twin is quantization.py: Rounding, Product
+# The 8-bit form, with the arithmetic of quantization.py: ByteRounding, IntegerLayer
 BYTE = """\
-/* table[k], or k, with k = round(p) - low, cut off at low and high */
+/* table[k], or k, with k = round(p) - low, p clipped to low ... high */
 static uint8_t NET_byte(float p, int low, int high, const uint8_t *table)
 {
-    int k = 0; /* where p is NaN too */
+    int k = 0; /* also where p is NaN */
 
     if (p >= (float)high)
         k = high - low;
@@ -118,86 +118,86 @@ static void NET_layer(const uint8_t *a, int n_in, const int8_t *w, const int32_t
 """
 
 OUTPUT_LAYER = """\
-/* the output layer; its function in double, so that every C library rounds it to the same float */
+/* z of the output layer */
 static void NET_output(const uint8_t *a, int n_in, const int8_t *w, const int32_t *b,
-        const float *m, int n_out, double (*f)(double), float *h)
+        const float *m, int n_out, float *z)
 {
     int j;
 
     for (j = 0; j < n_out; j++, w += n_in)
-        h[j] = (float)f(NET_sum(a, n_in, w, b[j]) * m[j]);
+        z[j] = NET_sum(a, n_in, w, b[j]) * m[j];
 }
 """
 
-DOUBLE_SOFTMAX = """\
+SOFTMAX_IN_DOUBLE = """\
+/* in double, so that every C library gives the same float */
 static void NET_softmax(float *h, int n)
 {
-    float most = h[0];
-    double total = 0.0;
+    double largest = (double)h[0], total = 0.0;
     int j;
 
     for (j = 1; j < n; j++)
-        if (h[j] > most)
-            most = h[j];
+        if ((double)h[j] > largest)
+            largest = (double)h[j];
     for (j = 0; j < n; j++)
-        total += exp((double)h[j] - most);
+        total += exp((double)h[j] - largest);
     for (j = 0; j < n; j++)
-        h[j] = (float)(exp((double)h[j] - most) / total);
+        h[j] = (float)(exp((double)h[j] - largest) / total);
 }
 """
 
-# NET_predict by what it gives: a class, of all outputs or of each group; yes or no, or a value, for
-# one output or several; quantiles
+# NET_predict by what it returns: a class, of all outputs or of each group, and a label 0 or 1, of
+# one output or of each, all by comparing z; a value or values; quantiles
 PREDICT = {
     "class": """\
 int NET_predict(const float x[N_IN])
 {
-    float h[N_OUT];
+    float z[N_OUT];
     int j, best = 0;
 
-    NET_forward(x, h);
+    NET_logits(x, z);
     for (j = 1; j < N_OUT; j++)
-        if (h[j] > h[best])
+        if (z[j] > z[best])
             best = j;
     return best;
 }
 """,
-    "classes": """\
+    "group_classes": """\
 void NET_predict(const float x[N_IN], int y[N_GROUPS])
 {
     static const int ends[N_GROUPS] = {ENDS};
-    float h[N_OUT];
+    float z[N_OUT];
     int i, j, best, first = 0;
 
-    NET_forward(x, h);
+    NET_logits(x, z);
     for (i = 0; i < N_GROUPS; i++) {
         best = first;
         for (j = first + 1; j < ends[i]; j++)
-            if (h[j] > h[best])
+            if (z[j] > z[best])
                 best = j;
         y[i] = best - first;
         first = ends[i];
     }
 }
 """,
-    "yes": """\
+    "label": """\
 int NET_predict(const float x[N_IN])
 {
-    float h[1];
+    float z[1];
 
-    NET_forward(x, h);
-    return h[0] > 0.5f;
+    NET_logits(x, z);
+    return z[0] > 0.0f;
 }
 """,
-    "yeses": """\
+    "labels": """\
 void NET_predict(const float x[N_IN], int y[N_OUT])
 {
-    float h[N_OUT];
+    float z[N_OUT];
     int j;
 
-    NET_forward(x, h);
+    NET_logits(x, z);
     for (j = 0; j < N_OUT; j++)
-        y[j] = h[j] > 0.5f;
+        y[j] = z[j] > 0.0f;
 }
 """,
     "value": """\
@@ -223,10 +223,10 @@ void NET_predict(const float x[N_IN], float y[N_OUT])
     NET_forward(x, y);
     for (k = 0; k < N_OUT; k += N_QUANTILES)
         for (i = k + 1; i < k + N_QUANTILES; i++) {
-            float one = y[i];
-            for (j = i; j > k && y[j - 1] > one; j--)
+            float value = y[i];
+            for (j = i; j > k && y[j - 1] > value; j--)
                 y[j] = y[j - 1];
-            y[j] = one;
+            y[j] = value;
         }
 }
 """,
@@ -234,19 +234,19 @@ void NET_predict(const float x[N_IN], float y[N_OUT])
 
 
 def activation(name: str, f: Activation) -> str:
-    """A function NET_<name> of one z."""
+    """Return a function NET_<name> of one z."""
     formula = re.sub(r"\bP\b", f"{f.parameter!r}f", FORMULAS[f.name])
     return f"static float NET_{name}(float z) {{ return {formula}; }}\n"
 
 
-def doubled(text: str) -> str:
-    """The same in double precision."""
+def in_double(text: str) -> str:
+    """Return the same code in double precision."""
     text = re.sub(r"\bfloat\b", "double", text)
     text = re.sub(r"\b(exp|expm1|log1p|tanh|erfc|fabs)f\b", r"\1", text)
     return re.sub(r"(?<=\d)f\b", "", text)
 
 
-def named(text: str, name: str, n_in: int, n_out: int) -> str:
-    """The same for a network's name and sizes."""
+def with_names(text: str, name: str, n_in: int, n_out: int) -> str:
+    """Return the code with the network's name and sizes."""
     text = text.replace("N_IN", str(n_in)).replace("N_OUT", str(n_out))
     return re.sub(r"\bNET_", f"{name}_", text)

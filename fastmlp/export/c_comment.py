@@ -1,0 +1,180 @@
+"""The comment at the top of an exported C file: calls, inputs, outputs, memory and accuracy."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import fastmlp
+
+from ..activations import Softmax
+from ..losses import Quantile
+from ..network import MLP
+from .quantization import Quantized
+
+__all__ = [
+    "FLOAT_NOT_FINITE",
+    "QUANTIZED_NOT_FINITE",
+    "Array",
+    "Program",
+    "comment",
+    "float_accuracy",
+    "kind_of_prediction",
+    "quantized_accuracy",
+]
+
+Array = NDArray[Any]
+
+LONGEST_NAMES = 500  # characters, of the names of columns or classes
+
+HOW_TO = (
+    'Declare these functions in your program (in C++ within extern "C" { }) and compile this file '
+    "with it: C99, with -lm where the mathematical functions are in a library of their own. x and "
+    "h must not overlap."
+)
+MEANINGS = {  # of predict and of h, by the kind of prediction
+    "class": ("the most probable class", "the probability of each class"),
+    "group_classes": (
+        "y: the most probable class of each group, counted from 0 in the group",
+        "the probability of each class within its group, group after group",
+    ),
+    "label": ("1 where the probability is above 1/2, otherwise 0", "the probability of class 1"),
+    "labels": (
+        "y: for each output 1 where the probability is above 1/2, otherwise 0",
+        "the probability of 1 for each label",
+    ),
+    "value": ("h", "the value"),
+    "values": ("y: h", "the values"),
+    "quantiles": ("y: h, the quantiles of each target in ascending order", "the quantiles"),
+}
+MEMORY = (
+    "{size:,} bytes of constants (in flash memory where constants stay there: ARM, ESP32, RISC-V; "
+    "8-bit AVR copies them to RAM); on the stack {stack:,} bytes for two consecutive layers, and "
+    "in predict those of h in addition. Nothing is allocated and no state is kept, so several "
+    "threads may call the functions at once."
+)
+FLOAT_ACCURACY = (
+    "All arithmetic is in {real}{rounded}. The sum of a unit with n inputs differs from that of "
+    "the {dtype} network in Python, which adds in another order, by less than "
+    "({units} + 2 sqrt(n)) 2^-{bits} (|b| + sum |w a|) in all measurements. The elementary "
+    "functions are those of the C library; Python's are accurate to 4 units in the last place."
+)
+QUANTIZED_ACCURACY = (
+    "Weights and layers in 8 bits: {summary}. {inputs} Hidden layers are rounded likewise. "
+    "fastmlp.export.quantize returns the same network in Python, bit for bit, to measure its "
+    "accuracy on other examples."
+)
+FLOAT_NOT_FINITE = (
+    "NaN and infinities in x propagate into h; predict still returns a valid answer."
+)
+QUANTIZED_NOT_FINITE = (
+    "Infinities in x are clipped like other values out of range, NaN counts as the smallest value; "
+    "h is always finite."
+)
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a file consists of, as far as it depends on the arithmetic."""
+
+    real: str  # C's type of x and h
+    headers: tuple[str, ...]
+    arrays: dict[str, Array]
+    functions: list[str]
+    declarations: list[str]  # of the variables of `logits`
+    logits: list[str]  # statements that write z of the output layer to h
+    output: list[str]  # statements that turn it into h = f(z)
+    stack: int  # bytes of the buffers
+    accuracy: str
+    not_finite: str
+
+
+def kind_of_prediction(net: MLP | Quantized) -> str:
+    """Return what predict returns, a key of `c_templates.PREDICT`."""
+    if isinstance(net.output_activation, Softmax):
+        return "group_classes" if net.output_activation.groups else "class"
+    if isinstance(net.loss, Quantile) and len(net.loss.quantiles) > 1:
+        return "quantiles"
+    single, several = ("label", "labels") if net.loss.classification else ("value", "values")
+    return single if net.n_out == 1 else several
+
+
+def float_accuracy(own: np.dtype[Any], dtype: np.dtype[Any]) -> str:
+    """Return the statement about the accuracy of a network in floating point."""
+    narrowed = dtype.itemsize < own.itemsize  # each weight is rounded once more
+    return FLOAT_ACCURACY.format(
+        real="float" if dtype == np.float32 else "double",
+        rounded=", to which the parameters are rounded" if narrowed else "",
+        dtype=own,
+        units=5 if narrowed else 4,
+        bits=53 if own == dtype == np.float64 else 24,
+    )
+
+
+def quantized_accuracy(net: Quantized) -> str:
+    """Return the statement about the accuracy of a network in 8-bit integers."""
+    if net.input_scaling.inverse.ndim:
+        inputs = (
+            "Each x is rounded to one of 256 values from the smallest to the largest of its column "
+            "in these rows and clipped there."
+        )
+    else:
+        first, step = net.roundings[0], 1 / net.input_scaling.inverse
+        inputs = (
+            f"Each x is rounded to one of 256 values from {first.low * step!s} to "
+            f"{first.high * step!s} and clipped there."
+        )
+    return QUANTIZED_ACCURACY.format(summary=net.summary().replace("²", "2"), inputs=inputs)
+
+
+def comment(net: MLP | Quantized, program: Program, declarations: list[str], name: str) -> str:
+    """Return the comment."""
+    predicted, outputs = MEANINGS[kind_of_prediction(net)]
+    size = sum(array.nbytes for array in program.arrays.values())
+    functions = (*net.activation, net.output_activation)
+    layers = [f"{n} {f.name}" for n, f in zip(net.sizes[1:], functions, strict=True)]
+    scale = f"; uint8 inputs of Python are multiplied by {net.uint8_scale!r} first"
+    notes = {
+        "x": f"{net.n_in} inputs{_names(net.metadata.get('columns'))}"
+        + (scale if net.uint8_scale != 1 else ""),
+        "h": f"{net.n_out} outputs, {outputs}",
+        "predict": predicted + _names(net.metadata.get("classes"), numbered=True),
+        "layers": f"{net.n_in} inputs, " + ", ".join(layers),
+        "memory": MEMORY.format(size=size, stack=program.stack),
+        "accuracy": program.accuracy,
+        "not finite": program.not_finite,
+    }
+    lines = [
+        f"{name}: a multilayer perceptron, {'-'.join(map(str, net.sizes))}, by fastmlp "
+        f"{fastmlp.__version__}",
+        "",
+        *(f"    {declaration};" for declaration in declarations),
+        "",
+        *textwrap.wrap(HOW_TO, 92),
+        "",
+    ]
+    for what, note in notes.items():
+        lines += textwrap.wrap(note, 92, initial_indent=f"{what:<12}", subsequent_indent=" " * 12)
+    return "/*" + "\n".join(f" * {line}".rstrip() for line in lines)[2:] + "\n */\n"
+
+
+def _names(names: object, numbered: bool = False) -> str:
+    """Return the names of columns or classes as text, if the network has them.
+
+    Those of several groups of classes are lists in a list.
+    """
+    if not isinstance(names, (list, tuple)):
+        return ""
+    groups = names if all(isinstance(one, (list, tuple)) for one in names) else [names]
+    shown = "; ".join(
+        ", ".join(f"{i} {name}" if numbered else str(name) for i, name in enumerate(group))
+        for group in groups
+    )
+    # nothing that could end the comment, begin another, be a trigraph or control a terminal
+    text = re.sub(r"[^\w .,:;+=()\[\]<>-]", "_", shown)
+    return f": {textwrap.shorten(text, LONGEST_NAMES, placeholder=' ...')}"

@@ -1,0 +1,322 @@
+"""Make a network in 8-bit integers: choose quantization steps by the ranges of examples.
+
+    ranges of x, z and a ── bytes of the inputs, of each hidden layer ── weights and biases in steps
+
+Inputs may have any units: a table has ages beside years and incomes.  Each column has an offset and
+a step of its own, which are folded into the first layer:
+
+    W(1) x + b(1) ≈ (W(1) ∘ step) q + (b(1) + W(1) offset)      with x_i ≈ offset_i + step_i q_i
+
+Where all columns have the same unit, as the pixels of an image do, one step serves them all: then 0
+and whole bytes are exact, and values beyond a single column's range are kept.  It is used where it
+makes the error of z(2) no larger than `TOLERATED` times that of own steps.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .. import steps
+from ..activations import Activation
+from ..network import MLP
+from ..support import checks
+from .inference import inference_layers, require_mlp
+from .quantization import (
+    LARGEST_BYTE,
+    ROWS_AT_ONCE,
+    ByteRounding,
+    InputScaling,
+    IntegerLayer,
+    Quantized,
+    apply_activation,
+    float32_rows,
+    row_blocks,
+)
+
+__all__ = ["quantize"]
+
+Array = NDArray[Any]
+Range = tuple[float, float]  # smallest and largest value
+
+LARGEST_WEIGHT = 127
+LARGEST_SUM = 2**31 - 1
+TABLE_SIZE = 1024  # four times the number of bytes, because f may be steep
+CLAMPED = ("identity", "relu")  # functions without a table: clipping to the range is enough
+
+TOLERATED = 2.0  # one step for all inputs may double the error of z(2), which costs it one bit
+FEW_ROWS = 100
+LOW_AGREEMENT = 0.95
+
+
+def quantize(net: MLP, calibration: ArrayLike) -> Quantized:
+    """Return a network in 8-bit integers.
+
+    Parameters
+    ----------
+    net : MLP
+        A trained network.  Batch norm is folded in; averaged parameters are used if the network
+        predicts with them.
+    calibration : array-like, (m, n_in)
+        Examples like those that the network will see, such as a few hundred training examples.
+        Their ranges become the ranges of the bytes.  Later values outside are clipped, and a column
+        with the same value in all rows counts as this value.
+
+    Returns
+    -------
+    Quantized
+        With `forward` and `predict`, which show what the integers cost in accuracy, and with
+        `agreement`, how well it agrees with the float network on the calibration rows.
+
+    Raises
+    ------
+    ValueError
+        If calibration does not fit the network, or a layer has too many inputs for 32-bit sums
+        (16,000 are never too many).
+
+    Warns
+    -----
+    UserWarning
+        If there are fewer than 100 calibration rows, or if the network disagrees with the float
+        network in more than 5 % of the labels (for values, if R² is below 0.95).
+
+    See Also
+    --------
+    to_c : Write the network as C.
+
+    Examples
+    --------
+    >>> quantized = fastmlp.export.quantize(net, X[:500])
+    >>> quantized.agreement > 0.95
+    True
+    """
+    net = require_mlp(net)
+    with checks.within("calibration"):
+        rows = float32_rows(calibration, net.n_in, net.uint8_scale)
+    are_bytes = getattr(calibration, "dtype", None) == np.uint8
+    layers = inference_layers(net)
+    weights = [layer.weight.astype(np.float64) for layer in layers]
+    biases = [layer.bias.astype(np.float64) for layer in layers]
+    functions = [layer.activation for layer in layers]
+    ranges = _ranges(rows, weights, biases, functions)
+
+    scale = ByteScale(net.uint8_scale, 0) if are_bytes else ByteScale.spanning(_range(rows))
+    inputs = _byte_inputs(rows, weights[0], biases[0], scale)
+    hidden = [ByteScale.spanning(one) for one in ranges.a]
+    roundings, units = [inputs.rounding], []
+    for f, z_range, target in zip(functions, ranges.z, hidden, strict=False):
+        unit, rounding = _rounding(f, z_range, target)
+        units.append(unit)
+        roundings.append(rounding)
+    steps_of_weights = [
+        (inputs.weight, inputs.bias, inputs.zero),
+        *(
+            (W * source.step, b, source.zero)
+            for W, b, source in zip(weights[1:], biases[1:], hidden, strict=True)
+        ),
+    ]
+    quantized = Quantized(
+        sizes=net.sizes,
+        activation=net.activation,
+        output_activation=net.output_activation,
+        loss=net.loss,
+        uint8_scale=net.uint8_scale,
+        metadata=net.metadata,
+        n_calibration=len(rows),
+        agreement=float("nan"),
+        input_scaling=inputs.scaling,
+        roundings=tuple(roundings),
+        layers=tuple(
+            _integer_layer(l, *layer, unit)
+            for l, (layer, unit) in enumerate(
+                zip(steps_of_weights, [*units, 1.0], strict=True), start=1
+            )
+        ),
+    )
+    agreement = _agreement(quantized, rows, ranges.h)
+    quantized = dataclasses.replace(quantized, agreement=agreement)
+    _warn(quantized)
+    return quantized
+
+
+# ------------------------------------------------------------------------------------- agreement
+
+
+def _agreement(quantized: Quantized, rows: Array, h: Array) -> float:
+    """Return the fraction of equal labels, or the smallest R² of an output."""
+    if quantized.loss.classification:
+        return float(np.mean(quantized.predict(rows) == quantized.loss.predict(h)))
+    error = ((quantized.forward(rows) - h) ** 2).mean(axis=0)
+    # an output that does not vary is compared with float32's own precision
+    variance = np.maximum(h.var(axis=0), (1e-6 * np.abs(h).max(axis=0)) ** 2)
+    with np.errstate(divide="ignore"):
+        unexplained = np.divide(error, variance, out=np.zeros_like(error), where=error > 0)
+    return float(1 - unexplained.max())
+
+
+def _warn(quantized: Quantized) -> None:
+    if quantized.n_calibration < FEW_ROWS:
+        warnings.warn(
+            f"{quantized.n_calibration} calibration rows are few: the ranges of later inputs may "
+            f"be wider and are clipped; use a few hundred training examples",
+            stacklevel=3,
+        )
+    if not quantized.agreement >= LOW_AGREEMENT:
+        warnings.warn(
+            f"the 8-bit network differs from the float network: {quantized.summary()}; export it "
+            f"without quantization",
+            stacklevel=3,
+        )
+
+
+# ---------------------------------------------------------------------------------------- inputs
+
+
+@dataclass(frozen=True)
+class ByteScale:
+    """How reals become bytes: a ≈ step·(q − zero); 0 is represented exactly."""
+
+    step: float
+    zero: int
+
+    @classmethod
+    def spanning(cls, span: Range) -> ByteScale:
+        """Return the scale of a range, extended to 0."""
+        low, high = min(span[0], 0.0), max(span[1], 0.0)
+        step = max((high - low) / LARGEST_BYTE, 1e-30) if high > low else 1.0
+        return cls(step, round(-low / step))
+
+    def rounding(self) -> ByteRounding:
+        """Return the rounding of p = a/step."""
+        return ByteRounding(-self.zero, LARGEST_BYTE - self.zero)
+
+    def to_bytes(self, a: Array) -> NDArray[np.uint8]:
+        """Return a as bytes."""
+        return np.asarray(np.clip(np.rint(a / self.step) + self.zero, 0, LARGEST_BYTE), np.uint8)
+
+
+@dataclass(frozen=True)
+class ByteInputs:
+    """How inputs become bytes q, and the first layer z = weight (q − zero) + bias of these."""
+
+    scaling: InputScaling
+    rounding: ByteRounding
+    weight: Array  # (n_out, n_in)
+    bias: Array
+    zero: int
+
+    def error(self, rows: Array, z: Array) -> float:
+        """Return the root mean square error of z(2), weights rounded too."""
+        weight, bias, worth = _integers(self.weight, self.bias, self.zero)
+        q = self.rounding(self.scaling(rows)).astype(np.float64)
+        return float(np.sqrt(np.mean(((q @ weight.T + bias) * worth - z) ** 2)))
+
+
+def _byte_inputs(rows: Array, W: Array, b: Array, scale: ByteScale) -> ByteInputs:
+    """Return inputs with one scale for all columns, or with an offset and a step for each."""
+    zero, inverse = np.zeros((), np.float32), np.array(1 / scale.step, np.float32)
+    alike = ByteInputs(
+        InputScaling(zero, inverse), scale.rounding(), W * scale.step, b, scale.zero
+    )
+    low = rows.min(axis=0)
+    width = rows.max(axis=0) - low.astype(np.float64)
+    varies = width > 1e-30
+    if not varies.any():
+        return alike
+    inverse = np.divide(LARGEST_BYTE, width, out=np.zeros_like(width), where=varies)
+    inverse = inverse.astype(np.float32)
+    step = np.divide(1.0, inverse, out=np.zeros_like(width), where=varies)
+    own = ByteInputs(
+        InputScaling(low, inverse), ByteRounding(0, LARGEST_BYTE), W * step, b + W @ low, 0
+    )
+    some = rows[:: -(-len(rows) // ROWS_AT_ONCE)]
+    z = some @ W.T + b
+    return alike if alike.error(some, z) <= TOLERATED * own.error(some, z) else own
+
+
+# ---------------------------------------------------------------------------------------- layers
+
+
+def _rounding(f: Activation, span: Range, target: ByteScale) -> tuple[float, ByteRounding]:
+    """Return the unit of a hidden layer's p, in terms of z, and how p becomes bytes."""
+    if f.name in CLAMPED:
+        return target.step, target.rounding()
+    low, high = _informative_range(f, span, target)
+    step = (high - low) / (TABLE_SIZE - 1)
+    first = round(low / step)
+    table = target.to_bytes(apply_activation(f, np.arange(first, first + TABLE_SIZE) * step))
+    return step, ByteRounding(first, first + TABLE_SIZE - 1, table)
+
+
+def _informative_range(f: Activation, span: Range, target: ByteScale) -> Range:
+    """Return the part of z's range, with 0, outside which f gives the bytes of its two ends."""
+    low, high = min(span[0], 0.0), max(span[1], 0.0)
+    if high == low:
+        return 0.0, 1.0
+    z = np.linspace(low, high, 8 * TABLE_SIZE)
+    changes = np.flatnonzero(np.diff(target.to_bytes(apply_activation(f, z))))
+    if len(changes):
+        low, high = min(z[changes[0]], 0.0), max(z[changes[-1] + 1], 0.0)
+    return float(low), float(high)
+
+
+def _integers(weight: Array, bias: Array, zero: int) -> tuple[Array, Array, Array]:
+    """Return weights and biases in whole steps, and what 1 is worth in each unit's sum."""
+    worth = np.abs(weight).max(axis=1) / LARGEST_WEIGHT
+    worth = np.maximum(worth, np.abs(bias) / 2**30)
+    worth[worth < 1e-300] = 1.0  # a unit that is always 0
+    whole = np.rint(weight / worth[:, np.newaxis])
+    return whole, np.rint(bias / worth) - zero * whole.sum(axis=1), worth
+
+
+def _integer_layer(l: int, weight: Array, bias: Array, zero: int, unit: float) -> IntegerLayer:
+    """Return layer l in integers; p = 1 stands for z = unit."""
+    whole, start, worth = _integers(weight, bias, zero)
+    largest = np.abs(start) + LARGEST_BYTE * np.abs(whole).sum(axis=1)
+    if largest.max() > LARGEST_SUM:
+        raise ValueError(
+            f"layer {l} has {weight.shape[1]:,} inputs, too many for sums of 32 bits; export this "
+            f"network without quantization"
+        )
+    if (largest * worth / unit).max() > np.finfo(np.float32).max:
+        raise ValueError(f"layer {l} can reach values beyond the range of float32")
+    multiplier = (worth / unit).astype(np.float32)
+    return IntegerLayer(whole.astype(np.int8), start.astype(np.int32), multiplier)
+
+
+# ---------------------------------------------------------------------------------------- ranges
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """What the calibration rows lead to."""
+
+    z: list[Range]  # of z(2) … z(nl)
+    a: list[Range]  # of a(2) … a(nl−1)
+    h: Array  # the output activations (m, n_out)
+
+
+def _range(values: Array) -> Range:
+    return float(values.min()), float(values.max())
+
+
+def _ranges(
+    rows: Array, weights: list[Array], biases: list[Array], functions: Sequence[Activation]
+) -> Ranges:
+    """Return the ranges over all rows and units of each layer."""
+    ends, outputs = [], []  # of each block of rows
+    for block in row_blocks(rows):
+        z, a = steps.forward(block.astype(np.float64), weights, biases, functions)
+        ends.append([_range(values) for values in (*z, *a[1:-1])])
+        outputs.append(a[-1])
+    if not np.isfinite(ends).all():
+        raise ValueError("calibration leads to activations that are infinite or NaN")
+    low, high = np.min(ends, axis=0)[:, 0], np.max(ends, axis=0)[:, 1]
+    spans = [(float(least), float(most)) for least, most in zip(low, high, strict=True)]
+    return Ranges(spans[: len(weights)], spans[len(weights) :], np.concatenate(outputs))

@@ -1,0 +1,56 @@
+"""What the exports read of a network: its layers for inference, and its metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ..activations import Activation
+from ..ensemble import Ensemble
+from ..model.state import Array
+from ..network import MLP
+
+__all__ = ["InferenceLayer", "inference_layers", "members", "require_mlp", "shared_metadata"]
+
+
+class InferenceLayer(NamedTuple):
+    """A layer a(l+1) = f(W a(l) + b) as it predicts, batch norm folded in."""
+
+    weight: Array  # (n_out, n_in)
+    bias: Array  # (n_out,)
+    activation: Activation
+
+
+def inference_layers(net: MLP) -> list[InferenceLayer]:
+    """Return the layers of the inference network, with averaged parameters if it uses them."""
+    functions = (*net.activation, net.output_activation)
+    return [InferenceLayer(*layer) for layer in zip(*net.folded, functions, strict=True)]
+
+
+def members(net: object) -> tuple[MLP, ...]:
+    """Return the networks of an ensemble, or the network itself as the only one."""
+    if isinstance(net, Ensemble):
+        return net.networks
+    return (require_mlp(net),)
+
+
+def require_mlp(net: object) -> MLP:
+    """Return the network; TypeError for anything else, such as an ensemble."""
+    if isinstance(net, Ensemble):
+        raise TypeError(f"net must be an MLP, got {net!r}; export its networks one by one")
+    if not isinstance(net, MLP):
+        raise TypeError(f"net must be an MLP, got {net!r}")
+    return net
+
+
+def shared_metadata(net: MLP | Ensemble) -> Mapping[str, Any]:
+    """Return a network's metadata; of an ensemble its own and what all its networks agree on."""
+    if isinstance(net, MLP):
+        return net.metadata
+    first, *others = (one.metadata for one in net.networks)
+    shared = {
+        name: value
+        for name, value in first.items()
+        if all(name in other and other[name] == value for other in others)
+    }
+    return {**shared, **net.metadata}

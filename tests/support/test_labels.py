@@ -1,0 +1,60 @@
+"""Class labels of metadata as arrays."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastmlp.support.labels import class_labels, label_array
+from fastmlp.support.text import printable
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array(["a", "größe"]),
+        np.array([False, True]),
+        np.array([-(2**63), 2**63 - 1]),
+        np.array([1, 2**64 - 1], np.uint64),
+        np.array([3, 200], np.uint8),
+        np.array([0.1, 1e-300]),
+        np.array([np.float32(0.1), 2], np.float32),
+    ],
+    ids=lambda labels: labels.dtype.name,
+)
+def test_labels_come_back_from_json_with_their_values(labels: np.ndarray) -> None:
+    found = label_array(json.loads(json.dumps(labels.tolist())))
+    assert found is not None
+    assert found.tolist() == labels.tolist()
+    kinds = {"U": "O", "u": "iu"}
+    assert found.dtype.kind in kinds.get(labels.dtype.kind, labels.dtype.kind)
+
+
+@pytest.mark.parametrize("labels", [None, "ab", {}, [], ["a", 1], [True, 2], [1, 0.5], [-1, 2**63],
+                                    [2**64], [None]])
+def test_other_values_are_no_labels(labels: Any) -> None:
+    assert label_array(labels) is None
+
+
+def test_a_single_label_stands_for_both_classes() -> None:
+    found = class_labels(["only"], 2)
+    assert found is not None and found.tolist() == ["only", "only"]
+    assert class_labels(["only"], 3) is None
+    assert class_labels(["a", "b"], 3) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("größe β", "größe β"),
+        ("a\x1b[2J\x07\r\n", "a\\x1b[2J\\x07\\r\\n"),
+        ("\x9b31m\u202e\u2028", "\\x9b31m\\u202e\\u2028"),
+        (KeyError("\x1b"), "'\\x1b'"),
+    ],
+)
+def test_printable_text_has_no_control_characters(text: object, shown: str) -> None:
+    assert printable(text) == shown
+    assert printable(text).isprintable()
