@@ -106,12 +106,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="store the study in FILE, and continue it if it exists",
     )
     add_jobs_option(search, "trials", 1, "; with more than 1 the result depends on chance")
-    add("--seconds", type=seconds, metavar="X", help="begin no trial after so many seconds")
+    add("--seconds", type=seconds, metavar="X", help="begin no trial after X seconds")
     add(
         "--trial-seconds",
         type=seconds,
         metavar="X",
-        help="stop the training of a trial after so many seconds",
+        help="stop the training of a trial after X seconds",
     )
     add_training_options(parser)
 

@@ -38,7 +38,7 @@ def fingerprint(*arrays: checks.Examples) -> str:
 
 
 def _parts(given: Any) -> tuple[str, list[Any]]:
-    """The arrays that an array or a sparse matrix consists of, and a description of the rest."""
+    """A description of an array or a sparse matrix, and the arrays that it consists of."""
     if hasattr(given, "tocsr"):
         rows = given.tocsr()
         return f"csr{rows.shape}", [rows.data, rows.indices, rows.indptr]

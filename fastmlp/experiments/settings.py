@@ -240,7 +240,14 @@ class Settings:
         return net.fit(X, y, **{key: getattr(self, key) for key in TRAINING} | options)
 
     def to_json(self) -> dict[str, Any]:
-        """Return all settings as JSON's types, defaults included: equal settings look equal."""
+        """Return all settings, defaults included, as JSON's types.
+
+        Returns
+        -------
+        dict
+            Values by the names of the attributes.  Equal settings have equal values, however they
+            were written.
+        """
         return {field.name: _to_json(getattr(self, field.name)) for field in fields(self)}
 
 

@@ -31,7 +31,7 @@ Identity = dict[str, Any]
 
 
 def checked(given: str | os.PathLike[str] | Checkpoint, epochs: int) -> Checkpoint:
-    """Return where to save a run of so many epochs, and how often.
+    """Return where to save a run, and how often.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def resume(path: str | os.PathLike[str], identity: Identity) -> tuple[MLP, Histo
 
 @dataclass
 class SaveCheckpoint(Callback):
-    """Save the checkpoint of a run after every so many epochs and after the last one.
+    """Save the checkpoint of a run at regular intervals and after the last epoch.
 
     Parameters
     ----------

@@ -69,7 +69,13 @@ class Recipe:
     ensemble_size: int = 1
 
     def to_json(self) -> dict[str, Any]:
-        """Return as JSON's types all that a result depends on except for data and seed."""
+        """Return everything that a result depends on, except for data and seed, as JSON's types.
+
+        Returns
+        -------
+        dict
+            The settings and the size of the ensemble.
+        """
         return {"settings": self.settings.to_json(), "ensemble_size": self.ensemble_size}
 
 

@@ -93,9 +93,9 @@ def minimize(
         Number of trials at a time, each on one thread.  With more than one, the order in which
         trials end, and so the result, depends on chance.
     max_seconds : float, optional
-        Begin no trial after so many seconds.
+        Time in seconds after which no trial begins.
     max_seconds_per_trial : float, optional
-        Stop a trial's training after so many seconds, if need be within an epoch.
+        Time in seconds after which a trial's training stops, if need be within an epoch.
     dtype : {"float32", "float64"}, default "float32"
         As in `MLP`.
     uint8_scale : float, default 1.0
