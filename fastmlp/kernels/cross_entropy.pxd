@@ -40,32 +40,32 @@ cdef inline real largest(const real* z, Py_ssize_t n) noexcept nogil:
 
     If some z is NaN the result is any number: exp(z − result) is NaN for that z all the same.
     """
-    cdef real most[4]
+    cdef real maximum[4]
     cdef Py_ssize_t j = 0
     cdef int i
     for i in range(4):
-        most[i] = z[0]
+        maximum[i] = z[0]
     while j + 4 <= n:
         for i in range(4):
-            most[i] = z[j + i] if z[j + i] > most[i] else most[i]
+            maximum[i] = z[j + i] if z[j + i] > maximum[i] else maximum[i]
         j += 4
     for i in range(n - j):
-        most[i] = z[j + i] if z[j + i] > most[i] else most[i]
-    most[0] = most[2] if most[2] > most[0] else most[0]
-    most[1] = most[3] if most[3] > most[1] else most[1]
-    return most[1] if most[1] > most[0] else most[0]
+        maximum[i] = z[j + i] if z[j + i] > maximum[i] else maximum[i]
+    maximum[0] = maximum[2] if maximum[2] > maximum[0] else maximum[0]
+    maximum[1] = maximum[3] if maximum[3] > maximum[1] else maximum[1]
+    return maximum[1] if maximum[1] > maximum[0] else maximum[0]
 
 
 cdef inline double log_sum_exp(const real* z, real* e, Py_ssize_t n, real* total) noexcept nogil:
     """e = exp(z − max z) and its sum; returns log Σ exp z."""
-    cdef real most = largest(z, n)
+    cdef real maximum = largest(z, n)
     cdef Py_ssize_t j = 0
-    cdef vec shift = splat(most)
+    cdef vec shift = splat(maximum)
     while j < n:
         store(e + j, exp(load(z + j) - shift))
         j += WIDTH
     total[0] = ordered_sum(e, n)
-    return most + log(<double>total[0])
+    return maximum + log(<double>total[0])
 
 
 cdef inline void softmax_from(const real* e, real total, real* a, Py_ssize_t n) noexcept nogil:
@@ -113,12 +113,12 @@ cdef inline void group_exponentials(const real* group_sizes, Py_ssize_t n_groups
     Group by group only the maximum is subtracted, since a group may begin inside a vector.
     """
     cdef Py_ssize_t g, end, j = 0
-    cdef real most
+    cdef real maximum
     for g in range(n_groups):
         end = j + <Py_ssize_t>group_sizes[g]
-        most = largest(z + j, end - j)
+        maximum = largest(z + j, end - j)
         while j < end:
-            e[j] = z[j] - most
+            e[j] = z[j] - maximum
             j += 1
     clear_padding(e, n)
     j = 0

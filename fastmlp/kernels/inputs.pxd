@@ -41,7 +41,7 @@ cdef struct examples:
     const uint64_t* row_hashes  # (n_rows,) equal for rows with equal numbers; or NULL
     Py_ssize_t n_rows, n_in
     real scale                  # factor of uint8
-    Py_ssize_t max_in_row       # most stored numbers of a row
+    Py_ssize_t max_in_row       # largest count of stored numbers in a row
 
 
 cdef struct targets:

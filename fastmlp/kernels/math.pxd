@@ -1,9 +1,10 @@
-"""exp, expm1, log(1 + u), tanh, sigmoid and the normal distribution's Φ, a vector at a time.
+"""exp, expm1, log(1 + u), tanh, sigmoid, softplus and the normal distribution's Φ, for one vector.
 
-They are ours, not the C library's, so that every instruction set with a fused multiply-add
+The C library's functions are not used, so that every instruction set with a fused multiply-add
 gives the same bits.  Largest errors, in units in the last place (tests/kernels/test_math.py
 measures them): exp 2, expm1 3, log1p 3, tanh 4, sigmoid 4, softplus 4; Φ 5 + z²/2, since
-e^(−z²/2) inherits the rounding of z².  Infinities and NaN give what the functions' limits give.
+e^(−z²/2) inherits the rounding of z².  An infinite argument gives the function's limit, NaN gives
+NaN.  activations.pxd and the losses call these functions.
 """
 from .vector cimport ROUNDING_SHIFT, fused, power_of_two, real, select_gt, splat, vec
 
@@ -39,7 +40,7 @@ cdef inline vec polynomial(const real* coefficients, int degree, vec x) noexcept
 
 
 cdef inline vec reduce_exponent(vec x, vec* shifted) noexcept nogil:
-    """r = x − n·ln 2 with n = round(x / ln 2), |r| ≤ ln(2)/2; n + ROUNDING_SHIFT beside it."""
+    """r = x − n·ln 2 with n = round(x / ln 2), |r| ≤ ln(2)/2; `shifted`: n + ROUNDING_SHIFT."""
     cdef vec n, r
     shifted[0] = fused(x, splat(<real>1.4426950408889634074), splat(ROUNDING_SHIFT))
     n = shifted[0] - splat(ROUNDING_SHIFT)
@@ -48,7 +49,7 @@ cdef inline vec reduce_exponent(vec x, vec* shifted) noexcept nogil:
 
 
 cdef inline vec exp(vec x) noexcept nogil:
-    """eˣ = 2ⁿ eʳ; zero from √2 times the smallest normal number down."""
+    """eˣ = 2ⁿ eʳ; zero below √2 times the smallest normal number."""
     cdef vec shifted, r, p
     x = select_gt(x, splat(EXP_MOST), splat(EXP_MOST), x)
     x = select_gt(splat(EXP_LEAST), x, splat(EXP_LEAST), x)
@@ -76,7 +77,7 @@ cdef inline vec log1p_unit(vec u) noexcept nogil:
 
 
 cdef inline vec sigmoid(vec z) noexcept nogil:
-    """1 / (1 + e⁻ᶻ); e⁻ᶻ may reach infinity, which gives the 0 it should."""
+    """1 / (1 + e⁻ᶻ); an infinite e⁻ᶻ gives the right value, 0."""
     return splat(1) / (splat(1) + exp(-z))
 
 

@@ -29,10 +29,10 @@ cdef inline const real* column_of(const layer* L, const real* numbers, Py_ssize_
 
 cdef inline void limit_norms(const layer* L,
                              real* parameters,      # IN OUT
-                             real most,
+                             real max_norm,
                              real* average,         # IN OUT of the parameters over steps, or NULL
                              real decay, int part, int n_parts) noexcept nogil:
-    """‖W_j‖ ≤ most for this thread's columns, then the average of their parameters."""
+    """‖W_j‖ ≤ max_norm for this thread's columns, then the average of their parameters."""
     cdef Py_ssize_t v, k, columns
     cdef real* w
     cdef real* w_average
@@ -50,8 +50,8 @@ cdef inline void limit_norms(const layer* L,
         store(scales, square)
         any_larger = False
         for i in range(WIDTH):
-            if scales[i] > most * most:
-                scales[i] = <real>(most / sqrt(<double>scales[i]))
+            if scales[i] > max_norm * max_norm:
+                scales[i] = <real>(max_norm / sqrt(<double>scales[i]))
                 any_larger = True
             else:
                 scales[i] = 1

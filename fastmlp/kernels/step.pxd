@@ -350,9 +350,9 @@ cdef inline bint gradients(const network* net, workspace* w, Py_ssize_t m, gradi
 
 
 cdef inline bint clipped_update(const network* net, workspace* w, gradient_target* g,
-                                double most, team* threads, int part,
+                                double clip_norm, team* threads, int part,
                                 int n_parts) noexcept nogil:
-    """Step 6 with the gradient g · min(1, most/‖g‖), from the sums over the whole batch."""
+    """Step 6 with the gradient g · min(1, clip_norm/‖g‖), from the sums over the whole batch."""
     cdef int l
     cdef bint bad = False
     cdef double total = 0, factor = 1
@@ -372,8 +372,8 @@ cdef inline bint clipped_update(const network* net, workspace* w, gradient_targe
         if not net.layers[l].frozen:
             total += total_of(w.squares + place, net.layers[l].n_out)
         place += padded(net.layers[l].n_out)
-    if total > most * most:
-        factor = most / sqrt(total)
+    if total > clip_norm * clip_norm:
+        factor = clip_norm / sqrt(total)
     for l in range(net.n_layers):
         L = &net.layers[l]
         if not L.frozen:
@@ -385,12 +385,12 @@ cdef inline bint clipped_update(const network* net, workspace* w, gradient_targe
     return bad
 
 
-cdef inline void limit_weights(const network* net, double most, real* average, real decay,
+cdef inline void limit_weights(const network* net, double max_norm, real* average, real decay,
                                team* threads, int part, int n_parts) noexcept nogil:
-    """‖W_j‖ ≤ most for every unit of every trained layer, after the update; then their average."""
+    """‖W_j‖ ≤ max_norm for every unit of the trained layers, after the update; then the average."""
     cdef int l
     barrier(threads, part, n_parts)
     for l in range(net.n_layers):
         if not net.layers[l].frozen:
-            limit_norms(&net.layers[l], net.parameters, <real>most, average, decay, part,
+            limit_norms(&net.layers[l], net.parameters, <real>max_norm, average, decay, part,
                         n_parts)

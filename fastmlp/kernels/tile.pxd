@@ -152,11 +152,11 @@ cdef inline void blocked_product(operand x, Py_ssize_t n_sum, panel_pair P, pane
         start = C
 
 
-cdef inline Py_ssize_t even_block(Py_ssize_t n_sum, Py_ssize_t most) noexcept nogil:
-    """The length that cuts n_sum into as few blocks of at most `most` as evenly as possible."""
-    if n_sum <= most:
+cdef inline Py_ssize_t even_block(Py_ssize_t n_sum, Py_ssize_t longest) noexcept nogil:
+    """The length that cuts n_sum evenly into as few blocks as `longest` allows."""
+    if n_sum <= longest:
         return max(n_sum, 1)
-    cdef Py_ssize_t n_blocks = (n_sum + most - 1) // most
+    cdef Py_ssize_t n_blocks = (n_sum + longest - 1) // longest
     return (n_sum + n_blocks - 1) // n_blocks
 
 

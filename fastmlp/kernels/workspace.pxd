@@ -104,7 +104,8 @@ cdef inline void* reserve(char* base, Py_ssize_t* used, Py_ssize_t size) noexcep
 
 
 cdef inline sparse_rows lay_sparse_rows(char* base, Py_ssize_t* used, Py_ssize_t n,
-                            Py_ssize_t capacity) noexcept nogil:
+                                        Py_ssize_t capacity) noexcept nogil:
+    """Memory for n sparse rows of up to `capacity` entries, the end mark included."""
     cdef sparse_rows x
     x.capacity = capacity
     x.density = 1
@@ -148,7 +149,7 @@ cdef inline void lay_thread(workspace* w, scratch* own, Py_ssize_t* used, Py_ssi
         n = w.activations[l].n
         s = &own.zeros[l]
         if s.possible:
-            # room for the vector that compress writes behind the last entry
+            # room for the vector that compress writes after the last entry
             s.rows = lay_sparse_rows(base, used, w.n_rows,
                                (max_in_row if l == 0 else padded(n)) + WIDTH + 1)
             if backward:
