@@ -15,6 +15,7 @@ import fastmlp
 from ..activations import Softmax
 from ..losses import Quantile
 from ..network import MLP
+from .inference import metadata_of
 from .quantization import Quantized
 
 __all__ = [
@@ -134,16 +135,17 @@ def quantized_accuracy(net: Quantized) -> str:
 
 def comment(net: MLP | Quantized, program: Program, declarations: list[str], name: str) -> str:
     """Return the comment."""
+    metadata = net.metadata if isinstance(net, Quantized) else metadata_of(net)
     predicted, outputs = MEANINGS[kind_of_prediction(net)]
     size = sum(array.nbytes for array in program.arrays.values())
     functions = (*net.activation, net.output_activation)
     layers = [f"{n} {f.name}" for n, f in zip(net.sizes[1:], functions, strict=True)]
     scale = f"; uint8 inputs of Python are multiplied by {net.uint8_scale!r} first"
     notes = {
-        "x": f"{net.n_in} inputs{_names(net.metadata.get('columns'))}"
+        "x": f"{net.n_in} inputs{_names(metadata.get('columns'))}"
         + (scale if net.uint8_scale != 1 else ""),
         "h": f"{net.n_out} outputs, {outputs}",
-        "predict": predicted + _names(net.metadata.get("classes"), numbered=True),
+        "predict": predicted + _names(metadata.get("classes"), numbered=True),
         "layers": f"{net.n_in} inputs, " + ", ".join(layers),
         "memory": MEMORY.format(size=size, stack=program.stack),
         "accuracy": program.accuracy,

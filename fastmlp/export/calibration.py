@@ -27,7 +27,7 @@ from .. import steps
 from ..activations import Activation
 from ..network import MLP
 from ..support import checks
-from .inference import inference_layers, require_mlp
+from .inference import inference_layers, metadata_of, require_mlp
 from .quantization import (
     LARGEST_BYTE,
     ROWS_AT_ONCE,
@@ -51,6 +51,7 @@ TABLE_SIZE = 1024  # four times the number of bytes, because f may be steep
 CLAMPED = ("identity", "relu")  # functions without a table: clipping to the range is enough
 
 TOLERATED = 2.0  # one step for all inputs may double the error of z(2), which costs it one bit
+NARROWEST = 1e-36  # range of a column whose inverse step is a float32
 FEW_ROWS = 100
 LOW_AGREEMENT = 0.95
 
@@ -127,7 +128,7 @@ def quantize(net: MLP, calibration: ArrayLike) -> Quantized:
         output_activation=net.output_activation,
         loss=net.loss,
         uint8_scale=net.uint8_scale,
-        metadata=net.metadata,
+        metadata=dict(metadata_of(net)),
         n_calibration=len(rows),
         agreement=float("nan"),
         input_scaling=inputs.scaling,
@@ -226,7 +227,7 @@ def _byte_inputs(rows: Array, W: Array, b: Array, scale: ByteScale) -> ByteInput
     )
     low = rows.min(axis=0)
     width = rows.max(axis=0) - low.astype(np.float64)
-    varies = width > 1e-30
+    varies = width > NARROWEST
     if not varies.any():
         return alike
     inverse = np.divide(LARGEST_BYTE, width, out=np.zeros_like(width), where=varies)

@@ -10,7 +10,7 @@ from ..ensemble import Ensemble
 from ..model.state import Array
 from ..network import MLP
 
-__all__ = ["InferenceLayer", "inference_layers", "members", "require_mlp", "shared_metadata"]
+__all__ = ["InferenceLayer", "inference_layers", "members", "metadata_of", "require_mlp"]
 
 
 class InferenceLayer(NamedTuple):
@@ -43,14 +43,17 @@ def require_mlp(net: object) -> MLP:
     return net
 
 
-def shared_metadata(net: MLP | Ensemble) -> Mapping[str, Any]:
+def metadata_of(net: MLP | Ensemble) -> Mapping[str, Any]:
     """Return a network's metadata; of an ensemble its own and what all its networks agree on."""
+    own = net.metadata
+    if not isinstance(own, Mapping):
+        raise TypeError(f"net.metadata must be a dict, got {own!r}")
     if isinstance(net, MLP):
-        return net.metadata
-    first, *others = (one.metadata for one in net.networks)
+        return own
+    first, *others = map(metadata_of, net.networks)
     shared = {
         name: value
         for name, value in first.items()
         if all(name in other and other[name] == value for other in others)
     }
-    return {**shared, **net.metadata}
+    return {**shared, **own}

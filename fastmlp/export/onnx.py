@@ -23,7 +23,7 @@ from ..model.files import to_json
 from ..support import atomic_files
 from ..support.extras import imported
 from ..support.labels import class_labels
-from .inference import inference_layers, members, shared_metadata
+from .inference import inference_layers, members, metadata_of
 from .onnx_graph import Described, Graph, Shape, activate
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def to_onnx(net: MLP | Ensemble, path: str | os.PathLike[str]) -> None:
         raise ValueError(
             f"the parameters take {size} bytes; an ONNX file has at most {LARGEST_FILE}"
         )
-    graph, metadata = Graph(onnx, net.dtype), shared_metadata(net)
+    graph, metadata = Graph(onnx, net.dtype), metadata_of(net)
     h = mean(graph, [forward(graph, one, prefix) for one, prefix in with_prefixes(networks)])
     if net.loss.classification:
         outputs = add_classes(graph, net, metadata.get("classes"), h)

@@ -17,7 +17,7 @@ from ..support import checks
 from ..support.extras import imported
 from ..support.labels import label_array
 from .building import Dense, ImportedLayer, as_floats, build_network
-from .inference import InferenceLayer, inference_layers, require_mlp
+from .inference import InferenceLayer, inference_layers, metadata_of, require_mlp
 
 __all__ = ["from_sklearn", "to_sklearn"]
 
@@ -128,7 +128,7 @@ def class_labels(net: MLP, requested: ArrayLike | None) -> Array:
     # an estimator that has seen one class only has a single output
     counts = (count, 1) if net.n_out == 1 else (count,)
     if requested is None:
-        known = label_array(net.metadata.get("classes"))
+        known = label_array(metadata_of(net).get("classes"))
         labels = known if known is not None and len(known) in counts else np.arange(count)
         if labels.dtype == object:
             labels = labels.astype(str)

@@ -11,7 +11,7 @@ import pytest
 
 from fastmlp import MLP, Ensemble
 from fastmlp.export import onnx as to
-from fastmlp.export import to_onnx, to_sklearn
+from fastmlp.export import quantize, to_c, to_onnx, to_safetensors, to_sklearn
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -215,6 +215,22 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(make, path, monkeypatc
         to_onnx(net, path)
     assert path.read_text() == "old"
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("metadata", [None, ["a"], "classes"])
+def test_metadata_that_are_no_dict_are_refused(metadata, make, path):
+    net = make()
+    net.metadata = metadata
+    for write in (
+        to_onnx,
+        to_c,
+        to_safetensors,
+        lambda net, path: to_sklearn(net),
+        lambda net, path: quantize(net, np.zeros((200, 6))),
+    ):
+        with pytest.raises(TypeError, match="net.metadata must be a dict"):
+            write(net, path)
+    assert not path.exists()
 
 
 def test_what_is_no_network_is_refused(path):
