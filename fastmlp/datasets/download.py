@@ -264,12 +264,12 @@ def _opener(limits: _Limits) -> OpenerDirector:
 def _check(part: Path, sha256: str, size: int) -> None:
     """Raise UnusableError, and discard `part`, unless its decompressed bytes are the right ones."""
     try:
-        found = _digest(part, size)
+        digest = _digest(part, size)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        found = f"undefined ({error})"
-    if found != sha256:
+        digest = f"undefined ({error})"
+    if digest != sha256:
         part.unlink()
-        raise UnusableError(f"SHA-256 of the decompressed bytes is {found}, expected {sha256}")
+        raise UnusableError(f"SHA-256 of the decompressed bytes is {digest}, expected {sha256}")
 
 
 def _digest(part: Path, size: int) -> str:

@@ -39,19 +39,19 @@ def axes(ax: Axes | None, size: Size) -> Axes:
     if ax is not None:
         checked: Axes = _checked("ax", ax, "matplotlib.axes", "Axes")
         return checked
-    drawn: Axes = figure(None, size).add_subplot()
-    _set_display(drawn, partial(_display_axes, drawn.figure))
-    return drawn
+    plot: Axes = figure(None, size).add_subplot()
+    _set_display(plot, partial(_display_axes, plot.figure))
+    return plot
 
 
-def figure(given: Figure | SubFigure | None, size: Size) -> Any:
+def figure(existing: Figure | SubFigure | None, size: Size) -> Any:
     """Return the Figure or SubFigure that was passed, or a new one of pyplot's of this size."""
-    if given is not None:
-        return _checked("figure", given, "matplotlib.figure", "FigureBase")
+    if existing is not None:
+        return _checked("figure", existing, "matplotlib.figure", "FigureBase")
     pyplot = extras.imported("matplotlib.pyplot", "plot")
-    drawn = pyplot.figure(figsize=size, layout=LAYOUT)
-    _set_display(drawn, partial(_display_figure, drawn))
-    return drawn
+    plot = pyplot.figure(figsize=size, layout=LAYOUT)
+    _set_display(plot, partial(_display_figure, plot))
+    return plot
 
 
 def _checked(name: str, value: Any, module: str, kind: str) -> Any:
@@ -61,9 +61,9 @@ def _checked(name: str, value: Any, module: str, kind: str) -> Any:
     return value
 
 
-def _set_display(drawn: Any, display: Callable[[], None]) -> None:
+def _set_display(plot: Any, display: Callable[[], None]) -> None:
     """Let IPython show a plot by a function, which raises NotImplementedError for its usual way."""
-    drawn._ipython_display_ = display
+    plot._ipython_display_ = display
 
 
 def _display_figure(figure: Figure) -> None:

@@ -61,11 +61,11 @@ def confusion(
     errors : Plot misclassified images.
     calibration : Plot accuracy against predicted probability.
     """
-    found = model_data.predictions(model, X, y, class_names)
-    counts, n = found.counts, len(found.names)
+    predictions = model_data.predictions(model, X, y, class_names)
+    counts, n = predictions.counts, len(predictions.names)
     percent = np.ma.masked_equal(100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), 0)
 
-    ax = canvas.axes(ax, confusion_size(found.names))
+    ax = canvas.axes(ax, confusion_size(predictions.names))
     from matplotlib.colors import PowerNorm
 
     ax.imshow(percent, cmap="Blues", norm=PowerNorm(0.35, 0, 100), interpolation="none")
@@ -78,9 +78,10 @@ def confusion(
                 color = "white" if percent[i, j] > 25 else "black"
                 ax.text(j, i, f"{count}", ha="center", va="center", fontsize=size, color=color)
     for axis in (ax.xaxis, ax.yaxis):
-        canvas.tick_labels(axis, found.names, pitch)
+        canvas.tick_labels(axis, predictions.names, pitch)
     ax.set(xlabel="predicted as", ylabel="true class")
-    canvas.literal([ax.set_title(_confusion_title(found, size >= SMALLEST_COUNT), fontsize=9)])
+    title = _confusion_title(predictions, counted=size >= SMALLEST_COUNT)
+    canvas.literal([ax.set_title(title, fontsize=9)])
     bar = canvas.color_bar(ax, "% of the true class")
     bar.set_ticks([0.1, 1, 10, 50, 100], labels=["0.1", "1", "10", "50", "100"])
     bar.minorticks_off()
@@ -98,13 +99,12 @@ def confusion_size(names: Sequence[str]) -> tuple[float, float]:
     return (side + label + 1.6) / 0.97, (side + label + 0.9) / 0.97
 
 
-def _confusion_title(found: Predictions, counted: bool) -> str:
-    title = (
-        f"accuracy {100 * found.accuracy:.2f} %, {len(found.wrong):,} of {len(found.y):,} wrong"
-    )
-    if counted or not len(found.wrong):
+def _confusion_title(predictions: Predictions, counted: bool) -> str:
+    accuracy, n_wrong = predictions.accuracy, len(predictions.wrong)
+    title = f"accuracy {100 * accuracy:.2f} %, {n_wrong:,} of {len(predictions.y):,} wrong"
+    if counted or not n_wrong:
         return title
-    true, predicted, count = found.confusions()[0]
+    true, predicted, count = predictions.confusions()[0]
     pair = f"{canvas.shortened(true)} predicted as {canvas.shortened(predicted)}"
     return f"{title}\nmost often {pair}: {count:,} times"
 
@@ -147,11 +147,11 @@ def calibration(
     confusion : Plot which classes are confused.
     """
     bins = checks.whole("bins", bins)
-    found = model_data.predictions(model, X, y)
-    p = found.confidence
+    predictions = model_data.predictions(model, X, y)
+    p = predictions.confidence
     if p is None:
         raise TypeError(f"expected a model with predict_proba, got {model!r}")
-    correct = found.y == found.predicted
+    correct = predictions.y == predictions.predicted
     place = np.minimum((p * bins).astype(np.intp), bins - 1)
     counts = np.bincount(place, minlength=bins)
     occupied = counts > 0
@@ -238,7 +238,7 @@ def decision_boundary(
         )
     if points.dtype == np.uint8 and model_data.networks(model):
         points = points * model.uint8_scale
-    found = model_data.predictions(model, points, y, class_names)
+    predictions = model_data.predictions(model, points, y, class_names)
     labels = model_data.column_names(model, 2, column_names) or ["input 1", "input 2"]
     low, high = points.min(axis=0), points.max(axis=0)
     margin = 0.08 * (high - low) + (high == low)
@@ -246,12 +246,12 @@ def decision_boundary(
     steps = (np.arange(resolution) + 0.5) / resolution
     along = (low - margin)[:, np.newaxis] + (high - low + 2 * margin)[:, np.newaxis] * steps
     grid = np.stack(np.meshgrid(*along), axis=-1).reshape(-1, 2)
-    predicted, mixed = _regions(model, grid, len(found.names))
+    predicted, mixed = _regions(model, grid, len(predictions.names))
 
     ax = canvas.axes(ax, (5, 4))
     from matplotlib.colors import to_rgb
 
-    palette = [canvas.COLORS[k % len(canvas.COLORS)] for k in range(len(found.names))]
+    palette = [canvas.COLORS[k % len(canvas.COLORS)] for k in range(len(predictions.names))]
     colors = 0.45 * (mixed @ np.array([to_rgb(one) for one in palette])) + 0.55
     square = (resolution, resolution)
     ax.imshow(
@@ -266,14 +266,15 @@ def decision_boundary(
             *along, (predicted == k).reshape(square), levels=[0.5], colors="#555555", linewidths=0.8
         )
     for k, color in enumerate(palette):
-        own = found.y == k
+        own = predictions.y == k
         ax.scatter(
             points[own, 0], points[own, 1], s=16, color=color, edgecolors="white", linewidths=0.5,
-            marker=canvas.MARKERS[k % len(canvas.MARKERS)], label=found.names[k],
+            marker=canvas.MARKERS[k % len(canvas.MARKERS)], label=predictions.names[k],
         )
     canvas.literal([ax.set_xlabel(labels[0]), ax.set_ylabel(labels[1])])
     ax.set_title(
-        f"accuracy {100 * found.accuracy:.1f} % on {len(found.y):,} examples", fontsize=9
+        f"accuracy {100 * predictions.accuracy:.1f} % on {len(predictions.y):,} examples",
+        fontsize=9,
     )
     canvas.literal(ax.legend(fontsize=8).get_texts())
     return ax

@@ -159,17 +159,17 @@ def errors(
     confusion : Plot which classes are confused.
     """
     most = checks.whole("most", most)
-    found = model_data.predictions(model, X, y, class_names)
-    wrong, confidence = found.most_confident_errors, found.confidence
-    title = f"{len(wrong):,} of {len(found.y):,} misclassified"
+    predictions = model_data.predictions(model, X, y, class_names)
+    wrong, confidence = predictions.most_confident_errors, predictions.confidence
+    title = f"{len(wrong):,} of {len(predictions.y):,} misclassified"
     if not len(wrong):
         ax = canvas.axes(ax, (4, 1))
         ax.set_axis_off()
     else:
         chosen = wrong[:most]
         pairs = [
-            f"{canvas.shortened(found.names[found.y[k]], 12)}→"
-            f"{canvas.shortened(found.names[found.predicted[k]], 12)}"
+            f"{canvas.shortened(predictions.names[predictions.y[k]], 12)}→"
+            f"{canvas.shortened(predictions.names[predictions.predicted[k]], 12)}"
             for k in chosen
         ]
         space = "\n" if _longest(pairs) > 6 else " "  # a second line for the probability
@@ -281,21 +281,21 @@ def weights(
     return ax
 
 
-def _pixels(given: ArrayLike, shape: Sequence[int] | None) -> Array:
+def _pixels(images: ArrayLike, shape: Sequence[int] | None) -> Array:
     """Return images as (m, height, width)."""
-    found = checks.array("images", given)
-    if found.ndim not in (2, 3) or not found.size:
+    pixels = checks.array("images", images)
+    if pixels.ndim not in (2, 3) or not pixels.size:
         raise ValueError(
-            f"images must be (m, n) or (m, height, width), at least one, got shape {found.shape}"
+            f"images must be (m, n) or (m, height, width), at least one, got shape {pixels.shape}"
         )
-    checks.finite("images", found, np.dtype(np.float64))
-    if found.ndim == 3 and shape is None:
-        return found
-    n_pixels = int(np.prod(found.shape[1:]))
+    checks.finite("images", pixels, np.dtype(np.float64))
+    if pixels.ndim == 3 and shape is None:
+        return pixels
+    n_pixels = int(np.prod(pixels.shape[1:]))
     sides = model_data.image_shape(n_pixels, shape)
     if sides is None:
         raise ValueError(f"{n_pixels} pixels are no square of at least 5 × 5; pass shape")
-    return found.reshape(len(found), *sides)
+    return pixels.reshape(len(pixels), *sides)
 
 
 def _rows(X: Any, chosen: NDArray[np.intp]) -> Array:

@@ -105,20 +105,21 @@ def predictions(
         if targets.ndim == 2:
             targets = targets[:, 0] > 0.5 if binary else np.argmax(targets, axis=1)
         return Predictions(targets.astype(np.intp), np.argmax(h, axis=1), h, checked)
-    predicted, given = np.asarray(model.predict(X)), np.asarray(y)
-    if predicted.ndim != 1 or given.shape != predicted.shape:
+    predicted, true = np.asarray(model.predict(X)), np.asarray(y)
+    if predicted.ndim != 1 or true.shape != predicted.shape:
         raise ValueError(
-            f"y has shape {given.shape} and the model's predictions {predicted.shape}; expected "
+            f"y has shape {true.shape} and the model's predictions {predicted.shape}; expected "
             f"one class for each example, (m,)"
         )
     index = {label: k for k, label in enumerate(np.asarray(model.classes_).tolist())}
-    for i, label in enumerate(given.tolist()):
+    for i, label in enumerate(true.tolist()):
         if label not in index:
             raise ValueError(f"y[{i}] is {label!r}, which is none of the model's classes")
     proba = probabilities(model, X) if hasattr(model, "predict_proba") else None
-    true, others = (np.array([index[k] for k in one.tolist()], np.intp)
-                    for one in (given, predicted))  # fmt: skip
-    return Predictions(true, others, proba, checked)
+    indices = [
+        np.array([index[label] for label in one.tolist()], np.intp) for one in (true, predicted)
+    ]
+    return Predictions(indices[0], indices[1], proba, checked)
 
 
 def probabilities(model: Model, X: Any) -> Array:
@@ -175,10 +176,10 @@ def column_names(
 
 
 def _named(argument: str, names: Any, count: int, of: str) -> list[str]:
-    found = [str(name) for name in names]
-    if len(found) != count:
-        raise ValueError(f"{argument} has {len(found)} entries for {count} {of}")
-    return found
+    texts = [str(name) for name in names]
+    if len(texts) != count:
+        raise ValueError(f"{argument} has {len(texts)} entries for {count} {of}")
+    return texts
 
 
 # --------------------------------------------------------------------------------------- histories
@@ -196,42 +197,42 @@ class TrainingCurves:
     seconds: float  # 0 if they are not known
 
 
-def histories(given: object) -> list[History]:
+def histories(source: object) -> list[History]:
     """Return the histories that were passed, or those of a model, each of at least one epoch."""
-    if isinstance(given, History):
-        found = [given]
-    elif isinstance(given, (list, tuple)) and all(isinstance(one, History) for one in given):
-        found = list(given)
-    elif networks(given):
-        found = [net.history for net in networks(given)]
+    if isinstance(source, History):
+        histories = [source]
+    elif isinstance(source, (list, tuple)) and all(isinstance(one, History) for one in source):
+        histories = list(source)
+    elif networks(source):
+        histories = [net.history for net in networks(source)]
     else:
         raise TypeError(
             f"expected a History, a list of them, an MLP, an Ensemble or a fitted estimator with "
-            f"loss_curve_, got {given!r}"
+            f"loss_curve_, got {source!r}"
         )
-    if not found or not all(one.epochs for one in found):
+    if not histories or not all(one.epochs for one in histories):
         raise ValueError("the history is empty: there was no fit, or it was in another process")
-    return found
+    return histories
 
 
-def training_curves(given: object) -> list[TrainingCurves]:
+def training_curves(source: object) -> list[TrainingCurves]:
     """Return the curves of histories, or of an estimator with `loss_curve_`."""
-    if not networks(given) and hasattr(given, "loss_curve_"):
-        costs = list(given.loss_curve_)
-        validation = list(getattr(given, "validation_loss_curve_", None) or [])
-        scores = list(getattr(given, "validation_scores_", None) or [])
-        return [TrainingCurves(costs, validation, scores, _score_name(given), [], 0.0)]
+    if not networks(source) and hasattr(source, "loss_curve_"):
+        costs = list(source.loss_curve_)
+        validation = list(getattr(source, "validation_loss_curve_", None) or [])
+        scores = list(getattr(source, "validation_scores_", None) or [])
+        return [TrainingCurves(costs, validation, scores, _score_name(source), [], 0.0)]
     return [
         TrainingCurves(
             one.cost, one.validation_cost, one.validation_accuracy, "accuracy",
             one.learning_rate, sum(one.seconds),
         )
-        for one in histories(given)
+        for one in histories(source)
     ]  # fmt: skip
 
 
 def _score_name(estimator: Any) -> str:
-    """The name of the score that an estimator computes on its validation data."""
+    """Return the name of the score that an estimator computes on its validation data."""
     scoring = getattr(estimator, "scoring", None)
     if scoring is None:
         return "accuracy" if hasattr(estimator, "classes_") else "R²"

@@ -101,9 +101,9 @@ def page(
         raise TypeError(f"model must be an MLP or an Ensemble, got {model!r}")
     sides = model_data.image_shape(model.n_in, shape)
     names = model_data.column_names(model, model.n_in, column_names)
-    found = None if history is None else model_data.histories(history)
-    if found is None and all(net.history.epochs for net in model_data.networks(model)):
-        found = model_data.histories(model)
+    histories = None if history is None else model_data.histories(history)
+    if histories is None and all(net.history.epochs for net in model_data.networks(model)):
+        histories = model_data.histories(model)
 
     predictions = fitted = None
     if model.loss.single_label(model.n_out):
@@ -120,16 +120,16 @@ def page(
     if not model.loss.single_label(model.n_out):
         summary |= {f"cost J ({model.loss.name})": f"{_cost(model, X, y):.4g}"}
     seconds = dict(times or {})
-    if found:
-        seconds = {"all epochs": sum(sum(one.seconds) for one in found), **seconds}
+    if histories:
+        seconds = {"all epochs": sum(sum(one.seconds) for one in histories), **seconds}
         summary |= {"training": f"{seconds['all epochs']:.3g} s"}
     summary["parameters"] = f"{model.n_parameters:,}"
 
     rows = _row_numbers(row_numbers, X)
     sections = []
     with svg.page_style():
-        if found:
-            sections.append(_training(found))
+        if histories:
+            sections.append(_training(histories))
         if predictions is not None:
             sections += _classification(model, X, y, predictions, rows, sides)
         if fitted is not None:
@@ -140,7 +140,7 @@ def page(
         section("Configuration", pairs((configuration or {}).items())),
         section("Times", pairs((name, f"{value:.4g} s") for name, value in seconds.items())),
         section("Environment", pairs(describe.environment())),
-        *_epochs(found or []),
+        *_epochs(histories or []),
     ]
     return document(title, summary, sections)
 
@@ -187,16 +187,17 @@ def _scores(fitted: Regression | None) -> dict[str, str]:
 # ------------------------------------------------------------------------------------------- plots
 
 
-def _training(found: list[History]) -> str:
+def _training(histories: list[History]) -> str:
     def draw(figure: Any) -> None:
-        history(found, figure=figure)
+        history(histories, figure=figure)
         figure.set_size_inches(WIDTH, 1.3 + 1.1 * len(figure.axes))
 
-    ends = dict.fromkeys(one.stopped_by for one in found if one.stopped_by not in ("", "epochs"))
+    reasons = dict.fromkeys(one.stopped_by for one in histories)
+    early = [reason for reason in reasons if reason not in ("", "epochs")]
     return section(
         "Training",
         svg.inline("training", "Cost and score of each epoch", draw, (WIDTH, 3.5)),
-        f"Ended early by {', '.join(ends)}." if ends else "",
+        f"Ended early by {', '.join(early)}." if early else "",
     )
 
 
@@ -316,9 +317,9 @@ def _confusions(predictions: Predictions) -> str:
     )
 
 
-def _epochs(found: list[History]) -> Iterator[str]:
+def _epochs(histories: list[History]) -> Iterator[str]:
     """Yield a table for each history; a learning rate that does not vary has no column."""
-    for number, one in enumerate(found, start=1):
+    for number, one in enumerate(histories, start=1):
         figures = {name: getattr(one, name) for name in FIGURES if getattr(one, name)}
         if len(set(one.learning_rate)) == 1:
             del figures["learning_rate"]
@@ -327,5 +328,5 @@ def _epochs(found: list[History]) -> Iterator[str]:
             for epoch, values in enumerate(zip(*figures.values(), strict=True), start=1)
         )
         names = ("epoch", *(name.replace("_", " ") for name in figures))
-        title = f"Epochs of network {number}" if len(found) > 1 else "Epochs"
+        title = f"Epochs of network {number}" if len(histories) > 1 else "Epochs"
         yield section(title, columns(names, rows))

@@ -94,34 +94,30 @@ def predicted_vs_actual(
     >>> history = net.fit(X, y)
     >>> ax = fastmlp.plotting.predicted_vs_actual(net, X, y)
     """
-    found = regression(model, X, y, target_names)
+    values = regression(model, X, y, target_names)
     ax = canvas.axes(ax, (4.4, 4.4))
-    some = np.unique(np.linspace(0, len(found.y) - 1, ENOUGH).astype(np.intp))
-    ends = [
-        float(end(values)) for end, values in (
-            (np.min, (found.y.min(), found.predicted.min())),
-            (np.max, (found.y.max(), found.predicted.max())),
-        )
-    ]  # fmt: skip
+    some = np.unique(np.linspace(0, len(values.y) - 1, ENOUGH).astype(np.intp))
+    both = np.stack([values.y, values.predicted])
+    ends = [both.min(), both.max()]
     ax.plot(ends, ends, color="#999999", linestyle="--", linewidth=1)
-    several = len(found.targets) > 1
-    for k, (name, rmse, r2) in enumerate(found.scores()):
+    several = len(values.targets) > 1
+    for k, (name, rmse, r2) in enumerate(values.scores()):
         ax.scatter(
-            found.y[some, k], found.predicted[some, k], s=10, alpha=0.5, linewidths=0,
+            values.y[some, k], values.predicted[some, k], s=10, alpha=0.5, linewidths=0,
             color=canvas.COLORS[k % len(canvas.COLORS)],
             marker=canvas.MARKERS[k % len(canvas.MARKERS)],
             label=f"{canvas.shortened(name)}: RMSE {rmse}, R² {r2}",
         )
-    target = "" if several else f" {found.targets[0]}".rstrip()
+    target = "" if several else f" {values.targets[0]}".rstrip()
     canvas.literal([
-        ax.set_xlabel(f"actual{target}"), ax.set_ylabel(f"predicted{target}{found.name}"),
+        ax.set_xlabel(f"actual{target}"), ax.set_ylabel(f"predicted{target}{values.name}"),
     ])
     if several:
         canvas.literal(ax.legend(fontsize=7).get_texts())
-        title = f"mean R² {found.r2.mean():.4f}"
+        title = f"mean R² {values.r2.mean():.4f}"
     else:
-        title = f"RMSE {found.scores()[0][1]}, R² {found.scores()[0][2]}"
-    ax.set_title(f"{title}, {len(found.y):,} examples", fontsize=9)
+        title = f"RMSE {values.scores()[0][1]}, R² {values.scores()[0][2]}"
+    ax.set_title(f"{title}, {len(values.y):,} examples", fontsize=9)
     ax.grid(alpha=0.3)
     return ax
 
@@ -163,7 +159,7 @@ def _target_names(model: Model, names: Iterable[object] | None, count: int) -> l
         if isinstance(own, str) and count == 1:
             return [own]
         return [""] if count == 1 else [f"target {k + 1}" for k in range(count)]
-    found = [str(name) for name in names]
-    if len(found) != count:
-        raise ValueError(f"target_names has {len(found)} entries for {count} targets")
-    return found
+    texts = [str(name) for name in names]
+    if len(texts) != count:
+        raise ValueError(f"target_names has {len(texts)} entries for {count} targets")
+    return texts
