@@ -86,8 +86,8 @@ class FitConfig:
 
         Four more are for estimators: `l2_per_weight` divides λ by the sum of the sample weights of
         a batch; with `by_row_hash` the random numbers of an example's dropout depend on its values
-        instead of on its place; no −log of a probability counts as more than `max_cost` > 0
-        in the cost; and `batch_sums` (n_batches, 2) receives Σ s·cost of each batch of an epoch and Σ W²
+        instead of on its place; no −log of a probability counts as more than `max_cost` > 0 in the
+        cost; and `batch_sums` (n_batches, 2) receives Σ s·cost of each batch of an epoch and Σ W²
         before its update.
         """
         epochs = checks.whole("epochs", epochs)
