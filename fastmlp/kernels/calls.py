@@ -5,7 +5,7 @@ The engine keeps nothing of these between calls.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ class TrainingOptions:
     l2_multipliers: tuple[float, ...] = ()  # likewise
     distortion: Any = None  # the engine's `Distortion` for images, or None
     by_row_hash: bool = False  # random numbers depend on an example's values, not on its place
+    max_cost: float = 0.0  # −log of the least probability that a cross-entropy counts; 0: none
+    # OUT: Σ s·cost of each batch of the epoch, and Σ W² before its update; None: not wanted
+    batch_sums: NDArray[np.float64] | None = field(default=None, compare=False)
 
 
 class Batches(NamedTuple):

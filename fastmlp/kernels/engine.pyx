@@ -159,6 +159,7 @@ cdef class Engine(Passes):
         cdef network net = self.net
         cdef examples x = data.x
         cdef int changed = 0
+        cdef double[:, ::1] batch_sums
         cdef job j
         x.row_hashes = NULL
         if options.by_row_hash:
@@ -184,6 +185,13 @@ cdef class Engine(Passes):
         j.rates = &rates[0] if rates.shape[0] else NULL
         j.l2 = options.l2
         j.l2_per_weight = options.l2_per_weight
+        j.max_cost = options.max_cost
+        if options.batch_sums is not None and order.shape[0]:
+            batch_sums = options.batch_sums
+            if (batch_sums.shape[0] < batches.before + (order.shape[0] + batch_size - 1) // batch_size
+                    or batch_sums.shape[1] != 2):
+                raise ValueError("batch_sums must have two columns and a row for each batch")
+            j.batch_sums = &batch_sums[0, 0]
         j.cost = progress.cost
         j.weight = progress.weight
         if size > space.w.n_rows or j.clip_norm > 0:

@@ -8,6 +8,8 @@ from .dense cimport gradient_target
 from .inputs cimport examples, targets
 from .losses cimport CUSTOM
 from .matrices cimport copy_row, matrix
+from .norms cimport column_squares, total_of
+from .panels cimport padded
 from .random cimport mixed_key
 from .step cimport (batch, clipped_update, forward_pass, gather, gradients, hidden_deltas,
                     limit_weights, network, output_deltas)
@@ -53,6 +55,8 @@ cdef struct job:                # one call of train: what its threads share
     bint training               # see `batch`
     bint every_layer            # gradients of frozen layers too
     double smoothing, max_norm, clip_norm   # 0: none
+    double max_cost             # 0: none
+    double* batch_sums          # (batches of the epoch, 2): see calls.py; or NULL
     real* average               # of the parameters, or NULL
     double ema                  # its decay
     int64_t averaged            # steps it has seen before batch `first`
@@ -75,6 +79,26 @@ cdef inline double batch_weight(const batch* b) noexcept nogil:
         return <double>b.n
     for i in range(b.n):
         total += b.y.weights[b.first + i if b.order == NULL else b.order[b.first + i]]
+    return total
+
+
+cdef inline void own_squares(const job* j, int part, int n_parts) noexcept nogil:
+    """Σ W² of each of this thread's columns, of all layers, into the workspace."""
+    cdef int l
+    cdef Py_ssize_t place = 0
+    for l in range(j.net.n_layers):
+        column_squares(&j.net.layers[l], j.net.parameters, j.w.squares + place, part, n_parts)
+        place += padded(j.net.layers[l].n_out)
+
+
+cdef inline double sum_of_squares(const job* j) noexcept nogil:
+    """Σ W² of all layers, from every thread's `own_squares`."""
+    cdef int l
+    cdef double total = 0
+    cdef Py_ssize_t place = 0
+    for l in range(j.net.n_layers):
+        total += total_of(j.w.squares + place, j.net.layers[l].n_out)
+        place += padded(j.net.layers[l].n_out)
     return total
 
 
@@ -131,6 +155,7 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
     b.training = j.training
     b.key = mixed_key(j.key, j.before + number)
     b.smoothing = <real>j.smoothing
+    b.max_cost = j.max_cost
     chunk = even_block(b.n, w.n_rows)
     b.weight = batch_weight(&b)
     g.parameters = net.parameters
@@ -148,6 +173,8 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
                            j.steps + number - j.first + 1)
         g.sums = j.sums if b.n > chunk or j.clip_norm > 0 else NULL
         g.step = NULL if j.clip_norm > 0 else &u
+    if j.batch_sums != NULL:
+        own_squares(j, part, n_parts)
     while done < b.n:
         m = min(chunk, b.n - done)
         g.first = done == 0
@@ -166,8 +193,13 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
             if j.failed:
                 return
         if part == 0:
+            if j.batch_sums != NULL and done == 0:
+                j.batch_sums[2 * (j.before + number)] = 0
+                j.batch_sums[2 * (j.before + number) + 1] = sum_of_squares(j)
             for r in range(m):
                 j.cost += w.costs[r]
+                if j.batch_sums != NULL:
+                    j.batch_sums[2 * (j.before + number)] += w.costs[r]
         if w.input_delta:
             ones_for_input(w, m, part, n_parts)
             barrier(&j.threads, part, n_parts)    # written by rows, read by panels

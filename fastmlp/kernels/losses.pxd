@@ -20,6 +20,7 @@ on return, the row `delta` receives δ(nl), and the padding of both is zero on r
 named constants, which `loss_of` sets from the numbers that the Python class of the loss passes;
 callers have checked them.
 """
+from libc.math cimport log
 from .activations cimport activate
 from .cross_entropy cimport (binary_cross_entropy, cross_entropy, group_cross_entropies,
                              group_softmax, log_sum_exp, softmax_from)
@@ -207,6 +208,23 @@ cdef inline double output_delta(const loss_function* loss, int activation, real 
     clear_padding(a, n)
     clear_padding(delta, n)
     return cost
+
+
+cdef inline double limited_cost(const loss_function* loss, double cost, const real* a, const real* y,
+                                double most, Py_ssize_t n) noexcept nogil:
+    """The cost of one example by a(nl) if no −log of a probability counts as more than `most`.
+
+    1 − a is rounded as scikit-learn rounds it, which shows where a is almost 1.
+    """
+    cdef double total = 0
+    cdef real p
+    cdef Py_ssize_t j
+    if loss.kind != BINARY_CROSS_ENTROPY:
+        return min(cost, most)
+    for j in range(n):
+        p = a[j] if y[j] > <real>0.5 else 1 - a[j]
+        total += min(most, -log(<double>p))
+    return total
 
 
 cdef inline void output_activation(const loss_function* loss, int activation, real parameter,

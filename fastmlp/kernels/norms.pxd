@@ -96,6 +96,22 @@ cdef inline void gradient_squares(const layer* L, const update_step* u, const re
         store(squares + v * WIDTH, square)
 
 
+cdef inline void column_squares(const layer* L, const real* parameters, real* squares, int part,
+                                int n_parts) noexcept nogil:
+    """Σ W² of each of this thread's columns."""
+    cdef Py_ssize_t v, k, columns
+    cdef const real* w
+    cdef vec x, square
+    for v in range(first_vector(L.n_out, L.n_in, part, n_parts),
+                   first_vector(L.n_out, L.n_in, part + 1, n_parts)):
+        w = column_of(L, parameters, v, &columns)
+        square = splat(0)
+        for k in range(L.n_in):
+            x = load(w + k * columns)
+            square = fused(x, x, square)
+        store(squares + v * WIDTH, square)
+
+
 cdef inline double weight_squares(const layer* L, const real* parameters) noexcept nogil:
     """Σ W² of the layer, in double precision."""
     cdef Py_ssize_t k, columns

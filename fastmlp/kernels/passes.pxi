@@ -164,6 +164,7 @@ cdef class Passes(Parameters):
         j.training = training
         j.key = mixed_key(self.key, epoch)
         j.smoothing = options.label_smoothing if training else 0
+        j.max_cost = options.max_cost
         j.every_layer = True
         j.sums = <real*>sums.data       # Σ s·∂cost/∂W, ∂b
         if wrt_input:

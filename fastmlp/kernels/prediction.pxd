@@ -40,6 +40,7 @@ cdef inline void predict_part(prediction* p, int part, int n_parts) noexcept nog
     b.first = p.first + n_rows * part // n_parts
     b.n_pass = last
     b.training = False
+    b.max_cost = 0
     b.key = 0
     b.smoothing = 0
     while b.first < last:

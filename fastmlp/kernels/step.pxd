@@ -23,7 +23,7 @@ from .dropout cimport drop_dense, drop_sparse, random_stream, random_stream_of, 
 from .few_outputs cimport few_outputs, few_outputs_gradient
 from .inputs cimport (LABELS_CHANGED, examples, own_kind, read_dense, read_once, read_sparse,
                       row_ranges, targets)
-from .losses cimport loss_function, output_delta
+from .losses cimport limited_cost, loss_function, output_delta
 from .matrices cimport matrix
 from .norms cimport gradient_squares, limit_norms, total_of
 from .panels cimport layer, padded, panel_count
@@ -67,6 +67,7 @@ cdef struct batch:              # the examples first … first + n of a pass
     bint training               # normalize by the batch, drop units, smooth targets
     uint64_t key                # of the batch's random numbers
     real smoothing
+    double max_cost             # −log of the least probability that counts; 0: none
 
 
 cdef inline Py_ssize_t row_of(const batch* b, Py_ssize_t i) noexcept nogil:
@@ -276,6 +277,9 @@ cdef inline void output_deltas(const network* net, workspace* w, const batch* b,
         w.costs[r] = output_delta(&net.loss, L.activation, L.parameter,
                                   v.a.values + r * v.a.stride, delta, y, label, b.smoothing,
                                   L.n_out)
+        if b.max_cost > 0 and w.costs[r] > b.max_cost / 2:
+            w.costs[r] = limited_cost(&net.loss, w.costs[r], v.a.values + r * v.a.stride, y,
+                                      b.max_cost, L.n_out)
         if b.y.weights != NULL:
             weight = b.y.weights[row]
             w.costs[r] *= weight

@@ -1,4 +1,4 @@
-"""Estimators for scikit-learn: its own MLPClassifier and MLPRegressor, faster, and with more.
+"""scikit-learn's MLPClassifier and MLPRegressor, faster and with more options.
 
 For example::
 
@@ -6,11 +6,11 @@ For example::
 
     model = MLPClassifier(hidden_layer_sizes=(100,), random_state=0).fit(X, y)
 
-Parameters, defaults, fitted attributes, warnings and errors are scikit-learn's, and the same
-`random_state` draws the same first parameters and the same order of examples, so that a network
-trained here is scikit-learn's up to rounding.  docs/scikit_learn.md tells what is new.
+Parameters, defaults, fitted attributes, warnings and errors are scikit-learn's.  The same
+`random_state` gives the same initial parameters and the same order of samples, so that the trained
+network equals scikit-learn's up to rounding.  docs/scikit_learn.md describes what is new.
 
-It needs scikit-learn: ``pip install "fastmlp[sklearn]"``.
+The module needs scikit-learn: ``pip install "fastmlp[sklearn]"``.
 """
 
 try:

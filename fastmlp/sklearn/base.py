@@ -1,8 +1,10 @@
-"""What both estimators share: fit, partial_fit, and how X finds its way to the network."""
+"""What both estimators share: fit, and the way from X and y to the network."""
 
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
+from math import inf
 from typing import Any, Self
 
 import numpy as np
@@ -16,10 +18,15 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ..model.spec import NetworkSpec
+from ..model.state import ModelState, checked_layers
 from ..network import MLP
 from . import lbfgs, options, stochastic
-from .protocol import CallbackSupportMixin, Tasks, with_callbacks
-from .validation import Part, Watch, split
+from .rollback import restored_on_error
+from .samples import Samples, train_validation_split
+from .sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
+from .validation import Validation
+from .warm_start import continued
 
 __all__ = ["BaseMLP"]
 
@@ -34,10 +41,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     A subclass has the constructor and the hooks
 
-        _read_targets   y of a call, checked        _score    of outputs on examples
-        _encode         y as the network reads it   _weighted examples with class weights
-        _per_output, _offset   the network's cost as scikit-learn's loss
-        _shape          units of the output, loss and name of the output activation
+        _read_targets   check the y of a call           _score_outputs   score of outputs
+        _encode         y as the network reads it       _weighted        apply class weights
+        _output_layer   number of outputs, and loss     _metadata        notes of the network
+        _loss_divisor, _loss_constants, _max_cost       from the network's cost to the loss
+        _after_fit      act on a fitted estimator
     """
 
     network_: MLP
@@ -45,24 +53,35 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     @property
     def _stratified(self) -> bool:
-        """Whether what is set aside has the classes in proportion."""
+        """Whether the validation set has the classes in proportion."""
         return False
 
     @property
-    def _per_output(self) -> float:
-        """What the network's cost is divided by to be scikit-learn's loss."""
+    def _loss_divisor(self) -> float:
+        """What the network's cost is divided by in scikit-learn's loss."""
         return 1.0
 
-    def _weighted(self, part: Part, incremental: bool) -> Part:
-        return part
-
-    def _offset(self, part: Part) -> float:
-        """What scikit-learn's loss of these examples has more than the network's cost."""
+    @property
+    def _max_cost(self) -> float:
+        """−log of the least probability that counts in scikit-learn's loss; 0 for no limit."""
         return 0.0
+
+    def _loss_constants(self, target: Array) -> Array | None:
+        """Return what scikit-learn's loss adds to the network's cost of each sample, (m,)."""
+        return None
+
+    def _weighted(self, samples: Samples) -> Samples:
+        return samples
+
+    def _metadata(self) -> dict[str, Any]:
+        names = getattr(self, "feature_names_in_", None)
+        return {} if names is None else {"columns": names.tolist()}
+
+    def _after_fit(self, samples: Samples) -> None:
+        """Act after a call of fit."""
 
     # ------------------------------------------------------------------------------ fitting
 
-    @with_callbacks
     def fit(
         self,
         X: Any,
@@ -75,69 +94,77 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     ) -> Self:
         """Fit the model to data matrix X and target(s) y.
 
+        If it fails, the estimator stays as it was before the call.
+
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The input data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The target values (class labels in classification, real numbers in regression).
+            The target values: class labels in classification, real numbers in regression.
         sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights.
+            Sample weights ≥ 0.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Validation data of your own: `validation_loss_curve_` is theirs and, with
-            `early_stopping`, they are watched, and nothing is set aside.  In a `Pipeline`, X_val
-            is transformed like X with ``Pipeline(..., transform_input=["X_val"])``.
+            Input data of a validation set of your own.  Its loss after each epoch is stored in
+            `validation_loss_curve_`, and `early_stopping` monitors it instead of a part of X.  In a
+            `Pipeline`, X_val is transformed like X with
+            ``Pipeline(..., transform_input=["X_val"])``.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
-            Their targets.
+            Target values of the validation set.
         sample_weight_val : array-like of shape (n_val,), default=None
-            Their weights.
+            Sample weights of the validation set.
 
         Returns
         -------
         object
             The fitted estimator itself.
         """
-        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+        with restored_on_error(self, continues=self.warm_start):
+            self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+        return self
 
+    @with_callbacks
     def _fit(
         self,
         X: Any,
         y: Any,
         sample_weight: Any,
-        given: tuple[Any, Any, Any] = (None, None, None),
+        validation_data: tuple[Any, Any, Any] = (None, None, None),
         incremental: bool = False,
-    ) -> Self:
+    ) -> None:
         self._validate_params()
         if self.solver == "lbfgs":
             options.check_lbfgs(self)
         elif self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
         hidden = options.hidden_sizes(self.hidden_layer_sizes)
-        first = not hasattr(self, "network_") or not (self.warm_start or incremental)
+        is_first = not hasattr(self, "network_") or not (self.warm_start or incremental)
         data = {
             "X": X,
             "y": y,
             "metadata": None if sample_weight is None else {"sample_weight": sample_weight},
         }
-        part = self._part(X, y, sample_weight, first, incremental)
+        samples = self._samples(X, y, sample_weight, is_first, incremental)
         rng = check_random_state(self.random_state)
-        if first:
-            self._begin(hidden, part, rng)
-        part, aside = self._set_aside(self._weighted(part, incremental), given, rng)
+        self._prepare_network(hidden, samples, rng, is_first, incremental)
+        self._prepare_curves(is_first)
+        samples = self._weighted(samples).with_checked_weights(self.network_.dtype)
+        samples, validation_set = self._validation_set(samples, validation_data, rng)
         self.callbacks_ = [copy.copy(callback) for callback in self.callbacks or ()]
-        tasks = Tasks(self, 1 if incremental else self.max_iter, data)
+        tasks = FitTasks(self, 1 if incremental else self.max_iter, data)
         if self.solver == "lbfgs":
-            lbfgs.train(self, part, tasks)
+            lbfgs.train(self, samples, tasks)
         else:
-            watch = None if aside is None else Watch(self, aside)
-            stochastic.train(self, part, watch, rng, incremental, tasks)
+            validation = None if validation_set is None else Validation(self, validation_set)
+            stochastic.train(self, samples, validation, rng, incremental, tasks)
         tasks.end()
-        return self
+        if not incremental:
+            self._after_fit(samples)
 
-    def _part(
-        self, X: Any, y: Any, sample_weight: Any, first: bool, incremental: bool = False
-    ) -> Part:
-        """The examples of a call of fit, checked."""
+    def _samples(
+        self, X: Any, y: Any, sample_weight: Any, is_first: bool, incremental: bool
+    ) -> Samples:
+        """Return the samples of a call of fit, checked."""
         X, y = validate_data(
             self,
             X,
@@ -146,77 +173,119 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             multi_output=True,
             y_numeric=self._numeric_targets,
             dtype=FLOATS,
-            reset=first,
+            reset=is_first,
         )
-        y = self._read_targets(y, first, incremental)
+        y = self._read_targets(y, is_first, incremental)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X)
-        return Part(X, self._encode(y), y, sample_weight)
+        return Samples(X, self._encode(y), y, sample_weight)
 
-    def _begin(self, hidden: list[int], part: Part, rng: np.random.RandomState) -> None:
-        """A new network, and curves that are empty."""
-        n_out, loss, self.out_activation_ = self._shape(part)
-        sizes = [part.X.shape[1], *hidden, n_out]
+    def _prepare_network(
+        self,
+        hidden: list[int],
+        samples: Samples,
+        rng: np.random.RandomState,
+        is_first: bool,
+        incremental: bool,
+    ) -> None:
+        """Make a new network, or the previous one ready to go on."""
+        n_out, loss = self._output_layer(samples)
         # L-BFGS is SciPy's, in float64
-        dtype = np.float64 if self.solver == "lbfgs" else part.X.dtype
-        init = options.first_parameters(self.activation, sizes, rng, dtype)
-        seed = int(rng.randint(2**31)) if np.any(np.asarray(self.dropout) != 0) else 0
-        self.network_ = MLP(
+        dtype = np.float64 if self.solver == "lbfgs" else samples.X.dtype
+        if incremental and not is_first:  # a stream keeps the dtype that it began with
+            dtype = self.network_.dtype
+        sizes = [samples.X.shape[1], *hidden, n_out]
+        spec = NetworkSpec.checked(
             sizes,
             activation=options.layer_activations(self.activation),
+            output_activation=None,
             loss=loss,
-            init=init,
             batch_norm=self.batch_norm,
             dropout=self.dropout,
+            input_dropout=0.0,
+            noise=0.0,
             dtype=dtype,
-            seed=seed,
+            seed=0,
+            uint8_scale=1.0,
         )
-        self.n_iter_ = 0
-        self.t_ = 0
+        if is_first:
+            parameters = options.initial_parameters(self.activation, sizes, rng, dtype)
+            if any(spec.dropout):
+                spec = replace(spec, seed=int(rng.randint(2**31)))
+            state = ModelState(spec, checked_layers(spec, *parameters))
+            self.network_ = MLP.from_state(state, {})
+            self.n_iter_ = self.t_ = 0
+            self.__dict__.pop("_rate_rule", None)
+        else:
+            call = "partial_fit" if incremental else "warm_start=True"
+            self.network_ = continued(self.network_, spec, rng, call)
+        self.network_.metadata |= self._metadata()
         self.n_layers_ = len(sizes)
         self.n_outputs_ = n_out
-        self.__dict__.pop("_rate", None)
-        if self.solver != "lbfgs":
+        name = spec.output_activation.name
+        self.out_activation_ = options.TO_SKLEARN.get(name, name)
+
+    def _prepare_curves(self, is_first: bool) -> None:
+        """Make the records of training ready: empty ones, or copies of those that go on."""
+        curves = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
+        if self.solver == "lbfgs":  # which has none
+            for name in (*curves, "best_loss_", "best_validation_score_", "_no_improvement_count"):
+                self.__dict__.pop(name, None)
+            return
+        if is_first or not hasattr(self, "loss_curve_"):
             self.loss_curve_: list[float] = []
-            self._no_improvement_count = 0
             self.validation_loss_curve_: list[float] | None = None
             self.validation_scores_: list[float] | None = None
             self.best_validation_score_: float | None = None
-            self.best_loss_: float | None = np.inf
-            if self.early_stopping:
-                self.validation_scores_ = []
-                self.best_validation_score_ = -np.inf
-                self.best_loss_ = None
+            self.best_loss_: float | None = None
+            self._no_improvement_count = 0
+        for name in curves:
+            if getattr(self, name) is not None:
+                setattr(self, name, list(getattr(self, name)))
+        if self.early_stopping and self.validation_scores_ is None:
+            self.validation_scores_, self.best_validation_score_ = [], -inf
+            self.best_loss_, self._no_improvement_count = None, 0
+        elif not self.early_stopping and self.best_loss_ is None:
+            self.validation_scores_ = self.best_validation_score_ = None
+            self.best_loss_, self._no_improvement_count = inf, 0
 
-    def _set_aside(
-        self, part: Part, given: tuple[Any, Any, Any], rng: np.random.RandomState
-    ) -> tuple[Part, Part | None]:
-        """Examples to train on, and those to validate by, if any."""
-        X_val, y_val, weight_val = given
+    def _validation_set(
+        self,
+        samples: Samples,
+        validation_data: tuple[Any, Any, Any],
+        rng: np.random.RandomState,
+    ) -> tuple[Samples, Samples | None]:
+        """Return the samples to train on and those to validate on, if any."""
+        X_val, y_val, weight_val = validation_data
         if (X_val is None) != (y_val is None):
             there, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
             raise ValueError(f"{there} is provided, but {missing} was not provided.")
-        aside = None
+        validation_set = None
         if X_val is not None:
             check_consistent_length(X_val, y_val)
-            aside = self._part(X_val, y_val, weight_val, first=False, incremental=True)
+            validation_set = self._samples(
+                X_val, y_val, weight_val, is_first=False, incremental=True
+            ).with_checked_weights(self.network_.dtype)
         elif self.early_stopping and self.solver != "lbfgs":
-            part, aside = split(part, self.validation_fraction, rng, self._stratified)
-        if aside is not None and self.solver != "lbfgs" and self.validation_loss_curve_ is None:
-            self.validation_loss_curve_ = []
-        return part, aside
+            samples, validation_set = train_validation_split(
+                samples, self.validation_fraction, rng, self._stratified
+            )
+        if self.solver != "lbfgs" and validation_set is not None:
+            if self.validation_loss_curve_ is None:
+                self.validation_loss_curve_ = []
+        return samples, validation_set
 
     # --------------------------------------------------------------------------- prediction
 
     def _outputs(self, X: Any) -> Array:
-        """Output activations h (m, n_out).
+        """Return the output activations h (m, n_out).
 
-        An array that is plainly what the network reads goes straight to it; all else takes
-        scikit-learn's way, with its messages.
+        An array as the network reads it goes straight to the network; all other input goes through
+        scikit-learn's validation, with its messages.
         """
         if not hasattr(self, "network_"):
             check_is_fitted(self)
-        plain = (
+        is_plain = (
             type(X) is np.ndarray
             and X.ndim == 2
             and X.dtype in FLOATS
@@ -225,12 +294,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             and "feature_names_in_" not in self.__dict__
             and np.isfinite(X.sum())
         )
-        if not plain:
+        if not is_plain:
             X = validate_data(self, X, accept_sparse=FORMATS, dtype=FLOATS, reset=False)
         return self.network_.forward(X)
 
     def all_activations(self, X: Any) -> list[Array]:
-        """Return the activations of each layer behind the input.
+        """Return the activations of every layer after the input.
 
         Parameters
         ----------
@@ -240,7 +309,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         Returns
         -------
         list of ndarray of shape (n_samples, n_units)
-            Those of each hidden layer and, last, of the output layer.
+            The activations of each hidden layer and, last, of the output layer.
+
+        See Also
+        --------
+        fastmlp.MLP.activations : The method of the network.
         """
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=FORMATS, dtype=FLOATS, reset=False)
@@ -250,26 +323,44 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     @property
     def coefs_(self) -> list[Array]:
-        """Weights (n_in, n_out) of each layer: copies, read-only; assign a list to change them."""
-        return [weight.T for weight in self._fitted("coefs_").weights]
+        """Weights (n_in, n_out) of each layer: read-only copies; assign a list to change them."""
+        return [layer[0].T for layer in self._predicting_layers("coefs_")]
 
     @coefs_.setter
     def coefs_(self, value: list[Array]) -> None:
-        net = self._fitted("coefs_")
-        net.set_parameters([np.asarray(weight).T for weight in value], net.biases)
+        self._set_layers("coefs_", weights=[np.asarray(weight).T for weight in value])
 
     @property
     def intercepts_(self) -> list[Array]:
-        """Biases (n_out,) of each layer: copies, read-only; assign a list to change them."""
-        return self._fitted("intercepts_").biases
+        """Biases (n_out,) of each layer: read-only copies; assign a list to change them."""
+        return [layer[1] for layer in self._predicting_layers("intercepts_")]
 
     @intercepts_.setter
     def intercepts_(self, value: list[Array]) -> None:
-        net = self._fitted("intercepts_")
-        net.set_parameters(net.weights, value)
+        self._set_layers("intercepts_", biases=list(value))
 
-    def _fitted(self, name: str) -> MLP:
-        """The network, or the AttributeError of an estimator without one."""
+    def _predicting_layers(self, name: str) -> list[tuple[Array, ...]]:
+        """Return copies of the parameters that predictions come from, for an attribute."""
+        layers = self._fitted_network(name).state.predicting_layers()
+        for layer in layers:
+            for array in layer:
+                array.flags.writeable = False
+        return layers
+
+    def _set_layers(
+        self, name: str, weights: list[Array] | None = None, biases: list[Array] | None = None
+    ) -> None:
+        """Replace some of the parameters that predictions come from; averages become parameters."""
+        net = self._fitted_network(name)
+        layers = net.state.predicting_layers()
+        net.set_parameters(
+            [layer[0] for layer in layers] if weights is None else weights,
+            [layer[1] for layer in layers] if biases is None else biases,
+            [layer[2] if len(layer) > 2 else None for layer in layers],
+        )
+
+    def _fitted_network(self, name: str) -> MLP:
+        """Return the network, or raise the AttributeError of an estimator without a network."""
         try:
             return self.__dict__["network_"]  # type: ignore[no-any-return]
         except KeyError:
@@ -286,7 +377,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return tags
 
     def _check_solver(self) -> bool:
-        """Whether there is a partial_fit."""
+        """Return whether there is a partial_fit."""
         if self.solver == "lbfgs":
             raise AttributeError(
                 f"partial_fit is only available for stochastic optimizers. {self.solver} is not "

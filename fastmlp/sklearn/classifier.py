@@ -1,4 +1,4 @@
-"""MLPClassifier."""
+"""MLPClassifier: the estimator for classification."""
 
 from __future__ import annotations
 
@@ -8,136 +8,52 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils import column_or_1d, compute_class_weight, compute_sample_weight
+from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length
 
 from ..losses import Loss
 from .base import BaseMLP
+from .class_weights import with_class_weights
+from .docstrings import shares_docstrings
 from .labels import Labels
 from .options import CLASSIFIER_CONSTRAINTS
-from .validation import Part
+from .rollback import restored_on_error
+from .samples import Samples
 
 __all__ = ["MLPClassifier"]
 
 Array = NDArray[Any]
 
 
+@shares_docstrings(score="the accuracy")
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """Multi-layer perceptron classifier, in place of ``sklearn.neural_network.MLPClassifier``.
 
-    It minimizes the log-loss of one class of several, of two, or of several labels an example; or,
-    where y has several columns, each with its own classes, the sum of their log-losses.
+    It minimizes the log loss: of two or more classes, of several labels for each sample, or, if y
+    has several columns of classes, the sum of the columns' log losses.
 
     Parameters
     ----------
-    hidden_layer_sizes : array-like of shape (n_layers - 2,), default=(100,)
-        Units of each hidden layer; empty for a linear model.
-    activation : str, fastmlp.activations.Activation or list, default="relu"
-        Of the hidden layers, one for all or a list with one for each: scikit-learn's "identity",
-        "logistic", "tanh" and "relu", and "leaky_relu", "softplus", "elu", "selu", "silu", "gelu"
-        or an object such as ``fastmlp.activations.LeakyReLU(0.2)``.
-    solver : {"lbfgs", "sgd", "adam"}, default="adam"
-        L-BFGS of SciPy, which sees all examples at once, for small data; stochastic gradient
-        descent; Adam.
-    alpha : float, default=0.0001
-        Strength of the L2 penalty, which is divided by the number of samples.
-    batch_size : int or "auto", default="auto"
-        Examples a step; "auto" is min(200, n_samples).  Not for "lbfgs".
-    learning_rate : {"constant", "invscaling", "adaptive"} or Schedule, default="constant"
-        For "sgd": `learning_rate_init` throughout; divided by t^power_t after each epoch; or
-        divided by 5 whenever training would otherwise stop for want of progress.  A schedule of
-        fastmlp.schedules is for "adam" too and takes the place of `learning_rate_init`.
-    learning_rate_init : float, default=0.001
-        The (first) learning rate of "sgd" and "adam".
-    power_t : float, default=0.5
-        Exponent of "invscaling".
-    max_iter : int, default=200
-        Epochs, of "lbfgs" iterations, at most.
-    shuffle : bool, default=True
-        Whether each epoch has an order of its own.
-    random_state : int, RandomState instance or None, default=None
-        Of the first parameters, the examples set aside, the order and dropout.
-    tol : float, default=1e-4
-        Training loss or validation score has to become better by this within `n_iter_no_change`
-        epochs; for "lbfgs" the gradient at which to stop.
-    verbose : bool or int, default=False
-        Whether to print the loss (and score) of each epoch.
-    warm_start : bool, default=False
-        Whether fit goes on from the parameters of the call before.
-    momentum : float, default=0.9
-        Of "sgd", from 0 to 1.
-    nesterovs_momentum : bool, default=True
-        Whether it is Nesterov's.
-    early_stopping : bool, default=False
-        Whether to watch validation examples, stop when their score (see `scoring`) has not become
-        better, and go back to the best parameters.
-    validation_fraction : float, default=0.1
-        The part set aside for it, unless fit is given X_val.
-    beta_1, beta_2, epsilon : float, defaults 0.9, 0.999 and 1e-8
-        Of "adam"; epsilon stands beside the root of the second moment, not yet bias-corrected.
-    n_iter_no_change : int or inf, default=10
-        Epochs without progress after which to stop.
-    max_fun : int, default=15000
-        Evaluations by "lbfgs" at most.
+    {network_parameters}
     class_weight : dict, list of dict, "balanced" or None, default=None
-        Weights of the classes; "balanced" makes each class count the same, in `partial_fit` each
-        class of the call.  For multi-label data a dict for each column.
+        The weights of the classes; a class that a dict does not name has weight 1.  "balanced"
+        gives all classes the same total weight, in `partial_fit` the classes of each call.  For
+        several columns of classes or labels, a list with a dict for each column, or "balanced".
     label_smoothing : float, default=0.0
-        s in [0, 1): train towards (1 − s)·y + s/K instead of y (Szegedy et al. 2016).
-    dropout : float or list of float, default=0.0
-        Probability that a hidden unit is dropped in a training step; one for all hidden layers or
-        one for each.  Examples with the same features drop the same units of a step, so that a
-        repeated one is one with a weight.
-    batch_norm : bool or list of bool, default=False
-        Whether hidden layers are normalized by their batch (Ioffe and Szegedy 2015), whose
-        statistics count sample weights.
-    scoring : str, callable or None, default=None
-        What early stopping watches: None, the accuracy; "loss", the negative validation loss;
-        else a scorer as in `cross_val_score`.
-    ema : float or None, default=None
-        Decay, in (0, 1), of an exponential moving average of the parameters by which to predict.
-    callbacks : list of fastmlp.Callback or None, default=None
-        Called after each epoch.  For scikit-learn's own callbacks there is `set_callbacks`.
-    n_threads : int or None, default=None
-        Threads of this estimator's training at most.  No bit of the result depends on it.
-    max_seconds : float or None, default=None
-        Seconds of training at most.
+        s in [0, 1): train with targets (1 − s)·y + s/K instead of y (Szegedy et al. 2016).
+    {more_parameters}
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,), or list of these
-        The class labels; a list with those of each column of y if there are several.
-    network_ : fastmlp.MLP
-        The network, with all that it can do: `save`, `gradients`, `freeze`, exports.
-    coefs_, intercepts_ : list of ndarray
-        Weights (n_in, n_out) and biases (n_out,) of each layer.
-    callbacks_ : list of fastmlp.Callback
-        Copies of `callbacks`, with what they noted in the last fit.
-    loss_ : float
-        The loss of the last epoch.
-    best_loss_ : float or None
-        The least loss of an epoch; None with early stopping.  Not of "lbfgs", as are the curves.
-    loss_curve_ : list of float
-        The loss of each epoch; of a stream of `partial_fit` the last 1,000.
-    validation_loss_curve_ : list of float or None
-        That of the validation examples, without penalty, after each epoch; None without any.
-    validation_scores_ : list of float or None
-        What early stopping watched, after each epoch; None without it.
-    best_validation_score_ : float or None
-        The best of these.
-    t_ : int
-        Examples seen in training.
-    n_iter_ : int
-        Epochs, or iterations, of the last fit.
-    n_layers_, n_outputs_ : int
-        Layers, input included, and units of the output layer.
-    out_activation_ : str
-        Activation of the output layer.
-    n_features_in_ : int
-        Columns of X.
-    feature_names_in_ : ndarray of shape (n_features,)
-        Their names, if X had any.
+    classes_ : ndarray of shape (n_classes,), or list of ndarray
+        The class labels; a list with the labels of each column of y if there are several.
+    {fitted_attributes}
+
+    See Also
+    --------
+    MLPRegressor : The estimator for regression.
+    fastmlp.MLP : The network itself, without scikit-learn.
 
     Examples
     --------
@@ -224,7 +140,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
     ) -> Self:
-        """Go on training with one epoch over the given data, and with the optimizer's state.
+        """Continue training with one epoch over the given data, and with the optimizer's state.
+
+        If it fails, the estimator stays as it was before the call.
 
         Parameters
         ----------
@@ -233,29 +151,35 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y : array-like of shape (n_samples,), (n_samples, n_classes) or (n_samples, n_columns)
             The class labels.
         sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights.
+            Sample weights ≥ 0.
         classes : array-like of shape (n_classes,) or list of these, default=None
-            All classes that any call will bring, of each column of y if there are several:
-            required in the first call, may be omitted in later ones.
+            All classes that occur in any call, for each column of y if there are several.  They
+            are required in the first call and may be omitted in later calls.
 
         Returns
         -------
-        self : object
-            The fitted estimator.
-        """
-        if not hasattr(self, "classes_"):
-            if classes is None:
-                raise ValueError("classes must be passed on the first call to partial_fit.")
-            self._labels = Labels.of(y, classes)
-            self.classes_ = self._labels.classes
-        elif classes is not None and not self._labels.are(classes):
-            raise ValueError(
-                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
-                f"{self.classes_!r}"
-            )
-        return self._fit(X, y, sample_weight, incremental=True)
+        object
+            The fitted estimator itself.
 
-    def predict(self, X: Any) -> Array:
+        See Also
+        --------
+        fit : Train until the loss no longer improves.
+        """
+        with restored_on_error(self, continues=True):
+            if not hasattr(self, "classes_"):
+                if classes is None:
+                    raise ValueError("classes must be passed on the first call to partial_fit.")
+                self._labels = Labels.from_targets(y, classes)
+                self.classes_ = self._labels.classes
+            elif classes is not None and not self._labels.has_same_classes(classes):
+                raise ValueError(
+                    f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
+                    f"{self.classes_!r}"
+                )
+            self._fit(X, y, sample_weight, incremental=True)
+        return self
+
+    def predict(self, X: Any) -> Any:
         """Predict class labels.
 
         Parameters
@@ -266,14 +190,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         ndarray of shape (n_samples,), (n_samples, n_classes) or (n_samples, n_columns)
-            The most probable class, of each column of y if there are several; for multi-label data
-            1 where a label is probable.
+            The most probable class, of each column of y if there are several.  For multilabel data
+            1 for labels whose probability is greater than ½, as a sparse matrix if y was sparse in
+            fit.
         """
         h = self._outputs(X)
         return self._labels.decode(h)
 
     def predict_proba(self, X: Any) -> Array | list[Array]:
-        """Probability estimates.
+        """Predict the probabilities of the classes.
 
         Parameters
         ----------
@@ -290,7 +215,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._labels.probabilities(h)
 
     def predict_log_proba(self, X: Any) -> Array | list[Array]:
-        """Return the logarithms of the probability estimates.
+        """Predict the logarithms of the probabilities of the classes.
 
         Parameters
         ----------
@@ -302,13 +227,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ndarray of shape (n_samples, n_classes), or list of these
             ``log(predict_proba(X))``.
         """
-        found = self.predict_proba(X)
-        if isinstance(found, list):
-            return [np.log(one) for one in found]
-        return np.log(found, out=found)
+        probabilities = self.predict_proba(X)
+        if isinstance(probabilities, list):
+            return [np.log(one) for one in probabilities]
+        return np.log(probabilities, out=probabilities)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy on given data: the part of examples whose labels are all right.
+        """Return the accuracy: the fraction of samples whose labels are all predicted correctly.
 
         Parameters
         ----------
@@ -327,7 +252,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         predicted = self.predict(X)
         if self._labels.kind != "multioutput":
             return float(accuracy_score(y, predicted, sample_weight=sample_weight))
-        y = np.asarray(y)  # of which scikit-learn has no accuracy
+        y = np.asarray(y)  # scikit-learn has no accuracy for such y
         check_consistent_length(predicted, y, sample_weight)
         if y.shape != predicted.shape:
             raise ValueError(f"y has shape {y.shape}; expected {predicted.shape}")
@@ -339,81 +264,54 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _stratified(self) -> bool:
         return self._labels.n_outputs == 1
 
-    def _read_targets(self, y: Any, first: bool, incremental: bool) -> Any:
-        fresh = not hasattr(self, "classes_") or (first and not incremental)
-        if y.ndim == 2 and y.shape[1] == 1 and (fresh or self._labels.kind != "multioutput"):
+    @property
+    def _max_cost(self) -> float:
+        if self._labels.kind == "multioutput" or self.label_smoothing > 0:
+            return 0.0  # scikit-learn has no such loss
+        return float(-np.log(np.finfo(self.network_.dtype).eps))
+
+    def _read_targets(self, y: Any, is_first: bool, incremental: bool) -> Any:
+        is_new = not hasattr(self, "classes_") or (is_first and not incremental)
+        if y.ndim == 2 and y.shape[1] == 1 and (is_new or self._labels.kind != "multioutput"):
             y = column_or_1d(y, warn=True)
-        if fresh:
-            self._labels = Labels.of(y)
+        if is_new:
+            self._labels = Labels.from_targets(y)
             self.classes_ = self._labels.classes
             return y
-        found = self._labels.of_same_kind(y)
-        known = self._labels.has_all_of(found)
+        labels = self._labels.from_further_targets(y)
+        is_known = self._labels.contains(labels)
         if self.warm_start and not incremental:
-            if not (known and found.has_all_of(self._labels)):
+            if not (is_known and labels.contains(self._labels)):
                 raise ValueError(
                     "warm_start can only be used where `y` has the same classes as in the "
-                    f"previous call to fit. Previously got {self.classes_}, `y` has {found.classes}"
+                    f"previous call to fit. Previously got {self.classes_}, `y` has "
+                    f"{labels.classes}"
                 )
-        elif not known:
+        elif not is_known:
             raise ValueError(
                 "`y` has classes not in `self.classes_`. "
-                f"`self.classes_` has {self.classes_}. 'y' has {found.classes}."
+                f"`self.classes_` has {self.classes_}. 'y' has {labels.classes}."
             )
         return y
 
     def _encode(self, y: Any) -> Array:
         return self._labels.encode(y)
 
-    def _shape(self, part: Part) -> tuple[int, str | Loss, str]:
-        labels = self._labels
-        return labels.n_outputs, labels.loss, labels.out_activation
+    def _output_layer(self, samples: Samples) -> tuple[int, str | Loss]:
+        return self._labels.n_outputs, self._labels.loss
 
-    def _weighted(self, part: Part, incremental: bool) -> Part:
-        if self.class_weight is None:
-            return part
-        if self._labels.kind == "multilabel":
-            return part.times(compute_sample_weight(self.class_weight, part.y))
-        columns, given = [part.y], [self.class_weight]
-        if self._labels.kind == "multioutput":
-            columns = list(part.y.T)
-            given = class_weights(self.class_weight, len(columns))
-        elif isinstance(self.class_weight, list):
-            raise ValueError(
-                "class_weight as a list has a dict for each column of y, and y has one alone; give "
-                "a dict or 'balanced'"
-            )
-        counts = np.ones(len(part), bool) if part.weight is None else part.weight > 0
-        weight = counts.astype(np.float64)
-        for column, one in zip(columns, given, strict=True):
-            y = column[counts]
-            present = np.unique(y)
-            of_class = compute_class_weight(
-                one,
-                classes=present,
-                y=y,
-                sample_weight=None if part.weight is None else part.weight[counts],
-            )
-            weight[counts] *= of_class[np.searchsorted(present, y)]
-        return part.times(weight)
+    def _weighted(self, samples: Samples) -> Samples:
+        return with_class_weights(samples, self.class_weight, self._labels)
 
-    def _score(self, h: Array, part: Part) -> float:
-        return float(np.average(self._labels.correct(h, part.target), weights=part.weight))
+    def _metadata(self) -> dict[str, Any]:
+        return {**super()._metadata(), "classes": self._labels.names}
+
+    def _score_outputs(self, h: Array, samples: Samples) -> float:
+        correct = self._labels.correct(h, samples.target)
+        return float(np.average(correct, weights=samples.weight))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         tags.target_tags.multi_output = True
         return tags
-
-
-def class_weights(given: Any, n_columns: int) -> list[Any]:
-    """The class weights of each column of y, checked."""
-    if isinstance(given, str):
-        return [given] * n_columns
-    if not isinstance(given, list) or len(given) != n_columns:
-        raise ValueError(
-            f"For multi-output, class_weight should be a list of dicts, one for each of the "
-            f"{n_columns} columns of y, or the string 'balanced'; got {given!r}"
-        )
-    return given

@@ -1,4 +1,4 @@
-"""Class labels as scikit-learn's users have them, and as a network reads them.
+"""Class labels as scikit-learn's users have them, and as the network reads them.
 
     kind          y                      target of the network              its loss
     multiclass    (m,), 3 or more        number of the class (m,)           cross_entropy
@@ -6,9 +6,9 @@
     multilabel    (m, K) of 0 and 1      0 or 1 (m, K)                      binary_cross_entropy
     multioutput   (m, k) of classes      number of the class (m, k)         cross_entropy in groups
 
-Numbers in several columns are multilabel where all are 0 or 1.  A column of a multioutput y has as
-many outputs as classes, but 2 if it has one class alone; the second is then of no class, and the
-column's one class is certain.
+Numbers in several columns are multilabel if all of them are 0 or 1.  A column of a multioutput y
+has one output for each of its classes, but two if it has a single class: the second output then
+stands for no class, and the column's class is predicted with probability 1.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from ..activations import Softmax
@@ -32,39 +33,63 @@ Classes = Array | list[Array]
 
 @dataclass(frozen=True)
 class Labels:
-    """The classes that an estimator tells apart."""
+    """The classes of a classifier.
+
+    Attributes
+    ----------
+    kind : str
+        The first column of the table above.
+    classes : ndarray or list of ndarray
+        The classes (K,); the column numbers if multilabel; a list with the classes of each column
+        if multioutput.
+    sparse : bool
+        Whether multilabel targets were a sparse matrix, as predictions then are.
+    """
 
     kind: str
-    classes: Classes  # (K,), column numbers if multilabel; of each column if multioutput
+    classes: Classes
+    sparse: bool = False
 
     @classmethod
-    def of(cls, y: Any, classes: Any = None) -> Self:
-        """Those of targets; with all classes given, in any order, only the kind is to be found."""
+    def from_targets(cls, y: Any, classes: Any = None) -> Self:
+        """Return the labels of targets.
+
+        Parameters
+        ----------
+        y : array-like or sparse matrix
+            The targets.
+        classes : array-like or list of array-like, optional
+            All classes in any order; y then determines the kind alone.
+        """
         kind = type_of_target(y, input_name="y")
         if kind.startswith("multilabel") and not _is_indicator(y):
             kind = "multiclass-multioutput"
-        if _by_column(classes):
+        if _is_by_column(classes):
             return cls("multioutput", [np.unique(one) for one in classes])
         if kind.endswith("multioutput"):
             if kind != "multiclass-multioutput":
-                raise ValueError(f"Unknown label type: {kind}. Classes cannot be told from such y.")
+                raise ValueError(
+                    f"Unknown label type: {kind}. Classes cannot be determined from such y."
+                )
             if classes is not None:
                 raise ValueError(
                     f"`classes` must be a list with an array of classes for each of the "
                     f"{np.shape(y)[1]} columns of y, got {classes!r}"
                 )
             return cls("multioutput", [np.unique(column) for column in y.T])
-        found = unique_labels(y if classes is None else classes)
+        labels = unique_labels(y if classes is None else classes)
         if kind.startswith("multilabel"):
-            return cls("multilabel", found)
-        return cls("binary" if len(found) <= 2 else "multiclass", found)
+            return cls("multilabel", labels, hasattr(y, "tocsr"))
+        return cls("binary" if len(labels) <= 2 else "multiclass", labels)
 
-    def are(self, classes: Any) -> bool:
-        """Whether given classes are these."""
+    def has_same_classes(self, classes: Any) -> bool:
+        """Return whether classes, as passed to `partial_fit`, are these."""
         if self.kind != "multioutput":
-            return not _by_column(classes) and np.array_equal(self.classes, unique_labels(classes))
+            return not _is_by_column(classes) and np.array_equal(
+                self.classes, unique_labels(classes)
+            )
         return (
-            _by_column(classes)
+            _is_by_column(classes)
             and len(classes) == len(self.classes)
             and all(
                 np.array_equal(one, np.unique(other))
@@ -72,16 +97,16 @@ class Labels:
             )
         )
 
-    def of_same_kind(self, y: Any) -> Self:
-        """The labels of other targets, which must be of this kind but for their classes."""
+    def from_further_targets(self, y: Any) -> Self:
+        """Return the labels of other targets, which must be of this kind."""
         if self.kind != "multioutput":
             return type(self)(self.kind, unique_labels(y))
         if y.ndim != 2 or y.shape[1] != len(self.classes):
             raise ValueError(f"y has shape {y.shape}; expected {len(self.classes)} columns")
         return type(self)(self.kind, [np.unique(column) for column in y.T])
 
-    def has_all_of(self, other: Self) -> bool:
-        """Whether every class of other labels of this kind is one of these."""
+    def contains(self, other: Self) -> bool:
+        """Return whether every class of other labels of this kind is one of these."""
         return all(
             len(np.setdiff1d(theirs, ours, assume_unique=True)) == 0
             for ours, theirs in zip(self.columns, other.columns, strict=True)
@@ -89,8 +114,15 @@ class Labels:
 
     @property
     def columns(self) -> Sequence[Array]:
-        """The classes of each column of y, as a list also where there is one alone."""
+        """The classes of each column of y: a list also if y has one column."""
         return self.classes if isinstance(self.classes, list) else [self.classes]
+
+    @property
+    def names(self) -> list[Any]:
+        """The classes as a list for JSON; a list for each column if multioutput."""
+        if isinstance(self.classes, list):
+            return [one.tolist() for one in self.classes]
+        return self.classes.tolist()  # type: ignore[no-any-return]
 
     @property
     def groups(self) -> tuple[int, ...]:
@@ -111,13 +143,8 @@ class Labels:
             return CrossEntropy(self.groups)
         return "cross_entropy" if self.kind == "multiclass" else "binary_cross_entropy"
 
-    @property
-    def out_activation(self) -> str:
-        """The output layer's activation as scikit-learn calls it."""
-        return "softmax" if self.kind in ("multiclass", "multioutput") else "logistic"
-
     def encode(self, y: Any) -> Array:
-        """Targets of the network; y has none but these classes."""
+        """Return the targets of the network; y has no other classes than these."""
         if self.kind == "multilabel":
             return np.asarray(y.toarray() if hasattr(y, "toarray") else y, dtype=bool)
         if self.kind == "multioutput":
@@ -128,12 +155,13 @@ class Labels:
             return np.asarray(is_second)[:, np.newaxis]
         return np.asarray(np.searchsorted(self.columns[0], y))
 
-    def decode(self, h: Array) -> Array:
-        """Labels that the output activations h (m, n_outputs) say."""
+    def decode(self, h: Array) -> Any:
+        """Return the labels that output activations h (m, n_outputs) predict."""
         if self.kind == "multilabel":
-            return (h > 0.5).astype(int)
+            indicators = (h > 0.5).astype(int)
+            return csr_matrix(indicators) if self.sparse else indicators
         if self.kind == "multioutput":
-            columns = zip(self.classes, self._numbers(h).T, strict=True)
+            columns = zip(self.classes, self._most_probable(h).T, strict=True)
             return np.column_stack([classes[numbers] for classes, numbers in columns])
         (classes,) = self.columns
         if len(classes) == 1:
@@ -143,40 +171,40 @@ class Labels:
         return np.asarray(classes[h.argmax(axis=1)])
 
     def probabilities(self, h: Array) -> Array | list[Array]:
-        """Of each class, (m, K); a list with those of each column if multioutput."""
+        """Return the probability of each class (m, K); a list for each column if multioutput."""
         if self.kind == "multioutput":
             return [
                 h[:, first:end] if len(classes) > 1 else np.ones((len(h), 1), h.dtype)
-                for classes, (first, end) in self._spans()
+                for classes, (first, end) in self._output_ranges()
             ]
         return np.asarray(np.hstack([1 - h, h]) if self.kind == "binary" else h)
 
     def correct(self, h: Array, target: Array) -> Array:
-        """Which examples are labelled right by h, in every column, (m,)."""
+        """Return whether h predicts each sample correctly, in every column, (m,)."""
         if self.kind == "multioutput":
-            return np.asarray((self._numbers(h) == target).all(axis=1))
+            return np.asarray((self._most_probable(h) == target).all(axis=1))
         if self.kind == "multiclass":
             return np.asarray(h.argmax(axis=1) == target)
         return np.asarray(((h > 0.5) == (target > 0.5)).all(axis=1))
 
-    def _numbers(self, h: Array) -> Array:
-        """Numbers of the most probable classes, (m, k)."""
+    def _most_probable(self, h: Array) -> Array:
+        """Return the numbers of the most probable classes, (m, k)."""
         return np.column_stack([
             h[:, first : first + len(classes)].argmax(axis=1)
-            for classes, (first, _) in self._spans()
+            for classes, (first, _) in self._output_ranges()
         ])
 
-    def _spans(self) -> list[tuple[Array, tuple[int, int]]]:
-        """The classes of each column of y, and where its outputs begin and end."""
+    def _output_ranges(self) -> list[tuple[Array, tuple[int, int]]]:
+        """Return the classes of each column of y, and where its outputs begin and end."""
         return list(zip(self.columns, Softmax(self.groups).spans, strict=True))
 
 
 def _is_indicator(y: Any) -> bool:
-    """Whether all is 0 or 1; scikit-learn takes any two numbers for yes and no."""
+    """Return whether all values are 0 or 1; scikit-learn allows any two numbers."""
     return hasattr(y, "toarray") or bool(np.isin(y, (0, 1)).all())
 
 
-def _by_column(classes: Any) -> bool:
-    """Whether classes are given for each column of y."""
+def _is_by_column(classes: Any) -> bool:
+    """Return whether classes are a list with the classes of each column of y."""
     kinds = list, tuple, np.ndarray
     return isinstance(classes, kinds) and {isinstance(one, kinds) for one in classes} == {True}

@@ -15,8 +15,8 @@ from ..data.examples import Examples
 from ..kernels.calls import TrainingOptions
 from ..support import threads
 from . import options
-from .protocol import Tasks
-from .validation import Part
+from .samples import Samples
+from .sklearn_callbacks import FitTasks
 
 if TYPE_CHECKING:
     from ..network import MLP
@@ -26,15 +26,17 @@ __all__ = ["train"]
 Vector = NDArray[np.float64]
 
 
-def train(estimator: Any, part: Part, tasks: Tasks) -> None:
-    """Minimize J of all examples at once."""
+def train(estimator: Any, samples: Samples, tasks: FitTasks) -> None:
+    """Minimize the loss of all samples at once."""
     net = estimator.network_
     state = net.state
-    examples = Examples.checked(state, part.X, part.target, part.weight)
-    total_weight = len(part) if part.weight is None else float(np.sum(part.weight))
+    state.drop_averages()
+    examples = Examples.checked(state, samples.X, samples.target, samples.weight)
+    total_weight = len(samples) if samples.weight is None else float(np.sum(samples.weight))
     l2 = estimator.alpha / total_weight
-    n_threads = threads.for_gradients(net.sizes, len(part), estimator.n_threads)
-    team, step = threads.AdaptiveTeam(), TrainingOptions(l2=l2)
+    n_threads = threads.for_gradients(net.sizes, len(samples), estimator.n_threads)
+    team = threads.AdaptiveTeam()
+    step = TrainingOptions(l2=l2, max_cost=estimator._max_cost)
 
     def objective(packed: Vector) -> tuple[float, Vector]:
         unpack(net, packed)
@@ -51,30 +53,33 @@ def train(estimator: Any, part: Part, tasks: Tasks) -> None:
         tasks.begin_epoch()
 
     tasks.begin_epoch()
-    found = minimize(
+    result = minimize(
         objective,
         pack(state.layers()),
         method="L-BFGS-B",
         jac=True,
-        callback=after_iteration if tasks.wanted else None,
+        callback=after_iteration if tasks.has_callbacks else None,
         options={"maxfun": estimator.max_fun, "maxiter": estimator.max_iter, "gtol": estimator.tol},
     )
-    if not np.isfinite(found.x).all():
+    if not np.isfinite(result.x).all():
         raise ValueError(options.DIVERGED)
-    unpack(net, found.x)
-    estimator.n_iter_ = _check_optimize_result("lbfgs", found, estimator.max_iter)
+    unpack(net, result.x)
+    estimator.n_iter_ = _check_optimize_result("lbfgs", result, estimator.max_iter)
     penalty = state.penalty(l2)
-    data = (found.fun - penalty) / estimator._per_output
-    estimator.loss_ = float(data + estimator._offset(part) + penalty)
+    loss = (result.fun - penalty) / estimator._loss_divisor + penalty
+    constants = estimator._loss_constants(samples.target)
+    if constants is not None:
+        loss += np.average(constants, weights=samples.weight)
+    estimator.loss_ = float(loss)
 
 
 def pack(layers: Any) -> Vector:
-    """Weights and biases in one vector."""
+    """Return weights and biases in one vector."""
     return np.concatenate([one.ravel() for layer in layers for one in layer])
 
 
 def unpack(net: MLP, packed: Vector) -> None:
-    """Set the network's parameters from `pack`'s vector."""
+    """Set the network's parameters to those in a vector that `pack` returned."""
     first, layers = 0, []
     for n_in, n_out in pairwise(net.sizes):
         last = first + n_in * n_out

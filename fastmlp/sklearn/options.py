@@ -1,6 +1,6 @@
-"""What the estimators' parameters may be, and what they are called in a network.
+"""The valid values of the estimators' parameters, and what they are in a network.
 
-Wrong values get scikit-learn's own messages from its own checker.
+scikit-learn's own checker validates them, with its own messages.
 """
 
 from __future__ import annotations
@@ -23,16 +23,18 @@ __all__ = [
     "CLASSIFIER_CONSTRAINTS",
     "DIVERGED",
     "REGRESSOR_CONSTRAINTS",
+    "TO_SKLEARN",
     "check_lbfgs",
-    "first_parameters",
     "hidden_sizes",
+    "initial_parameters",
     "layer_activations",
     "optimizer",
 ]
 
 Array = NDArray[Any]
 
-TO_FASTMLP = {"logistic": "sigmoid"}  # scikit-learn's names that differ
+TO_FASTMLP = {"logistic": "sigmoid"}  # scikit-learn's names of activations that differ
+TO_SKLEARN = {"sigmoid": "logistic", "exponential": "exp"}
 ACTIVATIONS = {"logistic", *activations.TABLE} - {"softmax"}
 REGRESSION = {name for name, loss in losses.TABLE.items() if not loss.classification}
 DIVERGED = (
@@ -67,7 +69,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
         Options(Real, {np.inf}),
     ],
     "max_fun": [Interval(Integral, 1, None, closed="left")],
-    # what scikit-learn's own do not have
+    # parameters that scikit-learn's estimators do not have
     "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
     "batch_norm": ["boolean", list, tuple],
     "scoring": [str, callable, None],
@@ -87,7 +89,7 @@ REGRESSOR_CONSTRAINTS = {
     "loss": [StrOptions(REGRESSION), Loss, tuple, list],
 }
 
-# What L-BFGS, which minimizes one smooth function of the parameters, cannot do
+# Parameters that L-BFGS, which minimizes one smooth function, cannot use; and their neutral values
 STOCHASTIC_ONLY: dict[str, Any] = {
     "dropout": 0,
     "batch_norm": False,
@@ -99,7 +101,7 @@ STOCHASTIC_ONLY: dict[str, Any] = {
 
 
 def check_lbfgs(estimator: Any) -> None:
-    """ValueError for what solver='lbfgs' would have to ignore silently."""
+    """Raise ValueError for parameters that solver='lbfgs' would ignore silently."""
     for name, neutral in STOCHASTIC_ONLY.items():
         value = getattr(estimator, name, neutral)
         if value is not neutral and np.any(np.asarray(value, dtype=object) != neutral):
@@ -108,27 +110,29 @@ def check_lbfgs(estimator: Any) -> None:
             )
 
 
-def hidden_sizes(given: Any) -> list[int]:
-    """The units of each hidden layer."""
-    found = list(given) if hasattr(given, "__iter__") else [given]
-    if any(size <= 0 for size in found):
-        raise ValueError(f"hidden_layer_sizes must be > 0, got {found}.")
-    return found
+def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
+    """Return the number of units of each hidden layer."""
+    is_sequence = hasattr(hidden_layer_sizes, "__iter__")
+    sizes = list(hidden_layer_sizes) if is_sequence else [hidden_layer_sizes]
+    if any(size <= 0 for size in sizes):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    return sizes
 
 
-def layer_activations(given: Any) -> Any:
-    """The hidden layers' activations as a network takes them."""
-    if isinstance(given, (list, tuple)):
-        return [TO_FASTMLP.get(one, one) if isinstance(one, str) else one for one in given]
-    return TO_FASTMLP.get(given, given) if isinstance(given, str) else given
+def layer_activations(activation: Any) -> Any:
+    """Return the activation functions of the hidden layers as arguments of a network."""
+    if isinstance(activation, (list, tuple)):
+        return [TO_FASTMLP.get(one, one) if isinstance(one, str) else one for one in activation]
+    return TO_FASTMLP.get(activation, activation) if isinstance(activation, str) else activation
 
 
-def first_parameters(
+def initial_parameters(
     activation: Any, sizes: Sequence[int], rng: np.random.RandomState, dtype: Any
 ) -> tuple[list[Array], list[Array]]:
-    """Weights and biases from U(−r, r), r = √(6/(n_in + n_out)), or √2 in place of √6 for sigmoids.
+    """Return weights and biases from U(−r, r) with r = √(6/(n_in + n_out)).
 
-    Glorot and Bengio 2010, with scikit-learn's factors and in the order in which it draws.
+    This is the initialization of Glorot and Bengio (2010), with 2 in place of 6 for sigmoids, from
+    the same random numbers in the same order as in scikit-learn.
     """
     named = layer_activations(activation)
     each = list(named) if isinstance(named, list) else [named] * (len(sizes) - 1)
@@ -143,7 +147,7 @@ def first_parameters(
 
 
 def optimizer(estimator: Any, schedule: Schedule) -> optimizers.Optimizer:
-    """The optimizer that `solver` names, with its rate at each step."""
+    """Return the optimizer that `solver` names, with a schedule of the learning rate."""
     if estimator.solver == "adam":
         return optimizers.Adam(
             schedule, estimator.beta_1, estimator.beta_2, estimator.epsilon, epsilon_hat=True

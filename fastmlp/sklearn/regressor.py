@@ -1,4 +1,4 @@
-"""MLPRegressor."""
+"""MLPRegressor: the estimator for regression."""
 
 from __future__ import annotations
 
@@ -13,130 +13,53 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 
 from .. import losses
+from ..losses import Loss
+from ..support import checks
 from .base import BaseMLP
+from .docstrings import shares_docstrings
 from .options import REGRESSOR_CONSTRAINTS
-from .validation import Part
+from .rollback import restored_on_error
+from .samples import Samples
+from .target_scale import warn_of_target_scale
 
 __all__ = ["MLPRegressor"]
 
 Array = NDArray[Any]
 
-TO_SKLEARN = {"exponential": "exp"}  # names of output activations that differ
 POSITIVE = ("poisson", "gamma")
 
 
+@shares_docstrings(score="R²")
 class MLPRegressor(RegressorMixin, BaseMLP):
     """Multi-layer perceptron regressor, in place of ``sklearn.neural_network.MLPRegressor``.
 
     Parameters
     ----------
     loss : str, fastmlp.losses.Loss or pair of functions, default="squared_error"
-        "squared_error", half of it; "poisson", half the deviance of counts y ≥ 0; and
-        "absolute_error", "huber", "quantile" (three quantiles, 0.05, 0.5 and 0.95), "gamma"
-        (y > 0), or an object with its own constants, ``fastmlp.losses.Huber(delta=0.5)`` or
-        ``fastmlp.losses.Quantile((0.1, 0.9))``; or (value, gradient), two functions of outputs h
-        and targets y, each (m, n_outputs), that return the cost of each example (m,) and its
-        derivatives by h: see `fastmlp.losses.Custom`.  "poisson" and "gamma" predict by eᶻ.
-    hidden_layer_sizes : array-like of shape (n_layers - 2,), default=(100,)
-        Units of each hidden layer; empty for a linear model.
-    activation : str, fastmlp.activations.Activation or list, default="relu"
-        Of the hidden layers, one for all or a list with one for each: scikit-learn's "identity",
-        "logistic", "tanh" and "relu", and "leaky_relu", "softplus", "elu", "selu", "silu", "gelu"
-        or an object such as ``fastmlp.activations.LeakyReLU(0.2)``.
-    solver : {"lbfgs", "sgd", "adam"}, default="adam"
-        L-BFGS of SciPy, which sees all examples at once, for small data; stochastic gradient
-        descent; Adam.
-    alpha : float, default=0.0001
-        Strength of the L2 penalty, which is divided by the number of samples.
-    batch_size : int or "auto", default="auto"
-        Examples a step; "auto" is min(200, n_samples).  Not for "lbfgs".
-    learning_rate : {"constant", "invscaling", "adaptive"} or Schedule, default="constant"
-        For "sgd": `learning_rate_init` throughout; divided by t^power_t after each epoch; or
-        divided by 5 whenever training would otherwise stop for want of progress.  A schedule of
-        fastmlp.schedules is for "adam" too and takes the place of `learning_rate_init`.
-    learning_rate_init : float, default=0.001
-        The (first) learning rate of "sgd" and "adam".
-    power_t : float, default=0.5
-        Exponent of "invscaling".
-    max_iter : int, default=200
-        Epochs, of "lbfgs" iterations, at most.
-    shuffle : bool, default=True
-        Whether each epoch has an order of its own.
-    random_state : int, RandomState instance or None, default=None
-        Of the first parameters, the examples set aside, the order and dropout.
-    tol : float, default=1e-4
-        Training loss or validation score has to become better by this within `n_iter_no_change`
-        epochs; for "lbfgs" the gradient at which to stop.
-    verbose : bool or int, default=False
-        Whether to print the loss (and score) of each epoch.
-    warm_start : bool, default=False
-        Whether fit goes on from the parameters of the call before.
-    momentum : float, default=0.9
-        Of "sgd", from 0 to 1.
-    nesterovs_momentum : bool, default=True
-        Whether it is Nesterov's.
-    early_stopping : bool, default=False
-        Whether to watch validation examples, stop when their score (see `scoring`) has not become
-        better, and go back to the best parameters.
-    validation_fraction : float, default=0.1
-        The part set aside for it, unless fit is given X_val.
-    beta_1, beta_2, epsilon : float, defaults 0.9, 0.999 and 1e-8
-        Of "adam"; epsilon stands beside the root of the second moment, not yet bias-corrected.
-    n_iter_no_change : int or inf, default=10
-        Epochs without progress after which to stop.
-    max_fun : int, default=15000
-        Evaluations by "lbfgs" at most.
-    dropout : float or list of float, default=0.0
-        Probability that a hidden unit is dropped in a training step; one for all hidden layers or
-        one for each.  Examples with the same features drop the same units of a step, so that a
-        repeated one is one with a weight.
-    batch_norm : bool or list of bool, default=False
-        Whether hidden layers are normalized by their batch (Ioffe and Szegedy 2015), whose
-        statistics count sample weights.
-    scoring : str, callable or None, default=None
-        What early stopping watches: None, R²; "loss", the negative validation loss;
-        else a scorer as in `cross_val_score`.
-    ema : float or None, default=None
-        Decay, in (0, 1), of an exponential moving average of the parameters by which to predict.
-    callbacks : list of fastmlp.Callback or None, default=None
-        Called after each epoch.  For scikit-learn's own callbacks there is `set_callbacks`.
-    n_threads : int or None, default=None
-        Threads of this estimator's training at most.  No bit of the result depends on it.
-    max_seconds : float or None, default=None
-        Seconds of training at most.
+        The loss to minimize: "squared_error", half the squared error; "poisson", half the deviance
+        of counts y ≥ 0; "absolute_error"; "huber"; "quantile", by default the quantiles 0.05, 0.5
+        and 0.95; "gamma" for y > 0.  "poisson" and "gamma" predict eᶻ.  An object sets the
+        constants, for example ``fastmlp.losses.Huber(delta=0.5)`` or
+        ``fastmlp.losses.Quantile((0.1, 0.9))``.  A pair (value, gradient) is a loss of your own:
+        two functions of outputs h and targets y, both (m, n_outputs), that return the cost of each
+        sample (m,) and its derivative with respect to h; see `fastmlp.losses.Custom`.
+    {network_parameters}
+    {more_parameters}
 
     Attributes
     ----------
-    network_ : fastmlp.MLP
-        The network, with all that it can do: `save`, `gradients`, `freeze`, exports.
-    coefs_, intercepts_ : list of ndarray
-        Weights (n_in, n_out) and biases (n_out,) of each layer.
-    callbacks_ : list of fastmlp.Callback
-        Copies of `callbacks`, with what they noted in the last fit.
-    loss_ : float
-        The loss of the last epoch.
-    best_loss_ : float or None
-        The least loss of an epoch; None with early stopping.  Not of "lbfgs", as are the curves.
-    loss_curve_ : list of float
-        The loss of each epoch; of a stream of `partial_fit` the last 1,000.
-    validation_loss_curve_ : list of float or None
-        That of the validation examples, without penalty, after each epoch; None without any.
-    validation_scores_ : list of float or None
-        What early stopping watched, after each epoch; None without it.
-    best_validation_score_ : float or None
-        The best of these.
-    t_ : int
-        Examples seen in training.
-    n_iter_ : int
-        Epochs, or iterations, of the last fit.
-    n_layers_, n_outputs_ : int
-        Layers, input included, and units of the output layer.
-    out_activation_ : str
-        Activation of the output layer.
-    n_features_in_ : int
-        Columns of X.
-    feature_names_in_ : ndarray of shape (n_features,)
-        Their names, if X had any.
+    {fitted_attributes}
+
+    See Also
+    --------
+    MLPClassifier : The estimator for classification.
+    fastmlp.MLP : The network itself, without scikit-learn.
+
+    Notes
+    -----
+    The network's outputs start at about 1.  Targets of another scale, such as prices in dollars,
+    should be standardized, for example by ``TransformedTargetRegressor(MLPRegressor(),
+    transformer=StandardScaler())``; fit warns if the network has not learned such targets.
 
     Examples
     --------
@@ -220,7 +143,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     @available_if(lambda estimator: estimator._check_solver())
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Go on training with one epoch over the given data, and with the optimizer's state.
+        """Continue training with one epoch over the given data, and with the optimizer's state.
+
+        If it fails, the estimator stays as it was before the call.
 
         Parameters
         ----------
@@ -229,14 +154,20 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The target values.
         sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights.
+            Sample weights ≥ 0.
 
         Returns
         -------
-        self : object
-            The fitted estimator.
+        object
+            The fitted estimator itself.
+
+        See Also
+        --------
+        fit : Train until the loss no longer improves.
         """
-        return self._fit(X, y, sample_weight, incremental=True)
+        with restored_on_error(self, continues=True):
+            self._fit(X, y, sample_weight, incremental=True)
+        return self
 
     def predict(self, X: Any) -> Array:
         """Predict values.
@@ -250,12 +181,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The predicted values; with ``loss="quantile"`` the quantile nearest to the median.
+
+        See Also
+        --------
+        predict_quantiles : Predict all quantiles.
         """
         return self._values(self._outputs(X))
 
     @available_if(lambda estimator: estimator._check_quantiles())
     def predict_quantiles(self, X: Any) -> Array:
-        """Predict all quantiles of ``loss="quantile"``, which never cross.
+        """Predict all quantiles of ``loss="quantile"``; they never cross.
 
         Parameters
         ----------
@@ -265,7 +200,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Returns
         -------
         ndarray of shape (n_samples, n_quantiles) or (n_samples, n_outputs, n_quantiles)
-            Ascending in the last axis.
+            The quantiles of each target, ascending in the last axis.
         """
         h = self._outputs(X)
         loss: Any = self.network_.loss
@@ -273,7 +208,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return np.asarray(each[:, 0] if each.shape[1] == 1 else each)
 
     def _check_quantiles(self) -> bool:
-        """Whether there are quantiles to predict."""
+        """Return whether there are quantiles to predict."""
         name = getattr(self.loss, "name", self.loss)
         if name != "quantile":
             raise AttributeError(f"predict_quantiles is for loss='quantile', got {self.loss!r}")
@@ -282,31 +217,34 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     # ------------------------------------------------------------------- hooks of the base
 
     @property
-    def _per_output(self) -> float:
+    def _loss_divisor(self) -> float:
         return float(self.n_outputs_) if self.network_.loss.name == "squared_error" else 1.0
 
-    def _offset(self, part: Part) -> float:
+    def _loss_constants(self, target: Array) -> Array | None:
         if self.network_.loss.name != "poisson":
-            return 0.0
-        y = part.target.astype(np.float64)
-        return float(np.average((xlogy(y, y) - y).sum(axis=1), weights=part.weight))
+            return None
+        y = target.astype(np.float64)
+        return np.asarray((xlogy(y, y) - y).sum(axis=1))
 
-    def _read_targets(self, y: Any, first: bool, incremental: bool) -> Any:
+    def _read_targets(self, y: Any, is_first: bool, incremental: bool) -> Any:
+        if hasattr(y, "tocsr"):
+            checks.array("y", y)  # raises TypeError, which says what to do
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _encode(self, y: Any) -> Array:
         return np.asarray(y[:, np.newaxis] if y.ndim == 1 else y)
 
-    def _shape(self, part: Part) -> tuple[int, Any, str]:
+    def _output_layer(self, samples: Samples) -> tuple[int, Loss]:
         loss = losses.from_spec(self.loss)
         if loss.classification:
             raise ValueError(f"loss={self.loss!r} is for classification; take MLPClassifier")
-        n_out = loss.outputs_for(part.target.shape[1])
-        output = loss.output_activation(None, n_out).name
-        return n_out, loss, TO_SKLEARN.get(output, output)
+        return loss.outputs_for(samples.target.shape[1]), loss
+
+    def _after_fit(self, samples: Samples) -> None:
+        warn_of_target_scale(self, samples)
 
     def _values(self, h: Array) -> Array:
-        """Predictions, of quantiles that nearest to the median: (m,) or (m, n_targets)."""
+        """Return predictions (m,) or (m, n_targets): of quantiles the one nearest to the median."""
         values = self.network_.loss.predict(h)
         quantiles = getattr(self.network_.loss, "quantiles", (0.5,))
         if len(quantiles) == 1:
@@ -315,8 +253,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         each = values.reshape(len(h), -1, len(quantiles))[:, :, middle]
         return each[:, 0] if each.shape[1] == 1 else each
 
-    def _score(self, h: Array, part: Part) -> float:
-        return float(r2_score(part.y, self._values(h), sample_weight=part.weight))
+    def _score_outputs(self, h: Array, samples: Samples) -> float:
+        return float(r2_score(samples.y, self._values(h), sample_weight=samples.weight))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -1,9 +1,10 @@
 """Training by solver "sgd" or "adam": one fit of the network, with scikit-learn's bookkeeping.
 
-The network trains whole epochs in compiled code; after each, `Progress` does what scikit-learn
-does there: loss curve, validation, learning rate, stopping.  What differs in form:
+The network trains whole epochs in compiled code; after each epoch, `EpochEnd` does what
+scikit-learn does there: loss curve, validation, learning rate, stopping.  Two formulas have another
+form:
 
-    scikit-learn   v ← μv − αg,  W ← W + v       the velocity v has the rate in it
+    scikit-learn   v ← μv − αg,  W ← W + v       the velocity v contains the rate
     fastmlp        v ← μv + g,   W ← W − αv      so v is scaled where the rate changes
 
     scikit-learn   g = (Σ s_i ∂cost_i + alpha·W) / Σ s_i   over a batch
@@ -25,23 +26,25 @@ from ..history import TrainingDiverged
 from ..schedules import Schedule
 from ..training import FitConfig, fit
 from . import options
-from .protocol import Tasks
-from .validation import Part, Watch
+from .epoch_loss import EpochLoss
+from .samples import Samples
+from .sklearn_callbacks import FitTasks
+from .validation import Validation
 
 if TYPE_CHECKING:
     from ..history import History
     from ..model.state import Snapshot
     from ..network import MLP
 
-__all__ = ["LONGEST_CURVE", "train"]
+__all__ = ["MAX_CURVE_LENGTH", "train"]
 
-LEAST_RATE = 1e-6  # below which "adaptive" stops, as in scikit-learn
-LONGEST_CURVE = 1000  # losses that partial_fit keeps, so that a stream's estimator does not grow
+MIN_RATE = 1e-6  # "adaptive" stops below this rate, as in scikit-learn
+MAX_CURVE_LENGTH = 1000  # losses that partial_fit keeps, so that a stream's estimator does not grow
 
 
 @dataclass(frozen=True)
-class Rate(Schedule):
-    """The learning rate that the estimator has come to, as `Progress` sets it after an epoch."""
+class EstimatorRate(Schedule):
+    """The learning rate that `EpochEnd` has set after the previous epoch."""
 
     name = "estimator"
     estimator: Any
@@ -50,82 +53,123 @@ class Rate(Schedule):
         return np.full(np.shape(steps), self.estimator._rate)
 
 
-class Order:
-    """The order of examples, shuffled again for each epoch, by scikit-learn's draws."""
+class Shuffle:
+    """The order of the samples, shuffled again for each epoch, by scikit-learn's random numbers."""
 
     def __init__(self, rng: np.random.RandomState) -> None:
         self.rng = rng
         self.order: NDArray[np.int64] | None = None
 
     def __call__(self, n_rows: int) -> NDArray[np.int64]:
-        picked = np.arange(n_rows)
-        self.rng.shuffle(picked)
-        self.order = picked if self.order is None else self.order[picked]
+        permutation = np.arange(n_rows)
+        self.rng.shuffle(permutation)
+        self.order = permutation if self.order is None else self.order[permutation]
         return self.order
 
 
-class Progress(Callback):
-    """What happens after each epoch; the estimator's attributes are up to date at any time."""
+class EpochEnd(Callback):
+    """Does after each epoch what scikit-learn does there; the estimator's attributes are current.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator that is fitted.
+    samples : Samples
+        The training set.
+    batch_size : int
+        Samples of a step.
+    shuffle : Shuffle or None
+        The order of the samples; None: as they are.
+    validation : Validation or None
+        The validation set.
+    incremental : bool
+        Whether this is a call of partial_fit.
+    tasks : FitTasks
+        The fit as scikit-learn's own callbacks see it.
+    """
 
     def __init__(
         self,
         estimator: Any,
-        n_rows: int,
+        samples: Samples,
         batch_size: int,
-        total_weight: float,
-        offset: float,
-        watch: Watch | None,
+        shuffle: Shuffle | None,
+        validation: Validation | None,
         incremental: bool,
-        tasks: Tasks,
+        tasks: FitTasks,
     ) -> None:
         self.estimator = estimator
-        self.n_rows = n_rows
-        self.n_batches = -(-n_rows // batch_size)
-        self.l2 = estimator.alpha * self.n_batches / total_weight  # mean of alpha / Σ s_i
-        self.offset = offset
-        self.watch = watch
+        self.n_rows = len(samples)
+        self.batch_size = batch_size
+        self.loss = EpochLoss(estimator, samples, batch_size)
+        self.shuffle = shuffle
+        self.validation = validation
         self.incremental = incremental
         self.tasks = tasks
         self.converged = False
+        self.unfinished_batches: int | None = None  # of a first epoch that did not end
         self.best: Snapshot | None = None
 
     def on_fit_begin(self, net: MLP, history: History) -> None:
         self.estimator.n_iter_ = 0
-        self.half_squares = net.state.penalty(1.0)  # ½ Σ W²
+        if net.frozen:
+            self.squares_at_begin = net.state.penalty(2.0)  # Σ W²
         if self.estimator.early_stopping:
             self.best = net.snapshot()
         self.tasks.begin_epoch()
 
     def on_fit_end(self, net: MLP, history: History) -> None:
+        """Restore the best parameters; an unfinished first epoch is recorded before."""
+        stopped_within = history.stopped_by in ("max_seconds", "interrupt")
+        if stopped_within and self.estimator.n_iter_ == 0:
+            self.record_unfinished_epoch(net, history.unfinished_batches)
         if self.best is not None:
             net.restore(self.best)
 
     def on_epoch_end(self, net: MLP, history: History) -> bool:
         est = self.estimator
-        est.n_iter_ += 1
-        est.t_ += self.n_rows
-        est.loss_ = self.loss(net, history)
-        est.loss_curve_.append(est.loss_)
-        if self.incremental:
-            del est.loss_curve_[:-LONGEST_CURVE]
-        if est.verbose:
-            print(f"Iteration {est.n_iter_}, loss = {est.loss_:.8f}")
-        self.count_improvements(net)
+        self.record_epoch(net)
         if est.solver == "sgd" and est.learning_rate == "invscaling":
             self.set_rate(net, est.learning_rate_init / (est.t_ + 1) ** est.power_t)
         if est._no_improvement_count > est.n_iter_no_change:
             self.converged = self.is_stopping(net)
             if not self.converged:
                 est._no_improvement_count = 0
-        wanted = self.tasks.end_epoch()
-        if self.converged or wanted:
+        stopped = self.tasks.end_epoch()
+        if self.converged or stopped:
             return True
         if est.n_iter_ < est.max_iter and not self.incremental:
             self.tasks.begin_epoch()
         return False
 
-    def note_divergence(self) -> None:
-        """An epoch without finite figures; early stopping has gone back to the best before it."""
+    def record_unfinished_epoch(self, net: MLP, n_batches: int) -> None:
+        """Record the batches of a first epoch that the time limit or Ctrl-C has ended."""
+        self.unfinished_batches = n_batches
+        if n_batches > 0:
+            self.record_epoch(net, n_batches)
+        else:
+            self.estimator.loss_ = np.nan
+
+    def record_epoch(self, net: MLP, n_batches: int | None = None) -> None:
+        """Record the loss and the score of an epoch, or of its first batches."""
+        est = self.estimator
+        est.n_iter_ += 1
+        est.t_ += self.n_rows if n_batches is None else min(
+            n_batches * self.batch_size, self.n_rows
+        )
+        if net.frozen and est.n_iter_ == 1:
+            self.loss.frozen_squares = self.squares_at_begin - self.loss.batch_sums[0, 1]
+        order = None if self.shuffle is None else self.shuffle.order
+        est.loss_ = self.loss(order, n_batches)
+        est.loss_curve_.append(est.loss_)
+        if self.incremental:
+            del est.loss_curve_[:-MAX_CURVE_LENGTH]
+        if est.verbose:
+            print(f"Iteration {est.n_iter_}, loss = {est.loss_:.8f}")
+        self.count_improvements(net)
+
+    def record_divergence(self) -> None:
+        """Record an epoch whose numbers are not finite; the best parameters are restored."""
         est = self.estimator
         est.n_iter_ += 1
         est.t_ += self.n_rows
@@ -133,22 +177,11 @@ class Progress(Callback):
         for curve in (est.loss_curve_, est.validation_loss_curve_, est.validation_scores_):
             curve.append(np.nan)
 
-    def loss(self, net: MLP, history: History) -> float:
-        """scikit-learn's: a mean over outputs, and each batch's penalty of the weights before it.
-
-        These are taken to move evenly from the epoch's beginning to its end.
-        """
-        before, self.half_squares = self.half_squares, net.state.penalty(1.0)
-        data = history.cost[-1] - self.estimator.alpha * self.half_squares
-        done = (self.n_batches - 1) / (2 * self.n_batches)  # on average
-        half_squares = before + done * (self.half_squares - before)
-        return float(data / self.estimator._per_output + self.offset + self.l2 * half_squares)
-
     def count_improvements(self, net: MLP) -> None:
-        """Epochs without a better validation score or, without early stopping, training loss."""
+        """Count epochs without a better validation score or, without it, training loss."""
         est = self.estimator
-        if self.watch is not None:
-            loss, score = self.watch.figures()
+        if self.validation is not None:
+            loss, score = self.validation.evaluate()
             est.validation_loss_curve_.append(loss)
         if est.early_stopping:
             est.validation_scores_.append(score)
@@ -164,15 +197,15 @@ class Progress(Callback):
         est._no_improvement_count = est._no_improvement_count + 1 if is_worse else 0
 
     def is_stopping(self, net: MLP) -> bool:
-        """Stop, or go on with a fifth of the rate."""
+        """Return whether to stop; otherwise divide the learning rate by 5."""
         est = self.estimator
-        what = "Validation score" if est.early_stopping else "Training loss"
+        name = "Validation score" if est.early_stopping else "Training loss"
         message = (
-            f"{what} did not improve more than tol={est.tol:f} for {est.n_iter_no_change} "
+            f"{name} did not improve more than tol={est.tol:f} for {est.n_iter_no_change} "
             f"consecutive epochs."
         )
         adaptive = est.solver == "sgd" and est.learning_rate == "adaptive"
-        if adaptive and est._rate > LEAST_RATE:
+        if adaptive and est._rate > MIN_RATE:
             self.set_rate(net, est._rate / 5)
             message += f" Setting learning rate to {est._rate:f}"
             stopping = False
@@ -184,12 +217,12 @@ class Progress(Callback):
         return stopping
 
     def set_rate(self, net: MLP, rate: float) -> None:
-        """Change the rate, and the velocity with it, from the next step on."""
+        """Change the learning rate, and the velocity with it, from the next step on."""
         if self.estimator.momentum > 0:
             factor = net.dtype.type(self.estimator._rate / rate)
             state = net.state
             slots = [
-                [tuple(factor * one for one in layer) for layer in layers]
+                [tuple(factor * array for array in layer) for layer in layers]
                 for layers in state.optimizer_state()
             ]
             assert state.optimizer is not None
@@ -199,42 +232,20 @@ class Progress(Callback):
 
 def train(
     estimator: Any,
-    part: Part,
-    watch: Watch | None,
+    samples: Samples,
+    validation: Validation | None,
     rng: np.random.RandomState,
     incremental: bool,
-    tasks: Tasks,
+    tasks: FitTasks,
 ) -> None:
     """Train `estimator.network_` until it converges, or for one epoch if `incremental`."""
-    net, n_rows = estimator.network_, len(part)
-    batch_size = estimator.batch_size
-    if batch_size == "auto":
-        batch_size = min(200, n_rows)
-        while any(net.batch_norm) and batch_size > 2 and n_rows % batch_size == 1:
-            batch_size -= 1  # nobody is normalized alone
-    if any(net.batch_norm) and n_rows == 1:
-        raise ValueError("batch_norm needs at least 2 examples in a batch, got n_samples=1")
-    if batch_size > n_rows:
-        warnings.warn(
-            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-            stacklevel=4,
-        )
-        batch_size = n_rows
-    total_weight = n_rows if part.weight is None else float(np.sum(part.weight))
-    if not (incremental and hasattr(estimator, "_rate")):
-        estimator._rate = estimator.learning_rate_init
+    net = estimator.network_
+    batch_size = effective_batch_size(estimator, len(samples))
+    initialize_rate(estimator, incremental)
     rate = estimator.learning_rate
-    schedule = rate if isinstance(rate, Schedule) else Rate(estimator)
-    progress = Progress(
-        estimator,
-        n_rows,
-        batch_size,
-        total_weight,
-        estimator._offset(part),
-        watch,
-        incremental,
-        tasks,
-    )
+    schedule = rate if isinstance(rate, Schedule) else EstimatorRate(estimator)
+    shuffle = Shuffle(rng) if estimator.shuffle else None
+    epoch_end = EpochEnd(estimator, samples, batch_size, shuffle, validation, incremental, tasks)
     config = FitConfig.checked(
         net.state.spec,
         epochs=1 if incremental else estimator.max_iter,
@@ -242,28 +253,68 @@ def train(
         optimizer=options.optimizer(estimator, schedule),
         l2=estimator.alpha,
         l2_per_weight=True,
-        shuffle=Order(rng) if estimator.shuffle else False,
+        shuffle=shuffle or False,
         max_seconds=estimator.max_seconds,
         label_smoothing=getattr(estimator, "label_smoothing", 0.0),
         ema=estimator.ema,
         n_threads=estimator.n_threads,
         reset_optimizer=not incremental,
-        by_row_hash=any(net.dropout),  # a repeated row is one with a weight of 2
+        by_row_hash=any(net.dropout),  # a repeated sample is one with a weight of 2
+        max_cost=estimator._max_cost,
+        batch_sums=epoch_end.loss.batch_sums,
     )
-    callbacks = of_fit([progress, *estimator.callbacks_], None, config.epochs, verbose=False)
+    callbacks = of_fit([epoch_end, *estimator.callbacks_], None, config.epochs, verbose=False)
     try:
         history = fit(
-            net, part.X, part.target, config, sample_weight=part.weight, callbacks=callbacks
+            net,
+            samples.X,
+            samples.target,
+            config,
+            sample_weight=samples.weight,
+            callbacks=callbacks,
         )
     except TrainingDiverged:
         if not estimator.early_stopping:
             raise ValueError(options.DIVERGED) from None
-        progress.note_divergence()
+        epoch_end.record_divergence()
         return
-    if history.stopped_by == "epochs" and not progress.converged and not incremental:
+    if epoch_end.unfinished_batches is not None:
+        warnings.warn(
+            f"Training has ended within the first epoch, after {epoch_end.unfinished_batches} of "
+            f"{len(epoch_end.loss.n_rows)} batches (max_seconds={estimator.max_seconds}).",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+    if history.stopped_by == "epochs" and not epoch_end.converged and not incremental:
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
             f"optimization hasn't converged yet.",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
+
+
+def effective_batch_size(estimator: Any, n_rows: int) -> int:
+    """Return the number of samples of a step."""
+    has_batch_norm = any(estimator.network_.batch_norm)
+    if has_batch_norm and n_rows == 1:
+        raise ValueError("batch_norm needs at least 2 examples in a batch, got n_samples=1")
+    batch_size: int = estimator.batch_size
+    if estimator.batch_size == "auto":
+        batch_size = min(200, n_rows)
+        while has_batch_norm and batch_size > 2 and n_rows % batch_size == 1:
+            batch_size -= 1  # no batch of one sample
+    if batch_size > n_rows:
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
+            stacklevel=6,
+        )
+        batch_size = n_rows
+    return batch_size
+
+
+def initialize_rate(estimator: Any, incremental: bool) -> None:
+    """Set the learning rate of the first epoch; a stream goes on with the rate it has come to."""
+    rule = estimator.solver, estimator.learning_rate, estimator.learning_rate_init
+    if not incremental or getattr(estimator, "_rate_rule", None) != rule:
+        estimator._rate, estimator._rate_rule = estimator.learning_rate_init, rule

@@ -8,7 +8,7 @@ from math import inf
 from typing import Any, Self, TypedDict
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .. import optimizers
 from ..augment import Distortion
@@ -79,12 +79,16 @@ class FitConfig:
         reset_optimizer: bool = False,
         l2_per_weight: bool = False,
         by_row_hash: bool = False,
+        max_cost: float = 0.0,
+        batch_sums: NDArray[np.float64] | None = None,
     ) -> Self:
         """Return the options of `MLP.fit` for a network of this description, each checked.
 
-        Two more are for estimators: `l2_per_weight` divides λ by the sum of the sample weights of
-        a batch, and with `by_row_hash` the random numbers of an example's dropout depend on its
-        values instead of on its place.
+        Four more are for estimators: `l2_per_weight` divides λ by the sum of the sample weights of
+        a batch; with `by_row_hash` the random numbers of an example's dropout depend on its values
+        instead of on its place; no −log of a probability counts as more than `max_cost` > 0 in the
+        cost; and `batch_sums` (n_batches, 2) receives Σ s·cost of each batch of an epoch and Σ W²
+        before its update.
         """
         epochs = checks.whole("epochs", epochs)
         batch_size = checks.whole("batch_size", batch_size)
@@ -109,6 +113,8 @@ class FitConfig:
             l2_multipliers=_multipliers("l2_multipliers", l2_multipliers, spec),
             distortion=_distortion(spec, augment),
             by_row_hash=by_row_hash,
+            max_cost=max_cost,
+            batch_sums=batch_sums,
         )
         return cls(
             epochs=epochs,

@@ -12,7 +12,7 @@ pytest.importorskip("sklearn")
 import joblib
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.datasets import load_diabetes, load_digits, load_iris, make_multilabel_classification
+from sklearn.datasets import load_diabetes, load_digits, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import scale
 
@@ -49,14 +49,6 @@ def test_sparse_rows_are_the_same_rows(form):
     got = MLPClassifier(max_iter=5, random_state=0).fit(form(X), y)
     assert same(dense, got)
     np.testing.assert_array_equal(got.predict_proba(form(X)), dense.predict_proba(X))
-
-
-@pytest.mark.parametrize("early", [False, True])
-def test_sparse_rows_may_be_set_aside(early):
-    X, y = make_multilabel_classification(n_samples=100, random_state=0)
-    model = MLPClassifier(max_iter=5, early_stopping=early, random_state=0)
-    model.fit(sparse.csc_array(X), sparse.csr_array(y))
-    assert model.predict(X).shape == y.shape
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
@@ -104,7 +96,7 @@ def test_pickles_and_copies_predict_the_same_and_go_on(iris, tmp_path):
 
 
 def test_a_stream_does_not_make_pickles_grow(iris, monkeypatch):
-    monkeypatch.setattr("fastmlp.sklearn.stochastic.LONGEST_CURVE", 5)
+    monkeypatch.setattr("fastmlp.sklearn.stochastic.MAX_CURVE_LENGTH", 5)
     X, y = iris
     model = MLPClassifier(random_state=0)
     sizes = []
@@ -138,83 +130,7 @@ def test_all_activations_end_in_the_probabilities(iris):
     )
 
 
-# --------------------------------------------------------------------- early stopping
-
-
-def test_validation_data_may_be_given(iris):
-    X, y = iris
-    model = MLPClassifier(max_iter=30, random_state=0)
-    model.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
-    assert len(model.validation_loss_curve_) == model.n_iter_ and model.validation_scores_ is None
-    loss = -np.mean(model.predict_log_proba(X[1::2])[np.arange(75), np.arange(1, 150, 2) // 50])
-    assert model.validation_loss_curve_[-1] == pytest.approx(loss)
-
-
-def test_given_validation_data_are_what_early_stopping_watches(iris):
-    X, y = iris
-    model = MLPClassifier(early_stopping=True, max_iter=200, random_state=0, learning_rate_init=0.1)
-    model.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
-    assert model.t_ == 75 * model.n_iter_  # nothing was set aside
-    assert model.best_validation_score_ == model.score(X[1::2], y[1::2])
-
-
-@pytest.mark.parametrize("missing", ["X_val", "y_val"])
-def test_half_of_the_validation_data_is_refused(iris, missing):
-    X, y = iris
-    given = {"X_val": X, "y_val": y}
-    del given[missing]
-    with pytest.raises(ValueError, match=f"is provided, but {missing} was not provided"):
-        MLPClassifier().fit(X, y, **given)
-
-
-@pytest.mark.parametrize("scoring", ["neg_log_loss", "balanced_accuracy", "loss"])
-def test_early_stopping_by_another_score(iris, scoring):
-    X, y = iris
-    model = MLPClassifier(
-        early_stopping=True, scoring=scoring, max_iter=60, random_state=0, learning_rate_init=0.05
-    )
-    model.fit(X, y)
-    assert len(model.validation_scores_) == model.n_iter_
-    assert model.best_validation_score_ == max(model.validation_scores_)
-    if scoring != "balanced_accuracy":
-        np.testing.assert_allclose(
-            model.validation_scores_, np.negative(model.validation_loss_curve_), rtol=1e-9
-        )
-
-
-def test_early_stopping_goes_back_to_the_best(diabetes):
-    X, y = diabetes
-    model = MLPRegressor(early_stopping=True, scoring="loss", random_state=0)
-    model.set_params(learning_rate_init=0.03, max_iter=300, tol=0)
-    model.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
-    residuals = model.predict(X[1::2]) - y[1::2]
-    assert model.n_iter_ < 300
-    assert model.best_validation_score_ == pytest.approx(-np.mean(residuals**2) / 2)
-
-
-def test_scores_of_frames_raise_no_warning(iris):
-    frames = pytest.importorskip("pandas")
-    X, y = iris
-    model = MLPClassifier(early_stopping=True, scoring="f1_macro", max_iter=3, random_state=0)
-    model.fit(frames.DataFrame(X, columns=list("abcd")), y)
-    assert len(model.validation_scores_) == 3
-
-
 # ----------------------------------------------------------------------------- options
-
-
-def test_balanced_classes_are_those_of_repeated_examples(iris):
-    X, y = iris
-    keep = np.r_[0:50, 50:60, 100:120]
-    weight = np.array([80 / 3 / 50, 80 / 3 / 10, 80 / 3 / 20])
-    options = {"max_iter": 20, "random_state": 0}
-    balanced = MLPClassifier(class_weight="balanced", **options).fit(X[keep], y[keep])
-    weighted = MLPClassifier(**options).fit(
-        X[keep], y[keep], sample_weight=np.repeat(weight, [50, 10, 20])
-    )
-    np.testing.assert_allclose(balanced.coefs_[0], weighted.coefs_[0], rtol=1e-9)
-    named = dict(zip(balanced.classes_, weight, strict=True))
-    assert same(weighted, MLPClassifier(class_weight=named, **options).fit(X[keep], y[keep]))
 
 
 @pytest.mark.parametrize(
@@ -268,11 +184,6 @@ def test_callbacks_are_called_and_kept(iris):
     model = MLPClassifier(callbacks=[stopping], random_state=0).fit(*iris)
     assert model.n_iter_ == 3 and model.callbacks_[0].best_epoch == 1
     assert stopping.best_epoch == 0  # a parameter stays as it was given
-
-
-def test_time_ends_training(iris):
-    model = MLPClassifier(max_seconds=1e-9, random_state=0).fit(*iris)
-    assert model.n_iter_ == 0 and model.predict(iris[0]).shape == (150,)
 
 
 def test_threads_change_no_bit():

@@ -20,8 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 )
 def test_the_quantile_nearest_to_the_median_is_predicted(rng, quantiles, nearest):
     X = rng.normal(size=(60, 2))
-    model = MLPRegressor(
-        hidden_layer_sizes=(4,), loss=Quantile(quantiles), max_iter=3, random_state=0
-    )
+    options = {"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0}
+    model = MLPRegressor(loss=Quantile(quantiles), **options)
     model.fit(X, X[:, 0])
     np.testing.assert_array_equal(model.predict(X), model.predict_quantiles(X)[:, nearest])

@@ -1,4 +1,4 @@
-"""Among scikit-learn's own tools."""
+"""The estimators inside scikit-learn's pipelines, searches, ensembles and other tools."""
 
 from __future__ import annotations
 

@@ -22,48 +22,48 @@ def iris():
     return scale(X), y
 
 
-class Notes:
-    """Notes what it is told; stops after `last` epochs."""
+class Recorder:
+    """Records its calls; stops training after `last` epochs."""
 
     def __init__(self, last=None):
         self.last = last
-        self.told = []
+        self.calls = []
 
     def setup(self, estimator, context):
-        self.told.append("setup")
+        self.calls.append("setup")
 
     def teardown(self, estimator, context):
-        self.told.append("teardown")
+        self.calls.append("teardown")
 
     def on_fit_task_begin(self, estimator, context):
-        self.told.append(f"begin {context.task_name}")
+        self.calls.append(f"begin {context.task_name}")
 
     def on_fit_task_end(self, estimator, context, *, X=None, fitted_estimator=None):
-        self.told.append(f"end {context.task_name}")
+        self.calls.append(f"end {context.task_name}")
         if fitted_estimator is not None and X is not None:
             fitted_estimator.predict(X)
-        return self.told.count("end epoch") == self.last
+        return self.calls.count("end epoch") == self.last
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_every_epoch_begins_and_ends(iris, solver):
-    notes = Notes()
-    MLPClassifier(max_iter=3, solver=solver, random_state=0).set_callbacks(notes).fit(*iris)
+    recorder = Recorder()
+    MLPClassifier(max_iter=3, solver=solver, random_state=0).set_callbacks(recorder).fit(*iris)
     epochs = ["begin epoch", "end epoch"] * 3
-    assert notes.told == ["setup", "begin fit", *epochs, "end fit", "teardown"]
+    assert recorder.calls == ["setup", "begin fit", *epochs, "end fit", "teardown"]
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
-def test_a_callback_may_stop(iris, solver):
-    notes = Notes(last=4)
-    model = MLPClassifier(solver=solver, random_state=0).set_callbacks(notes).fit(*iris)
-    assert model.n_iter_ == 4 and notes.told[-3:] == ["end epoch", "end fit", "teardown"]
+def test_a_callback_may_stop_training(iris, solver):
+    recorder = Recorder(last=4)
+    model = MLPClassifier(solver=solver, random_state=0).set_callbacks(recorder).fit(*iris)
+    assert model.n_iter_ == 4 and recorder.calls[-3:] == ["end epoch", "end fit", "teardown"]
 
 
-def test_what_is_called_changes_nothing(iris):
+def test_callbacks_do_not_change_the_result(iris):
     plain = MLPClassifier(max_iter=5, random_state=0).fit(*iris)
-    watched = MLPClassifier(max_iter=5, random_state=0).set_callbacks(Notes()).fit(*iris)
-    np.testing.assert_array_equal(watched.coefs_[0], plain.coefs_[0])
+    with_callbacks = MLPClassifier(max_iter=5, random_state=0).set_callbacks(Recorder()).fit(*iris)
+    np.testing.assert_array_equal(with_callbacks.coefs_[0], plain.coefs_[0])
 
 
 @pytest.mark.parametrize(

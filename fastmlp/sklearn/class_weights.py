@@ -1,0 +1,76 @@
+"""Sample weights from class weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import compute_class_weight
+
+from .labels import Labels
+from .samples import Samples
+
+__all__ = ["with_class_weights"]
+
+Array = NDArray[Any]
+
+
+def with_class_weights(samples: Samples, class_weight: Any, labels: Labels) -> Samples:
+    """Return samples whose weights are multiplied by the weights of their classes.
+
+    "balanced" refers to the classes among these samples, a dict to all classes of the estimator.
+    The weights of several columns of classes are multiplied.
+
+    Parameters
+    ----------
+    samples : Samples
+        The samples of a call of fit or partial_fit.
+    class_weight : dict, list of dict, "balanced" or None
+        The estimator's parameter.
+    labels : Labels
+        The estimator's classes.
+    """
+    if class_weight is None:
+        return samples
+    columns, classes = label_columns(samples, labels)
+    by_column = [class_weight]
+    if labels.kind in ("multilabel", "multioutput"):
+        by_column = one_for_each_column(class_weight, len(columns))
+    elif isinstance(class_weight, list):
+        raise ValueError(
+            "class_weight as a list has a dict for each column of y, and y has one alone; give "
+            "a dict or 'balanced'"
+        )
+    counts = np.ones(len(samples), bool) if samples.weight is None else samples.weight > 0
+    weight = None if samples.weight is None else samples.weight[counts]
+    factors = counts.astype(np.float64)
+    for column, known, wanted in zip(columns, classes, by_column, strict=True):
+        y = column[counts]
+        of_classes = np.unique(y) if isinstance(wanted, str) else known
+        of_class = compute_class_weight(wanted, classes=of_classes, y=y, sample_weight=weight)
+        factors[counts] *= of_class[np.searchsorted(of_classes, y)]
+    return samples.with_factors(factors)
+
+
+def label_columns(samples: Samples, labels: Labels) -> tuple[list[Array], Sequence[Array]]:
+    """Return each column of labels, and the classes of each column."""
+    if labels.kind == "multilabel":
+        columns = list(samples.target.T.astype(int))
+        return columns, [np.arange(2)] * len(columns)
+    if labels.kind == "multioutput":
+        return list(samples.y.T), labels.columns
+    return [samples.y], labels.columns
+
+
+def one_for_each_column(class_weight: Any, n_columns: int) -> list[Any]:
+    """Return the class weights of each column of y, checked."""
+    if isinstance(class_weight, str):
+        return [class_weight] * n_columns
+    if not isinstance(class_weight, list) or len(class_weight) != n_columns:
+        raise ValueError(
+            f"For multi-output, class_weight should be a list of dicts, one for each of the "
+            f"{n_columns} columns of y, or the string 'balanced'; got {class_weight!r}"
+        )
+    return class_weight

@@ -1,0 +1,80 @@
+"""The training set and the validation set of a fit, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+
+from ..support import checks
+
+__all__ = ["Samples", "train_validation_split"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples with targets and perhaps weights.
+
+    Attributes
+    ----------
+    X : ndarray or sparse matrix of shape (n_samples, n_features)
+        The input data.
+    target : ndarray of shape (n_samples, …)
+        The targets as the network reads them.
+    y : ndarray or sparse matrix of shape (n_samples, …)
+        The targets as the user passed them, for scorers.
+    weight : ndarray of shape (n_samples,) or None
+        The sample weights.
+    """
+
+    X: Any
+    target: Array
+    y: Any
+    weight: Array | None
+
+    def __len__(self) -> int:
+        return int(self.X.shape[0])
+
+    def take(self, rows: Array) -> Samples:
+        """Return the samples with these row numbers."""
+        weight = None if self.weight is None else self.weight[rows]
+        return Samples(self.X[rows], self.target[rows], self.y[rows], weight)
+
+    def with_factors(self, factors: Array) -> Samples:
+        """Return the samples with each weight multiplied by a factor."""
+        return replace(self, weight=factors if self.weight is None else factors * self.weight)
+
+    def with_checked_weights(self, dtype: np.dtype[Any]) -> Samples:
+        """Return the samples with weights ≥ 0, not all zero, in the network's dtype."""
+        if self.weight is None:
+            return self
+        return replace(self, weight=checks.sample_weight(self.weight, len(self), dtype))
+
+
+def train_validation_split(
+    samples: Samples, fraction: float, rng: np.random.RandomState, stratify: bool
+) -> tuple[Samples, Samples]:
+    """Return the samples to train on and those to validate on, split as scikit-learn does."""
+    if hasattr(samples.X, "tocsr"):
+        samples = replace(samples, X=samples.X.tocsr())
+    training_rows, validation_rows = train_test_split(
+        np.arange(len(samples)),
+        random_state=rng,
+        test_size=fraction,
+        stratify=samples.target if stratify else None,
+    )
+    if len(validation_rows) < 2:
+        raise ValueError(
+            "The validation set is too small. Increase 'validation_fraction' or the size of your "
+            "dataset."
+        )
+    training, validation = samples.take(training_rows), samples.take(validation_rows)
+    for name, part in (("training", training), ("validation", validation)):
+        if part.weight is not None and not part.weight.any():
+            raise ValueError(f"sample_weight is zero for all the {name} examples")
+    return training, validation

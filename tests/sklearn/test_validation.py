@@ -1,0 +1,296 @@
+"""The validation set, early stopping and its score, and the limit of time."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+from scipy import sparse
+from sklearn import neural_network
+from sklearn.datasets import load_diabetes, load_digits, load_iris, make_multilabel_classification
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import make_scorer, max_error
+from sklearn.preprocessing import scale
+
+import fastmlp
+from fastmlp import sklearn as fastmlp_sklearn
+from fastmlp.sklearn import MLPClassifier, MLPRegressor
+from fastmlp.training import loop
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture(scope="module")
+def iris():
+    X, y = load_iris(return_X_y=True)
+    return scale(X), np.array(["setosa", "versicolor", "virginica"])[y]
+
+
+@pytest.fixture(scope="module")
+def diabetes():
+    X, y = load_diabetes(return_X_y=True)
+    return X / X.std(axis=0), scale(y)
+
+
+def test_the_loss_on_validation_data_is_recorded(iris):
+    X, y = iris
+    model = MLPClassifier(max_iter=30, random_state=0)
+    model.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
+    assert len(model.validation_loss_curve_) == model.n_iter_ and model.validation_scores_ is None
+    loss = -np.mean(model.predict_log_proba(X[1::2])[np.arange(75), np.arange(1, 150, 2) // 50])
+    assert model.validation_loss_curve_[-1] == pytest.approx(loss)
+
+
+def test_early_stopping_monitors_the_validation_data_of_the_user(iris):
+    X, y = iris
+    model = MLPClassifier(early_stopping=True, max_iter=200, random_state=0, learning_rate_init=0.1)
+    model.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
+    assert model.t_ == 75 * model.n_iter_  # all samples were trained on
+    assert model.best_validation_score_ == model.score(X[1::2], y[1::2])
+
+
+@pytest.mark.parametrize("missing", ["X_val", "y_val"])
+def test_half_of_the_validation_data_is_refused(iris, missing):
+    X, y = iris
+    given = {"X_val": X, "y_val": y}
+    del given[missing]
+    with pytest.raises(ValueError, match=f"is provided, but {missing} was not provided"):
+        MLPClassifier().fit(X, y, **given)
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "balanced_accuracy", "loss"])
+def test_early_stopping_by_another_score(iris, scoring):
+    X, y = iris
+    model = MLPClassifier(
+        early_stopping=True, scoring=scoring, max_iter=60, random_state=0, learning_rate_init=0.05
+    )
+    model.fit(X, y)
+    assert len(model.validation_scores_) == model.n_iter_
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    if scoring != "balanced_accuracy":
+        np.testing.assert_allclose(
+            model.validation_scores_, np.negative(model.validation_loss_curve_), rtol=1e-9
+        )
+
+
+def test_early_stopping_restores_the_best_epoch(diabetes):
+    X, y = diabetes
+    model = MLPRegressor(early_stopping=True, scoring="loss", random_state=0)
+    model.set_params(learning_rate_init=0.03, max_iter=300, tol=0)
+    model.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
+    residuals = model.predict(X[1::2]) - y[1::2]
+    assert model.n_iter_ < 300
+    assert model.best_validation_score_ == pytest.approx(-np.mean(residuals**2) / 2)
+
+
+def test_scores_of_frames_raise_no_warning(iris):
+    frames = pytest.importorskip("pandas")
+    X, y = iris
+    model = MLPClassifier(early_stopping=True, scoring="f1_macro", max_iter=3, random_state=0)
+    model.fit(frames.DataFrame(X, columns=list("abcd")), y)
+    assert len(model.validation_scores_) == 3
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_sparse_samples_may_be_split(early):
+    X, y = make_multilabel_classification(n_samples=100, random_state=0)
+    model = MLPClassifier(max_iter=5, early_stopping=early, random_state=0)
+    model.fit(sparse.csc_array(X), sparse.csr_array(y))
+    assert model.predict(X).shape == y.shape
+
+
+def test_validation_scores_are_scikit_learns_with_sample_weights(iris, rng):
+    X, y = iris
+    weight = rng.exponential(size=150)
+    expected, model = (
+        module.MLPClassifier(early_stopping=True, max_iter=40, random_state=0).fit(X, y, weight)
+        for module in (neural_network, fastmlp_sklearn)
+    )
+    assert model.validation_scores_ == pytest.approx(expected.validation_scores_)
+    assert model.n_iter_ == expected.n_iter_
+    np.testing.assert_allclose(model.coefs_[0], expected.coefs_[0], rtol=1e-6)
+
+
+# --------------------------------------------------------------------------- scores that are NaN
+
+
+def nan_scorer(estimator, X, y):
+    return np.nan
+
+
+@pytest.mark.parametrize(
+    ("scoring", "n_validation"), [(None, 1), ("r2", 1), (nan_scorer, 20)], ids=str
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+def test_a_score_that_is_nan_is_refused_after_the_first_epoch(diabetes, scoring, n_validation):
+    """scikit-learn trains to the end, and then restores the parameters of the beginning."""
+    X, y = diabetes
+    model = MLPRegressor(early_stopping=True, scoring=scoring, max_iter=5, random_state=0)
+    with pytest.raises(ValueError, match=f"score .* is NaN.* of {n_validation} validation samples"):
+        model.fit(X, y, X_val=X[:n_validation], y_val=y[:n_validation])
+    assert not hasattr(model, "network_")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+def test_a_score_that_is_nan_is_refused_in_a_warm_start_too(diabetes):
+    X, y = diabetes
+    model = MLPRegressor(early_stopping=True, max_iter=3, random_state=0, warm_start=True).fit(X, y)
+    with pytest.raises(ValueError, match="score .* is NaN"):
+        model.fit(X, y, X_val=X[:1], y_val=y[:1])
+
+
+def test_scores_that_are_nan_later_do_not_count(diabetes):
+    """As in scikit-learn: they are neither the best nor an epoch without improvement."""
+    scores = [0.5, np.nan, 0.7, np.nan, 0.6, 0.6, 0.6]
+    calls = []
+
+    def scorer(estimator, X, y):
+        calls.append(estimator.coefs_[0])
+        return scores[len(calls) - 1]
+
+    model = MLPRegressor(
+        early_stopping=True, scoring=scorer, max_iter=20, random_state=0, n_iter_no_change=2
+    ).fit(*diabetes)
+    np.testing.assert_array_equal(model.validation_scores_, scores)
+    assert model.best_validation_score_ == 0.7
+    np.testing.assert_array_equal(model.coefs_[0], calls[2])
+
+
+# ------------------------------------------------------------------- scorers and sample weights
+
+
+class AcceptsWeight:
+    """A scorer that records the weights of its calls."""
+
+    def __init__(self):
+        self.weights = []
+
+    def __call__(self, estimator, X, y, sample_weight=None):
+        self.weights.append(sample_weight)
+        return np.mean(estimator.predict(X) == y)
+
+
+def without_weight(estimator, X, y):
+    return np.mean(estimator.predict(X) == y)
+
+
+@pytest.mark.parametrize("weights", ["sample_weight", "class_weight", "both"])
+def test_a_scorer_without_sample_weight_is_called_without(iris, weights):
+    X, y = iris
+    options = {"early_stopping": True, "max_iter": 3, "random_state": 0}
+    if weights != "sample_weight":
+        options["class_weight"] = "balanced"
+    sample_weight = None if weights == "class_weight" else np.linspace(0, 1, 150)
+    model = MLPClassifier(scoring=without_weight, **options).fit(X, y, sample_weight)
+    unweighted = MLPClassifier(scoring=lambda *args: without_weight(*args), **options)
+    assert unweighted.fit(X, y, sample_weight).validation_scores_ == model.validation_scores_
+
+
+def test_a_scorer_with_sample_weight_is_called_with_the_weights_of_the_validation_set(iris):
+    X, y = iris
+    scorer, weight = AcceptsWeight(), np.linspace(0.5, 1, 150)
+    model = MLPClassifier(early_stopping=True, scoring=scorer, max_iter=2, random_state=0)
+    model.fit(X, y, X_val=X, y_val=y, sample_weight_val=weight)
+    np.testing.assert_array_equal(scorer.weights, [weight, weight])
+    model.fit(X, y, X_val=X, y_val=y)
+    assert scorer.weights[2:] == [None, None]
+
+
+def test_a_scorer_with_any_keywords_is_called_with_weights(iris):
+    calls = []
+
+    def scorer(estimator, X, y, **keywords):
+        calls.append(keywords.keys())
+        return 0.5
+
+    MLPClassifier(early_stopping=True, scoring=scorer, max_iter=1, class_weight="balanced").fit(
+        *iris
+    )
+    assert calls == [{"sample_weight"}]
+
+
+@pytest.mark.parametrize(
+    "scoring", ["neg_max_error", make_scorer(max_error, greater_is_better=False)], ids=str
+)
+def test_scikit_learns_scorers_without_sample_weight_are_called_without(diabetes, scoring):
+    X, y = diabetes
+    weight = np.linspace(0.5, 1, len(y))
+    model = MLPRegressor(early_stopping=True, scoring=scoring, max_iter=3, random_state=0)
+    assert len(model.fit(X, y, weight).validation_scores_) == 3
+
+
+# ------------------------------------------------------------------------------ limit of time
+
+
+@pytest.fixture
+def end_of_time(monkeypatch):
+    """Sets the number of batches after which the time is up."""
+
+    def after(n_batches):
+        calls = itertools.count(1)
+
+        def clock():  # read twice before the first batch and three times for each
+            call = next(calls)
+            return call if call < 2 + 3 * n_batches else 1e6 + call
+
+        monkeypatch.setattr(loop, "perf_counter", clock)
+        monkeypatch.setattr(loop, "SLICE", 0.0)  # so long the engine trains before it comes back
+
+    return after
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("n_batches", [1, 3])
+def test_time_that_ends_within_the_first_epoch(end_of_time, early_stopping, n_batches):
+    """What was learned stays, is scored and recorded, and a warning says so."""
+    X, y = load_digits(return_X_y=True)
+    weight = np.linspace(0.5, 1, len(y))
+    options = {"random_state": 0, "early_stopping": early_stopping, "alpha": 1.0}
+    end_of_time(n_batches)
+    model = MLPClassifier(max_seconds=1e3, **options)
+    message = f"within the first epoch, after {n_batches} of"
+    with pytest.warns(ConvergenceWarning, match=message) as caught:
+        model.fit(X, y, weight)
+    assert caught[0].filename == __file__
+    assert model.n_iter_ == len(model.loss_curve_) == 1
+    assert model.loss_ == model.loss_curve_[0] and 0 < model.loss_ < 50
+    assert model.t_ == 200 * n_batches
+    start = MLPClassifier(**{**options, "early_stopping": False}, max_iter=1)
+    start.set_params(learning_rate_init=1e-300).fit(X, y)
+    assert not np.array_equal(model.coefs_[0], start.coefs_[0])
+    if early_stopping:
+        assert model.validation_scores_ == [model.best_validation_score_]
+        assert 0 <= model.best_validation_score_ <= 1
+    else:
+        assert model.best_loss_ == model.loss_
+
+
+def test_the_loss_of_an_unfinished_epoch_is_that_of_its_batches(end_of_time):
+    X, y = load_digits(return_X_y=True)
+    options = {"random_state": 0, "alpha": 1.0, "shuffle": False}
+    end_of_time(2)
+    model = MLPClassifier(max_seconds=1e3, **options).fit(X, y)
+    expected = neural_network.MLPClassifier(max_iter=1, **options).fit(X[: model.t_], y[: model.t_])
+    assert model.loss_ == pytest.approx(expected.loss_, rel=1e-9)
+    np.testing.assert_allclose(model.coefs_[0], expected.coefs_[0], rtol=1e-6)
+
+
+def test_no_time_at_all_leaves_the_initial_network(iris):
+    model = MLPClassifier(max_seconds=1e-9, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="after 0 of 1 batches"):
+        model.fit(*iris)
+    assert model.n_iter_ == 0 and model.loss_curve_ == [] and np.isnan(model.loss_)
+    assert model.predict(iris[0]).shape == (150,)
+
+
+def test_time_that_ends_after_an_epoch_restores_the_best(iris):
+    class Late(fastmlp.Callback):
+        def on_epoch_end(self, net, history):
+            return history.epochs == 5
+
+    stopped = MLPClassifier(early_stopping=True, callbacks=[Late()], random_state=0).fit(*iris)
+    assert stopped.n_iter_ == 5
+    assert stopped.best_validation_score_ == max(stopped.validation_scores_)
