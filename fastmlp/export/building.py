@@ -137,13 +137,13 @@ def build_network(
     ValueError
         If a layer has no place where it stands.
     """
-    found: list[NetworkLayer] = []
+    stack: list[NetworkLayer] = []
     input_dropout = 0.0
     affine: Affine | None = None  # of the inputs of the next dense layer
     quantiles: losses.Quantile | None = None
     for name, one in layers:
         with checks.within(name), np.errstate(all="ignore"):  # MLP refuses what is not finite
-            last = found[-1] if found else None
+            last = stack[-1] if stack else None
             if quantiles is not None:
                 raise ValueError("a layer after sorted quantiles has no place in a network")
             if isinstance(one, BatchNorm) and not (one.variance >= 0).all():
@@ -152,7 +152,7 @@ def build_network(
                 case losses.Quantile():
                     quantiles = one
                 case Dense():
-                    found.append(dense_layer(one, last, affine))
+                    stack.append(dense_layer(one, last, affine))
                     affine = None
                 case Dropout():
                     if last is None:
@@ -170,14 +170,14 @@ def build_network(
                 case _:
                     own = one.as_affine() if isinstance(one, BatchNorm) else one
                     affine = own if affine is None else affine.then(own)
-    if not found:
+    if not stack:
         raise ValueError("there is no dense layer; a network needs at least one")
     if affine is not None:
         raise ValueError("batch norm or scaling of the outputs has no place in a network")
     if quantiles is not None:
         loss = quantile_loss(quantiles, loss)
     with np.errstate(all="ignore"):
-        return network(found, input_dropout, loss)
+        return network(stack, input_dropout, loss)
 
 
 def dense_layer(dense: Dense, last: NetworkLayer | None, affine: Affine | None) -> NetworkLayer:

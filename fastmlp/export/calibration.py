@@ -2,7 +2,7 @@
 
     ranges of x, z and a ── bytes of the inputs, of each hidden layer ── weights and biases in steps
 
-Inputs may have any units: a table has ages beside years and incomes.  Each column has an offset and
+Inputs may have any units: a table may have both years and incomes.  Each column has an offset and
 a step of its own, which are folded into the first layer:
 
     W(1) x + b(1) ≈ (W(1) ∘ step) q + (b(1) + W(1) offset)      with x_i ≈ offset_i + step_i q_i

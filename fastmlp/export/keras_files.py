@@ -160,10 +160,10 @@ class Arrays:
             raise KeyError(f"{group.name}/{name}")
         if not isinstance(group.get(name, getlink=True), self.h5py.HardLink):
             raise ValueError(f"{group.name}/{name} is a link")
-        found = group[name]
-        if not isinstance(found, kind):
+        member = group[name]
+        if not isinstance(member, kind):
             raise ValueError(f"{group.name}/{name} is not a {kind.__name__.lower()}")
-        return found
+        return member
 
     def _read(self, group: Any, layer: str, name: str) -> Array:
         dataset = self._member(group, name, self.h5py.Dataset)

@@ -138,9 +138,11 @@ def tensors(file: Any, expected: npz.Shapes) -> files.Arrays:
     arrays = {}
     for name, (shape, dtype) in expected.items():
         stored = file.get_slice(name)
-        found, kind = tuple(stored.get_shape()), stored.get_dtype()
-        if found != shape or kind != f"F{8 * dtype.itemsize}":
-            raise ValueError(f"tensor {name} is {kind} of shape {found}; expected {dtype} {shape}")
+        stored_shape, kind = tuple(stored.get_shape()), stored.get_dtype()
+        if stored_shape != shape or kind != f"F{8 * dtype.itemsize}":
+            raise ValueError(
+                f"tensor {name} is {kind} of shape {stored_shape}; expected {dtype} {shape}"
+            )
         arrays[name] = file.get_tensor(name)
     return arrays
 

@@ -41,7 +41,7 @@ def class_labels(labels: object, n_classes: int) -> NDArray[Any] | None:
     A single label stands for both of two classes: an estimator that has seen one class has no
     label for the other.
     """
-    found = label_array(labels)
-    if found is not None and len(found) == 1 and n_classes == 2:
-        return np.repeat(found, 2)
-    return found if found is not None and len(found) == n_classes else None
+    array = label_array(labels)
+    if array is not None and len(array) == 1 and n_classes == 2:
+        return np.repeat(array, 2)
+    return array if array is not None and len(array) == n_classes else None
