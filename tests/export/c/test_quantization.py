@@ -248,7 +248,7 @@ def test_models_of_tables_keep_their_accuracy(name: str) -> None:
     train, test = np.split(order, [int(0.7 * len(X))])
     mean, deviation = X[train].mean(axis=0), X[train].std(axis=0)
     net = MLP((X.shape[1], 64, 64, int(y.max()) + 1))
-    net.fit((X[train] - mean) / deviation, y[train], epochs=20, batch_size=32)
+    net.fit((X[train] - mean) / deviation, y[train], epochs=60, batch_size=32)
     raw = folded(net, deviation, mean)
     quantized = quantize(raw, X[train])
     accuracy = np.mean(raw.predict(X[test]) == y[test])
