@@ -351,7 +351,7 @@ def test_pictures_of_one_class_are_refused(net, rng):
     from fastmlp import plotting
 
     X, y = rng.normal(size=(9, 6)), labels((3, 4), 9, rng)
-    with pytest.raises(ValueError, match="one class .* says a class for each of 2 groups"):
+    with pytest.raises(ValueError, match="one class .* predicts a class for each of 2 groups"):
         plotting.confusion(net, X, y)
 
 
