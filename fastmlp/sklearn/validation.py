@@ -82,7 +82,10 @@ def accepts_sample_weight(scorer: Any) -> bool:
     """Return whether a scorer can be called with sample_weight."""
     if hasattr(scorer, "_accept_sample_weight"):  # made by scikit-learn
         return bool(scorer._accept_sample_weight())
-    parameters = signature(scorer).parameters
+    try:
+        parameters = signature(scorer).parameters
+    except ValueError:  # compiled functions need not have one
+        return False
     return "sample_weight" in parameters or any(
         one.kind == Parameter.VAR_KEYWORD for one in parameters.values()
     )
