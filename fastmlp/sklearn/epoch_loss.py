@@ -41,6 +41,7 @@ class EpochLoss:
         self.alpha = estimator.alpha
         self.divisor = estimator._loss_divisor
         self.first_rows = np.arange(0, len(samples), batch_size)
+        self.n_samples = len(samples)
         self.n_rows = np.diff(np.append(self.first_rows, len(samples)))
         self.weight = samples.weight
         constants = estimator._loss_constants(samples.target)
@@ -64,7 +65,7 @@ class EpochLoss:
         if self.weight is None and self.constants is None and n_batches is None:
             cost, squares = sums.sum(axis=0).tolist()
             squares += len(sums) * self.frozen_squares
-            return float((cost / self.divisor + self.alpha / 2 * squares) / self.n_rows.sum())
+            return float((cost / self.divisor + self.alpha / 2 * squares) / self.n_samples)
         total = sums[:, 0] / self.divisor + self.alpha / 2 * (sums[:, 1] + self.frozen_squares)
         if self.constants is not None:
             total = total + self._by_batch(self.constants, order)[:n_batches]

@@ -278,6 +278,8 @@ def train(
             raise ValueError(options.DIVERGED) from None
         epoch_end.record_divergence()
         return
+    if estimator.early_stopping and validation is not None and estimator.n_iter_ > 0:
+        validation.require_score()
     if epoch_end.unfinished_batches is not None:
         warnings.warn(
             f"Training has ended within the first epoch, after {epoch_end.unfinished_batches} of "

@@ -29,10 +29,16 @@ class Validation:
         The estimator that is fitted; `network_` is the network in training.
     samples : Samples
         The validation set.
+
+    Attributes
+    ----------
+    has_score : bool
+        Whether a score was a number.
     """
 
     def __init__(self, estimator: Any, samples: Samples) -> None:
         self.estimator = estimator
+        self.has_score = False
         self.loss_constant = 0.0
         constants = estimator._loss_constants(samples.target)
         if constants is not None:
@@ -68,7 +74,8 @@ class Validation:
         if not np.isfinite(outputs).all():
             return loss, np.nan
         score = self.score(loss, outputs)
-        if np.isnan(score) and self.estimator.n_iter_ <= 1:
+        self.has_score |= not np.isnan(score)
+        if not self.has_score and self.estimator.n_iter_ <= 1:
             raise ValueError(
                 f"The score on the validation set is NaN, so that early stopping cannot find the "
                 f"best epoch: scoring={self.estimator.scoring!r} of {len(outputs)} validation "
@@ -77,12 +84,24 @@ class Validation:
             )
         return loss, score
 
+    def require_score(self) -> None:
+        """Raise ValueError if no score of the fit was a number, since no epoch is the best then."""
+        if not self.has_score:
+            raise ValueError(
+                "No output of the network on the validation set was finite in any epoch, so that "
+                "early stopping has no best epoch; scale X, and X_val alike, so that its columns "
+                "are about 1 in size."
+            )
+
 
 def accepts_sample_weight(scorer: Any) -> bool:
     """Return whether a scorer can be called with sample_weight."""
     if hasattr(scorer, "_accept_sample_weight"):  # made by scikit-learn
         return bool(scorer._accept_sample_weight())
-    parameters = signature(scorer).parameters
+    try:
+        parameters = signature(scorer).parameters
+    except ValueError:  # compiled functions need not have one
+        return False
     return "sample_weight" in parameters or any(
         one.kind == Parameter.VAR_KEYWORD for one in parameters.values()
     )

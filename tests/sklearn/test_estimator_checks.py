@@ -10,11 +10,11 @@ from sklearn.utils.estimator_checks import check_estimator
 import fastmlp
 from fastmlp.sklearn import MLPClassifier, MLPRegressor
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # the checks ask for odd things
+pytestmark = pytest.mark.filterwarnings("ignore")  # many checks fit odd data
 
 
 def half_square(h, y):
-    """A loss of one's own, and its derivative."""
+    """A loss in Python; `difference` is its derivative."""
     return ((h - y) ** 2).sum(axis=1) / 2
 
 
@@ -58,7 +58,7 @@ REGRESSORS = [
 
 
 def failed(estimator) -> dict[str, object]:
-    """The checks that did not pass, with what they said."""
+    """The checks that did not pass, with their exceptions."""
     results = check_estimator(estimator, on_fail=None, on_skip=None)
     return {
         result["check_name"]: result["exception"]

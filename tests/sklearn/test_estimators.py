@@ -1,4 +1,4 @@
-"""What the estimators take and keep, and what scikit-learn's own do not have."""
+"""Input formats, pickles, and the options that scikit-learn's estimators do not have."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def same(one, other):
     return all(np.array_equal(x, y) for x, y in zip(one.coefs_, other.coefs_, strict=True))
 
 
-# ---------------------------------------------------------------------------- what comes in
+# ------------------------------------------------------------------------------------- input
 
 
 @pytest.mark.parametrize("form", [sparse.csr_array, sparse.csc_array, sparse.csr_matrix])
@@ -52,7 +52,7 @@ def test_sparse_rows_are_the_same_rows(form):
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_names_of_columns_are_kept_and_compared(iris, library):
+def test_names_of_columns_are_stored_and_compared(iris, library):
     frames = pytest.importorskip(library)
     X, y = iris
     frame = frames.DataFrame({f"x{i}": X[:, i] for i in range(4)})
@@ -65,7 +65,7 @@ def test_names_of_columns_are_kept_and_compared(iris, library):
         model.predict(frame[["x1", "x0", "x2", "x3"]])
 
 
-def test_a_single_row_takes_the_short_way_with_the_same_result(iris):
+def test_a_single_row_is_predicted_alike_in_every_format(iris):
     X, y = iris
     model = MLPClassifier(max_iter=30, random_state=0).fit(X, y)
     for row in (X[:1], X[:1].tolist(), np.asfortranarray(X[:1]), X[:1].astype(object)):
@@ -79,7 +79,7 @@ def test_integers_of_one_byte_are_numbers_not_pixels():
     assert same(model, MLPClassifier(max_iter=5, random_state=0).fit(X.astype(np.uint8), y))
 
 
-# ------------------------------------------------------------------------- what is kept
+# ----------------------------------------------------------------------- pickles and copies
 
 
 def test_pickles_and_copies_predict_the_same_and_go_on(iris, tmp_path):
@@ -105,18 +105,6 @@ def test_a_stream_does_not_make_pickles_grow(iris, monkeypatch):
         sizes.append(len(pickle.dumps(model)))
     assert len(model.loss_curve_) == 5
     assert max(sizes[5:]) - min(sizes[5:]) < 32
-
-
-def test_parameters_can_be_set(iris):
-    X, y = iris
-    model = MLPClassifier(max_iter=5, random_state=0).fit(X, y)
-    other = MLPClassifier(max_iter=1, random_state=1).fit(X, y)
-    other.coefs_, other.intercepts_ = model.coefs_, model.intercepts_
-    np.testing.assert_array_equal(other.predict_proba(X), model.predict_proba(X))
-    with pytest.raises(ValueError, match="read-only"):
-        model.coefs_[0][:] = 0
-    with pytest.raises(AttributeError, match="coefs_"):
-        _ = MLPClassifier().coefs_
 
 
 def test_all_activations_end_in_the_probabilities(iris):
@@ -159,7 +147,7 @@ def test_every_option_changes_training_and_still_learns(iris, options):
     assert pickle.loads(pickle.dumps(model)).score(X, y) == model.score(X, y)
 
 
-def test_schedule_rules_adam_too(iris):
+def test_a_schedule_sets_the_rate_of_adam(iris):
     X, y = iris
     still = fastmlp.schedules.Constant(0.0)
     model = MLPClassifier(learning_rate=still, max_iter=3, random_state=0).fit(X, y)
@@ -179,11 +167,11 @@ def test_lbfgs_refuses_what_it_cannot_do(iris, options):
         MLPClassifier(solver="lbfgs", **options).fit(*iris)
 
 
-def test_callbacks_are_called_and_kept(iris):
+def test_copies_of_callbacks_are_called_and_stored(iris):
     stopping = fastmlp.EarlyStopping(monitor="cost", patience=2, min_delta=10.0)
     model = MLPClassifier(callbacks=[stopping], random_state=0).fit(*iris)
     assert model.n_iter_ == 3 and model.callbacks_[0].best_epoch == 1
-    assert stopping.best_epoch == 0  # a parameter stays as it was given
+    assert stopping.best_epoch == 0  # a parameter stays as it was passed
 
 
 def test_threads_change_no_bit():
@@ -195,7 +183,7 @@ def test_threads_change_no_bit():
     assert same(one, two)
 
 
-def test_divergence_is_an_error_unless_there_is_a_best(diabetes):
+def test_divergence_is_an_error_unless_early_stopping_has_a_best_epoch(diabetes):
     X, y = diabetes
     model = MLPRegressor(solver="sgd", learning_rate_init=1e6, random_state=0)
     with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
@@ -214,11 +202,11 @@ def test_convergence_ends_without_a_warning(iris, recwarn):
     assert not [one for one in recwarn if one.category is ConvergenceWarning]
 
 
-# ------------------------------------------------------------------------------ what is told
+# ------------------------------------------------------------------------------- docstrings
 
 
 @pytest.mark.parametrize("section", ["Parameters", "Attributes"])
-def test_what_both_estimators_have_is_described_alike(section):
+def test_shared_parameters_and_attributes_have_the_same_description(section):
     docscrape = pytest.importorskip("numpydoc.docscrape")
     one, other = (
         {entry.name: entry for entry in docscrape.NumpyDocString(inspect.getdoc(kind))[section]}
@@ -229,7 +217,7 @@ def test_what_both_estimators_have_is_described_alike(section):
     assert {name: one[name] for name in alike} == {name: other[name] for name in alike}
 
 
-def test_what_both_estimators_take_comes_in_the_same_order_with_the_same_default():
+def test_shared_parameters_have_the_same_order_and_default():
     one, other = (inspect.signature(kind).parameters for kind in (MLPClassifier, MLPRegressor))
     assert [one[name] for name in one if name in other] == [
         other[name] for name in other if name in one

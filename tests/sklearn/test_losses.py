@@ -1,4 +1,4 @@
-"""Losses of the regressor that scikit-learn's own does not have."""
+"""Losses of the regressor that scikit-learn's MLPRegressor does not have."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ OPTIONS = {"max_iter": 150, "learning_rate_init": 0.01, "random_state": 0}
 
 @pytest.fixture
 def noisy(rng):
-    """X (600, 1) and y = x with noise that grows with x, and now and then a wild value."""
+    """X (600, 1) and y = x with noise that grows with x."""
     X = rng.uniform(0, 2, (600, 1))
     return X, X[:, 0] + 0.3 * X[:, 0] * rng.normal(size=600)
 
 
 @pytest.mark.parametrize("loss", ["absolute_error", "huber", Huber(delta=0.1), "quantile"], ids=str)
-def test_wild_values_hardly_matter(noisy, loss):
+def test_outliers_hardly_matter(noisy, loss):
     X, y = noisy
-    wild = y.copy()
-    wild[::10] += 30
-    of_squares = MLPRegressor(**OPTIONS).fit(X, wild).predict(X)
-    robust = MLPRegressor(loss=loss, **OPTIONS).fit(X, wild).predict(X)
+    with_outliers = y.copy()
+    with_outliers[::10] += 30
+    of_squares = MLPRegressor(**OPTIONS).fit(X, with_outliers).predict(X)
+    robust = MLPRegressor(loss=loss, **OPTIONS).fit(X, with_outliers).predict(X)
     truth = X[:, 0]
     assert mean_absolute_error(truth, of_squares) > 1.5
     assert mean_absolute_error(truth, robust) < 0.4
 
 
-def test_intervals_hold_what_they_promise_and_do_not_cross(noisy):
+def test_intervals_have_their_coverage_and_do_not_cross(noisy):
     X, y = noisy
     model = MLPRegressor(loss=Quantile((0.1, 0.5, 0.9)), **OPTIONS).fit(X, y)
     low, middle, high = model.predict_quantiles(X).T
@@ -71,7 +71,7 @@ def test_positive_amounts(rng, loss, power):
         model.fit(X, y - 5)
 
 
-def test_a_loss_of_ones_own_is_that_of_the_table(noisy):
+def test_a_loss_in_python_gives_the_network_of_the_built_in_loss(noisy):
     X, y = noisy
     pair = (lambda h, y: np.abs(h - y).sum(axis=1), lambda h, y: np.sign(h - y))
     options = {**OPTIONS, "max_iter": 5}

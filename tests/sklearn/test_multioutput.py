@@ -57,7 +57,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_it_has_the_form_of_scikit_learns_estimators(X, y, kind):
+def test_results_have_the_form_of_scikit_learns_estimators(X, y, kind):
     """A decision tree's classes, predictions and probabilities, by shape and dtype."""
     y = kind(y)
     ours = MLPClassifier(**OPTIONS).fit(X, y)
@@ -101,8 +101,8 @@ def test_every_solver_learns(X, y, solver):
     assert model.score(X, y) > 0.9
 
 
-def test_without_hidden_layers_columns_are_alone(X):
-    """The network falls apart into one for each column, and so do loss and probabilities."""
+def test_without_hidden_layers_columns_are_independent(X):
+    """The network consists of one for each column, and so do loss and probabilities."""
     species = load_iris().target
     thirds = np.digitize(X[:, 1], [-0.5, 0.5])
     options = {"solver": "lbfgs", "alpha": 1.0, "tol": 1e-9, "max_iter": 2000, "random_state": 0}
@@ -128,7 +128,7 @@ def test_score_counts_what_is_right_in_every_column(X, y):
 # ------------------------------------------------------------------------------------ fitting
 
 
-def test_early_stopping_watches_the_score(X, y):
+def test_early_stopping_monitors_the_score(X, y):
     model = MLPClassifier(early_stopping=True, **OPTIONS).fit(X, y)
     assert len(model.validation_scores_) == model.n_iter_
     assert model.best_validation_score_ == max(model.validation_scores_)
@@ -198,7 +198,7 @@ def test_the_next_fit_may_have_another_kind_of_targets(X, y):
         assert model.fit(X, y[:, :1]).predict(X).shape == (150,)
 
 
-def test_zeros_and_ones_are_labels_of_which_each_is_there_or_not(X, y):
+def test_columns_of_zeros_and_ones_are_multilabel(X, y):
     several = (y[:, :2] > [0, 3]).astype(int)
     model = MLPClassifier(**OPTIONS).fit(X, several)
     assert (model.n_outputs_, model.out_activation_) == (2, "logistic")
@@ -245,7 +245,7 @@ def test_other_pairs_of_numbers_are_classes(X, y):
         ),
     ],
 )
-def test_mistakes_are_told(X, y, call, message):
+def test_mistakes_are_refused(X, y, call, message):
     with pytest.raises(ValueError, match=message):
         call(X, y)
 
@@ -254,7 +254,7 @@ def stream(X, y):
     return MLPClassifier(**OPTIONS).partial_fit(X, y, classes=[[0, 1, 2], [3, 5], [7]])
 
 
-# ------------------------------------------------------------------------------ in company
+# --------------------------------------------------------- with scikit-learn's other tools
 
 
 def test_pipelines_searches_and_folds(X, y):
@@ -268,7 +268,7 @@ def test_pipelines_searches_and_folds(X, y):
     assert [one.shape for one in proba] == [(150, 3), (150, 2)]
 
 
-def test_it_says_what_it_can(X):
+def test_tags(X):
     tags = MLPClassifier().__sklearn_tags__()
     assert tags.target_tags.multi_output and tags.target_tags.single_output
     assert tags.classifier_tags.multi_label and tags.classifier_tags.multi_class

@@ -142,6 +142,13 @@ def test_a_score_that_is_nan_is_refused_in_a_warm_start_too(diabetes):
         model.fit(X, y, X_val=X[:1], y_val=y[:1])
 
 
+def test_validation_outputs_that_are_never_finite_are_refused(diabetes):
+    X, y = diabetes
+    model = MLPRegressor(early_stopping=True, max_iter=3, random_state=0)
+    with pytest.raises(ValueError, match="on the validation set was finite in any epoch"):
+        model.fit(X, y, X_val=1e308 * np.sign(X), y_val=y)
+
+
 def test_scores_that_are_nan_later_do_not_count(diabetes):
     """As in scikit-learn: they are neither the best nor an epoch without improvement."""
     scores = [0.5, np.nan, 0.7, np.nan, 0.6, 0.6, 0.6]
