@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from fastmlp import MLP, Adam, GradientDescent, RMSprop, reference, schedules, steps
+from fastmlp import MLP, Adam, AdamW, GradientDescent, RMSprop, reference, schedules, steps
 from fastmlp.kernels import operations
 from fastmlp.losses import (
     AbsoluteError,
@@ -170,10 +170,24 @@ def test_a_momentum_of_1_is_allowed_for_gradient_descent_only():
         GradientDescent(momentum=1.01)
     with pytest.raises(ValueError, match=r"momentum must be in \[0, 1\), got 1"):
         RMSprop(momentum=1)
-    for name in ("beta_1", "beta_2"):
-        assert getattr(Adam(**{name: 0}), name) == 0
-        with pytest.raises(ValueError, match=rf"{name} must be in \[0, 1\), got 1"):
-            Adam(**{name: 1})
+
+
+@pytest.mark.parametrize("kind", [Adam, AdamW])
+@pytest.mark.parametrize("name", ["beta_1", "beta_2"])
+def test_a_decay_rate_of_1_is_refused(kind, name):
+    assert getattr(kind(**{name: 0}), name) == 0
+    with pytest.raises(ValueError, match=rf"{name} must be in \[0, 1\), got 1"):
+        kind(**{name: 1})
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [(Adam, "epsilon", 0), (AdamW, "epsilon", 0), (RMSprop, "epsilon", 0), (RMSprop, "rho", 1),
+     (AdamW, "weight_decay", -1e-9), (GradientDescent, "momentum", -1e-9)],
+)
+def test_other_constants_have_their_limits(kind, name, value):
+    with pytest.raises(ValueError, match=f"{name} must be in"):
+        kind(**{name: value})
 
 
 def test_gradient_descent_with_momentum_1_sums_all_gradients():

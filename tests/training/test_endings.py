@@ -139,9 +139,10 @@ def test_one_row_left_over_is_refused_where_another_normalized_layer_trains(clas
 # ----------------------------------------------------------------------------- validation
 
 
-def test_validation_accuracy_is_the_weighted_mean(classes):
+@pytest.mark.parametrize("size", [1, 1e-4])
+def test_validation_figures_are_weighted_means(classes, size):
     X, y = classes
-    weight = np.linspace(0.1, 5, len(X))
+    weight = size * np.linspace(0.1, 5, len(X))
     net = MLP((6, 16, 3), seed=1)
     history = net.fit(X, y, epochs=1, validation_data=0.3, sample_weight=weight)
     rng = np.random.default_rng(np.random.SeedSequence(1, spawn_key=(2,)))
@@ -153,6 +154,18 @@ def test_validation_accuracy_is_the_weighted_mean(classes):
     assert history.validation_cost[-1] == pytest.approx(
         net.cost(X[held_out], y[held_out], sample_weight=weight[held_out]), rel=1e-6
     )
+
+
+def test_validation_figures_of_a_map_are_those_of_an_array(
+    classes, tmp_path, mapped, small_chunks
+):
+    X, y = classes
+    of_array = MLP((6, 16, 3)).fit(X, y, epochs=2, validation_data=(X, y))
+    of_map = MLP((6, 16, 3)).fit(
+        X, y, epochs=2, validation_data=(mapped(tmp_path / "X.npy", X), y)
+    )
+    assert of_map.validation_cost == pytest.approx(of_array.validation_cost, rel=1e-12)
+    assert of_map.validation_accuracy == of_array.validation_accuracy
 
 
 def test_the_learning_rate_of_the_history_is_that_of_the_last_step(classes, net):
