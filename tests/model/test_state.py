@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from fastmlp import MLP, Ensemble
+from fastmlp.model.state import ModelState
 
 
 @pytest.fixture
@@ -118,6 +120,50 @@ def test_parameters_read_beside_training_are_of_one_step(rng, tmp_path):
 
     assert all(read_beside(train, read, 50))
     assert net.epochs > 1
+
+
+def test_parameters_and_optimizer_of_a_file_are_of_one_moment(classes, tmp_path, monkeypatch):
+    """Another thread wants to train between the reading of the two, and has to wait."""
+    net, path = MLP((6, 16, 3), seed=1), tmp_path / "net.npz"
+    net.fit(*classes, epochs=1)
+    twin = copy.deepcopy(net)
+    trainer = threading.Thread(target=net.fit, args=classes, kwargs={"epochs": 1})
+    snapshot = ModelState.snapshot
+
+    def then_train(state: ModelState) -> Any:
+        found = snapshot(state)
+        if trainer.ident is None:
+            trainer.start()
+            trainer.join(0.3)  # it could train in that time
+        return found
+
+    monkeypatch.setattr(ModelState, "snapshot", then_train)
+    net.save(path, with_optimizer=True)
+    trainer.join()
+    loaded = MLP.load(path)
+    for one in (loaded, twin):
+        one.fit(*classes, epochs=1)
+    np.testing.assert_array_equal(loaded.weights[0], twin.weights[0])
+    np.testing.assert_array_equal(net.weights[0], twin.weights[0])
+
+
+def test_layers_and_statistics_of_a_new_head_are_of_one_moment(classes, monkeypatch):
+    net = MLP((6, 16, 3), batch_norm=True)
+    net.fit(*classes, epochs=1)
+    layers, (statistics, _) = net.state.layers(), net.statistics
+    read = ModelState.predicting_layers
+
+    def then_train(state: ModelState, of: Any = None) -> Any:
+        found = read(state, of)
+        net.fit(*classes, epochs=1)
+        return found
+
+    monkeypatch.setattr(ModelState, "predicting_layers", then_train)
+    new = net.with_head(2)
+    for one, other in zip(new.state.layers()[0], layers[0], strict=True):
+        np.testing.assert_array_equal(one, other)
+    for one, other in zip(new.statistics[0], statistics, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_saved_file_beside_training_is_of_one_step(classes, tmp_path):

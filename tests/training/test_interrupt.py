@@ -121,12 +121,12 @@ def test_wherever_ctrl_c_comes_the_network_trains_again(classes):
         assert np.isfinite(parameters(net)).all()
 
 
-def chunks_cut_short(chunks, net, error):
-    """A function for fit that raises in the second epoch, after its first chunk."""
+def chunks_cut_short(chunks, net, error, after=1):
+    """A function for fit that raises in the second epoch, after so many chunks."""
 
     def read():
         for number, chunk in enumerate(chunks):
-            if net.history.epochs == 1 and number == 1:
+            if net.history.epochs == 1 and number == after:
                 raise error
             yield chunk
 
@@ -134,16 +134,18 @@ def chunks_cut_short(chunks, net, error):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError("the disk is gone")], ids=repr)
-def test_batches_of_an_epoch_cut_short_are_counted(net, classes, error):
-    chunks = [tuple(one[k::3] for one in classes) for k in range(3)]  # 77 rows and 76
+@pytest.mark.parametrize(("after", "n_batches"), [(0, 0), (1, 3), (2, 7)])
+def test_batches_of_an_epoch_cut_short_are_counted(net, classes, error, after, n_batches):
+    """Of 77 rows in batches of 20 17 are left over, to begin the next chunk's first batch."""
+    chunks = [tuple(one[k::3] for one in classes) for k in range(3)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            net.fit(chunks_cut_short(chunks, net, error), epochs=3, batch_size=20)
+            net.fit(chunks_cut_short(chunks, net, error, after), epochs=3, batch_size=20)
         except OSError:
             pass
-    assert (net.history.epochs, net.history.unfinished_batches) == (1, 3)
-    assert net.epochs == 2
+    assert (net.history.epochs, net.history.unfinished_batches) == (1, n_batches)
+    assert net.epochs == (2 if after else 1)
     assert net.fit(*classes, epochs=1).unfinished_batches == 0
 
 
