@@ -143,10 +143,10 @@ def test_a_score_that_is_nan_is_refused_in_a_warm_start_too(diabetes):
 
 
 def test_validation_outputs_that_are_never_finite_are_refused(diabetes):
-    X, y = diabetes
+    X, y = diabetes[0].astype("f4"), diabetes[1]
     model = MLPRegressor(early_stopping=True, max_iter=3, random_state=0)
     with pytest.raises(ValueError, match="on the validation set was finite in any epoch"):
-        model.fit(X, y, X_val=1e308 * np.sign(X), y_val=y)
+        model.fit(X, y, X_val=np.full((3, 10), 3e38, "f4"), y_val=y[:3])
 
 
 def test_scores_that_are_nan_later_do_not_count(diabetes):
