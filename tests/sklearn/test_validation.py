@@ -145,8 +145,14 @@ def test_a_score_that_is_nan_is_refused_in_a_warm_start_too(diabetes):
 def test_validation_outputs_that_are_never_finite_are_refused(diabetes):
     X, y = diabetes[0].astype("f4"), diabetes[1]
     model = MLPRegressor(early_stopping=True, max_iter=3, random_state=0)
-    with pytest.raises(ValueError, match="on the validation set was finite in any epoch"):
+    with pytest.raises(ValueError, match="on the validation set was not finite in any epoch"):
         model.fit(X, y, X_val=np.full((3, 10), 3e38, "f4"), y_val=y[:3])
+
+
+def test_validation_data_without_early_stopping_need_no_score(diabetes):
+    X, y = diabetes
+    model = MLPRegressor(max_iter=3, random_state=0).fit(X, y, X_val=X[:1], y_val=y[:1])
+    assert len(model.validation_loss_curve_) == 3 and model.validation_scores_ is None
 
 
 def test_scores_that_are_nan_later_do_not_count(diabetes):
