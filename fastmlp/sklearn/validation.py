@@ -33,7 +33,7 @@ class Validation:
     Attributes
     ----------
     has_score : bool
-        Whether a score was a number.
+        Whether a score was finite.
     """
 
     def __init__(self, estimator: Any, samples: Samples) -> None:
@@ -66,16 +66,17 @@ class Validation:
     def evaluate(self) -> tuple[float, float]:
         """Return loss and score of the network as it is now.
 
-        As in scikit-learn, the score is NaN where an output is not finite.
+        The score is NaN without early stopping and, as in scikit-learn, where an output is not
+        finite.
         """
         state = self.estimator.network_.state
         total, weight, outputs = state.evaluate(self.examples.data, self.n_threads)
         loss = total / weight / self.estimator._loss_divisor + self.loss_constant
-        if not np.isfinite(outputs).all():
+        if not (self.estimator.early_stopping and np.isfinite(outputs).all()):
             return loss, np.nan
         score = self.score(loss, outputs)
-        self.has_score |= not np.isnan(score)
-        if not self.has_score and self.estimator.n_iter_ <= 1:
+        self.has_score |= bool(np.isfinite(score))
+        if np.isnan(score) and self.estimator.n_iter_ <= 1:
             raise ValueError(
                 f"The score on the validation set is NaN, so that early stopping cannot find the "
                 f"best epoch: scoring={self.estimator.scoring!r} of {len(outputs)} validation "
@@ -85,12 +86,12 @@ class Validation:
         return loss, score
 
     def require_score(self) -> None:
-        """Raise ValueError if no score of the fit was a number, since no epoch is the best then."""
+        """Raise ValueError if no score of the fit was finite, since no epoch is the best then."""
         if not self.has_score:
             raise ValueError(
-                "No output of the network on the validation set was finite in any epoch, so that "
-                "early stopping has no best epoch; scale X, and X_val alike, so that its columns "
-                "are about 1 in size."
+                "The score on the validation set was not finite in any epoch, so that early "
+                "stopping has no best epoch; scale X, and X_val alike, so that its columns are "
+                "about 1 in size."
             )
 
 

@@ -12,7 +12,7 @@ from scipy import sparse
 from sklearn import neural_network
 from sklearn.datasets import load_diabetes, load_digits, load_iris, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import make_scorer, max_error
+from sklearn.metrics import make_scorer, max_error, mean_poisson_deviance
 from sklearn.preprocessing import scale
 
 import fastmlp
@@ -114,6 +114,15 @@ def test_validation_scores_are_scikit_learns_with_sample_weights(iris, rng):
     np.testing.assert_allclose(model.coefs_[0], expected.coefs_[0], rtol=1e-6)
 
 
+def test_the_validation_loss_of_counts_is_half_their_deviance(diabetes, rng):
+    X, y = diabetes[0], rng.poisson(np.exp(diabetes[1]))
+    weight = rng.uniform(size=len(y))
+    model = MLPRegressor(loss="poisson", max_iter=2, random_state=0)
+    model.fit(X, y, X_val=X, y_val=y, sample_weight_val=weight)
+    deviance = mean_poisson_deviance(y, model.predict(X), sample_weight=weight)
+    assert model.validation_loss_curve_[-1] == pytest.approx(deviance / 2)
+
+
 # --------------------------------------------------------------------------- scores that are NaN
 
 
@@ -143,10 +152,16 @@ def test_a_score_that_is_nan_is_refused_in_a_warm_start_too(diabetes):
 
 
 def test_validation_outputs_that_are_never_finite_are_refused(diabetes):
-    X, y = diabetes
+    X, y = diabetes[0].astype("f4"), diabetes[1]
     model = MLPRegressor(early_stopping=True, max_iter=3, random_state=0)
-    with pytest.raises(ValueError, match="on the validation set was finite in any epoch"):
-        model.fit(X, y, X_val=1e308 * np.sign(X), y_val=y)
+    with pytest.raises(ValueError, match="on the validation set was not finite in any epoch"):
+        model.fit(X, y, X_val=np.full((3, 10), 3e38, "f4"), y_val=y[:3])
+
+
+def test_validation_data_without_early_stopping_need_no_score(diabetes):
+    X, y = diabetes
+    model = MLPRegressor(max_iter=3, random_state=0).fit(X, y, X_val=X[:1], y_val=y[:1])
+    assert len(model.validation_loss_curve_) == 3 and model.validation_scores_ is None
 
 
 def test_scores_that_are_nan_later_do_not_count(diabetes):
@@ -283,6 +298,14 @@ def test_the_loss_of_an_unfinished_epoch_is_that_of_its_batches(end_of_time):
     expected = neural_network.MLPClassifier(max_iter=1, **options).fit(X[: model.t_], y[: model.t_])
     assert model.loss_ == pytest.approx(expected.loss_, rel=1e-9)
     np.testing.assert_allclose(model.coefs_[0], expected.coefs_[0], rtol=1e-6)
+
+
+def test_time_that_ends_within_a_later_epoch(end_of_time):
+    """Whole epochs are recorded alone, and training simply ends."""
+    X, y = load_digits(return_X_y=True)
+    end_of_time(9 + 4)
+    model = MLPClassifier(max_seconds=1e3, random_state=0).fit(X, y)
+    assert model.n_iter_ == len(model.loss_curve_) == 1 and model.t_ == len(X)
 
 
 def test_no_time_at_all_leaves_the_initial_network(iris):

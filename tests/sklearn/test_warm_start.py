@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,9 @@ from sklearn import neural_network
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.preprocessing import scale
 
+from fastmlp.model.files import pack
 from fastmlp.sklearn import MLPClassifier, MLPRegressor
+from fastmlp.sklearn.warm_start import with_spec
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -91,6 +95,7 @@ def test_a_changed_loss_takes_effect(diabetes, loss):
     model.set_params(loss=loss).fit(X, y)
     assert model.network_.loss.name == loss
     assert model.out_activation_ == ("exp" if loss == "poisson" else "identity")
+    assert (model.predict(X) > 0).all() == (loss == "poisson")
 
 
 def test_a_loss_or_targets_with_other_outputs_are_refused(diabetes):
@@ -187,3 +192,21 @@ def test_dropout_that_begins_later_is_seeded_by_random_state(iris):
     same, again, other = fitted(1), fitted(1), fitted(2)
     np.testing.assert_array_equal(same.coefs_[0], again.coefs_[0])
     assert not np.array_equal(same.coefs_[0], other.coefs_[0])
+
+
+@pytest.mark.parametrize("ema", [None, 0.9])
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_a_network_with_another_dropout_has_learned_the_same(iris, solver, ema):
+    """Parameters, running statistics, averages, optimizer, epochs and frozen layers."""
+    model = MLPClassifier(**OPTIONS, solver=solver, ema=ema, batch_norm=True).fit(*iris)
+    net = model.network_
+    net.freeze(0)
+    changed = with_spec(net, replace(net.state.spec, dropout=(0.5,)))
+    headers, arrays = zip(
+        *(pack(one.state, one.metadata, with_optimizer=True) for one in (net, changed)), strict=True
+    )
+    assert headers[1] == {**headers[0], "dropout": (0.5,)}
+    assert arrays[0].keys() == arrays[1].keys()
+    for name, array in arrays[0].items():
+        np.testing.assert_array_equal(array, arrays[1][name])
+    assert changed.history == net.history
