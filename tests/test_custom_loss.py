@@ -301,13 +301,13 @@ def test_a_file_says_that_there_was_one_and_load_takes_it_again(examples, tmp_pa
 
 def test_so_does_that_of_an_ensemble(examples, tmp_path):
     X, y, _ = examples
-    committee = fastmlp.Ensemble([network(seed=seed) for seed in range(2)])
-    committee.fit(X, y, epochs=1)
-    committee.save(tmp_path / "committee.npz")
-    loaded = fastmlp.load(tmp_path / "committee.npz", loss=LOG_COSH)
-    np.testing.assert_array_equal(loaded.predict(X), committee.predict(X))
+    ensemble = fastmlp.Ensemble([network(seed=seed) for seed in range(2)])
+    ensemble.fit(X, y, epochs=1)
+    ensemble.save(tmp_path / "ensemble.npz")
+    loaded = fastmlp.load(tmp_path / "ensemble.npz", loss=LOG_COSH)
+    np.testing.assert_array_equal(loaded.predict(X), ensemble.predict(X))
     with pytest.raises(ValueError, match="load\\(path, loss=\\(value, gradient\\)\\)"):
-        fastmlp.load(tmp_path / "committee.npz")
+        fastmlp.load(tmp_path / "ensemble.npz")
 
 
 @pytest.mark.parametrize("how", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])

@@ -14,7 +14,7 @@ import fastmlp
 from fastmlp import MLP, EarlyStopping, Ensemble, TrainingDiverged
 from fastmlp.augment import Distortion
 from fastmlp.callbacks import Callback
-from fastmlp.model import files
+from fastmlp.model import headers
 
 
 @pytest.fixture
@@ -319,7 +319,7 @@ def test_contents_that_do_not_fit_are_told(members, path, change):
 
 def test_file_of_a_newer_version_is_told(members, path):
     Ensemble(members).save(path)
-    newer = files.GROUPS_FORMAT + 1
+    newer = headers.GROUPS_FORMAT + 1
     rewrite(path, lambda header, arrays: header.update(format=newer))
     with pytest.raises(ValueError, match="newer fastmlp.*upgrade fastmlp"):
         fastmlp.load(path)

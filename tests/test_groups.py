@@ -14,7 +14,7 @@ from fastmlp import MLP, Adam, Ensemble, describe, reference, steps
 from fastmlp.activations import Softmax
 from fastmlp.augment import Distortion
 from fastmlp.losses import CrossEntropy
-from fastmlp.model import files
+from fastmlp.model import headers
 
 GROUPINGS = [(3, 4), (2,), (2, 2, 2), (33, 5, 20, 2)]
 TOLERANCE = {"float64": 1e-13, "float32": 3e-6}
@@ -288,7 +288,7 @@ def test_a_file_with_groups_asks_for_a_version_that_knows_them(net, tmp_path):
     Ensemble([MLP((6, 7))]).save(tmp_path / "several_plain.npz")
     formats = [header_of(path)["format"] for path in sorted(tmp_path.iterdir())]
     assert formats == [
-        files.GROUPS_FORMAT, files.FORMAT, files.GROUPS_FORMAT, files.ENSEMBLE_FORMAT
+        headers.GROUPS_FORMAT, headers.FORMAT, headers.GROUPS_FORMAT, headers.ENSEMBLE_FORMAT
     ]
     plain = header_of(tmp_path / "plain.npz")  # as older versions know it
     assert (plain["loss"], plain["output_activation"]) == (

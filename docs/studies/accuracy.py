@@ -45,7 +45,7 @@ ANCHORS = (
     (99.447, "small affine, batch norm, EMA"),
     (99.51, "Cireşan et al. (2010), 2 layers"),
     (99.65, "Cireşan et al. (2010), 5 layers"),
-    (99.69, "Cireşan et al. (2011), committee"),
+    (99.69, "Cireşan et al. (2011), ensemble"),
 )
 LOWEST = 94
 TICKS = (95, 96, 97, 98, 98.5, 99, 99.3, 99.5, 99.6, 99.7, 99.8)

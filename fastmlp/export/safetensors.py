@@ -16,7 +16,7 @@ from .. import losses
 from ..ensemble import Ensemble
 from ..loading import from_unpacked
 from ..losses import Custom
-from ..model import files, npz
+from ..model import files, headers, npz
 from ..network import MLP
 from ..support import atomic_files
 from ..support.extras import imported
@@ -119,7 +119,7 @@ def read(safetensors: Any, path: str | os.PathLike[str], start: bytes) -> files.
             header = json.loads(metadata[HEADER])
             if not isinstance(header, dict):
                 raise ValueError(f"entry {HEADER!r} of its metadata is not an object of JSON")
-            arrays = tensors(file, files.shapes_of(header))
+            arrays = tensors(file, headers.shapes_of(header))
     except safetensors.SafetensorError as error:  # whose text may quote the file
         raise ValueError(printable(error)) from None
     digest = header.pop("digest", None)

@@ -11,12 +11,9 @@ from libc.string cimport memcpy, memset
 
 import numpy as np
 
-from .activations cimport activate as activate_block
-from .activations cimport activation_kind
+from .activations cimport activate as activate_block, activation_kind
 from .batch_norm cimport batch_norm_values, normalization, normalize, normalize_delta
-from .dense cimport forward as forward_part
-from .dense cimport gradient_target
-from .dense cimport hidden_delta as hidden_delta_part
+from .dense cimport forward as forward_part, gradient_target, hidden_delta as hidden_delta_part
 from .dense cimport weight_gradient as weight_gradient_part
 from .dropout cimport add_noise, drop_dense, random_stream, random_stream_of
 from .losses cimport loss_function, loss_of, output_delta
@@ -30,7 +27,6 @@ from .vector cimport REAL_IS_DOUBLE, WIDTH, load, real, store, vec
 from .workspace cimport activation_layer, lay_out, scratch, sparsity, workspace
 
 DTYPE = np.dtype(np.float64 if REAL_IS_DOUBLE else np.float32)
-
 
 cdef class OneLayer:
     """A layer n_in → n_out with m examples: its parameters, a(l), a(l+1), δ(l) and δ(l+1)."""

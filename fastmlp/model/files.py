@@ -15,18 +15,28 @@ unpacked as a `ModelState` and its metadata; fastmlp/loading.py turns files into
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import pairwise
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from .. import activations, losses, optimizers
-from ..activations import Activation
-from ..losses import Custom, Loss
+from .. import optimizers
+from ..losses import Loss
 from ..support import checks
 from ..support.text import printable
+from .headers import (
+    ENSEMBLE_FORMAT,
+    FORMAT,
+    GROUPS_FORMAT,
+    Header,
+    NewerFormat,
+    count,
+    entry_of,
+    has_python_loss,
+    mapping,
+    shapes_of,
+    spec_of,
+)
 from .spec import NetworkSpec
 from .state import Layer, ModelState, Statistics, checked_layers, shapes
 
@@ -43,22 +53,10 @@ __all__ = [
     "write_npz",
 ]
 
-FORMAT = 2  # 1 knew no batch norm, dropout, noise, frozen layers or averages
-ENSEMBLE_FORMAT = 3  # of files with several networks; 2 knew none
-GROUPS_FORMAT = 4  # of files whose cross-entropy has groups; 3 knew none
-
-Header = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]
 Packed = tuple[Header, Arrays]
 Unpacked = tuple[ModelState, dict[str, Any]]  # with the network's metadata
-MOST_SLOTS = 2  # numbers that an optimizer keeps of each parameter: Adam has two
 PARAMETERS = ("weight", "bias", "scale")  # the last of layers with batch norm
-OPTIONS = ("batch_norm", "dropout", "input_dropout", "noise")  # which format 1 did not know
-
-Part = TypeVar("Part")
-
-_UNKNOWN_LOSS = Custom(lambda h, y: h[:, 0], lambda h, y: h)  # takes the place of one in Python
-
 
 # ------------------------------------------------------------------------------------- packing
 
@@ -75,9 +73,9 @@ def pack(state: ModelState, metadata: Mapping[str, Any], with_optimizer: bool) -
     header = {
         "format": GROUPS_FORMAT if spec.loss.groups else FORMAT,
         "sizes": spec.sizes,
-        "activation": [_entry(one) for one in spec.activation],
-        "output_activation": _entry(spec.output_activation),
-        "loss": _entry(spec.loss),
+        "activation": [entry_of(one) for one in spec.activation],
+        "output_activation": entry_of(spec.output_activation),
+        "loss": entry_of(spec.loss),
         "batch_norm": spec.batch_norm,
         "dropout": spec.dropout,
         "input_dropout": spec.input_dropout,
@@ -127,48 +125,27 @@ def unpack(header: Header, arrays: Arrays, loss: Loss | None = None) -> Unpacked
         for l, normalized in enumerate((*spec.batch_norm, False), start=1)
     ]
     state.set_layers(state.layers(), checked_statistics(spec, statistics))
-    state.epochs = _count(header, "epochs")
+    state.epochs = count(header, "epochs")
     frozen = header.get("frozen", [])
     if not isinstance(frozen, (list, tuple)) or not set(frozen) <= set(range(spec.n_layers)):
         raise ValueError(f"frozen of its header is {frozen!r}; expected indices of layers")
     state.frozen = frozenset(frozen)
     if header.get("average") is not None:
-        entry = _mapping(header, "average")
+        entry = mapping(header, "average")
         averages = _layers(arrays, "average_", spec.n_layers)
         if shapes([averages]) != shapes([state.layers()]):
             raise ValueError("the averaged parameters do not fit the network")
-        steps = _count(entry, "steps")
+        steps = count(entry, "steps")
         state.set_averages(averages, steps)
         state.set_use_average(entry.get("used") is True)
     if header.get("optimizer") is not None:
-        entry = _mapping(header, "optimizer")
+        entry = mapping(header, "optimizer")
         optimizer = optimizers.from_constants(entry.get("name", ""), entry.get("constants", ()))
         kind = optimizer.name, optimizer.constants
-        n_slots = _count(entry, "slots")
+        n_slots = count(entry, "slots")
         slots = [_layers(arrays, f"state_{i}_", spec.n_layers) for i in range(1, n_slots + 1)]
-        state.set_optimizer_state(kind, slots, _count(entry, "steps"))
-    return state, dict(_mapping(header, "metadata"))
-
-
-def spec_of(header: Header, loss: Loss | None) -> NetworkSpec:
-    """Return the description of a network from its header, everything in it checked.
-
-    `loss` takes the place of a loss written in Python, which without it is any such loss.
-    """
-    try:
-        python_loss = has_python_loss(header)
-        return NetworkSpec.checked(
-            header["sizes"],
-            activation=[_part(one, activations.TABLE) for one in header["activation"]],
-            output_activation=_part(header["output_activation"], activations.TABLE),
-            loss=(loss or _UNKNOWN_LOSS) if python_loss else _part(header["loss"], losses.TABLE),
-            **{name: header.get(name, False if name == "batch_norm" else 0.0) for name in OPTIONS},
-            dtype=header["dtype"],
-            seed=header["seed"],
-            uint8_scale=header["uint8_scale"],
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"its header does not describe a network: {error!r}") from error
+        state.set_optimizer_state(kind, slots, count(entry, "steps"))
+    return state, dict(mapping(header, "metadata"))
 
 
 def pack_ensemble(
@@ -203,7 +180,7 @@ def unpack_ensemble(
         unpack(one, of_network.get(str(number), {}), loss)
         for number, one in enumerate(header["networks"], start=1)
     ]
-    return networks, dict(_mapping(header, "metadata"))
+    return networks, dict(mapping(header, "metadata"))
 
 
 def checked_statistics(spec: NetworkSpec, statistics: Statistics) -> Statistics:
@@ -292,86 +269,6 @@ def _reason(error: Exception) -> str:
     return "it holds pickled objects" if "allow_pickle" in text else text
 
 
-class NewerFormat(Exception):
-    """A file's format is newer than this version of fastmlp."""
-
-
-def headers_of(header: Header) -> list[Header]:
-    """Return the headers of a file's networks."""
-    known = header.get("format")
-    if not isinstance(known, int) or known < 1:
-        raise ValueError("its header has no format")
-    if known > GROUPS_FORMAT:
-        raise NewerFormat(
-            f"was written by a newer fastmlp (file format {known}, this version reads up to "
-            f"{GROUPS_FORMAT})"
-        )
-    headers = header.get("networks", [header])
-    if not isinstance(headers, list) or not headers:
-        raise ValueError("its header has no networks")
-    return headers
-
-
-def has_python_loss(header: Header) -> bool:
-    """Return whether the networks of a file have a loss that was written in Python."""
-    entry = headers_of(header)[0].get("loss")
-    return isinstance(entry, dict) and entry.get("name") == Custom.name
-
-
-def shapes_of(header: Header) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Return the names, shapes and dtypes of the arrays that a file with this header has."""
-    headers = headers_of(header)
-    if "networks" not in header:
-        return dict(_network_shapes(header))
-    return {
-        f"network_{number}_{name}": shape
-        for number, one in enumerate(headers, start=1)
-        for name, shape in _network_shapes(one)
-    }
-
-
-def _network_shapes(
-    header: Header,
-) -> Iterator[tuple[str, tuple[tuple[int, ...], np.dtype[Any]]]]:
-    spec = spec_of(header, None)
-    n_slots = 0
-    if header.get("optimizer") is not None:
-        n_slots = _count(_mapping(header, "optimizer"), "slots")
-    if n_slots > MOST_SLOTS:
-        raise ValueError(f"an optimizer with {n_slots} slots is not known")
-    prefixes = ["", *(["average_"] if header.get("average") else [])]
-    prefixes += [f"state_{i}_" for i in range(1, n_slots + 1)]
-    normalized = (*spec.batch_norm, False)
-    for l, (n_in, n_out) in enumerate(pairwise(spec.sizes), start=1):
-        for prefix in prefixes:
-            yield f"{prefix}weight_{l}", ((n_out, n_in), spec.dtype)
-            yield f"{prefix}bias_{l}", ((n_out,), spec.dtype)
-            if normalized[l - 1]:
-                yield f"{prefix}scale_{l}", ((n_out,), spec.dtype)
-        if normalized[l - 1]:
-            yield f"mean_{l}", ((n_out,), spec.dtype)
-            yield f"variance_{l}", ((n_out,), spec.dtype)
-
-
-# ----------------------------------------------------------------------------------- the parts
-
-
-def _mapping(header: Header, name: str) -> Header:
-    """An entry of a header that is an object of JSON."""
-    entry = header.get(name)
-    if not isinstance(entry, dict):
-        raise ValueError(f"{name} of its header is {entry!r}; expected an object of JSON")
-    return entry
-
-
-def _count(entry: Header, name: str) -> int:
-    """An entry of a header that is a whole number, at least 0."""
-    number = entry.get(name)
-    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
-        raise ValueError(f"{name} of its header is {number!r}; expected a whole number")
-    return number
-
-
 def _named(prefix: str, layers: Iterable[Layer]) -> Arrays:
     """Layers as named arrays, numbered from 1."""
     return {
@@ -391,19 +288,3 @@ def _layers(arrays: Arrays, prefix: str, n_layers: int) -> list[Layer]:
         )
         for number in range(1, n_layers + 1)
     ]
-
-
-def _entry(part: Activation | Loss) -> Header:
-    """A part as its name in the table and its fields; no code.  `groups` only where there are."""
-    fields = {} if isinstance(part, Custom) else vars(part)
-    stored = {name: value for name, value in fields.items() if name != "groups" or value}
-    return {"name": part.name, **stored}
-
-
-def _part(entry: Header, table: Mapping[str, Callable[..., Part]]) -> Part:
-    """The part that `_entry` described."""
-    fields = dict(entry)
-    kind = table.get(fields.pop("name", ""))
-    if kind is None:
-        raise ValueError(f"{entry.get('name')!r} is not known; expected one of {', '.join(table)}")
-    return kind(**fields)

@@ -79,11 +79,11 @@ def test_ensemble_is_one_graph(ensemble, path, X, close):
 
 
 def test_an_ensemble_with_groups_is_one_graph(make, path, X, close):
-    committee = Ensemble([make("groups", seed=1), make("groups", seed=2)])
-    to_onnx(committee, path)
+    ensemble = Ensemble([make("groups", seed=1), make("groups", seed=2)])
+    to_onnx(ensemble, path)
     found = outputs(path, X.astype(np.float32))
-    close(found["probabilities"], committee.forward(X))
-    np.testing.assert_array_equal(found["label"], committee.predict(X))
+    close(found["probabilities"], ensemble.forward(X))
+    np.testing.assert_array_equal(found["label"], ensemble.predict(X))
 
 
 def test_gelu_in_float64_is_exact_everywhere(path):
