@@ -39,7 +39,9 @@ def test_defaults_of_every_option_are_written_alike():
     )
     common = fit.keys() & config.keys()
     assert {name: fit[name] for name in common} == {name: config[name] for name in common}
-    assert config.keys() - common == {"spec", "l2_per_weight", "by_row_hash"}
+    assert config.keys() - common == {
+        "spec", "l2_per_weight", "by_row_hash", "max_cost", "batch_sums"
+    }
 
 
 def test_options_of_an_ensemble_are_those_of_fit():
