@@ -265,7 +265,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             check_consistent_length(X_val, y_val)
             validation_set = self._samples(
                 X_val, y_val, weight_val, is_first=False, incremental=True
-            ).with_checked_weights(self.network_.dtype)
+            )
         elif self.early_stopping and self.solver != "lbfgs":
             samples, validation_set = train_validation_split(
                 samples, self.validation_fraction, rng, self._stratified

@@ -154,6 +154,13 @@ def test_single_precision_losses_are_scikit_learns_with_saturated_outputs():
     np.testing.assert_allclose(model.loss_curve_[:3], expected.loss_curve_[:3], rtol=1e-3)
 
 
+def test_losses_of_batches_that_pass_in_chunks_are_scikit_learns():
+    X, y = load_digits(return_X_y=True)
+    options = {"alpha": 10.0, "max_iter": 4, "batch_size": 700}
+    expected, model = (one.fit(X / 16, y) for one in both(several_classes, **options))
+    assert_same_training(expected, model)
+
+
 @pytest.mark.parametrize("n_threads", [2, 3])
 def test_losses_have_the_same_bits_for_any_number_of_threads(n_threads):
     X, y = load_digits(return_X_y=True)

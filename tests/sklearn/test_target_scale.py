@@ -78,6 +78,10 @@ HEALTHY = {
     "noise": lambda y: (np.random.default_rng(0).normal(size=len(y)), {}),
     "large, by lbfgs": lambda y: (3e5 + 1e5 * y, {"solver": "lbfgs", "max_iter": 500}),
     "hundreds, trained": lambda y: (150 + 70 * y, {"learning_rate_init": 0.03, "max_iter": 300}),
+    "large and learned, beside noise": lambda y: (
+        np.column_stack([3e5 + 1e5 * y, 0.1 * np.random.default_rng(0).normal(size=len(y))]),
+        {"solver": "lbfgs", "max_iter": 100},
+    ),
     "constant": lambda y: (np.full(len(y), 1e6), {}),
     "zeros": lambda y: (np.zeros(len(y)), {}),
     "a column of zeros": lambda y: (np.column_stack([y, 0 * y]), {}),
@@ -103,7 +107,7 @@ def test_samples_of_zero_weight_do_not_count(friedman):
     X, y = friedman[0], friedman[1].copy()
     y[::10] = 1e6
     weight = (np.arange(len(y)) % 10 > 0).astype(float)
-    _, caught = fitted(MLPRegressor(**OPTIONS), X, y, sample_weight=weight)
+    _, caught = fitted(MLPRegressor(max_iter=1, **OPTIONS), X, y, sample_weight=weight)
     assert not caught
 
 

@@ -144,6 +144,32 @@ def test_class_weights_of_classes_that_a_call_lacks(iris, present, class_weight)
     assert same(model, expected)
 
 
+@pytest.mark.parametrize("present", PRESENT, ids=str)
+def test_balanced_classes_are_those_that_a_call_has(iris, present):
+    X, y = iris
+    rows = np.flatnonzero(np.isin(y, present))[10:]
+    model = MLPClassifier(class_weight="balanced", random_state=0)
+    model.partial_fit(X[rows], y[rows], classes=np.unique(y))
+    weight = compute_sample_weight("balanced", y[rows])
+    expected = MLPClassifier(random_state=0)
+    expected.partial_fit(X[rows], y[rows], sample_weight=weight, classes=np.unique(y))
+    assert same(model, expected)
+
+
+def test_classes_without_weight_are_not_balanced(iris):
+    X, y = iris
+    rows = y != "setosa"
+    counts = np.where(np.arange(150) % 3, 1.0, 2.0)
+    model = MLPClassifier(class_weight="balanced", random_state=0, max_iter=3)
+    model.fit(X, y, sample_weight=counts * rows)
+    balanced = np.zeros(150)
+    for label in np.unique(y[rows]):
+        balanced[y == label] = counts[rows].sum() / 2 / counts[y == label].sum()
+    expected = MLPClassifier(random_state=0, max_iter=3)
+    expected.fit(X, y, sample_weight=counts * balanced)
+    np.testing.assert_allclose(model.coefs_[0], expected.coefs_[0], rtol=1e-9)
+
+
 def test_class_weights_of_unknown_classes_are_refused_as_in_scikit_learn(iris):
     X, y = iris
     errors = []
