@@ -1,8 +1,8 @@
 """How many threads the kernels use.
 
-No bit of a result depends on it.  The count is, in this order: 1 in a process made by fork, what
-`set_num_threads` said, the environment variable OMP_NUM_THREADS, the processors this process may
-run on.  Work too small to share is done by one thread whatever the count.
+No bit of a result depends on it.  The number is 1 in a process made by fork; otherwise that of
+`set_num_threads`, of the environment variable OMP_NUM_THREADS, or of the processors on which this
+process may run.  Work that is too small to share runs on one thread, whatever the number.
 """
 
 from __future__ import annotations
@@ -36,12 +36,16 @@ _forked = False
 
 
 def set_num_threads(n_threads: int) -> None:
-    """Set the most threads that this process's networks use.
+    """Set the greatest number of threads that the networks of this process use.
 
     Parameters
     ----------
     n_threads : int
-        From 1 to 512.
+        The number of threads, from 1 to 512.
+
+    See Also
+    --------
+    get_num_threads : Return the number in force.
 
     Examples
     --------
@@ -57,15 +61,19 @@ def set_num_threads(n_threads: int) -> None:
 
 
 def get_num_threads() -> int:
-    """Return the most threads that this process's networks use.
+    """Return the greatest number of threads that the networks of this process use.
 
     Returns
     -------
     int
-        What `set_num_threads` set; before that OMP_NUM_THREADS, else the number of processors
-        this process may run on.  Inside `threadpoolctl.threadpool_limits` not more than its
-        limit.  Always 1 in a process made by fork, where OpenMP's threads are
-        gone and waiting for them would never end.
+        The number of `set_num_threads`; without a call of it the environment variable
+        OMP_NUM_THREADS, and without that the number of processors on which this process may run.
+        Inside `threadpoolctl.threadpool_limits` it is at most the limit set there.  In a process
+        made by fork it is always 1, because OpenMP's threads do not exist there.
+
+    See Also
+    --------
+    set_num_threads : Set the number.
 
     Examples
     --------
@@ -80,9 +88,9 @@ def get_num_threads() -> int:
 
 
 def show_config() -> None:
-    """Print which kernels run, on how many threads, and what else could be chosen.
+    """Print the instruction set of the kernels in use, those available, and the number of threads.
 
-    The environment variable FASTMLP_ISA, read at import, forces one of the instruction sets.
+    The environment variable FASTMLP_ISA, which is read at import, forces an instruction set.
 
     Examples
     --------
@@ -96,7 +104,7 @@ def show_config() -> None:
 
 
 def config() -> Iterator[tuple[str, str]]:
-    """Yield what `show_config` prints, each thing with its name."""
+    """Yield what `show_config` prints, each a name and a value."""
     yield "instruction set", f"{kernels.isa} (of {', '.join(kernels.isas())})"
     yield "OpenMP", "yes" if kernels.openmp() else "no: one thread only"
     yield "threads", str(get_num_threads())
