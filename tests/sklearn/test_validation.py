@@ -158,6 +158,12 @@ def test_validation_outputs_that_are_never_finite_are_refused(diabetes):
         model.fit(X, y, X_val=np.full((3, 10), 3e38, "f4"), y_val=y[:3])
 
 
+def test_scores_that_are_never_finite_are_refused(diabetes):
+    model = MLPRegressor(early_stopping=True, scoring=lambda *_: -np.inf, max_iter=3)
+    with pytest.raises(ValueError, match="not finite in any epoch"):
+        model.fit(*diabetes)
+
+
 def test_validation_data_without_early_stopping_need_no_score(diabetes):
     X, y = diabetes
     model = MLPRegressor(max_iter=3, random_state=0).fit(X, y, X_val=X[:1], y_val=y[:1])
