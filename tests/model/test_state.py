@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastmlp import MLP, Ensemble
+from fastmlp import MLP, Ensemble, GradientDescent
 from fastmlp.model.state import ModelState
 
 
@@ -93,7 +93,8 @@ def test_a_reader_sees_one_set_or_the_other(pair, rng, tmp_path, write, name):
     assert set(read_beside(write(net, sets), read, times)) <= set(expected)
 
 
-def test_parameters_read_beside_training_are_of_one_step(rng, tmp_path):
+@pytest.mark.parametrize("options", [{"optimizer": GradientDescent(0.5)}, {"ema": 0.9}], ids=str)
+def test_parameters_read_beside_training_are_of_one_step(rng, tmp_path, options):
     """Twin hidden units, of which two threads train one each, are alike after each step only."""
     n = 256
     W, b = rng.normal(0, 0.2, (n, 20)), rng.normal(size=n)
@@ -105,6 +106,7 @@ def test_parameters_read_beside_training_are_of_one_step(rng, tmp_path):
     def is_whole(net: MLP) -> bool:
         state = net.state
         slots = [state.layers(), state.averages() or state.layers(), *state.optimizer_state()]
+        slots.append(net.gradients(X, y, training=True))  # which takes longer than a step
         return all(
             np.array_equal(layers[0][0][:n], layers[0][0][n:])
             and np.array_equal(layers[0][1][:n], layers[0][1][n:])
@@ -113,12 +115,12 @@ def test_parameters_read_beside_training_are_of_one_step(rng, tmp_path):
         )
 
     def train() -> None:
-        net.fit(X, y, epochs=1, ema=0.9, n_threads=2)
+        net.fit(X, y, epochs=1, n_threads=2, **options)
 
     def read() -> bool:
         return is_whole(net) and is_whole(of_file(net, tmp_path / "net.npz"))
 
-    assert all(read_beside(train, read, 50))
+    assert all(read_beside(train, read, 25))
     assert net.epochs > 1
 
 
