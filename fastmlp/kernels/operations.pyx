@@ -226,8 +226,6 @@ def loss(const real[:, ::1] z, y, name, activation="identity", double parameter=
     outputs[:, :n] = z
     deltas = np.zeros_like(outputs)
     costs = np.zeros(m)
-    if not z.size:
-        return outputs[:, :n], deltas[:, :n], costs
     a = outputs
     delta = deltas
     cost = costs
@@ -235,7 +233,7 @@ def loss(const real[:, ::1] z, y, name, activation="identity", double parameter=
         labels = y
     else:
         values = y
-    for r in range(m):
+    for r in range(m if n else 0):
         if has_labels:
             label = labels[r]
         else:
@@ -288,12 +286,11 @@ def batch_norm(const real[:, ::1] u, const real[::1] scale, const real[::1] shif
     cdef Py_ssize_t m = u.shape[0], n = u.shape[1], wide = padded(n)
     cdef NormalizedLayer one
     cdef matrix a
-    if not u.size:      # without examples the mean and the variance are 0
-        return (np.zeros((m, n), DTYPE), np.zeros((m, n), DTYPE),
-                np.full(n, epsilon ** -0.5, DTYPE))
-    one = NormalizedLayer(n, epsilon)
     z = padded_rows(u)
     u_hat = np.zeros_like(z)
+    if not u.size:      # without examples the mean and the variance are 0
+        return z[:, :n], u_hat[:, :n], np.full(n, epsilon ** -0.5, DTYPE)
+    one = NormalizedLayer(n, epsilon)
     a = one.rows(z)
     one.values.u_hat = one.rows(u_hat)
     one.parameters[:n] = shift
@@ -343,11 +340,10 @@ def noise(Py_ssize_t m, Py_ssize_t n, double sigma, uint64_t seed, uint64_t epoc
     cdef layer L
     cdef real[:, ::1] rows
     values = np.zeros((m, row_stride(n)), DTYPE)
-    if m == 0:
-        return values[:, :n]
     rows = values
     L.noise = <real>sigma
-    add_noise(&L, &stream, 0, 0, &rows[0, 0], rows.shape[1], m, <int>(padded(n) // WIDTH))
+    if m:
+        add_noise(&L, &stream, 0, 0, &rows[0, 0], rows.shape[1], m, <int>(padded(n) // WIDTH))
     return values[:, :n].copy()
 
 
