@@ -16,7 +16,8 @@ from ..data.examples import Examples
 from ..experiments.toml import located
 from ..history import TrainingDiverged
 from ..network import MLP
-from ..support import checks, threads
+from ..support import atomic_files, checks, threads
+from ..support.text import printable
 from ..training import evaluate, side_by_side
 from . import reporting
 from .data import Images
@@ -27,6 +28,8 @@ from .summary import Results, summarize
 __all__ = ["run"]
 
 Array = NDArray[Any]
+
+JOURNAL = "runs.jsonl"
 
 
 def run(
@@ -80,8 +83,10 @@ def run(
             raise ValueError("a study given as a mapping needs a folder for its results, out=…")
         checked, folder, place = parse(study), Path(out), "study"
     else:
-        checked = read(study)
         folder, place = Path(out if out is not None else Path(study).with_suffix("")), str(study)
+        for name in (JOURNAL, *reporting.FILES):
+            atomic_files.require_different((name, folder / name), ("the study", study))
+        checked = read(study)
     n_jobs = threads.get_num_threads() if n_jobs is None else checks.whole("n_jobs", n_jobs)
     verbose = checks.flag("verbose", verbose)
     if folder.exists() and not folder.is_dir():
@@ -96,7 +101,7 @@ def run(
                     min(variant.settings.batch_size, len(images.X)),
                 )
     folder.mkdir(parents=True, exist_ok=True)
-    with Journal(folder / "runs.jsonl") as journal:
+    with Journal(folder / JOURNAL) as journal:
         run_missing(checked, images, journal, n_jobs, print_line if verbose else lambda line: None)
         results = summarize(checked, images.description, journal.runs)
     return reporting.write(results, folder)
@@ -181,7 +186,7 @@ def measure(net: MLP, X: Array, y: Array) -> float:
 
 def print_line(line: str) -> None:
     """Print at once, also into a pipe."""
-    print(line, flush=True)
+    print(printable(line), flush=True)
 
 
 def _outcome(run: Run) -> str:

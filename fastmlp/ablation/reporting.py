@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from ..experiments.settings import label
+from ..support import atomic_files
 from .summary import Results, Row
 
 __all__ = ["markdown", "write"]
 
-PICTURE = "accuracy.png"
+RUNS, TABLE, PICTURE = FILES = ("runs.csv", "table.md", "accuracy.png")
 COLUMNS = (
     "factor", "value", "seed", "accuracy", "validation_accuracy", "cost", "epochs", "seconds",
     "diverged",
@@ -22,19 +24,22 @@ MINUS = "−"
 
 def write(results: Results, folder: Path) -> Results:
     """Write all files, replacing those of an earlier call; return the results with the plot."""
-    with (folder / "runs.csv").open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(COLUMNS)
-        for row in results.rows:
-            for run in row.runs:
-                figures = (getattr(run, name) for name in COLUMNS[2:])
-                rows.writerow([row.variant.factor, row.variant.value, *figures])
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for row in results.rows:
+        for run in row.runs:
+            figures = (getattr(run, name) for name in COLUMNS[2:])
+            rows.writerow([row.variant.factor, row.variant.value, *figures])
+    with atomic_files.whole(folder / RUNS) as file:
+        file.write(text.getvalue().encode())
     if find_spec("matplotlib") is not None:
         from .picture import draw
 
         results = replace(results, picture=folder / PICTURE)
         draw(results, folder / PICTURE)
-    (folder / "table.md").write_text(markdown(results), encoding="utf-8")
+    with atomic_files.whole(folder / TABLE) as file:
+        file.write(markdown(results).encode())
     return results
 
 

@@ -46,6 +46,8 @@ STUDY: dict[str, Any] = {
     "factorial": False,
 }
 MAX_VARIANTS = 10_000
+MAX_SEEDS = 100_000
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -197,7 +199,13 @@ def _settings(given: Mapping[str, Any], data: str) -> Settings:
 def _seeds(value: object) -> tuple[int, ...]:
     """The seeds of a list, or for a number n the seeds from 0 to n − 1."""
     if not isinstance(value, (list, tuple)):
-        return tuple(range(checks.whole("seeds", value)))
+        count = checks.whole("seeds", value)
+        if count > MAX_SEEDS:
+            raise ValueError(
+                f"seeds = {count:,} are too many, at most {MAX_SEEDS:,}; for a seed give a list, "
+                f"seeds = [{count}]"
+            )
+        return tuple(range(count))
     found = tuple(checks.whole(f"seeds[{i}]", one, least=0) for i, one in enumerate(value))
     if not found or len(set(found)) < len(found):
         raise ValueError(f"seeds must be a number, or different seeds in a list; got {value!r}")

@@ -2,16 +2,19 @@
 
 The module of a subcommand has a docstring, whose first line is its help, `EXAMPLES`, `add_options`
 and `run`. This file joins them and turns errors into one line and an exit code: 0 success, 1
-failure, 2 wrong usage or input, 130 interrupted.
+failure, 2 wrong usage or input, 70 a mistake of fastmlp itself, 130 interrupted. The environment
+variable FASTMLP_TRACEBACK=1 shows the traceback of a mistake of fastmlp.
 """
 
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
 import fastmlp
+from fastmlp.support.text import printable
 
 from . import ablate, draw, export, info, predict, report, search, train
 
@@ -25,13 +28,15 @@ COMMANDS = {
     "draw": draw,
     "info": info,
 }
+ISSUES = "https://github.com/fastmlp/fastmlp/issues"
+MAX_LINE = 1_000  # characters of a message, which may quote a file
 
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose error is one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: error: {_one_line(message)} (see {self.prog} --help)\n")
 
 
 def build_parser() -> Parser:
@@ -72,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # would report an error for what is still buffered when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except ValueError as error:
+    except (ValueError, ImportError) as error:  # of an extra, with the command that installs it
         return _fail(args.command, str(error), 2)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
         return _fail(args.command, _describe(error), 2)
@@ -80,13 +85,35 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(args.command, _describe(error), 1)
     except fastmlp.TrainingDiverged as error:
         return _fail(args.command, str(error), 1)
+    except MemoryError as error:
+        reason = f" ({error})" if str(error) else ""
+        message = "give fewer rows or columns, smaller layers or smaller batches"
+        return _fail(args.command, f"not enough memory{reason}; {message}", 1)
+    except OverflowError as error:
+        return _fail(args.command, f"a number is too large: {error}", 1)
+    except RecursionError:
+        return _fail(args.command, "a file is nested too deeply", 1)
+    except Exception as error:
+        if os.environ.get("FASTMLP_TRACEBACK", "0") not in ("", "0"):
+            traceback.print_exc()
+        return _fail(
+            args.command,
+            f"unexpected {type(error).__name__}: {_one_line(str(error))}. This is a mistake of "
+            f"fastmlp; please report it with this line and the command at {ISSUES}",
+            70,
+        )
     return 0
 
 
 def _fail(command: str, message: str, code: int) -> int:
-    one_line = " ".join(line.strip() for line in message.splitlines())
-    print(f"fastmlp {command}: error: {one_line}", file=sys.stderr)
+    print(f"fastmlp {command}: error: {_one_line(message, MAX_LINE * 2)}", file=sys.stderr)
     return code
+
+
+def _one_line(message: str, length: int = MAX_LINE) -> str:
+    """Return a message as a line of limited length that is safe to show in a terminal."""
+    line = printable(" ".join(part.strip() for part in message.splitlines()))
+    return line if len(line) <= length else f"{line[:length]}…"
 
 
 def _describe(error: OSError) -> str:

@@ -17,7 +17,15 @@ import numpy as np
 import fastmlp
 from fastmlp import MLP
 
-from .options import add_data_option, add_training_options, set_threads, writable
+from .options import (
+    add_data_option,
+    add_training_options,
+    check_outputs,
+    data_files,
+    recipe_file,
+    set_threads,
+    writable,
+)
 
 EXAMPLES = """\
   fastmlp draw --data benchmarks/mnist --out digits.html
@@ -53,9 +61,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the page, and serve it if requested."""
     set_threads(args)
+    inputs = {"--model": args.model} | recipe_file(args.recipe)
+    check_outputs({"--out": args.out}, inputs if args.model else inputs | data_files(args.data))
+    if args.serve and args.out.exists() and not args.out.is_file():
+        raise ValueError(f"--serve needs --out to be a file; {args.out} is a device or a pipe")
     net = trained(args) if args.model is None else loaded(args)
     fastmlp.export.to_html(net, args.out)
-    print(f"wrote {args.out} ({args.out.stat().st_size / 1e6:.1f} MB)", flush=True)
+    if args.out.is_file():  # otherwise a device or a pipe, perhaps the standard output
+        print(f"wrote {args.out} ({args.out.stat().st_size / 1e6:.1f} MB)", flush=True)
     if args.serve:
         serve(args.out.read_bytes())
 

@@ -16,9 +16,8 @@ from numpy.typing import ArrayLike
 
 import fastmlp
 from fastmlp import MLP, Ensemble, export
-from fastmlp.support import atomic_files
 
-from .options import writable
+from .options import check_outputs, writable
 from .predict import inputs
 
 EXAMPLES = """\
@@ -63,9 +62,7 @@ def run(args: argparse.Namespace) -> None:
     }
     if options and args.out.suffix != ".c":
         raise ValueError(f"{args.out}: --name, --dtype and --quantized need the ending .c")
-    atomic_files.require_different(
-        ("OUT", args.out), ("MODEL", args.model), ("TABLE", args.calibration)
-    )
+    check_outputs({"OUT": args.out}, {"MODEL": args.model, "TABLE": args.calibration})
     net = fastmlp.load(args.model)
     try:
         if options.pop("quantized", False):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import fastmlp
 from fastmlp import MLP, Ensemble, describe
+from fastmlp.support.text import printable
 
 from .options import positive
 
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
 def show(lines: Iterable[tuple[str, str]]) -> None:
     """Print names and values."""
     for name, value in lines:
-        print(f"{name:<16} {value}")
+        print(f"{printable(name):<16} {printable(value)}")
 
 
 def memory(net: MLP, batch_size: int) -> Iterator[tuple[str, int]]:

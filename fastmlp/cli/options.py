@@ -3,14 +3,16 @@
 import argparse
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import fastmlp
 from fastmlp.history import History
+from fastmlp.support.atomic_files import require_different
+
+STANDARD_OUTPUT = ("-", "/dev/stdout")
 
 
 def whole(text: str) -> int:
@@ -58,11 +60,36 @@ def add_page_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def different(**files: Path | None) -> None:
-    """Raise ValueError if two options name the same file."""
-    for (one, path), (other, second) in combinations(files.items(), 2):
-        if path is not None and second is not None and path.resolve() == second.resolve():
-            raise ValueError(f"--{one} and --{other} name the same file")
+def writable_or_standard(text: str) -> Path | None:
+    """Parse the path of a file to write as `writable` does; None for the standard output."""
+    return None if text in STANDARD_OUTPUT else writable(text)
+
+
+def check_outputs(outputs: Mapping[str, Path | None], inputs: Mapping[str, Path | None]) -> None:
+    """Raise ValueError if a file to write is also to be read, or is to be written twice.
+
+    Files are given by the names of their arguments, and None where they are not given. Devices and
+    pipes may be named more than once, because they are written to and not replaced.
+    """
+    before = dict(inputs)
+    for name, path in outputs.items():
+        if path is None or (path.exists() and not path.is_file()):
+            continue
+        require_different((name, path), *before.items())
+        before[name] = path
+
+
+def data_files(data: str | None) -> dict[str, Path]:
+    """Return the files of MNIST that ``--data`` leads to, by the names that messages give them."""
+    from fastmlp.datasets.mnist import cache_folder
+
+    folder = data or os.environ.get("FASTMLP_DATA") or cache_folder()
+    return {f"the data file {path.name}": path for path in Path(folder).glob("*-ubyte*")}
+
+
+def recipe_file(recipe: str | None) -> dict[str, Path]:
+    """Return the file of ``--recipe``, if it names one."""
+    return {"--recipe": Path(recipe)} if recipe and recipe.endswith(".toml") else {}
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:

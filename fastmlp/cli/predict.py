@@ -21,8 +21,9 @@ import fastmlp
 from fastmlp import MLP, Ensemble
 from fastmlp.support import atomic_files
 from fastmlp.support.labels import class_labels
+from fastmlp.support.text import printable
 
-from .options import writable
+from .options import check_outputs, writable_or_standard
 from .tables import open_table
 
 EXAMPLES = """\
@@ -42,21 +43,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--proba", action="store_true", help="add each class's probability")
     parser.add_argument(
         "--output",
-        type=writable,
+        type=writable_or_standard,
         metavar="FILE",
-        help="write to FILE instead of the standard output",
+        help="write to FILE instead of the standard output, which is also written -",
     )
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the predictions."""
+    check_outputs({"--output": args.output}, {"MODEL": args.model, "TABLE": args.table})
     net = fastmlp.load(args.model)
+    check_label(net, args.model)
     X = inputs(net, args.model, args.table)
     output = predictions(net, X)
     if args.proba:
         output |= probabilities(net, X)
     if args.output is None:
-        write(output, sys.stdout)
+        write(printable_cells(output) if sys.stdout.isatty() else output, sys.stdout)
         return
     with whole_file(args.output) as file:
         write(output, file)
@@ -64,12 +67,29 @@ def run(args: argparse.Namespace) -> None:
 
 def inputs(net: MLP | Ensemble, model: Path, path: Path) -> NDArray[Any]:
     """Return the inputs of the network of the file `model` from the table at `path`."""
+    columns = column_names(net, model)
     table = open_table(path)
-    columns = net.metadata.get("columns", table.names)
+    columns = table.names if columns is None else columns
     if len(columns) != net.n_in:
         raise ValueError(f"{path} has {len(columns)} columns, but {model} takes {net.n_in}")
     X, _ = table.read(columns)
     return X
+
+
+def column_names(net: MLP | Ensemble, model: Path) -> Sequence[str] | None:
+    """Return the names of a model's columns, or None if the file `model` has none."""
+    columns = net.metadata.get("columns")
+    if columns is None:
+        return None
+    if not isinstance(columns, (list, tuple)) or not all(isinstance(one, str) for one in columns):
+        raise ValueError(f"{model}: 'columns' of its metadata must be a list of names")
+    return columns
+
+
+def check_label(net: MLP | Ensemble, model: Path) -> None:
+    """Raise ValueError if the model of the file `model` has no proper name of what it predicts."""
+    if not isinstance(net.metadata.get("label", "prediction"), str):
+        raise ValueError(f"{model}: 'label' of its metadata must be a name")
 
 
 def predictions(net: MLP | Ensemble, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
@@ -128,6 +148,16 @@ def write(columns: dict[str, NDArray[Any]], file: TextIO) -> None:
         for column in columns.values()
     )
     writer.writerows(zip(*cells, strict=True))
+
+
+def printable_cells(columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return the columns with the control characters of names and labels as escapes."""
+    return {
+        printable(name): column
+        if column.dtype.kind in "biuf"
+        else np.array([printable(cell) for cell in column], object)
+        for name, column in columns.items()
+    }
 
 
 def shortest(value: np.floating[Any]) -> str:

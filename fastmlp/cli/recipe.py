@@ -16,7 +16,14 @@ from fastmlp import kernels
 from fastmlp.data.split import hold_out_first
 
 from .clock import process_seconds
-from .options import add_data_option, different, positive, writable
+from .options import (
+    add_data_option,
+    check_outputs,
+    data_files,
+    positive,
+    recipe_file,
+    writable,
+)
 from .page import write_page
 from .predict import whole_file
 
@@ -59,11 +66,17 @@ def run(args: argparse.Namespace) -> None:
     """Train by the recipe and print seconds and accuracy."""
     from fastmlp.recipes.training import run_recipe  # slow to import, and for this command only
 
+    card = None if args.save is None else writable_card(args.save)
+    check_outputs(
+        {
+            "--save": args.save,
+            "the model card": card,
+            "--checkpoint": args.checkpoint,
+            "--html": args.html,
+        },
+        recipe_file(args.recipe) | data_files(args.data),
+    )
     recipe = fastmlp.recipes.read(args.recipe)
-    card = None
-    if args.save is not None:
-        card = writable_card(args.save)
-    different(save=args.save, checkpoint=args.checkpoint, html=args.html)
     X, y, X_test, y_test = fastmlp.datasets.mnist(args.data)
     tested = "test images"
     if args.validation_images is not None:

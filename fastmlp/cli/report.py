@@ -22,7 +22,8 @@ from .options import (
     add_data_option,
     add_page_option,
     add_training_options,
-    different,
+    check_outputs,
+    data_files,
     positive,
     run_fit,
     set_threads,
@@ -64,7 +65,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Train, and print costs and accuracy."""
     set_threads(args)
-    different(save=args.save, html=args.html)
+    check_outputs({"--save": args.save, "--html": args.html}, data_files(args.data))
     X_train, y_train, X_test, y_test = fastmlp.datasets.mnist(args.data)
     training, _ = hold_out_first(len(X_train), VALIDATION_IMAGES)
     net = MLP(

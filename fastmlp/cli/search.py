@@ -34,7 +34,14 @@ import fastmlp
 from fastmlp.search.space import SPACE, read
 from fastmlp.search.studies import SAMPLERS, describe
 
-from .options import add_jobs_option, add_training_options, positive, set_threads, writable
+from .options import (
+    add_jobs_option,
+    add_training_options,
+    check_outputs,
+    positive,
+    set_threads,
+    writable,
+)
 from .problem import Problem, add_table_options, fraction
 
 EXAMPLES = """\
@@ -119,10 +126,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Search, and train with the best settings if the model is to be saved."""
     set_threads(args)
-    for name in ("save", "storage"):
-        path = getattr(args, name)
-        if path is not None and path.exists() and path.samefile(args.table):
-            raise ValueError(f"--{name} {path} would overwrite the table")
+    check_outputs(
+        {"--save": args.save, "--storage": args.storage} | lock_files(args.storage),
+        {"TABLE": args.table, "--space": args.space},
+    )
     if args.validation == 0:
         raise ValueError("--validation must be above 0: trials are measured on these rows")
     space = SPACE if args.space is None else read(args.space)
@@ -161,3 +168,13 @@ def run(args: argparse.Namespace) -> None:
     print(f"trained on all rows: {problem.score(model, every)} ({len(problem.X)} rows)")
     model.save(args.save)
     print(f"saved {args.save}")
+
+
+def lock_files(storage: Path | None) -> dict[str, Path | None]:
+    """Return the files that are created beside a study for its locks."""
+    if storage is None:
+        return {}
+    return {
+        f"the lock of --storage, {ending}": storage.with_name(storage.name + ending)
+        for ending in (".lock", ".workers")
+    }

@@ -23,7 +23,7 @@ from . import recipe
 from .options import (
     add_page_option,
     add_training_options,
-    different,
+    check_outputs,
     positive,
     run_fit,
     set_threads,
@@ -183,10 +183,7 @@ def _option(name: str) -> str:
 def run_on_table(args: argparse.Namespace) -> None:
     """Train on a table."""
     set_threads(args)
-    different(save=args.save, html=args.html)
-    for option, path in {"--save": args.save, "--html": args.html}.items():
-        if path is not None and path.exists() and path.samefile(args.table):
-            raise ValueError(f"{option} {path} would overwrite the table")
+    check_outputs({"--save": args.save, "--html": args.html}, {"TABLE": args.table})
     problem = Problem.of(args)
     training, validation = problem.training, problem.validation
     validated = len(validation) > 0

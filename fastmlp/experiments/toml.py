@@ -15,6 +15,8 @@ __all__ = ["check_keys", "located", "read", "table"]
 
 Result = TypeVar("Result")
 
+MAX_BYTES = 1 << 20  # of a file
+
 
 def read(path: str | PathLike[str], parse: Callable[[dict[str, Any]], Result]) -> Result:
     """Return what `parse` makes of the contents of a TOML file.
@@ -40,11 +42,20 @@ def read(path: str | PathLike[str], parse: Callable[[dict[str, Any]], Result]) -
         If the file cannot be read.
     """
     with Path(path).open("rb") as file, located(str(path)):
+        text = file.read(MAX_BYTES + 1)
+        if len(text) > MAX_BYTES:
+            raise ValueError(f"longer than {MAX_BYTES:,} bytes, too long for a TOML file")
         try:
-            contents = tomllib.load(file)
-        except ValueError as error:  # UnicodeDecodeError included
-            raise ValueError(f"not TOML: {error}") from None
-        return parse(contents)
+            return parse(_contents(text))
+        except RecursionError:
+            raise ValueError("not TOML that can be read: it is nested too deeply") from None
+
+
+def _contents(text: bytes) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text.decode())
+    except ValueError as error:  # UnicodeDecodeError included
+        raise ValueError(f"not TOML: {error}") from None
 
 
 @contextmanager

@@ -27,12 +27,12 @@ def whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     permissions and, where the system allows it, the same owner.  A device or a pipe is written to.
     What a killed process left behind is removed.
     """
-    target = os.path.realpath(path)  # through a link, which stays
-    before = _status(target)
+    before = _status(path)
     if before is not None and not stat.S_ISREG(before.st_mode):
-        with open(target, "wb") as file:  # raises IsADirectoryError for a folder
+        with open(path, "wb") as file:  # raises IsADirectoryError for a folder
             yield file
         return
+    target = os.path.realpath(path)  # through a link, which stays
     _remove_leftovers(target)
     part = f"{target}.{os.urandom(4).hex()}{SUFFIX}"
     try:
@@ -82,7 +82,7 @@ def require_different(
             )
 
 
-def _status(path: str) -> os.stat_result | None:
+def _status(path: str | os.PathLike[str]) -> os.stat_result | None:
     try:
         return os.stat(path)
     except FileNotFoundError:

@@ -66,6 +66,7 @@ def test_a_study_may_leave_out_what_has_a_default() -> None:
     ("study.data", "mnits", "study: unknown data 'mnits'; did you mean 'mnist'?"),
     ("study.validation_images", -1, "study: validation_images must be at least 0, got -1"),
     ("study.seeds", 0, "study: seeds must be at least 1, got 0"),
+    ("study.seeds", 10**12, "study: seeds = 1,000,000,000,000 are too many, at most 100,000; for"),
     ("study.seeds", [1, 1], "study: seeds must be a number, or different seeds in a list"),
     ("study.seeds", [-1], "study: seeds[0] must be at least 0, got -1"),
     ("study.factorial", "no", "study: factorial must be True or False, got 'no'"),

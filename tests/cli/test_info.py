@@ -44,6 +44,21 @@ def test_a_model_is_described(fastmlp_command: Command, model: Path) -> None:
     }
 
 
+def test_metadata_does_not_control_the_terminal(
+    fastmlp_command: Command, tmp_path: Path
+) -> None:
+    net = fastmlp.MLP((2, 2))
+    net.metadata = {"\x1b[2J": "\x07", "lines": "a\nepochs trained 9", "list": ["\x1bc"]}
+    net.save(tmp_path / "net.npz")
+    out = fastmlp_command("info", tmp_path / "net.npz").out
+    assert out.replace("\n", "").isprintable()
+    assert out.splitlines()[-3:] == [
+        r"\x1b[2J          \x07",
+        r"lines            a\nepochs trained 9",
+        r"list             \x1bc",
+    ]
+
+
 def test_memory_grows_with_the_batch(fastmlp_command: Command, model: Path) -> None:
     found = [
         fields(fastmlp_command("info", model, "--memory", "--batch-size", size).out)

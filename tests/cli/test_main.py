@@ -88,12 +88,52 @@ def test_a_failure_of_the_machine_is_1(
     )
 
 
-def test_a_mistake_of_ours_is_not_hidden(
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (MemoryError("Unable to allocate 4 TiB"), 1, "not enough memory (Unable to allocate 4 T"),
+        (OverflowError("int too big"), 1, "a number is too large: int too big"),
+        (RecursionError("maximum depth"), 1, "a file is nested too deeply"),
+        (ImportError("plots need matplotlib"), 2, "plots need matplotlib"),
+        (KeyError("x"), 70, "unexpected KeyError: 'x'. This is a mistake of fastmlp"),
+        (TypeError("a\n\x1b[2Jb"), 70, "unexpected TypeError: a \\x1b[2Jb. This is a mistake"),
+        (ValueError("long " * 9999), 2, "long long"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_every_error_is_one_line(
+    fastmlp_command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    code: int,
+    message: str,
+) -> None:
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("fastmlp.datasets.mnist", fail)
+    found = fastmlp_command("report")
+    assert found[:2] == (code, "")
+    assert found.err.startswith(f"fastmlp report: error: {message}")
+    assert found.err.count("\n") == 1
+    assert len(found.err) < 3_000
+    assert ("https://github.com/fastmlp/fastmlp/issues" in found.err) == (code == 70)
+    assert found.err.removesuffix("\n").isprintable()
+
+
+def test_the_traceback_of_a_mistake_of_ours_is_shown_on_request(
     fastmlp_command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fastmlp.datasets.mnist", lambda data: None)
-    with pytest.raises(TypeError):
-        fastmlp_command("report")
+    monkeypatch.setenv("FASTMLP_TRACEBACK", "1")
+    code, _, err = fastmlp_command("report")
+    assert code == 70
+    assert err.startswith("Traceback")
+    assert "unexpected TypeError" in err.splitlines()[-1]
+
+
+def test_wrong_usage_does_not_control_the_terminal(fastmlp_command: Command) -> None:
+    assert r"invalid choice: '\x1b[2J'" in fastmlp_command("\x1b[2J").err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")

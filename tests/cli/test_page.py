@@ -141,10 +141,11 @@ def test_a_page_that_cannot_be_is_refused_before_training(
     model = tmp_path / "model.npz"
     command = ("train", flowers, "--label", "species", "--save", model, "--html")
     assert "there is no folder" in fastmlp_command(*command, tmp_path / "no" / "a.html").err
-    assert "--save and --html name the same file" in fastmlp_command(*command, model).err
-    assert f"--html {flowers} would overwrite the table" in fastmlp_command(*command, flowers).err
+    same = f"--html {model} is the same file as --save {model}, which would be overwritten"
+    assert same in fastmlp_command(*command, model).err
+    assert f"--html {flowers} is the same file as TABLE" in fastmlp_command(*command, flowers).err
     report = fastmlp_command("report", "--data", tmp_path, "--save", model, "--html", model)
-    assert "--save and --html name the same file" in report.err
+    assert same in report.err
     monkeypatch.setattr(options, "find_spec", lambda name: None)
     err = fastmlp_command(*command, tmp_path / "a.html").err
     assert "need matplotlib: pip install 'fastmlp[plot]'" in err

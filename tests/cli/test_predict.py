@@ -142,6 +142,55 @@ def test_bad_input_is_one_line(
         assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"columns": 5}, "'columns' of its metadata must be a list of names"),
+        ({"columns": "ab"}, "'columns' of its metadata must be a list of names"),
+        ({"columns": [1, 2]}, "'columns' of its metadata must be a list of names"),
+        ({"label": ["a"]}, "'label' of its metadata must be a name"),
+        ({"label": None}, "'label' of its metadata must be a name"),
+    ],
+)
+def test_metadata_of_the_wrong_kind_is_named(
+    fastmlp_command: Command, table: Path, tmp_path: Path, metadata: Any, message: str
+) -> None:
+    net = fastmlp.MLP((2, 3))
+    net.metadata = metadata
+    net.save(tmp_path / "net.npz")
+    code, out, err = fastmlp_command("predict", tmp_path / "net.npz", table, "--proba")
+    assert (code, out) == (2, "")
+    assert err == f"fastmlp predict: error: {tmp_path / 'net.npz'}: {message}\n"
+
+
+@pytest.mark.parametrize("classes", [5, ["a", "b"], [["a"], ["b"], ["c"]], ["a", 2, None], {}])
+def test_classes_that_are_none_of_the_model_are_numbers(
+    fastmlp_command: Command, table: Path, tmp_path: Path, classes: Any
+) -> None:
+    net = fastmlp.MLP((2, 3), seed=1)
+    net.metadata = {"columns": ["a", "b"], "classes": classes}
+    net.save(tmp_path / "net.npz")
+    out = fastmlp_command("predict", tmp_path / "net.npz", table).out
+    assert out.split() == ["prediction", *map(str, net.predict([[1, 3], [3, 1], [4, 5]]))]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_labels_do_not_control_a_terminal(
+    fastmlp_command: Command,
+    table: Path,
+    tmp_path: Path,
+    terminal: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net = fastmlp.MLP((2, 2))
+    net.metadata = {"columns": ["a", "b"], "label": "\x1b[2J", "classes": ["\x07", "\x1bc"]}
+    net.save(tmp_path / "net.npz")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+    out = fastmlp_command("predict", tmp_path / "net.npz", table, "--proba").out
+    assert ("\x1b" in out) == (not terminal)
+    assert out.startswith(r"\x1b[2J,P(\x07),P(\x1bc)" if terminal else "\x1b[2J,P(\x07),")
+
+
 @pytest.mark.parametrize("classes", [None, [["no", "yes"], ["a", "b", "c"]], [["no"], [1, 2, 3]]])
 def test_each_group_of_classes_is_a_column(
     fastmlp_command: Command, table: Path, tmp_path: Path, classes: Any

@@ -227,7 +227,7 @@ def test_model_and_checkpoint_are_two_files(
 ) -> None:
     outcome = fastmlp_command("train", "--recipe", small, "--save", model, "--checkpoint", model)
     assert outcome.code == 2
-    assert "--save and --checkpoint name the same file" in outcome.err
+    assert f"--checkpoint {model} is the same file as --save {model}" in outcome.err
 
 
 def test_a_card_that_cannot_be_written_is_an_error_before_training(

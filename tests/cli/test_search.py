@@ -139,15 +139,19 @@ def test_an_invalid_space_is_one_line(
 
 
 def test_neither_table_nor_another_file_is_overwritten(
-    search: Command, flowers: Path, space: Path
+    search: Command, flowers: Path, space: Path, tmp_path: Path
 ) -> None:
     content = flowers.read_bytes()
     for option in ("--save", "--storage"):
         code, _, err = search(option, flowers)
         assert code == 2
-        assert "would overwrite the table" in err
+        assert "is the same file as TABLE" in err
     assert flowers.read_bytes() == content
-    assert "exists and is not a journal of Optuna" in search("--storage", space).err
+    assert "is the same file as --space" in search("--storage", space).err
+    other = tmp_path / "other"
+    other.write_text("some text")
+    assert "exists and is not a journal of Optuna" in search("--storage", other).err
+    assert other.read_text() == "some text"
     assert space.read_text() == SPACE
 
 

@@ -218,7 +218,7 @@ def test_the_table_is_never_overwritten(
     content = table.read_bytes()
     code, _, err = fastmlp_command("train", table, "--label", "y", "--save", table)
     assert code == 2
-    assert "would overwrite the table" in err
+    assert "is the same file as TABLE" in err
     assert table.read_bytes() == content
 
 

@@ -31,6 +31,22 @@ def test_errors_of_the_contents_name_the_file(path: Path, error: type[Exception]
         toml.read(path, parse)
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a = " + "[" * 5000 + "]" * 5000, "nested too deeply"),
+        ("a = " + "{b = " * 5000 + "1" + "}" * 5000, "nested too deeply"),
+        ("a" + ".a" * 5000 + " = 1", "nested too deeply"),
+        ("#" * (1 << 20) + "\n", "longer than 1,048,576 bytes"),
+    ],
+    ids=["lists", "tables", "dotted keys", "long"],
+)
+def test_hostile_files_are_refused(path: Path, content: str, message: str) -> None:
+    path.write_text(content)
+    with pytest.raises(ValueError, match=rf"some\.toml: .*{message}"):
+        toml.read(path, repr)
+
+
 @pytest.mark.parametrize("content", [b"a = \n", b"\xff\xfe"])
 def test_what_is_not_toml_is_an_error_that_names_the_file(path: Path, content: bytes) -> None:
     path.write_bytes(content)
