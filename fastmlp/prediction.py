@@ -49,10 +49,12 @@ class Predictor(NetworkBase):
     def _forward(self, X: checks.Examples, of: Snapshot | None = None) -> Array:
         spec = self.state.spec
         rows = checks.rows(X, spec.sizes[0], spec.dtype)
-        h = self.state.forward(self.state.data(rows), self._threads(rows), of)
-        if not np.isfinite(h.sum()):  # quick; large outputs may only have a large sum
-            checks.finite_outputs(h)
-        return h
+        data, n_threads = self.state.data(rows), self._threads(rows)
+        try:
+            return self.state.forward(data, n_threads, of, require_finite=True)
+        except FloatingPointError:
+            checks.finite_outputs(self.state.forward(data, n_threads, of))  # says which it is
+            raise
 
     def activations(self, X: checks.Examples) -> list[Array]:
         """Return the activations of every layer after the input.

@@ -158,7 +158,15 @@ class Engine:
 
     def phase_seconds(self) -> dict[tuple[str, int], float]: ...
     def workspace_bytes(self, batch_size: int, threads: int = 1) -> int: ...
-    def forward(self, data: Data, threads: int, of: ParameterSet | None = None) -> Real: ...
+    def forward(
+        self,
+        data: Data,
+        threads: int,
+        of: ParameterSet | None = None,
+        require_finite: bool = False,
+    ) -> Real:
+        """The output activations; FloatingPointError if `require_finite` and one is not."""
+
     def layer_activations(
         self,
         data: Data,

@@ -42,12 +42,12 @@ cdef class Block:
 
 cdef Block copied(Block block):
     """A copy of a block's memory; None of none."""
-    cdef Block copy
-    if block is None:
-        return None
-    copy = Block(block.size)
-    memcpy(copy.data, block.data, block.size)
-    return copy
+    return None if block is None else copied_to(Block(block.size), block)
+
+
+cdef Block copied_to(Block target, Block source):
+    memcpy(target.data, source.data, source.size)
+    return target
 
 
 cdef class ParameterSet:
@@ -78,23 +78,23 @@ cdef class ParameterSet:
                 return self.average
             return self.numbers
 
-    cdef int disown(self, ParameterSet writer) except -1:
+    cdef int disown(self, ParameterSet writer, Block for_numbers, Block for_average) except -1:
         """Give a set that shares these blocks, and is to be written, blocks of its own.
 
         A block that a reader holds stays with this set.  One that nobody reads goes to the
-        writer, whose caches it is in, and this set gets a copy.
+        writer, whose caches it is in, and this set gets a copy, in the memory passed.
         """
         with cython.critical_section(self):
             if Py_REFCNT(<PyObject*>self.numbers) > 2:
-                writer.numbers = copied(self.numbers)
+                writer.numbers = copied_to(for_numbers, self.numbers)
             else:
-                self.numbers = copied(self.numbers)
+                self.numbers = copied_to(for_numbers, self.numbers)
             if self.average is None:
                 return 0
             if Py_REFCNT(<PyObject*>self.average) > 2:
-                writer.average = copied(self.average)
+                writer.average = copied_to(for_average, self.average)
             else:
-                self.average = copied(self.average)
+                self.average = copied_to(for_average, self.average)
         return 0
 
     cdef int own(self) except -1:

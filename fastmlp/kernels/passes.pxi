@@ -254,14 +254,22 @@ cdef class Passes(Parameters):
             PyErr_CheckSignals()
         return 0
 
-    def forward(self, Data data, int threads, ParameterSet of=None):
+    def forward(self, Data data, int threads, ParameterSet of=None, bint require_finite=False):
         cdef real[:, ::1] into
         cdef real* outs[MOST_LAYERS + 1]
+        cdef real zero = 0
+        cdef Py_ssize_t i, j
         result = np.empty((data.x.n_rows, self.sizes[self.net.n_layers]), DTYPE)
         into = result
         memset(outs, 0, sizeof(outs))
         outs[self.net.n_layers] = &into[0, 0] if result.size else NULL
         self.run_prediction(data, threads, of, outs, NULL)
+        if require_finite:
+            for i in range(into.shape[0]):
+                for j in range(into.shape[1]):
+                    zero += 0 * into[i, j]      # NaN once an output is not finite
+            if zero != 0:
+                raise FloatingPointError("outputs are not finite")
         return result
 
     def layer_activations(self, Data data, int level, int threads, ParameterSet of=None,

@@ -174,9 +174,16 @@ class ModelState:
 
     # ----------------------------------------------------------------------------- prediction
 
-    def forward(self, data: Data, n_threads: int, of: Snapshot | None = None) -> Array:
-        """Return the output activations (m, n_out)."""
-        return self._engine.forward(data, n_threads, of)
+    def forward(
+        self,
+        data: Data,
+        n_threads: int,
+        of: Snapshot | None = None,
+        *,
+        require_finite: bool = False,
+    ) -> Array:
+        """Return the output activations (m, n_out), perhaps required to be finite."""
+        return self._engine.forward(data, n_threads, of, require_finite)
 
     def activations(self, data: Data, n_threads: int) -> list[Array]:
         """Return the activations of every layer after the input."""

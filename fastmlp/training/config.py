@@ -137,12 +137,13 @@ def _limit(name: str, value: float | None, dtype: np.dtype[Any] | None = None) -
 def _multipliers(
     name: str, values: Sequence[float] | None, spec: NetworkSpec
 ) -> tuple[float, ...]:
-    """Return a factor ≥ 0 for each layer of weights."""
+    """Return a factor ≥ 0 for each layer of weights; empty for all 1."""
+    if values is None:
+        return ()
 
     def check(name: str, value: object) -> float:
         return checks.number(name, value, "[0, inf)", dtype=spec.dtype)
 
-    values = [1.0] * spec.n_layers if values is None else values
     return checks.each(name, values, spec.n_layers, check, "layers of weights")
 
 

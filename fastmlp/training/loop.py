@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -112,18 +113,14 @@ class Run:
     callbacks: Sequence[Callback]
     team: threads.AdaptiveTeam = field(default_factory=threads.AdaptiveTeam)
 
-    @property
-    def n_rows(self) -> int | None:
-        """The number of examples to train on; None if it is not known."""
-        if isinstance(self.source, Chunks):
-            return None
-        return len(self.source if self.rows is None else self.rows)
-
-    @property
-    def batch_size(self) -> int:
-        """The examples of a step, all of them if there are fewer."""
-        n_rows = self.n_rows
-        return self.config.batch_size if n_rows is None else min(self.config.batch_size, n_rows)
+    def __post_init__(self) -> None:
+        # of examples to train on; None if it is not known
+        self.n_rows: int | None = None
+        self.batch_size = self.config.batch_size
+        self.constant_rates = np.empty(0)
+        if not isinstance(self.source, Chunks):
+            self.n_rows = len(self.source if self.rows is None else self.rows)
+            self.batch_size = min(self.batch_size, self.n_rows)
 
     def check(self) -> None:
         """Refuse what does not go together, before anything changes."""
@@ -186,9 +183,10 @@ class Run:
     def run_epochs(self, history: History) -> str:
         """Train epoch after epoch until something ends it; return what that was."""
         state, config = self.state, self.config
-        options = replace(
-            config.step, frozen=tuple(l in state.frozen for l in range(state.spec.n_layers))
-        )
+        options = config.step
+        if state.frozen:
+            frozen = tuple(l in state.frozen for l in range(state.spec.n_layers))
+            options = replace(options, frozen=frozen)
         optimizer = config.optimizer
         state.begin_training(
             (optimizer.name, optimizer.constants), options.ema > 0, config.reset_optimizer
@@ -231,7 +229,7 @@ class Run:
         Those are the same in every epoch, so they are computed once where they are not too large.
         """
         spec, source = self.state.spec, self.source
-        first = options.frozen.index(False)
+        first = options.frozen.index(False) if options.frozen else 0
         random = any((spec.input_dropout, *spec.dropout[:first], *spec.noise[:first]))
         if (
             not isinstance(source, Examples)
@@ -263,6 +261,18 @@ class Run:
                 rng.shuffle(order)
         return iter([(source, order if self.rows is None else self.rows[order])])
 
+    def rates_of(self, rate: Callable[[Steps], Rates], n_batches: int) -> NDArray[np.float64]:
+        """Return the learning rate of each of the coming steps; constant ones are made once."""
+        if len(self.constant_rates) == n_batches:
+            return self.constant_rates
+        first = self.state.steps
+        with np.errstate(over="ignore"):  # an infinite rate is an error of its own
+            found = rate(np.arange(first, first + n_batches))
+        rates = checks.rates(found, n_batches, self.state.spec.dtype)
+        if isinstance(self.config.optimizer.learning_rate, Real):
+            self.constant_rates = rates
+        return rates
+
     def run_epoch(
         self,
         history: History,
@@ -285,12 +295,11 @@ class Run:
             if options.distortion is not None:
                 examples.require_dense()
             n_batches = -(-len(order) // batch_size)
-            steps = np.arange(state.steps, state.steps + n_batches)
-            with np.errstate(over="ignore"):  # an infinite rate is an error of its own
-                rates = checks.rates(rate(steps), n_batches, state.spec.dtype)
+            rates = self.rates_of(rate, n_batches)
             part = Batches(order, batch_size, rates, epoch, before)
             state.epochs = epoch + 1
-            progress = progress._replace(batch=0)
+            if before > 0:
+                progress = progress._replace(batch=0)
             while progress.batch < n_batches:
                 first, started = progress.batch, perf_counter()
                 progress = state.train(

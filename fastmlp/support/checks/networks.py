@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from .arrays import Array, arrays
 from .scalars import whole
 
+LARGEST = {np.dtype(kind): float(np.finfo(kind).max) for kind in (np.float32, np.float64)}
+
 
 def sizes(value: object) -> tuple[int, ...]:
     """Return the numbers of units: input, hidden layers, output."""
@@ -108,10 +110,11 @@ def rates(found: Array, n_steps: int, dtype: np.dtype[Any]) -> NDArray[np.float6
         raise ValueError(
             f"the schedule returned shape {found.shape} for {n_steps} steps; expected ({n_steps},)"
         )
-    if not 0 <= found.min(initial=0.0) <= found.max(initial=0.0) < np.inf:  # false for NaN too
+    greatest = float(found.max(initial=0.0))
+    if not 0 <= found.min(initial=0.0) <= greatest < np.inf:  # false for NaN too
         raise ValueError("the schedule returned a rate that is negative, infinite or NaN")
-    if found.max(initial=0.0) > np.finfo(dtype).max:
+    if greatest > LARGEST[dtype]:
         raise ValueError(
-            f"the schedule returned the rate {found.max():g}, which is inf in a {dtype} network"
+            f"the schedule returned the rate {greatest:g}, which is inf in a {dtype} network"
         )
     return np.ascontiguousarray(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from functools import lru_cache
 from numbers import Real
 from typing import Any
 
@@ -72,8 +73,14 @@ def flag(name: str, value: object) -> bool:
     return bool(value)
 
 
+@lru_cache
+def _ends(interval: str) -> tuple[float, float]:
+    low, high = interval[1:-1].split(",")
+    return float(low), float(high)
+
+
 def _inside(x: float, interval: str) -> bool:
-    low, high = (float(end) for end in interval[1:-1].split(","))
+    low, high = _ends(interval)
     return (
         (low <= x if interval[0] == "[" else low < x)
         and (x <= high if interval[-1] == "]" else x < high)
@@ -81,8 +88,18 @@ def _inside(x: float, interval: str) -> bool:
     )
 
 
+@lru_cache
+def _normal_range(dtype: np.dtype[Any]) -> tuple[float, float]:
+    """The least and the greatest normal number of a dtype."""
+    limits = np.finfo(dtype)
+    return float(limits.smallest_normal), float(limits.max)
+
+
 def _rounded(x: float, dtype: np.dtype[Any]) -> float:
     """Return a number as the kernels compute with it: subnormal numbers count as 0."""
-    with np.errstate(over="ignore", under="ignore"):
-        rounded = float(dtype.type(x))
-    return 0.0 if abs(rounded) < np.finfo(dtype).smallest_normal else rounded
+    least, greatest = _normal_range(dtype)
+    if not least <= abs(x) <= greatest:  # one that may become 0 or infinite
+        with np.errstate(over="ignore", under="ignore"):
+            rounded = float(dtype.type(x))
+        return 0.0 if abs(rounded) < least else rounded
+    return float(dtype.type(x))
