@@ -115,8 +115,10 @@ def free_place(study: Study) -> int:
 
 def begin(study: Study) -> Trial:
     """Begin the trial of the free place.  No other thread or process may do so meanwhile."""
-    place = free_place(study)
-    study.sampler.place = place  # type: ignore[attr-defined]  # of TrialByTrial
+    from .samplers import TrialByTrial
+
+    assert isinstance(study.sampler, TrialByTrial)  # of `opened`
+    study.sampler.place = place = free_place(study)
     trial = study.ask()
     trial.set_user_attr(PLACE, place)
     return trial
