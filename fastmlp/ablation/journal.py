@@ -17,6 +17,8 @@ from typing import Any, Self
 
 __all__ = ["Journal", "Run"]
 
+MAX_BYTES = 1 << 30  # of a file
+
 Key = tuple[str, str, int]  # data, settings and seed
 
 
@@ -66,6 +68,14 @@ class Run:
 def identity(data: dict[str, Any], settings: dict[str, Any], seed: int) -> Key:
     """Return what identifies a run, whatever study it belongs to."""
     return json.dumps(data, sort_keys=True), json.dumps(settings, sort_keys=True), seed
+
+
+def _check(run: Run) -> None:
+    """Raise TypeError if a line has figures that are not numbers, or a seed without a hash."""
+    hash(run.key)
+    figures = (run.accuracy, run.validation_accuracy, run.cost, run.epochs, run.began, run.seconds)
+    if not all(one is None or isinstance(one, (int, float)) for one in figures):
+        raise TypeError("figures are numbers")
 
 
 class Journal:
@@ -139,6 +149,8 @@ class Journal:
             raise ValueError(f"{self.path}: another process is writing to it") from None
 
     def _read(self) -> list[Run]:
+        if self.path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"{self.path}: a journal of more than {MAX_BYTES:,} bytes")
         self._file.seek(0)
         content = self._file.read()
         whole = content.rfind(b"\n") + 1
@@ -149,8 +161,8 @@ class Journal:
             try:
                 entry = json.loads(line)
                 found.append(Run(**{field.name: entry[field.name] for field in fields(Run)}))
-                hash(found[-1].key)  # raises TypeError if the seed is a list or an object
-            except (ValueError, KeyError, TypeError):
+                _check(found[-1])
+            except (ValueError, KeyError, TypeError, RecursionError):
                 raise ValueError(
                     f"{self.path}, line {number}: not a run of an ablation study; delete the line, "
                     f"or choose another folder"

@@ -176,5 +176,5 @@ def lock_files(storage: Path | None) -> dict[str, Path | None]:
         return {}
     return {
         f"the lock of --storage, {ending}": storage.with_name(storage.name + ending)
-        for ending in (".lock", ".workers")
+        for ending in (".lock", ".turn", ".workers")
     }

@@ -10,16 +10,25 @@ import difflib
 import math
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
-from zipfile import BadZipFile
+from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.model import npz
+
+CHUNK = 4_096  # rows that are read at a time
+HEADERS: dict[tuple[int, int], Callable[..., Any]] = {  # readers by version of NumPy's format
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
 Numbers = NDArray[Any]  # (m, n), of any real dtype, all finite
-Labels = NDArray[Any]  # (m,), integers or strings
+Labels = NDArray[Any]  # (m,), integers, or strings as objects
 
 
 class Table(ABC):
@@ -42,7 +51,7 @@ class Table(ABC):
         -------
         numbers : ndarray (m, n)
         labels : ndarray (m,)
-            Integers if all labels are written as integers, otherwise strings.
+            Integers if all labels are written as integers, otherwise strings as objects.
 
         Raises
         ------
@@ -87,115 +96,115 @@ def open_table(path: Path) -> Table:
 
 
 class CsvTable(Table):
-    """A text file: a header line of names, then one line for each row.
+    """A text file in UTF-8: a header line of names, then one line for each row.
 
-    It is read by pandas if that is installed, otherwise by NumPy, with the same result.
+    Cells in quotes may contain delimiters and line ends. A number is written as Python's `float`
+    takes it, without underscores. A cell has at most 131,072 characters, the limit of `csv`.
     """
 
     def __init__(self, path: Path, delimiter: str) -> None:
         self.path = path
         self.delimiter = delimiter
-        with self._open() as file:
-            lines = self._lines(file)
-            self.header_ends, header = next(lines, (0, []))
-            self.names = tuple(name.strip() for name in header)
-            if next(lines, None) is None:
-                raise ValueError(f"{path}: the table is empty; it needs a header line and rows")
+        rows = self._rows()
+        _, header = next(rows, (0, []))
+        self.names = tuple(name.strip() for name in header)
+        if next(rows, None) is None:
+            raise ValueError(f"{path}: the table is empty; it needs a header line and rows")
         twice = [name for name, count in Counter(self.names).items() if count > 1]
         if twice:
             raise ValueError(f"{path}: two columns are named {twice[0]!r}")
 
     def row_numbers(self) -> NDArray[np.int64]:
-        with self._open() as file:
-            lines = self._lines(file)
-            next(lines)
-            return np.array([line for line, _ in lines])
+        rows = self._rows()
+        next(rows)
+        return np.array([line for line, _ in rows])
 
     def _read(self, numbers: Sequence[str], labels: str | None) -> tuple[Numbers, Labels]:
-        try:
-            columns = self._parse(set(numbers))
-        except ValueError as error:
-            raise ValueError(self._explain(numbers) or f"{self.path}: {error}") from error
-        matrix = np.empty((len(columns[0]), len(numbers)))
-        for j, name in enumerate(numbers):
-            matrix[:, j] = columns[self.names.index(name)]
-        if not np.isfinite(matrix).all():
-            raise ValueError(self._explain(numbers))
-        if labels is None:
-            return matrix, np.empty(0)
-        text = np.char.strip(np.asarray(columns[self.names.index(labels)], dtype=str))
-        if (text == "").any():
-            raise ValueError(self._explain((), labels))
-        return matrix, _integers_if_all_are(text)
+        where = [self.names.index(name) for name in numbers]
+        label = None if labels is None else self.names.index(labels)
+        parts: list[NDArray[np.float64]] = []
+        text: list[str] = []
+        rows = self._rows()
+        next(rows)
+        while chunk := list(islice(rows, CHUNK)):
+            try:
+                columns = list(zip(*(cells for _, cells in chunk), strict=True))
+                if len(columns) != len(self.names):
+                    raise ValueError("rows of another length than the header")
+                part = np.empty((len(chunk), len(where)))
+                for j, column in enumerate(where):
+                    part[:, j] = _numbers(columns[column])
+            except ValueError:
+                raise ValueError(self._explain(chunk, where, label)) from None
+            parts.append(part)
+            if label is not None:
+                text += map(str.strip, columns[label])
+                if not all(text[-len(chunk) :]):
+                    raise ValueError(self._explain(chunk, where, label))
+        return np.concatenate(parts), _integers_if_all_are(text)
 
-    def _parse(self, numbers: set[str]) -> list[NDArray[Any]]:
-        """Read all columns, as float64 or as text.
+    def _explain(
+        self, chunk: Sequence[tuple[int, list[str]]], where: Sequence[int], label: int | None
+    ) -> str:
+        """Return a description of the first invalid cell of some rows."""
+        for line, cells in chunk:
+            here = f"{self.path}, line {line}"
+            if len(cells) != len(self.names):
+                return f"{here}: {len(cells)} cells, but the header has {len(self.names)}"
+            for j in where:
+                if problem := _problem(cells[j]):
+                    return f"{here}, column {self.names[j]!r}: {problem}"
+            if label is not None and not cells[label].strip():
+                return f"{here}, column {self.names[label]!r}: the cell is empty"
+        raise AssertionError("all cells are valid")
 
-        Unused columns are read too, so that a row with too many commas is noticed.
+    def _rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield the number of the line where a row ends, and its cells, without blank lines.
+
+        The first row is the header.
         """
-        try:
-            import pandas
-        except ImportError:
-            kinds = [(str(j), "f8" if name in numbers else "O") for j, name in self._numbered()]
-            rows = np.loadtxt(
-                self.path,
-                dtype=kinds,
-                delimiter=self.delimiter,
-                quotechar='"',
-                comments=None,
-                skiprows=self.header_ends,
-                encoding="utf-8-sig",
-                ndmin=1,
-            )
-            return [rows[field] for field, _ in kinds]
-        version = tuple(map(int, pandas.__version__.split(".")[:2]))
-        frame = pandas.read_csv(
-            self.path,
-            dtype={j: "float64" if name in numbers else "str" for j, name in self._numbered()},
-            sep=self.delimiter,
-            header=None,
-            skiprows=self.header_ends,
-            encoding="utf-8-sig",
-            na_filter=False,
-            # needed for all digits before 3.1, and deprecated since then
-            **({} if version >= (3, 1) else {"float_precision": "round_trip"}),
-        )
-        if frame.shape[1] != len(self.names):
-            raise ValueError(f"rows have {frame.shape[1]} cells, the header {len(self.names)}")
-        return [frame[j].to_numpy() for j, _ in self._numbered()]
+        with self.path.open(newline="", encoding="utf-8-sig") as file:
+            lines = _Lines(file)
+            reader = csv.reader(lines, delimiter=self.delimiter)
+            begins = 1  # the line where the next row begins
+            try:
+                for cells in reader:
+                    if lines.ended:
+                        break
+                    if cells:
+                        yield reader.line_num, cells
+                    begins = reader.line_num + 1
+            except csv.Error as error:
+                raise ValueError(f"{self.path}, line {reader.line_num}: {error}") from None
+            except UnicodeDecodeError:
+                raise ValueError(self._explain_encoding()) from None
+        if cells != [_Lines.END]:  # it was taken for a part of the last cell
+            raise ValueError(f"{self.path}, line {begins}: a quote is opened and not closed")
 
-    def _numbered(self) -> Iterator[tuple[int, str]]:
-        return enumerate(self.names)
+    def _explain_encoding(self) -> str:
+        """Return a description of the first bytes that are not UTF-8."""
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    line.decode()
+                except UnicodeDecodeError as error:
+                    return f"{self.path}, line {number}: {error}; save the table as UTF-8"
+        raise AssertionError("all bytes are UTF-8")
 
-    def _explain(self, numbers: Sequence[str], labels: str | None = None) -> str:
-        """Return a description of the first invalid cell; slow, so only after a failure."""
-        where = [(self.names.index(name), name) for name in numbers]
-        with self._open() as file:
-            lines = self._lines(file)
-            next(lines)
-            for line, cells in lines:
-                here = f"{self.path}, line {line}"
-                if len(cells) != len(self.names):
-                    return f"{here}: {len(cells)} cells, but the header has {len(self.names)}"
-                for j, name in where:
-                    if problem := _problem(cells[j]):
-                        return f"{here}, column {name!r}: {problem}"
-                if labels is not None and not cells[self.names.index(labels)].strip():
-                    return f"{here}, column {labels!r}: the cell is empty"
-        return ""
 
-    def _open(self) -> TextIO:
-        return self.path.open(newline="", encoding="utf-8-sig", errors="replace")
+class _Lines:
+    """The lines of a file, and one more, which shows whether a quote is open at the end."""
 
-    def _lines(self, file: TextIO) -> Iterator[tuple[int, list[str]]]:
-        """Yield the number of the line where a row ends, and its cells, skipping blank lines."""
-        reader = csv.reader(file, delimiter=self.delimiter)
-        try:
-            for cells in reader:
-                if cells:
-                    yield reader.line_num, cells
-        except csv.Error as error:
-            raise ValueError(f"{self.path}, line {reader.line_num}: {error}") from error
+    END = "end of the table"
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self.ended = False
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._file
+        self.ended = True
+        yield self.END
 
 
 class NpzTable(Table):
@@ -208,9 +217,12 @@ class NpzTable(Table):
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with path.open("rb") as file, np.load(file) as archive:
-                self.arrays: dict[str, NDArray[Any]] = {key: archive[key] for key in archive}
-        except (BadZipFile, EOFError, ValueError, AttributeError, TypeError) as error:
+            with path.open("rb") as file, ZipFile(file) as archive:
+                self.arrays: dict[str, NDArray[Any]] = {
+                    info.filename.removesuffix(".npy"): _member(archive, info)
+                    for info in archive.infolist()
+                }
+        except (*npz.DAMAGE, RuntimeError, TypeError) as error:
             raise ValueError(f"{path}: not an NPZ file of plain arrays ({error})") from error
         for key, array in self.arrays.items():
             if array.ndim not in (1, 2):
@@ -246,9 +258,9 @@ class NpzTable(Table):
             return matrix, np.empty(0)
         column = self.columns[labels]
         if column.dtype.kind in "biu":
-            return matrix, column.astype(np.int64)
+            return matrix, column if column.dtype == np.uint64 else column.astype(np.int64)
         if column.dtype.kind == "U":
-            return matrix, column
+            return matrix, column.astype(object)
         raise ValueError(
             f"{self.path}: class labels are integers or strings, {labels!r} holds {column.dtype}"
         )
@@ -267,19 +279,67 @@ def _split(key: str, array: NDArray[Any]) -> list[tuple[str, NDArray[Any]]]:
     return [(f"{key}[{j}]", array[:, j]) for j in range(array.shape[1])]
 
 
+def _member(archive: ZipFile, info: ZipInfo) -> NDArray[Any]:
+    """Return an array of an archive, after a check of what its header announces."""
+    name = info.filename.removesuffix(".npy")
+    if info.header_offset < 0 or info.header_offset >= archive.start_dir:
+        raise ValueError("its directory points outside it")
+    if info.file_size > max(npz.MOST_INFLATED, npz.MOST_RATIO * info.compress_size):
+        raise ValueError(f"{name!r} is compressed more than {npz.MOST_RATIO} times")
+    with archive.open(info) as file:
+        version = np.lib.format.read_magic(file)
+        if version not in HEADERS:
+            raise ValueError(f"{name!r} has NumPy's format {version}")
+        shape, _, dtype = HEADERS[version](file, max_header_size=10_000)
+        if dtype.hasobject:
+            raise ValueError(f"{name!r} holds pickled objects")
+        size = file.tell() + dtype.itemsize * math.prod(shape)
+        if size != info.file_size:
+            raise ValueError(f"{name!r} is {dtype} of shape {shape}, which takes {size:,} bytes, "
+                             f"but has {info.file_size:,}")
+    with archive.open(info) as file:
+        array: NDArray[Any] = np.lib.format.read_array(
+            file, allow_pickle=False, max_header_size=10_000
+        )
+        file.read(1)  # the end, where the checksum of the archive is compared
+    return array
+
+
+def _numbers(cells: Sequence[str]) -> NDArray[np.float64]:
+    """Return cells as numbers; raise ValueError if one is not a finite number."""
+    column = np.fromiter(map(float, cells), np.float64, len(cells))
+    if not np.isfinite(column).all() or any("_" in cell for cell in cells):
+        raise ValueError("a cell is not a finite number")
+    return column
+
+
 def _problem(cell: str) -> str:
     """Return why a cell is not a finite number, or "" if it is one."""
+    shown = shorten(cell)
     if not cell.strip():
         return "the cell is empty"
     try:
-        return "" if math.isfinite(float(cell)) else f"{cell.strip()} is not a finite number"
+        if "_" in cell:
+            raise ValueError
+        return "" if math.isfinite(float(cell)) else f"{shown} is not a finite number"
     except ValueError:
-        return f"{cell.strip()!r} is not a number"
+        return f"{shown!r} is not a number"
 
 
-def _integers_if_all_are(text: NDArray[np.str_]) -> Labels:
+def shorten(cell: str) -> str:
+    """Return the beginning of a cell, for a message."""
+    text = cell.strip()
+    return text if len(text) <= 50 else f"{text[:50]}…"
+
+
+def _integers_if_all_are(text: list[str]) -> Labels:
+    """Return labels as int64 if all are written as such, otherwise as objects.
+
+    An array of NumPy's text would give each label the length of the longest.
+    """
     try:
-        integers = text.astype(np.int64)
+        integers = np.array(list(map(int, text)), np.int64)
     except (ValueError, OverflowError):
-        return text
-    return integers if (integers.astype(str) == text).all() else text
+        return np.array(text, object)
+    same = all(map(str.__eq__, text, map(str, integers.tolist())))
+    return integers if same else np.array(text, object)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
@@ -120,8 +121,8 @@ def minimize(
     Notes
     -----
     A trial that diverges is finished, and the sampler learns from it.  A killed process loses its
-    running trials; the next process begins new ones for them.  Ctrl-C ends the search with a
-    warning.
+    running trials; the next process makes them anew, so that a search with one job that was killed
+    and continued has the same trials as one that was not.  Ctrl-C ends the search with a warning.
 
     Examples
     --------
@@ -280,17 +281,18 @@ class _Search:
     def begin(self, stop: StopWhenSet) -> tuple[Trial, dict[str, Any]] | None:
         """Begin the next trial and return it with its parameters, or None if there is to be none.
 
-        Other processes may begin trials at the same time; then those with the highest numbers give
-        theirs up again.
+        Processes begin trials one after the other.  If a process does so nevertheless at the same
+        time, because it has an earlier version, those with the highest numbers give theirs up.
         """
         from optuna.trial import TrialState
 
-        with self.lock:
+        turn = nullcontext() if self.shared_lock is None else self.shared_lock.turn()
+        with self.lock, turn:
             if stop.event.is_set() or perf_counter() >= self.deadline:
                 return None
             if len(studies.begun(self.study)) >= self.n_trials:
                 return None
-            trial = self.study.ask()
+            trial = studies.begin(self.study)
             if sum(one.number < trial.number for one in studies.begun(self.study)) >= self.n_trials:
                 self.study.tell(trial, state=TrialState.FAIL)
                 return None

@@ -23,10 +23,12 @@ TABLE: dict[str, Callable[[int], BaseSampler]] = {
 
 
 class TrialByTrial(BaseSampler):
-    """A new sampler for each trial, seeded by the search's seed and the trial's number.
+    """A new sampler for each trial, seeded by the search's seed and the trial's place.
 
-    So neither a restart nor a second process with the same seed proposes the same trials again, and
-    threads share no random numbers.  Samplers learn from the trials in the study only.
+    The place is the trial's number in a search without failed trials; a trial that replaces a
+    failed one has its place (`studies.free_place`).  So a search that was killed and continued
+    proposes the same trials as one that was not, a second process with the same seed proposes
+    others, and threads share no random numbers.  Samplers learn from the trials in the study only.
 
     Parameters
     ----------
@@ -34,16 +36,23 @@ class TrialByTrial(BaseSampler):
         A key of `TABLE`.
     seed : int
         The seed of the search.
+
+    Attributes
+    ----------
+    place : int or None
+        The place of the next trial; None: its number.
     """
 
     def __init__(self, name: str, seed: int) -> None:
         self._make = TABLE[name]
         self._seed = seed
         self._samplers: dict[int, BaseSampler] = {}
+        self.place: int | None = None
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Create the trial's sampler."""
-        seed = np.random.SeedSequence([self._seed, trial.number]).generate_state(1)
+        place = trial.number if self.place is None else self.place
+        seed = np.random.SeedSequence([self._seed, place]).generate_state(1)
         self._samplers[trial.number] = self._make(int(seed[0]))
         self._samplers[trial.number].before_trial(study, trial)
 

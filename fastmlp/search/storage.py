@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["SharedLock", "opened"]
 
 SQLITE = (".db", ".sqlite", ".sqlite3")
+MAX_JOURNAL = 1 << 30  # bytes
 WAIT = 0.2  # seconds, after which Ctrl-C is handled
 DATABASE = b"SQLite format 3\0"  # the beginning of every database
 FIRST = b'{"op_code":'  # the beginning of every line of Optuna's journals
+# what Optuna raises for a journal's line that is not one of its own
+NONSENSE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
 
 
 class ProcessLock:
@@ -69,10 +72,10 @@ class ProcessLock:
         try:
             for statement in statements:
                 connection.execute(statement).fetchall()
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             connection.close()
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                raise
+                raise OSError(f"{self._path} cannot be locked: {error}") from None
             return False
         self._connection = connection
         return True
@@ -89,6 +92,7 @@ class SharedLock:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self._lock = ProcessLock(f"{path}.workers")
+        self._turn = ProcessLock(f"{path}.turn")
 
     def try_exclusive(self) -> bool:
         """Return whether no other process has the lock.
@@ -105,6 +109,15 @@ class SharedLock:
     def release(self) -> None:
         """Release the lock."""
         self._lock.release()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait until no other process is in such a context, and keep others from it."""
+        self._turn.acquire()
+        try:
+            yield
+        finally:
+            self._turn.release()
 
 
 @contextmanager
@@ -155,6 +168,8 @@ def _path(place: str | PathLike[str]) -> Path:
 def _journal(path: Path, alone: bool) -> BaseStorage:
     from optuna.storages.journal import JournalFileBackend, JournalStorage
 
+    if path.stat().st_size > MAX_JOURNAL:
+        raise ValueError(f"{path}: the journal has more than {MAX_JOURNAL:,} bytes")
     with path.open("r+b") as file:
         beginning = file.read(len(FIRST))
         if not FIRST.startswith(beginning):
@@ -165,12 +180,13 @@ def _journal(path: Path, alone: bool) -> BaseStorage:
     lock: Any = ProcessLock(f"{path}.lock")  # Optuna's base class for locks is not public
     try:
         return JournalStorage(JournalFileBackend(str(path), lock))
-    except (ValueError, KeyError) as error:
-        raise ValueError(f"{path} is not a journal of Optuna: {error}") from None
+    except NONSENSE as error:
+        raise ValueError(f"{path} is not a journal of Optuna: {error!r}") from None
 
 
 @contextmanager
 def _sqlite(path: Path) -> Iterator[BaseStorage]:
+    from optuna.exceptions import StorageInternalError
     from optuna.storages import RDBStorage
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -186,6 +202,9 @@ def _sqlite(path: Path) -> Iterator[BaseStorage]:
         raise ValueError(f"{path} is not a database of Optuna: {error}") from None
     try:
         yield storage
+    except (SQLAlchemyError, StorageInternalError) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise OSError(f"{path}: {reason}") from error
     finally:  # a later access to the study connects again
         storage.remove_session()
         storage.engine.dispose()

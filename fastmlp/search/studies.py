@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
     from .trials import Outcome
 
 __all__ = [
-    "SAMPLERS", "begun", "check_settings", "describe", "fail_running", "finished", "opened",
-    "outcome", "require", "row", "store", "value",
+    "SAMPLERS", "begin", "begun", "check_settings", "describe", "fail_running", "finished",
+    "free_place", "opened", "outcome", "require", "row", "store", "value",
 ]  # fmt: skip
 
 SAMPLERS = ("tpe", "gp", "random")
 WARM_UP = 2  # epochs before pruning: a network that learns fast at first need not end best
-SETTINGS, OUTCOME = "fastmlp", "outcome"  # names of our attributes of a study and of a trial
+# names of our attributes of a study, and of a trial
+SETTINGS, OUTCOME, PLACE = "fastmlp", "outcome", "place"
 COLUMNS = ("number", "state", "value", "epochs", "seconds")  # of a row, before the parameters
 
 
@@ -74,9 +76,14 @@ def check_settings(study: Study, settings: Mapping[str, Any]) -> None:
     """Store the settings of a new study; raise ValueError if those of an old one differ."""
     new = json.loads(json.dumps(settings))
     old = study.user_attrs.get(SETTINGS)
-    if old is None:
+    if old is None and not finished(study):
         study.set_user_attr(SETTINGS, new)
         return
+    if not isinstance(old, dict):
+        raise ValueError(
+            f"the study {study.study_name!r} in this storage is not one of fastmlp.search; give "
+            f"another storage or study_name"
+        )
     differences = [
         f"another {key}" if key == "space" else f"{key} was {old.get(key)!r}, now {one!r}"
         for key, one in new.items()
@@ -95,6 +102,26 @@ def begun(study: Study) -> list[FrozenTrial]:
 
     states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
     return study.get_trials(deepcopy=False, states=states)
+
+
+def free_place(study: Study) -> int:
+    """Return the lowest place that no finished or running trial has.
+
+    It is that of the first trial that failed and was not replaced yet, otherwise of a new one.
+    """
+    taken = {one.user_attrs.get(PLACE, one.number) for one in begun(study)}
+    return next(place for place in count() if place not in taken)
+
+
+def begin(study: Study) -> Trial:
+    """Begin the trial of the free place.  No other thread or process may do so meanwhile."""
+    from .samplers import TrialByTrial
+
+    assert isinstance(study.sampler, TrialByTrial)  # of `opened`
+    study.sampler.place = place = free_place(study)
+    trial = study.ask()
+    trial.set_user_attr(PLACE, place)
+    return trial
 
 
 def finished(study: Study) -> list[FrozenTrial]:

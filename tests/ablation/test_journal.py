@@ -14,6 +14,7 @@ from fastmlp.ablation.journal import Journal, Run
 
 RUN = Run({"name": "digits"}, {"hidden": [8]}, 0, 0.9, None, 0.1, 2, 1e9, 0.5, None)
 NO_NUMBER = json.dumps({**asdict(RUN), "seed": [0]})
+NO_FIGURE = json.dumps({**asdict(RUN), "accuracy": "high"})
 OTHERS = (replace(RUN, seed=1), replace(RUN, settings={"hidden": [9]}, diverged="nan"))
 
 
@@ -48,10 +49,16 @@ def test_an_incomplete_last_line_is_removed(path: Path, part: int) -> None:
     assert [run.seed for run in recorded(path)] == [0, 1, 0, 9]
 
 
-@pytest.mark.parametrize("line", ["{", "[]", "7", '{"seed": 1}', NO_NUMBER])
+@pytest.mark.parametrize("line", ["{", "[]", "7", '{"seed": 1}', NO_NUMBER, NO_FIGURE, "[" * 9999])
 def test_a_line_that_is_no_run_is_an_error_that_names_it(path: Path, line: str) -> None:
     path.write_text(f"{path.read_text()}{line}\n")
     with pytest.raises(ValueError, match=r"runs\.jsonl, line 4: not a run of an ablation study"):
+        Journal(path)
+
+
+def test_a_file_has_a_greatest_length(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastmlp.ablation.journal.MAX_BYTES", path.stat().st_size - 1)
+    with pytest.raises(ValueError, match=r"runs\.jsonl: a journal of more than .* bytes"):
         Journal(path)
 
 

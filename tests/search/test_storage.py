@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState
@@ -68,6 +72,91 @@ def test_a_trial_of_a_killed_process_is_replaced_by_a_new_one(
     assert [row["number"] for row in second.trials] == [0, 1, 2, 4, 5, 6]
     assert states(path).count(TrialState.FAIL) == 1
     assert states(path)[3] == TrialState.FAIL
+
+
+def figures(result: fastmlp.search.Result) -> list[dict[str, Any]]:
+    """The trials without what differs from search to search: numbers and seconds."""
+    without = ("number", "seconds")
+    return [{key: one for key, one in row.items() if key not in without} for row in result.trials]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "random"])
+@pytest.mark.parametrize("ends", [(0,), (3,), (3, 3, 11)], ids=str)
+def test_a_search_that_was_killed_and_continued_has_the_trials_of_one_that_was_not(
+    search: Search, path: Path, sampler: str, ends: tuple[int, ...]
+) -> None:
+    """The searches end in their trial `ends`; past the tenth trial samplers learn from others."""
+    for end in ends:
+        if end:
+            search(n_trials=end, storage=path, sampler=sampler)
+        else:
+            with opened(path) as (storage, _):
+                optuna.create_study(study_name="fastmlp", storage=storage)
+        leave_a_trial_running(path)
+    continued = search(n_trials=13, storage=path, sampler=sampler)
+    whole = search(n_trials=13, sampler=sampler)
+    assert figures(continued) == figures(whole)
+    assert continued.best_parameters == whole.best_parameters
+    assert states(path).count(TrialState.FAIL) == len(ends)
+
+
+def test_ctrl_c_and_a_second_call_make_the_same_trials(
+    search: Search, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = fastmlp.MLP.fit
+    calls = iter(range(100))
+
+    def interrupted(net: fastmlp.MLP, *arguments: Any, **options: Any) -> Any:
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return fit(net, *arguments, **options)
+
+    monkeypatch.setattr(fastmlp.MLP, "fit", interrupted)
+    with pytest.warns(UserWarning, match="Search interrupted, finished trials: 2"):
+        search(storage=path)
+    assert figures(search(storage=path)) == figures(search())
+
+
+def test_a_trial_lost_beside_later_ones_is_made_anew(search: Search, path: Path) -> None:
+    """Its process was killed, while another one went on."""
+    search(n_trials=2, storage=path, sampler="random")
+    leave_a_trial_running(path)
+    other = SharedLock(path)
+    other.share()
+    search(n_trials=5, storage=path, sampler="random")
+    other.release()
+    result = search(n_trials=6, storage=path, sampler="random")
+    assert [row["number"] for row in result.trials] == [0, 1, 3, 4, 5, 6]
+    places = sorted(one.user_attrs["place"] for one in result.study.trials if one.values)
+    assert places == list(range(6))
+    rates = {row["learning_rate"] for row in result.trials}
+    assert rates == {row["learning_rate"] for row in search(sampler="random").trials}
+
+
+def test_processes_that_share_a_study_count_to_the_same_number(
+    path: Path, classes: Any, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "examples.npz", X=classes[0], y=classes[1])
+    program = textwrap.dedent("""\
+        import sys
+        import numpy as np
+        import fastmlp
+        examples = np.load(sys.argv[1])
+        space = {"hidden": (4,), "learning_rate": (1e-3, 1e-1, "log")}
+        fastmlp.search.minimize(
+            examples["X"], examples["y"], space, n_trials=12, epochs=2, sampler="random",
+            storage=sys.argv[2], pruning=False,
+        )
+    """)
+    command = [sys.executable, "-c", program, str(tmp_path / "examples.npz"), str(path)]
+    environment = os.environ | {"PYTHONPATH": str(Path(fastmlp.__file__).parents[1])}
+    running = [subprocess.Popen(command, env=environment) for _ in range(3)]
+    assert [one.wait() for one in running] == [0, 0, 0]
+    with opened(path) as (storage, _):
+        trials = optuna.load_study(study_name="fastmlp", storage=storage).trials
+    assert [one.state for one in trials] == [TrialState.COMPLETE] * 12
+    assert sorted(one.user_attrs["place"] for one in trials) == list(range(12))
+    assert len({one.params["learning_rate"] for one in trials}) == 12
 
 
 def test_running_trials_of_other_processes_count_and_are_not_changed(
@@ -156,6 +245,51 @@ def test_an_incomplete_line_stays_while_another_process_works_on_the_journal(
 def test_an_incomplete_first_line_is_an_empty_journal(search: Search, journal: Path) -> None:
     journal.write_bytes(b'{"op_')
     assert len(search(n_trials=2, storage=journal).trials) == 2
+
+
+def test_a_journal_has_a_greatest_length(
+    search: Search, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search(n_trials=1, storage=journal)
+    monkeypatch.setattr("fastmlp.search.storage.MAX_JOURNAL", journal.stat().st_size - 1)
+    with pytest.raises(ValueError, match="journal has more than .* bytes"):
+        search(n_trials=1, storage=journal)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"op_code": 0}',
+        '{"op_code": 99, "worker_id": "a"}',
+        '{"op_code":' + "[" * 50_000,
+        '{"op_code":"0","worker_id":"a","study_name":"b","directions":5}',
+    ],
+)
+def test_a_journal_with_nonsense_is_refused(search: Search, journal: Path, line: str) -> None:
+    search(n_trials=1, storage=journal)
+    content = journal.read_text() + line + "\n"
+    journal.write_text(content)
+    with pytest.raises(ValueError, match=r"study\.journal is not a journal of Optuna"):
+        search(n_trials=2, storage=journal)
+    assert journal.read_text() == content
+
+
+def test_a_study_of_another_program_is_refused(search: Search, path: Path) -> None:
+    with opened(path) as (storage, _):
+        study = optuna.create_study(study_name="fastmlp", storage=storage)
+        study.optimize(lambda trial: trial.suggest_float("learning_rate", 1e-3, 1e-1), 1)
+    with pytest.raises(ValueError, match="study 'fastmlp' in this storage is not one of fastmlp"):
+        search(storage=path)
+
+
+def test_a_file_in_the_place_of_a_lock_is_an_error_that_names_it(
+    search: Search, path: Path
+) -> None:
+    lock = path.with_name(f"{path.name}.workers")
+    lock.write_text("a text\n" * 99)
+    with pytest.raises(OSError, match=rf"{lock.name} cannot be locked"):
+        search(storage=path)
+    assert lock.read_text() == "a text\n" * 99
 
 
 def test_another_file_is_refused_and_not_changed(search: Search, path: Path) -> None:
