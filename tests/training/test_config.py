@@ -27,7 +27,7 @@ def test_defaults_are_those_of_fit(spec):
     assert config.n_threads is None
     step = config.step
     assert (step.l2, step.label_smoothing, step.max_norm, step.clip_norm, step.ema) == (0,) * 5
-    assert step.rate_multipliers == step.l2_multipliers == (1.0, 1.0)
+    assert step.rate_multipliers == step.l2_multipliers == ()  # all 1
     assert (step.distortion, step.by_row_hash, step.l2_per_weight) == (None, False, False)
 
 
