@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from ..plotting.canvas import COLORS
+from ..support import atomic_files
 from .summary import Results, Row
 
 __all__ = ["draw"]
@@ -55,7 +56,8 @@ def draw(results: Results, path: Path) -> None:
             capsize=3,
             color=color,
         )
-    axes.set_yticks(range(len(rows)), [str(row.variant) for row in rows], fontsize=8)
+    names = [str(row.variant) for row in rows]
+    axes.set_yticks(range(len(rows)), names, fontsize=8, parse_math=False)  # a $ is a $
     axes.set_xlim(low, high)
     axes.set_ylim(len(rows) - 0.4, -0.6)  # in the table's order, from top to bottom
     axes.grid(axis="x", alpha=0.3)
@@ -64,8 +66,9 @@ def draw(results: Results, path: Path) -> None:
         f"test accuracy minus the base's{of_base},\npercentage points, with 95% interval",
         fontsize=9,
     )
-    axes.set_title(results.study.title, fontsize=10)
-    figure.savefig(path, dpi=120)
+    axes.set_title(results.study.title, fontsize=10, parse_math=False)
+    with atomic_files.whole(path) as file:
+        figure.savefig(file, dpi=120, format="png")
 
 
 def limits(rows: Sequence[Row]) -> tuple[float, float]:

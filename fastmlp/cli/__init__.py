@@ -66,38 +66,40 @@ def build_parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: the process's own) and return its exit code."""
-    args = build_parser().parse_args(argv)
+    command = "fastmlp"
     try:
+        args = build_parser().parse_args(argv)
+        command = f"fastmlp {args.command}"
         args.run(args)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        return _fail(args.command, "interrupted", 130)
+        return _fail(command, "interrupted", 130)
     except BrokenPipeError:
         # The reader of our output has ended (`fastmlp … | head`). Without this the interpreter
         # would report an error for what is still buffered when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (ValueError, ImportError) as error:  # of an extra, with the command that installs it
-        return _fail(args.command, str(error), 2)
+        return _fail(command, str(error), 2)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
-        return _fail(args.command, _describe(error), 2)
+        return _fail(command, _describe(error), 2)
     except OSError as error:
-        return _fail(args.command, _describe(error), 1)
+        return _fail(command, _describe(error), 1)
     except fastmlp.TrainingDiverged as error:
-        return _fail(args.command, str(error), 1)
+        return _fail(command, str(error), 1)
     except MemoryError as error:
         reason = f" ({error})" if str(error) else ""
         message = "give fewer rows or columns, smaller layers or smaller batches"
-        return _fail(args.command, f"not enough memory{reason}; {message}", 1)
+        return _fail(command, f"not enough memory{reason}; {message}", 1)
     except OverflowError as error:
-        return _fail(args.command, f"a number is too large: {error}", 1)
+        return _fail(command, f"a number is too large: {error}", 1)
     except RecursionError:
-        return _fail(args.command, "a file is nested too deeply", 1)
+        return _fail(command, "a file is nested too deeply", 1)
     except Exception as error:
         if os.environ.get("FASTMLP_TRACEBACK", "0") not in ("", "0"):
             traceback.print_exc()
         return _fail(
-            args.command,
+            command,
             f"unexpected {type(error).__name__}: {_one_line(str(error))}. This is a mistake of "
             f"fastmlp; please report it with this line and the command at {ISSUES}",
             70,
@@ -106,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(command: str, message: str, code: int) -> int:
-    print(f"fastmlp {command}: error: {_one_line(message, MAX_LINE * 2)}", file=sys.stderr)
+    print(f"{command}: error: {_one_line(message, MAX_LINE * 2)}", file=sys.stderr)
     return code
 
 

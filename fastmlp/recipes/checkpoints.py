@@ -26,6 +26,7 @@ __all__ = ["SaveCheckpoint", "checked", "identity", "resume"]
 
 MAX_SAVES = 20  # of a run, unless `Checkpoint.every` says otherwise
 KEY = "checkpoint"  # of the metadata
+LISTS = ("cost", "validation_cost", "validation_accuracy", "learning_rate", "seconds")  # of History
 
 Identity = dict[str, Any]
 
@@ -100,7 +101,7 @@ def resume(path: str | os.PathLike[str], identity: Identity) -> tuple[MLP, Histo
     """
     net = load(path)
     entry = net.metadata.pop(KEY, None)
-    if not isinstance(net, MLP) or not isinstance(entry, dict):
+    if not isinstance(net, MLP) or not _is_entry(entry):
         raise ValueError(
             f"{os.fspath(path)} is a model, but not a checkpoint of a recipe; give another file"
         )
@@ -118,6 +119,19 @@ def resume(path: str | os.PathLike[str], identity: Identity) -> tuple[MLP, Histo
             f"or delete this one to start again"
         )
     return net, History(**entry["history"]), float(entry["seconds"])
+
+
+def _is_entry(entry: Any) -> bool:
+    """Return whether the metadata of a file are those of a checkpoint."""
+    try:
+        found = History(**entry["history"])
+        return (
+            isinstance(entry["identity"], dict)
+            and isinstance(entry["seconds"], (int, float))
+            and all(isinstance(getattr(found, name), list) for name in LISTS)
+        )
+    except (KeyError, TypeError):
+        return False
 
 
 @dataclass

@@ -248,7 +248,8 @@ class _Search:
         if self.n_jobs == 1:  # in this thread, for Ctrl-C to reach fit
             self.run_trials(StopWhenSet(threading.Event()))
         else:
-            side_by_side([self.run_trials] * self.n_jobs, self.n_jobs)
+            n_jobs = min(self.n_jobs, self.n_trials)
+            side_by_side([self.run_trials] * n_jobs, n_jobs)
 
     def run_trials(self, stop: StopWhenSet) -> None:
         """Run one trial after the other until there are enough, or the time is over.

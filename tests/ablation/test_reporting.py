@@ -70,3 +70,10 @@ def test_with_matplotlib_there_is_a_picture(given: Given, tmp_path: Path) -> Non
     assert results.picture == tmp_path / "accuracy.png"
     assert results.picture.read_bytes().startswith(b"\x89PNG")
     assert "(accuracy.png)" in (tmp_path / "table.md").read_text("utf-8")
+
+
+@pytest.mark.skipif(find_spec("matplotlib") is None, reason="matplotlib is not installed")
+def test_dollars_in_names_are_no_formulas(given: Given, tmp_path: Path) -> None:
+    given["study"] |= {"title": r"$\frac{ for $5", "seeds": 1}
+    given["factors"] = {"depth": {r"$\x$": {"hidden": [4]}}}
+    assert fastmlp.ablation.run(given, tmp_path).picture.read_bytes().startswith(b"\x89PNG")

@@ -132,6 +132,16 @@ def test_the_traceback_of_a_mistake_of_ours_is_shown_on_request(
     assert "unexpected TypeError" in err.splitlines()[-1]
 
 
+def test_ctrl_c_while_arguments_are_parsed_is_one_line(
+    fastmlp_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fastmlp.cli.build_parser", interrupted)
+    assert fastmlp_command("info") == (130, "", "fastmlp: error: interrupted\n")
+
+
 def test_wrong_usage_does_not_control_the_terminal(fastmlp_command: Command) -> None:
     assert r"invalid choice: '\x1b[2J'" in fastmlp_command("\x1b[2J").err
 

@@ -223,6 +223,31 @@ def test_a_renamed_recipe_continues_from_its_checkpoint(
     assert_same(recipes.train(renamed, *digits, checkpoint=path)[0], net)
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        5,
+        [],
+        {},
+        {"identity": {}, "history": {}, "seconds": "1"},
+        {"identity": [], "history": {}, "seconds": 1},
+        {"identity": {}, "history": [], "seconds": 1},
+        {"identity": {}, "history": {"mood": []}, "seconds": 1},
+        {"identity": {}, "history": {"cost": 5}, "seconds": 1},
+        {"identity": {}, "history": {"seconds": "12"}, "seconds": 1},
+    ],
+    ids=str,
+)
+def test_metadata_of_the_wrong_kind_are_no_checkpoint(
+    everything: recipes.Recipe, digits: Digits, path: Path, entry: object
+) -> None:
+    net = MLP((64, 10))
+    net.metadata = {"checkpoint": entry}
+    net.save(path)
+    with pytest.raises(ValueError, match="run.npz is a model, but not a checkpoint"):
+        recipes.train(everything, *digits, checkpoint=path)
+
+
 def test_a_file_that_is_no_checkpoint_is_refused_and_not_changed(
     everything: recipes.Recipe, digits: Digits, path: Path
 ) -> None:
