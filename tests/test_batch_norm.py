@@ -357,9 +357,9 @@ def test_same_bits_for_any_threads_lists_and_fused_build(dropout, dtype, fused_i
     found = set()
     for isa in fused_isas:
         for threads in (1, 2, 3, 5):
-            for skip_zeros in (True, False):
+            for use_sparse in (True, False):
                 engine, module = problem.engine(dtype, isa)
-                engine.skip_zeros = skip_zeros
+                engine.use_sparse = use_sparse
                 engine.set_optimizer("adam", (0.9, 0.999, 1e-8))
                 data = problem.data(engine, module, dtype)
                 for epoch in range(3):

@@ -1,23 +1,23 @@
-# Part of engine.pyx: a loss written in Python, asked once a batch.
+# Part of engine.pyx: a loss written in Python, called once for each batch.
 #
-# The master thread alone takes the GIL, between two barriers (epoch.pxd).  What it raises waits in
-# the question until the threads are home; its batch then leaves no trace in the parameters.
+# The thread that called `train` alone takes the GIL, between two barriers (epoch.pxd).  An error of
+# the loss is kept until the parallel region has ended; its batch leaves no trace in the parameters.
 
-cdef class Question:
-    """What a job's threads ask of such a loss."""
+cdef class PythonLossCall:
+    """A loss written in Python with its targets, and the error that calling it raised."""
     cdef object loss, targets, error
 
     def __cinit__(self, loss, Data data):
         self.loss = loss
         self.targets = None if loss is None else data.kept[1]
 
-    cdef void put(self, job* j) noexcept:
-        j.ask = ask
+    cdef void attach(self, job* j) noexcept:
+        j.call_loss = call_loss
         j.check_signals = check_signals
-        j.question = <void*>self
+        j.loss_call = <void*>self
 
-    cdef int answer(self, job* j) except -1:
-        """Raise what the loss did; a job that trains tells of outputs that are not finite itself."""
+    cdef int raise_error(self, job* j) except -1:
+        """Raise the error, or one for outputs that are not finite, which `train` reports itself."""
         if self.error is not None:
             raise self.error
         if j.failed and j.rule == NULL:
@@ -56,29 +56,29 @@ cdef class Question:
         return True
 
 
-cdef bint ask(job* j, const batch* b) noexcept with gil:
+cdef bint call_loss(job* j, const batch* b) noexcept with gil:
     """Whether all went well.  Denormal numbers count as long as Python computes."""
     cdef unsigned long long flushing = flush_denormals()
     restore_denormals(j.denormals)
-    question = <Question>j.question
+    loss_call = <PythonLossCall>j.loss_call
     try:
-        return question.deltas(j, b)
+        return loss_call.deltas(j, b)
     except BaseException as error:
-        question.error = error
+        loss_call.error = error
         return False
     finally:
         restore_denormals(flushing)
 
 
 cdef bint check_signals(job* j) noexcept with gil:
-    """Whether a signal's handler raised, as Ctrl-C's does; the error is kept in the question."""
+    """Whether a signal's handler raised, as Ctrl-C's does; the error is kept."""
     cdef unsigned long long flushing = flush_denormals()
     restore_denormals(j.denormals)
     try:
         PyErr_CheckSignals()
         return False
     except BaseException as error:
-        (<Question>j.question).error = error
+        (<PythonLossCall>j.loss_call).error = error
         return True
     finally:
         restore_denormals(flushing)

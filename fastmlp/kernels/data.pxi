@@ -4,7 +4,7 @@ cdef double MEASURED = 0
 
 
 cdef double measured_break_even() except -1:
-    """The density up to which lists pay on this processor; measured at the first call."""
+    """The density up to which sparse rows pay on this processor; measured at the first call."""
     global MEASURED
     cdef Block memory
     if MEASURED == 0:
@@ -62,7 +62,7 @@ cdef class Data:
         if y is not None:
             self.take_targets(y, sample_weight,
                               engine is not None and engine.net.loss.kind == CUSTOM)
-        self.density = density(&self.x, min(self.x.n_rows, <Py_ssize_t>LOOKED_ROWS))
+        self.density = density(&self.x, min(self.x.n_rows, <Py_ssize_t>SAMPLED_ROWS))
 
     cdef int take_values(self, values) except -1:
         cdef const float[::1] floats
@@ -94,7 +94,7 @@ cdef class Data:
         return 0
 
     cdef int pack(self, int threads) except -1:
-        """Dense rows as lists of their non-zeros, where these take less memory than the rows."""
+        """Pack dense rows as sparse rows, where these take less memory than the rows."""
         cdef examples* x = &self.x
         cdef Py_ssize_t r, n = x.n_rows, size = packed_number_size(x), place
         cdef Block memory, scratch

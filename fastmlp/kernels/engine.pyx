@@ -56,14 +56,14 @@ cdef enum:
     WIDE_CHUNK_ROWS = 512       # where the weights do not, so that each is read for more rows
     WIDE_PARAMETERS = 2000000
     MOST_PACKED = 65536         # columns that a 2-byte index can name
-    LOOKED_ROWS = 256           # of the input, to measure its density
+    SAMPLED_ROWS = 256          # of the input, to measure its density
     PREDICT_ROWS = 120          # a multiple of every tile's rows
     PIECE_NUMBERS = 400000000   # rows × parameters a thread between two looks for Ctrl-C
     LEAST_ROWS_A_THREAD = 16
     MOST_THREADS = 512
     MOST_LAYERS = 1000
-    LEAST_VECTORS = 4           # width of a product below which lists do not pay
-    LEAST_SKIPPED = 32          # columns below which lists are not worth their making
+    MIN_SPARSE_VECTORS = 4      # width of a product below which sparse rows do not pay
+    MIN_SPARSE_COLUMNS = 32     # columns below which compressing rows does not pay
 
 DTYPE = np.dtype(np.float64 if REAL_IS_DOUBLE else np.float32)
 PHASES = ("gather", "lists", "forward", "output", "delta", "gradient", "wait")
@@ -130,19 +130,19 @@ cdef class Engine(Passes):
     cdef Workspace training_space(self, Data data, Distortion distortion, Py_ssize_t batch_size,
                                   int threads):
         """The training workspace, kept from call to call while nothing about it changes."""
-        cdef bint listed = self.list_input(data)
+        cdef bint sparse_input = self.reads_sparse(data)
         cdef Py_ssize_t most = data.x.max_in_row, n_distortion = 0
         if distortion is not None:      # which fills what was empty, and reads whole rows
             n_distortion = distortion_scratch(&distortion.d)
             most = data.x.n_in
-        elif listed:
+        elif sparse_input:
             data.pack(threads)
-        key = (batch_size, listed, most, self.skip_zeros, data.first, n_distortion)
+        key = (batch_size, sparse_input, most, self.use_sparse, data.first, n_distortion)
         if (self.training is None or self.training.key != key
                 or self.training.w.n_threads < threads):
             self.training = None
             self.training = Workspace(self, self.chunk_rows(batch_size, True), threads, True,
-                                      most, listed, False, True, data.first, 0, n_distortion)
+                                      most, sparse_input, False, True, data.first, 0, n_distortion)
             self.training.key = key
         return self.training
 
@@ -155,7 +155,7 @@ cdef class Engine(Passes):
         cdef Workspace space = self.training_space(data, distortion, size, threads)
         cdef double ema = options.ema
         cdef Block layers = self.layers_as(options)
-        cdef Question question = Question(self.custom, data)
+        cdef PythonLossCall loss_call = PythonLossCall(self.custom, data)
         cdef network net = self.net
         cdef examples x = data.x
         cdef int changed = 0
@@ -172,7 +172,7 @@ cdef class Engine(Passes):
             net.input_drop_threshold = 0
         self.prepare(&j, &net, data, space, order.shape[0], batch_size)
         j.x = &x
-        question.put(&j)
+        loss_call.attach(&j)
         j.rule = &self.rule
         j.training = True
         j.key = mixed_key(self.key, batches.epoch)
@@ -223,7 +223,7 @@ cdef class Engine(Passes):
             changed, space.w.changed = space.w.changed, 0
             space.w.overflowed = False
         require_unchanged(changed)
-        question.answer(&j)
+        loss_call.raise_error(&j)
         return Progress(
             j.next, j.cost, j.weight,
             j.next - 1 if j.not_finite or not isfinite(j.cost) else None,

@@ -23,7 +23,7 @@ cdef struct job
 
 
 # multiplies costs and f'(z) of a batch by what a loss written in Python says; False: it failed
-ctypedef bint (*ask_t)(job* j, const batch* b) noexcept nogil
+ctypedef bint (*call_loss_t)(job* j, const batch* b) noexcept nogil
 
 
 # runs Python's signal handlers; True: one of them raised
@@ -31,7 +31,7 @@ ctypedef bint (*check_signals_t)(job* j) noexcept nogil
 
 
 cdef enum:
-    LOOKS_A_SECOND = 20         # for Ctrl-C, within a batch
+    SIGNAL_CHECKS_A_SECOND = 20         # for Ctrl-C, within a batch
 
 
 cdef struct job:                # one call of train: what its threads share
@@ -62,11 +62,11 @@ cdef struct job:                # one call of train: what its threads share
     int64_t averaged            # steps it has seen before batch `first`
     double cost, weight         # Σ s·cost and Σ s over the examples run
     bint stop, not_finite
-    ask_t ask                   # how a loss written in Python is called, and
-    void* question              # with what
+    call_loss_t call_loss                   # how a loss written in Python is called, and
+    void* loss_call              # with what
     bint failed                 # it has, or Ctrl-C came: this batch updates nothing
     check_signals_t check_signals
-    double looked               # for signals last, seconds
+    double signals_checked               # for signals last, seconds
     uint64_t denormals          # state of the master thread outside
     team threads
 
@@ -188,7 +188,7 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
             return
         if net.loss.kind == CUSTOM:     # its batch passes whole
             if part == 0:
-                j.failed = not j.ask(j, &b)
+                j.failed = not j.call_loss(j, &b)
             barrier(&j.threads, part, n_parts)
             if j.failed:
                 return
@@ -221,8 +221,8 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
                 j.next = number + 1
                 j.stop = (not isfinite(j.cost) or (number + 1) * j.batch_size >= j.n_pass
                           or seconds_now() >= j.deadline)
-        elif part == 0 and seconds_now() > j.looked + 1.0 / LOOKS_A_SECOND:
-            j.looked = seconds_now()
+        elif part == 0 and seconds_now() > j.signals_checked + 1.0 / SIGNAL_CHECKS_A_SECOND:
+            j.signals_checked = seconds_now()
             j.failed = j.check_signals(j)
         barrier(&j.threads, part, n_parts)
         lap(w, part, WAITING, 0)
@@ -235,7 +235,7 @@ cdef inline void run_batches(job* j, int part, int n_parts) noexcept nogil:
     cdef unsigned long long state = flush_denormals()
     cdef int64_t number = j.first
     if part == 0:
-        j.w.lap_start = j.looked = seconds_now()
+        j.w.lap_start = j.signals_checked = seconds_now()
         j.denormals = state
     while True:
         run_batch(j, number, part, n_parts)

@@ -2,7 +2,7 @@
 
 These functions call the same inline kernels as the engine, on one thread and one layer, in memory
 that is allocated for the call.  Arguments are C-contiguous arrays of this build's type, results are
-new arrays.  Callers have checked the shapes; a size may be 0.  With `skip_zeros` a product uses
+new arrays.  Callers have checked the shapes; a size may be 0.  With `use_sparse` a product uses
 sparse rows (sparse_rows.pxd) instead of the dense tile (tile.pxd), with the same bits.
 """
 from libc.stdint cimport int32_t, uint32_t, uint64_t, uintptr_t
@@ -101,7 +101,7 @@ cdef class OneLayer:
             columns_from_rows(&s.rows, self.m, 0, n, self.own.ends, &s.columns)
 
 
-def forward(const real[:, ::1] a, const real[:, ::1] W, const real[::1] b, bint skip_zeros=False,
+def forward(const real[:, ::1] a, const real[:, ::1] W, const real[::1] b, bint use_sparse=False,
             int part=0, int n_parts=1):
     """Return z = a Wᵀ + b, (m, n_out).
 
@@ -114,14 +114,14 @@ def forward(const real[:, ::1] a, const real[:, ::1] W, const real[::1] b, bint 
     pack(&W[0, 0], one.L.n_out, one.L.n_in, one.parameters)
     memcpy(one.parameters + one.L.bias, &b[0], one.L.n_out * sizeof(real))
     one.put(&one.own.input.a, a)
-    if skip_zeros:
+    if use_sparse:
         one.compress(&one.own.input.a, one.L.n_in, False)
     forward_part(&one.L, one.parameters, &one.own.input, &one.activations[1], one.zeros,
                  &one.own, one.w.zeros, NULL, one.m, False, part, n_parts)
     return one.get(&one.activations[1].a, one.L.n_out)
 
 
-def hidden_delta(const real[:, ::1] delta, const real[:, ::1] W, bint skip_zeros=False):
+def hidden_delta(const real[:, ::1] delta, const real[:, ::1] W, bint use_sparse=False):
     """Return Wᵀ δ of every example, (m, n_in): the hidden delta without its factor f'(z)."""
     cdef OneLayer one
     cdef Py_ssize_t i
@@ -132,14 +132,14 @@ def hidden_delta(const real[:, ::1] delta, const real[:, ::1] W, bint skip_zeros
     one.put(&one.activations[1].delta, delta)
     for i in range(one.m * one.activations[0].delta.stride):
         one.activations[0].delta.values[i] = 1
-    if skip_zeros:
+    if use_sparse:
         one.compress(&one.activations[1].delta, one.L.n_out, False)
     hidden_delta_part(&one.L, one.parameters, &one.own.input, &one.activations[1], one.zeros,
                       &one.own, one.w.zeros, one.m, 0, 1)
     return one.get(&one.activations[0].delta, one.L.n_in)
 
 
-cdef OneLayer summed_gradient(const real[:, ::1] a, const real[:, ::1] delta, bint skip_zeros):
+cdef OneLayer summed_gradient(const real[:, ::1] a, const real[:, ::1] delta, bint use_sparse):
     """A layer whose `sums` are its gradient."""
     cdef OneLayer one = OneLayer(a.shape[0], a.shape[1], delta.shape[1])
     cdef gradient_target g
@@ -149,20 +149,20 @@ cdef OneLayer summed_gradient(const real[:, ::1] a, const real[:, ::1] delta, bi
     g.first = g.last = True
     one.put(&one.own.input.a, a)
     one.put(&one.activations[1].delta, delta)
-    if skip_zeros:
+    if use_sparse:
         one.compress(&one.own.input.a, one.L.n_in, True)
     weight_gradient_part(&one.L, &one.own.input, &one.activations[1], one.zeros, &one.own,
                          one.w.zeros, one.m, &g, 0, 1)
     return one
 
 
-def weight_gradient(const real[:, ::1] a, const real[:, ::1] delta, bint skip_zeros=False):
+def weight_gradient(const real[:, ::1] a, const real[:, ::1] delta, bint use_sparse=False):
     """Return Σ δ aᵀ over the examples, (n_out, n_in)."""
     cdef OneLayer one
     cdef real[:, ::1] values
     if not (a.size and delta.size):
         return np.zeros((delta.shape[1], a.shape[1]), DTYPE)
-    one = summed_gradient(a, delta, skip_zeros)
+    one = summed_gradient(a, delta, use_sparse)
     result = np.empty((one.L.n_out, one.L.n_in), DTYPE)
     values = result
     unpack(one.sums, one.L.n_out, one.L.n_in, &values[0, 0])

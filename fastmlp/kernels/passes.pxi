@@ -7,7 +7,7 @@ cdef class Workspace:
     cdef readonly tuple key
 
     def __cinit__(self, Passes engine, Py_ssize_t n_rows, int n_threads, bint backward,
-                  Py_ssize_t max_in_row, bint list_input, bint input_delta=False,
+                  Py_ssize_t max_in_row, bint reads_sparse, bint input_delta=False,
                   bint training=False, int first=0, int end=0, Py_ssize_t n_distortion=0):
         cdef int t, n_layers = (end if end > 0 else engine.net.n_layers) - first
         cdef const layer* layers = (engine.net.layers if training else engine.inference.layers) + first
@@ -26,7 +26,7 @@ cdef class Workspace:
         for t in range(n_threads):
             self.w.threads[t].zeros = self.w.sparsity + 2 * t * n_layers
             self.w.threads[t].delta_zeros = self.w.sparsity + (2 * t + 1) * n_layers
-            engine.expect_zeros(&self.w.threads[t], list_input, layers, n_layers)
+            engine.allow_sparsity(&self.w.threads[t], reads_sparse, layers, n_layers)
         self.memory = Block(lay_out(&self.w, layers, max_in_row, backward, NULL))
         lay_out(&self.w, layers, max_in_row, backward, self.memory.data)
 
@@ -57,11 +57,11 @@ cdef void run_job(job* j, int threads) noexcept:
 
 cdef class Passes(Parameters):
     """Prediction, costs and gradients of one network."""
-    cdef public bint skip_zeros     # read sparse rows where they pay; no bit depends on it
+    cdef public bint use_sparse     # read sparse rows where they pay; no bit depends on it
     cdef Workspace passing          # of `gradients`, kept between calls
 
     def __cinit__(self, *args, **kwargs):
-        self.skip_zeros = True
+        self.use_sparse = True
 
     cdef Block layers_as(self, options):
         """The layers as they train under these options."""
@@ -90,26 +90,26 @@ cdef class Passes(Parameters):
             most = NARROW_CHUNK_ROWS if NARROW_CHUNK_ROWS * row <= CHUNK_BYTES else CHUNK_ROWS
         return even_block(n_rows, most)
 
-    cdef void expect_zeros(self, scratch* own, bint list_input, const layer* layers,
+    cdef void allow_sparsity(self, scratch* own, bint reads_sparse, const layer* layers,
                            int n_layers) noexcept:
-        """Where one thread may make lists: of what a ReLU or dropout has zeroed, if wide enough."""
+        """Where a thread may use sparse rows: of what ReLU or dropout has zeroed, if wide enough."""
         cdef int l
         cdef const layer* L
-        own.zeros[0].possible = own.zeros[0].used = list_input
+        own.zeros[0].possible = own.zeros[0].used = reads_sparse
         for l in range(1, n_layers):
             L = &layers[l]
-            if (self.skip_zeros and can_be_zero(&layers[l - 1])
-                    and L.n_in >= LEAST_SKIPPED):
-                own.zeros[l].possible = padded(L.n_out) >= LEAST_VECTORS * WIDTH
+            if (self.use_sparse and can_be_zero(&layers[l - 1])
+                    and L.n_in >= MIN_SPARSE_COLUMNS):
+                own.zeros[l].possible = padded(L.n_out) >= MIN_SPARSE_VECTORS * WIDTH
                 own.delta_zeros[l].possible = (
-                    l > 1 and padded(layers[l - 1].n_in) >= LEAST_VECTORS * WIDTH)
+                    l > 1 and padded(layers[l - 1].n_in) >= MIN_SPARSE_VECTORS * WIDTH)
 
-    cdef bint list_input(self, Data data) noexcept:
-        """Whether the input is read as lists of its non-zeros."""
+    cdef bint reads_sparse(self, Data data) noexcept:
+        """Whether the input is read as sparse rows."""
         cdef const layer* L = &self.net.layers[data.first]
         if data.x.indices != NULL:
             return True
-        if not self.skip_zeros or L.n_in < LEAST_SKIPPED or padded(L.n_out) < LEAST_VECTORS * WIDTH:
+        if not self.use_sparse or L.n_in < MIN_SPARSE_COLUMNS or padded(L.n_out) < MIN_SPARSE_VECTORS * WIDTH:
             return False
         return data.density < self.net.max_density
 
@@ -127,15 +127,15 @@ cdef class Passes(Parameters):
 
     cdef Workspace passing_space(self, Data data, bint input_delta, bint training, int threads):
         """The workspace of `gradients`, which puts it back: another Python thread makes its own."""
-        cdef bint listed = self.list_input(data)
+        cdef bint sparse_input = self.reads_sparse(data)
         cdef Py_ssize_t n_rows = self.chunk_rows(data.x.n_rows, training)
         cdef Workspace space
         with cython.critical_section(self):
             space = self.passing
             self.passing = None
-        key = (n_rows, listed, data.x.max_in_row, self.skip_zeros, input_delta, training)
+        key = (n_rows, sparse_input, data.x.max_in_row, self.use_sparse, input_delta, training)
         if space is None or space.key != key or space.w.n_threads < threads:
-            space = Workspace(self, n_rows, threads, True, data.x.max_in_row, listed, input_delta,
+            space = Workspace(self, n_rows, threads, True, data.x.max_in_row, sparse_input, input_delta,
                               training)
             space.key = key
         return space
@@ -145,7 +145,7 @@ cdef class Passes(Parameters):
         cdef Py_ssize_t m = data.x.n_rows
         cdef Block sums = Block(self.n_numbers * <Py_ssize_t>sizeof(real))
         cdef Workspace space = self.passing_space(data, wrt_input, training, threads)
-        cdef Question question = Question(self.custom, data)
+        cdef PythonLossCall loss_call = PythonLossCall(self.custom, data)
         cdef ParameterSet source = self.reading() if of is None else of
         cdef Block numbers = source.source(training), layers = self.layers_as(options)
         cdef Block held = numbers
@@ -160,7 +160,7 @@ cdef class Passes(Parameters):
         else:
             held = self.inference_numbers(source, &net)
         self.prepare(&j, &net, data, space, m, m)
-        question.put(&j)
+        loss_call.attach(&j)
         j.training = training
         j.key = mixed_key(self.key, epoch)
         j.smoothing = options.label_smoothing if training else 0
@@ -174,7 +174,7 @@ cdef class Passes(Parameters):
         run_job(&j, threads)
         changed, space.w.changed = space.w.changed, 0
         require_unchanged(changed)
-        question.answer(&j)
+        loss_call.raise_error(&j)
         if space.w.n_rows <= WIDE_CHUNK_ROWS:   # not one for all rows of a batch as a whole
             with cython.critical_section(self):
                 self.passing = space
@@ -224,7 +224,7 @@ cdef class Passes(Parameters):
         kept = []
         for t in range(threads):
             space = Workspace(self, even_block((m + threads - 1) // threads, PREDICT_ROWS), 1,
-                              False, data.x.max_in_row, self.list_input(data), False, False, 0,
+                              False, data.x.max_in_row, self.reads_sparse(data), False, False, 0,
                               end)
             kept.append(space)
             spaces[t] = &space.w

@@ -294,7 +294,7 @@ class ModelState:
 
     def use_sparse(self, wanted: bool) -> None:
         """Allow products of sparse rows, as by default, or forbid them; no bit depends on it."""
-        self._engine.skip_zeros = wanted
+        self._engine.use_sparse = wanted
 
     def _renew(self) -> None:
         """Make ready in a process made by fork, in which no other thread has come along."""

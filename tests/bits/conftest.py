@@ -138,7 +138,7 @@ def engine_of(run: Run) -> tuple[Any, Any]:
     module = kernels.engine(run.dtype, run.isa)
     constants = CONSTANTS.get(run.loss, ())
     engine = module.Engine(run.sizes, run.activations, run.loss, SCALE, loss_constants=constants)
-    engine.skip_zeros = run.use_sparse
+    engine.use_sparse = run.use_sparse
     engine.set_layers(run.parameters())
     engine.set_optimizer(*OPTIMIZERS[run.optimizer])
     X, y, s = run.examples()

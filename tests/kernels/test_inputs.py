@@ -38,9 +38,9 @@ def pixels(rng) -> Callable[..., Any]:
 def forward(build, engine):
     """Output activations of a network whose hidden layer is wide enough for sparse rows."""
 
-    def forward(X: Any, n_in: int, n_hidden: int = 70, skip_zeros: bool = True) -> np.ndarray:
+    def forward(X: Any, n_in: int, n_hidden: int = 70, use_sparse: bool = True) -> np.ndarray:
         made = engine((n_in, n_hidden, 3), "tanh")
-        made.skip_zeros = skip_zeros
+        made.use_sparse = use_sparse
         return made.forward(build.engine.Data(made, X), 1)
 
     return forward
@@ -51,7 +51,7 @@ def test_every_form_of_a_matrix_gives_the_same_bits(build, forward, pixels, n_in
     """At every row length that a vector can leave over; a byte is its value times the scale."""
     X = pixels(5, n_in)
     real = X.astype(build.dtype) * np.dtype(build.dtype).type(SCALE)
-    expected = forward(real, n_in, skip_zeros=False)
+    expected = forward(real, n_in, use_sparse=False)
     forms: dict[str, Any] = {
         "the dtype of the build": real,
         "uint8": X,
@@ -63,13 +63,13 @@ def test_every_form_of_a_matrix_gives_the_same_bits(build, forward, pixels, n_in
         forms["float64"] = real.astype(np.float64)
     for name, form in forms.items():
         assert forward(form, n_in).tobytes() == expected.tobytes(), name
-    assert forward(X, n_in, skip_zeros=False).tobytes() == expected.tobytes()
+    assert forward(X, n_in, use_sparse=False).tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("n_hidden", [1, 16, 64, 65, 130])
 def test_sparse_input_meets_layers_of_any_width(build, forward, pixels, n_hidden):
     X = pixels(20, 50).astype(build.dtype)
-    dense = forward(X, 50, n_hidden, skip_zeros=False)
+    dense = forward(X, 50, n_hidden, use_sparse=False)
     assert forward(csr(X), 50, n_hidden).tobytes() == dense.tobytes()
 
 
@@ -81,12 +81,12 @@ def test_the_other_real_dtype_is_rounded_to_the_builds(build, forward, sparse, g
 
 
 @pytest.mark.parametrize("density", [0.0, 0.05, 0.5, 1.0])
-@pytest.mark.parametrize("skip_zeros", [True, False])
-def test_lists_are_taken_or_not_and_no_bit_shows_it(build, forward, sparse, density, skip_zeros):
+@pytest.mark.parametrize("use_sparse", [True, False])
+def test_lists_are_taken_or_not_and_no_bit_shows_it(build, forward, sparse, density, use_sparse):
     X = sparse(30, 200, density=density)
-    expected = forward(X, 200, skip_zeros=False)
-    assert forward(X, 200, skip_zeros=skip_zeros).tobytes() == expected.tobytes()
-    assert forward(csr(X), 200, skip_zeros=skip_zeros).tobytes() == expected.tobytes()
+    expected = forward(X, 200, use_sparse=False)
+    assert forward(X, 200, use_sparse=use_sparse).tobytes() == expected.tobytes()
+    assert forward(csr(X), 200, use_sparse=use_sparse).tobytes() == expected.tobytes()
 
 
 def test_rows_without_a_number_and_a_matrix_without_one(build, forward, sparse):

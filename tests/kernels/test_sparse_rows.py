@@ -33,7 +33,7 @@ def differing(operations, sparse):
             a, delta = sparse(m, n_in, density=density), sparse(m, n_out, density=density)
             numbers = a, delta, sparse(n_out, n_in), sparse(n_out)
             dense = kernel(operations, *numbers)
-            if kernel(operations, *numbers, skip_zeros=True).tobytes() != dense.tobytes():
+            if kernel(operations, *numbers, use_sparse=True).tobytes() != dense.tobytes():
                 result.append((m, n_in, n_out))
         return result
 
@@ -80,7 +80,7 @@ def test_exact_on_whole_numbers(operations, build, whole, m):
         for kernel, exact in zip(
             PRODUCTS.values(), (a @ W.T + b, delta @ W, delta.T @ a), strict=True
         ):
-            assert np.array_equal(kernel(operations, *numbers, skip_zeros=True), exact), n
+            assert np.array_equal(kernel(operations, *numbers, use_sparse=True), exact), n
 
 
 def test_empty_rows_and_columns_among_full_ones(operations, sparse):
@@ -91,7 +91,7 @@ def test_empty_rows_and_columns_among_full_ones(operations, sparse):
     numbers = a, delta, sparse(130, 70), sparse(130)
     for kernel in PRODUCTS.values():
         dense = kernel(operations, *numbers)
-        assert kernel(operations, *numbers, skip_zeros=True).tobytes() == dense.tobytes()
+        assert kernel(operations, *numbers, use_sparse=True).tobytes() == dense.tobytes()
 
 
 def test_negative_zero_is_a_zero(operations, sparse):
@@ -100,7 +100,7 @@ def test_negative_zero_is_a_zero(operations, sparse):
     numbers = np.where(a == 0, -a, a), np.where(delta == 0, -delta, delta)
     rest = sparse(130, 70), sparse(130)
     for kernel in PRODUCTS.values():
-        signed = kernel(operations, *numbers, *rest, skip_zeros=True)
+        signed = kernel(operations, *numbers, *rest, use_sparse=True)
         assert signed.tobytes() == kernel(operations, a, delta, *rest).tobytes()
 
 
@@ -113,13 +113,13 @@ def test_no_other_value_is_taken_for_a_zero(operations, sparse, product, value):
     operand[4, 20] = value
     numbers = a, delta, sparse(130, 70), sparse(130)
     dense = PRODUCTS[product](operations, *numbers)
-    from_sparse = PRODUCTS[product](operations, *numbers, skip_zeros=True)
+    from_sparse = PRODUCTS[product](operations, *numbers, use_sparse=True)
     assert np.array_equal(from_sparse, dense, equal_nan=True)
 
 
 def test_a_zero_times_a_non_finite_weight_counts_as_zero(operations, sparse):
     a, W, b = sparse(9, 70, density=0.4), sparse(130, 70), sparse(130)
     a[:, 30] = 0
-    finite = operations.forward(a, W, b, skip_zeros=True)
+    finite = operations.forward(a, W, b, use_sparse=True)
     W[:, 30] = np.inf
-    assert operations.forward(a, W, b, skip_zeros=True).tobytes() == finite.tobytes()
+    assert operations.forward(a, W, b, use_sparse=True).tobytes() == finite.tobytes()
