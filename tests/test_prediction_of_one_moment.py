@@ -15,8 +15,8 @@ def test_a_map_is_predicted_by_the_parameters_of_the_call_s_begin(
     net = MLP((6, 4, 3))
     expected, forward = net.forward(X), net.state.forward
 
-    def changes_parameters_afterwards(*arguments):
-        h = forward(*arguments)
+    def changes_parameters_afterwards(*arguments, **options):
+        h = forward(*arguments, **options)
         net.set_parameters([2 * W for W in net.weights], net.biases)
         return h
 
