@@ -89,16 +89,6 @@ cdef inline inlined tiles_of_width(const operand* x, Py_ssize_t n_sum, panel P, 
         tiles(x, n_sum, P, start, C, n_rows, queue, transposed, TILE_ROWS_4, 4)
 
 
-cdef inline void panel_product(operand x, Py_ssize_t n_sum, panel P, panel start, panel C,
-                               Py_ssize_t n_rows, int n_vectors,
-                               prefetch_queue* queue) noexcept nogil:
-    """The product for one panel of n_vectors."""
-    if x.transposed:
-        tiles_of_width(&x, n_sum, P, start, C, n_rows, n_vectors, queue, True)
-    else:
-        tiles_of_width(&x, n_sum, P, start, C, n_rows, n_vectors, queue, False)
-
-
 cdef inline void product(operand x,                 # IN
                          Py_ssize_t n_sum,
                          panel_pair P,              # IN
@@ -108,11 +98,17 @@ cdef inline void product(operand x,                 # IN
                          prefetch_queue* queue      # prefetched meanwhile, or NULL
                          ) noexcept nogil:
     """The product above in one pass over the sum, for one panel or two."""
-    cdef int n_first = first_vectors(n_vectors)
-    panel_product(x, n_sum, P.first, start.first, C.first, n_rows, n_first, queue)
-    if n_first < n_vectors:
-        panel_product(x, n_sum, P.second, start.second, C.second, n_rows, n_vectors - n_first,
-                      queue)
+    cdef int n = first_vectors(n_vectors)
+    while n_vectors > 0:        # the first panel, then the second
+        if x.transposed:
+            tiles_of_width(&x, n_sum, P.first, start.first, C.first, n_rows, n, queue, True)
+        else:
+            tiles_of_width(&x, n_sum, P.first, start.first, C.first, n_rows, n, queue, False)
+        P.first = P.second
+        start.first = start.second
+        C.first = C.second
+        n_vectors -= n
+        n = n_vectors
 
 
 cdef inline const address_range* panel_ranges(panel_pair P, Py_ssize_t n_rows, int n_vectors,
