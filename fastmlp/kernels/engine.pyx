@@ -8,8 +8,8 @@
     this file           training: class Engine
 
 `train` runs batches without the GIL inside one parallel region.  Only fastmlp/model/state.py
-calls the engine; every argument has been validated before (fastmlp/support/checks.py).  What a
-call of fit asks for comes with each call of `train` and leaves nothing behind.
+calls the engine; every argument has been validated before (fastmlp/support/checks).  What a call
+of fit asks for comes with each call of `train` and leaves nothing behind.
 """
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
@@ -29,8 +29,9 @@ from .batch_norm cimport fold, normalization
 from .break_even cimport break_even, trial
 from .distortion cimport distort_rows, distortion, distortion_scratch
 from .epoch cimport job, run_batches
-from .inputs cimport (COLUMNS_CHANGED, FLOAT32, FLOAT64, LABELS_CHANGED, UINT8, count_rows, density, examples, number_size,
-                      pack_rows, pack_scratch, packed_number_size, packed_size, hash_rows, targets)
+from .inputs cimport (COLUMNS_CHANGED, FLOAT32, FLOAT64, LABELS_CHANGED, UINT8, count_rows,
+                      density, examples, hash_rows, number_size, pack_rows, pack_scratch,
+                      packed_number_size, packed_size, targets)
 from .losses cimport CUSTOM, SQUARED_ERROR, loss_of
 from .norms cimport weight_squares
 from .matrices cimport copy_row, max_group_starts

@@ -214,8 +214,9 @@ class NetworkBase:
         restore : Go back to parameters that `snapshot` returned.
         """
         layers = checked_layers(self.state.spec, weights, biases, scales)
-        self.state.drop_averages()
-        self.state.set_layers(layers)
+        with self.state.paused():  # readers see no parameters between the two
+            self.state.drop_averages()
+            self.state.set_layers(layers)
 
     def snapshot(self) -> Snapshot:
         """Return the parameters, running statistics and averages of this moment, to restore later.

@@ -241,14 +241,15 @@ class ModelState:
 
     def begin_training(self, kind: OptimizerKind, ema: bool, reset_optimizer: bool) -> None:
         """Make optimizer state and averages ready; state of the same kind goes on."""
-        if ema:
-            self._engine.start_average()
-            self._engine.use_average = True
-        else:
-            self._engine.drop_average()
-        if reset_optimizer or self.optimizer != kind:
-            self._engine.set_optimizer(*kind)
-            self.optimizer = kind
+        with self.paused():  # readers see no state between these
+            if ema:
+                self._engine.start_average()
+                self._engine.use_average = True
+            else:
+                self._engine.drop_average()
+            if reset_optimizer or self.optimizer != kind:
+                self._engine.set_optimizer(*kind)
+                self.optimizer = kind
 
     def train(
         self,
