@@ -9,6 +9,7 @@ for _module in ("pandas", "sklearn", "scipy"):
     imported(_module, "tabular")
 
 from .classifier import TabularClassifier  # noqa: E402
+from .loading import load  # noqa: E402
 from .regressor import TabularRegressor  # noqa: E402
 
-__all__ = ["TabularClassifier", "TabularRegressor"]
+__all__ = ["TabularClassifier", "TabularRegressor", "load"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+import sklearn
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
@@ -19,11 +22,14 @@ from sklearn.utils.validation import (
 )
 
 from .. import activations
-from ..losses import Loss
+from ..model import files
+from ..network import MLP
 from ..support import checks
+from ..version import __version__
 from .columns import TableEncoder
 from .folds import validation_rows
-from .frames import frame_of
+from .frames import frame_of, target_column
+from .insight import InsightMixin
 from .members import Job, Member, Rows, train_members
 from .metrics import Metric
 from .plan import QUALITIES, Plan, plan_of
@@ -37,7 +43,7 @@ FRACTIONS = {"dropout": "[0, 1)", "label_smoothing": "[0, 1)"}
 POSITIVE = {"learning_rate": "(0, inf)", "weight_decay": "[0, inf)"}
 
 
-class BaseTabular(BaseEstimator):  # type: ignore[misc]
+class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
     """Base of the estimators of tables.
 
     A subclass has the constructor and the hooks
@@ -114,10 +120,19 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
         time: Any,
         rng: np.random.RandomState,
     ) -> None:
-        targets = self._read_targets(_target_column(y, len(table)))
+        y = target_column(y, len(table))
+        groups = None if groups is None else row_values("groups", groups, len(table))
+        time = None if time is None else row_values("time", time, len(table))
         weights = None
         if sample_weight is not None:
-            weights = _check_sample_weight(sample_weight, table, ensure_non_negative=True)
+            weights = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
+            counts = weights > 0  # rows of weight 0 are as if they were not there
+            table, y, weights = table[counts], y[counts], weights[counts]
+            groups = None if groups is None else groups[counts]
+            time = None if time is None else time[counts]
+        if len(table) < 2:
+            raise ValueError(f"n_samples={len(table)}: a model needs at least two rows")
+        targets = self._read_targets(y)
         weights = self._weighted(targets, weights)
         n_outputs, loss = self._output_layer()
         self.metric_: Metric | None = self._metric()
@@ -130,8 +145,8 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
             rng,
             targets,
             stratify=self._stratified,
-            groups=None if groups is None else _row_values("groups", groups, len(table)),
-            time=None if time is None else _row_values("time", time, len(table)),
+            groups=groups,
+            time=time,
         )
         self.encoder_ = TableEncoder.learn(table)
         self._report_dropped()
@@ -185,13 +200,13 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
             found["piecewise"] = ENCODINGS[self.encoding]
         return found
 
-    def _score(self, rows: Rows) -> Any:
+    def _score(self, rows: Rows) -> Callable[[Array, NDArray[np.intp]], float] | None:
         """Return the function from outputs for some rows to the loss by the metric."""
         metric = self.metric_
+        if metric is None:
+            return None
 
         def score(outputs: Array, of: NDArray[np.intp]) -> float:
-            if metric is None or len(of) == 0:
-                return 0.0  # all epochs are equally good: the last one is kept
             weights = None if rows.weights is None else rows.weights[of]
             return metric.loss(self._true(rows.targets[of]), self._outputs_of(outputs), weights)
 
@@ -206,7 +221,9 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
             )
         if dropped:
             some = list(dropped.items())[:8]
-            more = f"; and {len(dropped) - 8} more, see dropped_columns_" if len(dropped) > 8 else ""
+            more = ""
+            if len(dropped) > len(some):
+                more = f"; and {len(dropped) - len(some)} more, see dropped_columns_"
             warnings.warn(
                 f"{len(dropped)} of {len(dropped) + len(self.encoder_.kinds)} columns are not "
                 f"used: " + "; ".join(f"{name!r}, {reason}" for name, reason in some) + more,
@@ -216,6 +233,7 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
     def _keep(self, members: list[Member], plan: Plan, rows: Rows) -> None:
         """Keep what was trained, and what the validation rows say of it."""
         self.networks_ = [member.network for member in members]
+        self.metadata_: dict[str, Any] = {}
         self.piecewise_ = [member.piecewise for member in members]
         self.best_epochs_ = [member.best_epoch for member in members]
         self.n_epochs_ = [member.epochs for member in members]
@@ -255,8 +273,8 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
 
     def _forward(self, X: Any) -> Array:
         """Return the mean of the networks' outputs (m, n_out)."""
-        codes = self.encoder_.read(self._table(X, reset=False))
-        return self._forward_codes(codes)
+        table = self._table(X, reset=False)
+        return self._forward_codes(self.encoder_.read(table))
 
     def _forward_codes(self, codes: Any) -> Array:
         inputs = {
@@ -266,6 +284,62 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
         for net, piecewise in zip(self.networks_, self.piecewise_, strict=True):
             total += net.forward(inputs[piecewise])
         return total / len(self.networks_)
+
+    # -------------------------------------------------------------------------------- files
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to one file without pickle, which `fastmlp.tabular.load` reads.
+
+        Parameters
+        ----------
+        path : path-like
+            The file, which appears whole or not at all; no ending is added to its name.
+        """
+        check_is_fitted(self)
+        members = [(net.state, net.metadata) for net in self.networks_]
+        metadata = {**self.metadata_, "table": self._to_json()}
+        files.write_npz(path, files.pack_ensemble(members, metadata, False))
+
+    def _to_json(self) -> dict[str, Any]:
+        """Return everything beside the networks in JSON's types."""
+        return {
+            "estimator": type(self).__name__,
+            "parameters": {name: simple(value) for name, value in self.get_params().items()},
+            "encoder": self.encoder_.to_json(),
+            "piecewise": self.piecewise_,
+            "best_epochs": self.best_epochs_,
+            "n_epochs": self.n_epochs_,
+            "validation_scores": self.validation_scores_,
+            "n_features": self.n_features_in_,
+            "columns": getattr(self, "feature_names_in_", np.zeros(0)).tolist(),
+            "versions": {
+                "fastmlp": __version__,
+                "python": platform.python_version(),
+                "numpy": np.__version__,
+                "pandas": pd.__version__,
+                "scikit-learn": sklearn.__version__,
+            },
+        }
+
+    def _restore(
+        self, entry: dict[str, Any], networks: list[MLP], metadata: dict[str, Any]
+    ) -> None:
+        """Become the model that `_to_json` described."""
+        self.networks_, self.metadata_ = networks, metadata
+        self.encoder_ = TableEncoder.from_json(entry["encoder"])
+        self.dropped_columns_ = dict(self.encoder_.dropped)
+        self.piecewise_ = [bool(one) for one in entry["piecewise"]]
+        for net, piecewise in zip(networks, self.piecewise_, strict=True):
+            if net.n_in != self.encoder_.n_inputs(piecewise):
+                raise ValueError("a network has not as many inputs as the encoder makes")
+        self.best_epochs_ = [int(one) for one in entry["best_epochs"]]
+        self.n_epochs_ = [int(one) for one in entry["n_epochs"]]
+        self.validation_scores_ = {
+            name: float(value) for name, value in entry["validation_scores"].items()
+        }
+        self.n_features_in_ = int(entry["n_features"])
+        if entry["columns"]:
+            self.feature_names_in_ = np.array(entry["columns"], dtype=object)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "networks_")
@@ -279,31 +353,7 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def _target_column(y: Any, m: int) -> Array:
-    """Return y as a one-dimensional array without missing values."""
-    if y is None:
-        raise ValueError(
-            "This estimator requires y to be passed, but the target y is None: pass the labels or "
-            "the values to predict"
-        )
-    if type(y).__module__.startswith("polars"):
-        y = y.to_numpy()
-    column = column_or_1d(y, warn=True)
-    if len(column) != m:
-        raise ValueError(
-            f"Found input variables with inconsistent numbers of samples: X has {m} rows, y "
-            f"{len(column)}"
-        )
-    missing = np.flatnonzero(pd.isna(column))
-    if len(missing):
-        raise ValueError(
-            f"y contains NaN or None in {len(missing):,} of {m:,} rows, first in row "
-            f"{missing[0]} (counted from 0); leave out these rows"
-        )
-    return np.asarray(column)
-
-
-def _row_values(name: str, values: Any, m: int) -> Array:
+def row_values(name: str, values: Any, m: int) -> Array:
     """Return one entry for each row, none of them missing."""
     column = pd.Series(column_or_1d(np.asarray(values)))
     if len(column) != m:
@@ -312,4 +362,18 @@ def _row_values(name: str, values: Any, m: int) -> Array:
         raise ValueError(f"{name} has {int(column.isna().sum())} missing entries; fill them in")
     if name == "time" and column.dtype == object:
         column = pd.to_datetime(column)
-    return column.to_numpy()
+    values_of_rows: Array = column.to_numpy()
+    return values_of_rows
+
+
+def simple(value: Any) -> Any:
+    """Return a parameter in JSON's types; a function or an object by its text."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, (list, tuple)):
+        return [simple(one) for one in value]
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: simple(one) for key, one in value.items()}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return str(value)

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
 
 from ..losses import Loss
+from ..network import MLP
 from .base import BaseTabular
 from .metrics import CLASSIFICATION, Metric, log_loss, metric_of
 
@@ -148,7 +149,8 @@ batch_size, epochs, encoding : optional
         if self.class_weight is None:
             return weights
         of_class = compute_sample_weight(self.class_weight, self.classes_[targets])
-        return of_class if weights is None else weights * of_class
+        product: Array = of_class if weights is None else weights * of_class
+        return product
 
     def _output_layer(self) -> tuple[int, str | Loss]:
         return len(self.classes_), "cross_entropy"
@@ -156,7 +158,25 @@ batch_size, epochs, encoding : optional
     def _metric(self) -> Metric | None:
         if self.metric is None and self.early_stopping is None:
             return None
-        return metric_of(self.metric or "log_loss", CLASSIFICATION, self.classes_)
+        return self._metric_by_name(self.metric)
+
+    def _metric_by_name(self, metric: Any) -> Metric:
+        return metric_of("log_loss" if metric is None else metric, CLASSIFICATION, self.classes_)
+
+    def _known_targets(self, y: Array) -> Array:
+        unknown = ~np.isin(y, self.classes_)
+        if unknown.any():
+            raise ValueError(
+                f"y has labels that are not among the classes of the training set, such as "
+                f"{y[unknown][0]!r}"
+            )
+        return np.searchsorted(self.classes_, y)
+
+    def _predicted(self, outputs: Array) -> Array:
+        return tempered(outputs, self.temperature_)
+
+    def _output_names(self) -> list[str]:
+        return [str(label) for label in self.classes_]
 
     def _true(self, targets: Array) -> Array:
         return targets
@@ -181,6 +201,21 @@ batch_size, epochs, encoding : optional
             name: metric.measure(targets, p, weights) for name, metric in CLASSIFICATION.items()
         }
 
+    def _to_json(self) -> dict[str, Any]:
+        return {
+            **super()._to_json(),
+            "classes": self.classes_.tolist(),
+            "classes_dtype": self.classes_.dtype.str,
+            "temperature": self.temperature_,
+        }
+
+    def _restore(
+        self, entry: dict[str, Any], networks: list[MLP], metadata: dict[str, Any]
+    ) -> None:
+        super()._restore(entry, networks, metadata)
+        self.classes_ = np.array(entry["classes"], dtype=np.dtype(entry["classes_dtype"]))
+        self.temperature_ = float(entry["temperature"])
+
     # --------------------------------------------------------------------------- prediction
 
     def predict_proba(self, X: Any) -> Array:
@@ -196,7 +231,7 @@ batch_size, epochs, encoding : optional
         ndarray (m, n_classes)
             In the order of `classes_`.
         """
-        return tempered(self._forward(X), self.temperature_)
+        return self._predicted(self._forward(X))
 
     def predict(self, X: Any) -> Array:
         """Return the most probable class of each row.
@@ -211,7 +246,8 @@ batch_size, epochs, encoding : optional
         ndarray (m,)
             Labels as in `classes_`.
         """
-        labels: Array = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        chosen = self.predict_proba(X).argmax(axis=1)
+        labels: Array = self.classes_[chosen]
         return labels
 
 

@@ -63,7 +63,7 @@ def validation_rows(
         places = rng.permutation(m) / m
     distance = max(fraction, 1 / n_networks)
     found = [np.flatnonzero((places - i * distance) % 1 < fraction) for i in range(n_networks)]
-    if any(not 0 < len(rows) < m for rows in found):
+    if groups is not None and any(not 0 < len(rows) < m for rows in found):
         raise ValueError(
             f"groups has {len(np.unique(groups))} different entries, too few to leave out "
             f"{fraction:.0%} of the rows; use groups that are smaller"

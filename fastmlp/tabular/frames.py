@@ -16,8 +16,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.utils.validation import column_or_1d
 
-__all__ = ["Kind", "dates", "frame_of", "kind_of", "numbers", "texts"]
+__all__ = ["Kind", "dates", "frame_of", "kind_of", "numbers", "target_column", "texts"]
 
 Kind = Literal["number", "category", "date"]
 Array = NDArray[Any]
@@ -158,7 +159,7 @@ def numbers(column: pd.Series) -> NDArray[np.float64]:
         If cells are not numbers, or infinite; the message quotes them with their rows.
     """
     if pd.api.types.is_timedelta64_dtype(column.dtype):
-        result = column.dt.total_seconds().to_numpy(np.float64)
+        result: Array = column.dt.total_seconds().to_numpy(np.float64)
     elif pd.api.types.is_numeric_dtype(column.dtype):
         result = column.to_numpy(np.float64, na_value=np.nan)
     else:
@@ -172,7 +173,7 @@ def numbers(column: pd.Series) -> NDArray[np.float64]:
                 values[i] = float(cell)
         wrong = np.isnan(values[:-1]) & np.array([cell != "" for cell in cells], bool)
         if wrong.any():
-            rows = np.flatnonzero(wrong[codes] & (codes >= 0)) if len(codes) else []
+            rows = np.flatnonzero(wrong[codes] & (codes >= 0))
             raise ValueError(_refusal(column, rows, "are not numbers", "correct them, or leave "
                                       "them empty if they are unknown"))
         result = values[codes]
@@ -244,3 +245,27 @@ def dates(column: pd.Series) -> pd.Series:
                                   "leave them empty if they are unknown"))
     moments = pd.concat([moments, pd.Series([pd.NaT])], ignore_index=True)
     return moments.iloc[codes].reset_index(drop=True)
+
+
+def target_column(y: Any, m: int) -> Array:
+    """Return y as a one-dimensional array without missing values."""
+    if y is None:
+        raise ValueError(
+            "This estimator requires y to be passed, but the target y is None: pass the labels or "
+            "the values to predict"
+        )
+    if type(y).__module__.startswith("polars"):
+        y = y.to_numpy()
+    column = column_or_1d(y, warn=True)
+    if len(column) != m:
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: X has {m} rows, y "
+            f"{len(column)}"
+        )
+    missing = np.flatnonzero(pd.isna(column))
+    if len(missing):
+        raise ValueError(
+            f"y contains NaN or None in {len(missing):,} of {m:,} rows, first in row "
+            f"{missing[0]} (counted from 0); leave out these rows"
+        )
+    return np.asarray(column)

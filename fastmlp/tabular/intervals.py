@@ -8,6 +8,7 @@ prediction: Vovk, Lindsay, Nouretdinov and Gammerman 2003).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -53,3 +54,18 @@ class Residuals:
             ranks = np.clip(levels * (n + 1) - 1, 0, n - 1)
             result[number == g] = np.interp(ranks, np.arange(n), residuals)
         return predicted[:, None] + result
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the residuals in JSON's types."""
+        return {
+            "starts": self.starts.tolist(),
+            "groups": [group.tolist() for group in self.groups],
+        }
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Self:
+        """Return the residuals that `to_json` described."""
+        return cls(
+            np.array(entry["starts"], np.float64),
+            tuple(np.array(group, np.float64) for group in entry["groups"]),
+        )

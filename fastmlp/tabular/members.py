@@ -69,32 +69,34 @@ class Job:
     rows: Rows
     n_outputs: int
     loss: str | Loss
-    score: Callable[[Array, NDArray[np.intp]], float]  # (outputs, rows) → less is better
+    # (outputs, rows) → less is better; None: the last epoch is kept
+    score: Callable[[Array, NDArray[np.intp]], float] | None
     patience: int | None
     seed: int
+
+    def targets(self, rows: NDArray[np.intp]) -> Array:
+        """Return the targets of some rows as a network takes them."""
+        targets = self.rows.targets[rows]
+        return targets if self.n_outputs > 1 else targets[:, None]
 
 
 class BestEpoch(Callback):
     """Evaluates the network after each epoch and keeps the parameters of the best one.
 
-    Of epochs that are equally good the last counts; without validation rows, the last of all.
+    Of epochs that are equally good the last counts.
     """
 
-    def __init__(self, job: Job, inputs: Array, rows: NDArray[np.intp]) -> None:
-        self.job, self.inputs, self.rows = job, inputs, rows
+    def __init__(self, loss_of: Callable[[MLP], float], patience: int | None) -> None:
+        self.loss_of, self.patience = loss_of, patience
         self.loss, self.epoch = math.inf, 0
-        self.outputs: Array | None = None
         self.snapshot: Any = None
 
     def on_epoch_end(self, net: MLP, history: History) -> bool:
         """Evaluate; stop after `patience` epochs that were not better."""
-        outputs = net.forward(self.inputs)
-        loss = self.job.score(outputs, self.rows)
-        if loss <= self.loss or self.outputs is None:
-            self.loss, self.epoch = loss, history.epochs
-            self.outputs, self.snapshot = outputs, net.snapshot()
-        patience = self.job.patience
-        return patience is not None and history.epochs - self.epoch >= patience
+        loss = self.loss_of(net)
+        if loss <= self.loss or self.snapshot is None:
+            self.loss, self.epoch, self.snapshot = loss, history.epochs, net.snapshot()
+        return self.patience is not None and history.epochs - self.epoch >= self.patience
 
     def on_fit_end(self, net: MLP, history: History) -> None:
         """Go back to the best epoch."""
@@ -180,22 +182,32 @@ def train_member(
     validation = job.rows.validation[number]
     training = np.delete(np.arange(len(job.rows)), validation)
     net = make_network(job, plan, inputs.shape[1], number)
-    best = BestEpoch(job, inputs[validation], validation)
     seconds = deadline - perf_counter()
     if seconds <= 0:
         return None
-    targets = job.rows.targets[training]
+    callbacks: list[Callback] = [stop]
+    score, best = job.score, None
+    if score is not None and len(validation):
+        best = BestEpoch(
+            lambda net: score(net.forward(inputs[validation]), validation), job.patience
+        )
+        callbacks.append(best)
     history = net.fit(
         inputs[training],
-        targets if job.n_outputs > 1 else targets[:, None],
-        callbacks=[best, stop],
+        job.targets(training),
+        callbacks=callbacks,
         n_threads=n_threads,
         max_seconds=None if math.isinf(seconds) else seconds,
         **fit_options(job, plan, training),
     )
-    if best.outputs is None:
+    if history.epochs == 0:
         return None
-    return Member(net, plan.piecewise, validation, best.outputs, best.epoch, history.epochs)
+    if len(validation):
+        outputs = net.forward(inputs[validation])
+    else:
+        outputs = np.zeros((0, job.n_outputs))
+    kept = history.epochs if best is None else best.epoch
+    return Member(net, plan.piecewise, validation, outputs, kept, history.epochs)
 
 
 def within_time(job: Job, plan: Plan, seconds: float, n_jobs: int) -> Plan:
@@ -209,10 +221,9 @@ def within_time(job: Job, plan: Plan, seconds: float, n_jobs: int) -> Plan:
     inputs = job.encoder.inputs(job.rows.codes, trial.piecewise)
     net = make_network(job, trial, inputs.shape[1], 0)
     everything = np.arange(len(job.rows))
-    targets = job.rows.targets
     history = net.fit(
         inputs,
-        targets if job.n_outputs > 1 else targets[:, None],
+        job.targets(everything),
         n_threads=1,
         max_seconds=seconds / 4,
         **fit_options(job, trial, everything),

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 
 from ..losses import Loss
+from ..network import MLP
 from ..support import checks
 from .base import BaseTabular
 from .intervals import Residuals
@@ -123,15 +124,7 @@ encoding : optional
     # ------------------------------------------------------------------------------ fitting
 
     def _read_targets(self, y: Array) -> Array:
-        try:
-            values = y.astype(np.float64)
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"y has entries that are not numbers, such as {y[0]!r}; for classes use "
-                f"TabularClassifier"
-            ) from None
-        if not np.isfinite(values).all():
-            raise ValueError("y contains infinite numbers (inf); leave out these rows")
+        values = _finite(y)
         self.target_range_ = (float(values.min()), float(values.max()))
         self.target_mean_ = float(values.mean())
         deviation = float(values.std())
@@ -147,7 +140,19 @@ encoding : optional
     def _metric(self) -> Metric | None:
         if self.metric is None and self.early_stopping is None:
             return None
-        return metric_of(self.metric or "rmse", REGRESSION, None)
+        return self._metric_by_name(self.metric)
+
+    def _metric_by_name(self, metric: Any) -> Metric:
+        return metric_of("rmse" if metric is None else metric, REGRESSION, None)
+
+    def _known_targets(self, y: Array) -> Array:
+        return _finite(y)
+
+    def _predicted(self, outputs: Array) -> Array:
+        return self._outputs_of(outputs)
+
+    def _output_names(self) -> list[str]:
+        return ["prediction"]
 
     def _true(self, targets: Array) -> Array:
         return targets * self.target_deviation_ + self.target_mean_
@@ -165,6 +170,22 @@ encoding : optional
         return {
             name: metric.measure(targets, outputs, weights) for name, metric in REGRESSION.items()
         }
+
+    def _to_json(self) -> dict[str, Any]:
+        return {
+            **super()._to_json(),
+            "target": [*self.target_range_, self.target_mean_, self.target_deviation_],
+            "residuals": None if self.residuals_ is None else self.residuals_.to_json(),
+        }
+
+    def _restore(
+        self, entry: dict[str, Any], networks: list[MLP], metadata: dict[str, Any]
+    ) -> None:
+        super()._restore(entry, networks, metadata)
+        low, high, self.target_mean_, self.target_deviation_ = map(float, entry["target"])
+        self.target_range_ = (low, high)
+        known = entry["residuals"]
+        self.residuals_ = None if known is None else Residuals.from_json(known)
 
     # --------------------------------------------------------------------------- prediction
 
@@ -233,3 +254,17 @@ encoding : optional
         checks.number("coverage", coverage, "(0, 1)")
         outside = (1 - coverage) / 2
         return self.predict_quantiles(X, (outside, 1 - outside))
+
+
+def _finite(y: Array) -> Array:
+    """Return values to predict as float64, checked."""
+    try:
+        values = y.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"y has entries that are not numbers, such as {y[0]!r}; for classes use "
+            f"TabularClassifier"
+        ) from None
+    if not np.isfinite(values).all():
+        raise ValueError("y contains infinite numbers (inf); leave out these rows")
+    return values
