@@ -38,8 +38,8 @@ class MLP(Predictor):
         Numbers of units: input, hidden layers (none for a linear model), output.
     activation : str, Activation or sequence of these, default "relu"
         f of the hidden layers, one for all or one for each: "identity", "sigmoid", "relu",
-        "leaky_relu", "tanh", "softplus", "elu", "selu", "silu", "gelu", "exponential", or an
-        object such as ``fastmlp.activations.LeakyReLU(slope=0.2)``.
+        "leaky_relu", "tanh", "softplus", "elu", "selu", "silu", "gelu", "mish", "exponential",
+        or an object such as ``fastmlp.activations.LeakyReLU(slope=0.2)``.
     output_activation : str or Activation, optional
         f of the output layer.  Default: the loss's own, softmax for "cross_entropy", sigmoid for
         "binary_cross_entropy", exponential for "poisson" and "gamma", identity for the other

@@ -57,6 +57,11 @@ ACTIVATIONS = {  # the document's table: what steps take, f, f'
         lambda z: z * normal_cdf(z),
         lambda z: normal_cdf(z) + z * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi),
     ),
+    "mish": (
+        "mish",
+        lambda z: z * np.tanh(np.log(1 + np.exp(z))),
+        lambda z: (t := np.tanh(np.log(1 + np.exp(z)))) + z * (1 - t**2) * sigma(z),
+    ),
     "exponential": ("exponential", np.exp, np.exp),
 }
 THE_REPORTS = ["sigmoid", "relu", "leaky_relu"]
