@@ -261,7 +261,7 @@ def _parts(moments: pd.Series, origin: pd.Timestamp) -> dict[str, Array]:
         "days": (moments - origin) / pd.Timedelta(days=1),
         "year": accessor.year,
         "month": accessor.month,
-        "weekday": accessor.dayofweek,
+        "weekday": accessor.day_of_week,
         "day": accessor.day,
         "hour": accessor.hour + accessor.minute / 60 + accessor.second / 3600,
     }

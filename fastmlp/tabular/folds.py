@@ -60,7 +60,7 @@ def validation_rows(
             rows = np.flatnonzero(y == k)
             places[rows] = (rng.permutation(len(rows)) + rng.uniform()) / len(rows)
     else:
-        places = rng.permutation(m) / m
+        places = (rng.permutation(m) + rng.uniform()) / m
     distance = max(fraction, 1 / n_networks)
     found = [np.flatnonzero((places - i * distance) % 1 < fraction) for i in range(n_networks)]
     if groups is not None and any(not 0 < len(rows) < m for rows in found):

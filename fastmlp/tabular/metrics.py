@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn import metrics
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
+from ..sklearn.validation import accepts_sample_weight
 from ..support import checks
 
 __all__ = ["CLASSIFICATION", "REGRESSION", "Metric", "metric_of"]
@@ -170,7 +171,9 @@ def metric_of(metric: object, table: dict[str, Metric], classes: Array | None) -
             estimator: _Outputs = _Values(outputs)
         else:
             estimator, y = _Probabilities(outputs, classes), classes[y]
-        options = {} if weights is None else {"sample_weight": weights}
+        options = {}
+        if weights is not None and accepts_sample_weight(scorer):
+            options["sample_weight"] = weights
         return float(scorer(estimator, np.zeros((len(y), 1)), y, **options))
 
     return Metric(str(scorer), measure, greater_is_better=True)
