@@ -1,4 +1,4 @@
-"""Models of tables: scikit-learn estimators that take a table as it is.
+"""Models of tables: scikit-learn estimators that take a table as it is, and a reader of files.
 
 Needs the extra ``tabular``: scikit-learn, SciPy and pandas.
 """
@@ -10,6 +10,7 @@ for _module in ("pandas", "sklearn", "scipy"):
 
 from .classifier import TabularClassifier  # noqa: E402
 from .loading import load  # noqa: E402
+from .reading import read_table  # noqa: E402
 from .regressor import TabularRegressor  # noqa: E402
 
-__all__ = ["TabularClassifier", "TabularRegressor", "load"]
+__all__ = ["TabularClassifier", "TabularRegressor", "load", "read_table"]
