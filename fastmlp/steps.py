@@ -49,6 +49,7 @@ from .step_arguments import (
     weights_of,
 )
 from .step_batch_norm import batch_norm, batch_norm_delta
+from .step_encodings import encode
 from .support import checks
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "batch_norm",
     "batch_norm_delta",
     "cost",
+    "encode",
     "example_gradients",
     "forward",
     "hidden_deltas",
