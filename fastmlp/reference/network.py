@@ -147,28 +147,47 @@ class Network:
         l2: float = 0.0,
         sample_weight: ArrayLike | None = None,
         draws: Callable[[int, int], Draws] | None = None,
+        weight_decays: Sequence[float] | Array | None = None,
+        rate_multipliers: Sequence[float] | None = None,
+        bias_rate_multipliers: Sequence[float] | None = None,
     ) -> tuple[float, float]:
         """Train for one epoch on the rows `order`, in batches of `batch_size`.
 
-        Batch k has the learning rate rates[k] and the random numbers draws(k, its size); the last
-        batch may be smaller.  Returns Σ s_i cost_i and Σ s_i over the epoch; the costs of a batch
-        are those before its update.
+        Batch k has the learning rate rates[k], if given the weight decay weight_decays[k], and the
+        random numbers draws(k, its size); the last batch may be smaller.  Multipliers of the rate
+        are one for each layer, those of biases in addition to those of layers.  Returns
+        Σ s_i cost_i and Σ s_i over the epoch; the costs of a batch are those before its update.
         """
         data, targets, s = self._data(X, y, sample_weight)
         batches = [order[k : k + batch_size] for k in range(0, len(order), batch_size)]
         total = 0.0
+        factors = self._rate_factors(rate_multipliers, bias_rate_multipliers)
         for k, (i, rate) in enumerate(zip(batches, rates, strict=True)):
             layers = self._forward(data[i], s[i], draws(k, len(i)) if draws else None)
             total += self._total(layers, targets[i], s[i])
             gradients = self._gradients(layers, targets[i], s[i], l2, True)
             old = [p for layer in self._parameters() for p in layer]
             slopes = [g for layer in gradients for g in layer]
-            new = iter(optimizer.update(old, slopes, float(rate)))
+            own_rates = [float(rate) * factor for factor in factors]
+            decay = None if weight_decays is None else float(weight_decays[k])
+            new = iter(optimizer.update(old, slopes, own_rates, decay))
             for l, scale in enumerate(self.scales):
                 self.weights[l], self.biases[l] = next(new), next(new)
                 if scale is not None:
                     self.scales[l] = next(new)
         return total, float(s[order].sum())
+
+    def _rate_factors(
+        self, of_layers: Sequence[float] | None, of_biases: Sequence[float] | None
+    ) -> list[float]:
+        """Return the multiplier of the learning rate of each parameter."""
+        ones = [1.0] * len(self.weights)
+        found: list[float] = []
+        for parameters, layer, bias in zip(
+            self._parameters(), of_layers or ones, of_biases or ones, strict=True
+        ):
+            found += [layer, layer * bias, layer][: len(parameters)]
+        return found
 
     def _parameters(self) -> list[tuple[Array, ...]]:
         """Return (W, b) or (W, b, γ) of each layer."""
