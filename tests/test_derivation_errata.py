@@ -176,18 +176,13 @@ def test_slip_5_a_bias_has_one_index(net, l):
 
 
 def test_slip_6_an_output_is_compared_with_its_own_target(net):
-    z, slope = net.z[NL - 1], net.f_prime(net.z[NL])
-    by_z = slopes(net.z_out, z)
-    with_y_i = {
-        4: np.diag([slopes(lambda z: ((y_i - net.f(net.z_out(z))) ** 2).sum() / 2, z)
-                    for y_i in net.y]),
-        5: np.diag([-(y_i - net.a[NL]) @ slopes(lambda z: net.f(net.z_out(z)), z)
-                    for y_i in net.y]),
-        6: np.diag([-(y_i - net.a[NL]) * slope @ by_z for y_i in net.y]),
-    }
-    for line, printed in with_y_i.items():
+    z = net.z[NL - 1]
+    for line in (4, 5, 6):
         assert agree(LINES[line](net, z), measured_delta(net, NL - 1))
-        assert differ(printed, measured_delta(net, NL - 1))
+        # δ_i by the line in which every target is y_i
+        all_y_i = [SimpleNamespace(**{**vars(net), "y": np.full(N, y_i)}) for y_i in net.y]
+        printed = [LINES[line](one, z)[i] for i, one in enumerate(all_y_i)]
+        assert differ(np.array(printed), measured_delta(net, NL - 1))
 
 
 def fifth_line(net):
