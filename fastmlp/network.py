@@ -18,7 +18,7 @@ from .history import History
 from .initializers import Initializer
 from .losses import Loss, LossSpec
 from .model import files
-from .model.spec import ActivationSpec, NetworkSpec
+from .model.spec import ActivationSpec, EncodingSpec, NetworkSpec
 from .model.state import ModelState, checked_layers
 from .optimizers import Optimizer
 from .prediction import Predictor
@@ -38,8 +38,8 @@ class MLP(Predictor):
         Numbers of units: input, hidden layers (none for a linear model), output.
     activation : str, Activation or sequence of these, default "relu"
         f of the hidden layers, one for all or one for each: "identity", "sigmoid", "relu",
-        "leaky_relu", "tanh", "softplus", "elu", "selu", "silu", "gelu", "exponential", or an
-        object such as ``fastmlp.activations.LeakyReLU(slope=0.2)``.
+        "leaky_relu", "tanh", "softplus", "elu", "selu", "silu", "gelu", "mish", "exponential",
+        or an object such as ``fastmlp.activations.LeakyReLU(slope=0.2)``.
     output_activation : str or Activation, optional
         f of the output layer.  Default: the loss's own, softmax for "cross_entropy", sigmoid for
         "binary_cross_entropy", exponential for "poisson" and "gamma", identity for the other
@@ -75,6 +75,10 @@ class MLP(Predictor):
         dropout and noise.  None chooses a random seed, which is then the attribute `seed`.
     uint8_scale : float, default 1.0
         uint8 examples count as value × uint8_scale.  Images are usually scaled by 1/255.
+    encodings : sequence of Encoding or Encoding, optional
+        For tables: what the first layer of weights sees of each column of X, one object of
+        `fastmlp.encodings` for each column or one for all.  sizes[0] is then the number of
+        columns, and the first weight has an input for each output of the encodings.
 
     Attributes
     ----------
@@ -82,6 +86,8 @@ class MLP(Predictor):
         The checked arguments; `activation` is a tuple with one object for each hidden layer.
     batch_norm, dropout, noise, input_dropout
         The checked arguments; the first three are tuples with one entry for each hidden layer.
+    encodings
+        A tuple with the encoding of each column; empty if the columns are used as they are.
     epochs : int
         Number of epochs of training begun so far, in all calls of fit.
     history : History
@@ -126,6 +132,7 @@ class MLP(Predictor):
         dtype: DTypeLike = "float32",
         seed: int | None = 0,
         uint8_scale: float = 1.0,
+        encodings: EncodingSpec = None,
     ) -> None:
         spec = NetworkSpec.checked(
             sizes,
@@ -139,12 +146,13 @@ class MLP(Predictor):
             dtype=dtype,
             seed=seed,
             uint8_scale=uint8_scale,
+            encodings=encodings,
         )
         if not isinstance(init, (tuple, list)):
             initializer = checks.named("init", init, initializers.TABLE, Initializer)
             with checks.within("init"):
                 checks.constants(initializer, spec.dtype)
-            init = initializers.sample(initializer, spec.sizes, spec.seed)
+            init = initializers.sample(initializer, spec.layer_sizes, spec.seed)
         if len(init) != 2:
             raise ValueError(f"init as arrays is (weights, biases); got {len(init)} things")
         self.state = ModelState(spec, checked_layers(spec, *init))

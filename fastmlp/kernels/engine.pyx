@@ -3,6 +3,7 @@
     parameter_set.pxi   the numbers of a network at one moment, and the gate to them
     parameters.pxi      reading and writing these numbers: class Parameters
     data.pxi            the user's examples: class Data
+    encodings.pxi       the encodings of their columns: class InputEncoding
     custom.pxi          losses written in Python
     passes.pxi          passes without an update, prediction and gradients: class Passes
     this file           training: class Engine
@@ -28,8 +29,10 @@ from .activations cimport RELU, activation_kind
 from .batch_norm cimport fold, normalization
 from .break_even cimport break_even, trial
 from .distortion cimport distort_rows, distortion, distortion_scratch
+from .encodings cimport (NUMERIC, ONE_HOT, PIECEWISE_LINEAR, column_encoding, encoded_density,
+                         input_encoding)
 from .epoch cimport job, run_batches
-from .inputs cimport (COLUMNS_CHANGED, FLOAT32, FLOAT64, LABELS_CHANGED, UINT8, count_rows,
+from .inputs cimport (CODES_CHANGED, COLUMNS_CHANGED, FLOAT32, FLOAT64, LABELS_CHANGED, UINT8, count_rows,
                       density, examples, hash_rows, number_size, pack_rows, pack_scratch,
                       packed_number_size, packed_size, targets)
 from .losses cimport CUSTOM, SQUARED_ERROR, loss_of
@@ -72,6 +75,7 @@ PHASES = ("gather", "lists", "forward", "output", "delta", "gradient", "wait")
 
 
 include "parameter_set.pxi"
+include "encodings.pxi"
 include "parameters.pxi"
 include "data.pxi"
 include "custom.pxi"
@@ -171,6 +175,7 @@ cdef class Engine(Passes):
             net.first = data.first
             net.n_layers -= data.first
             net.input_drop_threshold = 0
+            net.encoding = NULL
         self.prepare(&j, &net, data, space, order.shape[0], batch_size)
         j.x = &x
         loss_call.attach(&j)

@@ -37,12 +37,14 @@ cdef class Parameters:
     cdef Py_ssize_t n_numbers, n_statistics
     cdef double uint8_scale
     cdef uint64_t key               # of all random numbers
-    cdef readonly tuple sizes
+    cdef readonly tuple sizes       # of a(1), …; X has as many columns as a(1) without encodings
+    cdef InputEncoding encoding     # or None
     cdef object custom              # a loss written in Python, or None
     cdef real[::1] loss_constants
 
     def __cinit__(self, sizes, activations, loss, double uint8_scale, hidden=None,
-                  double input_dropout=0, uint64_t seed=0, loss_constants=(), custom=None):
+                  double input_dropout=0, uint64_t seed=0, loss_constants=(), custom=None,
+                  encodings=()):
         cdef int l
         cdef Py_ssize_t place = 0
         cdef layer* L
@@ -60,6 +62,9 @@ cdef class Parameters:
         self.net.loss = loss_of(loss, &self.loss_constants[0], len(loss_constants))
         self.net.input_drop_threshold = dropped_of(input_dropout)
         self.net.input_scale = <real>(1 / (1 - input_dropout))
+        if len(encodings) > 0:
+            self.encoding = InputEncoding(encodings)
+            self.net.encoding = &self.encoding.e
         self.net.normalization.momentum = <real><double>NORM_MOMENTUM
         self.net.normalization.epsilon = <real><double>NORM_EPSILON
         self.net.layers = <layer*>calloc(self.net.n_layers, sizeof(layer))

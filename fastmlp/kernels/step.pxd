@@ -16,10 +16,12 @@ chunks of rows; its gradient is continued in the same accumulators, so that no b
 from libc.math cimport sqrt
 from libc.stdint cimport uint32_t, uint64_t
 from .batch_norm cimport normalization, normalize, normalize_delta
+from .compression cimport compress_if_sparse, transpose_own_part
 from .dense cimport (finish_layer, forward, gradient_target, hidden_delta, norm_gradient,
-                     own_rows_of_weight, update_layer, weight_gradient)
+                     update_layer, weight_gradient)
 from .distortion cimport distort, distortion
 from .dropout cimport drop_dense, drop_sparse, random_stream, random_stream_of, row_key
+from .encodings cimport encode, encode_sparse, input_encoding
 from .few_outputs cimport few_outputs, few_outputs_gradient
 from .inputs cimport (LABELS_CHANGED, examples, own_kind, read_dense, read_once, read_sparse,
                       row_ranges, targets)
@@ -30,7 +32,7 @@ from .panels cimport layer, padded, panel_count
 from .partition cimport (first_vector, part_of, parts_are_columns, row_range, rows_of_panel,
                          thread_part)
 from .prefetch cimport address_range, start_prefetch
-from .sparse_rows cimport columns_from_rows, compress_row_of
+from .sparse_rows cimport compress_row_of
 from .team cimport barrier, team
 from .updates cimport for_layer, update_step
 from .vector cimport WIDTH, entry, real
@@ -41,8 +43,6 @@ cdef enum:
     # the number by which the random stream of distortions differs from those of the layers
     DISTORTION_STREAM = 1 << 20
     PREFETCHES_PER_ROW = 8      # calls of prefetch_some in a step, for each example, at least about
-    # a layer whose density was too high for sparse rows is measured again after so many batches
-    BATCHES_BETWEEN_CHECKS = 16
 
 cdef struct network:
     int n_layers
@@ -54,6 +54,7 @@ cdef struct network:
     real input_scale            # 1/(1 − p)
     normalization normalization
     const distortion* distortion    # of input images in training, or NULL
+    const input_encoding* encoding  # of the columns of X, or NULL: they are a(1) themselves
     double max_density          # below it the sparse product is faster than the dense one
 
 
@@ -133,7 +134,7 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
     """a(1), the rows of the chunk: in every thread, which gathers them all for itself.
 
     They become sparse rows, or pointers to where they lie if that is as the products read them, or
-    are copied and converted.  Then the rows of the next chunk are queued for prefetching.
+    are copied, converted and encoded.  Then the rows of the next chunk are queued for prefetching.
     """
     cdef Py_ssize_t r, n, n_nonzeros = 0
     cdef scratch* own = &w.threads[part]
@@ -142,7 +143,9 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
     cdef address_range* end = own.ranges
     cdef bint distorting = b.training and net.distortion != NULL
     cdef bint dropping = b.training and net.input_drop_threshold != 0 and not distorting
-    cdef bint as_it_lies = b.x.kind == own_kind() and not distorting and not dropping
+    cdef bint encoding = net.encoding != NULL
+    cdef bint as_it_lies = (b.x.kind == own_kind() and not distorting and not dropping
+                            and not encoding)
     cdef random_stream dropout
     cdef entry* e
     cdef real* row
@@ -152,10 +155,14 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
         distort_batch(net, w, b, done, m, threads, part, n_parts)
     for r in range(m):
         row = v.a.values + r * v.a.stride
+        if encoding:
+            read_dense(b.x, row_of(b, done + r), own.row)
         if sparse.used:
             e = sparse.rows.entries + r * sparse.rows.capacity
             if distorting:
                 n = compress_row_of(&w.images, r, v.n, e)
+            elif encoding:
+                n = encode_sparse(net.encoding, own.row, e, &w.changed)
             else:
                 n = read_sparse(b.x, row_of(b, done + r), own.row, e, &w.changed)
             if dropping:
@@ -165,7 +172,10 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
             if as_it_lies:
                 v.a.rows[r] = <const real*>b.x.values + row_of(b, done + r) * b.x.n_in
             elif not distorting:
-                read_dense(b.x, row_of(b, done + r), row)
+                if encoding:
+                    encode(net.encoding, own.row, row, &w.changed)
+                else:
+                    read_dense(b.x, row_of(b, done + r), row)
                 v.a.rows[r] = row
             if dropping:
                 drop_dense(net.input_drop_threshold, net.input_scale, &dropout, r, row, v.n)
@@ -175,30 +185,6 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
         end = row_ranges(b.x, row_of(b, r), end)
     start_prefetch(&own.next_examples, own.ranges, end, PREFETCHES_PER_ROW * m)
     lap(w, part, GATHERING, 0)
-
-
-cdef inline void compress_if_sparse(sparsity* sparse, const matrix* a, Py_ssize_t n, Py_ssize_t m,
-                                    long long number, double max_density) noexcept nogil:
-    """The sparse rows of a batch matrix, and whether to use them.
-
-    The density is measured by making them; where it was too high, only in some batches.
-    """
-    cdef Py_ssize_t r, n_nonzeros = 0
-    if not sparse.possible or not (sparse.used or number % BATCHES_BETWEEN_CHECKS == 0):
-        return
-    for r in range(m):
-        n_nonzeros += compress_row_of(a, r, n, sparse.rows.entries + r * sparse.rows.capacity)
-    sparse.rows.density = sparse.columns.density = <double>n_nonzeros / (m * n)
-    sparse.used = sparse.rows.density < max_density
-
-
-cdef inline void transpose_own_part(const layer* L, sparsity* sparse, scratch* own, Py_ssize_t m,
-                                    int part, int n_parts) noexcept nogil:
-    """Sparse rows of a(l)ᵀ, for this thread's part of the weight gradient."""
-    cdef Py_ssize_t first, last
-    if sparse.used:
-        own_rows_of_weight(L, part, n_parts, &first, &last)
-        columns_from_rows(&sparse.rows, m, first, last, own.ends, &sparse.columns)
 
 
 cdef inline void normalize_layer(const network* net, int l, workspace* w,

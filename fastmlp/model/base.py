@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..activations import Activation
+from ..encodings import Encoding
 from ..history import History
 from ..losses import Loss
 from ..support import checks
@@ -120,6 +121,11 @@ class NetworkBase:
     def noise(self) -> tuple[float, ...]:
         """Standard deviation of the noise of each hidden layer."""
         return self.state.spec.noise
+
+    @property
+    def encodings(self) -> tuple[Encoding, ...]:
+        """Encoding of each column of X; empty if the columns are the inputs as they are."""
+        return self.state.spec.encodings
 
     @property
     def dtype(self) -> np.dtype[Any]:

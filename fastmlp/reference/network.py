@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from .encodings import ENCODINGS
 from .functions import ACTIVATIONS, LOSSES, Array, Loss, Pair
 from .optimizers import Optimizer
 
@@ -54,6 +55,9 @@ class Network:
         Factor by which examples of dtype uint8 are multiplied.
     batch_norm : sequence of bool, optional
         Whether each hidden layer is normalized.  By default none is.
+    encodings : sequence of (str, float, …), optional
+        Encoding of each column of X: a key of `ENCODINGS`, and the edges or the number of levels.
+        sizes[0] is then the number of encoded inputs.
 
     Attributes
     ----------
@@ -75,6 +79,7 @@ class Network:
         dtype: DTypeLike = np.float64,
         uint8_scale: float = 1.0,
         batch_norm: Sequence[bool] = (),
+        encodings: Sequence[tuple[Any, ...]] = (),
     ) -> None:
         named = [(x,) if isinstance(x, str) else x for x in activations]
         self.activation = [(ACTIVATIONS[name], p) for name, *p in named]
@@ -85,6 +90,7 @@ class Network:
             raise ValueError(f"{given[0]} does not go with the output activation {output}")
         self.dtype = np.dtype(dtype)
         self.uint8_scale = uint8_scale
+        self.encodings = encodings
         self.weights = [np.zeros((n_out, n_in), dtype) for n_in, n_out in pairwise(sizes)]
         self.biases = [np.zeros(n_out, dtype) for n_out in sizes[1:]]
         normalized = [*batch_norm, *[False] * (len(self.biases) - len(batch_norm))]
@@ -173,7 +179,11 @@ class Network:
 
     def _rows(self, X: ArrayLike) -> Array:
         scale = self.uint8_scale if np.asarray(X).dtype == np.uint8 else 1.0
-        return np.asarray(X, self.dtype) * scale
+        rows = np.asarray(X, self.dtype) * scale
+        if not self.encodings:
+            return rows
+        columns = zip(rows.T, self.encodings, strict=True)
+        return np.hstack([ENCODINGS[name](x, *constants) for x, (name, *constants) in columns])
 
     def _data(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None

@@ -153,6 +153,8 @@ def _distortion(spec: NetworkSpec, augment: Distortion | None) -> object:
         return None
     if not isinstance(augment, Distortion):
         raise TypeError(f"augment must be a fastmlp.augment.Distortion, got {augment!r}")
+    if spec.encodings:
+        raise ValueError("augment distorts images; the network's columns have encodings")
     if augment.gentle_classes and spec.loss.groups:
         raise ValueError("gentle_classes are of one class an image; the network's loss has groups")
     with checks.within("augment"):

@@ -193,7 +193,7 @@ class Run:
         )
         source = self.training_source(options)
         rate = self.rates_from(state.steps)
-        n_threads = threads.for_step(state.spec.sizes, self.batch_size, config.n_threads)
+        n_threads = threads.for_step(state.spec.layer_sizes, self.batch_size, config.n_threads)
         deadline = perf_counter() + config.max_seconds
         for _ in range(config.epochs):
             started = perf_counter()
@@ -240,7 +240,7 @@ class Run:
         ):
             return source
         n_threads = threads.for_pass(
-            spec.sizes[: first + 1], len(source), self.config.n_threads
+            spec.layer_sizes[: first + 1], len(source), self.config.n_threads
         )
         features = self.state.layer_activations(source.data, first, n_threads)
         data = self.state.data(features, source.y, source.weight, first)

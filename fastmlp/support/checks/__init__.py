@@ -8,7 +8,7 @@ ValueError.
 
 from .arrays import Array, array, arrays, finite, reals
 from .choices import each, known, named, nearest, one_or_each, within
-from .examples import CSR, Examples, Rows, Sparse, finite_outputs, n_rows, rows, shape
+from .examples import CSR, Examples, Rows, Sparse, codes, finite_outputs, n_rows, rows, shape
 from .networks import (
     layer_numbers,
     normal_batches,
@@ -30,6 +30,7 @@ __all__ = [
     "Sparse",
     "array",
     "arrays",
+    "codes",
     "constants",
     "distributions",
     "each",
