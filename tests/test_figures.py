@@ -28,7 +28,7 @@ PAGES = [ACCURACY, *sorted(STUDIES.glob("*.md"))]
 PACKAGES = {"accuracy": "matplotlib", "search": "optuna"}  # that the studies' scripts need
 # 0.975 quantiles of Student's distribution by degrees of freedom, from the table of Student (1908)
 # in the form of Abramowitz and Stegun (1964), 26.10
-QUANTILES = {1: 12.706205, 4: 2.776445}
+QUANTILES = {1: 12.706205, 4: 2.776445, 5: 2.570582}
 NUMBER = r"[+−]?\d[\d,]*(?:\.\d+)?"
 
 Values = list[float]
@@ -99,7 +99,7 @@ def spread(values: Values) -> str:
     return f"{percent(fmean(values))} ± {percent(stdev(values))}"
 
 
-@pytest.mark.parametrize("study", ["fine_tuning"])
+@pytest.mark.parametrize("study", ["fine_tuning", "search"])
 def test_the_page_of_a_study_is_what_its_script_computes_from_its_runs(
     study: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,6 +276,35 @@ def test_the_table_of_the_parts_of_a_recipe_is_that_of_the_study_strong() -> Non
             assert f"{mean} {ends}" == difference(runs[named[name]], base)
     effects = {key for key, values in runs.items() if np.prod(interval(values, base)) > 0}
     assert effects == {named[name] for name in ("distortions", "batch norm", "label smoothing")}
+
+
+def test_the_first_trials_of_a_seed_are_the_same_for_all_samplers() -> None:
+    measured = ("sampler", "seconds")
+    first: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for row in runs("search"):
+        if int(row["trial"]) < 10:
+            equal = {key: value for key, value in row.items() if key not in measured}
+            first.setdefault((row["seed"], row["trial"]), []).append(equal)
+    for same in first.values():
+        assert len(same) == 3 and same[0] == same[1] == same[2]
+
+
+@pytest.mark.parametrize("sampler, name", [("tpe", "TPE"), ("gp", "Gaussian process")])
+def test_the_difference_from_random_search_is_that_of_the_best_errors(
+    sampler: str, name: str
+) -> None:
+    best: dict[str, dict[str, float]] = {}  # by sampler and seed
+    for row in runs("search"):
+        own = best.setdefault(row["sampler"], {})
+        own[row["seed"]] = min(float(row["error"]), own.get(row["seed"], math.inf))
+    ours, theirs = list(best[sampler].values()), list(best["random"].values())
+    low, high = interval(ours, theirs)
+    zero = ", an interval that contains zero" if low < 0 < high else ""
+    lower = sum(a < b for a, b in zip(ours, theirs, strict=True))
+    assert (
+        f"{name} against random search after 40 trials: {difference(ours, theirs)}{zero}; "
+        f"lower in {lower} of {len(ours)} repetitions"
+    ) in words(STUDIES / "search.md")
 
 
 def commands() -> list[list[str]]:
