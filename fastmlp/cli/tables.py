@@ -217,7 +217,7 @@ class NpzTable(Table):
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with path.open("rb") as file, ZipFile(file) as archive:
+            with path.open("rb") as file, npz.archive_in(file) as archive:
                 self.arrays: dict[str, NDArray[Any]] = {
                     info.filename.removesuffix(".npy"): _member(archive, info)
                     for info in archive.infolist()
