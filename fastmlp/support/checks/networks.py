@@ -105,7 +105,7 @@ def normal_batches(batch_norm: Sequence[bool], n_rows: int, batch_size: int) -> 
 
 def rates(found: Array, n_steps: int, dtype: np.dtype[Any]) -> NDArray[np.float64]:
     """Return the learning rates of a schedule, perhaps a user's own, for each step of an epoch."""
-    found = np.asarray(found, np.float64)
+    found = np.asarray(found, np.float64).view()  # whose shape is nobody else's
     if found.shape != (n_steps,):
         raise ValueError(
             f"the schedule returned shape {found.shape} for {n_steps} steps; expected ({n_steps},)"
