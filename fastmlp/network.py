@@ -335,7 +335,8 @@ class MLP(Predictor):
         Notes
         -----
         Ctrl-C ends training within a few hundredths of a second, or one batch, with a warning; the
-        history so far is returned.
+        history so far is returned.  A large batch ends early, without an update, unless batch norm
+        or a loss written in Python needs all its examples together.
 
         Chunks are checked as they come, and what was learned before a bad chunk stays.  Rows left
         over at a chunk's end share a batch with the first rows of the next chunk: without

@@ -138,8 +138,13 @@ cdef inline double decay_of(const job* j, int64_t number) noexcept nogil:
     return min(j.ema, (1 + t) / (10 + t))
 
 
-cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexcept nogil:
-    """Steps 1 to 6 on one batch, chunk after chunk; ends with a barrier."""
+cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexcept nogil:
+    """Steps 1 to 6 on one batch, chunk after chunk; ends with a barrier.
+
+    Returns whether the next batch follows, which every thread must decide alike.  What they decide
+    it by is written before a barrier and not again before the next one.  `w.changed` is read here
+    only: another thread that gathers the next batch already may set it.
+    """
     cdef network* net = j.net
     cdef workspace* w = j.w
     cdef batch b
@@ -192,13 +197,13 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
         barrier(&j.threads, part, n_parts)
         lap(w, part, WAITING, net.n_layers - 1)
         if w.changed:
-            return
+            return False
         if net.loss.kind == CUSTOM:     # its batch passes whole
             if part == 0:
                 j.failed = not j.call_loss(j, &b)
             barrier(&j.threads, part, n_parts)
             if j.failed:
-                return
+                return False
         if part == 0:
             if j.batch_sums != NULL and done == 0:
                 j.batch_sums[2 * (j.before + number)] = 0
@@ -234,7 +239,8 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
         barrier(&j.threads, part, n_parts)
         lap(w, part, WAITING, 0)
         if j.failed:
-            return
+            return False
+    return not (j.stop or j.not_finite)
 
 
 cdef inline void run_batches(job* j, int part, int n_parts) noexcept nogil:
@@ -244,9 +250,6 @@ cdef inline void run_batches(job* j, int part, int n_parts) noexcept nogil:
     if part == 0:
         j.w.lap_start = j.signals_checked = seconds_now()
         j.denormals = state
-    while True:
-        run_batch(j, number, part, n_parts)
+    while run_batch(j, number, part, n_parts):
         number += 1
-        if j.stop or j.not_finite or j.failed or j.w.changed:
-            break
     restore_denormals(state)

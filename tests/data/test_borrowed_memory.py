@@ -5,6 +5,7 @@ Every case runs in a process of its own, because what is tested for is the end o
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -39,7 +40,9 @@ SETUP = """
 
 def run(code: str) -> None:
     program = textwrap.dedent(SETUP) + textwrap.dedent(code)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=100
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -143,6 +146,30 @@ def test_columns_out_of_range_or_order_end_a_fit_with_an_error(change, n_threads
             assert "the columns of the sparse X are out of range" in str(error), error
         else:
             raise SystemExit("not refused")
+    """)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no choice of processors")
+@pytest.mark.parametrize("batch", [1, 7])
+def test_a_change_that_one_thread_sees_a_batch_before_another_hangs_no_fit(batch):
+    """On one processor a thread goes on into the next batch while the other has yet to wake."""
+    run(f"""
+        import os
+        fastmlp.set_num_threads(2)
+        fastmlp.support.threads.MOST_SLEPT = 2      # both go on, however long they wait
+        os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+        S = sp.csr_matrix(X)
+        first = S.indptr[200 * {batch}]
+        def act():
+            S.indices[first:] = 10**6
+        for _ in range(5):
+            S = sp.csr_matrix(X)
+            try:
+                fit(S, y, act, batch_size=200, shuffle=False)
+            except ValueError as error:
+                assert "the columns of the sparse X are out of range" in str(error), error
+            else:
+                raise SystemExit("not refused")
     """)
 
 
