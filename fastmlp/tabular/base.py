@@ -99,10 +99,10 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         comes before the first epoch, or if fit fails, the estimator stays as it was.
         """
         self._check_parameters()
-        table = self._table(X, reset=True)
         rng = check_random_state(self.random_state)
         state = dict(self.__dict__)
         try:
+            table = self._table(X, reset=True)
             self._fit(table, y, sample_weight, groups, time, rng)
         except BaseException:
             self.__dict__.clear()
