@@ -19,6 +19,7 @@ from .model import columns
 from .model.spec import ActivationSpec, EncodingSpec, NetworkSpec
 from .model.state import ModelState, checked_layers
 from .optimizers import Optimizer
+from .schedules import Schedule
 from .storing import StoredNetwork
 from .support import checks
 
@@ -36,8 +37,8 @@ class MLP(StoredNetwork):
         Numbers of units: input, hidden layers (none for a linear model), output.
     activation : str, Activation or sequence of these, default "relu"
         f of the hidden layers, one for all or one for each: "identity", "sigmoid", "relu",
-        "leaky_relu", "tanh", "softplus", "elu", "selu", "silu", "gelu", "exponential", or an
-        object such as ``fastmlp.activations.LeakyReLU(slope=0.2)``.
+        "leaky_relu", "tanh", "softplus", "elu", "selu", "silu", "gelu", "mish", "exponential",
+        or an object such as ``fastmlp.activations.LeakyReLU(slope=0.2)``.
     output_activation : str or Activation, optional
         f of the output layer.  Default: the loss's own, softmax for "cross_entropy", sigmoid for
         "binary_cross_entropy", exponential for "poisson" and "gamma", identity for the other
@@ -185,8 +186,10 @@ class MLP(StoredNetwork):
         max_norm: float | None = None,
         clip_norm: float | None = None,
         ema: float | None = None,
+        dropout_schedule: Schedule | None = None,
         rate_multipliers: Sequence[float] | None = None,
         l2_multipliers: Sequence[float] | None = None,
+        bias_rate_multipliers: float | Sequence[float] | None = None,
         encoding_rate_multiplier: float = 1.0,
         scaling_rate_multiplier: float = 1.0,
         scaling_decay_multiplier: float = 0.0,
@@ -259,9 +262,15 @@ class MLP(StoredNetwork):
             Decay, in (0, 1), of an exponential moving average of the parameters; in the first
             steps min(ema, (1 + t)/(10 + t)).  Validation and, from then on, the network's
             predictions use the average: see `MLP.use_average`.  A fit without it drops it.
+        dropout_schedule : fastmlp.schedules.Schedule, optional
+            Values in [0, 1] by which each step multiplies every dropout probability, that of the
+            input too, such as ``fastmlp.schedules.FlatCosine(1)``.  Default: 1 in each step.
         rate_multipliers, l2_multipliers : sequences of float, optional
             Factors ≥ 0 of the learning rate, and of λ and AdamW's weight decay, one for each layer
             of weights.  Default: all 1.
+        bias_rate_multipliers : float or sequence of float, optional
+            Factors ≥ 0 of the learning rate of biases, in addition to `rate_multipliers`: one for
+            all layers, or one for each.  Default: 1.
         encoding_rate_multiplier, scaling_rate_multiplier : float, default 1.0
             Factors ≥ 0 of the learning rate for the parameters of the columns' encodings, and for
             `input_scale`.
@@ -305,8 +314,9 @@ class MLP(StoredNetwork):
         shuffling, a fit on chunks gives the same bits as a fit on all rows in one array.  With
         shuffling, rows change places within their chunk only.  A memmap is read in chunks of
         32 MiB, which with shuffling consist of blocks of 1 MiB from all over the file.  Schedules
-        that span a fit (`Cosine`, `OneCycle`) need `total_steps` for chunks.  For chunks and
-        memmaps validation_data is a pair; its arrays may be memmaps, in any fit.
+        that span a fit (`Cosine`, `OneCycle`, `FlatCosine`, `LogCosine`) need `total_steps` for
+        chunks.  For chunks and memmaps validation_data is a pair; its arrays may be memmaps, in any
+        fit.
 
         Examples
         --------
@@ -328,8 +338,10 @@ class MLP(StoredNetwork):
             max_norm=max_norm,
             clip_norm=clip_norm,
             ema=ema,
+            dropout_schedule=dropout_schedule,
             rate_multipliers=rate_multipliers,
             l2_multipliers=l2_multipliers,
+            bias_rate_multipliers=bias_rate_multipliers,
             encoding_rate_multiplier=encoding_rate_multiplier,
             scaling_rate_multiplier=scaling_rate_multiplier,
             scaling_decay_multiplier=scaling_decay_multiplier,

@@ -44,6 +44,7 @@ TO_TORCH: dict[str, Callable[[Any, Any], torch.nn.Module]] = {  # from torch.nn 
     "selu": lambda nn, f: nn.SELU(),
     "silu": lambda nn, f: nn.SiLU(),
     "gelu": lambda nn, f: nn.GELU(),
+    "mish": lambda nn, f: nn.Mish(),
     "exponential": lambda nn, f: own_modules().Exponential(),
     "softmax": lambda nn, f: (
         own_modules().GroupSoftmax(f.groups) if f.groups else nn.Softmax(dim=1)
@@ -265,6 +266,7 @@ FROM_TORCH: dict[str, Callable[[Any], ImportedLayer | None]] = {
     "SELU": lambda module: activations.SELU(),
     "SiLU": lambda module: activations.SiLU(),
     "GELU": lambda module: activations.GELU() if module.approximate == "none" else None,
+    "Mish": lambda module: activations.Mish(),
     "Exponential": lambda module: activations.Exponential(),
     "GaussianNoise": lambda module: GaussianNoise(module.sigma),
     "Softmax": softmax,

@@ -15,7 +15,8 @@ from .encodings cimport (EMBEDDING, ONE_HOT, PERIODIC, code_of, column_encoding,
 from .matrices cimport at, group_end, matrix
 from .norms cimport total_of
 from .periodic cimport clear_periodic_padding, periodic_gradient, periodic_place
-from .updates cimport for_layer, update_average, update_step
+from .updates cimport (SCALES, WEIGHTS, for_layer, parameter_kind, update_average,
+                       update_step)
 from .vector cimport WIDTH, fused, load, real, splat, store, vec
 from .workspace cimport scratch
 
@@ -116,13 +117,13 @@ cdef inline double encoding_squares(const input_encoding* E, const real* sums,
     return total_of(squares, SQUARES)
 
 
-cdef inline bint update_range(gradient_target* g, bint is_weight, const real* sums,
+cdef inline bint update_range(gradient_target* g, parameter_kind kind, const real* sums,
                               Py_ssize_t first, Py_ssize_t last, int part,
                               int n_parts) noexcept nogil:
     """Step 6 for this thread's part of the parameters first … last."""
     cdef Py_ssize_t n = (last - first) // WIDTH, begin = n * part // n_parts
     cdef Py_ssize_t end = n * (part + 1) // n_parts
-    return finish_gradient(g, is_weight, first + begin * WIDTH, sums + begin * WIDTH, end - begin)
+    return finish_gradient(g, kind, first + begin * WIDTH, sums + begin * WIDTH, end - begin)
 
 
 cdef inline bint update_encoding(const input_encoding* E, const gradient_target* g,
@@ -133,15 +134,15 @@ cdef inline bint update_encoding(const input_encoding* E, const gradient_target*
     Only s decays, as weights do; λ is of the layers' weights alone.
     """
     cdef gradient_target target = g[0]
-    cdef update_step step = for_layer(u, E.rate, 1)
+    cdef update_step step = for_layer(u, E.rate, 1, 1)
     cdef bint bad
     target.step = &step
     step.mean = <real>(step.mean * factor)
-    bad = update_range(&target, False, sums, E.first, E.scale, part, n_parts)
-    step = for_layer(u, E.scale_rate, E.scale_decay)
+    bad = update_range(&target, SCALES, sums, E.first, E.scale, part, n_parts)
+    step = for_layer(u, E.scale_rate, E.scale_decay, 1)
     step.mean = <real>(step.mean * factor)
     step.l2 = 0
-    return bad | update_range(&target, True, sums + E.scale - E.first, E.scale, E.last, part,
+    return bad | update_range(&target, WEIGHTS, sums + E.scale - E.first, E.scale, E.last, part,
                               n_parts)
 
 

@@ -17,7 +17,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from cython.parallel cimport parallel
 from libc.math cimport isfinite
-from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
@@ -159,7 +159,8 @@ cdef class Engine(Passes):
 
     def train(self, Data data, batches, options, progress, int threads, double seconds):
         cdef const int64_t[::1] order = batches.order
-        cdef const double[::1] rates = batches.rates
+        cdef const double[::1] rates = batches.rates, weight_decays = batches.weight_decays
+        cdef const double[::1] dropout_factors = batches.dropout_factors
         cdef Py_ssize_t batch_size = batches.batch_size, size = min(batch_size, order.shape[0])
         cdef int64_t first = progress.batch
         cdef Distortion distortion = options.distortion
@@ -183,7 +184,7 @@ cdef class Engine(Passes):
         if data.first > 0:
             net.first = data.first
             net.n_layers -= data.first
-            net.input_drop_threshold = 0
+            net.input_dropout = 0
         self.prepare(&j, &net, data, space, order.shape[0], batch_size)
         j.x = &x
         loss_call.attach(&j)
@@ -197,6 +198,10 @@ cdef class Engine(Passes):
         j.first = j.next = first
         j.before = batches.before
         j.rates = &rates[0] if rates.shape[0] else NULL
+        if weight_decays is not None and order.shape[0]:
+            j.weight_decays = &weight_decays[0]
+        if dropout_factors is not None and order.shape[0]:
+            j.dropout = &dropout_factors[0]
         j.l2 = options.l2
         j.l2_per_weight = options.l2_per_weight
         j.max_cost = options.max_cost

@@ -21,7 +21,7 @@ from .team cimport barrier, seconds_now, team
 from .tile cimport even_block
 from .updates cimport optimizer, prepare_update, update_step
 from .vector cimport flush_denormals, real, restore_denormals
-from .workspace cimport WAITING, activation_layer, lap, scratch, workspace
+from .workspace cimport GRADIENT, WAITING, activation_layer, lap, scratch, workspace
 
 cdef struct job
 
@@ -52,6 +52,8 @@ cdef struct job:                # one call of train: what its threads share
     int64_t first, next         # batch numbers, from 0 in `order`
     int64_t before              # batches that the epoch has had before it
     const double* rates
+    const double* weight_decays # of each batch, or NULL: the rule's own
+    const double* dropout       # factors of each batch, or NULL: 1
     double l2, deadline
     bint l2_per_weight          # λ / Σ s of a batch in place of λ
     int64_t steps               # updates made before batch `first`
@@ -113,12 +115,12 @@ cdef inline void slopes_of_input(const network* net, workspace* w, const batch* 
     cdef Py_ssize_t r, k, end
     cdef activation_layer* v = &w.activations[0]
     cdef scratch* own = &w.threads[part]
-    cdef random_stream dropout = stream_in(b, own, 0, done)
+    cdef random_stream dropout = stream_in(b, own, 0, net.input_dropout, done)
     for r in range(m * part // n_parts, m * (part + 1) // n_parts):
         for k in range(padded(v.n)):
             own.row[k] = 1
-        if b.training and net.input_drop_threshold != 0:
-            drop_dense(net.input_drop_threshold, net.input_scale, &dropout, r, own.row, v.n)
+        if b.training and dropout.drop_threshold != 0:
+            drop_dense(&dropout, r, own.row, v.n)
         k = 0
         while k < padded(v.n):
             end = min(padded(v.n), group_end(&v.delta, k))
@@ -170,6 +172,7 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
     cdef workspace* w = j.w
     cdef batch b
     cdef gradient_target g
+    cdef optimizer rule
     cdef update_step u
     cdef Py_ssize_t done = 0, m, r, chunk
     cdef int lowest = lowest_delta(j)
@@ -183,6 +186,7 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
     b.training = j.training
     b.key = mixed_key(j.key, j.before + number)
     b.smoothing = <real>j.smoothing
+    b.dropout = 1 if j.dropout == NULL else j.dropout[number]
     b.max_cost = j.max_cost
     chunk = even_block(b.n, w.n_rows)
     b.weight = batch_weight(&b)
@@ -195,7 +199,10 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
         g.sums = j.sums
         g.step = NULL
     else:
-        u = prepare_update(j.rule, j.rates[number],
+        rule = j.rule[0]
+        if j.weight_decays != NULL:
+            rule.weight_decay = j.weight_decays[number]
+        u = prepare_update(&rule, j.rates[number],
                            j.l2 / b.weight if j.l2_per_weight and b.weight > 0 else j.l2,
                            1 / b.weight if b.weight > 0 else 0,
                            j.steps + number - j.first + 1)
@@ -237,6 +244,7 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
         bad |= gradients(net, w, m, &g, j.every_layer, part, n_parts)
         if w.input_delta and net.encoding != NULL:
             bad |= encoding_step(net, w, &g, m, &j.threads, part, n_parts)
+            lap(w, part, GRADIENT, 0)
         done += m
         if g.last and j.clip_norm > 0:
             g.step = &u

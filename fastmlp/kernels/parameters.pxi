@@ -14,11 +14,6 @@ cdef row_out(const real* source, Py_ssize_t n):
     return result
 
 
-cdef inline uint32_t dropped_of(double p) noexcept nogil:
-    """How many of the 2³² random numbers drop a unit with probability p."""
-    return <uint32_t>(p * 4294967296.0)
-
-
 cdef inline Py_ssize_t on_lines(Py_ssize_t n) noexcept nogil:
     """n numbers rounded up to whole cache lines."""
     cdef Py_ssize_t line = 64 // <Py_ssize_t>sizeof(real)
@@ -60,8 +55,7 @@ cdef class Parameters:
         self.custom = custom
         self.loss_constants = np.array(tuple(loss_constants) or (0,), DTYPE)
         self.net.loss = loss_of(loss, &self.loss_constants[0], len(loss_constants))
-        self.net.input_drop_threshold = dropped_of(input_dropout)
-        self.net.input_scale = <real>(1 / (1 - input_dropout))
+        self.net.input_dropout = input_dropout
         self.net.normalization.momentum = <real><double>NORM_MOMENTUM
         self.net.normalization.epsilon = <real><double>NORM_EPSILON
         self.net.layers = <layer*>calloc(self.net.n_layers, sizeof(layer))
@@ -74,7 +68,7 @@ cdef class Parameters:
             L.n_out = self.sizes[l + 1]
             L.activation = activation_kind(activations[l][0])
             L.parameter = <real><double>activations[l][1]
-            L.rate = L.l2 = L.keep_scale = 1
+            L.rate = L.l2 = L.bias_rate = 1
             L.weight = place
             place += on_lines(L.n_in * padded(L.n_out))
             L.bias = place
@@ -86,8 +80,7 @@ cdef class Parameters:
                     place += on_lines(padded(L.n_out))
                     L.statistics = self.n_statistics
                     self.n_statistics += on_lines(2 * padded(L.n_out))
-                L.drop_threshold = dropped_of(dropout)
-                L.keep_scale = <real>(1 / (1 - <double>dropout))
+                L.dropout = dropout
                 L.noise = <real><double>noise
         if len(encodings) > 0:
             self.encoding = InputEncoding(encodings, input_scaling, place)
@@ -109,11 +102,11 @@ cdef class Parameters:
         cdef layer* layers = self.inference.layers
         self.inference = self.net
         self.inference.layers = layers
-        self.inference.input_drop_threshold = 0
+        self.inference.input_dropout = 0
         for l in range(self.net.n_layers):
             layers[l] = self.net.layers[l]
             layers[l].scale = 0
-            layers[l].drop_threshold = 0
+            layers[l].dropout = 0
             layers[l].noise = 0
 
     # --------------------------------------------------------------------------- reading

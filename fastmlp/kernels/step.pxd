@@ -14,7 +14,7 @@ chunks of rows; its gradient is continued in the same accumulators, so that no b
 `done` is the number of examples in earlier chunks, m that of this chunk.
 """
 from libc.math cimport sqrt
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint64_t
 from .batch_norm cimport normalization, normalize, normalize_delta
 from .compression cimport compress_if_sparse, transpose_own_part
 from .dense cimport (finish_layer, forward, gradient_target, hidden_delta, norm_gradient,
@@ -52,8 +52,7 @@ cdef struct network:
     real* parameters
     loss_function loss
     int first                   # number of layers[0] in the whole network, frozen layers included
-    uint32_t input_drop_threshold   # an input is dropped by this many of 2³² random numbers
-    real input_scale            # 1/(1 − p)
+    double input_dropout        # the probability that an input is dropped
     normalization normalization
     const distortion* distortion    # of input images in training, or NULL
     const input_encoding* encoding  # of the columns of X, or NULL: they are a(1) themselves
@@ -70,6 +69,7 @@ cdef struct batch:              # the examples first … first + n of a pass
     bint training               # normalize by the batch, drop units, smooth targets
     uint64_t key                # of the batch's random numbers
     real smoothing
+    double dropout              # factor of every probability that a unit is dropped
     double max_cost             # −log of the least probability that counts; 0: none
 
 
@@ -85,8 +85,8 @@ cdef inline void distort_batch(const network* net, workspace* w, const batch* b,
     cdef Py_ssize_t r, k, row, label
     cdef real* target
     cdef scratch* own = &w.threads[part]
-    cdef random_stream dropout = stream_in(b, own, 0, done)
-    cdef random_stream distorting = stream_in(b, own, DISTORTION_STREAM, done)
+    cdef random_stream dropout = stream_in(b, own, 0, net.input_dropout, done)
+    cdef random_stream distorting = stream_in(b, own, DISTORTION_STREAM, 0, done)
     for r in range(m * part // n_parts, m * (part + 1) // n_parts):
         row = row_of(b, done + r)
         target = w.images.values + r * w.images.stride
@@ -96,9 +96,8 @@ cdef inline void distort_batch(const network* net, workspace* w, const batch* b,
                 own.distortion)
         for k in range(b.x.n_in, padded(b.x.n_in)):
             target[k] = 0
-        if net.input_drop_threshold != 0:
-            drop_dense(net.input_drop_threshold, net.input_scale, &dropout, r, target,
-                       b.x.n_in)
+        if dropout.drop_threshold != 0:
+            drop_dense(&dropout, r, target, b.x.n_in)
     barrier(threads, part, n_parts)
 
 
@@ -124,10 +123,10 @@ cdef inline bint any_normalized(const network* net) noexcept nogil:
     return False
 
 
-cdef inline random_stream stream_in(const batch* b, const scratch* own, int number,
+cdef inline random_stream stream_in(const batch* b, const scratch* own, int number, double p,
                                     Py_ssize_t done) noexcept nogil:
-    """The random numbers of layer `number`, or of distortions, in the chunk."""
-    return random_stream_of(b.key, number, done,
+    """The random numbers of layer `number`, with dropout p, or of distortions, in the chunk."""
+    return random_stream_of(b.key, number, p * b.dropout, done,
                             own.row_hashes if b.x.row_hashes != NULL else NULL)
 
 
@@ -144,15 +143,14 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
     cdef activation_layer* v = &own.input
     cdef address_range* end = own.ranges
     cdef bint distorting = b.training and net.distortion != NULL
-    cdef bint dropping = b.training and net.input_drop_threshold != 0 and not distorting
+    cdef random_stream dropout = stream_in(b, own, 0, net.input_dropout, done)
+    cdef bint dropping = b.training and dropout.drop_threshold != 0 and not distorting
     cdef bint encoding = net.encoding != NULL
     cdef bint as_it_lies = (b.x.kind == own_kind() and not distorting and not dropping
                             and not encoding)
-    cdef random_stream dropout
     cdef entry* e
     cdef real* row
     weigh_rows(net, b, own, done, m)
-    dropout = stream_in(b, own, 0, done)
     if distorting:
         distort_batch(net, w, b, done, m, threads, part, n_parts)
     if encoding:
@@ -170,7 +168,7 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
             else:
                 n = read_sparse(b.x, row_of(b, done + r), own.row, e, &w.changed)
             if dropping:
-                n = drop_sparse(net.input_drop_threshold, net.input_scale, &dropout, r, e)
+                n = drop_sparse(&dropout, r, e)
             n_nonzeros += n
         else:
             if as_it_lies:
@@ -182,7 +180,7 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
                     read_dense(b.x, row_of(b, done + r), row)
                 v.a.rows[r] = row
             if dropping:
-                drop_dense(net.input_drop_threshold, net.input_scale, &dropout, r, row, v.n)
+                drop_dense(&dropout, r, row, v.n)
     if sparse.used:
         sparse.rows.density = sparse.columns.density = <double>n_nonzeros / (m * v.n)
     for r in range(done + m, min(done + 2 * m, b.n_pass - b.first)):
@@ -226,7 +224,7 @@ cdef inline void forward_pass(const network* net, workspace* w, const batch* b, 
                                net.max_density)
             lap(w, part, COMPRESSING, l)
         hidden = l + 1 < net.n_layers
-        numbers = stream_in(b, own, net.first + l + 1, done)
+        numbers = stream_in(b, own, net.first + l + 1, net.layers[l].dropout, done)
         stream = &numbers if b.training else NULL
         forward(&net.layers[l], net.parameters, activations_of(w, part, l), &w.activations[l + 1],
                 &own.zeros[l], own, w.zeros, stream, m, hidden and net.layers[l].scale == 0, part,
@@ -326,7 +324,7 @@ cdef inline bint gradients(const network* net, workspace* w, Py_ssize_t m, gradi
         if L.frozen and not every_layer:
             continue
         if g.step != NULL:
-            step = for_layer(g.step, L.rate, L.l2)
+            step = for_layer(g.step, L.rate, L.l2, L.bias_rate)
             target.step = &step
         below = activations_of(w, part, l)
         if few_outputs(L, below, &own.zeros[l], &target):
@@ -373,7 +371,7 @@ cdef inline bint clipped_update(const network* net, workspace* w, gradient_targe
     for l in range(net.n_layers):
         L = &net.layers[l]
         if not L.frozen:
-            step = for_layer(g.step, L.rate, L.l2)
+            step = for_layer(g.step, L.rate, L.l2, L.bias_rate)
             step.mean = <real>(step.mean * factor)
             step.l2 = <real>(step.l2 * factor)
             target.step = &step

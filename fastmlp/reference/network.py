@@ -152,16 +152,21 @@ class Network:
         l2: float = 0.0,
         sample_weight: ArrayLike | None = None,
         draws: Callable[[int, int], Draws] | None = None,
+        weight_decays: Sequence[float] | Array | None = None,
+        rate_multipliers: Sequence[float] | None = None,
+        bias_rate_multipliers: Sequence[float] | None = None,
     ) -> tuple[float, float]:
         """Train for one epoch on the rows `order`, in batches of `batch_size`.
 
-        Batch k has the learning rate rates[k] and the random numbers draws(k, its size); the last
-        batch may be smaller.  Returns Σ s_i cost_i and Σ s_i over the epoch; the costs of a batch
-        are those before its update.
+        Batch k has the learning rate rates[k], if given the weight decay weight_decays[k], and the
+        random numbers draws(k, its size); the last batch may be smaller.  Multipliers of the rate
+        are one for each layer, those of biases in addition to those of layers.  Returns
+        Σ s_i cost_i and Σ s_i over the epoch; the costs of a batch are those before its update.
         """
         data, targets, s = self._data(X, y, sample_weight)
         batches = [order[k : k + batch_size] for k in range(0, len(order), batch_size)]
         total = 0.0
+        factors = self._rate_factors(rate_multipliers, bias_rate_multipliers)
         for k, (i, rate) in enumerate(zip(batches, rates, strict=True)):
             own = draws(k, len(i)) if draws else None
             layers = self._forward(data[i], s[i], own)
@@ -169,6 +174,7 @@ class Network:
             gradients = self._gradients(layers, targets[i], s[i], l2, True)
             old = [p for layer in self._parameters() for p in layer]
             slopes = [g for layer in gradients for g in layer]
+            own_rates = [float(rate) * factor for factor in factors]
             if self.encodings:  # as vectors, which no weight decay acts on
                 columns, by_scale = self._encoding_gradients(
                     layers, data[i], targets[i], s[i], True, own
@@ -176,7 +182,9 @@ class Network:
                 old += [p.ravel() for p in self._learned()]
                 slopes += [g.ravel() for column in columns for g in column]
                 slopes += [] if self.input_scale is None else [by_scale]
-            new = iter(optimizer.update(old, slopes, float(rate)))
+                own_rates += [float(rate)] * len(self._learned())
+            decay = None if weight_decays is None else float(weight_decays[k])
+            new = iter(optimizer.update(old, slopes, own_rates, decay))
             for l, scale in enumerate(self.scales):
                 self.weights[l], self.biases[l] = next(new), next(new)
                 if scale is not None:
@@ -189,6 +197,18 @@ class Network:
         """Return the arrays of parameters of all encodings, and s."""
         found = [p for _, *rest in self.encodings for p in rest if isinstance(p, np.ndarray)]
         return found if self.input_scale is None else [*found, self.input_scale]
+
+    def _rate_factors(
+        self, of_layers: Sequence[float] | None, of_biases: Sequence[float] | None
+    ) -> list[float]:
+        """Return the multiplier of the learning rate of each parameter."""
+        ones = [1.0] * len(self.weights)
+        found: list[float] = []
+        for parameters, layer, bias in zip(
+            self._parameters(), of_layers or ones, of_biases or ones, strict=True
+        ):
+            found += [layer, layer * bias, layer][: len(parameters)]
+        return found
 
     def _parameters(self) -> list[tuple[Array, ...]]:
         """Return (W, b) or (W, b, γ) of each layer."""

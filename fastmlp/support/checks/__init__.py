@@ -10,6 +10,7 @@ from .arrays import Array, array, arrays, finite, reals
 from .choices import each, known, named, nearest, one_or_each, within
 from .examples import CSR, Examples, Rows, Sparse, codes, finite_outputs, n_rows, rows, shape
 from .networks import (
+    factors,
     layer_numbers,
     normal_batches,
     parameters,
@@ -34,6 +35,7 @@ __all__ = [
     "constants",
     "distributions",
     "each",
+    "factors",
     "finite",
     "finite_outputs",
     "flag",
