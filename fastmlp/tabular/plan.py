@@ -93,7 +93,7 @@ def plan_of(
         epochs=epochs,
     )
     networks = [
-        replace(network, piecewise=i % 2 == 0, **(overrides or {}))  # type: ignore[arg-type]
+        replace(network, **{"piecewise": i % 2 == 0, **(overrides or {})})  # type: ignore[arg-type]
         for i in range(chosen.n_members if n_members is None else n_members)
     ]
     return Plan(tuple(networks), chosen.validation_fraction)
