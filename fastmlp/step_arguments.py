@@ -62,7 +62,7 @@ def loss_and_targets(
     kind.check_outputs(n_out)
     targets = kind.targets(y, n_rows, n_out, kernels.DTYPE)
     if kind.name == "cross_entropy" and targets.ndim == 1:
-        targets = np.eye(n_out, dtype=kernels.DTYPE)[targets]
+        targets = (targets[:, np.newaxis] == np.arange(n_out)).astype(kernels.DTYPE)
     return kind, targets
 
 

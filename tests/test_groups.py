@@ -15,6 +15,7 @@ from fastmlp.activations import Softmax
 from fastmlp.augment import Distortion
 from fastmlp.losses import CrossEntropy
 from fastmlp.model import headers
+from fastmlp.support import checks
 
 GROUPINGS = [(3, 4), (2,), (2, 2, 2), (33, 5, 20, 2)]
 TOLERANCE = {"float64": 1e-13, "float32": 3e-6}
@@ -364,3 +365,16 @@ def test_a_search_takes_them(rng):
         X, y, space={"hidden": (4,)}, loss=CrossEntropy((3, 2)), n_trials=2, epochs=2
     )
     assert found.network().sizes[-1] == 5 and found.network().loss == CrossEntropy((3, 2))
+
+
+def test_labels_that_change_after_their_check_are_the_checked_ones(monkeypatch):
+    y, check = np.array([[1], [2]], np.int32), checks.labels
+
+    def labels(*arguments):
+        found = check(*arguments)
+        y[:] = 9
+        return found
+
+    monkeypatch.setattr(checks, "labels", labels)
+    found = CrossEntropy((3,)).targets(y, 2, 3, np.dtype(np.float64))
+    np.testing.assert_array_equal(found, [[0, 1, 0], [0, 0, 1]])

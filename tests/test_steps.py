@@ -1,13 +1,14 @@
 """The seven steps: each alone on arrays, and all of them against the NumPy network."""
 
 import re
+import textwrap
 
 import numpy as np
 import pytest
 
 from fastmlp import reference, steps
 from fastmlp.activations import ELU, LeakyReLU, Tanh
-from fastmlp.losses import Huber, Quantile, SquaredError
+from fastmlp.losses import CrossEntropy, Huber, Quantile, SquaredError
 
 FUNCTIONS = {  # an activation as steps take it, and as the reference does
     **{
@@ -82,7 +83,7 @@ def test_steps_one_to_five_give_the_gradients_of_the_reference(loss, name, dtype
         steps.batch_gradients(delta, a_l, W, np.float64(0.1), s)
         for delta, a_l, W in zip(deltas, a[:-1], net.weights, strict=True)
     ]
-    assert a[0] is X
+    assert np.shares_memory(a[0], X)
     assert distance(a[1:], net.activations(X)) < TOLERANCE[dtype]
     assert distance(flat(gradients), flat(net.gradients(X, y, 0.1, s))) < TOLERANCE[dtype]
     assert steps.cost(y, a[-1], z[-1], net.weights, LOSSES[loss][0], 0.1, s) == pytest.approx(
@@ -111,23 +112,40 @@ def test_fifty_updates_end_where_the_reference_does(loss, name):
     assert distance([*weights, *biases], net.weights + net.biases) < 1e-10
 
 
-def test_step_seven_ends_the_loop_of_the_docstring():
+def run_the_loop_of_the_docstring(lam, small_enough, max_updates):
+    """Run the code on exclusive or; its costs, its last outputs and its arrays."""
     rng = np.random.default_rng(0)
-    X, y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])  # exclusive or
-    weights = [rng.normal(size=(4, 2)), rng.normal(size=(1, 4))]
-    biases = [rng.normal(size=4), rng.normal(size=1)]
+    X, y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
     costs = []
-    while True:
-        z, a = steps.forward(X, weights, biases, "sigmoid")
-        costs.append(steps.cost(y, a[-1], z[-1], weights))
-        if costs[-1] < 0.01:
-            break
-        delta_out = steps.output_delta(y, a[-1], z[-1], "sigmoid")
-        deltas = steps.hidden_deltas(delta_out, weights, z, "sigmoid")
-        gradients = [steps.batch_gradients(*layer) for layer in zip(deltas, a, weights)]  # noqa: B905
-        weights, biases = zip(*steps.update(zip(weights, biases), gradients, 2.0))  # noqa: B905
+
+    def cost(*arguments, **options):
+        costs.append(steps.cost(*arguments, **options))
+        return costs[-1]
+
+    names = {
+        **vars(steps), "cost": cost, "X": X, "y": y, "lam": lam, "learning_rate": 2.0,
+        "small_enough": small_enough, "max_updates": max_updates,
+        "weights": [rng.normal(size=(4, 2)), rng.normal(size=(1, 4))],
+        "biases": [rng.normal(size=4), rng.normal(size=1)],
+    }
+    code = re.search(r"::\n\n(    for .*?)\n\n", steps.__doc__, re.DOTALL)
+    exec(textwrap.dedent(code[1]), names)
+    return costs, names
+
+
+def test_step_seven_ends_the_loop_of_the_docstring():
+    costs, names = run_the_loop_of_the_docstring(0.0, 0.01, 10_000)
+    assert costs[-1] < 0.01 <= costs[-2]
     assert costs == sorted(costs, reverse=True)
-    np.testing.assert_array_equal(a[-1][:, 0] > 0.5, y)
+    np.testing.assert_array_equal(names["a"][-1][:, 0] > 0.5, names["y"])
+
+
+def test_the_loop_of_the_docstring_includes_the_penalty_and_ends_without_reaching_the_cost():
+    costs, names = run_the_loop_of_the_docstring(0.01, 0.01, 2000)
+    assert len(costs) == 2000
+    # at a minimum of J with λ the slope 1/m Σ δ aᵀ of the mean cost is −λ W
+    for delta, a, W in zip(names["deltas"], names["a"], names["weights"], strict=False):
+        np.testing.assert_allclose(delta.T @ a / 4, -0.01 * W, atol=1e-6)
 
 
 # ----------------------------------------------------------------------------- each alone, by hand
@@ -220,6 +238,18 @@ def test_a_loss_is_a_name_or_an_object():
     h = [[1.0, 2.0]]
     assert steps.cost(h, h, h, loss=SquaredError()) == 0
     assert steps.output_delta(h, h, h, "identity", SquaredError()).tolist() == [[0, 0]]
+
+
+def test_a_label_that_changes_after_its_check_has_no_row_of_another_class():
+    class Late(CrossEntropy):
+        def targets(self, *arguments):
+            labels = super().targets(*arguments)
+            labels[:2] = 3, -1
+            return labels
+
+    h = np.full((3, 3), 1 / 3)
+    delta = steps.output_delta(np.zeros(3, np.int32), h, h, "softmax", Late())
+    np.testing.assert_allclose(delta, h - [[0, 0, 0], [0, 0, 0], [1, 0, 0]])
 
 
 def test_arrays_of_two_dtypes_are_computed_in_float64():

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from ..model import npz
 from ..model.state import Array
 from ..support.extras import imported
 from ..support.text import printable
@@ -74,7 +75,7 @@ def read_layers(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any], list
                 f"architecture, to read a .weights.h5 file, and save other .h5 files as .keras in "
                 f"Keras first"
             )
-        with described_as(path, "a whole .keras file"), zipfile.ZipFile(file) as archive:
+        with described_as(path, "a whole .keras file"), npz.archive_in(file) as archive:
             model = json.loads(unpacked(archive, "config.json", file))
             require_keras(model)
             kind, config = str(model["class_name"]), model["config"]

@@ -22,7 +22,7 @@ from .building import (
     as_floats,
     build_network,
 )
-from .inference import require_mlp
+from .inference import require_mlp, require_plain_input
 
 if TYPE_CHECKING:
     import torch
@@ -95,7 +95,7 @@ def to_torch(net: MLP) -> torch.nn.Sequential:
 
     The module has the averaged parameters if the network predicts with them.
     """
-    require_mlp(net)
+    require_plain_input(require_mlp(net))
     torch = imported("torch", "torch")
     nn, dtype = torch.nn, getattr(torch, net.dtype.name)
     modules = [nn.Dropout(net.input_dropout)] if net.input_dropout > 0 else []

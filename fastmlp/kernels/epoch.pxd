@@ -48,6 +48,8 @@ cdef struct job:                # one call of train: what its threads share
     int64_t first, next         # batch numbers, from 0 in `order`
     int64_t before              # batches that the epoch has had before it
     const double* rates
+    const double* weight_decays # of each batch, or NULL: the rule's own
+    const double* dropout       # factors of each batch, or NULL: 1
     double l2, deadline
     bint l2_per_weight          # λ / Σ s of a batch in place of λ
     int64_t steps               # updates made before batch `first`
@@ -136,12 +138,18 @@ cdef inline double decay_of(const job* j, int64_t number) noexcept nogil:
     return min(j.ema, (1 + t) / (10 + t))
 
 
-cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexcept nogil:
-    """Steps 1 to 6 on one batch, chunk after chunk; ends with a barrier."""
+cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexcept nogil:
+    """Steps 1 to 6 on one batch, chunk after chunk; ends with a barrier.
+
+    Returns whether the next batch follows, which every thread must decide alike.  What they decide
+    it by is written before a barrier and not again before the next one.  `w.changed` is read here
+    only: another thread that gathers the next batch already may set it.
+    """
     cdef network* net = j.net
     cdef workspace* w = j.w
     cdef batch b
     cdef gradient_target g
+    cdef optimizer rule
     cdef update_step u
     cdef Py_ssize_t done = 0, m, r, chunk
     cdef int lowest = lowest_delta(j)
@@ -155,6 +163,7 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
     b.training = j.training
     b.key = mixed_key(j.key, j.before + number)
     b.smoothing = <real>j.smoothing
+    b.dropout = 1 if j.dropout == NULL else j.dropout[number]
     b.max_cost = j.max_cost
     chunk = even_block(b.n, w.n_rows)
     b.weight = batch_weight(&b)
@@ -167,7 +176,10 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
         g.sums = j.sums
         g.step = NULL
     else:
-        u = prepare_update(j.rule, j.rates[number],
+        rule = j.rule[0]
+        if j.weight_decays != NULL:
+            rule.weight_decay = j.weight_decays[number]
+        u = prepare_update(&rule, j.rates[number],
                            j.l2 / b.weight if j.l2_per_weight and b.weight > 0 else j.l2,
                            1 / b.weight if b.weight > 0 else 0,
                            j.steps + number - j.first + 1)
@@ -185,13 +197,13 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
         barrier(&j.threads, part, n_parts)
         lap(w, part, WAITING, net.n_layers - 1)
         if w.changed:
-            return
+            return False
         if net.loss.kind == CUSTOM:     # its batch passes whole
             if part == 0:
                 j.failed = not j.call_loss(j, &b)
             barrier(&j.threads, part, n_parts)
             if j.failed:
-                return
+                return False
         if part == 0:
             if j.batch_sums != NULL and done == 0:
                 j.batch_sums[2 * (j.before + number)] = 0
@@ -227,7 +239,8 @@ cdef inline void run_batch(job* j, int64_t number, int part, int n_parts) noexce
         barrier(&j.threads, part, n_parts)
         lap(w, part, WAITING, 0)
         if j.failed:
-            return
+            return False
+    return not (j.stop or j.not_finite)
 
 
 cdef inline void run_batches(job* j, int part, int n_parts) noexcept nogil:
@@ -237,9 +250,6 @@ cdef inline void run_batches(job* j, int part, int n_parts) noexcept nogil:
     if part == 0:
         j.w.lap_start = j.signals_checked = seconds_now()
         j.denormals = state
-    while True:
-        run_batch(j, number, part, n_parts)
+    while run_batch(j, number, part, n_parts):
         number += 1
-        if j.stop or j.not_finite or j.failed or j.w.changed:
-            break
     restore_denormals(state)

@@ -102,7 +102,7 @@ class CrossEntropy(Loss):
             )
         probabilities, rows = np.zeros((n_rows, n_out), dtype), np.arange(n_rows)
         for k, (first, end) in enumerate(spans):
-            labels = checks.labels(f"y[:, {k}]", y[:, k], n_rows, end - first)
+            labels = checks.labels(f"y[:, {k}]", y[:, k].copy(), n_rows, end - first)
             probabilities[rows, first + labels] = 1
         return probabilities
 

@@ -38,6 +38,10 @@ class Custom(Loss):
     and dtype in which they were passed to fit; NaN may stand for missing targets.  `MLP.cost` and
     validation call `value` with all examples at once, `MLP.gradients` calls both functions.
 
+    While training calls a function, other Python threads that read the same network (predictions,
+    costs, parameters) wait until the functions have returned: a function must not wait for such a
+    thread.  In its own thread it may predict by the network, but not change it.
+
     If a function raises an exception, or returns an array with another shape, with another type or
     with numbers that are not finite, training ends with the parameters as they were before that
     batch; the running statistics of batch norm include the batch.

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import os
+import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..support import atomic_files
 
-__all__ = ["DAMAGE", "digest", "read", "write"]
+__all__ = ["DAMAGE", "archive_in", "digest", "read", "write"]
 
 Arrays = dict[str, NDArray[Any]]
 Shapes = Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
@@ -45,7 +46,7 @@ def read(
         From the header to the name, shape and dtype of every array.  An array that is missing, of
         another shape or dtype, or not among them is refused before it is read.
     """
-    with zipfile.ZipFile(file) as archive:
+    with archive_in(file) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         if not all(0 <= info.header_offset < archive.start_dir for info in members.values()):
             raise ValueError("its directory points outside it")
@@ -71,6 +72,16 @@ def read(
     if stored is not None and stored != digest(header, arrays):
         raise ValueError("its contents do not have the digest that they were saved with")
     return header, arrays
+
+
+def archive_in(file: IO[bytes]) -> zipfile.ZipFile:
+    """Return the archive in a file on disk.
+
+    zipfile looks for the end of what it reads; devices such as /dev/zero have none.
+    """
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        raise ValueError("it is a device or a pipe; copy its contents to a file first")
+    return zipfile.ZipFile(file)
 
 
 def _array(

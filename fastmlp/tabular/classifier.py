@@ -137,6 +137,8 @@ batch_size, epochs, encoding : optional
     # ------------------------------------------------------------------------------ fitting
 
     def _read_targets(self, y: Array) -> Array:
+        if y.dtype.kind == "f" and not np.isfinite(y).all():
+            raise ValueError("y contains infinite labels (inf); leave out these rows")
         check_classification_targets(y)
         self.classes_, targets = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..support.extras import imported
 from .reading_layout import SHOWN
 from .reading_numbers import COMMA, MISSING, POINT, TextColumn
 
@@ -74,10 +75,11 @@ def refuse_missing(frame: pandas.DataFrame, column: str, name: str, remedy: str)
 def listed(frame: pandas.DataFrame, cells: Sequence[tuple[int, Any]]) -> str:
     """Return the places of cells, given as rows and columns by position, and their contents."""
     unit = "line" if frame.index.name == "line" else "row"
+    isna = imported("pandas", "tabular").isna
     found = []
     for row, j in cells:
         cell = frame.iat[row, j]
-        text = "" if cell != cell else f": {_shorten(cell)!r}"
+        text = "" if isna(cell) else f": {_shorten(cell)!r}"
         found.append(f"{unit} {frame.index[row]}, column {frame.columns[j]!r}{text}")
     return "; ".join(found)
 
@@ -106,7 +108,7 @@ MISSING_VALUES = Problem(
     lambda column: np.flatnonzero(column.isna()), ": the cell is missing", "are missing"
 )
 INFINITE = Problem(
-    lambda column: np.flatnonzero(np.isinf(column.to_numpy(np.float64))),
+    lambda column: np.flatnonzero(np.isinf(column.to_numpy(np.float64, na_value=np.nan))),
     " is not a finite number",
     "are not finite numbers",
 )

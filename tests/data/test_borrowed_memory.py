@@ -5,6 +5,7 @@ Every case runs in a process of its own, because what is tested for is the end o
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -39,7 +40,9 @@ SETUP = """
 
 def run(code: str) -> None:
     program = textwrap.dedent(SETUP) + textwrap.dedent(code)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=100
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -80,6 +83,52 @@ def test_labels_out_of_range_are_refused_in_validation_and_with_distortions():
     """)
 
 
+@pytest.mark.parametrize("code", ["40", "-2", "1e30", "-1e30", "np.nan", "np.inf"])
+@pytest.mark.parametrize("use_sparse", [False, True])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_codes_out_of_range_end_a_fit_with_an_error(code, use_sparse, n_threads):
+    run(f"""
+        from fastmlp.encodings import Numeric, OneHot, PiecewiseLinear
+        C = np.column_stack([X[:, 0], np.arange(2000) % 40, X[:, 1]])
+        net = fastmlp.MLP((3, 64, 3), encodings=[Numeric(), OneHot(40), PiecewiseLinear([0, 1, 2])])
+        net.state.use_sparse({use_sparse})
+        def recode():
+            C[5, 1] = {code}
+        try:
+            net.fit(C, y, epochs=4, callbacks=[Act(recode)], n_threads={n_threads})
+        except ValueError as error:
+            assert "codes of categories that are none of the network's levels" in str(error), error
+        else:
+            raise SystemExit("not refused")
+    """)
+
+
+def test_any_bytes_in_encoded_columns_are_read_within_bounds():
+    """Another thread writes random bits over X, numbers in bins and codes, all the while."""
+    run("""
+        from fastmlp.encodings import OneHot, PiecewiseLinear
+        C = np.zeros((2000, 40), np.float32)
+        encodings = [OneHot(9), PiecewiseLinear(np.arange(7))] * 20
+        nets = [fastmlp.MLP((40, 64, 3), encodings=encodings) for _ in range(2)]
+        nets[1].state.use_sparse(False)
+        done = threading.Event()
+        def write():
+            bits = C.view(np.uint32)
+            while not done.is_set():
+                bits[rng.integers(2000, size=50)] = rng.integers(2**32, size=(50, 40))
+        writer = threading.Thread(target=write)
+        writer.start()
+        for k in range(60):
+            C[:] = 0
+            try:
+                nets[k % 2].fit(C, y, epochs=3, n_threads=1 + k % 2)
+            except (ValueError, FloatingPointError, fastmlp.TrainingDiverged):
+                pass
+        done.set()
+        writer.join()
+    """)
+
+
 @pytest.mark.parametrize(
     "change",
     ["S.indices[:] = 10**6", "S.indices[7] = 40", "S.indices[7] = -1", "S.indices[:] = 39",
@@ -97,6 +146,30 @@ def test_columns_out_of_range_or_order_end_a_fit_with_an_error(change, n_threads
             assert "the columns of the sparse X are out of range" in str(error), error
         else:
             raise SystemExit("not refused")
+    """)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no choice of processors")
+@pytest.mark.parametrize("batch", [1, 7])
+def test_a_change_that_one_thread_sees_a_batch_before_another_hangs_no_fit(batch):
+    """On one processor a thread goes on into the next batch while the other has yet to wake."""
+    run(f"""
+        import os
+        fastmlp.set_num_threads(2)
+        fastmlp.support.threads.MOST_SLEPT = 2      # both go on, however long they wait
+        os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+        S = sp.csr_matrix(X)
+        first = S.indptr[200 * {batch}]
+        def act():
+            S.indices[first:] = 10**6
+        for _ in range(5):
+            S = sp.csr_matrix(X)
+            try:
+                fit(S, y, act, batch_size=200, shuffle=False)
+            except ValueError as error:
+                assert "the columns of the sparse X are out of range" in str(error), error
+            else:
+                raise SystemExit("not refused")
     """)
 
 

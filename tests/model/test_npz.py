@@ -6,12 +6,13 @@ import io
 import json
 import tracemalloc
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import MLP
+from fastmlp import MLP, Ensemble
 from fastmlp.model import npz
 
 FLOAT32 = np.dtype(np.float32)
@@ -92,8 +93,7 @@ def test_a_member_that_is_not_as_described_is_refused_unread(path, changes, mess
 
 def test_an_array_that_was_inflated_beyond_measure_is_refused(path):
     shape = (2**21, 16)  # 128 MiB of zeros, in a file of 128 KiB
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open("x.npy", "w") as one:
             one.write(member(shape))
             for _ in range(128):
@@ -101,7 +101,8 @@ def test_an_array_that_was_inflated_beyond_measure_is_refused(path):
         archive.writestr("header.npy", _saved(np.array(json.dumps({"a": 1}))))
 
     def read() -> None:
-        with pytest.raises(ValueError, match="x is compressed more than 200 times"):
+        refused = pytest.raises(ValueError, match="x is compressed more than 200 times")
+        with path.open("rb") as content, refused:
             npz.read(content, lambda header: {"x": (shape, FLOAT32)})
 
     assert peak_of(read) < 8 << 20
@@ -204,3 +205,10 @@ def test_a_count_of_epochs_that_load_would_refuse_is_refused_by_save(path, epoch
     net.epochs = epochs
     with pytest.raises((TypeError, ValueError), match=r"net\.epochs"):
         net.save(path)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no /dev/zero")
+@pytest.mark.parametrize("cls", [MLP, Ensemble])
+def test_a_device_without_an_end_is_no_model_file(cls):
+    with pytest.raises(ValueError, match="is not a whole fastmlp model file: it is a device"):
+        cls.load("/dev/zero")

@@ -56,7 +56,27 @@ def test_other_things_are_not_numbers(value):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
 def test_arrays_that_the_kernels_read_are_not_copied(dtype):
     X = np.ones((4, 3), dtype)
-    assert checks.rows(X, 3, SINGLE) is X
+    assert np.shares_memory(checks.rows(X, 3, SINGLE), X)
+
+
+def test_the_shape_and_dtype_of_checked_arrays_are_nobody_elses():
+    """Another thread may change those of the user's arrays while the kernels read them."""
+    X, y, s, W = np.ones((4, 3)), np.zeros(4, np.int32), np.ones(4), np.ones((3, 4))
+    S = scipy.sparse.csr_matrix(X)
+    n_stored, result, rate = S.nnz, np.ones(4), np.ones(4)
+    given = [X, y, s, W, S.data, S.indices, result, rate]
+    data, indices, _ = checks.rows(S, 3, DOUBLE)
+    found = [
+        checks.rows(X, 3, DOUBLE), checks.labels("y", checks.array("y", y), 4, 2),
+        checks.sample_weight(s, 4, DOUBLE), checks.arrays("W", [W], [(3, 4)], DOUBLE)[0],
+        data, indices, checks.array("result", result), checks.rates(rate, 4, DOUBLE),
+    ]  # fmt: skip
+    before = [(one.shape, one.dtype) for one in found]
+    assert all(np.shares_memory(one, other) for one, other in zip(found, given, strict=True))
+    for one in given:
+        one.shape = (1, one.size)
+    assert [(one.shape, one.dtype) for one in found] == before
+    assert n_stored == data.size
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.float16, np.bool_, np.int8, ">f4", np.longdouble])
@@ -112,7 +132,7 @@ def test_number_beyond_the_range_of_the_network_is_named():
     X[1, 2] = 1e300
     with pytest.raises(ValueError, match=r"X\[1, 2\] is 1e\+300, too large for a float32 network"):
         checks.rows(X, 3, SINGLE)
-    assert checks.rows(X, 3, DOUBLE) is X
+    assert np.shares_memory(checks.rows(X, 3, DOUBLE), X)
 
 
 # -------------------------------------------------------------------------------- sparse

@@ -53,9 +53,8 @@ def test_a_mixed_table_is_learned(classifier, regressor, mixed):
 
 def test_polars_gives_the_same_model_as_pandas(classifier, mixed):
     table, _, label = mixed
-    frame = polars.DataFrame({name: table[name].tolist() for name in table if name != "since"})
-    frame = frame.with_columns(since=polars.Series(table["since"].to_numpy()))
-    frame = frame.with_columns(polars.col("age").fill_nan(None)).select(list(table.columns))
+    cells = table.astype(object).where(table.notna(), None)
+    frame = polars.DataFrame({name: cells[name].tolist() for name in table})
     model = TabularClassifier(**FAST).fit(frame[:300], label[:300])
     np.testing.assert_array_equal(
         model.predict_proba(frame[300:]), classifier.predict_proba(table[300:])
@@ -225,10 +224,22 @@ def test_a_failed_fit_leaves_the_model_as_it_was(mixed):
 def test_ctrl_c_keeps_the_best_so_far(mixed):
     table, value, _ = mixed
     model = TabularRegressor(n_members=2, epochs=1_000_000, n_threads=1)
-    timer = threading.Timer(1.0, os.kill, [os.getpid(), signal.SIGINT])
-    timer.start()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    trained = threading.Event()
+
+    def score(estimator, X, y):  # called after each epoch
+        trained.set()
+        return 0.0
+
+    def press():
+        trained.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    model.set_params(metric=score)
+    threading.Thread(target=press).start()
     with pytest.warns(UserWarning, match="Training was interrupted"):
         model.fit(table, value)
+    signal.signal(signal.SIGINT, before)
     assert len(model.predict(table)) == 400
 
 

@@ -14,7 +14,10 @@ CHUNK = 1 << 18  # numbers that are checked together: they stay in the L2 cache 
 
 
 def array(name: str, value: object) -> Array:
-    """Return an array of real numbers, of any shape."""
+    """Return an array of real numbers, of any shape.
+
+    An array of the user's is returned as a view: its numbers may change, its shape and dtype not.
+    """
     if hasattr(value, "tocsr"):
         raise TypeError(f"{name} is sparse; give {name}.toarray()")
     if hasattr(value, "filled"):  # np.asarray would drop the mask
@@ -23,6 +26,8 @@ def array(name: str, value: object) -> Array:
         found = np.asarray(value)
     except ValueError:
         raise ValueError(f"{name} is ragged: its rows have different lengths") from None
+    if found is value:
+        found = found.view()
     if found.dtype.kind == "O":
         raise TypeError(
             f"{name} has dtype object; expected numbers. Look for text and missing values, then "

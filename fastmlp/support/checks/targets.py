@@ -60,7 +60,7 @@ def values(
     y = reals(name, y, dtype)
     if interval is not None and y.size and (y.min() < interval[0] or y.max() > interval[1]):
         low, high = interval
-        i, j = np.argwhere((y < low) | (y > high))[0]
+        i, j = np.unravel_index(np.argmax((y < low) | (y > high)), y.shape)
         raise ValueError(f"{name} must be from {low} to {high}, but {name}[{i}, {j}] is {y[i, j]}")
     return y
 
