@@ -103,7 +103,6 @@ def normal_batches(batch_norm: Sequence[bool], n_rows: int, batch_size: int) -> 
         )
 
 
-<<<<<<< HEAD
 def rates(
     found: Array, n_steps: int, dtype: np.dtype[Any], of: str = ""
 ) -> NDArray[np.float64]:
@@ -132,12 +131,7 @@ def factors(found: Array, n_steps: int, of: str) -> NDArray[np.float64]:
 
 
 def _of_each_step(found: Array, n_steps: int, of: str) -> NDArray[np.float64]:
-    found = np.asarray(found, np.float64)
-=======
-def rates(found: Array, n_steps: int, dtype: np.dtype[Any]) -> NDArray[np.float64]:
-    """Return the learning rates of a schedule, perhaps a user's own, for each step of an epoch."""
     found = np.asarray(found, np.float64).view()  # whose shape is nobody else's
->>>>>>> 073925d4f1863e2d6a3dd87416fc3275465ea99d
     if found.shape != (n_steps,):
         raise ValueError(
             f"the schedule{of} returned shape {found.shape} for {n_steps} steps; expected "
