@@ -20,17 +20,6 @@ from .tables import TABLE_HELP, Table, add_format_options, format_options, open_
 Rows = NDArray[np.int64]
 
 
-def fraction(text: str) -> float:
-    """Parse a number from 0 to below 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if 0 <= value < 1:
-        return value
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to below 1")
-
-
 def add_table_options(parser: argparse.ArgumentParser, *, required: bool) -> None:
     """Add TABLE, ``--label``, ``--task``, ``--drop`` and the options of the table's format.
 

@@ -26,7 +26,6 @@ weight_decay, label_smoothing, max_norm, clip_norm, ema, dropout_schedule.
 """
 
 import argparse
-import math
 import warnings
 from pathlib import Path
 
@@ -35,14 +34,16 @@ from fastmlp.search.space import SPACE, read
 from fastmlp.search.studies import SAMPLERS, describe
 
 from .options import (
+    above_zero,
     add_jobs_option,
     add_training_options,
     check_outputs,
+    fraction,
     positive,
     set_threads,
     writable,
 )
-from .problem import Problem, add_table_options, fraction
+from .problem import Problem, add_table_options
 
 EXAMPLES = """\
   fastmlp search iris.csv --label species --trials 30
@@ -50,17 +51,6 @@ EXAMPLES = """\
       --storage houses.journal --save houses-model.npz
   fastmlp search iris.csv --label species --space space.toml --sampler gp --seconds 60
 """
-
-
-def seconds(text: str) -> float:
-    """Parse a number above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if 0 < value < math.inf:
-        return value
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -113,10 +103,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="store the study in FILE, and continue it if it exists",
     )
     add_jobs_option(search, "trials", 1, "; with more than 1 the result depends on chance")
-    add("--seconds", type=seconds, metavar="X", help="begin no trial after X seconds")
+    add("--seconds", type=above_zero, metavar="X", help="begin no trial after X seconds")
     add(
         "--trial-seconds",
-        type=seconds,
+        type=above_zero,
         metavar="X",
         help="stop the training of a trial after X seconds",
     )
