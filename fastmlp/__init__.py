@@ -4,15 +4,15 @@
     history = net.fit(X, y, epochs=15, optimizer=fastmlp.Adam(0.001))
     labels = net.predict(X_test)
 
-The modules `activations`, `callbacks`, `initializers`, `losses`, `optimizers` and `schedules` hold
-what a network can be made of; `augment` distorts images; `steps` is the training step to read,
-`reference` the same network in plain NumPy; `datasets` brings data, `plotting` draws.
+The modules `activations`, `callbacks`, `encodings`, `initializers`, `losses`, `optimizers` and
+`schedules` hold what a network can be made of; `augment` distorts images; `steps` is the training
+step to read, `reference` the same network in plain NumPy; `datasets` brings data, `plotting` draws.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import activations, augment, callbacks, initializers, losses, optimizers
+from . import activations, augment, callbacks, encodings, initializers, losses, optimizers
 from .callbacks import Callback, Checkpoint, EarlyStopping
 from .ensemble import Ensemble
 from .history import History, TrainingDiverged
@@ -53,6 +53,7 @@ __all__ = [
     "augment",
     "callbacks",
     "datasets",
+    "encodings",
     "export",
     "get_num_threads",
     "initializers",

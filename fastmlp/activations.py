@@ -26,6 +26,7 @@ __all__ = [
     "Exponential",
     "Identity",
     "LeakyReLU",
+    "Mish",
     "ReLU",
     "SiLU",
     "Sigmoid",
@@ -146,6 +147,12 @@ class GELU(Activation):
     name = "gelu"
 
 
+class Mish(Activation):
+    """Mish: f(z) = z tanh(log(1 + eᶻ)) (Misra 2020)."""
+
+    name = "mish"
+
+
 class Exponential(Activation):
     """Exponential: f(z) = eᶻ, the positive output activation of the Poisson and gamma losses."""
 
@@ -215,7 +222,7 @@ def hidden(
 TABLE: dict[str, type[Activation]] = {
     kind.name: kind
     for kind in (
-        Identity, Sigmoid, ReLU, LeakyReLU, Tanh, Softplus, ELU, SELU, SiLU, GELU, Exponential,
-        Softmax,
+        Identity, Sigmoid, ReLU, LeakyReLU, Tanh, Softplus, ELU, SELU, SiLU, GELU, Mish,
+        Exponential, Softmax,
     )
 }

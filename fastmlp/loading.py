@@ -54,5 +54,7 @@ def load(path: str | os.PathLike[str], *, loss: losses.LossSpec | None = None) -
 def from_unpacked(unpacked: Any) -> MLP | Ensemble:
     """Return the network or ensemble of what `files.read` returned."""
     if isinstance(unpacked[0], list):
+        if "table" in unpacked[1]:
+            raise ValueError("this is a model of a table: fastmlp.tabular.load reads it")
         return Ensemble.from_unpacked(*unpacked)
     return MLP.from_state(*unpacked)

@@ -18,10 +18,11 @@ from .history import History
 from .initializers import Initializer
 from .losses import Loss, LossSpec
 from .model import files
-from .model.spec import ActivationSpec, NetworkSpec
+from .model.spec import ActivationSpec, EncodingSpec, NetworkSpec
 from .model.state import ModelState, checked_layers
 from .optimizers import Optimizer
 from .prediction import Predictor
+from .schedules import Schedule
 from .support import checks
 
 __all__ = ["MLP"]
@@ -38,8 +39,8 @@ class MLP(Predictor):
         Numbers of units: input, hidden layers (none for a linear model), output.
     activation : str, Activation or sequence of these, default "relu"
         f of the hidden layers, one for all or one for each: "identity", "sigmoid", "relu",
-        "leaky_relu", "tanh", "softplus", "elu", "selu", "silu", "gelu", "exponential", or an
-        object such as ``fastmlp.activations.LeakyReLU(slope=0.2)``.
+        "leaky_relu", "tanh", "softplus", "elu", "selu", "silu", "gelu", "mish", "exponential",
+        or an object such as ``fastmlp.activations.LeakyReLU(slope=0.2)``.
     output_activation : str or Activation, optional
         f of the output layer.  Default: the loss's own, softmax for "cross_entropy", sigmoid for
         "binary_cross_entropy", exponential for "poisson" and "gamma", identity for the other
@@ -75,6 +76,10 @@ class MLP(Predictor):
         dropout and noise.  None chooses a random seed, which is then the attribute `seed`.
     uint8_scale : float, default 1.0
         uint8 examples count as value × uint8_scale.  Images are usually scaled by 1/255.
+    encodings : sequence of Encoding or Encoding, optional
+        For tables: what the first layer of weights sees of each column of X, one object of
+        `fastmlp.encodings` for each column or one for all.  sizes[0] is then the number of
+        columns, and the first weight has an input for each output of the encodings.
 
     Attributes
     ----------
@@ -82,6 +87,8 @@ class MLP(Predictor):
         The checked arguments; `activation` is a tuple with one object for each hidden layer.
     batch_norm, dropout, noise, input_dropout
         The checked arguments; the first three are tuples with one entry for each hidden layer.
+    encodings
+        A tuple with the encoding of each column; empty if the columns are used as they are.
     epochs : int
         Number of epochs of training begun so far, in all calls of fit.
     history : History
@@ -126,6 +133,7 @@ class MLP(Predictor):
         dtype: DTypeLike = "float32",
         seed: int | None = 0,
         uint8_scale: float = 1.0,
+        encodings: EncodingSpec = None,
     ) -> None:
         spec = NetworkSpec.checked(
             sizes,
@@ -139,12 +147,13 @@ class MLP(Predictor):
             dtype=dtype,
             seed=seed,
             uint8_scale=uint8_scale,
+            encodings=encodings,
         )
         if not isinstance(init, (tuple, list)):
             initializer = checks.named("init", init, initializers.TABLE, Initializer)
             with checks.within("init"):
                 checks.constants(initializer, spec.dtype)
-            init = initializers.sample(initializer, spec.sizes, spec.seed)
+            init = initializers.sample(initializer, spec.layer_sizes, spec.seed)
         if len(init) != 2:
             raise ValueError(f"init as arrays is (weights, biases); got {len(init)} things")
         self.state = ModelState(spec, checked_layers(spec, *init))
@@ -214,8 +223,10 @@ class MLP(Predictor):
         max_norm: float | None = None,
         clip_norm: float | None = None,
         ema: float | None = None,
+        dropout_schedule: Schedule | None = None,
         rate_multipliers: Sequence[float] | None = None,
         l2_multipliers: Sequence[float] | None = None,
+        bias_rate_multipliers: float | Sequence[float] | None = None,
         augment: Distortion | None = None,
         n_threads: int | None = None,
         reset_optimizer: bool = False,
@@ -285,9 +296,15 @@ class MLP(Predictor):
             Decay, in (0, 1), of an exponential moving average of the parameters; in the first
             steps min(ema, (1 + t)/(10 + t)).  Validation and, from then on, the network's
             predictions use the average: see `MLP.use_average`.  A fit without it drops it.
+        dropout_schedule : fastmlp.schedules.Schedule, optional
+            Values in [0, 1] by which each step multiplies every dropout probability, that of the
+            input too, such as ``fastmlp.schedules.FlatCosine(1)``.  Default: 1 in each step.
         rate_multipliers, l2_multipliers : sequences of float, optional
             Factors ≥ 0 of the learning rate, and of λ and AdamW's weight decay, one for each layer
             of weights.  Default: all 1.
+        bias_rate_multipliers : float or sequence of float, optional
+            Factors ≥ 0 of the learning rate of biases, in addition to `rate_multipliers`: one for
+            all layers, or one for each.  Default: 1.
         augment : fastmlp.augment.Distortion, optional
             Train on randomly distorted copies of the images, made anew for each batch; X must be
             dense.
@@ -326,8 +343,9 @@ class MLP(Predictor):
         shuffling, a fit on chunks gives the same bits as a fit on all rows in one array.  With
         shuffling, rows change places within their chunk only.  A memmap is read in chunks of
         32 MiB, which with shuffling consist of blocks of 1 MiB from all over the file.  Schedules
-        that span a fit (`Cosine`, `OneCycle`) need `total_steps` for chunks.  For chunks and
-        memmaps validation_data is a pair; its arrays may be memmaps, in any fit.
+        that span a fit (`Cosine`, `OneCycle`, `FlatCosine`, `LogCosine`) need `total_steps` for
+        chunks.  For chunks and memmaps validation_data is a pair; its arrays may be memmaps, in any
+        fit.
 
         Examples
         --------
@@ -349,8 +367,10 @@ class MLP(Predictor):
             max_norm=max_norm,
             clip_norm=clip_norm,
             ema=ema,
+            dropout_schedule=dropout_schedule,
             rate_multipliers=rate_multipliers,
             l2_multipliers=l2_multipliers,
+            bias_rate_multipliers=bias_rate_multipliers,
             augment=augment,
             n_threads=n_threads,
             reset_optimizer=reset_optimizer,
@@ -364,28 +384,3 @@ class MLP(Predictor):
             validation_data=validation_data,
             callbacks=callbacks_.of_fit(callbacks, early_stopping, config.epochs, verbose),
         )
-
-    def save(self, path: str | os.PathLike[str], *, with_optimizer: bool = False) -> None:
-        """Write the network to a file that `fastmlp.load` and `MLP.load` read.
-
-        The file appears whole or not at all: a file that was there before stays if writing fails.
-
-        Parameters
-        ----------
-        path : path-like
-            The file; no ending is added to its name.
-        with_optimizer : bool, default False
-            Also write the optimizer's state, so that training goes on from the file as if it had
-            never stopped.  The file is then twice (momentum) or three times (Adam) as large.
-
-        See Also
-        --------
-        Checkpoint : Save during training, with the optimizer's state.
-
-        Notes
-        -----
-        A file holds no code.  For a loss written in Python it says that there was one, and
-        `fastmlp.load` takes it again.
-        """
-        with_optimizer = checks.flag("with_optimizer", with_optimizer)
-        files.write_npz(path, files.pack(self.state, self.metadata, with_optimizer))

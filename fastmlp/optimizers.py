@@ -48,9 +48,16 @@ class Optimizer(Value):
         return Constant(float(self.learning_rate))
 
     @property
+    def decay_schedule(self) -> Schedule | None:
+        """The weight decay as a function of the step; None if it is constant."""
+        return None
+
+    @property
     def constants(self) -> tuple[float, ...]:
         """All constants but the learning rate, in the order that the kernels expect.
 
+        A weight decay that follows a schedule counts as 0 here: like the learning rate, it comes
+        with each step.
         A call of fit continues with the optimizer state of the previous call if the optimizer has
         the same name and the same constants.
         """
@@ -67,19 +74,24 @@ class Optimizer(Value):
         dtype : dtype, optional
             The dtype of a network, in which the numbers must not become 0 or infinite.
         """
-        from .schedules import Schedule
-
-        if isinstance(self.learning_rate, Schedule):
-            self.learning_rate.check(dtype)
-        else:
-            checks.number(
-                "learning_rate",
-                self.learning_rate,
-                "[0, inf)",
-                otherwise=" or a schedule such as fastmlp.schedules.Cosine(0.01)",
-                dtype=dtype,
-            )
+        _check_scheduled(
+            "learning_rate", self.learning_rate, "fastmlp.schedules.Cosine(0.01)", dtype
+        )
         checks.constants(self, dtype)
+
+
+def _check_scheduled(
+    name: str, value: float | Schedule, example: str, dtype: np.dtype[Any] | None
+) -> None:
+    """Check a number ≥ 0 or a schedule in its place, for instance `example`."""
+    from .schedules import Schedule
+
+    if isinstance(value, Schedule):
+        value.check(dtype)
+    else:
+        checks.number(
+            name, value, "[0, inf)", otherwise=f" or a schedule such as {example}", dtype=dtype
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -181,8 +193,8 @@ class AdamW(Adam):
         Learning rate α.
     beta_1, beta_2, epsilon : float, defaults 0.9, 0.999 and 1e-8
         As for `Adam`.
-    weight_decay : float, default 0.01
-        Weight decay ω ≥ 0.
+    weight_decay : float or fastmlp.schedules.Schedule, default 0.01
+        Weight decay ω ≥ 0, or a schedule of ω, which does not include the schedule of α.
     epsilon_hat : bool, default False
         As for `Adam`.
 
@@ -197,14 +209,32 @@ class AdamW(Adam):
     """
 
     name = "adamw"
-    _intervals: ClassVar[Mapping[str, str]] = {**Adam._intervals, "weight_decay": "[0, inf)"}
-    weight_decay: float = 0.01
+    weight_decay: float | Schedule = 0.01
+
+    @property
+    def decay_schedule(self) -> Schedule | None:
+        """The schedule of ω, if there is one."""
+        return self.weight_decay if isinstance(self.weight_decay, Value) else None
 
     @property
     def constants(self) -> tuple[float, ...]:
-        """β₁, β₂, ε, ω, and 1 with `epsilon_hat`."""
+        """β₁, β₂, ε, ω, and 1 with `epsilon_hat`; 0 in place of an ω that follows a schedule."""
         beta_1, beta_2, epsilon, *last = super().constants
-        return beta_1, beta_2, epsilon, float(self.weight_decay), *last
+        decay = 0.0 if isinstance(self.weight_decay, Value) else float(self.weight_decay)
+        return beta_1, beta_2, epsilon, decay, *last
+
+    def check(self, dtype: np.dtype[Any] | None = None) -> None:
+        """Check learning rate and constants.
+
+        Parameters
+        ----------
+        dtype : dtype, optional
+            The dtype of a network, in which the numbers must not become 0 or infinite.
+        """
+        super().check(dtype)
+        _check_scheduled(
+            "weight_decay", self.weight_decay, "fastmlp.schedules.FlatCosine(0.02)", dtype
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -48,7 +48,7 @@ class Predictor(NetworkBase):
 
     def _forward(self, X: checks.Examples, of: Snapshot | None = None) -> Array:
         spec = self.state.spec
-        rows = checks.rows(X, spec.sizes[0], spec.dtype)
+        rows = spec.rows(X)
         data, n_threads = self.state.data(rows), self._threads(rows)
         try:
             return self.state.forward(data, n_threads, of, require_finite=True)
@@ -69,7 +69,7 @@ class Predictor(NetworkBase):
         list of ndarray, (m, n)
             a(2), …, a(nl); the last is the output.
         """
-        rows = checks.rows(X, self.sizes[0], self.dtype)
+        rows = self.state.spec.rows(X)
         return self.state.activations(self.state.data(rows), self._threads(rows))
 
     def predict(self, X: checks.Examples) -> Array:
@@ -234,6 +234,11 @@ class Predictor(NetworkBase):
         """
         l2 = checks.number("l2", l2, "[0, inf)", dtype=self.dtype)
         wrt_input = checks.known("wrt", wrt, ("parameters", "input")) == "input"
+        if wrt_input and self.encodings:
+            raise ValueError(
+                "wrt must be 'parameters' for a network with encodings: J has no derivative by a "
+                "category, and by a number none at the edge of a bin"
+            )
         training = checks.flag("training", training)
         examples = Examples.checked(self.state, X, y, sample_weight)
         derivatives: list[tuple[Array, ...]] | Array = self._gradients(
@@ -256,10 +261,10 @@ class Predictor(NetworkBase):
         options = TrainingOptions(
             l2=l2, frozen=tuple(l in self.state.frozen for l in range(spec.n_layers))
         )
-        n_threads = threads.for_gradients(spec.sizes, m)
+        n_threads = threads.for_gradients(spec.layer_sizes, m)
         return self.state.gradients(
             examples.data, options, n_threads, wrt_input=wrt_input, training=training, of=of
         )
 
     def _threads(self, X: checks.Rows) -> int:
-        return threads.for_pass(self.sizes, checks.n_rows(X))
+        return threads.for_pass(self.state.spec.layer_sizes, checks.n_rows(X))

@@ -1,9 +1,13 @@
-"""Learning-rate schedules: the learning rate α of each step; a step is one update on one batch.
+"""Schedules: the learning rate α of each step; a step is one update on one batch.
 
 A schedule is passed to an optimizer in place of a number: ``Adam(OneCycle(0.01))``.  Steps t are
 counted from 0, from the first step of the optimizer, and later calls of fit continue the count; an
 epoch has ⌈examples / batch_size⌉ steps.  A schedule of your own is a subclass of `Schedule` with
 the method `__call__`.
+
+Schedules can also give the weight decay of each step, ``AdamW(weight_decay=FlatCosine(0.02))``, and
+the factor in [0, 1] by which each step multiplies the dropout probabilities,
+``fit(dropout_schedule=FlatCosine(1))``.
 """
 
 from __future__ import annotations
@@ -18,7 +22,17 @@ from numpy.typing import NDArray
 from .support import checks
 from .support.values import Value
 
-__all__ = ["TABLE", "Constant", "Cosine", "Exponential", "OneCycle", "Schedule", "Step"]
+__all__ = [
+    "TABLE",
+    "Constant",
+    "Cosine",
+    "Exponential",
+    "FlatCosine",
+    "LogCosine",
+    "OneCycle",
+    "Schedule",
+    "Step",
+]
 
 Steps = NDArray[np.integer[Any]]
 Rates = NDArray[np.float64]
@@ -26,7 +40,7 @@ Rates = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Schedule(Value):
-    """Base class of schedules: the learning rate as a function of the step.
+    """Base class of schedules: the learning rate, or another number, as a function of the step.
 
     Examples
     --------
@@ -288,11 +302,90 @@ class OneCycle(_Curve):
         )
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class FlatCosine(_Curve):
+    """Constant at first, then cosine annealing to 0.
+
+    α = rate up to t/T = flat, then α = rate (1 + cos π(t/T − flat)/(1 − flat)) / 2.
+
+    RealMLP uses it, with the default of `flat`, for dropout and weight decay (Holzmüller et al.
+    2024).
+
+    Parameters
+    ----------
+    rate : float
+        The learning rate of the first steps, ≥ 0.
+    flat : float, default 0.5
+        Fraction of the steps, in [0, 1), after which the rate begins to fall.
+    total_steps : int, optional
+        Number of steps T.  By default T is the number of steps of a call of fit, and each call
+        begins a new curve; a fit on chunks does not know this number and needs the argument.
+
+    See Also
+    --------
+    Cosine : The same with ``flat=0``, down to any final rate.
+
+    Examples
+    --------
+    >>> fastmlp.schedules.FlatCosine(0.1, total_steps=100)(np.array([0, 50, 75, 100]))
+    array([0.1 , 0.1 , 0.05, 0.  ])
+    """
+
+    name = "flat_cosine"
+    _intervals: ClassVar[Mapping[str, str]] = {"flat": "[0, 1)"}
+    _rates = ("rate",)
+    rate: float
+    flat: float = 0.5
+
+    def __call__(self, steps: Steps) -> Rates:
+        fallen = np.maximum((self.progress(steps) - self.flat) / (1 - self.flat), 0.0)
+        return _half_cosine(self.rate, 0.0, fallen)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LogCosine(_Curve):
+    """Cosine cycles, each twice as long as the one before: rising from 0 to `rate` and back to 0.
+
+    α = rate (1 − cos 2π log₂(1 + (2^cycles − 1) t/T)) / 2, the learning rate of RealMLP (Holzmüller
+    et al. 2024).
+
+    Parameters
+    ----------
+    rate : float
+        The maximum learning rate, ≥ 0.
+    cycles : int, default 4
+        Number of cycles.
+    total_steps : int, optional
+        Number of steps T.  By default T is the number of steps of a call of fit, and each call
+        begins a new curve; a fit on chunks does not know this number and needs the argument.
+
+    Examples
+    --------
+    >>> rates = fastmlp.schedules.LogCosine(0.1, cycles=2, total_steps=3000)
+    >>> rates(np.array([0, 414, 1000, 3000])).round(4)
+    array([0. , 0.1, 0. , 0. ])
+    """
+
+    name = "log_cosine"
+    _rates = ("rate",)
+    rate: float
+    cycles: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checks.whole("cycles", self.cycles)
+
+    def __call__(self, steps: Steps) -> Rates:
+        cycle = np.log2(1 + (2.0**self.cycles - 1) * self.progress(steps))
+        return np.asarray(self.rate * (1 - np.cos(2 * np.pi * cycle)) / 2)
+
+
 def _half_cosine(first: float, last: float, done: Rates) -> Rates:
     """Return a curve from `first` at done = 0 to `last` at done = 1, with slope 0 at both ends."""
     return np.asarray(last + (first - last) * (1 + np.cos(np.pi * done)) / 2)
 
 
 TABLE: dict[str, type[Schedule]] = {
-    kind.name: kind for kind in (Constant, Step, Exponential, Cosine, OneCycle)
+    kind.name: kind
+    for kind in (Constant, Step, Exponential, Cosine, OneCycle, FlatCosine, LogCosine)
 }

@@ -66,7 +66,9 @@ def batch_norm_delta(
     inverse: ArrayLike,
     sample_weight: ArrayLike | None = None,
 ) -> tuple[Array, Array, Array]:
-    """After step 3: compute ∂J/∂u before the normalization from δ = ∂J/∂z after it.
+    """After step 3: compute δ by u, before the normalization, from δ by z, after it.
+
+    Both are derivatives of the sum of the examples' costs, of which J is the mean.
 
     Parameters
     ----------
@@ -84,12 +86,12 @@ def batch_norm_delta(
     Returns
     -------
     delta_u : array (m, n)
-        ∂J/∂u = γ/√(σ² + ε) ∘ (δ − 1/m Σ δ − û ∘ 1/m Σ δ ∘ û), which replaces δ in the steps that
-        follow.  With sample weights the means are Σ s δ / Σ s and Σ s δ ∘ û / Σ s, and ∂J/∂u of
-        an example of weight 0 is 0.
+        γ/√(σ² + ε) ∘ (δ − 1/m Σ δ − û ∘ 1/m Σ δ ∘ û), which replaces δ in the steps that follow.
+        With sample weights the means are Σ s δ / Σ s and Σ s δ ∘ û / Σ s, and an example of weight
+        0 gets 0.
     scale_gradient, shift_gradient : arrays (n,)
-        Σ s δ ∘ û and Σ s δ over the examples: ∂J/∂γ and ∂J/∂β multiplied by Σ s, which is m
-        without sample weights.
+        Σ s δ ∘ û and Σ s δ over the examples.  Divided by Σ s, which is m without sample weights,
+        they are ∂J/∂γ and ∂J/∂β.
 
     See Also
     --------

@@ -14,15 +14,15 @@ With layers l, weights W, biases b and activation functions f they are::
 Layers are counted from 1, the input, to nl, the output.  A list begins with the first layer that
 has the quantity: weights[0] is W(1), a[0] is a(1), z[0] is z(2), deltas[0] is δ(2).  Examples are
 rows, so that for m examples W a + b is computed as a Wᵀ + b, and Wᵀ δ as δ W.  The seven steps
-together train a network::
+together train a network, until J is small enough or, as it may never be, for max_updates updates::
 
-    while True:
+    for _ in range(max_updates):
         z, a = forward(X, weights, biases, "sigmoid")
-        if cost(y, a[-1], z[-1], weights) < small_enough:
+        if cost(y, a[-1], z[-1], weights, l2=lam) < small_enough:
             break
         delta_out = output_delta(y, a[-1], z[-1], "sigmoid")
         deltas = hidden_deltas(delta_out, weights, z, "sigmoid")
-        gradients = [batch_gradients(*layer) for layer in zip(deltas, a, weights)]
+        gradients = [batch_gradients(*layer, l2=lam) for layer in zip(deltas, a, weights)]
         weights, biases = zip(*update(zip(weights, biases), gradients, learning_rate))
 
 Products and functions are computed by the same compiled kernels as in `MLP.fit`, which fuses them.
@@ -49,6 +49,7 @@ from .step_arguments import (
     weights_of,
 )
 from .step_batch_norm import batch_norm, batch_norm_delta
+from .step_encodings import encode
 from .support import checks
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "batch_norm",
     "batch_norm_delta",
     "cost",
+    "encode",
     "example_gradients",
     "forward",
     "hidden_deltas",

@@ -16,7 +16,7 @@ HIDDEN = [name for name in TABLE if name != "softmax"]
 def test_every_name_stands_for_itself():
     assert list(TABLE) == [
         "identity", "sigmoid", "relu", "leaky_relu", "tanh", "softplus", "elu", "selu", "silu",
-        "gelu", "exponential", "softmax",
+        "gelu", "mish", "exponential", "softmax",
     ]
     assert all(kind().name == name for name, kind in TABLE.items())
 

@@ -31,6 +31,7 @@ ACTIVATIONS: dict[str, tuple[str, float]] = {  # name of the case: name and para
     "selu": ("selu", 0.0),
     "silu": ("silu", 0.0),
     "gelu": ("gelu", 0.0),
+    "mish": ("mish", 0.0),
 }
 OBJECTS = {
     "leaky_relu(0.3)": activations.LeakyReLU(0.3),

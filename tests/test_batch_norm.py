@@ -24,6 +24,7 @@ ACTIVATIONS: dict[str, tuple[str, float]] = {
     "elu": ("elu", 1.0),
     "gelu": ("gelu", 0.0),
     "silu": ("silu", 0.0),
+    "mish": ("mish", 0.0),
 }
 DROPOUT = {"without": (0.0, 0.0, 0.0), "with": (0.5, 0.2, 0.3)}  # hidden, input, noise
 
@@ -188,7 +189,8 @@ def test_gradients_and_statistics_are_pytorchs(activation, norm, dropout):
     data = problem.data(engine, module)
     _, found = engine.gradients(data, TrainingOptions(), 2, training=True, epoch=7)
     factors, noises = problem.draws(7, 0, M)
-    names = {"leaky_relu": "leaky_relu", "gelu": "gelu", "elu": "elu", "silu": "silu"}
+    names = {"leaky_relu": "leaky_relu", "gelu": "gelu", "elu": "elu", "silu": "silu",
+             "mish": "mish"}
     f = (
         getattr(torch.nn.functional, names[activation])
         if activation in names

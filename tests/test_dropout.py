@@ -53,6 +53,56 @@ def test_every_build_draws_the_same_units(dtype):
     assert found == {single.tobytes()}
 
 
+@pytest.mark.parametrize("place", range(4), ids=["seed", "epoch", "batch", "layer"])
+def test_neighbouring_places_are_as_independent_as_chance(place):
+    ops = kernels.operations("float32")
+    m, n, p = 200, 250, 0.3
+
+    def centered(k: int) -> np.ndarray:
+        where = [1, 1, 1, 1]
+        where[place] += k
+        return (ops.dropout_factors(m, n, p, *where) == 0) - p
+
+    # five standard deviations of the mean product of independent units
+    limit = 5 * p * (1 - p) / np.sqrt(m * n)
+    for first, second in ((0, 1), (1, 2), (0, 2), (0, 8)):
+        a, b = centered(first), centered(second)
+        for rows, columns in ((0, 0), (1, 0), (0, 1), (1, 1)):
+            product = a[rows:, columns:] * b[: m - rows, : n - columns]
+            assert abs(product.mean()) < limit * np.sqrt(m * n / product.size)
+
+
+def test_numbers_of_dropped_units_vary_as_those_of_independent_units():
+    """Counts in rows, in columns and in 4 × 4 blocks have the variance n p (1 − p)."""
+    m, n, p = 800, 800, 0.3
+    dropped = kernels.operations("float32").dropout_factors(m, n, p, 3, 1, 4, 1) == 0
+    blocks = dropped.reshape(m // 4, 4, n // 4, 4).sum(axis=(1, 3)).ravel()
+    for counts, size in ((dropped.sum(axis=1), n), (dropped.sum(axis=0), m), (blocks, 16)):
+        ratio = counts.var() / (size * p * (1 - p))
+        assert abs(ratio - 1) < 5 * np.sqrt(2 / len(counts))
+
+
+@every_isa
+@every_dtype
+def test_a_probability_has_a_resolution_of_two_to_the_minus_32(dtype, isa):
+    """Each unit is dropped from a multiple of 2⁻³² on, and kept at the multiple below."""
+    ops = kernels.operations(dtype, isa)
+
+    def dropped(threshold: int) -> np.ndarray:
+        return ops.dropout_factors(1, 19, threshold / 2**32, 5, 6, 7, 1)[0] == 0
+
+    for unit in (0, 3, 18):
+        kept_at, dropped_at = 0, 2**32 - 1
+        while dropped_at - kept_at > 1:
+            middle = (kept_at + dropped_at) // 2
+            kept_at, dropped_at = (
+                (kept_at, middle) if dropped(middle)[unit] else (middle, dropped_at)
+            )
+        assert not dropped(kept_at)[unit] and dropped(kept_at + 1)[unit]
+        assert not dropped(kept_at + 0.999)[unit]  # p·2³² is rounded down
+        assert dropped(kept_at + 2**20)[unit]
+
+
 @every_isa
 @every_dtype
 def test_noise_is_normal(dtype, isa):

@@ -33,6 +33,7 @@ ACTIVATIONS: dict[str, tuple[str, float]] = {  # name of the case: name and para
     "selu": ("selu", 0.0),
     "silu": ("silu", 0.0),
     "gelu": ("gelu", 0.0),
+    "mish": ("mish", 0.0),
 }
 OUTPUTS = {
     "cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson": "exponential",
@@ -224,6 +225,7 @@ def by_autograd(problem: Problem, l2: float) -> list[np.ndarray]:
         "selu": lambda z, p: functional.selu(z),
         "silu": lambda z, p: functional.silu(z),
         "gelu": lambda z, p: functional.gelu(z),
+        "mish": lambda z, p: functional.mish(z),
         "softmax": lambda z, p: z,
         "exponential": lambda z, p: torch.exp(z),
     }

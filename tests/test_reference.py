@@ -265,6 +265,7 @@ def torch_activation(torch, name, p=None):
         "selu": torch.selu,
         "silu": functional.silu,
         "gelu": functional.gelu,
+        "mish": functional.mish,
     }[name]
 
 

@@ -26,6 +26,7 @@ def test_activations_stay_finite_and_keep_their_dtype(activation, dtype):
         ("softplus", lambda special, z: -special.log_expit(-z)),
         ("silu", lambda special, z: z * special.expit(z)),
         ("gelu", lambda special, z: z * special.ndtr(z)),
+        ("mish", lambda special, z: z * np.tanh(-special.log_expit(-z))),
         ("elu", lambda special, z: np.where(z > 0, z, special.expm1(z))),
         ("softmax", lambda special, z: special.softmax(z, axis=1)),
     ],

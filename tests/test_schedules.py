@@ -13,6 +13,8 @@ from fastmlp.schedules import (
     Constant,
     Cosine,
     Exponential,
+    FlatCosine,
+    LogCosine,
     OneCycle,
     Schedule,
     Step,
@@ -29,6 +31,16 @@ def one_cycle(t: int) -> float:
     return 4e-6 + (1 - 4e-6) * (1 + math.cos(math.pi * done)) / 2
 
 
+def flat_cosine(rate: float, t: float) -> float:
+    """RealMLP's of the fraction t of the steps: 1 up to ½, then ½(1 + cos(π(2t − 1)))."""
+    return rate if t < 0.5 else rate * (1 + math.cos(math.pi * (2 * min(t, 1) - 1))) / 2
+
+
+def log_cosine(rate: float, cycles: int, t: float) -> float:
+    """RealMLP's of the fraction t of the steps: ½(1 − cos(2π log₂(1 + (2^cycles − 1)t)))."""
+    return rate * (1 - math.cos(2 * math.pi * math.log2(1 + (2**cycles - 1) * min(t, 1)))) / 2
+
+
 @pytest.mark.parametrize(
     ("schedule", "formula"),
     [
@@ -42,6 +54,13 @@ def one_cycle(t: int) -> float:
             lambda t: 0.1 + 0.1 * (1 + math.cos(math.pi * min(t / 40, 1))),
         ),
         (OneCycle(1.0, total_steps=40), one_cycle),
+        (FlatCosine(0.3, total_steps=40), lambda t: flat_cosine(0.3, t / 40)),
+        (
+            FlatCosine(0.3, flat=0.2, total_steps=40),
+            lambda t: 0.3 if t < 8 else 0.15 * (1 + math.cos(math.pi * (min(t, 40) - 8) / 32)),
+        ),
+        (LogCosine(0.3, total_steps=40), lambda t: log_cosine(0.3, 4, t / 40)),
+        (LogCosine(0.3, cycles=1, total_steps=40), lambda t: log_cosine(0.3, 1, t / 40)),
     ],
     ids=str,
 )
@@ -58,19 +77,19 @@ def test_schedule_without_an_end_counts_from_the_first_step_ever(schedule):
     np.testing.assert_array_equal(schedule.spanning(10, 99)(STEPS), schedule(STEPS))
 
 
-@pytest.mark.parametrize("kind", [Cosine, OneCycle])
+@pytest.mark.parametrize("kind", [Cosine, OneCycle, FlatCosine, LogCosine])
 def test_curve_begins_where_the_fit_does(kind):
     rates = kind(0.3).spanning(1000, 40)(1000 + STEPS)
     np.testing.assert_array_equal(rates, kind(0.3, total_steps=40)(STEPS))
 
 
-@pytest.mark.parametrize("kind", [Cosine, OneCycle])
+@pytest.mark.parametrize("kind", [Cosine, OneCycle, FlatCosine, LogCosine])
 def test_curve_with_a_given_end_counts_from_the_first_step_ever(kind):
     curve = kind(0.3, total_steps=40)
     np.testing.assert_array_equal(curve.spanning(10, 99)(STEPS), curve(STEPS))
 
 
-@pytest.mark.parametrize("kind", [Cosine, OneCycle])
+@pytest.mark.parametrize("kind", [Cosine, OneCycle, FlatCosine, LogCosine])
 def test_curve_needs_an_end_where_nobody_knows_the_steps(kind):
     with pytest.raises(ValueError, match=r"needs total_steps when examples come in chunks"):
         kind(0.3).spanning(0, None)
@@ -78,14 +97,16 @@ def test_curve_needs_an_end_where_nobody_knows_the_steps(kind):
     np.testing.assert_array_equal(curve.spanning(0, None)(STEPS), curve(STEPS))
 
 
-@pytest.mark.parametrize("kind", [Cosine, OneCycle])
+@pytest.mark.parametrize("kind", [Cosine, OneCycle, FlatCosine, LogCosine])
 def test_curve_without_an_end_cannot_be_called_alone(kind):
     with pytest.raises(ValueError, match="needs total_steps"):
         kind(0.3)(STEPS)
 
 
 def test_every_name_stands_for_itself():
-    assert list(TABLE) == ["constant", "step", "exponential", "cosine", "one_cycle"]
+    assert list(TABLE) == [
+        "constant", "step", "exponential", "cosine", "one_cycle", "flat_cosine", "log_cosine"
+    ]  # fmt: skip
     assert all(kind.name == name for name, kind in TABLE.items())
 
 
@@ -136,6 +157,8 @@ def test_own_schedule_has_to_give_a_rate_for_each_step(net, classes, rates, mess
         (lambda: Cosine(0.1, final=-1), ValueError, "final must be in"),
         (lambda: Cosine(0.1, total_steps=0), ValueError, "total_steps must be at least 1"),
         (lambda: OneCycle(0.1, warm_up=1), ValueError, r"warm_up must be in \(0, 1\)"),
+        (lambda: FlatCosine(0.1, flat=1), ValueError, r"flat must be in \[0, 1\)"),
+        (lambda: LogCosine(0.1, cycles=0), ValueError, "cycles must be"),
         (lambda: OneCycle(0.1, start_factor=-1), ValueError, "start_factor must be in"),
         (lambda: OneCycle(0.1, final_factor=-1), ValueError, "final_factor must be in"),
     ],

@@ -1,6 +1,7 @@
 """The seven steps: each alone on arrays, and all of them against the NumPy network."""
 
 import re
+import textwrap
 
 import numpy as np
 import pytest
@@ -111,23 +112,40 @@ def test_fifty_updates_end_where_the_reference_does(loss, name):
     assert distance([*weights, *biases], net.weights + net.biases) < 1e-10
 
 
-def test_step_seven_ends_the_loop_of_the_docstring():
+def run_the_loop_of_the_docstring(lam, small_enough, max_updates):
+    """Run the code on exclusive or; its costs, its last outputs and its arrays."""
     rng = np.random.default_rng(0)
-    X, y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])  # exclusive or
-    weights = [rng.normal(size=(4, 2)), rng.normal(size=(1, 4))]
-    biases = [rng.normal(size=4), rng.normal(size=1)]
+    X, y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
     costs = []
-    while True:
-        z, a = steps.forward(X, weights, biases, "sigmoid")
-        costs.append(steps.cost(y, a[-1], z[-1], weights))
-        if costs[-1] < 0.01:
-            break
-        delta_out = steps.output_delta(y, a[-1], z[-1], "sigmoid")
-        deltas = steps.hidden_deltas(delta_out, weights, z, "sigmoid")
-        gradients = [steps.batch_gradients(*layer) for layer in zip(deltas, a, weights)]  # noqa: B905
-        weights, biases = zip(*steps.update(zip(weights, biases), gradients, 2.0))  # noqa: B905
+
+    def cost(*arguments, **options):
+        costs.append(steps.cost(*arguments, **options))
+        return costs[-1]
+
+    names = {
+        **vars(steps), "cost": cost, "X": X, "y": y, "lam": lam, "learning_rate": 2.0,
+        "small_enough": small_enough, "max_updates": max_updates,
+        "weights": [rng.normal(size=(4, 2)), rng.normal(size=(1, 4))],
+        "biases": [rng.normal(size=4), rng.normal(size=1)],
+    }
+    code = re.search(r"::\n\n(    for .*?)\n\n", steps.__doc__, re.DOTALL)
+    exec(textwrap.dedent(code[1]), names)
+    return costs, names
+
+
+def test_step_seven_ends_the_loop_of_the_docstring():
+    costs, names = run_the_loop_of_the_docstring(0.0, 0.01, 10_000)
+    assert costs[-1] < 0.01 <= costs[-2]
     assert costs == sorted(costs, reverse=True)
-    np.testing.assert_array_equal(a[-1][:, 0] > 0.5, y)
+    np.testing.assert_array_equal(names["a"][-1][:, 0] > 0.5, names["y"])
+
+
+def test_the_loop_of_the_docstring_includes_the_penalty_and_ends_without_reaching_the_cost():
+    costs, names = run_the_loop_of_the_docstring(0.01, 0.01, 2000)
+    assert len(costs) == 2000
+    # at a minimum of J with λ the slope 1/m Σ δ aᵀ of the mean cost is −λ W
+    for delta, a, W in zip(names["deltas"], names["a"], names["weights"], strict=False):
+        np.testing.assert_allclose(delta.T @ a / 4, -0.01 * W, atol=1e-6)
 
 
 # ----------------------------------------------------------------------------- each alone, by hand

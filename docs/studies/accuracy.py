@@ -1,4 +1,4 @@
-"""The pictures of docs/accuracy.md, from model cards and a saved model.
+"""The pictures of docs/accuracy.md, from model cards and a saved model, and the model's mistakes.
 
     python docs/studies/accuracy.py --cards FOLDER/*.card.json --model FOLDER/record.npz
 
@@ -11,7 +11,8 @@ are
     distortions.png  training images as they are, and by the affine, the elastic and both parts of a
                      recipe's distortions
 
-in the folder docs/accuracy.  It needs matplotlib.
+in the folder docs/accuracy.  It needs matplotlib.  With --model the number of misclassified test
+images is printed and, for an ensemble, how many of these all of its networks misclassify.
 """
 
 from __future__ import annotations
@@ -156,12 +157,21 @@ def apart(heights: list[float], least: float) -> list[float]:
     ]
 
 
-def mistakes(path: Path, data: MNIST, most: int) -> Figure:
-    """What a saved model reads wrong."""
+def misclassified(model: fastmlp.MLP | fastmlp.Ensemble, X: Any, y: Any) -> tuple[int, int]:
+    """Return how many examples a model misclassifies, and how many all of its networks do."""
+    wrong = model.predict(X) != y
+    by_all = wrong.copy()
+    if isinstance(model, fastmlp.Ensemble):
+        for net in model.networks:
+            by_all &= net.predict(X) != y
+    return int(wrong.sum()), int(by_all.sum())
+
+
+def mistakes(model: fastmlp.MLP | fastmlp.Ensemble, data: MNIST, most: int) -> Figure:
+    """Return a picture of the test images that a model misclassifies."""
     figure = Figure(figsize=(8, 0.4 + 0.82 * -(-most // 12)), layout="constrained")
     ax = figure.add_subplot()
-    fastmlp.plotting.errors(fastmlp.load(path), data.X_test, data.y_test, most=most, columns=12,
-                            ax=ax)
+    fastmlp.plotting.errors(model, data.X_test, data.y_test, most=most, columns=12, ax=ax)
     return figure
 
 
@@ -204,9 +214,10 @@ def save(figure: Figure, path: Path) -> None:
         raise SystemExit(f"{path} is larger than {LARGEST / 1000:.0f} kB")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="The pictures of docs/accuracy.md.")
-    add = parser.add_argument
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    found = argparse.ArgumentParser(description="The pictures of docs/accuracy.md.")
+    add = found.add_argument
     add("--cards", type=Path, nargs="+", metavar="CARD", help="model cards: draws time.png")
     add("--model", type=Path, metavar="FILE", help="a saved model: draws mistakes.png")
     add("--most", type=int, default=60, help="mistakes to draw (default: 60)")
@@ -216,13 +227,22 @@ def main() -> None:
         help="folder of MNIST's files (default: the repository's)")
     add("--out", type=Path, default=HERE.parent / "accuracy",
         help="folder for the pictures (default: docs/accuracy)")
-    args = parser.parse_args()
+    return found
+
+
+def main() -> None:
+    """Draw the pictures."""
+    args = parser().parse_args()
     args.out.mkdir(exist_ok=True)
     data = fastmlp.datasets.mnist(args.data)
     if args.cards:
         save(time_to_accuracy(read(args.cards)), args.out / "time.png")
     if args.model:
-        save(mistakes(args.model, data, args.most), args.out / "mistakes.png")
+        model = fastmlp.load(args.model)
+        wrong, by_all = misclassified(model, data.X_test, data.y_test)
+        every = f", {by_all} of them by all networks" * isinstance(model, fastmlp.Ensemble)
+        print(f"misclassified: {wrong} of {len(data.y_test):,}{every}")
+        save(mistakes(model, data, args.most), args.out / "mistakes.png")
     save(distortions(args.recipe, data), args.out / "distortions.png")
 
 

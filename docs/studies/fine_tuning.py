@@ -12,15 +12,19 @@ examples of each of 5 to 9, five ways of training are compared:
 All with the same examples, about a thousand steps, batches and schedule; tested on the 4,861 test
 images of 5 to 9.
 
-    python docs/studies/fine_tuning.py
+    python docs/studies/fine_tuning.py --run
 
-writes fine_tuning.md and, where matplotlib is installed, fine_tuning.png beside this file.
+trains the networks and writes fine_tuning/runs.csv, a row for each network, fine_tuning.md and,
+where matplotlib is installed, fine_tuning.png beside this file. Without --run it writes
+fine_tuning.md and fine_tuning.png from fine_tuning/runs.csv.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import time
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +40,22 @@ STEPS, BATCH = 1000, 25
 RATE = fastmlp.schedules.OneCycle(0.003)
 SIZES = (784, 256, 256, 5)
 
+FIRST = "digits 0 to 4"  # the way of a seed's first network
+
 Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained network, a row of runs.csv."""
+
+    seed: int
+    way: str  # a key of WAYS, or FIRST for the network that the other ones start from
+    examples: int  # of each class; 0 for FIRST, which is trained on all
+    accuracy: float  # on the test images of 5 to 9; of FIRST on those of 0 to 4
+    seconds: float  # of training
+
+
 Results = dict[tuple[str, int], list[float]]  # test accuracy of each seed
 
 
@@ -99,29 +118,64 @@ def a_few(y: Array, count: int, seed: int) -> Array:
     ])
 
 
-def study(folder: Path) -> tuple[Results, list[float]]:
-    """All ways on all seeds; and how well each first network knows 0 to 4."""
+def study(folder: Path) -> list[Run]:
+    """Return the runs of all ways with all seeds, and of each seed's first network."""
     data = fastmlp.datasets.mnist(folder)
     low, high = data.y_train < 5, data.y_test >= 5
-    results: Results = {}
-    known = []
+    runs = []
     for seed in SEEDS:
+        start = time.perf_counter()
         trained = fastmlp.MLP(SIZES, dropout=0.2, seed=seed, uint8_scale=1 / 255)
         trained.fit(data.X_train[low], data.y_train[low], epochs=10,
                     optimizer=fastmlp.AdamW(RATE))
-        known.append(float(np.mean(trained.predict(data.X_test[~high]) == data.y_test[~high])))
+        seconds = time.perf_counter() - start
+        right = trained.predict(data.X_test[~high]) == data.y_test[~high]
+        runs.append(Run(seed, FIRST, 0, round(float(np.mean(right)), 6), round(seconds, 3)))
         for count in COUNTS:
             rows = a_few(data.y_train, count, seed)
             X, y = data.X_train[rows], data.y_train[rows] - 5
             for name, way in WAYS.items():
+                start = time.perf_counter()
                 net = way(trained, X, y, seed)
+                seconds = time.perf_counter() - start
                 right = net.predict(data.X_test[high]) == data.y_test[high] - 5
-                results.setdefault((name, count), []).append(float(np.mean(right)))
-    return results, known
+                accuracy = round(float(np.mean(right)), 6)
+                runs.append(Run(seed, name, count, accuracy, round(seconds, 3)))
+    return runs
 
 
-def table(results: Results, known: list[float], seconds: float) -> str:
-    """The study as Markdown."""
+def write(runs: list[Run], path: Path) -> None:
+    """Write runs.csv."""
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.DictWriter(file, [one.name for one in fields(Run)], lineterminator="\n")
+        rows.writeheader()
+        rows.writerows(asdict(one) for one in runs)
+
+
+def read(path: Path) -> list[Run]:
+    """Read runs.csv."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            Run(int(row["seed"]), row["way"], int(row["examples"]), float(row["accuracy"]),
+                float(row["seconds"]))
+            for row in csv.DictReader(file)
+        ]
+
+
+def accuracies(runs: list[Run]) -> Results:
+    """Return the test accuracies by way and number of examples, in the order of the seeds."""
+    results: Results = {}
+    for one in sorted(runs, key=lambda one: one.seed):
+        results.setdefault((one.way, one.examples), []).append(one.accuracy)
+    return results
+
+
+def page(runs: list[Run]) -> str:
+    """Return fine_tuning.md."""
+    results = accuracies(runs)
+    known = results[FIRST, 0]
+    seconds = sum(one.seconds for one in runs)
     lines = [
         "# Fine-tuning: from the digits 0–4 to 5–9",
         "",
@@ -145,13 +199,16 @@ def table(results: Results, known: list[float], seconds: float) -> str:
         "",
         "![The table as curves](fine_tuning.png)",
         "",
-        f"`python docs/studies/fine_tuning.py`, {seconds:.0f} seconds.",
+        f"All {len(runs)} runs are in [fine_tuning/runs.csv](fine_tuning/runs.csv), from which "
+        f"`python docs/studies/fine_tuning.py` computes this page. "
+        f"`python docs/studies/fine_tuning.py --run` trains the networks anew: {seconds:.0f} "
+        f"seconds of training on one thread, while other programs ran.",
         "",
     ])
 
 
 def picture(results: Results, path: Path) -> None:
-    """Test error against examples a class."""
+    """Test error against examples of each class."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -171,18 +228,28 @@ def picture(results: Results, path: Path) -> None:
     figure.savefig(path, dpi=130)
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    found = argparse.ArgumentParser(description="The study of fine tuning.")
+    found.add_argument("--run", action="store_true",
+                       help="train the networks and write runs.csv (default: read it)")
+    found.add_argument("--data", type=Path, default=HERE.parents[1] / "benchmarks/mnist",
+                       help="folder of MNIST's files (default: the repository's)")
+    return found
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description="The study of fine tuning.")
-    parser.add_argument("--data", type=Path, default=HERE.parents[1] / "benchmarks/mnist",
-                        help="folder of MNIST's files (default: the repository's)")
-    args = parser.parse_args()
-    start = time.perf_counter()
-    results, known = study(args.data)
-    text = table(results, known, time.perf_counter() - start)
-    (HERE / "fine_tuning.md").write_text(text)
+    """Run the study, or read its runs, and write the page."""
+    args = parser().parse_args()
+    path = HERE / "fine_tuning/runs.csv"
+    if args.run:
+        write(study(args.data), path)
+    runs = read(path)
+    text = page(runs)
+    (HERE / "fine_tuning.md").write_text(text, encoding="utf-8")
     print(text)
     try:
-        picture(results, HERE / "fine_tuning.png")
+        picture(accuracies(runs), HERE / "fine_tuning.png")
     except ImportError:
         print("no picture: matplotlib is not installed")
 

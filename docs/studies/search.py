@@ -1,24 +1,31 @@
-"""Bayesian optimization: does it find better networks for MNIST than trying at random?
+"""Bayesian optimization: does it find better networks for MNIST than random search?
 
-For each of several seeds the samplers of `fastmlp.search` (TPE, a Gaussian process, chance) make 40
-trials each in the default space. A trial trains for one second on one thread, so a wide network
-sees fewer examples than a narrow one, and is measured by the error on 10,000 of the 60,000 training
-images after its best epoch. Nothing is pruned: all samplers have the same number of trials of the
-same length. The first ten are drawn at random by all of them, and are the same ones.
+For each of several seeds each sampler of `fastmlp.search` (TPE, a Gaussian process, random choice)
+makes 40 trials in the same space. A trial is a network that is trained for five epochs on 20,000 of
+the first 30,000 training images, and is measured by its error on the other 10,000 after its best
+epoch. Nothing is pruned. The first ten trials of a seed are sampled at random and are the same for
+all samplers, with the same errors: a trial is limited by epochs and not by seconds, because the
+number of epochs that fit into a second depends on what else the computer does.
 
     python docs/studies/search.py --scratch FOLDER
 
-runs two studies side by side, in a process each, and writes search.md and, where matplotlib is
-installed, search.png beside this file. Trials are kept in FOLDER: stopped, the same command goes
-on.
+trains on one thread and writes search/runs.csv, a row for each trial, search.md and, where
+matplotlib is installed, search.png beside this file. The studies are kept in FOLDER: after an
+interruption the same command continues.
+
+    python docs/studies/search.py
+
+writes search.md and search.png from search/runs.csv.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import math
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,195 +33,209 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastmlp
+from fastmlp.ablation.summary import student_t
 
 HERE = Path(__file__).parent
-SAMPLERS = {"tpe": "TPE", "gp": "Gaussian process", "random": "random"}
-EPOCHS = 100  # more than there is time for
-SPACE = {**fastmlp.search.SPACE, "width": (32, 1024, "log"), "batch_size": (16, 512, "log")}
-GUESS = 0.9  # the error of a network that diverged: it guesses
+SAMPLERS = {"tpe": "TPE", "gp": "Gaussian process", "random": "random search"}
+SPACE = {**fastmlp.search.SPACE, "width": (32, 256, "log")}
+IMAGES, VALIDATION = 30_000, 10_000
+EPOCHS = 5
+STARTUP = 10  # trials that every sampler makes at random
+STEPS = (10, 20, 30, 40, 60, 80, 100)  # numbers of trials in the table
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
+class Trial:
+    """A trial, a row of runs.csv."""
+
+    sampler: str
+    seed: int
+    trial: int
+    state: str  # "complete" or "diverged"
+    error: float  # on the validation images after the best epoch; infinite if diverged
+    seconds: float  # of training
+    hidden: str  # "128-128"
+    activation: str
+    dropout: float
+    learning_rate: float
+    batch_size: int
+    l2: float
+
+
+@dataclass(frozen=True)
 class Plan:
-    """How much is tried, and where."""
+    """How many trials are made, and where their files are."""
 
     data: Path
     scratch: Path
     trials: int
     repetitions: int
-    seconds: float  # of a trial
-    jobs: int
 
 
-@dataclass(frozen=True)
-class Found:
-    """What one sampler found with one seed."""
-
-    sampler: str
-    errors: Array  # of each trial
-    training: float  # seconds
-    proposing: float
-    best: fastmlp.search.Result
-
-
-def search(plan: Plan, sampler: str, seed: int) -> fastmlp.search.Result:
-    """One study, or what is left of it, on one thread."""
+def search(plan: Plan, sampler: str, seed: int) -> list[Trial]:
+    """Return the trials of one study; those that are in its file are not made again."""
     fastmlp.set_num_threads(1)
     data = fastmlp.datasets.mnist(plan.data)
-    return fastmlp.search.minimize(
-        data.X_train,
-        data.y_train,
+    result = fastmlp.search.minimize(
+        data.X_train[:IMAGES],
+        data.y_train[:IMAGES],
         SPACE,
         n_trials=plan.trials,
         epochs=EPOCHS,
-        validation_data=1 / 6,
+        validation_data=VALIDATION / IMAGES,
         sampler=sampler,
         pruning=False,
         storage=plan.scratch / f"{sampler}-{seed}.journal",
-        max_seconds_per_trial=plan.seconds,
         uint8_scale=1 / 255,
         seed=seed,
     )
-
-
-def work(plan: Plan, sampler: str, seed: int) -> None:
-    """`search` in a process of its own; its result stays in the file."""
-    search(plan, sampler, seed)
     print(f"{SAMPLERS[sampler]}, seed {seed}: done", flush=True)
+    return [trial(sampler, seed, k, row) for k, row in enumerate(result.trials)]
 
 
-def study(plan: Plan) -> list[Found]:
-    """All samplers with all seeds; what the machine does meanwhile, it does to all of them."""
+def trial(sampler: str, seed: int, k: int, row: dict[str, Any]) -> Trial:
+    """Return a row of `Result.trials` as a row of runs.csv."""
+    names = ("activation", "dropout", "learning_rate", "batch_size", "l2")
+    return Trial(
+        sampler, seed, k, row["state"], round(row["value"], 4), row["seconds"],
+        "-".join(map(str, row["hidden"])), **{name: row[name] for name in names},
+    )
+
+
+def study(plan: Plan, jobs: int) -> list[Trial]:
+    """Return the trials of all samplers with all seeds, each study in a process of its own."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(plan.jobs, context) as pool:
+    with ProcessPoolExecutor(jobs, context, max_tasks_per_child=1) as pool:
         pending = [
-            pool.submit(work, plan, sampler, seed)
+            pool.submit(search, plan, sampler, seed)
             for seed in range(plan.repetitions)
             for sampler in SAMPLERS
         ]
-        for one in pending:
-            one.result()
-    return [found(plan, sampler, seed) for sampler in SAMPLERS for seed in range(plan.repetitions)]
+        return [one for future in pending for one in future.result()]
 
 
-def found(plan: Plan, sampler: str, seed: int) -> Found:
-    """The figures of a study that is done."""
-    result = search(plan, sampler, seed)
-    errors = np.array([row["value"] for row in result.trials])
-    training = sum(row["seconds"] for row in result.trials)
-    whole = 0.0
-    for trial in result.study.trials:
-        if trial.datetime_start is not None and trial.datetime_complete is not None:
-            whole += (trial.datetime_complete - trial.datetime_start).total_seconds()
-    errors = np.where(np.isfinite(errors), errors, GUESS)
-    return Found(sampler, errors, training, whole - training, result)
+def write(trials: list[Trial], path: Path) -> None:
+    """Write runs.csv."""
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.DictWriter(file, [one.name for one in fields(Trial)], lineterminator="\n")
+        rows.writeheader()
+        rows.writerows(asdict(one) for one in trials)
 
 
-def curves(results: list[Found], sampler: str) -> Array:
-    """The best error so far after each trial, in percent: (repetitions, trials)."""
-    errors = np.array([one.errors for one in results if one.sampler == sampler])
+def read(path: Path) -> list[Trial]:
+    """Read runs.csv."""
+    kinds = {"int": int, "float": float, "str": str}
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            Trial(**{one.name: kinds[str(one.type)](row[one.name]) for one in fields(Trial)})
+            for row in csv.DictReader(file)
+        ]
+
+
+def curves(trials: list[Trial], sampler: str) -> Array:
+    """Return the best error so far after each trial, in percent: (repetitions, trials)."""
+    own = [one for one in trials if one.sampler == sampler]
+    seeds = sorted({one.seed for one in own})
+    errors = np.array([[one.error for one in own if one.seed == seed] for seed in seeds])
     return np.asarray(100 * np.minimum.accumulate(errors, axis=1))
 
 
-def report(plan: Plan, results: list[Found]) -> str:
-    """The study as Markdown."""
-    steps = [n for n in (10, 20, 30, 40, 60, 80, 100) if n < plan.trials] + [plan.trials]
-    seconds = sum(one.training + one.proposing for one in results) / plan.jobs
+def page(trials: list[Trial]) -> str:
+    """Return search.md."""
+    repetitions, n_trials = curves(trials, "random").shape
+    steps = [n for n in STEPS if n < n_trials] + [n_trials]
     lines = [
         "# Bayesian optimization against random search",
         "",
-        f"MNIST, {plan.trials} trials of {plan.seconds:g} s on one thread, {plan.repetitions} "
-        f"repetitions, each with a different seed for weights, validation images and sampler. The "
-        f"first ten trials of a repetition are random and the same for all samplers. Best "
-        f"validation error so far in percent: median of the repetitions and, in brackets, lowest "
-        f"and highest.",
+        f"MNIST, {n_trials} trials for each sampler in each of {repetitions} repetitions. A trial "
+        f"is a network with one to three hidden layers of 32 to 256 units that is trained for "
+        f"{EPOCHS} epochs on {IMAGES - VALIDATION:,} images and measured on {VALIDATION:,} others "
+        f"after its best epoch. Each repetition has a different seed for weights, validation "
+        f"images and sampler. The first {STARTUP} trials of a repetition are random and the same "
+        f"for all samplers, with the same errors. Best validation error so far in percent: median "
+        f"of the repetitions and, in brackets, lowest and highest.",
         "",
         "| after trials | " + " | ".join(SAMPLERS.values()) + " |",
         "| ---: |" + " --- |" * len(SAMPLERS),
     ]
     for n in steps:
-        cells = [spread(curves(results, sampler)[:, n - 1]) for sampler in SAMPLERS]
+        cells = [spread(curves(trials, sampler)[:, n - 1]) for sampler in SAMPLERS]
         lines.append(f"| {n} | " + " | ".join(cells) + " |")
     lines += ["", "![The table as curves](search.png)", ""]
-    chance = curves(results, "random")
-    goal = float(np.median(chance[:, -1]))
-    for sampler, name in SAMPLERS.items():
-        if sampler == "random":
-            continue
-        ours = curves(results, sampler)
-        better, equal = np.sum(ours[:, -1] < chance[:, -1]), np.sum(ours[:, -1] == chance[:, -1])
-        reached = np.flatnonzero(np.median(ours, axis=0) <= goal)
-        when = (
-            f"reaches the final value of random search, {goal:.2f} %, after {reached[0] + 1}"
-            if len(reached)
-            else f"does not reach the final value of random search, {goal:.2f} %, in {plan.trials}"
-        )
-        lines.append(
-            f"- {name} ends below random search in {better} of {plan.repetitions} repetitions"
-            f"{f' and level with it in {equal}' if equal else ''}; its median {when} trials. A "
-            f"trial takes {1000 * proposing(results, sampler):.0f} ms in addition to its training, "
-            f"most of it for the proposal; with random search "
-            f"{1000 * proposing(results, 'random'):.0f} ms."
-        )
-    command = f"python docs/studies/search.py --scratch FOLDER{changed(plan)}"
+    lines += [compared(trials, one, "random") for one in SAMPLERS if one != "random"]
+    lines.append(compared(trials, "gp", "tpe"))
+    seconds = sum(one.seconds for one in trials)
     return "\n".join([
         *lines,
         "",
-        best(plan, results),
+        f"The differences are seed by seed, in percentage points, with the 95 % confidence "
+        f"interval of their mean (Student's t, {repetitions} repetitions). They hold for this "
+        f"space and this number of trials.",
         "",
-        f"`{command}`, {seconds:.0f} seconds with {plan.jobs} studies in parallel.",
+        "Trials are limited by epochs, not by seconds. The number of epochs that fit into a second "
+        "depends on what else the computer does, so that with a limit in seconds equal settings "
+        "have unequal errors, and the samplers already differ after the first trials, whose "
+        "settings are the same.",
+        "",
+        f"All {len(trials):,} trials are in [search/runs.csv](search/runs.csv), from which "
+        f"`python docs/studies/search.py` computes this page. `python docs/studies/search.py "
+        f"--scratch FOLDER{changed(repetitions, n_trials)}` makes the trials anew; their errors do "
+        f"not depend on the computer's load. That took {seconds:,.0f} seconds of training on one "
+        f"thread, while many other programs ran.",
         "",
     ])
 
 
+def changed(repetitions: int, n_trials: int) -> str:
+    """Return the options of the command that differ from their defaults."""
+    usual = parser()
+    given = {"trials": n_trials, "repetitions": repetitions}
+    return "".join(
+        f" --{name} {value}" for name, value in given.items() if value != usual.get_default(name)
+    )
+
+
 def spread(values: Array) -> str:
-    """Median, lowest and highest."""
+    """Return median, lowest and highest value as text."""
     return f"{np.median(values):.2f} [{values.min():.2f}, {values.max():.2f}]"
 
 
-def proposing(results: list[Found], sampler: str) -> float:
-    """Seconds that a trial takes beside its training: its proposal, and what is written."""
-    chosen = [one for one in results if one.sampler == sampler]
-    return sum(one.proposing for one in chosen) / sum(len(one.errors) for one in chosen)
-
-
-def best(plan: Plan, results: list[Found]) -> str:
-    """The best configuration of all, and how it does on the test images, which nothing chose."""
-    one = min(results, key=lambda one: float(one.errors.min()))
-    data = fastmlp.datasets.mnist(plan.data)
-    net = one.best.refit(data.X_train, data.y_train)
-    accuracy = np.mean(net.predict(data.X_test) == data.y_test)
-    settings = ", ".join(
-        f"{key} {'-'.join(map(str, value)) if isinstance(value, tuple) else label(value)}"
-        for key, value in one.best.best_parameters.items()
+def compared(trials: list[Trial], sampler: str, other: str) -> str:
+    """Return how a sampler ends in comparison with another one, as an item of a list."""
+    ours, theirs = curves(trials, sampler), curves(trials, other)
+    difference = ours[:, -1] - theirs[:, -1]
+    n = len(difference)
+    mean = difference.mean()
+    margin = student_t(0.95, n - 1) * difference.std(ddof=1) / math.sqrt(n)
+    better, level = np.sum(difference < -1e-9), np.sum(np.abs(difference) < 1e-9)
+    zero = ", an interval that contains zero" * bool(abs(mean) <= margin)
+    text = (
+        f"- {SAMPLERS[sampler]} against {SAMPLERS[other]} after {ours.shape[1]} trials: "
+        f"{signed(mean)} [{signed(mean - margin)}, {signed(mean + margin)}]{zero}; "
+        f"lower in {better} of {n} repetitions{f' and equal in {level}' if level else ''}."
     )
-    return (
-        f"The best of all {sum(len(one.errors) for one in results)} trials, by "
-        f"{SAMPLERS[one.sampler]}: {settings}. Its validation error is "
-        f"{100 * one.best.best_value:.2f} % in epoch {one.best.best_epoch}, which is "
-        f"slightly optimistic, because it is the lowest of so many. Trained again on all 60,000 "
-        f"images for the same number of epochs, its test accuracy is {100 * accuracy:.2f} %."
-    )
+    if other == "random":
+        goal = float(np.median(theirs[:, -1]))
+        reached = np.flatnonzero(np.median(ours, axis=0) <= goal)
+        text += (
+            f" Its median reaches the final median of random search, {goal:.2f} %, after "
+            f"{reached[0] + 1} trials."
+            if len(reached)
+            else f" Its median does not reach the final median of random search, {goal:.2f} %."
+        )
+    return text
 
 
-def label(value: object) -> str:
-    return f"{value:.2g}" if isinstance(value, float) else str(value)
+def signed(value: float) -> str:
+    """Return a number with its sign and two decimals."""
+    return f"{value:+.2f}".replace("-", "−")
 
 
-def changed(plan: Plan) -> str:
-    """The options that are not as usual, for the command in the text."""
-    usual = parser()
-    return "".join(
-        f" --{name} {getattr(plan, name):g}"
-        for name in ("trials", "repetitions", "seconds", "jobs")
-        if getattr(plan, name) != usual.get_default(name)
-    )
-
-
-def picture(results: list[Found], path: Path) -> None:
-    """The best error so far against trials: medians, and bands from lowest to highest."""
+def picture(trials: list[Trial], path: Path) -> None:
+    """Draw the best error so far against trials: medians, and bands from lowest to highest."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -223,14 +244,14 @@ def picture(results: list[Found], path: Path) -> None:
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     top = 0.0
     for sampler, color in zip(SAMPLERS, ("#1b9e77", "#7570b3", "#888888"), strict=True):
-        ours = curves(results, sampler)
-        trials = np.arange(1, ours.shape[1] + 1)
-        axes.step(trials, np.median(ours, axis=0), where="post", color=color,
+        ours = curves(trials, sampler)
+        numbers = np.arange(1, ours.shape[1] + 1)
+        axes.step(numbers, np.median(ours, axis=0), where="post", color=color,
                   label=SAMPLERS[sampler])
-        axes.fill_between(trials, ours.min(axis=0), ours.max(axis=0), step="post", color=color,
+        axes.fill_between(numbers, ours.min(axis=0), ours.max(axis=0), step="post", color=color,
                           alpha=0.15, linewidth=0)
         top = max(top, float(np.max(ours[:, min(5, ours.shape[1]) - 1])))
-    axes.axvline(10, color="#bbbbbb", linewidth=1, linestyle=":")  # random until here
+    axes.axvline(STARTUP, color="#bbbbbb", linewidth=1, linestyle=":")  # random until here
     axes.set(xlabel="trials", ylabel="best validation error so far, %", ylim=(None, top))
     axes.grid(alpha=0.3)
     axes.legend(loc="upper right")
@@ -238,31 +259,34 @@ def picture(results: list[Found], path: Path) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     found = argparse.ArgumentParser(description="The study of Bayesian optimization.")
     add = found.add_argument
     add("--data", type=Path, default=HERE.parents[1] / "benchmarks/mnist",
         help="folder of MNIST's files (default: the repository's)")
-    add("--scratch", type=Path, required=True, help="folder for the trials, made if need be")
+    add("--scratch", type=Path, metavar="FOLDER",
+        help="make the trials, and keep the studies in this folder (default: read runs.csv)")
     add("--trials", type=int, default=40, help="of each study (default: 40)")
-    add("--repetitions", type=int, default=7, help="studies of each sampler (default: 7)")
-    add("--seconds", type=float, default=1.0, help="of training in a trial (default: 1)")
-    add("--jobs", type=int, default=2, help="studies side by side (default: 2)")
-    add("--out", type=Path, default=HERE, help="folder for search.md and search.png")
+    add("--repetitions", type=int, default=6, help="studies of each sampler (default: 6)")
+    add("--jobs", type=int, default=1, help="studies in parallel (default: 1)")
+    add("--out", type=Path, default=HERE,
+        help="folder for search.md, search.png and search/runs.csv (default: this file's)")
     return found
 
 
 def main() -> None:
-    args = vars(parser().parse_args())
-    out = args.pop("out")
-    plan = Plan(**args)
-    plan.scratch.mkdir(parents=True, exist_ok=True)
-    results = study(plan)
-    fastmlp.set_num_threads(plan.jobs)
-    text = report(plan, results)
-    (out / "search.md").write_text(text)
+    """Run the study, or read its trials, and write the page."""
+    args = parser().parse_args()
+    runs = args.out / "search/runs.csv"
+    if args.scratch is not None:
+        args.scratch.mkdir(parents=True, exist_ok=True)
+        write(study(Plan(args.data, args.scratch, args.trials, args.repetitions), args.jobs), runs)
+    trials = read(runs)
+    text = page(trials)
+    (args.out / "search.md").write_text(text, encoding="utf-8")
     print(text)
     try:
-        picture(results, out / "search.png")
+        picture(trials, args.out / "search.png")
     except ImportError:
         print("no picture: matplotlib is not installed")
 

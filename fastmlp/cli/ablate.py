@@ -2,7 +2,8 @@
 
 The study is a TOML file with three tables. [base] is a configuration: hidden (the widths of the
 hidden layers), activation, init, batch_norm, dropout, input_dropout, noise, dtype, uint8_scale,
-optimizer, schedule, epochs, batch_size, l2, label_smoothing, max_norm, clip_norm, ema, augment.
+optimizer, schedule, epochs, batch_size, l2, label_smoothing, max_norm, clip_norm, ema,
+dropout_schedule, augment.
 [factors] has for each factor what to try in place of the base: a list of values, or a table of
 named variants, each a table of keys to set. [study] may set title, data ("mnist" or "digits"),
 validation_images (the number of training images, the first, to set aside as a validation set),

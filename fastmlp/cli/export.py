@@ -19,6 +19,7 @@ from fastmlp import MLP, Ensemble, export
 
 from .options import check_outputs, writable
 from .predict import inputs
+from .tables import add_format_options, format_options
 
 EXAMPLES = """\
   fastmlp export iris-model.npz iris.onnx
@@ -48,6 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="TABLE",
         help="with --quantized: rows from which the ranges of values are determined",
     )
+    add_format_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -66,7 +68,8 @@ def run(args: argparse.Namespace) -> None:
     net = fastmlp.load(args.model)
     try:
         if options.pop("quantized", False):
-            quantized = quantize(net, inputs(net, args.model, args.calibration))
+            rows = inputs(net, args.model, args.calibration, format_options(args))
+            quantized = quantize(net, rows)
             export.to_c(quantized, args.out, **options)
         else:
             write(net, args.out, **options)

@@ -24,7 +24,7 @@ from fastmlp.support.labels import class_labels
 from fastmlp.support.text import printable
 
 from .options import check_outputs, writable_or_standard
-from .tables import open_table
+from .tables import TABLE_HELP, add_format_options, format_options, open_table
 
 EXAMPLES = """\
   fastmlp predict iris-model.npz new.csv
@@ -37,9 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", type=Path, metavar="MODEL", help="a file that train, report or net.save wrote"
     )
-    parser.add_argument(
-        "table", type=Path, metavar="TABLE", help=".csv or .tsv with a header line, or .npz"
-    )
+    parser.add_argument("table", type=Path, metavar="TABLE", help=TABLE_HELP)
     parser.add_argument("--proba", action="store_true", help="add each class's probability")
     parser.add_argument(
         "--output",
@@ -47,6 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write to FILE instead of the standard output, which is also written -",
     )
+    add_format_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -54,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     check_outputs({"--output": args.output}, {"MODEL": args.model, "TABLE": args.table})
     net = fastmlp.load(args.model)
     check_label(net, args.model)
-    X = inputs(net, args.model, args.table)
+    X = inputs(net, args.model, args.table, format_options(args))
     output = predictions(net, X)
     if args.proba:
         output |= probabilities(net, X)
@@ -65,15 +64,16 @@ def run(args: argparse.Namespace) -> None:
         write(output, file)
 
 
-def inputs(net: MLP | Ensemble, model: Path, path: Path) -> NDArray[Any]:
+def inputs(
+    net: MLP | Ensemble, model: Path, path: Path, options: dict[str, str | None]
+) -> NDArray[Any]:
     """Return the inputs of the network of the file `model` from the table at `path`."""
     columns = column_names(net, model)
-    table = open_table(path)
+    table = open_table(path, **options)
     columns = table.names if columns is None else columns
     if len(columns) != net.n_in:
-        raise ValueError(f"{path} has {len(columns)} columns, but {model} takes {net.n_in}")
-    X, _ = table.read(columns)
-    return X
+        raise ValueError(f"{table.name} has {len(columns)} columns, but {model} takes {net.n_in}")
+    return table.numbers(columns)
 
 
 def column_names(net: MLP | Ensemble, model: Path) -> Sequence[str] | None:

@@ -15,7 +15,7 @@ from fastmlp import MLP
 from fastmlp.data.split import hold_out
 
 from .scaling import Scaling, fold
-from .tables import Table, open_table
+from .tables import TABLE_HELP, Table, add_format_options, format_options, open_table
 
 Rows = NDArray[np.int64]
 
@@ -32,7 +32,7 @@ def fraction(text: str) -> float:
 
 
 def add_table_options(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    """Add TABLE, ``--label``, ``--task`` and ``--drop``.
+    """Add TABLE, ``--label``, ``--task``, ``--drop`` and the options of the table's format.
 
     If a table is not required, they are None where they are not given.
     """
@@ -42,7 +42,7 @@ def add_table_options(parser: argparse.ArgumentParser, *, required: bool) -> Non
         nargs=None if required else "?",
         type=Path,
         metavar="TABLE",
-        help=".csv, .tsv or .npz file",
+        help=TABLE_HELP,
     )
     add(
         "--label",
@@ -64,6 +64,7 @@ def add_table_options(parser: argparse.ArgumentParser, *, required: bool) -> Non
         metavar="COLUMN",
         help="a column to leave out; give it again for another",
     )
+    add_format_options(parser)
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Problem:
     task: str
     label: str
     columns: list[str]
+    row_numbers: Rows  # (m,), of each row in the file: lines of text, otherwise from 0
     X: NDArray[Any]  # (m, n)
     y: NDArray[Any]  # (m,), class numbers, or values where there are no classes
     classes: list[Any] | None  # by class number; None for regression
@@ -84,17 +86,27 @@ class Problem:
     @classmethod
     def of(cls, args: argparse.Namespace) -> "Problem":
         """Read the table of a command."""
-        table = open_table(args.table)
+        table = open_table(args.table, **format_options(args))
         columns = input_columns(table, args)
         X, y, classes = read_examples(table, columns, args)
         training, validation = split(len(X), args.validation, args.seed)
         outputs = None if classes else Scaling.of(y[training, np.newaxis])
         if outputs and np.isinf(outputs.deviation).any():
             value = f"{y[training[0]]:g}"
-            raise ValueError(f"{table.path}: column {args.label!r} is {value} in all training rows")
+            raise ValueError(f"{table.name}: column {args.label!r} is {value} in all training rows")
         inputs = Scaling.of(X[training])
         return cls(
-            args.task, args.label, columns, X, y, classes, training, validation, inputs, outputs
+            args.task,
+            args.label,
+            columns,
+            table.row_numbers,
+            X,
+            y,
+            classes,
+            training,
+            validation,
+            inputs,
+            outputs,
         )
 
     @property
@@ -141,9 +153,9 @@ def input_columns(table: Table, args: argparse.Namespace) -> list[str]:
         table.require(name)
     columns = [name for name in table.names if name != args.label and name not in args.drop]
     if "" in columns:
-        raise ValueError(f"{table.path}: a column has no name; name it, or leave it out: --drop ''")
+        raise ValueError(f"{table.name}: a column has no name; name it, or leave it out: --drop ''")
     if not columns:
-        raise ValueError(f"{table.path}: there is no column but the label")
+        raise ValueError(f"{table.name}: there is no column but the label")
     return columns
 
 
@@ -155,17 +167,17 @@ def read_examples(
     For regression the targets are values, and the classes None.
     """
     if args.task == "classification":
-        X, labels = table.read(columns, args.label)
+        X, labels = table.numbers(columns), table.labels(args.label)
         classes, y = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
-            raise ValueError(f"{table.path}: column {args.label!r} is {classes[0]} in all rows")
+            raise ValueError(f"{table.name}: column {args.label!r} is {classes[0]} in all rows")
         if len(classes) == len(y):
             raise ValueError(
-                f"{table.path}: column {args.label!r} has a class of its own in each row; to "
+                f"{table.name}: column {args.label!r} has a class of its own in each row; to "
                 f"predict numbers give --task regression"
             )
         return X, y.astype(np.int32), classes.tolist()
-    both, _ = table.read([*columns, args.label])
+    both = table.numbers([*columns, args.label])
     return both[:, :-1], both[:, -1].astype(np.float64), None
 
 

@@ -22,7 +22,7 @@ values to choose from, or a range. The default is:
 In place of depth and width, hidden = [[64], [256, 256]] is a choice of the widths of all hidden
 layers. Other keys: taper (the width of a layer divided by that of the one before), init,
 batch_norm, input_dropout, noise, optimizer, schedule (constant, cosine, one_cycle), momentum,
-weight_decay, label_smoothing, max_norm, clip_norm, ema.
+weight_decay, label_smoothing, max_norm, clip_norm, ema, dropout_schedule.
 """
 
 import argparse

@@ -1,8 +1,9 @@
 """Train a model on a table and save it, or train on MNIST by a recipe.
 
-The table is a CSV file (.csv; .tsv with tabs) whose first line names the columns, or an NPZ file of
-arrays with one entry or row for each example (a 2-D array X is the columns X[0], X[1], ...). All
-columns but the label have to be numbers. They are scaled to mean 0 and deviation 1 for training,
+The table is text such as CSV whose first line names the columns, a Parquet file, or an NPZ file of
+arrays with one entry or row for each example (a 2-D array X is the columns X[0], X[1], ...).
+Separator, encoding, decimal comma and compression are recognized. All columns but the label have to
+be numbers. They are scaled to mean 0 and deviation 1 for training,
 and the saved model takes them as they are in the table.
 
 A part of the rows is set aside as a validation set: training stops when the cost on it no longer
@@ -31,7 +32,7 @@ from .options import (
 )
 from .page import write_page
 from .problem import Problem, add_table_options, fraction
-from .tables import open_table
+from .tables import FORMAT
 
 EXAMPLES = """\
   fastmlp train iris.csv --label species --save iris-model.npz
@@ -48,6 +49,7 @@ DEFAULTS: dict[str, Any] = {
     "label": None,
     "task": "classification",
     "drop": [],
+    **dict.fromkeys(FORMAT),
     "hidden": (64, 64),
     "activation": "relu",
     "epochs": 200,
@@ -224,7 +226,7 @@ def run_on_table(args: argparse.Namespace) -> None:
                 },
                 "optimizer": settings.optimizer,
             },
-            open_table(args.table).row_numbers()[judged].tolist(),
+            problem.row_numbers[judged].tolist(),
         )
         print(f"saved {args.html}")
 

@@ -39,7 +39,7 @@ class Examples:
     ) -> Self:
         """Return examples for a network as its user passed them: all, or a `part` of all."""
         spec = state.spec
-        rows = checks.rows(X, spec.sizes[0], spec.dtype)
+        rows = spec.rows(X)
         m = checks.n_rows(rows)
         targets = spec.loss.targets(y, m, spec.sizes[-1], spec.dtype)
         weight = None

@@ -81,7 +81,7 @@ class MemoryMap:
     def _block(self, first: int, end: int) -> tuple[Array, Array, Array | None]:
         spec, y = self.state.spec, self.y[first:end]
         with _within_rows(first, end):
-            X = checks.rows(self.X[first:end], spec.sizes[0], spec.dtype)
+            X = spec.rows(self.X[first:end])
             if is_memory_map(self.y):
                 y = spec.loss.targets(y, end - first, spec.sizes[-1], spec.dtype)
         assert not isinstance(X, tuple)

@@ -8,14 +8,14 @@ options for some.  `Settings.of` checks a configuration by the core's own checks
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import activations, initializers, losses, optimizers, schedules
+from .. import initializers, losses
 from ..activations import Activation
 from ..augment import Distortion
 from ..history import History
@@ -26,13 +26,13 @@ from ..optimizers import Optimizer
 from ..schedules import Schedule
 from ..support import checks
 from ..training import FitConfig
+from . import parts
+from .parts import label
 from .toml import check_keys
 
 __all__ = [
     "DEFAULTS", "NETWORK", "TRAINING", "Setting", "Settings", "check_size", "checked", "label",
 ]  # fmt: skip
-
-Part = TypeVar("Part", bound=Activation | Initializer | Optimizer | Schedule)
 
 
 class Setting(NamedTuple):
@@ -62,6 +62,7 @@ TRAINING: dict[str, Setting] = {
     "max_norm": Setting(None, "real", optional=True),
     "clip_norm": Setting(None, "real", optional=True),
     "ema": Setting(None, "real", optional=True),
+    "dropout_schedule": Setting(None, optional=True),
     "augment": Setting(None, optional=True),
 }
 TABLE = {**NETWORK, **TRAINING}
@@ -104,6 +105,8 @@ class Settings:
         As in `MLP.fit`.
     max_norm, clip_norm, ema : float or None
         As in `MLP.fit`.
+    dropout_schedule : Schedule or None
+        As in `MLP.fit`.
     augment : fastmlp.augment.Distortion or None
         The distortion of the images in training.
     """
@@ -125,6 +128,7 @@ class Settings:
     max_norm: float | None
     clip_norm: float | None
     ema: float | None
+    dropout_schedule: Schedule | None
     augment: Distortion | None
 
     @classmethod
@@ -164,10 +168,11 @@ class Settings:
                 value[key] = None
         hidden = _hidden(value["hidden"])
         check_size(n_in, hidden, n_out)
-        value["init"] = _part("init", value["init"], initializers.TABLE)
-        value["activation"] = _activations(value["activation"])
-        value["optimizer"] = _optimizer(value["optimizer"], value["schedule"])
-        value["augment"] = None if value["augment"] is None else _distortion(value["augment"])
+        value["init"] = parts.part("init", value["init"], initializers.TABLE)
+        value["activation"] = parts.activations(value["activation"])
+        value["optimizer"] = parts.optimizer(value["optimizer"], value["schedule"])
+        value["dropout_schedule"] = parts.dropout_schedule(value["dropout_schedule"])
+        value["augment"] = None if value["augment"] is None else parts.distortion(value["augment"])
         spec = NetworkSpec.checked(
             (n_in, *hidden, n_out),
             output_activation=None,
@@ -194,6 +199,7 @@ class Settings:
             max_norm=_float_or_none(value["max_norm"]),
             clip_norm=_float_or_none(value["clip_norm"]),
             ema=_float_or_none(value["ema"]),
+            dropout_schedule=config.dropout_schedule,
             augment=value["augment"],
         )
 
@@ -288,21 +294,6 @@ def check_size(n_in: int, hidden: tuple[int, ...], n_out: int) -> None:
         )
 
 
-def label(value: object) -> str:
-    """Return a short text for a value, for tables and pictures."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, Mapping):
-        rest = ", ".join(f"{key} {label(one)}" for key, one in value.items() if key != "name")
-        name = str(value.get("name", ""))
-        return f"{name} ({rest})" if name and rest else name or rest
-    if isinstance(value, (list, tuple)):
-        return "-".join(map(label, value)) or "none"
-    return str(value)
-
-
 def _hidden(value: object) -> tuple[int, ...]:
     """Widths of the hidden layers, which have no default."""
     if value is None:
@@ -310,67 +301,6 @@ def _hidden(value: object) -> tuple[int, ...]:
     if not isinstance(value, (list, tuple)):
         raise TypeError(f"hidden must be a list of widths such as [256, 256], got {value!r}")
     return tuple(checks.whole(f"hidden[{i}]", width) for i, width in enumerate(value))
-
-
-def _activations(value: object) -> Any:
-    """One activation for all hidden layers, or one for each, as objects."""
-    if isinstance(value, (list, tuple)):
-        return [_part("activation", one, activations.TABLE) for one in value]
-    return _part("activation", value, activations.TABLE)
-
-
-def _optimizer(value: object, schedule: object) -> Optimizer:
-    """An optimizer with a learning rate schedule, whose rate is the optimizer's learning rate."""
-    if isinstance(value, Mapping) and isinstance(value.get("learning_rate"), (Mapping, str)):
-        raise TypeError(
-            f"optimizer.learning_rate must be a number, got {value['learning_rate']!r}; a learning "
-            f"rate schedule is the key schedule"
-        )
-    optimizer = _part("optimizer", value, optimizers.TABLE)
-    rates = _part("schedule", schedule, schedules.TABLE, rate=optimizer.learning_rate)
-    return optimizer if rates.name == "constant" else replace(optimizer, learning_rate=rates)
-
-
-def _part(key: str, value: object, table: Mapping[str, type[Part]], **fixed: Any) -> Part:
-    """A part of a network or a training, from its name or a TOML table of name and parameters.
-
-    `fixed` are parameters that come from elsewhere and may not be in the TOML table.
-    """
-    options: dict[str, Any] = dict(value) if isinstance(value, Mapping) else {"name": value}
-    name = options.pop("name", None)
-    if not isinstance(name, str):
-        raise TypeError(
-            f'{key} must be a name or a table with one, such as {{ name = "{next(iter(table))}" }};'
-            f" got {label(value) if isinstance(value, Mapping) else repr(value)}"
-        )
-    kind = table[checks.known(key, name, table)]
-    parameters = {field.name: field for field in fields(kind) if field.name not in fixed}
-    for option in options:
-        if option in fixed:
-            raise ValueError(f"{key}.{option} is not set: it comes from the optimizer")
-        if option not in parameters:
-            hint = checks.nearest(option, parameters) if parameters else "; it has no parameters"
-            raise ValueError(f"unknown key {option!r} of {key} {name}{hint}")
-    for option, field in parameters.items():
-        if field.default is MISSING and option not in options:
-            raise ValueError(f"{key} {name} needs {option}")
-    with checks.within(key):
-        return kind(**options, **fixed)
-
-
-def _distortion(value: object) -> Distortion:
-    """A distortion from a TOML table of its parameters."""
-    if not isinstance(value, Mapping):
-        raise TypeError(f"augment must be a table such as {{ rotation = 10 }}, got {value!r}")
-    options = dict(value)
-    with checks.within("augment"):
-        check_keys(options, [field.name for field in fields(Distortion)])
-        for key, one in options.items():
-            if key in ("gentle_classes", "shape"):
-                if not isinstance(one, (list, tuple)):
-                    raise TypeError(f"{key} must be a list of whole numbers, got {one!r}")
-                options[key] = tuple(one)
-        return Distortion(**options)
 
 
 def _float_or_none(value: Any) -> float | None:

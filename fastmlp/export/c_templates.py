@@ -36,6 +36,7 @@ FORMULAS = {
     "selu": "1.0507009873554805f * (z > 0.0f ? z : 1.6732632423543772f * expm1f(z))",
     "silu": "z / (1.0f + expf(-z))",
     "gelu": "0.5f * z * erfcf(z * -0.7071067811865475f)",
+    "mish": "z * tanhf(log1pf(expf(z)))",
     "exponential": "expf(z)",
 }
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 import fastmlp
 from fastmlp import MLP
+from fastmlp.export.inference import require_plain_input
 from fastmlp.losses import CrossEntropy
 from fastmlp.support import atomic_files, checks
 
@@ -89,6 +90,7 @@ def page(net: MLP, title: str, ink: float | None = None) -> str:
             f"a page to draw on needs a network with {N_IN} inputs and {N_OUT} outputs, got sizes "
             f"{net.sizes}"
         )
+    require_plain_input(net)
     if net.loss != CrossEntropy():
         got = repr(net.loss.name) if net.loss.name != "cross_entropy" else net.loss
         raise ValueError(

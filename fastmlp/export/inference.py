@@ -10,7 +10,14 @@ from ..ensemble import Ensemble
 from ..model.state import Array
 from ..network import MLP
 
-__all__ = ["InferenceLayer", "inference_layers", "members", "metadata_of", "require_mlp"]
+__all__ = [
+    "InferenceLayer",
+    "inference_layers",
+    "members",
+    "metadata_of",
+    "require_mlp",
+    "require_plain_input",
+]
 
 
 class InferenceLayer(NamedTuple):
@@ -23,8 +30,19 @@ class InferenceLayer(NamedTuple):
 
 def inference_layers(net: MLP) -> list[InferenceLayer]:
     """Return the layers of the inference network, with averaged parameters if it uses them."""
-    functions = (*net.activation, net.output_activation)
+    functions = (*require_plain_input(net).activation, net.output_activation)
     return [InferenceLayer(*layer) for layer in zip(*net.folded, functions, strict=True)]
+
+
+def require_plain_input(net: MLP) -> MLP:
+    """Return the network; ValueError if its columns have encodings, which exports do not hold."""
+    if net.encodings:
+        kinds = ", ".join(sorted({one.name for one in net.encodings}))
+        raise ValueError(
+            f"the network's columns have encodings ({kinds}), which this export cannot hold; save "
+            f"it by net.save"
+        )
+    return net
 
 
 def members(net: object) -> tuple[MLP, ...]:

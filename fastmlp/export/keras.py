@@ -333,6 +333,7 @@ ACTIVATIONS: dict[str, Callable[[], Activation]] = {
     "silu": activations.SiLU,
     "swish": activations.SiLU,
     "gelu": activations.GELU,
+    "mish": activations.Mish,
     "exponential": activations.Exponential,
     "softmax": activations.Softmax,
 }

@@ -112,6 +112,13 @@ def gelu(graph: Graph, f: Activation, z: str) -> str:
     return graph.add("Mul", graph.add("Mul", z, 0.5), graph.add("Add", erf, 1.0))
 
 
+def mish(graph: Graph, f: Activation, z: str) -> str:
+    """z tanh(log(1 + eᶻ)) = z n/(n + 2) with u = eᶻ, n = u(u + 2); from z = 40 on it is z."""
+    u = graph.add("Exp", graph.add("Min", z, 40.0))
+    n = graph.add("Mul", u, graph.add("Add", u, 2.0))
+    return graph.add("Mul", z, graph.add("Div", n, graph.add("Add", n, 2.0)))
+
+
 def leaky_relu(graph: Graph, f: Any, z: str) -> str:
     """max(z, 0) + slope · min(z, 0)."""
     low = graph.add("Mul", graph.add("Min", z, 0.0), f.slope)
@@ -178,6 +185,7 @@ FORMULAS: dict[str, Formula] = {
     "selu": operator("Selu"),  # whose default attributes are the two constants
     "silu": silu,
     "gelu": gelu,
+    "mish": mish,
     "exponential": operator("Exp"),
     "softmax": softmax,
 }

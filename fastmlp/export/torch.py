@@ -22,7 +22,7 @@ from .building import (
     as_floats,
     build_network,
 )
-from .inference import require_mlp
+from .inference import require_mlp, require_plain_input
 
 if TYPE_CHECKING:
     import torch
@@ -44,6 +44,7 @@ TO_TORCH: dict[str, Callable[[Any, Any], torch.nn.Module]] = {  # from torch.nn 
     "selu": lambda nn, f: nn.SELU(),
     "silu": lambda nn, f: nn.SiLU(),
     "gelu": lambda nn, f: nn.GELU(),
+    "mish": lambda nn, f: nn.Mish(),
     "exponential": lambda nn, f: own_modules().Exponential(),
     "softmax": lambda nn, f: (
         own_modules().GroupSoftmax(f.groups) if f.groups else nn.Softmax(dim=1)
@@ -94,7 +95,7 @@ def to_torch(net: MLP) -> torch.nn.Sequential:
 
     The module has the averaged parameters if the network predicts with them.
     """
-    require_mlp(net)
+    require_plain_input(require_mlp(net))
     torch = imported("torch", "torch")
     nn, dtype = torch.nn, getattr(torch, net.dtype.name)
     modules = [nn.Dropout(net.input_dropout)] if net.input_dropout > 0 else []
@@ -265,6 +266,7 @@ FROM_TORCH: dict[str, Callable[[Any], ImportedLayer | None]] = {
     "SELU": lambda module: activations.SELU(),
     "SiLU": lambda module: activations.SiLU(),
     "GELU": lambda module: activations.GELU() if module.approximate == "none" else None,
+    "Mish": lambda module: activations.Mish(),
     "Exponential": lambda module: activations.Exponential(),
     "GaussianNoise": lambda module: GaussianNoise(module.sigma),
     "Softmax": softmax,

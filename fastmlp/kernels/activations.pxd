@@ -18,6 +18,7 @@ cdef enum:
     SELU
     SILU
     GELU
+    MISH
     EXPONENTIAL
     SOFTMAX                     # at the output only: losses.pxd
 
@@ -27,7 +28,7 @@ cdef inline int activation_kind(name) except -1:
     return {
         "identity": IDENTITY, "sigmoid": SIGMOID, "relu": RELU, "leaky_relu": LEAKY_RELU,
         "tanh": TANH, "softplus": SOFTPLUS, "elu": ELU, "selu": SELU, "silu": SILU,
-        "gelu": GELU, "exponential": EXPONENTIAL, "softmax": SOFTMAX,
+        "gelu": GELU, "mish": MISH, "exponential": EXPONENTIAL, "softmax": SOFTMAX,
     }[name]
 
 
@@ -106,6 +107,21 @@ cdef inline vec gelu(vec z, vec parameter, vec* slope) noexcept nogil:
     return z * cumulative
 
 
+cdef inline vec mish(vec z, vec parameter, vec* slope) noexcept nogil:
+    """f(z) = z·t,  f' = t + z(1 − t²)σ(z), t = tanh(log(1 + eᶻ))
+
+    With u = eᶻ and n = u(u + 2): t = n/(n + 2) and (1 − t²)σ(z) = 4u(1 + u)/(n + 2)².  From z = 40
+    on, f(z) is rounded to z and f'(z) to 1; there u stays e⁴⁰, so that n is finite in float32.
+    """
+    cdef vec u = exp(select_gt(z, splat(40), splat(40), z))
+    cdef vec n = u * (u + splat(2))
+    cdef vec inverse = splat(1) / (n + splat(2))
+    cdef vec t = n * inverse
+    cdef vec t_slope = (u * inverse) * ((u + splat(1)) * inverse) * splat(4)
+    slope[0] = fused(z, t_slope, t)
+    return z * t
+
+
 cdef inline vec exponential(vec z, vec parameter, vec* slope) noexcept nogil:
     """f(z) = eᶻ = f'(z)"""
     slope[0] = exp(z)
@@ -149,6 +165,8 @@ cdef inline void activate(int kind, real parameter,
         apply(silu, parameter, z, z_row, slope, slope_row, n_rows, n_vectors)
     elif kind == GELU:
         apply(gelu, parameter, z, z_row, slope, slope_row, n_rows, n_vectors)
+    elif kind == MISH:
+        apply(mish, parameter, z, z_row, slope, slope_row, n_rows, n_vectors)
     elif kind == EXPONENTIAL:
         apply(exponential, parameter, z, z_row, slope, slope_row, n_rows, n_vectors)
     else:

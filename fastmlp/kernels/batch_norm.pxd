@@ -5,7 +5,8 @@
     z(l+1) = γ ∘ û + b(l)            the bias is the shift; γ is the layer's scale
 
 w = m·s/Σ s is the relative weight of an example with sample weight s, and 1 without weights: an
-example of weight 2 counts like two examples.  With δ = ∂J/∂z for each example, which contains s:
+example of weight 2 counts like two examples.  With δ = ∂J/∂z for each example, which contains s;
+J is here the sum of the examples' costs, not their mean:
 
     ∂J/∂γ = Σ δ ∘ û,  ∂J/∂b = Σ δ
     ∂J/∂u = γ/√(σ² + ε) ∘ (δ − w (1/m Σ δ + û ∘ 1/m Σ δ ∘ û))

@@ -27,6 +27,7 @@ class TrainingOptions:
     ema: float = 0.0  # the decay of the average of the parameters; 0: no average
     frozen: tuple[bool, ...] = ()  # for each layer of weights; empty: none is frozen
     rate_multipliers: tuple[float, ...] = ()  # for each layer of weights; empty: all 1
+    bias_rate_multipliers: tuple[float, ...] = ()  # likewise, of the biases in addition to it
     l2_multipliers: tuple[float, ...] = ()  # likewise
     distortion: Any = None  # the engine's `Distortion` for images, or None
     by_row_hash: bool = False  # random numbers depend on an example's values, not on its place
@@ -43,6 +44,10 @@ class Batches(NamedTuple):
     rates: NDArray[np.float64]  # the learning rate α of each batch
     epoch: int = 0
     before: int = 0  # batches of the epoch before the first of these
+    # the weight decay ω of each batch in place of the optimizer's, and factors of every dropout
+    # probability; None: the optimizer's, and 1
+    weight_decays: NDArray[np.float64] | None = None
+    dropout_factors: NDArray[np.float64] | None = None
 
 
 class Progress(NamedTuple):

@@ -23,6 +23,10 @@ cdef int require_unchanged(int changed) except -1:
         raise ValueError("the columns of the sparse X are out of range or out of order: X was "
                          "changed after it had been checked, while it was in use; pass a copy, "
                          "X.copy()")
+    if changed & CODES_CHANGED:
+        raise ValueError("X holds codes of categories that are none of the network's levels: it was "
+                         "changed after it had been checked, while it was in use; pass a copy, "
+                         "X.copy()")
     if changed:
         raise ValueError("the zeros of X have changed while it was read; pass a copy, X.copy()")
     return 0
@@ -39,8 +43,10 @@ cdef class Data:
     cdef Block packed, row_hashes
     cdef readonly double density
     cdef readonly int first     # the layer whose input they are
+    cdef InputEncoding encoding # of the columns of X, or None
 
     def __cinit__(self, Parameters engine, X, y=None, sample_weight=None, int first=0):
+        cdef Py_ssize_t n_sampled
         self.kept = (X, y, sample_weight)
         for values in (X, y):
             if isinstance(values, np.ndarray) and not values.flags.c_contiguous:
@@ -49,6 +55,9 @@ cdef class Data:
         if engine is not None:
             self.x.n_in = engine.sizes[first]
             self.x.scale = <real>engine.uint8_scale
+            if first == 0 and engine.encoding is not None:
+                self.encoding = engine.encoding
+                self.x.n_in = self.encoding.e.n_columns
         else:
             self.x.n_in = X.shape[1]
             self.x.scale = 1
@@ -58,11 +67,15 @@ cdef class Data:
         else:
             self.take_values(X.reshape(-1))
             self.x.n_rows = X.shape[0]
-            self.x.max_in_row = self.x.n_in
+            self.x.max_in_row = self.x.n_in if self.encoding is None else self.encoding.e.n_out
         if y is not None:
             self.take_targets(y, sample_weight,
                               engine is not None and engine.net.loss.kind == CUSTOM)
-        self.density = density(&self.x, min(self.x.n_rows, <Py_ssize_t>SAMPLED_ROWS))
+        n_sampled = min(self.x.n_rows, <Py_ssize_t>SAMPLED_ROWS)
+        if self.encoding is None:
+            self.density = density(&self.x, n_sampled)
+        else:
+            self.density = encoded_density(&self.encoding.e, &self.x, n_sampled)
 
     cdef int take_values(self, values) except -1:
         cdef const float[::1] floats
@@ -100,7 +113,8 @@ cdef class Data:
         cdef Block memory, scratch
         cdef int64_t* pointers
         cdef int changed = 0
-        if (self.packed is not None or x.indices != NULL or x.n_in > MOST_PACKED
+        if (self.packed is not None or self.encoding is not None or x.indices != NULL
+                or x.n_in > MOST_PACKED
                 or self.density * (2 + size) > number_size(x)):
             return 0
         threads = team_size(threads)

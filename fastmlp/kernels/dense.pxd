@@ -25,7 +25,8 @@ from .partition cimport first_vector, part_of, row_range, rows_of_panel, thread_
 from .prefetch cimport MAX_RANGES, address_range, prefetch_queue, start_prefetch
 from .sparse_rows cimport blocked_sparse_product, sparse_block, sparse_product, start_cursors
 from .tile cimport blocked_product, dense_block, product
-from .updates cimport update, update_average, update_step
+from .updates cimport (BIASES, SCALES, WEIGHTS, parameter_kind, update, update_average,
+                       update_step)
 from .vector cimport TILE_ROWS_4, WIDTH, lane_int, load, real, store, vec
 from .workspace cimport GRADIENT_ROWS, activation_layer, scratch, sparsity
 
@@ -66,9 +67,9 @@ cdef inline void finish_layer(const layer* L, const random_stream* stream, Py_ss
         if stream != NULL and L.noise != 0:
             add_noise(L, stream, row, k, z, z_row, n_rows, n_vectors)
         activate(L.activation, L.parameter, z, z_row, slope, slope_row, n_rows, n_vectors)
-        if stream != NULL and L.drop_threshold != 0:
-            drop(L, stream, row, k, z, z_row, slope, slope_row, n_rows, n_vectors)
-        if stream != NULL and (L.noise != 0 or L.drop_threshold != 0):
+        if stream != NULL and stream.drop_threshold != 0:
+            drop(stream, row, k, z, z_row, slope, slope_row, n_rows, n_vectors)
+        if stream != NULL and (L.noise != 0 or stream.drop_threshold != 0):
             clear_padding_of_rows(L.n_out, k, z, z_row, n_rows, n_vectors)
         k = end
 
@@ -206,14 +207,14 @@ cdef inline void own_rows_of_weight(const layer* L, int part, int n_parts, Py_ss
             last[0] = max(last[0], rows.last)
 
 
-cdef inline bint finish_gradient(gradient_target* g, bint is_weight,
+cdef inline bint finish_gradient(gradient_target* g, parameter_kind kind,
                                  Py_ssize_t place, const real* sums,
                                  Py_ssize_t n_vectors) noexcept nogil:
     """Step 6 for n_vectors of parameters at `place`, from their summed gradient.
 
     Returns whether one of them is not finite afterwards.
     """
-    cdef bint bad = update(g.step, is_weight, g.parameters + place, sums,
+    cdef bint bad = update(g.step, kind, g.parameters + place, sums,
                            NULL if g.slots[0] == NULL else g.slots[0] + place,
                            NULL if g.slots[1] == NULL else g.slots[1] + place, n_vectors)
     if g.average != NULL:
@@ -252,7 +253,7 @@ cdef inline bint bias_gradient(const layer* L, activation_layer* above, scratch*
             total = total + load(delta + r * above.delta.stride + i * WIDTH)
         store(sums + i * WIDTH, total)
     if g.last and g.step != NULL:
-        return finish_gradient(g, False, place, sums, n_vectors)
+        return finish_gradient(g, BIASES, place, sums, n_vectors)
     return False
 
 
@@ -271,8 +272,8 @@ cdef inline bint norm_gradient(const layer* L, activation_layer* above, gradient
         memcpy(g.sums + bias, above.norm.sum_delta + first * WIDTH, size)
     if g.step == NULL:
         return False
-    return (finish_gradient(g, False, scale, above.norm.sum_delta_u_hat + first * WIDTH, n)
-            | finish_gradient(g, False, bias, above.norm.sum_delta + first * WIDTH, n))
+    return (finish_gradient(g, SCALES, scale, above.norm.sum_delta_u_hat + first * WIDTH, n)
+            | finish_gradient(g, BIASES, bias, above.norm.sum_delta + first * WIDTH, n))
 
 
 cdef inline bint update_layer(const layer* L, gradient_target* g, int part,
@@ -288,19 +289,19 @@ cdef inline bint update_layer(const layer* L, gradient_target* g, int part,
         if rows.first < rows.last:
             columns = rows.n_vectors * WIDTH
             place = L.weight + panel_start(L.n_out, p) * L.n_in + rows.first * columns
-            bad |= finish_gradient(g, True, place, g.sums + place,
+            bad |= finish_gradient(g, WEIGHTS, place, g.sums + place,
                                    (rows.last - rows.first) * rows.n_vectors)
     if part == 0:
-        bad |= finish_gradient(g, False, L.bias, g.sums + L.bias, n)
+        bad |= finish_gradient(g, BIASES, L.bias, g.sums + L.bias, n)
         if L.scale > 0:
-            bad |= finish_gradient(g, False, L.scale, g.sums + L.scale, n)
+            bad |= finish_gradient(g, SCALES, L.scale, g.sums + L.scale, n)
     return bad
 
 
 cdef inline bint update_rows(gradient_target* g, Py_ssize_t place, Py_ssize_t k, Py_ssize_t n,
                              panel sums) noexcept nogil:
     """Step 6 for rows k … k + n of the panel of W at `place`; see `finish_gradient`."""
-    return finish_gradient(g, True, place + k * sums.stride, sums.values,
+    return finish_gradient(g, WEIGHTS, place + k * sums.stride, sums.values,
                            n * sums.stride // WIDTH)
 
 

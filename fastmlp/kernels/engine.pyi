@@ -103,9 +103,12 @@ class Engine:
         seed: int = 0,
         loss_constants: Sequence[float] = (),
         custom: PythonLoss | None = None,
+        encodings: Sequence[tuple[str, int, int, Sequence[float]]] = (),
     ) -> None:
         """`hidden` has (batch norm?, dropout p, noise σ) for each hidden layer.
 
+        `encodings` has (name, outputs, bins or levels, edges) for each column of X; sizes[0] is the
+        number of all outputs.
         With loss "custom", `custom` is called once a batch, in the calling thread.
         """
 

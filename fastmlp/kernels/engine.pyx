@@ -3,6 +3,7 @@
     parameter_set.pxi   the numbers of a network at one moment, and the gate to them
     parameters.pxi      reading and writing these numbers: class Parameters
     data.pxi            the user's examples: class Data
+    encodings.pxi       the encodings of their columns: class InputEncoding
     custom.pxi          losses written in Python
     passes.pxi          passes without an update, prediction and gradients: class Passes
     this file           training: class Engine
@@ -16,7 +17,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from cython.parallel cimport parallel
 from libc.math cimport isfinite
-from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
@@ -28,8 +29,10 @@ from .activations cimport RELU, activation_kind
 from .batch_norm cimport fold, normalization
 from .break_even cimport break_even, trial
 from .distortion cimport distort_rows, distortion, distortion_scratch
+from .encodings cimport (NUMERIC, ONE_HOT, PIECEWISE_LINEAR, column_encoding, encoded_density,
+                         input_encoding)
 from .epoch cimport job, run_batches
-from .inputs cimport (COLUMNS_CHANGED, FLOAT32, FLOAT64, LABELS_CHANGED, UINT8, count_rows,
+from .inputs cimport (CODES_CHANGED, COLUMNS_CHANGED, FLOAT32, FLOAT64, LABELS_CHANGED, UINT8, count_rows,
                       density, examples, hash_rows, number_size, pack_rows, pack_scratch,
                       packed_number_size, packed_size, targets)
 from .losses cimport CUSTOM, SQUARED_ERROR, loss_of
@@ -72,6 +75,7 @@ PHASES = ("gather", "lists", "forward", "output", "delta", "gradient", "wait")
 
 
 include "parameter_set.pxi"
+include "encodings.pxi"
 include "parameters.pxi"
 include "data.pxi"
 include "custom.pxi"
@@ -149,7 +153,8 @@ cdef class Engine(Passes):
 
     def train(self, Data data, batches, options, progress, int threads, double seconds):
         cdef const int64_t[::1] order = batches.order
-        cdef const double[::1] rates = batches.rates
+        cdef const double[::1] rates = batches.rates, weight_decays = batches.weight_decays
+        cdef const double[::1] dropout_factors = batches.dropout_factors
         cdef Py_ssize_t batch_size = batches.batch_size, size = min(batch_size, order.shape[0])
         cdef int64_t first = progress.batch
         cdef Distortion distortion = options.distortion
@@ -170,7 +175,8 @@ cdef class Engine(Passes):
         if data.first > 0:
             net.first = data.first
             net.n_layers -= data.first
-            net.input_drop_threshold = 0
+            net.input_dropout = 0
+            net.encoding = NULL
         self.prepare(&j, &net, data, space, order.shape[0], batch_size)
         j.x = &x
         loss_call.attach(&j)
@@ -184,6 +190,10 @@ cdef class Engine(Passes):
         j.first = j.next = first
         j.before = batches.before
         j.rates = &rates[0] if rates.shape[0] else NULL
+        if weight_decays is not None and order.shape[0]:
+            j.weight_decays = &weight_decays[0]
+        if dropout_factors is not None and order.shape[0]:
+            j.dropout = &dropout_factors[0]
         j.l2 = options.l2
         j.l2_per_weight = options.l2_per_weight
         j.max_cost = options.max_cost

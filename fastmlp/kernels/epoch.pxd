@@ -48,6 +48,8 @@ cdef struct job:                # one call of train: what its threads share
     int64_t first, next         # batch numbers, from 0 in `order`
     int64_t before              # batches that the epoch has had before it
     const double* rates
+    const double* weight_decays # of each batch, or NULL: the rule's own
+    const double* dropout       # factors of each batch, or NULL: 1
     double l2, deadline
     bint l2_per_weight          # λ / Σ s of a batch in place of λ
     int64_t steps               # updates made before batch `first`
@@ -147,6 +149,7 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
     cdef workspace* w = j.w
     cdef batch b
     cdef gradient_target g
+    cdef optimizer rule
     cdef update_step u
     cdef Py_ssize_t done = 0, m, r, chunk
     cdef int lowest = lowest_delta(j)
@@ -160,6 +163,7 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
     b.training = j.training
     b.key = mixed_key(j.key, j.before + number)
     b.smoothing = <real>j.smoothing
+    b.dropout = 1 if j.dropout == NULL else j.dropout[number]
     b.max_cost = j.max_cost
     chunk = even_block(b.n, w.n_rows)
     b.weight = batch_weight(&b)
@@ -172,7 +176,10 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
         g.sums = j.sums
         g.step = NULL
     else:
-        u = prepare_update(j.rule, j.rates[number],
+        rule = j.rule[0]
+        if j.weight_decays != NULL:
+            rule.weight_decay = j.weight_decays[number]
+        u = prepare_update(&rule, j.rates[number],
                            j.l2 / b.weight if j.l2_per_weight and b.weight > 0 else j.l2,
                            1 / b.weight if b.weight > 0 else 0,
                            j.steps + number - j.first + 1)

@@ -15,6 +15,7 @@ from .matrices cimport at, columns_from, group_end
 from .operands cimport adjacent_panels, panel_pair
 from .panels cimport layer, padded, panel_columns, panel_count
 from .tile cimport blocked_product
+from .updates cimport WEIGHTS
 from .vector cimport WIDTH, real, transpose_block
 from .workspace cimport activation_layer, scratch, sparsity
 
@@ -65,6 +66,6 @@ cdef inline bint few_outputs_gradient(const layer* L, activation_layer* below,
         if g.sums != NULL:
             memcpy(g.sums + place, own.packed, n * sizeof(real))
         if g.step != NULL:
-            bad |= finish_gradient(g, True, place, own.packed, n // WIDTH)
+            bad |= finish_gradient(g, WEIGHTS, place, own.packed, n // WIDTH)
         k += columns
     return bad

@@ -23,6 +23,7 @@ cdef enum:                      # what the owner of the arrays has changed since
     COLUMNS_CHANGED = 1         # column indices of CSR: out of range, or not ascending in a row
     LABELS_CHANGED = 2          # labels out of range
     ROWS_CHANGED = 4            # the number of non-zeros of a dense row, while it was packed
+    CODES_CHANGED = 8           # codes of categories out of range (encodings.pxd)
 
 cdef enum:
     FLOAT32

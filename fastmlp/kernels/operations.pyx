@@ -5,7 +5,7 @@ that is allocated for the call.  Arguments are C-contiguous arrays of this build
 new arrays.  Callers have checked the shapes; a size may be 0.  With `use_sparse` a product uses
 sparse rows (sparse_rows.pxd) instead of the dense tile (tile.pxd), with the same bits.
 """
-from libc.stdint cimport int32_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
@@ -22,7 +22,8 @@ from .matrices cimport copy_row, matrix, row_stride, ungrouped
 from .panels cimport layer, pack, padded, unpack
 from .random cimport mixed_key
 from .sparse_rows cimport columns_from_rows, compress_row_of
-from .updates cimport n_slots, optimizer, optimizer_of, prepare_update, update, update_step
+from .updates cimport (BIASES, WEIGHTS, n_slots, optimizer, optimizer_of, prepare_update, update,
+                       update_step)
 from .vector cimport REAL_IS_DOUBLE, WIDTH, load, real, store, vec
 from .workspace cimport activation_layer, lay_out, scratch, sparsity, workspace
 
@@ -322,13 +323,13 @@ def dropout_factors(Py_ssize_t m, Py_ssize_t n, double p, uint64_t seed, uint64_
                     uint64_t batch, int layer_number):
     """Return r/(1 − p) of every example of a batch and unit of a layer (0: the input), (m, n)."""
     cdef random_stream stream = random_stream_of(mixed_key(mixed_key(seed, epoch), batch),
-                                                 layer_number, 0, NULL)
+                                                 layer_number, p, 0, NULL)
     cdef Py_ssize_t r
     cdef real[:, ::1] rows
     factors = np.ones((m, row_stride(n)), DTYPE)
     rows = factors
     for r in range(m):
-        drop_dense(<uint32_t>(p * 4294967296.0), <real>(1 / (1 - p)), &stream, r, &rows[r, 0], n)
+        drop_dense(&stream, r, &rows[r, 0], n)
     return factors[:, :n].copy()
 
 
@@ -336,7 +337,7 @@ def noise(Py_ssize_t m, Py_ssize_t n, double sigma, uint64_t seed, uint64_t epoc
           uint64_t batch, int layer_number):
     """Return σ·N(0, 1) of every example of a batch and unit of a layer, (m, n)."""
     cdef random_stream stream = random_stream_of(mixed_key(mixed_key(seed, epoch), batch),
-                                                 layer_number, 0, NULL)
+                                                 layer_number, 0, 0, NULL)
     cdef layer L
     cdef real[:, ::1] rows
     values = np.zeros((m, row_stride(n)), DTYPE)
@@ -360,7 +361,8 @@ def update_step_on(W, gradient, slots, name, constants, double rate, double l2=0
     cdef real[:, ::1] s = np.zeros((2, w.shape[0]), DTYPE)
     for i, slot in enumerate(slots):
         np.asarray(s)[i, :n] = slot.reshape(-1)
-    update(&u, is_weight, &w[0], &g[0], &s[0, 0], &s[1, 0], padded(n) // WIDTH)
+    update(&u, WEIGHTS if is_weight else BIASES, &w[0], &g[0], &s[0, 0], &s[1, 0],
+           padded(n) // WIDTH)
     return (np.asarray(w)[:n].reshape(W.shape),
             [np.asarray(s)[i, :n].reshape(W.shape) for i in range(n_slots(&rule))])
 

@@ -11,7 +11,6 @@ and no power-of-two stride meets the cache's sets.  The padding columns are zero
 Biases, scales and batch statistics are rows padded to whole vectors.  Gradients and the optimizer's
 state have the layout of the parameters.
 """
-from libc.stdint cimport uint32_t
 from .operands cimport panel_at, panel_pair
 from .prefetch cimport MAX_RANGES, address_range
 from .vector cimport PANEL_VECTORS, WIDTH, real, transpose_block
@@ -23,11 +22,11 @@ cdef struct layer:
     Py_ssize_t statistics       # where its running mean and variance begin in their own buffer
     int activation              # see activations.pxd, for its parameter too
     real parameter
-    uint32_t drop_threshold     # a unit is dropped by this many of 2³² random numbers
-    real keep_scale             # 1/(1 − p)
+    double dropout              # the probability p that a unit is dropped
     real noise                  # σ of the noise that is added to z
     bint frozen
     real rate, l2               # multipliers of the learning rate and of λ
+    real bias_rate              # of the learning rate of b, in addition to `rate`
 
 
 cdef inline Py_ssize_t padded(Py_ssize_t n) noexcept nogil:

@@ -14,11 +14,6 @@ cdef row_out(const real* source, Py_ssize_t n):
     return result
 
 
-cdef inline uint32_t dropped_of(double p) noexcept nogil:
-    """How many of the 2³² random numbers drop a unit with probability p."""
-    return <uint32_t>(p * 4294967296.0)
-
-
 cdef inline Py_ssize_t on_lines(Py_ssize_t n) noexcept nogil:
     """n numbers rounded up to whole cache lines."""
     cdef Py_ssize_t line = 64 // <Py_ssize_t>sizeof(real)
@@ -37,12 +32,14 @@ cdef class Parameters:
     cdef Py_ssize_t n_numbers, n_statistics
     cdef double uint8_scale
     cdef uint64_t key               # of all random numbers
-    cdef readonly tuple sizes
+    cdef readonly tuple sizes       # of a(1), …; X has as many columns as a(1) without encodings
+    cdef InputEncoding encoding     # or None
     cdef object custom              # a loss written in Python, or None
     cdef real[::1] loss_constants
 
     def __cinit__(self, sizes, activations, loss, double uint8_scale, hidden=None,
-                  double input_dropout=0, uint64_t seed=0, loss_constants=(), custom=None):
+                  double input_dropout=0, uint64_t seed=0, loss_constants=(), custom=None,
+                  encodings=()):
         cdef int l
         cdef Py_ssize_t place = 0
         cdef layer* L
@@ -58,8 +55,10 @@ cdef class Parameters:
         self.custom = custom
         self.loss_constants = np.array(tuple(loss_constants) or (0,), DTYPE)
         self.net.loss = loss_of(loss, &self.loss_constants[0], len(loss_constants))
-        self.net.input_drop_threshold = dropped_of(input_dropout)
-        self.net.input_scale = <real>(1 / (1 - input_dropout))
+        self.net.input_dropout = input_dropout
+        if len(encodings) > 0:
+            self.encoding = InputEncoding(encodings)
+            self.net.encoding = &self.encoding.e
         self.net.normalization.momentum = <real><double>NORM_MOMENTUM
         self.net.normalization.epsilon = <real><double>NORM_EPSILON
         self.net.layers = <layer*>calloc(self.net.n_layers, sizeof(layer))
@@ -72,7 +71,7 @@ cdef class Parameters:
             L.n_out = self.sizes[l + 1]
             L.activation = activation_kind(activations[l][0])
             L.parameter = <real><double>activations[l][1]
-            L.rate = L.l2 = L.keep_scale = 1
+            L.rate = L.l2 = L.bias_rate = 1
             L.weight = place
             place += on_lines(L.n_in * padded(L.n_out))
             L.bias = place
@@ -84,8 +83,7 @@ cdef class Parameters:
                     place += on_lines(padded(L.n_out))
                     L.statistics = self.n_statistics
                     self.n_statistics += on_lines(2 * padded(L.n_out))
-                L.drop_threshold = dropped_of(dropout)
-                L.keep_scale = <real>(1 / (1 - <double>dropout))
+                L.dropout = dropout
                 L.noise = <real><double>noise
         self.n_numbers = place
         self.current = ParameterSet()
@@ -103,11 +101,11 @@ cdef class Parameters:
         cdef layer* layers = self.inference.layers
         self.inference = self.net
         self.inference.layers = layers
-        self.inference.input_drop_threshold = 0
+        self.inference.input_dropout = 0
         for l in range(self.net.n_layers):
             layers[l] = self.net.layers[l]
             layers[l].scale = 0
-            layers[l].drop_threshold = 0
+            layers[l].dropout = 0
             layers[l].noise = 0
 
     # --------------------------------------------------------------------------- reading

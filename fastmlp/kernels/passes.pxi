@@ -39,7 +39,7 @@ cdef class Workspace:
 
 cdef inline bint can_be_zero(const layer* L) noexcept nogil:
     """Whether many of the layer's activations are exactly zero."""
-    return L.activation == RELU or L.drop_threshold > 0
+    return L.activation == RELU or L.dropout > 0
 
 
 cdef void run_job(job* j, int threads) noexcept:
@@ -69,12 +69,15 @@ cdef class Passes(Parameters):
         cdef Block block = Block(n * <Py_ssize_t>sizeof(layer))
         cdef layer* layers = <layer*>block.data
         frozen, rates, l2s = options.frozen, options.rate_multipliers, options.l2_multipliers
+        bias_rates = options.bias_rate_multipliers
         memcpy(layers, self.net.layers, n * sizeof(layer))
         for l in range(n):
             if frozen:
                 layers[l].frozen = frozen[l]
             if rates:
                 layers[l].rate = <real><double>rates[l]
+            if bias_rates:
+                layers[l].bias_rate = <real><double>bias_rates[l]
             if l2s:
                 layers[l].l2 = <real><double>l2s[l]
         return block

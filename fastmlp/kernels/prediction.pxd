@@ -43,6 +43,7 @@ cdef inline void predict_part(prediction* p, int part, int n_parts) noexcept nog
     b.max_cost = 0
     b.key = 0
     b.smoothing = 0
+    b.dropout = 0
     while b.first < last:
         m = b.n = min(w.n_rows, last - b.first)
         gather(net, w, &b, 0, m, NULL, 0, 1)

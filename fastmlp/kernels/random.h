@@ -37,22 +37,32 @@ typedef uint32_t lane_bits;
 typedef lane_bits vec_bits __attribute__((vector_size(VECTOR_BYTES), may_alias));
 #define LOW_32 ((lane_bits)0xffffffffu) /* a 64-bit lane holds a number of 32 bits */
 
-/* The same for the WIDTH columns from `column` on. */
+/* The low 32 bits of x · factor in every lane, for x of 32 bits. */
+INLINE vec_bits low_product(vec_bits x, uint32_t factor) {
+#if VECTOR_BYTES == 32 && defined(X86) && REAL_IS_DOUBLE /* has no product of 64-bit lanes */
+    return (vec_bits)_mm256_mul_epu32((__m256i)x, _mm256_set1_epi64x(factor)) & LOW_32;
+#else
+    return (x * (lane_bits)factor) & LOW_32;
+#endif
+}
+
+/* `bits_at` of the WIDTH columns from `column` on. */
 INLINE vec_bits vector_bits(uint64_t key, uint32_t column) {
-    vec_bits x = {0};
-    for (int i = 0; i < WIDTH; i++) x[i] = (uint32_t)(column + (uint32_t)i);
-    x ^= (lane_bits)(uint32_t)key;
-    x = ((x ^ (x >> 16)) * (lane_bits)0x21f0aaadu) & LOW_32;
+    vec_bits x;
+    for (int i = 0; i < WIDTH; i++) x[i] = (lane_bits)i; /* a constant */
+    x = (x + column) ^ (lane_bits)(uint32_t)key;
+    x = low_product(x ^ (x >> 16), 0x21f0aaadu);
     x ^= (lane_bits)(key >> 32);
-    x = ((x ^ (x >> 15)) * (lane_bits)0x735a2d97u) & LOW_32;
+    x = low_product(x ^ (x >> 15), 0x735a2d97u);
     return x ^ (x >> 15);
 }
 
-/* Dropout: x · scale where a lane's random bits are `threshold` or more, else zero. */
-INLINE vec dropped(vec x, uint64_t key, uint32_t column, uint32_t threshold, real scale) {
-    vec_int chosen = (vec_int)(vector_bits(key, column) >= (lane_bits)threshold);
-    return (vec)(chosen & (vec_int)(x * scale));
+/* Which lanes' random bits are `threshold` or more; and x there, zero in the other lanes. */
+typedef vec_int lane_mask;
+INLINE lane_mask bits_reach(uint64_t key, uint32_t column, uint32_t threshold) {
+    return (lane_mask)(vector_bits(key, column) >= (lane_bits)threshold);
 }
+INLINE vec where(lane_mask chosen, vec x) { return (vec)(chosen & (vec_int)x); }
 
 /* Uniform in (0, 1): the middles of 2²³ equal intervals. */
 INLINE vec uniform(uint64_t key, uint32_t column) {
@@ -69,9 +79,11 @@ INLINE vec exponent(vec x) {
     return __builtin_convertvector(((vec_int)x >> MANTISSA_BITS) - EXPONENT_BIAS, vec);
 }
 #else
-INLINE vec dropped(vec x, uint64_t key, uint32_t column, uint32_t threshold, real scale) {
-    return bits_at(key, column) >= threshold ? x * scale : 0;
+typedef int lane_mask;
+INLINE lane_mask bits_reach(uint64_t key, uint32_t column, uint32_t threshold) {
+    return bits_at(key, column) >= threshold;
 }
+INLINE vec where(lane_mask chosen, vec x) { return chosen ? x : 0; }
 INLINE vec uniform(uint64_t key, uint32_t column) {
     return ((real)(bits_at(key, column) >> 9) + (real)0.5) * (real)1.1920928955078125e-7;
 }

@@ -9,7 +9,9 @@ from .vector cimport fused, real, root, splat, vec
 cdef extern from "random.h" nogil:
     uint64_t mixed_key(uint64_t key, uint64_t number)
     uint32_t bits_at(uint64_t key, uint32_t column)
-    vec dropped(vec x, uint64_t key, uint32_t column, uint32_t threshold, real scale)
+    ctypedef int lane_mask
+    lane_mask bits_reach(uint64_t key, uint32_t column, uint32_t threshold)
+    vec where(lane_mask chosen, vec x)
     vec uniform(uint64_t key, uint32_t column)
     vec mantissa(vec x)
     vec exponent(vec x)

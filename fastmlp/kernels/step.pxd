@@ -14,12 +14,14 @@ chunks of rows; its gradient is continued in the same accumulators, so that no b
 `done` is the number of examples in earlier chunks, m that of this chunk.
 """
 from libc.math cimport sqrt
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint64_t
 from .batch_norm cimport normalization, normalize, normalize_delta
+from .compression cimport compress_if_sparse, transpose_own_part
 from .dense cimport (finish_layer, forward, gradient_target, hidden_delta, norm_gradient,
-                     own_rows_of_weight, update_layer, weight_gradient)
+                     update_layer, weight_gradient)
 from .distortion cimport distort, distortion
 from .dropout cimport drop_dense, drop_sparse, random_stream, random_stream_of, row_key
+from .encodings cimport encode, encode_sparse, input_encoding
 from .few_outputs cimport few_outputs, few_outputs_gradient
 from .inputs cimport (LABELS_CHANGED, examples, own_kind, read_dense, read_once, read_sparse,
                       row_ranges, targets)
@@ -30,7 +32,7 @@ from .panels cimport layer, padded, panel_count
 from .partition cimport (first_vector, part_of, parts_are_columns, row_range, rows_of_panel,
                          thread_part)
 from .prefetch cimport address_range, start_prefetch
-from .sparse_rows cimport columns_from_rows, compress_row_of
+from .sparse_rows cimport compress_row_of
 from .team cimport barrier, team
 from .updates cimport for_layer, update_step
 from .vector cimport WIDTH, entry, real
@@ -41,8 +43,6 @@ cdef enum:
     # the number by which the random stream of distortions differs from those of the layers
     DISTORTION_STREAM = 1 << 20
     PREFETCHES_PER_ROW = 8      # calls of prefetch_some in a step, for each example, at least about
-    # a layer whose density was too high for sparse rows is measured again after so many batches
-    BATCHES_BETWEEN_CHECKS = 16
 
 cdef struct network:
     int n_layers
@@ -50,10 +50,10 @@ cdef struct network:
     real* parameters
     loss_function loss
     int first                   # number of layers[0] in the whole network, frozen layers included
-    uint32_t input_drop_threshold   # an input is dropped by this many of 2³² random numbers
-    real input_scale            # 1/(1 − p)
+    double input_dropout        # the probability that an input is dropped
     normalization normalization
     const distortion* distortion    # of input images in training, or NULL
+    const input_encoding* encoding  # of the columns of X, or NULL: they are a(1) themselves
     double max_density          # below it the sparse product is faster than the dense one
 
 
@@ -67,6 +67,7 @@ cdef struct batch:              # the examples first … first + n of a pass
     bint training               # normalize by the batch, drop units, smooth targets
     uint64_t key                # of the batch's random numbers
     real smoothing
+    double dropout              # factor of every probability that a unit is dropped
     double max_cost             # −log of the least probability that counts; 0: none
 
 
@@ -82,8 +83,8 @@ cdef inline void distort_batch(const network* net, workspace* w, const batch* b,
     cdef Py_ssize_t r, k, row, label
     cdef real* target
     cdef scratch* own = &w.threads[part]
-    cdef random_stream dropout = stream_in(b, own, 0, done)
-    cdef random_stream distorting = stream_in(b, own, DISTORTION_STREAM, done)
+    cdef random_stream dropout = stream_in(b, own, 0, net.input_dropout, done)
+    cdef random_stream distorting = stream_in(b, own, DISTORTION_STREAM, 0, done)
     for r in range(m * part // n_parts, m * (part + 1) // n_parts):
         row = row_of(b, done + r)
         target = w.images.values + r * w.images.stride
@@ -93,9 +94,8 @@ cdef inline void distort_batch(const network* net, workspace* w, const batch* b,
                 own.distortion)
         for k in range(b.x.n_in, padded(b.x.n_in)):
             target[k] = 0
-        if net.input_drop_threshold != 0:
-            drop_dense(net.input_drop_threshold, net.input_scale, &dropout, r, target,
-                       b.x.n_in)
+        if dropout.drop_threshold != 0:
+            drop_dense(&dropout, r, target, b.x.n_in)
     barrier(threads, part, n_parts)
 
 
@@ -121,10 +121,10 @@ cdef inline bint any_normalized(const network* net) noexcept nogil:
     return False
 
 
-cdef inline random_stream stream_in(const batch* b, const scratch* own, int number,
+cdef inline random_stream stream_in(const batch* b, const scratch* own, int number, double p,
                                     Py_ssize_t done) noexcept nogil:
-    """The random numbers of layer `number`, or of distortions, in the chunk."""
-    return random_stream_of(b.key, number, done,
+    """The random numbers of layer `number`, with dropout p, or of distortions, in the chunk."""
+    return random_stream_of(b.key, number, p * b.dropout, done,
                             own.row_hashes if b.x.row_hashes != NULL else NULL)
 
 
@@ -133,7 +133,7 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
     """a(1), the rows of the chunk: in every thread, which gathers them all for itself.
 
     They become sparse rows, or pointers to where they lie if that is as the products read them, or
-    are copied and converted.  Then the rows of the next chunk are queued for prefetching.
+    are copied, converted and encoded.  Then the rows of the next chunk are queued for prefetching.
     """
     cdef Py_ssize_t r, n, n_nonzeros = 0
     cdef scratch* own = &w.threads[part]
@@ -141,64 +141,48 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
     cdef activation_layer* v = &own.input
     cdef address_range* end = own.ranges
     cdef bint distorting = b.training and net.distortion != NULL
-    cdef bint dropping = b.training and net.input_drop_threshold != 0 and not distorting
-    cdef bint as_it_lies = b.x.kind == own_kind() and not distorting and not dropping
-    cdef random_stream dropout
+    cdef random_stream dropout = stream_in(b, own, 0, net.input_dropout, done)
+    cdef bint dropping = b.training and dropout.drop_threshold != 0 and not distorting
+    cdef bint encoding = net.encoding != NULL
+    cdef bint as_it_lies = (b.x.kind == own_kind() and not distorting and not dropping
+                            and not encoding)
     cdef entry* e
     cdef real* row
     weigh_rows(net, b, own, done, m)
-    dropout = stream_in(b, own, 0, done)
     if distorting:
         distort_batch(net, w, b, done, m, threads, part, n_parts)
     for r in range(m):
         row = v.a.values + r * v.a.stride
+        if encoding:
+            read_dense(b.x, row_of(b, done + r), own.row)
         if sparse.used:
             e = sparse.rows.entries + r * sparse.rows.capacity
             if distorting:
                 n = compress_row_of(&w.images, r, v.n, e)
+            elif encoding:
+                n = encode_sparse(net.encoding, own.row, e, &w.changed)
             else:
                 n = read_sparse(b.x, row_of(b, done + r), own.row, e, &w.changed)
             if dropping:
-                n = drop_sparse(net.input_drop_threshold, net.input_scale, &dropout, r, e)
+                n = drop_sparse(&dropout, r, e)
             n_nonzeros += n
         else:
             if as_it_lies:
                 v.a.rows[r] = <const real*>b.x.values + row_of(b, done + r) * b.x.n_in
             elif not distorting:
-                read_dense(b.x, row_of(b, done + r), row)
+                if encoding:
+                    encode(net.encoding, own.row, row, &w.changed)
+                else:
+                    read_dense(b.x, row_of(b, done + r), row)
                 v.a.rows[r] = row
             if dropping:
-                drop_dense(net.input_drop_threshold, net.input_scale, &dropout, r, row, v.n)
+                drop_dense(&dropout, r, row, v.n)
     if sparse.used:
         sparse.rows.density = sparse.columns.density = <double>n_nonzeros / (m * v.n)
     for r in range(done + m, min(done + 2 * m, b.n_pass - b.first)):
         end = row_ranges(b.x, row_of(b, r), end)
     start_prefetch(&own.next_examples, own.ranges, end, PREFETCHES_PER_ROW * m)
     lap(w, part, GATHERING, 0)
-
-
-cdef inline void compress_if_sparse(sparsity* sparse, const matrix* a, Py_ssize_t n, Py_ssize_t m,
-                                    long long number, double max_density) noexcept nogil:
-    """The sparse rows of a batch matrix, and whether to use them.
-
-    The density is measured by making them; where it was too high, only in some batches.
-    """
-    cdef Py_ssize_t r, n_nonzeros = 0
-    if not sparse.possible or not (sparse.used or number % BATCHES_BETWEEN_CHECKS == 0):
-        return
-    for r in range(m):
-        n_nonzeros += compress_row_of(a, r, n, sparse.rows.entries + r * sparse.rows.capacity)
-    sparse.rows.density = sparse.columns.density = <double>n_nonzeros / (m * n)
-    sparse.used = sparse.rows.density < max_density
-
-
-cdef inline void transpose_own_part(const layer* L, sparsity* sparse, scratch* own, Py_ssize_t m,
-                                    int part, int n_parts) noexcept nogil:
-    """Sparse rows of a(l)ᵀ, for this thread's part of the weight gradient."""
-    cdef Py_ssize_t first, last
-    if sparse.used:
-        own_rows_of_weight(L, part, n_parts, &first, &last)
-        columns_from_rows(&sparse.rows, m, first, last, own.ends, &sparse.columns)
 
 
 cdef inline void normalize_layer(const network* net, int l, workspace* w,
@@ -236,7 +220,7 @@ cdef inline void forward_pass(const network* net, workspace* w, const batch* b, 
                                net.max_density)
             lap(w, part, COMPRESSING, l)
         hidden = l + 1 < net.n_layers
-        numbers = stream_in(b, own, net.first + l + 1, done)
+        numbers = stream_in(b, own, net.first + l + 1, net.layers[l].dropout, done)
         stream = &numbers if b.training else NULL
         forward(&net.layers[l], net.parameters, activations_of(w, part, l), &w.activations[l + 1],
                 &own.zeros[l], own, w.zeros, stream, m, hidden and net.layers[l].scale == 0, part,
@@ -336,7 +320,7 @@ cdef inline bint gradients(const network* net, workspace* w, Py_ssize_t m, gradi
         if L.frozen and not every_layer:
             continue
         if g.step != NULL:
-            step = for_layer(g.step, L.rate, L.l2)
+            step = for_layer(g.step, L.rate, L.l2, L.bias_rate)
             target.step = &step
         below = activations_of(w, part, l)
         if few_outputs(L, below, &own.zeros[l], &target):
@@ -381,7 +365,7 @@ cdef inline bint clipped_update(const network* net, workspace* w, gradient_targe
     for l in range(net.n_layers):
         L = &net.layers[l]
         if not L.frozen:
-            step = for_layer(g.step, L.rate, L.l2)
+            step = for_layer(g.step, L.rate, L.l2, L.bias_rate)
             step.mean = <real>(step.mean * factor)
             step.l2 = <real>(step.l2 * factor)
             target.step = &step

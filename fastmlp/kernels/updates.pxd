@@ -23,6 +23,11 @@ cdef enum:
     ADAM
     RMSPROP
 
+cdef enum parameter_kind:       # what a block of parameters is
+    SCALES                      # γ of batch normalization
+    WEIGHTS                     # which alone have λ and ω
+    BIASES                      # which have a learning rate of their own
+
 cdef struct optimizer:
     int kind
     double momentum, beta_1, beta_2, epsilon, weight_decay
@@ -54,6 +59,7 @@ cdef struct update_step:        # the constants of one step
     real root_scale             # 1/√(1−β₂ᵗ)
     real mean                   # 1/m, or 1/Σ of the sample weights
     real l2, keep               # λ and 1 − αω, for weights; biases use 0 and 1
+    real bias_rate              # α of biases
 
 
 cdef inline int n_slots(const optimizer* o) noexcept nogil:
@@ -75,7 +81,7 @@ cdef inline update_step prepare_update(const optimizer* o, double rate, double l
     if o.kind == ADAM:
         alpha = rate / (1 - pow(o.beta_1, t))
         u.root_scale = <real>(1 / sqrt(1 - pow(o.beta_2, t)))
-    u.rate = <real>alpha
+    u.rate = u.bias_rate = <real>alpha
     u.momentum = <real>o.momentum
     u.beta_1 = <real>o.beta_1
     u.one_minus_beta_1 = <real>(1 - o.beta_1)
@@ -88,10 +94,12 @@ cdef inline update_step prepare_update(const optimizer* o, double rate, double l
     return u
 
 
-cdef inline update_step for_layer(const update_step* u, real rate, real l2) noexcept nogil:
-    """The step with the layer's multipliers of α (`rate`) and of λ and ω (`l2`)."""
+cdef inline update_step for_layer(const update_step* u, real rate, real l2,
+                                  real bias_rate) noexcept nogil:
+    """The step with the layer's multipliers: of α, of λ and ω, and another one of the α of b."""
     cdef update_step own = u[0]
     own.rate = u.rate * rate
+    own.bias_rate = own.rate * bias_rate
     if rate * l2 != 1:
         own.keep = 1 - rate * l2 * (1 - u.keep)
     own.l2 = u.l2 * l2
@@ -110,9 +118,9 @@ cdef inline void update_average(real decay,
         store(average + i * WIDTH, fused(rest, load(w + i * WIDTH) - x, x))
 
 
-cdef inline bint update_descent(const update_step* u, real l2, real* w, const real* g, real* v,
-                                Py_ssize_t n_vectors) noexcept nogil:
-    cdef vec x, gradient, velocity, bad = splat(0), rate = splat(-u.rate)
+cdef inline bint update_descent(const update_step* u, real alpha, real l2, real* w, const real* g,
+                                real* v, Py_ssize_t n_vectors) noexcept nogil:
+    cdef vec x, gradient, velocity, bad = splat(0), rate = splat(-alpha)
     cdef Py_ssize_t i
     for i in range(n_vectors):
         x = load(w + i * WIDTH)
@@ -127,9 +135,9 @@ cdef inline bint update_descent(const update_step* u, real l2, real* w, const re
     return any_nan(bad)
 
 
-cdef inline bint update_adam(const update_step* u, real l2, real keep, real* w, const real* g,
-                             real* m, real* v, Py_ssize_t n_vectors) noexcept nogil:
-    cdef vec x, gradient, first, second, bad = splat(0), rate = splat(-u.rate)
+cdef inline bint update_adam(const update_step* u, real alpha, real l2, real keep, real* w,
+                             const real* g, real* m, real* v, Py_ssize_t n_vectors) noexcept nogil:
+    cdef vec x, gradient, first, second, bad = splat(0), rate = splat(-alpha)
     cdef Py_ssize_t i
     for i in range(n_vectors):
         x = load(w + i * WIDTH)
@@ -146,9 +154,9 @@ cdef inline bint update_adam(const update_step* u, real l2, real keep, real* w, 
     return any_nan(bad)
 
 
-cdef inline bint update_rmsprop(const update_step* u, real l2, real* w, const real* g,
+cdef inline bint update_rmsprop(const update_step* u, real alpha, real l2, real* w, const real* g,
                                 real* s, real* v, Py_ssize_t n_vectors) noexcept nogil:
-    cdef vec x, gradient, square, velocity, bad = splat(0), rate = splat(-u.rate)
+    cdef vec x, gradient, square, velocity, bad = splat(0), rate = splat(-alpha)
     cdef Py_ssize_t i
     for i in range(n_vectors):
         x = load(w + i * WIDTH)
@@ -165,7 +173,7 @@ cdef inline bint update_rmsprop(const update_step* u, real l2, real* w, const re
     return any_nan(bad)
 
 
-cdef inline bint update(const update_step* u, bint is_weight,
+cdef inline bint update(const update_step* u, parameter_kind kind,
                         real* w,                            # IN OUT
                         const real* g,                      # IN, summed over the batch
                         real* state_1, real* state_2,       # IN OUT, the slots in use
@@ -174,9 +182,11 @@ cdef inline bint update(const update_step* u, bint is_weight,
 
     Each new parameter times zero is added to a sum that is NaN if one of them is not finite.
     """
-    cdef real l2 = u.l2 if is_weight else 0
+    cdef real alpha = u.bias_rate if kind == BIASES else u.rate
+    cdef real l2 = u.l2 if kind == WEIGHTS else 0
+    cdef real keep = u.keep if kind == WEIGHTS else 1
     if u.kind == ADAM:
-        return update_adam(u, l2, u.keep if is_weight else 1, w, g, state_1, state_2, n_vectors)
+        return update_adam(u, alpha, l2, keep, w, g, state_1, state_2, n_vectors)
     if u.kind == RMSPROP:
-        return update_rmsprop(u, l2, w, g, state_1, state_2, n_vectors)
-    return update_descent(u, l2, w, g, state_1, n_vectors)
+        return update_rmsprop(u, alpha, l2, w, g, state_1, state_2, n_vectors)
+    return update_descent(u, alpha, l2, w, g, state_1, n_vectors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
@@ -9,10 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..activations import Activation
+from ..encodings import Encoding
 from ..history import History
 from ..losses import Loss
 from ..support import checks
-from . import summary, transfer
+from . import files, summary, transfer
 from .state import ModelState, Snapshot, Statistics, checked_layers
 
 __all__ = ["NetworkBase"]
@@ -120,6 +122,11 @@ class NetworkBase:
     def noise(self) -> tuple[float, ...]:
         """Standard deviation of the noise of each hidden layer."""
         return self.state.spec.noise
+
+    @property
+    def encodings(self) -> tuple[Encoding, ...]:
+        """Encoding of each column of X; empty if the columns are the inputs as they are."""
+        return self.state.spec.encodings
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -319,6 +326,33 @@ class NetworkBase:
         >>> history = tuned.fit(X, y % 5, epochs=2)
         """
         return self.from_state(transfer.with_head(self.state, n_out, seed), {})
+
+    # ----------------------------------------------------------------------------- files
+
+    def save(self, path: str | os.PathLike[str], *, with_optimizer: bool = False) -> None:
+        """Write the network to a file that `fastmlp.load` and `MLP.load` read.
+
+        The file appears whole or not at all: a file that was there before stays if writing fails.
+
+        Parameters
+        ----------
+        path : path-like
+            The file; no ending is added to its name.
+        with_optimizer : bool, default False
+            Also write the optimizer's state, so that training goes on from the file as if it had
+            never stopped.  The file is then twice (momentum) or three times (Adam) as large.
+
+        See Also
+        --------
+        Checkpoint : Save during training, with the optimizer's state.
+
+        Notes
+        -----
+        A file holds no code.  For a loss written in Python it says that there was one, and
+        `fastmlp.load` takes it again.
+        """
+        with_optimizer = checks.flag("with_optimizer", with_optimizer)
+        files.write_npz(path, files.pack(self.state, self.metadata, with_optimizer))
 
 
 def _read_only(array: Array) -> Array:

@@ -25,6 +25,7 @@ from ..losses import Loss
 from ..support import checks
 from ..support.text import printable
 from .headers import (
+    ENCODINGS_FORMAT,
     ENSEMBLE_FORMAT,
     FORMAT,
     GROUPS_FORMAT,
@@ -89,6 +90,9 @@ def pack(state: ModelState, metadata: Mapping[str, Any], with_optimizer: bool) -
         "metadata": dict(metadata),
         "optimizer": None,
     }
+    if spec.encodings:
+        header["format"] = ENCODINGS_FORMAT
+        header["encodings"] = [entry_of(one) for one in spec.encodings]
     with state.paused():
         snapshot = state.snapshot()
         optimizer = state.optimizer if with_optimizer else None

@@ -8,12 +8,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .. import activations, losses
+from .. import activations, encodings, losses
 from ..activations import Activation
+from ..encodings import Encoding
 from ..losses import Custom, Loss
 from .spec import NetworkSpec
 
 __all__ = [
+    "ENCODINGS_FORMAT",
     "ENSEMBLE_FORMAT",
     "FORMAT",
     "GROUPS_FORMAT",
@@ -30,6 +32,7 @@ __all__ = [
 FORMAT = 2  # 1 knew no batch norm, dropout, noise, frozen layers or averages
 ENSEMBLE_FORMAT = 3  # of files with several networks; 2 knew none
 GROUPS_FORMAT = 4  # of files whose cross-entropy has groups; 3 knew none
+ENCODINGS_FORMAT = 5  # of files whose columns have encodings; 4 knew none
 
 MOST_SLOTS = 2  # numbers that an optimizer keeps of each parameter: Adam has two
 OPTIONS = ("batch_norm", "dropout", "input_dropout", "noise")  # which format 1 did not know
@@ -49,10 +52,10 @@ def headers_of(header: Header) -> list[Header]:
     known = header.get("format")
     if not isinstance(known, int) or known < 1:
         raise ValueError("its header has no format")
-    if known > GROUPS_FORMAT:
+    if known > ENCODINGS_FORMAT:
         raise NewerFormat(
             f"was written by a newer fastmlp (file format {known}, this version reads up to "
-            f"{GROUPS_FORMAT})"
+            f"{ENCODINGS_FORMAT})"
         )
     headers = header.get("networks", [header])
     if not isinstance(headers, list) or not headers:
@@ -90,7 +93,7 @@ def _network_shapes(
     prefixes = ["", *(["average_"] if header.get("average") else [])]
     prefixes += [f"state_{i}_" for i in range(1, n_slots + 1)]
     normalized = (*spec.batch_norm, False)
-    for l, (n_in, n_out) in enumerate(pairwise(spec.sizes), start=1):
+    for l, (n_in, n_out) in enumerate(pairwise(spec.layer_sizes), start=1):
         for prefix in prefixes:
             yield f"{prefix}weight_{l}", ((n_out, n_in), spec.dtype)
             yield f"{prefix}bias_{l}", ((n_out,), spec.dtype)
@@ -120,9 +123,15 @@ def spec_of(header: Header, loss: Loss | None) -> NetworkSpec:
             dtype=header["dtype"],
             seed=header["seed"],
             uint8_scale=header["uint8_scale"],
+            encodings=_encodings_of(header),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"its header does not describe a network: {error!r}") from error
+
+
+def _encodings_of(header: Header) -> list[Encoding] | None:
+    entries = header.get("encodings")
+    return None if entries is None else [part_of(one, encodings.TABLE) for one in entries]
 
 
 def mapping(header: Header, name: str) -> Header:
@@ -141,7 +150,7 @@ def count(entry: Header, name: str) -> int:
     return number
 
 
-def entry_of(part: Activation | Loss) -> Header:
+def entry_of(part: Activation | Encoding | Loss) -> Header:
     """A part as its name in the table and its fields; no code.  `groups` only where there are."""
     fields = {} if isinstance(part, Custom) else vars(part)
     stored = {name: value for name, value in fields.items() if name != "groups" or value}

@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .. import activations, losses
+from .. import encodings as columns
 from ..activations import Activation
+from ..encodings import Encoding
 from ..losses import Loss, LossSpec
 from ..support import checks
 
-__all__ = ["ActivationSpec", "NetworkSpec"]
+__all__ = ["ActivationSpec", "EncodingSpec", "NetworkSpec"]
 
+EncodingSpec = Encoding | Sequence[Encoding] | None
 ActivationSpec = str | Activation | Sequence[str | Activation]
 
 
@@ -35,6 +38,7 @@ class NetworkSpec:
     dtype: np.dtype[Any]
     seed: int
     uint8_scale: float
+    encodings: tuple[Encoding, ...] = ()  # of each column of X; empty: a(1) = x
 
     @classmethod
     def checked(
@@ -51,6 +55,7 @@ class NetworkSpec:
         dtype: DTypeLike,
         seed: int | None,
         uint8_scale: float,
+        encodings: EncodingSpec = None,
     ) -> Self:
         """Return the description that the arguments of `MLP` make, each of them checked."""
         checked_sizes = checks.sizes(sizes)
@@ -84,7 +89,15 @@ class NetworkSpec:
             uint8_scale=checks.number(
                 "uint8_scale", uint8_scale, "(0, inf)", dtype=checked_dtype
             ),
+            encodings=columns.of_columns(encodings, checked_sizes[0], checked_dtype),
         )
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """Numbers of units, from a(1), the encoded input, to the output."""
+        if not self.encodings:
+            return self.sizes
+        return (columns.first_outputs(self.encodings)[-1], *self.sizes[1:])
 
     @property
     def n_layers(self) -> int:
@@ -94,9 +107,28 @@ class NetworkSpec:
     @property
     def n_parameters(self) -> int:
         """The number of weights, biases and scales."""
-        weights = sum((n_in + 1) * n_out for n_in, n_out in pairwise(self.sizes))
+        weights = sum((n_in + 1) * n_out for n_in, n_out in pairwise(self.layer_sizes))
         scales = zip(self.sizes[1:], self.batch_norm, strict=False)
         return weights + sum(n for n, normalized in scales if normalized)
+
+    def rows(self, X: checks.Examples) -> checks.Rows:
+        """Return examples as the engine reads them: see `checks.rows`.
+
+        X of a network with encodings is dense, of real numbers, and its categories are codes.
+        """
+        if not self.encodings:
+            return checks.rows(X, self.sizes[0], self.dtype)
+        if hasattr(X, "tocsr"):
+            raise TypeError("X is sparse; a network with encodings takes dense rows: X.toarray()")
+        found = checks.rows(X, self.sizes[0], self.dtype)
+        assert not isinstance(found, tuple)
+        if found.dtype == np.uint8:
+            raise TypeError(
+                "X is uint8, which stands for images; give a network with encodings "
+                f"X.astype({self.dtype.name!r})"
+            )
+        checks.codes("X", found, columns.n_levels_of(self.encodings))
+        return found
 
 
 def _probability(name: str, value: object) -> float:

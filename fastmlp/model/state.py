@@ -70,7 +70,7 @@ class ModelState:
         activations = (*spec.activation, spec.output_activation)
         self._data_type: type[Data] = module.Data
         self._engine: Engine = module.Engine(
-            spec.sizes,
+            spec.layer_sizes,
             [(f.name, f.parameter) for f in activations],
             spec.loss.name,
             spec.uint8_scale,
@@ -79,6 +79,7 @@ class ModelState:
             spec.seed % 2**64,
             spec.loss.constants,
             spec.loss if isinstance(spec.loss, Custom) else None,
+            [(one.name, one.n_outputs, one.size, one.constants) for one in spec.encodings],
         )
         ones = [np.ones(n, spec.dtype) for n in spec.sizes[1:]]
         normalized = (*spec.batch_norm, False)
@@ -310,7 +311,7 @@ def checked_layers(
     scales: Sequence[ArrayLike | None] | None = None,
 ) -> list[Layer]:
     """Return each layer's weight, bias and perhaps scale as a user passed them, checked."""
-    pairs = checks.parameters(weights, biases, spec.sizes, spec.dtype)
+    pairs = checks.parameters(weights, biases, spec.layer_sizes, spec.dtype)
     checked_scales = checks.scales(scales, spec.sizes, spec.batch_norm, spec.dtype)
     return [
         pair if scale is None else (*pair, scale)

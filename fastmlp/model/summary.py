@@ -64,7 +64,10 @@ def _rows(state: ModelState) -> list[Row]:
              "dropout": _number(spec.input_dropout)}]  # fmt: skip
     functions = (*spec.activation, spec.output_activation)
     normalized, dropout, noise = (*spec.batch_norm, False), (*spec.dropout, 0), (*spec.noise, 0)
-    for l, (n_in, n_out) in enumerate(pairwise(spec.sizes)):
+    if spec.encodings:
+        rows.append({**rows[0], "layer": "encoding", "units": str(spec.layer_sizes[0])})
+        rows[0]["dropout"] = ""
+    for l, (n_in, n_out) in enumerate(pairwise(spec.layer_sizes)):
         rows.append(
             {
                 "layer": "output" if l == spec.n_layers - 1 else "hidden",
@@ -87,7 +90,7 @@ def _number(value: float) -> str:
 
 def _n_parameters(state: ModelState, l: int) -> int:
     """Return the number of weights, biases and scales of layer l."""
-    (n_in, n_out), normalized = state.spec.sizes[l : l + 2], (*state.spec.batch_norm, False)
+    (n_in, n_out), normalized = state.spec.layer_sizes[l : l + 2], (*state.spec.batch_norm, False)
     return (n_in + 1 + normalized[l]) * n_out
 
 

@@ -30,7 +30,7 @@ def with_head(state: ModelState, n_out: int, seed: int | None) -> ModelState:
         output_activation=spec.loss.output_activation(spec.output_activation, n_out),
         seed=spec.seed if seed is None else checks.seed(seed),
     )
-    weights, biases = initializers.sample(HeNormal(), new_spec.sizes, new_spec.seed)
+    weights, biases = initializers.sample(HeNormal(), new_spec.layer_sizes, new_spec.seed)
     head = checks.reals("weight", weights[-1], spec.dtype), checks.reals(
         "bias", biases[-1], spec.dtype
     )

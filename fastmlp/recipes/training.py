@@ -1,7 +1,7 @@
 """Training by a recipe, and its continuation after an interruption.
 
-The learning rate schedule spans all epochs of the recipe, not those of a single call of fit, so
-that a run ends with the same bits wherever it was interrupted.
+Schedules span all epochs of the recipe, not those of a single call of fit, so that a run ends with
+the same bits wherever it was interrupted.
 """
 
 from __future__ import annotations
@@ -238,12 +238,14 @@ class _Member:
         n_examples = _shape(X)[0]
         n_batches = -(-n_examples // min(settings.batch_size, n_examples))
         try:
+            steps = settings.epochs * n_batches
             settings.fit(
                 self.net,
                 X,
                 y,
                 epochs=settings.epochs - earlier.epochs,
-                optimizer=_spanning(settings.optimizer, settings.epochs * n_batches),
+                optimizer=_with_spanning_schedules(settings.optimizer, steps),
+                dropout_schedule=_spanning(settings.dropout_schedule, steps),
                 validation_data=validation_data,
                 n_threads=n_threads,
                 callbacks=callbacks,
@@ -277,12 +279,21 @@ class _Lines(Callback):
         print(f"{self.title}epoch {number}  {figures}  {history.seconds[-1]:.2f} s", flush=True)
 
 
-def _spanning(optimizer: Optimizer, steps: int) -> Optimizer:
-    """The optimizer, with `steps` as the length of its schedule if that has none of its own."""
-    schedule = optimizer.learning_rate
-    if isinstance(schedule, Schedule) and getattr(schedule, "total_steps", 0) is None:
-        return replace(optimizer, learning_rate=replace(schedule, **{"total_steps": steps}))
-    return optimizer
+def _with_spanning_schedules(optimizer: Optimizer, steps: int) -> Optimizer:
+    """The optimizer, with `steps` as the length of those of its schedules that have none."""
+    spanning: dict[str, Any] = {
+        name: _spanning(value, steps)
+        for name, value in vars(optimizer).items()
+        if isinstance(value, Schedule)
+    }
+    return replace(optimizer, **spanning)
+
+
+def _spanning(schedule: Schedule | None, steps: int) -> Schedule | None:
+    """The schedule, with `steps` as its length if it has none of its own."""
+    if schedule is not None and getattr(schedule, "total_steps", 0) is None:
+        return replace(schedule, **{"total_steps": steps})
+    return schedule
 
 
 def _path(checkpoint: Checkpoint, k: int, size: int) -> str:

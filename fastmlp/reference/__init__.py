@@ -10,13 +10,24 @@ layer l with weight W(l) of shape (n_out, n_in) is
 
 With batch norm z(l+1) = γ û + b(l) with û = (u − μ)/√(σ² + ε) and u = a(l) W(l)ᵀ.  Mean and
 variance are those of the batch in training, and running averages in prediction.  The random numbers
-of dropout and noise are arguments: factors of a(l), and terms of z(l+1).
+of dropout and noise are arguments: factors of a(l), and terms of z(l+1).  With encodings of the
+columns a(1) = e(X).
 
 Arguments are not checked.
 """
 
+from .encodings import ENCODINGS
 from .functions import ACTIVATIONS, LOSSES, Loss
 from .network import Draws, Network
 from .optimizers import OPTIMIZERS, Optimizer
 
-__all__ = ["ACTIVATIONS", "LOSSES", "OPTIMIZERS", "Draws", "Loss", "Network", "Optimizer"]
+__all__ = [
+    "ACTIVATIONS",
+    "ENCODINGS",
+    "LOSSES",
+    "OPTIMIZERS",
+    "Draws",
+    "Loss",
+    "Network",
+    "Optimizer",
+]

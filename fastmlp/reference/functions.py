@@ -75,6 +75,13 @@ def gelu(z: Array, p: float = 0.0) -> Pair:
     return z * cdf, cdf + z * density
 
 
+def mish(z: Array, p: float = 0.0) -> Pair:
+    """f = z t,  f' = t + z (1 − t²) σ(z),  t = tanh(log(1 + eᶻ))."""
+    s, s_slope = softplus(z)
+    t, t_slope = tanh(s)
+    return z * t, t + z * t_slope * s_slope
+
+
 def exponential(z: Array, p: float = 0.0) -> Pair:
     """f = f' = eᶻ."""
     return np.exp(z), np.exp(z)
@@ -98,8 +105,8 @@ def softmax(z: Array, *groups: float) -> Pair:
 ACTIVATIONS: dict[str, Callable[..., Pair]] = {
     f.__name__: f
     for f in (
-        identity, sigmoid, relu, leaky_relu, tanh, softplus, elu, selu, silu, gelu, exponential,
-        softmax,
+        identity, sigmoid, relu, leaky_relu, tanh, softplus, elu, selu, silu, gelu, mish,
+        exponential, softmax,
     )
 }
 

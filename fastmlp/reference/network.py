@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from .encodings import ENCODINGS
 from .functions import ACTIVATIONS, LOSSES, Array, Loss, Pair
 from .optimizers import Optimizer
 
@@ -54,6 +55,9 @@ class Network:
         Factor by which examples of dtype uint8 are multiplied.
     batch_norm : sequence of bool, optional
         Whether each hidden layer is normalized.  By default none is.
+    encodings : sequence of (str, float, …), optional
+        Encoding of each column of X: a key of `ENCODINGS`, and the edges or the number of levels.
+        sizes[0] is then the number of encoded inputs.
 
     Attributes
     ----------
@@ -75,6 +79,7 @@ class Network:
         dtype: DTypeLike = np.float64,
         uint8_scale: float = 1.0,
         batch_norm: Sequence[bool] = (),
+        encodings: Sequence[tuple[Any, ...]] = (),
     ) -> None:
         named = [(x,) if isinstance(x, str) else x for x in activations]
         self.activation = [(ACTIVATIONS[name], p) for name, *p in named]
@@ -85,6 +90,7 @@ class Network:
             raise ValueError(f"{given[0]} does not go with the output activation {output}")
         self.dtype = np.dtype(dtype)
         self.uint8_scale = uint8_scale
+        self.encodings = encodings
         self.weights = [np.zeros((n_out, n_in), dtype) for n_in, n_out in pairwise(sizes)]
         self.biases = [np.zeros(n_out, dtype) for n_out in sizes[1:]]
         normalized = [*batch_norm, *[False] * (len(self.biases) - len(batch_norm))]
@@ -141,28 +147,47 @@ class Network:
         l2: float = 0.0,
         sample_weight: ArrayLike | None = None,
         draws: Callable[[int, int], Draws] | None = None,
+        weight_decays: Sequence[float] | Array | None = None,
+        rate_multipliers: Sequence[float] | None = None,
+        bias_rate_multipliers: Sequence[float] | None = None,
     ) -> tuple[float, float]:
         """Train for one epoch on the rows `order`, in batches of `batch_size`.
 
-        Batch k has the learning rate rates[k] and the random numbers draws(k, its size); the last
-        batch may be smaller.  Returns Σ s_i cost_i and Σ s_i over the epoch; the costs of a batch
-        are those before its update.
+        Batch k has the learning rate rates[k], if given the weight decay weight_decays[k], and the
+        random numbers draws(k, its size); the last batch may be smaller.  Multipliers of the rate
+        are one for each layer, those of biases in addition to those of layers.  Returns
+        Σ s_i cost_i and Σ s_i over the epoch; the costs of a batch are those before its update.
         """
         data, targets, s = self._data(X, y, sample_weight)
         batches = [order[k : k + batch_size] for k in range(0, len(order), batch_size)]
         total = 0.0
+        factors = self._rate_factors(rate_multipliers, bias_rate_multipliers)
         for k, (i, rate) in enumerate(zip(batches, rates, strict=True)):
             layers = self._forward(data[i], s[i], draws(k, len(i)) if draws else None)
             total += self._total(layers, targets[i], s[i])
             gradients = self._gradients(layers, targets[i], s[i], l2, True)
             old = [p for layer in self._parameters() for p in layer]
             slopes = [g for layer in gradients for g in layer]
-            new = iter(optimizer.update(old, slopes, float(rate)))
+            own_rates = [float(rate) * factor for factor in factors]
+            decay = None if weight_decays is None else float(weight_decays[k])
+            new = iter(optimizer.update(old, slopes, own_rates, decay))
             for l, scale in enumerate(self.scales):
                 self.weights[l], self.biases[l] = next(new), next(new)
                 if scale is not None:
                     self.scales[l] = next(new)
         return total, float(s[order].sum())
+
+    def _rate_factors(
+        self, of_layers: Sequence[float] | None, of_biases: Sequence[float] | None
+    ) -> list[float]:
+        """Return the multiplier of the learning rate of each parameter."""
+        ones = [1.0] * len(self.weights)
+        found: list[float] = []
+        for parameters, layer, bias in zip(
+            self._parameters(), of_layers or ones, of_biases or ones, strict=True
+        ):
+            found += [layer, layer * bias, layer][: len(parameters)]
+        return found
 
     def _parameters(self) -> list[tuple[Array, ...]]:
         """Return (W, b) or (W, b, γ) of each layer."""
@@ -173,7 +198,11 @@ class Network:
 
     def _rows(self, X: ArrayLike) -> Array:
         scale = self.uint8_scale if np.asarray(X).dtype == np.uint8 else 1.0
-        return np.asarray(X, self.dtype) * scale
+        rows = np.asarray(X, self.dtype) * scale
+        if not self.encodings:
+            return rows
+        columns = zip(rows.T, self.encodings, strict=True)
+        return np.hstack([ENCODINGS[name](x, *constants) for x, (name, *constants) in columns])
 
     def _data(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None

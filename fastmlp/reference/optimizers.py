@@ -71,11 +71,23 @@ class Optimizer:
         self.state: list[State] = []  # of each parameter, in the order of the parameters
         self.steps = 0
 
-    def update(self, parameters: list[Array], gradients: list[Array], rate: float) -> list[Array]:
-        """Return the parameters after one more update, as new arrays."""
+    def update(
+        self,
+        parameters: list[Array],
+        gradients: list[Array],
+        rate: float | list[float],
+        weight_decay: float | None = None,
+    ) -> list[Array]:
+        """Return the parameters after one more update, as new arrays.
+
+        The learning rate is one for all parameters or one for each.  A weight decay is that of this
+        update, for an AdamW whose constants do not include one.
+        """
         self.state = self.state or [{} for _ in parameters]
         self.steps += 1
+        rates = rate if isinstance(rate, list) else [rate] * len(parameters)
+        decay = {} if weight_decay is None else {"weight_decay": weight_decay}
         return [
-            self.rule(w, g, state, rate, self.steps, *self.constants)
-            for w, g, state in zip(parameters, gradients, self.state, strict=True)
+            self.rule(w, g, state, alpha, self.steps, *self.constants, **decay)
+            for w, g, state, alpha in zip(parameters, gradients, self.state, rates, strict=True)
         ]

@@ -96,7 +96,8 @@ def minimize(
     max_seconds : float, optional
         Time in seconds after which no trial begins.
     max_seconds_per_trial : float, optional
-        Time in seconds after which a trial's training stops, if need be within an epoch.
+        Time in seconds after which a trial's training stops, if need be within an epoch.  The
+        result of a trial then depends on the load of the computer.  Default: no limit.
     dtype : {"float32", "float64"}, default "float32"
         As in `MLP`.
     uint8_scale : float, default 1.0

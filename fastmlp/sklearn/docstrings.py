@@ -15,7 +15,7 @@ hidden_layer_sizes : array-like of shape (n_layers - 2,), default=(100,)
 activation : str, fastmlp.activations.Activation or list, default="relu"
     The activation function of the hidden layers: one for all, or a list with one for each.
     The names are scikit-learn's "identity", "logistic", "tanh" and "relu", and "leaky_relu",
-    "softplus", "elu", "selu", "silu" and "gelu"; an object sets a constant, for example
+    "softplus", "elu", "selu", "silu", "gelu" and "mish"; an object sets a constant, for example
     ``fastmlp.activations.LeakyReLU(0.2)``.
 solver : {"lbfgs", "sgd", "adam"}, default="adam"
     The optimizer: SciPy's L-BFGS, which sees all samples at once and suits small data sets;

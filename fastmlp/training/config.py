@@ -15,6 +15,7 @@ from ..augment import Distortion
 from ..kernels.calls import TrainingOptions
 from ..model.spec import NetworkSpec
 from ..optimizers import Optimizer
+from ..schedules import Schedule
 from ..support import checks
 
 __all__ = ["FitConfig", "FitOptions"]
@@ -36,8 +37,10 @@ class FitOptions(TypedDict, total=False):
     max_norm: float | None
     clip_norm: float | None
     ema: float | None
+    dropout_schedule: Schedule | None
     rate_multipliers: Sequence[float] | None
     l2_multipliers: Sequence[float] | None
+    bias_rate_multipliers: float | Sequence[float] | None
     augment: Distortion | None
     reset_optimizer: bool
 
@@ -52,6 +55,7 @@ class FitConfig:
     reset_optimizer: bool
     shuffle: bool | Callable[[int], ArrayLike]
     step: TrainingOptions  # what the engine does in each step
+    dropout_schedule: Schedule | None  # of the factor of every dropout probability
     cost_below: float  # −∞: train all epochs
     max_seconds: float  # ∞: no limit
     n_threads: int | None
@@ -72,8 +76,10 @@ class FitConfig:
         max_norm: float | None = None,
         clip_norm: float | None = None,
         ema: float | None = None,
+        dropout_schedule: Schedule | None = None,
         rate_multipliers: Sequence[float] | None = None,
         l2_multipliers: Sequence[float] | None = None,
+        bias_rate_multipliers: float | Sequence[float] | None = None,
         augment: Distortion | None = None,
         n_threads: int | None = None,
         reset_optimizer: bool = False,
@@ -110,6 +116,9 @@ class FitConfig:
             clip_norm=_limit("clip_norm", clip_norm, spec.dtype),
             ema=0.0 if ema is None else checks.number("ema", ema, "(0, 1)", dtype=spec.dtype),
             rate_multipliers=_multipliers("rate_multipliers", rate_multipliers, spec),
+            bias_rate_multipliers=_multipliers(
+                "bias_rate_multipliers", bias_rate_multipliers, spec
+            ),
             l2_multipliers=_multipliers("l2_multipliers", l2_multipliers, spec),
             distortion=_distortion(spec, augment),
             by_row_hash=by_row_hash,
@@ -123,6 +132,7 @@ class FitConfig:
             reset_optimizer=checks.flag("reset_optimizer", reset_optimizer),
             shuffle=shuffle if callable(shuffle) else checks.flag("shuffle", shuffle),
             step=step,
+            dropout_schedule=_dropout_schedule(dropout_schedule),
             cost_below=-inf if cost_below is None else checks.number("cost_below", cost_below),
             max_seconds=_limit("max_seconds", max_seconds) or inf,
             n_threads=None if n_threads is None else checks.whole("n_threads", n_threads),
@@ -134,8 +144,17 @@ def _limit(name: str, value: float | None, dtype: np.dtype[Any] | None = None) -
     return 0.0 if value is None else checks.number(name, value, "(0, inf)", dtype=dtype)
 
 
+def _dropout_schedule(schedule: Schedule | None) -> Schedule | None:
+    if schedule is not None and not isinstance(schedule, Schedule):
+        raise TypeError(
+            f"dropout_schedule must be a schedule such as fastmlp.schedules.FlatCosine(1), got "
+            f"{schedule!r}"
+        )
+    return schedule
+
+
 def _multipliers(
-    name: str, values: Sequence[float] | None, spec: NetworkSpec
+    name: str, values: float | Sequence[float] | None, spec: NetworkSpec
 ) -> tuple[float, ...]:
     """Return a factor ≥ 0 for each layer of weights; empty for all 1."""
     if values is None:
@@ -153,6 +172,8 @@ def _distortion(spec: NetworkSpec, augment: Distortion | None) -> object:
         return None
     if not isinstance(augment, Distortion):
         raise TypeError(f"augment must be a fastmlp.augment.Distortion, got {augment!r}")
+    if spec.encodings:
+        raise ValueError("augment distorts images; the network's columns have encodings")
     if augment.gentle_classes and spec.loss.groups:
         raise ValueError("gentle_classes are of one class an image; the network's loss has groups")
     with checks.within("augment"):

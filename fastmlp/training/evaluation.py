@@ -19,7 +19,7 @@ def evaluate(
     spec, of = state.spec, state.snapshot()
     total = weight = correct = 0.0
     for examples in source.chunks():
-        used = threads.for_pass(spec.sizes, len(examples), n_threads)
+        used = threads.for_pass(spec.layer_sizes, len(examples), n_threads)
         cost, counted, outputs = state.evaluate(examples.data, used, of)
         total, weight = total + cost, weight + counted
         if spec.loss.classification:

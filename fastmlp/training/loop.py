@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Real
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -38,7 +38,16 @@ __all__ = ["fit"]
 
 SLICE = 0.02  # seconds
 ENDED_BY = {KeyboardInterrupt: "interrupt", TrainingDiverged: "divergence"}
+Values: TypeAlias = "Callable[[Steps], Rates]"
 MOST_FEATURES = 512 << 20  # bytes of activations after frozen layers that a fit keeps
+
+
+class Scheduled(NamedTuple):
+    """What follows schedules in a call of fit, as functions of the step."""
+
+    rate: Values
+    weight_decay: Values | None
+    dropout: Values | None
 
 
 class Trainable(Protocol):
@@ -136,7 +145,7 @@ class Run:
         self.check_monitors()
         if self.n_rows is not None:
             self.check_batches(self.n_rows)
-        self.rates_from(0)  # raises if the schedule cannot span this fit
+        self.schedules_from(0)  # raises if a schedule cannot span this fit
 
     def check_monitors(self) -> None:
         """Early stopping watches a figure that there will be."""
@@ -161,11 +170,17 @@ class Run:
         ]
         checks.normal_batches(normalized, n_rows, self.batch_size)
 
-    def rates_from(self, first: int) -> Callable[[Steps], Rates]:
-        """Return the learning rates from step `first` on."""
-        n = self.n_rows
-        count = None if n is None else self.config.epochs * -(-n // self.batch_size)
-        return self.config.optimizer.schedule.spanning(first, count)
+    def schedules_from(self, first: int) -> Scheduled:
+        """Return what follows schedules from step `first` on."""
+        n, config = self.n_rows, self.config
+        count = None if n is None else config.epochs * -(-n // self.batch_size)
+        rate, decay = config.optimizer.schedule, config.optimizer.decay_schedule
+        dropout = config.dropout_schedule
+        return Scheduled(
+            rate.spanning(first, count),
+            None if decay is None else decay.spanning(first, count),
+            None if dropout is None else dropout.spanning(first, count),
+        )
 
     def train(self, history: History) -> None:
         """Train all epochs with the callbacks around them, whatever ends it."""
@@ -192,14 +207,14 @@ class Run:
             (optimizer.name, optimizer.constants), options.ema > 0, config.reset_optimizer
         )
         source = self.training_source(options)
-        rate = self.rates_from(state.steps)
-        n_threads = threads.for_step(state.spec.sizes, self.batch_size, config.n_threads)
+        scheduled = self.schedules_from(state.steps)
+        n_threads = threads.for_step(state.spec.layer_sizes, self.batch_size, config.n_threads)
         deadline = perf_counter() + config.max_seconds
         for _ in range(config.epochs):
             started = perf_counter()
             if started >= deadline:
                 return "max_seconds"
-            done = self.run_epoch(history, source, options, rate, n_threads, deadline)
+            done = self.run_epoch(history, source, options, scheduled, n_threads, deadline)
             if done is None:
                 return "max_seconds"
             cost, last_rate = done
@@ -240,7 +255,7 @@ class Run:
         ):
             return source
         n_threads = threads.for_pass(
-            spec.sizes[: first + 1], len(source), self.config.n_threads
+            spec.layer_sizes[: first + 1], len(source), self.config.n_threads
         )
         features = self.state.layer_activations(source.data, first, n_threads)
         data = self.state.data(features, source.y, source.weight, first)
@@ -261,24 +276,41 @@ class Run:
                 rng.shuffle(order)
         return iter([(source, order if self.rows is None else self.rows[order])])
 
-    def rates_of(self, rate: Callable[[Steps], Rates], n_batches: int) -> NDArray[np.float64]:
+    def rates_of(self, rate: Values, n_batches: int) -> NDArray[np.float64]:
         """Return the learning rate of each of the coming steps; constant ones are made once."""
         if len(self.constant_rates) == n_batches:
             return self.constant_rates
-        first = self.state.steps
-        with np.errstate(over="ignore"):  # an infinite rate is an error of its own
-            found = rate(np.arange(first, first + n_batches))
-        rates = checks.rates(found, n_batches, self.state.spec.dtype)
+        rates = checks.rates(self.coming(rate, n_batches), n_batches, self.state.spec.dtype)
         if isinstance(self.config.optimizer.learning_rate, Real):
             self.constant_rates = rates
         return rates
+
+    def coming(self, values: Values, n_batches: int) -> Rates:
+        """Return the values of the coming steps."""
+        first = self.state.steps
+        with np.errstate(over="ignore"):  # an infinite rate is an error of its own
+            return values(np.arange(first, first + n_batches))
+
+    def batches_of(
+        self, order: NDArray[np.int64], scheduled: Scheduled, epoch: int, before: int
+    ) -> Batches:
+        """Return the coming batches, with what follows schedules in them."""
+        n, dtype = -(-len(order) // self.batch_size), self.state.spec.dtype
+        decays = factors = None
+        if scheduled.weight_decay is not None:
+            coming = self.coming(scheduled.weight_decay, n)
+            decays = checks.rates(coming, n, dtype, " of weight_decay")
+        if scheduled.dropout is not None:
+            factors = checks.factors(self.coming(scheduled.dropout, n), n, " of dropout")
+        rates = self.rates_of(scheduled.rate, n)
+        return Batches(order, self.batch_size, rates, epoch, before, decays, factors)
 
     def run_epoch(
         self,
         history: History,
         source: Source,
         options: TrainingOptions,
-        rate: Callable[[Steps], Rates],
+        scheduled: Scheduled,
         n_threads: int,
         deadline: float,
     ) -> tuple[float, float] | None:
@@ -286,17 +318,16 @@ class Run:
 
         None if the time was up before.
         """
-        state, epoch, batch_size = self.state, self.state.epochs, self.batch_size
+        state, epoch = self.state, self.state.epochs
         good = state.snapshot()
         before, last_rate, progress = 0, 0.0, Progress()
         for examples, order in self.parts(source):
             if isinstance(source, Chunks):  # of other sources this is known before
-                self.check_batches(before * batch_size + len(order))
+                self.check_batches(before * self.batch_size + len(order))
             if options.distortion is not None:
                 examples.require_dense()
-            n_batches = -(-len(order) // batch_size)
-            rates = self.rates_of(rate, n_batches)
-            part = Batches(order, batch_size, rates, epoch, before)
+            part = self.batches_of(order, scheduled, epoch, before)
+            n_batches = len(part.rates)
             state.epochs = epoch + 1
             if before > 0:
                 progress = progress._replace(batch=0)
@@ -316,10 +347,11 @@ class Run:
                 if progress.failed is not None:
                     state.roll_back(good)
                     history.unfinished_batches = 0
-                    raise diverged(history, before + progress.failed, rates[progress.failed])
+                    rate = part.rates[progress.failed]
+                    raise diverged(history, before + progress.failed, rate)
                 if progress.batch < n_batches and perf_counter() >= deadline:
                     return None
-            before, last_rate = before + n_batches, float(rates[-1])
+            before, last_rate = before + n_batches, float(part.rates[-1])
             del examples  # a chunk goes before the next one comes
         if progress.weight == 0:
             raise ValueError("sample_weight is zero for every example")

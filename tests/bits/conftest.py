@@ -23,6 +23,7 @@ M = 330
 ACTIVATIONS = {
     "identity": 0.0, "sigmoid": 0.0, "relu": 0.0, "leaky_relu": 0.01, "tanh": 0.0,
     "softplus": 0.0, "elu": 1.0, "selu": 0.0, "silu": 0.0, "gelu": 0.0,
+    "mish": 0.0,
 }  # fmt: skip
 OUTPUTS = {
     "squared_error": "identity", "cross_entropy": "softmax", "binary_cross_entropy": "sigmoid",

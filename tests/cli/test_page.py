@@ -132,7 +132,7 @@ def test_mistakes_have_the_line_of_the_file_and_weights_their_columns(
 
 def test_rows_of_an_npz_table_are_numbered_from_0(tmp_path: Path) -> None:
     np.savez(tmp_path / "table.npz", a=np.ones(4), b=np.ones(4))
-    assert open_table(tmp_path / "table.npz").row_numbers().tolist() == [0, 1, 2, 3]
+    assert open_table(tmp_path / "table.npz").row_numbers.tolist() == [0, 1, 2, 3]
 
 
 def test_a_page_that_cannot_be_is_refused_before_training(

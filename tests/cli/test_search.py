@@ -77,7 +77,8 @@ def test_the_saved_model_takes_the_columns_as_they_are_in_the_table(
     assert out.endswith(f"trained on all rows: accuracy 1.0000 (60 rows)\nsaved {model}\n")
     net = fastmlp.load(model)
     columns = ["year", "moment", "kind"]
-    X, labels = open_table(flowers).read(columns, "species")
+    table = open_table(flowers)
+    X, labels = table.numbers(columns), table.labels("species")
     assert net.metadata == {
         "task": "classification",
         "label": "species",
@@ -95,7 +96,7 @@ def test_a_regression_predicts_in_the_units_of_the_table(
     code, out, _ = fastmlp_command(*basis, "--trials", 6, "--epochs", 30, "--save", model)
     assert code == 0
     assert out.startswith("trial   validation cost")
-    X, _ = open_table(houses).read(["area", "rooms", "price"])
+    X = open_table(houses).numbers(["area", "rooms", "price"])
     error = fastmlp.load(model).predict(X[:, :2]) - X[:, 2]
     assert np.abs(error).max() < 0.2 * np.ptp(X[:, 2])
 

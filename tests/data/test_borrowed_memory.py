@@ -83,6 +83,52 @@ def test_labels_out_of_range_are_refused_in_validation_and_with_distortions():
     """)
 
 
+@pytest.mark.parametrize("code", ["40", "-2", "1e30", "-1e30", "np.nan", "np.inf"])
+@pytest.mark.parametrize("use_sparse", [False, True])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_codes_out_of_range_end_a_fit_with_an_error(code, use_sparse, n_threads):
+    run(f"""
+        from fastmlp.encodings import Numeric, OneHot, PiecewiseLinear
+        C = np.column_stack([X[:, 0], np.arange(2000) % 40, X[:, 1]])
+        net = fastmlp.MLP((3, 64, 3), encodings=[Numeric(), OneHot(40), PiecewiseLinear([0, 1, 2])])
+        net.state.use_sparse({use_sparse})
+        def recode():
+            C[5, 1] = {code}
+        try:
+            net.fit(C, y, epochs=4, callbacks=[Act(recode)], n_threads={n_threads})
+        except ValueError as error:
+            assert "codes of categories that are none of the network's levels" in str(error), error
+        else:
+            raise SystemExit("not refused")
+    """)
+
+
+def test_any_bytes_in_encoded_columns_are_read_within_bounds():
+    """Another thread writes random bits over X, numbers in bins and codes, all the while."""
+    run("""
+        from fastmlp.encodings import OneHot, PiecewiseLinear
+        C = np.zeros((2000, 40), np.float32)
+        encodings = [OneHot(9), PiecewiseLinear(np.arange(7))] * 20
+        nets = [fastmlp.MLP((40, 64, 3), encodings=encodings) for _ in range(2)]
+        nets[1].state.use_sparse(False)
+        done = threading.Event()
+        def write():
+            bits = C.view(np.uint32)
+            while not done.is_set():
+                bits[rng.integers(2000, size=50)] = rng.integers(2**32, size=(50, 40))
+        writer = threading.Thread(target=write)
+        writer.start()
+        for k in range(60):
+            C[:] = 0
+            try:
+                nets[k % 2].fit(C, y, epochs=3, n_threads=1 + k % 2)
+            except (ValueError, FloatingPointError, fastmlp.TrainingDiverged):
+                pass
+        done.set()
+        writer.join()
+    """)
+
+
 @pytest.mark.parametrize(
     "change",
     ["S.indices[:] = 10**6", "S.indices[7] = 40", "S.indices[7] = -1", "S.indices[:] = 39",

@@ -64,6 +64,12 @@ def test_a_study_has_the_settings_of_the_experiments() -> None:
     ({"schedule": "one-cycle"}, "unknown schedule 'one-cycle'; did you mean 'one_cycle'?"),
     ({"schedule": {"name": "step"}}, "schedule step needs every"),
     ({"schedule": {"name": "cosine", "rate": 1}}, "it comes from the optimizer"),
+    ({"dropout_schedule": 0.5}, "dropout_schedule must be a name or a table with one"),
+    ({"dropout_schedule": {"name": "flat_cosine", "flat": 1}}, "dropout_schedule: flat must be in"),
+    (
+        {"optimizer": {"name": "adamw", "weight_decay": {"name": "flat_cosine"}}},
+        "optimizer.weight_decay flat_cosine needs rate",
+    ),
     ({"epochs": 0}, "epochs must be at least 1, got 0"),
     ({"batch_size": 1.5}, "batch_size must be a whole number, got 1.5"),
     ({"batch_norm": "yes"}, "batch_norm must be True or False, got 'yes'"),
@@ -105,6 +111,8 @@ def test_equal_settings_have_equal_json(short: dict[str, Any], long: dict[str, A
     {"uint8_scale": 0.5}, {"augment": {"rotation": 1}},
     {"batch_size": 7}, {"optimizer": "rmsprop"}, {"schedule": "cosine"}, {"l2": 0.1},
     {"label_smoothing": 0.1}, {"max_norm": 1}, {"clip_norm": 1}, {"ema": 0.9},
+    {"dropout_schedule": "flat_cosine"},
+    {"optimizer": {"name": "adamw", "weight_decay": {"name": "flat_cosine", "rate": 0.01}}},
 ])
 def test_different_settings_have_different_json(given: dict[str, Any]) -> None:
     assert settings(**given).to_json() != settings().to_json()
@@ -122,8 +130,13 @@ def test_network_and_training_are_those_of_the_same_calls() -> None:
         uint8_scale=1 / 16,
         epochs=2,
         batch_size=30,
-        optimizer={"name": "gradient_descent", "learning_rate": 0.1, "momentum": 0.9},
+        optimizer={
+            "name": "adamw",
+            "learning_rate": 0.01,
+            "weight_decay": {"name": "flat_cosine", "rate": 0.2, "flat": 0.1},
+        },
         schedule={"name": "one_cycle", "warm_up": 0.2},
+        dropout_schedule={"name": "flat_cosine", "flat": 0.3},
         l2=1e-3,
         label_smoothing=0.1,
         max_norm=2,
@@ -152,9 +165,11 @@ def test_network_and_training_are_those_of_the_same_calls() -> None:
         y,
         epochs=2,
         batch_size=30,
-        optimizer=fastmlp.GradientDescent(
-            fastmlp.schedules.OneCycle(0.1, warm_up=0.2), momentum=0.9
+        optimizer=fastmlp.AdamW(
+            fastmlp.schedules.OneCycle(0.01, warm_up=0.2),
+            weight_decay=fastmlp.schedules.FlatCosine(0.2, flat=0.1),
         ),
+        dropout_schedule=fastmlp.schedules.FlatCosine(1, flat=0.3),
         l2=1e-3,
         label_smoothing=0.1,
         max_norm=2.0,

@@ -260,7 +260,7 @@ def test_only_chains_are_imported():
 
 
 ACTIVATIONS = ["linear", "sigmoid", "relu", "leaky_relu", "tanh", "softplus", "elu", "selu", "silu",
-               "swish", "gelu"]
+               "swish", "gelu", "mish"]
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own

@@ -16,6 +16,11 @@ def sigma(z: float) -> float:
     return (1 if z > 0 else e) / (1 + e)
 
 
+def ratio(z: float) -> float:
+    """tanh(log(1 + eᶻ))."""
+    return math.tanh(max(z, 0) + math.log1p(math.exp(-abs(z))))
+
+
 def cdf(z: float) -> float:
     return math.erfc(-z / math.sqrt(2)) / 2
 
@@ -45,6 +50,10 @@ TABLE: dict[str, tuple[Function, Function]] = {
     ),
     "silu": (lambda z, p: z * sigma(z), lambda z, p: sigma(z) * (1 + z * sigma(-z))),
     "gelu": (lambda z, p: z * cdf(z), lambda z, p: cdf(z) + z * density(z)),
+    "mish": (
+        lambda z, p: z * ratio(z),
+        lambda z, p: ratio(z) + z * (1 - ratio(z)) * (1 + ratio(z)) * sigma(z),
+    ),
     "exponential": (lambda z, p: math.exp(z), lambda z, p: math.exp(z)),
 }
 PARAMETERS = {"leaky_relu": (0.01, 0.25), "elu": (1.0, 0.5)}
@@ -101,6 +110,7 @@ def test_the_slope_at_zero_is_the_one_from_below(build, name, p, slope):
         ("identity", -1e4, 1e4), ("sigmoid", 0, 1), ("relu", 0, 1e4), ("leaky_relu", -1e3, 1e4),
         ("tanh", -1, 1), ("softplus", 0, 1e4), ("elu", -0.1, 1e4),
         ("selu", -SCALE * ALPHA, SCALE * 1e4), ("silu", 0, 1e4), ("gelu", 0, 1e4),
+        ("mish", 0, 1e4),
     ],
 )  # fmt: skip
 def test_far_out_nothing_overflows(build, name, below, above):

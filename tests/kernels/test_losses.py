@@ -9,7 +9,7 @@ WIDTHS = (*range(1, 36), 63, 64, 65, 130)
 ELEMENTWISE = (
     ("identity", 0.0), ("sigmoid", 0.0), ("relu", 0.0), ("leaky_relu", 0.01), ("tanh", 0.0),
     ("softplus", 0.0), ("elu", 1.0), ("selu", 0.0), ("silu", 0.0), ("gelu", 0.0),
-    ("exponential", 0.0),
+    ("mish", 0.0), ("exponential", 0.0),
 )  # fmt: skip
 
 

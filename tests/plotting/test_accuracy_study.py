@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import fastmlp
 from fastmlp.datasets.mnist import MNIST
 
 pytest.importorskip("matplotlib")
@@ -84,3 +85,20 @@ def test_the_first_column_is_the_original(study: Any) -> None:
     original = first[~first.mask].data.reshape(10, 784)
     np.testing.assert_allclose(original, X / 255)
     assert pictures.max() <= 1  # the distorted ones too
+
+
+def test_mistakes_of_all_networks_are_counted_among_those_of_the_ensemble(study: Any) -> None:
+    X = np.eye(3, dtype=np.float32)
+    y = np.array([0, 0, 0])
+    networks = []
+    for logits in ([[0, 0, 1], [0, 1, 1]], [[0, 5, 0], [0, 0, 1]]):  # by class, then by example
+        net = fastmlp.MLP((3, 2))
+        net.set_parameters([np.array(logits)], [np.zeros(2)])
+        networks.append(net)
+    assert [list(net.predict(X)) for net in networks] == [[0, 1, 0], [0, 0, 1]]
+    ensemble = fastmlp.Ensemble(networks)
+    assert list(ensemble.predict(X)) == [0, 0, 1]
+    assert study.misclassified(ensemble, X, y) == (1, 0)
+    assert study.misclassified(networks[0], X, y) == (1, 1)
+    networks[0].set_parameters([np.array([[0, 0, 0], [1, 1, 1]])], [np.zeros(2)])
+    assert study.misclassified(fastmlp.Ensemble(networks), X, y)[1] == 1

@@ -28,8 +28,14 @@ EVERYTHING: dict[str, Any] = {
     "training": {
         "epochs": 6,
         "batch_size": 30,
-        "optimizer": {"name": "adamw", "learning_rate": 0.01, "beta_2": 0.98},
+        "optimizer": {
+            "name": "adamw",
+            "learning_rate": 0.01,
+            "beta_2": 0.98,
+            "weight_decay": {"name": "flat_cosine", "rate": 0.1},
+        },
         "schedule": "one_cycle",
+        "dropout_schedule": "flat_cosine",
         "l2": 1e-4,
         "label_smoothing": 0.1,
         "max_norm": 2.0,

@@ -12,7 +12,7 @@ import pytest
 import fastmlp
 from fastmlp import MLP, AdamW, Ensemble, recipes
 from fastmlp.augment import Distortion
-from fastmlp.schedules import OneCycle
+from fastmlp.schedules import FlatCosine, OneCycle
 
 Digits = tuple[np.ndarray, np.ndarray]
 Same = Callable[..., None]
@@ -28,7 +28,8 @@ def by_hand(X: np.ndarray, y: np.ndarray, seed: int) -> MLP:
         y,
         epochs=6,
         batch_size=30,
-        optimizer=AdamW(OneCycle(0.01), beta_2=0.98),
+        optimizer=AdamW(OneCycle(0.01), beta_2=0.98, weight_decay=FlatCosine(0.1)),
+        dropout_schedule=FlatCosine(1),
         l2=1e-4,
         label_smoothing=0.1,
         max_norm=2.0,

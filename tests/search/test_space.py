@@ -114,6 +114,7 @@ def test_samplers_choose_in_the_order_of_the_keys() -> None:
         "hidden", "depth", "width", "taper", "activation", "init", "batch_norm", "dropout",
         "input_dropout", "noise", "optimizer", "learning_rate", "schedule", "momentum",
         "weight_decay", "batch_size", "l2", "label_smoothing", "max_norm", "clip_norm", "ema",
+        "dropout_schedule",
     ]
 
 

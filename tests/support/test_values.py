@@ -23,7 +23,7 @@ DEFAULTS = [
     *(kind() for kind in losses.TABLE.values()),
     *(kind() for kind in optimizers.TABLE.values()),
     schedules.Constant(0.1), Step(0.1, 5), schedules.Exponential(0.1, 5), Cosine(0.1),
-    schedules.OneCycle(0.1), augment.Distortion(rotation=5),
+    schedules.OneCycle(0.1), schedules.LogCosine(0.1), augment.Distortion(rotation=5),
 ]
 
 

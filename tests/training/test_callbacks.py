@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
-from fastmlp import MLP, Adam, Callback, EarlyStopping
+from fastmlp import MLP, Adam, AdamW, Callback, EarlyStopping, schedules
 
 
 def parameters(net: MLP) -> np.ndarray:
@@ -142,6 +142,8 @@ def test_the_first_of_the_callbacks_that_stop_is_named(net, classes):
 RICH = {
     "label_smoothing": 0.1, "max_norm": 2.0, "clip_norm": 1.0, "ema": 0.9, "l2": 0.01,
     "rate_multipliers": [0.0, 1.0, 0.5], "l2_multipliers": [0.0, 1.0, 2.0],
+    "bias_rate_multipliers": 0.5, "dropout_schedule": schedules.FlatCosine(1),
+    "optimizer": AdamW(weight_decay=schedules.FlatCosine(0.1)),
 }  # fmt: skip
 READINGS = {
     "predict": lambda net, X, y: net.predict(X),

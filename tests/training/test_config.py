@@ -28,6 +28,7 @@ def test_defaults_are_those_of_fit(spec):
     step = config.step
     assert (step.l2, step.label_smoothing, step.max_norm, step.clip_norm, step.ema) == (0,) * 5
     assert step.rate_multipliers == step.l2_multipliers == ()  # all 1
+    assert (step.bias_rate_multipliers, config.dropout_schedule) == ((), None)
     assert (step.distortion, step.by_row_hash, step.l2_per_weight) == (None, False, False)
 
 
@@ -53,10 +54,12 @@ def test_options_of_an_ensemble_are_those_of_fit():
 def test_options_reach_the_step(spec):
     options = {"l2": 0.1, "label_smoothing": 0.2, "max_norm": 3, "clip_norm": 4, "ema": 0.5}
     step = FitConfig.checked(
-        spec, rate_multipliers=[0, 1], l2_multipliers=(2, 3), augment=Distortion(), **options
+        spec, rate_multipliers=[0, 1], l2_multipliers=(2, 3), bias_rate_multipliers=0.1,
+        augment=Distortion(), **options
     ).step
     assert {name: getattr(step, name) for name in options} == options
     assert (step.rate_multipliers, step.l2_multipliers) == ((0.0, 1.0), (2.0, 3.0))
+    assert step.bias_rate_multipliers == (0.1, 0.1)
     assert step.distortion is not None
 
 

@@ -12,7 +12,7 @@ import scipy.sparse
 
 from fastmlp import MLP, Adam, AdamW, GradientDescent, RMSprop, TrainingDiverged
 from fastmlp.augment import Distortion
-from fastmlp.schedules import Cosine, Exponential, Step
+from fastmlp.schedules import Constant, Cosine, Exponential, Step
 
 EVERYTHING = {
     "gradient descent": GradientDescent(0.1),
@@ -220,6 +220,8 @@ def test_weight_of_two_is_an_example_twice(classes):
 OPTIONS = {
     "label_smoothing": 0.3, "max_norm": 0.5, "clip_norm": 0.1, "l2": 0.3,
     "rate_multipliers": [0.0, 2.0], "l2_multipliers": [3.0, 0.0], "shuffle": False,
+    "bias_rate_multipliers": [0.0, 2.0], "dropout_schedule": Constant(0.3),
+    "optimizer": AdamW(weight_decay=Constant(0.5)),
     "batch_size": 7, "n_threads": 1, "cost_below": 100.0, "max_seconds": 100.0,
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ def parameters(net):
     return np.concatenate([one.ravel() for one in (*net.weights, *net.biases)])
 
 
-@pytest.mark.parametrize("kind", [schedules.OneCycle, schedules.Cosine])
+@pytest.mark.parametrize("kind", [schedules.OneCycle, schedules.LogCosine])
 @pytest.mark.parametrize(("batch_size", "n_steps"), [(100, 6), (115, 4), (230, 2), (1000, 2)])
 def test_a_curve_spans_all_steps_with_a_smaller_last_batch(classes, kind, batch_size, n_steps):
     own, of_fit = MLP((6, 4, 3)), MLP((6, 4, 3))

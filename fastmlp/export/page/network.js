@@ -19,6 +19,12 @@ function normal(z) {
 }
 const normalDensity = (z) => Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI);
 
+const softplus = (z) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
+function mishSlope(z) {
+  const t = Math.tanh(softplus(z));
+  return t + z * (1 - t * t) * sigmoid(z);
+}
+
 // f and f', both functions of z and of the activation's parameter.
 const ACTIVATIONS = {
   identity: [(z) => z, () => 1],
@@ -26,7 +32,7 @@ const ACTIVATIONS = {
   relu: [(z) => Math.max(z, 0), (z) => (z > 0 ? 1 : 0)],
   leaky_relu: [(z, slope) => (z > 0 ? z : slope * z), (z, slope) => (z > 0 ? 1 : slope)],
   tanh: [Math.tanh, (z) => 1 - Math.tanh(z) ** 2],
-  softplus: [(z) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z))), sigmoid],
+  softplus: [softplus, sigmoid],
   elu: [elu, eluSlope],
   selu: [
     (z) => SELU_SCALE * elu(z, SELU_ALPHA),
@@ -35,6 +41,7 @@ const ACTIVATIONS = {
   silu: [(z) => z * sigmoid(z), (z) => sigmoid(z) * (1 + z * sigmoid(-z))],
   exponential: [Math.exp, Math.exp],
   gelu: [(z) => z * normal(z), (z) => normal(z) + z * normalDensity(z)],
+  mish: [(z) => z * Math.tanh(softplus(z)), mishSlope],
 };
 
 function decodeBase64(text, Type) {

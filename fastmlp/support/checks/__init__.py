@@ -8,8 +8,9 @@ ValueError.
 
 from .arrays import Array, array, arrays, finite, reals
 from .choices import each, known, named, nearest, one_or_each, within
-from .examples import CSR, Examples, Rows, Sparse, finite_outputs, n_rows, rows, shape
+from .examples import CSR, Examples, Rows, Sparse, codes, finite_outputs, n_rows, rows, shape
 from .networks import (
+    factors,
     layer_numbers,
     normal_batches,
     parameters,
@@ -30,9 +31,11 @@ __all__ = [
     "Sparse",
     "array",
     "arrays",
+    "codes",
     "constants",
     "distributions",
     "each",
+    "factors",
     "finite",
     "finite_outputs",
     "flag",

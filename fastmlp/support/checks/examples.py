@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ... import kernels
-from .arrays import Array, array, finite, without_subnormals
+from .arrays import CHUNK, Array, array, finite, without_subnormals
 
 CSR = tuple[Array, NDArray[np.int32], NDArray[np.int64]]  # data, indices, indptr
 Rows = Array | CSR
@@ -41,6 +42,25 @@ def rows(X: object, n_in: int, dtype: np.dtype[Any]) -> Rows:
     X = np.ascontiguousarray(X)
     finite("X", X, dtype)
     return without_subnormals(X, dtype)
+
+
+def codes(name: str, X: Array, n_levels: Mapping[int, int]) -> None:
+    """Raise ValueError unless these columns hold codes of categories: −1 … n_levels − 1."""
+    columns = sorted(n_levels)
+    if not columns:
+        return
+    most = np.array([n_levels[j] for j in columns])
+    for first in range(0, len(X), max(1, CHUNK // len(columns))):
+        part = X[first : first + max(1, CHUNK // len(columns)), columns]
+        wrong = (part != np.floor(part)) | (part < -1) | (part >= most)
+        if wrong.any():
+            i, k = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
+            raise ValueError(
+                f"{name}[{first + i}, {columns[k]}] is {part[i, k]:g}; column {columns[k]} must "
+                f"hold codes of its {most[k]} levels, 0 … {most[k] - 1}, or −1 for a missing or "
+                f"unknown one; give the column's encoding more levels, or code what it does not "
+                f"know as −1"
+            )
 
 
 def reshaping(X: Array, n_in: int) -> str:

@@ -103,18 +103,38 @@ def normal_batches(batch_norm: Sequence[bool], n_rows: int, batch_size: int) -> 
         )
 
 
-def rates(found: Array, n_steps: int, dtype: np.dtype[Any]) -> NDArray[np.float64]:
-    """Return the learning rates of a schedule, perhaps a user's own, for each step of an epoch."""
+def rates(
+    found: Array, n_steps: int, dtype: np.dtype[Any], of: str = ""
+) -> NDArray[np.float64]:
+    """Return the rates of a schedule, perhaps a user's own, for each step of an epoch.
+
+    They are learning rates, or what messages call `of`.
+    """
+    found = _of_each_step(found, n_steps, of)
+    greatest = float(found.max(initial=0.0))
+    if not 0 <= found.min(initial=0.0) <= greatest < np.inf:  # false for NaN too
+        raise ValueError(f"the schedule{of} returned a rate that is negative, infinite or NaN")
+    if greatest > LARGEST[dtype]:
+        raise ValueError(
+            f"the schedule{of} returned the rate {greatest:g}, which is inf in a {dtype} network"
+        )
+    return found
+
+
+def factors(found: Array, n_steps: int, of: str) -> NDArray[np.float64]:
+    """Return the factors in [0, 1] of a schedule for each step of an epoch."""
+    found = _of_each_step(found, n_steps, of)
+    outside = found[~((found >= 0) & (found <= 1))]  # NaN too
+    if len(outside):
+        raise ValueError(f"the schedule{of} returned {outside[0]:g}; expected numbers in [0, 1]")
+    return found
+
+
+def _of_each_step(found: Array, n_steps: int, of: str) -> NDArray[np.float64]:
     found = np.asarray(found, np.float64).view()  # whose shape is nobody else's
     if found.shape != (n_steps,):
         raise ValueError(
-            f"the schedule returned shape {found.shape} for {n_steps} steps; expected ({n_steps},)"
-        )
-    greatest = float(found.max(initial=0.0))
-    if not 0 <= found.min(initial=0.0) <= greatest < np.inf:  # false for NaN too
-        raise ValueError("the schedule returned a rate that is negative, infinite or NaN")
-    if greatest > LARGEST[dtype]:
-        raise ValueError(
-            f"the schedule returned the rate {greatest:g}, which is inf in a {dtype} network"
+            f"the schedule{of} returned shape {found.shape} for {n_steps} steps; expected "
+            f"({n_steps},)"
         )
     return np.ascontiguousarray(found)

@@ -1,0 +1,261 @@
+"""TabularClassifier: classes from the rows of a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from sklearn.base import ClassifierMixin
+from sklearn.utils import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+
+from ..losses import Loss
+from ..network import MLP
+from .base import BaseTabular
+from .metrics import CLASSIFICATION, Metric, log_loss, metric_of
+
+__all__ = ["TabularClassifier"]
+
+Array = NDArray[Any]
+
+TEMPERATURES = (0.2, 5.0)
+LEAST_PROBABILITY = 1e-12  # whose logarithm is taken
+
+
+class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
+    """Classifier for tables as they are: numbers, text, categories, dates, missing values.
+
+    Several networks are trained side by side, each without some of the rows, and predict by the
+    mean of their probabilities.  Half of them also see the numbers by a piecewise-linear code.
+
+    Parameters
+    ----------
+    metric : str or callable, optional
+        What decides which epoch of each network is kept: "log_loss", "error", "accuracy",
+        "balanced_accuracy", "auc", "f1", or a scorer of scikit-learn.  Default: the last epoch is
+        kept, whose learning rate is 0; over the tables of the studies this gave better networks
+        than any choice.
+    quality : {"good", "fast", "best"}, default "good"
+        How much training a model gets.
+    n_members : int, optional
+        The number of networks, in place of the quality's own.
+    time_limit : float, optional
+        Seconds that fit may take.  Epochs, then networks, are left out until a trial says that the
+        time is enough.  The result then depends on the speed of the machine.
+    class_weight : dict, "balanced" or None, default None
+        Weights of classes, as in scikit-learn.
+    early_stopping : int, optional
+        Stop a network after so many epochs without a better value of `metric` (then "log_loss" by
+        default).  Default: none stops early.
+    hidden_layer_sizes, activation, dropout, label_smoothing, learning_rate, weight_decay, \
+batch_size, epochs, encoding : optional
+        Parts of the networks' plan in place of the quality's own: sizes of hidden layers, their
+        activation function and dropout, label smoothing, the highest learning rate of the one-cycle
+        schedule, AdamW's weight decay, batch size, epochs, and how numbers are encoded ("raw" or
+        "piecewise_linear"; default: the networks take turns).
+    random_state : int, RandomState or None, default None
+        Source of the validation rows, initial parameters and batches.  An int gives the same model
+        for any number of threads.
+    n_threads : int, optional
+        Threads of fit.  Default: `fastmlp.get_num_threads()`.
+
+    Attributes
+    ----------
+    classes_ : ndarray (n_classes,)
+        The labels of the classes.
+    networks_ : list of MLP
+        The networks.
+    encoder_ : TableEncoder
+        How columns become inputs.
+    dropped_columns_ : dict
+        Columns that are not used, and why.
+    best_epochs_, n_epochs_ : list of int
+        The epoch that was kept of each network, and how many it was trained.
+    validation_scores_ : dict
+        Metrics of rows by networks that were not trained on them; empty for very small tables.
+    temperature_ : float
+        What the logarithms of the mean probabilities are divided by, so that the log-loss of
+        those rows is least (Guo, Pleiss, Sun and Weinberger 2017).
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+
+    See Also
+    --------
+    TabularRegressor : The same for numbers.
+    fastmlp.sklearn.MLPClassifier : scikit-learn's MLPClassifier, trained by fastmlp.
+
+    Examples
+    --------
+    >>> from fastmlp.tabular import TabularClassifier
+    >>> model = TabularClassifier(random_state=0).fit(table.drop(columns="income"), table["income"])
+    >>> model.predict_proba(new_rows)
+    """
+
+    _stratified = True
+
+    def __init__(
+        self,
+        metric: Any = None,
+        quality: str = "good",
+        n_members: int | None = None,
+        time_limit: float | None = None,
+        *,
+        class_weight: Any = None,
+        early_stopping: int | None = None,
+        hidden_layer_sizes: Any = None,
+        activation: Any = None,
+        dropout: float | None = None,
+        label_smoothing: float | None = None,
+        learning_rate: float | None = None,
+        weight_decay: float | None = None,
+        batch_size: int | None = None,
+        epochs: int | None = None,
+        encoding: str | None = None,
+        random_state: Any = None,
+        n_threads: int | None = None,
+    ) -> None:
+        self.metric = metric
+        self.quality = quality
+        self.n_members = n_members
+        self.time_limit = time_limit
+        self.class_weight = class_weight
+        self.early_stopping = early_stopping
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.dropout = dropout
+        self.label_smoothing = label_smoothing
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.encoding = encoding
+        self.random_state = random_state
+        self.n_threads = n_threads
+
+    # ------------------------------------------------------------------------------ fitting
+
+    def _read_targets(self, y: Array) -> Array:
+        if y.dtype.kind == "f" and not np.isfinite(y).all():
+            raise ValueError("y contains infinite labels (inf); leave out these rows")
+        check_classification_targets(y)
+        self.classes_, targets = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y has one class alone, {self.classes_[0]!r}; a classifier needs at least two"
+            )
+        return targets.ravel()
+
+    def _weighted(self, targets: Array, weights: Array | None) -> Array | None:
+        if self.class_weight is None:
+            return weights
+        of_class = compute_sample_weight(self.class_weight, self.classes_[targets])
+        product: Array = of_class if weights is None else weights * of_class
+        return product
+
+    def _output_layer(self) -> tuple[int, str | Loss]:
+        return len(self.classes_), "cross_entropy"
+
+    def _metric(self) -> Metric | None:
+        if self.metric is None and self.early_stopping is None:
+            return None
+        return self._metric_by_name(self.metric)
+
+    def _metric_by_name(self, metric: Any) -> Metric:
+        return metric_of("log_loss" if metric is None else metric, CLASSIFICATION, self.classes_)
+
+    def _known_targets(self, y: Array) -> Array:
+        unknown = ~np.isin(y, self.classes_)
+        if unknown.any():
+            raise ValueError(
+                f"y has labels that are not among the classes of the training set, such as "
+                f"{y[unknown][0]!r}"
+            )
+        return np.searchsorted(self.classes_, y)
+
+    def _predicted(self, outputs: Array) -> Array:
+        return tempered(outputs, self.temperature_)
+
+    def _output_names(self) -> list[str]:
+        return [str(label) for label in self.classes_]
+
+    def _true(self, targets: Array) -> Array:
+        return targets
+
+    def _outputs_of(self, outputs: Array) -> Array:
+        return outputs
+
+    def _learn_errors(self, outputs: Array, targets: Array, weights: Array | None) -> None:
+        self.temperature_ = 1.0
+        if len(targets):
+
+            def loss(log_temperature: float) -> float:
+                p = tempered(outputs, float(np.exp(log_temperature)))
+                return log_loss(targets, p, weights)
+
+            found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded")
+            self.temperature_ = float(np.exp(found.x))
+
+    def _scores(self, outputs: Array, targets: Array, weights: Array | None) -> dict[str, float]:
+        p = tempered(outputs, self.temperature_)
+        return {
+            name: metric.measure(targets, p, weights) for name, metric in CLASSIFICATION.items()
+        }
+
+    def _to_json(self) -> dict[str, Any]:
+        return {
+            **super()._to_json(),
+            "classes": self.classes_.tolist(),
+            "classes_dtype": self.classes_.dtype.str,
+            "temperature": self.temperature_,
+        }
+
+    def _restore(
+        self, entry: dict[str, Any], networks: list[MLP], metadata: dict[str, Any]
+    ) -> None:
+        super()._restore(entry, networks, metadata)
+        self.classes_ = np.array(entry["classes"], dtype=np.dtype(entry["classes_dtype"]))
+        self.temperature_ = float(entry["temperature"])
+
+    # --------------------------------------------------------------------------- prediction
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like, (m, n)
+            A table with the columns of the training set.
+
+        Returns
+        -------
+        ndarray (m, n_classes)
+            In the order of `classes_`.
+        """
+        return self._predicted(self._forward(X))
+
+    def predict(self, X: Any) -> Array:
+        """Return the most probable class of each row.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like, (m, n)
+            A table with the columns of the training set.
+
+        Returns
+        -------
+        ndarray (m,)
+            Labels as in `classes_`.
+        """
+        chosen = self.predict_proba(X).argmax(axis=1)
+        labels: Array = self.classes_[chosen]
+        return labels
+
+
+def tempered(p: Array, temperature: float) -> Array:
+    """Return p^(1/T), each row divided by its sum."""
+    z = np.log(np.clip(p, LEAST_PROBABILITY, None)) / temperature
+    z = np.exp(z - z.max(axis=1, keepdims=True))
+    result: Array = z / z.sum(axis=1, keepdims=True)
+    return result

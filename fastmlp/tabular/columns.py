@@ -1,0 +1,313 @@
+"""From the columns of a table to numbers and codes, and from those to a network's inputs.
+
+A `TableEncoder` is learned from the training set and kept with the model.  It reads a table in
+two steps.  `read` turns its columns into numbers (m, n_numbers) and codes of categories
+(m, n_categories); a date becomes the days since the first one of the training set, year, month,
+weekday, day of the month and, if there are times, the hour.  `inputs` turns those into the
+network's inputs:
+
+    number      z / √(1 + (z/3)²),  z = (x − median) / (third quartile − first quartile)
+                0 where it is missing, and then 1 in an input of its own
+    piecewise-linear code, beside it if wanted, over bins of equal counts e₀ < e₁ < …:
+                t-th input: 0 for x ≤ e_(t−1), 1 for x ≥ e_t, linear in between; 0 if missing
+    category    1 in the input of its level, 0 in the others; ±1 in one input for two levels;
+                zeros if it is missing or was not in the training set
+
+Robust scaling and smooth clipping are RealMLP's (Holzmüller, Grinsztajn and Steinwart 2024), the
+piecewise-linear code is that of Gorishniy, Rubachev and Babenko (2022).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .frames import Kind, dates, kind_of, numbers, texts
+
+__all__ = ["Category", "Codes", "Number", "TableEncoder"]
+
+Array = NDArray[Any]
+
+N_BINS = 16  # of the piecewise-linear code
+MOST_LEVELS = 255  # of a category; rarer ones count as unknown
+LEAST_ROWS = 30  # below which no column is taken for an identifier
+FEWEST_REPEATS = 0.9  # a category with more levels than this share of its rows identifies them
+MOST_GAPS = 2  # whole numbers without repetition that span less than so many rows number them
+DATE_PARTS = ("days", "year", "month", "weekday", "day", "hour")
+CYCLES = {"month", "weekday"}  # parts that are categories
+
+
+class Codes(NamedTuple):
+    """A table in numbers."""
+
+    numbers: NDArray[np.float64]  # (m, n_numbers), NaN where missing
+    categories: NDArray[np.intp]  # (m, n_categories), −1 where missing or unknown
+
+    def __getitem__(self, rows: Any) -> Codes:  # type: ignore[override]
+        return Codes(self.numbers[rows], self.categories[rows])
+
+
+@dataclass(frozen=True)
+class Number:
+    """How a number becomes inputs."""
+
+    source: str  # the column of the table
+    part: str  # of a date, one of DATE_PARTS; else empty
+    median: float
+    factor: float  # 1 / (third quartile − first quartile); 0: the column is constant
+    edges: tuple[float, ...]  # of the bins; at least two
+    missing: bool  # whether there is an input for missing values
+
+
+@dataclass(frozen=True)
+class Category:
+    """How a category becomes inputs."""
+
+    source: str
+    part: str
+    levels: tuple[str, ...]  # the most frequent first
+
+
+@dataclass(frozen=True)
+class TableEncoder:
+    """What was learned of a table's columns."""
+
+    kinds: Mapping[str, Kind]  # of the columns in use, in the table's order
+    origins: Mapping[str, str]  # the first date of each column of dates
+    numbers: tuple[Number, ...]
+    categories: tuple[Category, ...]
+    dropped: Mapping[str, str]  # columns that are not used, and why
+
+    @classmethod
+    def learn(cls, table: pd.DataFrame) -> Self:
+        """Return the encoder of a training set."""
+        kinds: dict[str, Kind] = {}
+        origins: dict[str, str] = {}
+        found: list[Number | Category] = []
+        dropped: dict[str, str] = {}
+        for name in table.columns:
+            column = table[name]
+            kind = kind_of(column)
+            learned: list[Number | Category] = []
+            if kind == "number":
+                x = numbers(column)
+                reason = _why_not_number(x)
+                learned = [] if reason else [_number(name, "", x)]
+            elif kind == "category":
+                codes, levels = texts(column)
+                reason = _why_not_category(codes, levels)
+                learned = [] if reason else [_category(name, "", codes, levels)]
+            else:
+                moments = dates(column)
+                first = moments.min()
+                reason = "it has the same value in every row" if moments.nunique() < 2 else ""
+                if not reason:
+                    origins[name] = first.isoformat()
+                    learned = _learn_date(name, moments, first)
+            if reason:
+                dropped[name] = reason
+            else:
+                kinds[name] = kind
+                found += learned
+        return cls(
+            kinds,
+            origins,
+            tuple(one for one in found if isinstance(one, Number)),
+            tuple(one for one in found if isinstance(one, Category)),
+            dropped,
+        )
+
+    def read(self, table: pd.DataFrame) -> Codes:
+        """Return the columns of a table that has all those of the training set."""
+        columns: dict[tuple[str, str], Array] = {}
+        levels = {(one.source, one.part): one.levels for one in self.categories}
+        for name, kind in self.kinds.items():
+            if kind == "number":
+                columns[name, ""] = numbers(table[name])
+            elif kind == "category":
+                columns[name, ""] = _known(*texts(table[name]), levels[name, ""])
+            else:
+                moments = dates(table[name])
+                for part, x in _parts(moments, pd.Timestamp(self.origins[name])).items():
+                    columns[name, part] = x
+        for key in levels:
+            if key[1]:  # months and weekdays are numbers as texts
+                columns[key] = _known(*texts(pd.Series(columns[key])), levels[key])
+        m = len(table)
+        return Codes(
+            _stacked([columns[one.source, one.part] for one in self.numbers], m, np.float64),
+            _stacked([columns[one.source, one.part] for one in self.categories], m, np.intp),
+        )
+
+    def inputs(self, codes: Codes, piecewise: bool) -> NDArray[np.float32]:
+        """Return a network's inputs (m, n_inputs), with piecewise-linear codes if wanted."""
+        m = len(codes.numbers)
+        inputs = np.zeros((m, self.n_inputs(piecewise)), np.float32)
+        place = 0
+        for one, x in zip(self.numbers, codes.numbers.T, strict=True):
+            place = _write_number(one, x, piecewise, inputs, place)
+        rows = np.arange(m)
+        for category, code in zip(self.categories, codes.categories.T, strict=True):
+            if len(category.levels) == 2:
+                inputs[:, place] = np.array([1, -1, 0], np.float32)[code]
+                place += 1
+            else:
+                known = code >= 0
+                inputs[rows[known], place + code[known]] = 1
+                place += len(category.levels)
+        return inputs
+
+    def n_inputs(self, piecewise: bool) -> int:
+        """Return the number of inputs of a network."""
+        of_numbers = sum(
+            1 + one.missing + (len(one.edges) - 1 if piecewise else 0) for one in self.numbers
+        )
+        return of_numbers + sum(
+            1 if len(one.levels) == 2 else len(one.levels) for one in self.categories
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what was learned in JSON's types."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Self:
+        """Return the encoder that `to_json` described."""
+        return cls(
+            dict(entry["kinds"]),
+            dict(entry["origins"]),
+            tuple(Number(**{**one, "edges": tuple(one["edges"])}) for one in entry["numbers"]),
+            tuple(
+                Category(**{**one, "levels": tuple(one["levels"])}) for one in entry["categories"]
+            ),
+            dict(entry["dropped"]),
+        )
+
+
+# -------------------------------------------------------------------------------- learning
+
+
+def _why_not_number(x: Array) -> str:
+    """Return why a column of numbers cannot help to predict; empty if it can."""
+    present = x[~np.isnan(x)]
+    if len(present) == 0:
+        return "it is empty"
+    if len(present) == len(x) and (x == x[0]).all():
+        return "it has the same value in every row"
+    if (
+        len(x) >= LEAST_ROWS
+        and len(present) == len(x)
+        and (x == np.floor(x)).all()
+        and np.ptp(x) < MOST_GAPS * len(x)
+        and len(np.unique(x)) == len(x)
+    ):
+        return "it numbers the rows: whole numbers, no two of them equal"
+    return ""
+
+
+def _why_not_category(codes: Array, levels: list[str]) -> str:
+    """Return why a category cannot help to predict; empty if it can."""
+    n_present = int((codes >= 0).sum())
+    if n_present == 0:
+        return "it is empty"
+    if len(levels) == 1 and n_present == len(codes):
+        return "it has the same value in every row"
+    if n_present >= LEAST_ROWS and len(levels) > FEWEST_REPEATS * n_present:
+        return f"it identifies the rows: {len(levels):,} different texts in {n_present:,} rows"
+    return ""
+
+
+def _number(source: str, part: str, x: Array) -> Number:
+    present = x[~np.isnan(x)]
+    with np.errstate(over="ignore"):
+        first, median, third = np.quantile(present, [0.25, 0.5, 0.75])
+        width = third - first
+        if width == 0:
+            width = (present.max() - present.min()) / 2
+        factor = 1 / width if width > 0 else 0.0
+    if not np.isfinite([median, factor]).all() or (factor == 0 and width > 0):
+        raise ValueError(
+            f"column {source!r} has numbers of a range that float64 cannot scale: "
+            f"{present.min():g} to {present.max():g}; divide them by a common factor"
+        )
+    edges = np.unique(np.quantile(present, np.linspace(0, 1, N_BINS + 1)))
+    if len(edges) < 2:
+        edges = np.array([edges[0], edges[0] + 1])
+    return Number(
+        source,
+        part,
+        float(median),
+        float(factor),
+        tuple(edges.tolist()),
+        bool(len(present) < len(x)),
+    )
+
+
+def _category(source: str, part: str, codes: Array, levels: list[str]) -> Category:
+    counts = np.bincount(codes[codes >= 0], minlength=len(levels))
+    order = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
+    return Category(source, part, tuple(levels[i] for i in order))
+
+
+def _parts(moments: pd.Series, origin: pd.Timestamp) -> dict[str, Array]:
+    """Return the numbers of dates: each of DATE_PARTS."""
+    accessor = moments.dt
+    columns = {
+        "days": (moments - origin) / pd.Timedelta(days=1),
+        "year": accessor.year,
+        "month": accessor.month,
+        "weekday": accessor.day_of_week,
+        "day": accessor.day,
+        "hour": accessor.hour + accessor.minute / 60 + accessor.second / 3600,
+    }
+    return {part: column.to_numpy(np.float64) for part, column in columns.items()}
+
+
+def _learn_date(name: str, moments: pd.Series, origin: pd.Timestamp) -> list[Number | Category]:
+    found: list[Number | Category] = []
+    for part, x in _parts(moments, origin).items():
+        present = x[~np.isnan(x)]
+        if (present == present[0]).all():
+            continue  # a year in a table of one year
+        if part in CYCLES:
+            found.append(_category(name, part, *texts(pd.Series(x))))
+        else:
+            found.append(_number(name, part, x))
+    return found
+
+
+# --------------------------------------------------------------------------------- reading
+
+
+def _known(codes: Array, levels: list[str], known: tuple[str, ...]) -> Array:
+    """Return codes of `levels` as codes of the levels of the training set."""
+    places = {level: place for place, level in enumerate(known)}
+    table = np.array([places.get(level, -1) for level in levels] + [-1], np.intp)
+    return table[codes]
+
+
+def _stacked(columns: list[Array], m: int, dtype: Any) -> Array:
+    return np.column_stack(columns).astype(dtype) if columns else np.zeros((m, 0), dtype)
+
+
+def _write_number(one: Number, x: Array, piecewise: bool, inputs: Array, place: int) -> int:
+    """Write the inputs of a number from column `place` on; returns the next place."""
+    missing = np.isnan(x)
+    with np.errstate(over="ignore"):  # far beyond the training set: ±3 in the limit
+        z = np.clip(np.where(missing, 0.0, (x - one.median) * one.factor), -1e9, 1e9)
+    inputs[:, place] = z / np.hypot(1.0, z / 3)
+    place += 1
+    if one.missing:
+        inputs[:, place] = missing
+        place += 1
+    if piecewise:
+        filled = np.where(missing, one.edges[0], x)
+        for low, high in zip(one.edges[:-1], one.edges[1:], strict=True):
+            inputs[:, place] = np.clip((filled - low) / (high - low), 0, 1)
+            place += 1
+    return place

@@ -1,0 +1,81 @@
+"""Which rows each network of a model leaves out, to be validated on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["validation_rows"]
+
+Array = NDArray[Any]
+
+FEWEST_ROWS = 20  # with fewer, every network is trained on all of them
+
+
+def validation_rows(
+    n_networks: int,
+    fraction: float,
+    rng: np.random.RandomState,
+    y: Array,
+    *,
+    stratify: bool,
+    groups: Array | None = None,
+    time: Array | None = None,
+) -> tuple[NDArray[np.intp], ...]:
+    """Return the validation rows of each network.
+
+    Rows get places in [0, 1); network i is validated on those in an interval of length `fraction`.
+    The intervals begin at equal distances, so that they overlap only if they have to.
+
+    Parameters
+    ----------
+    n_networks : int
+        The number of networks.
+    fraction : float
+        Share of the rows that each network leaves out.
+    rng : RandomState
+        Source of the places.
+    y : ndarray (m,)
+        Targets.
+    stratify : bool
+        Whether y are classes, whose proportions are kept.
+    groups : ndarray (m,), optional
+        Rows with equal entries stay together.
+    time : ndarray (m,), optional
+        All networks are validated on the latest rows.
+    """
+    m = len(y)
+    if m < FEWEST_ROWS:
+        return (np.zeros(0, np.intp),) * n_networks
+    if time is not None:
+        n = max(1, round(fraction * m))
+        return (np.sort(np.argsort(time, kind="stable")[-n:]),) * n_networks
+    if groups is not None:
+        places = _places_of_groups(groups, rng)
+    elif stratify:
+        places = np.empty(m)
+        for k in np.unique(y):
+            rows = np.flatnonzero(y == k)
+            places[rows] = (rng.permutation(len(rows)) + rng.uniform()) / len(rows)
+    else:
+        places = (rng.permutation(m) + rng.uniform()) / m
+    distance = max(fraction, 1 / n_networks)
+    found = [np.flatnonzero((places - i * distance) % 1 < fraction) for i in range(n_networks)]
+    if groups is not None and any(not 0 < len(rows) < m for rows in found):
+        raise ValueError(
+            f"groups has {len(np.unique(groups))} different entries, too few to leave out "
+            f"{fraction:.0%} of the rows; use groups that are smaller"
+        )
+    return tuple(found)
+
+
+def _places_of_groups(groups: Array, rng: np.random.RandomState) -> Array:
+    """Return the same place for all rows of a group: where its rows would be in the middle."""
+    _, numbers, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    order = rng.permutation(len(counts))
+    ends = np.empty(len(counts))
+    ends[order] = np.cumsum(counts[order])
+    places: Array = ((ends - counts / 2) / len(groups))[numbers]
+    return places

@@ -1,0 +1,271 @@
+"""Tables as pandas DataFrames: what users pass, and the kind of each of its columns.
+
+    number      numbers, time differences (in seconds), text in which every cell is a number
+    category    text, booleans, pandas' categories
+    date        dates and times, text in which every cell is an ISO 8601 date
+
+A missing value is None, NaN, NaT or an empty text.
+"""
+
+from __future__ import annotations
+
+import datetime
+from numbers import Integral, Real
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.utils.validation import column_or_1d
+
+__all__ = ["Kind", "dates", "frame_of", "kind_of", "numbers", "target_column", "texts"]
+
+Kind = Literal["number", "category", "date"]
+Array = NDArray[Any]
+
+SHOWN = 5  # cells that a message quotes
+
+
+def frame_of(X: Any) -> pd.DataFrame:
+    """Return a table as a DataFrame, whose index is ignored.
+
+    Parameters
+    ----------
+    X : DataFrame of pandas or polars, or array-like, (m, n)
+        The table.  The columns of an array are named x0, x1, ….
+
+    Raises
+    ------
+    ValueError
+        If the table is not two-dimensional, or two columns have the same name.
+    TypeError
+        If X is a sparse matrix.
+    """
+    if hasattr(X, "tocsr"):
+        raise TypeError(
+            f"X is a sparse matrix ({type(X).__name__}), whose columns have no kinds; pass "
+            f"X.toarray(), or use fastmlp.sklearn, which trains on sparse matrices"
+        )
+    if type(X).__module__.startswith("polars") and hasattr(X, "get_columns"):
+        X = pd.DataFrame({column.name: _from_polars(column) for column in X.get_columns()})
+    if not isinstance(X, pd.DataFrame):
+        array = X if hasattr(X, "dtype") and hasattr(X, "ndim") else _array_of(X)
+        if array.ndim != 2:
+            raise ValueError(
+                f"Expected 2D array, got {array.ndim}D array instead: X has shape "
+                f"{tuple(array.shape)}.  Reshape your data: X.reshape(-1, 1) for one column, "
+                f"X.reshape(1, -1) for one row"
+            )
+        if np.iscomplexobj(array):
+            raise ValueError("Complex data not supported: X has complex numbers")
+        X = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])], copy=False)
+    twice = X.columns[X.columns.duplicated()]
+    if len(twice):
+        raise ValueError(f"X has two columns named {twice[0]!r}; rename one of them")
+    return X
+
+
+def _from_polars(column: Any) -> Array:
+    """Return a polars Series as an array that pandas reads without PyArrow."""
+    kind = str(column.dtype)
+    if kind.startswith(("Categorical", "Enum")):
+        column = column.cast(str)
+    if kind.startswith("Decimal"):
+        column = column.cast(float)
+    return np.asarray(column.to_numpy())
+
+
+def _array_of(X: Any) -> Array:
+    """Return lists of rows as an array: of numbers if all cells are, else of objects."""
+    try:
+        array = np.asarray(X)
+    except ValueError:
+        raise ValueError("X must be a table: its rows have different lengths") from None
+    return np.asarray(X, object) if array.dtype.kind in "US" else array
+
+
+def kind_of(column: pd.Series) -> Kind:
+    """Return the kind of a column.
+
+    Raises
+    ------
+    TypeError
+        If cells are neither numbers nor text nor dates, such as lists.
+    """
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype) or pd.api.types.is_bool_dtype(dtype):
+        return "category"
+    if pd.api.types.is_complex_dtype(dtype):
+        raise ValueError(f"Complex data not supported: column {column.name!r} has complex numbers")
+    if pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype):
+        return "number"
+    if isinstance(dtype, pd.PeriodDtype) or pd.api.types.is_datetime64_any_dtype(dtype):
+        return "date"
+    cells = _uniques(column)
+    if all(isinstance(cell, Real) and not isinstance(cell, (bool, np.bool_)) for cell in cells):
+        return "number"
+    if all(isinstance(cell, (datetime.date, np.datetime64)) for cell in cells):
+        return "date"
+    if all(isinstance(cell, str) for cell in cells):
+        padded = any(len(cell) > 1 and cell[0] == "0" and cell.isdigit() for cell in cells)
+        if not padded and not np.isnan(_parsed(cells)).any():  # "02139" is a code
+            return "number"
+        if not _moments(cells).isna().any():
+            return "date"
+    return "category"
+
+
+def _uniques(column: pd.Series) -> list[Any]:
+    """Return the different cells of a column that are not missing."""
+    try:
+        _, uniques = pd.factorize(column)
+    except TypeError:
+        cell = next(cell for cell in column if cell.__hash__ is None)
+        raise TypeError(
+            f"column {column.name!r} has cells of type {type(cell).__name__}; argument must be a "
+            f"string, a number, a boolean or a date in each cell"
+        ) from None
+    return [cell for cell in uniques if not (isinstance(cell, str) and not cell.strip())]
+
+
+def _parsed(cells: list[str]) -> Array:
+    """Return the numbers that texts hold; NaN for a text that is not a number."""
+    numbers = np.full(len(cells), np.nan)
+    for i, cell in enumerate(cells):
+        try:
+            if "_" not in cell:
+                numbers[i] = float(cell)
+        except ValueError:
+            pass
+    return numbers
+
+
+def _moments(cells: list[Any]) -> pd.Series:
+    """Return the moments that texts in ISO 8601 name; NaT for a text that is not a date."""
+    # A text of digits alone is a number or a code, which pandas would take for a year.
+    texts = [cell if not isinstance(cell, str) or ("-" in cell and len(cell) >= 8) else None
+             for cell in cells]
+    moments = pd.to_datetime(pd.Series(texts, dtype=object), format="ISO8601", errors="coerce",
+                             utc=True)
+    return moments.dt.tz_localize(None)
+
+
+def numbers(column: pd.Series) -> NDArray[np.float64]:
+    """Return a column of numbers, NaN where a value is missing.
+
+    Raises
+    ------
+    ValueError
+        If cells are not numbers, or infinite; the message quotes them with their rows.
+    """
+    if pd.api.types.is_timedelta64_dtype(column.dtype):
+        result: Array = column.dt.total_seconds().to_numpy(np.float64)
+    elif pd.api.types.is_numeric_dtype(column.dtype):
+        result = column.to_numpy(np.float64, na_value=np.nan)
+    else:
+        codes, uniques = pd.factorize(column)
+        cells = [cell.strip() if isinstance(cell, str) else cell for cell in uniques]
+        values = np.full(len(cells) + 1, np.nan)
+        for i, cell in enumerate(cells):
+            if isinstance(cell, str):
+                values[i] = np.nan if cell == "" else _parsed([cell])[0]
+            elif isinstance(cell, Real):
+                values[i] = float(cell)
+        wrong = np.isnan(values[:-1]) & np.array([cell != "" for cell in cells], bool)
+        if wrong.any():
+            rows = np.flatnonzero(wrong[codes] & (codes >= 0))
+            raise ValueError(_refusal(column, rows, "are not numbers", "correct them, or leave "
+                                      "them empty if they are unknown"))
+        result = values[codes]
+    if np.isinf(result).any():
+        raise ValueError(_refusal(column, np.flatnonzero(np.isinf(result)), "are infinite (inf)",
+                                  "correct them, or leave them empty if they are unknown"))
+    return result
+
+
+def _refusal(column: pd.Series, rows: Any, fault: str, remedy: str) -> str:
+    """Return a message that quotes cells with their places."""
+    quoted = ", ".join(f"{column.iloc[row]!r} in row {row}" for row in rows[:SHOWN])
+    more = f" and {len(rows) - SHOWN:,} more" if len(rows) > SHOWN else ""
+    return (
+        f"column {column.name!r}: {len(rows):,} cells {fault}: {quoted}{more} (rows counted from "
+        f"0); {remedy}"
+    )
+
+
+def texts(column: pd.Series) -> tuple[NDArray[np.intp], list[str]]:
+    """Return a column of categories as codes of its levels, −1 where a value is missing.
+
+    Returns
+    -------
+    codes : ndarray (m,)
+    levels : list of str
+        A whole number is written without a decimal point, whatever its type.
+    """
+    codes, uniques = pd.factorize(column)
+    names = [text(cell) for cell in uniques]
+    levels = list(dict.fromkeys(name for name in names if name))
+    places = {level: place for place, level in enumerate(levels)}
+    table = np.array([places.get(name, -1) for name in names] + [-1], np.intp)
+    return table[codes], levels
+
+
+def text(cell: Any) -> str:
+    """Return the text of a category's cell, the same for 1, 1.0, np.int8(1) and " 1 "."""
+    if isinstance(cell, (bool, np.bool_)):
+        return str(bool(cell))
+    if isinstance(cell, Integral):
+        return str(int(cell))
+    if isinstance(cell, Real):
+        number = float(cell)
+        return str(int(number)) if number.is_integer() else repr(number)
+    return str(cell).strip()
+
+
+def dates(column: pd.Series) -> pd.Series:
+    """Return a column of dates as datetime64 in UTC without a zone, NaT where one is missing.
+
+    Raises
+    ------
+    ValueError
+        If cells are not dates; the message quotes them with their rows.
+    """
+    if isinstance(column.dtype, pd.PeriodDtype):
+        column = column.dt.to_timestamp()
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        moments = column.dt.tz_convert(None) if column.dt.tz is not None else column
+        return moments.reset_index(drop=True)
+    codes, uniques = pd.factorize(column)
+    moments = _moments(list(uniques))
+    empty = np.array([isinstance(cell, str) and not cell.strip() for cell in uniques], bool)
+    wrong = moments.isna().to_numpy() & ~empty
+    if wrong.any():
+        rows = np.flatnonzero(np.append(wrong, False)[codes])
+        raise ValueError(_refusal(column, rows, "are not dates", "write them as 2024-12-31, or "
+                                  "leave them empty if they are unknown"))
+    moments = pd.concat([moments, pd.Series([pd.NaT])], ignore_index=True)
+    return moments.iloc[codes].reset_index(drop=True)
+
+
+def target_column(y: Any, m: int) -> Array:
+    """Return y as a one-dimensional array without missing values."""
+    if y is None:
+        raise ValueError(
+            "This estimator requires y to be passed, but the target y is None: pass the labels or "
+            "the values to predict"
+        )
+    if type(y).__module__.startswith("polars"):
+        y = y.to_numpy()
+    column = column_or_1d(y, warn=True)
+    if len(column) != m:
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: X has {m} rows, y "
+            f"{len(column)}"
+        )
+    missing = np.flatnonzero(pd.isna(column))
+    if len(missing):
+        raise ValueError(
+            f"y contains NaN or None in {len(missing):,} of {m:,} rows, first in row "
+            f"{missing[0]} (counted from 0); leave out these rows"
+        )
+    return np.asarray(column)

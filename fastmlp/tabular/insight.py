@@ -1,0 +1,167 @@
+"""What a model of a table has learned: importances of columns, and partial dependence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state
+
+from ..support import checks
+from .columns import Codes, TableEncoder
+from .frames import target_column
+from .metrics import Metric
+
+__all__ = ["InsightMixin"]
+
+Array = NDArray[Any]
+
+
+class InsightMixin:
+    """Importances and partial dependence of a fitted estimator of tables."""
+
+    encoder_: TableEncoder
+    _table: Callable[..., pd.DataFrame]
+    _known_targets: Callable[[Array], Array]
+    _metric_by_name: Callable[[Any], Metric]
+    _predicted: Callable[[Array], Array]
+    _forward_codes: Callable[[Codes], Array]
+    _output_names: Callable[[], list[str]]
+
+    def feature_importances(
+        self,
+        X: Any,
+        y: ArrayLike,
+        *,
+        metric: Any = None,
+        n_repeats: int = 5,
+        random_state: Any = 0,
+    ) -> pd.DataFrame:
+        """Return how much worse predictions become when a column's cells are shuffled.
+
+        Whatever comes from a column, such as the month and the weekday of a date, is shuffled
+        together (permutation importance: Breiman 2001).  Rows that the model was not trained on
+        give importances for new rows.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like, (m, n)
+            A table with the columns of the training set.
+        y : array-like, (m,)
+            Its labels or values.
+        metric : str or callable, optional
+            As for the estimator.  Default: "log_loss" or "rmse".
+        n_repeats : int, default 5
+            Shuffles of each column.
+        random_state : int, RandomState or None, default 0
+            Source of the shuffles.
+
+        Returns
+        -------
+        DataFrame
+            A row for each column in use, the most important first: "column", "importance" (the
+            mean increase of the metric, or its mean decrease if greater is better) and
+            "deviation" (over the repeats).
+        """
+        table = self._table(X, reset=False)
+        targets = self._known_targets(target_column(y, len(table)))
+        chosen = self._metric_by_name(metric)
+        codes = self.encoder_.read(table)
+        rng = check_random_state(random_state)
+        n_repeats = checks.whole("n_repeats", n_repeats)
+
+        def loss(codes: Any) -> float:
+            return chosen.loss(targets, self._predicted(self._forward_codes(codes)), None)
+
+        base = loss(codes)
+        rows = []
+        for source in self.encoder_.kinds:
+            found = [
+                loss(permuted(self.encoder_, codes, source, rng.permutation(len(table)))) - base
+                for _ in range(n_repeats)
+            ]
+            rows.append((source, float(np.mean(found)), float(np.std(found))))
+        rows.sort(key=lambda row: -row[1])
+        return pd.DataFrame(rows, columns=["column", "importance", "deviation"])
+
+    def partial_dependence(
+        self, X: Any, column: str, *, n_points: int = 20, n_rows: int = 500
+    ) -> pd.DataFrame:
+        """Return the mean prediction as a function of one column (Friedman 2001).
+
+        Parameters
+        ----------
+        X : DataFrame or array-like, (m, n)
+            A table with the columns of the training set.
+        column : str
+            A column in use.  Those of an array are named x0, x1, ….
+        n_points : int, default 20
+            Values of the column: quantiles of a number or date, the most frequent levels of a
+            category.
+        n_rows : int, default 500
+            Rows of X over which the mean is taken, evenly spaced.
+
+        Returns
+        -------
+        DataFrame
+            A row for each value: the column's name, and "prediction", or a column of
+            probabilities for each class.
+        """
+        table = self._table(X, reset=False)
+        column = known_column(self.encoder_, column)
+        n_points, n_rows = checks.whole("n_points", n_points), checks.whole("n_rows", n_rows)
+        values = dependence_grid(self.encoder_, table[column], n_points)
+        picked = np.unique(np.linspace(0, len(table) - 1, min(n_rows, len(table))).astype(int))
+        sample = table.iloc[picked]
+        means = []
+        for value in values:
+            codes = self.encoder_.read(with_value(sample, column, value))
+            means.append(self._predicted(self._forward_codes(codes)).mean(axis=0))
+        names = self._output_names()
+        result = pd.DataFrame(np.reshape(means, (len(values), len(names))), columns=names)
+        result.insert(0, column, pd.Series(values), allow_duplicates=True)
+        return result.sort_values(column, ignore_index=True)
+
+
+def permuted(encoder: TableEncoder, codes: Codes, source: str, order: NDArray[np.intp]) -> Codes:
+    """Return codes in which everything that comes from a column is in another order of rows."""
+    numbers, categories = codes.numbers.copy(), codes.categories.copy()
+    for i, number in enumerate(encoder.numbers):
+        if number.source == source:
+            numbers[:, i] = numbers[order, i]
+    for i, category in enumerate(encoder.categories):
+        if category.source == source:
+            categories[:, i] = categories[order, i]
+    return Codes(numbers, categories)
+
+
+def dependence_grid(encoder: TableEncoder, column: pd.Series, n_points: int) -> list[Any]:
+    """Return values of a column at which partial dependence is computed.
+
+    They are quantiles of a number or a date, and the most frequent levels of a category.
+    """
+    kind = encoder.kinds[column.name]
+    present = column.dropna()
+    if kind == "category":
+        return list(present.value_counts().index[:n_points])
+    levels = np.linspace(0, 1, n_points)
+    values = pd.Series(present.to_numpy()) if kind == "number" else pd.to_datetime(present)
+    if values.dtype == object:
+        values = pd.to_numeric(values)
+    return list(values.quantile(levels, interpolation="nearest").drop_duplicates())
+
+
+def with_value(table: pd.DataFrame, column: str, value: Any) -> pd.DataFrame:
+    """Return a table in which a column has one value in every row."""
+    filled = pd.Series([value] * len(table), index=table.index, name=column)
+    return table.assign(**{column: filled})
+
+
+def known_column(encoder: TableEncoder, column: object) -> str:
+    """Return the name of a column that a model uses."""
+    if isinstance(column, str) and column in encoder.dropped:
+        raise ValueError(f"column {column!r} is not used: {encoder.dropped[column]}")
+    return checks.known("column", column, list(encoder.kinds))

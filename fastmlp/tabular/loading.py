@@ -1,0 +1,64 @@
+"""Reading of a model of a table from its file.
+
+The file is that of an ensemble (fastmlp/model/files.py), without pickle.  Its metadata have
+everything beside the networks under the key "table".
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ..model import files
+from ..network import MLP
+from ..support import checks
+from .classifier import TabularClassifier
+from .regressor import TabularRegressor
+
+__all__ = ["from_unpacked", "load"]
+
+ESTIMATORS = {kind.__name__: kind for kind in (TabularClassifier, TabularRegressor)}
+
+
+def load(path: str | os.PathLike[str]) -> TabularClassifier | TabularRegressor:
+    """Read a model that `TabularClassifier.save` or `TabularRegressor.save` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    TabularClassifier or TabularRegressor
+        It predicts the same bits as the model that was saved.  A `metric` that was a function is
+        its text.
+
+    Raises
+    ------
+    ValueError
+        If the file holds no model of a table, is damaged, or comes from a newer fastmlp.
+    """
+    states, metadata = files.read_npz(path, None)
+    if not isinstance(states, list) or "table" not in metadata:
+        raise ValueError(
+            f"{os.fspath(path)} holds a network, not a model of a table; fastmlp.load reads it"
+        )
+    try:
+        return from_unpacked(states, metadata)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise ValueError(
+            f"{os.fspath(path)} does not hold a whole model of a table: {error!r}"
+        ) from None
+
+
+def from_unpacked(
+    states: list[Any], metadata: dict[str, Any]
+) -> TabularClassifier | TabularRegressor:
+    """Return the model whose networks and metadata were read."""
+    entry = metadata["table"]
+    kind = ESTIMATORS[checks.known("estimator", entry["estimator"], ESTIMATORS)]
+    model = kind(**entry["parameters"])
+    others = {key: value for key, value in metadata.items() if key != "table"}
+    model._restore(entry, [MLP.from_state(*unpacked) for unpacked in states], others)
+    return model

@@ -1,0 +1,243 @@
+"""Training of a model's networks, side by side, each on its own part of the rows.
+
+Each network leaves out some of the rows: its validation rows.  Its outputs for them, in the best
+epoch by the metric, are what the model knows of its own errors: temperature, intervals and the
+reported scores come from them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..callbacks import Callback
+from ..history import History
+from ..losses import Loss
+from ..network import MLP
+from ..optimizers import AdamW
+from ..schedules import OneCycle
+from ..support import threads
+from ..training.side_by_side import StopWhenSet, side_by_side
+from .columns import Codes, TableEncoder
+from .plan import FEWEST_EPOCHS, NetworkPlan, Plan
+
+__all__ = ["Job", "Member", "Rows", "train_members"]
+
+Array = NDArray[Any]
+
+BETA_2 = 0.95  # of AdamW, as in RealMLP: the second moment follows the schedule
+TRIAL_EPOCHS = 2  # that are timed when there is a time limit
+RESERVE = 0.9  # of a time limit, for training by the plan
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The training set of a model."""
+
+    codes: Codes
+    targets: Array  # (m,) classes, or standardized values
+    weights: Array | None  # (m,) sample weights
+    validation: tuple[NDArray[np.intp], ...]  # the rows that each network does not see
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A trained network of a model."""
+
+    network: MLP
+    piecewise: bool
+    validation_rows: NDArray[np.intp]
+    validation_outputs: Array  # (n, n_out), of the epoch that was kept
+    best_epoch: int
+    epochs: int  # that were trained
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is common to all networks of a model."""
+
+    encoder: TableEncoder
+    rows: Rows
+    n_outputs: int
+    loss: str | Loss
+    # (outputs, rows) → less is better; None: the last epoch is kept
+    score: Callable[[Array, NDArray[np.intp]], float] | None
+    patience: int | None
+    seed: int
+
+    def targets(self, rows: NDArray[np.intp]) -> Array:
+        """Return the targets of some rows as a network takes them."""
+        targets = self.rows.targets[rows]
+        return targets if self.n_outputs > 1 else targets[:, None]
+
+
+class BestEpoch(Callback):
+    """Evaluates the network after each epoch and keeps the parameters of the best one.
+
+    Of epochs that are equally good the last counts.
+    """
+
+    def __init__(self, loss_of: Callable[[MLP], float], patience: int | None) -> None:
+        self.loss_of, self.patience = loss_of, patience
+        self.loss, self.epoch = math.inf, 0
+        self.snapshot: Any = None
+
+    def on_epoch_end(self, net: MLP, history: History) -> bool:
+        """Evaluate; stop after `patience` epochs that were not better."""
+        loss = self.loss_of(net)
+        if loss <= self.loss or self.snapshot is None:
+            self.loss, self.epoch, self.snapshot = loss, history.epochs, net.snapshot()
+        return self.patience is not None and history.epochs - self.epoch >= self.patience
+
+    def on_fit_end(self, net: MLP, history: History) -> None:
+        """Go back to the best epoch."""
+        if self.snapshot is not None:
+            net.restore(self.snapshot)
+
+
+def train_members(
+    job: Job, plan: Plan, n_threads: int | None, time_limit: float | None
+) -> tuple[list[Member], bool]:
+    """Train the networks of a plan.
+
+    Returns
+    -------
+    members : list of Member
+        The networks with at least one whole epoch, in the plan's order.
+    interrupted : bool
+        Whether Ctrl-C ended training.
+    """
+    deadline = math.inf if time_limit is None else perf_counter() + time_limit
+    n_threads = threads.get_num_threads() if n_threads is None else n_threads
+    n_jobs = min(n_threads, len(plan.networks))
+    if time_limit is not None:
+        plan = within_time(job, plan, time_limit, n_jobs)
+    inputs = {
+        piecewise: job.encoder.inputs(job.rows.codes, piecewise)
+        for piecewise in {network.piecewise for network in plan.networks}
+    }
+    members: list[Member | None] = [None] * len(plan.networks)
+
+    def job_of(i: int, network: NetworkPlan) -> Callable[[StopWhenSet], None]:
+        def run(stop: StopWhenSet) -> None:
+            members[i] = train_member(
+                job, network, inputs[network.piecewise], i, n_threads // n_jobs, deadline, stop
+            )
+
+        return run
+
+    interrupted = False
+    try:
+        side_by_side([job_of(i, network) for i, network in enumerate(plan.networks)], n_jobs)
+    except KeyboardInterrupt:
+        interrupted = True
+    return [member for member in members if member is not None], interrupted
+
+
+def make_network(job: Job, plan: NetworkPlan, n_inputs: int, number: int) -> MLP:
+    """Return the network of a plan, untrained."""
+    return MLP(
+        (n_inputs, *plan.hidden, job.n_outputs),
+        activation=plan.activation,
+        loss=job.loss,
+        dropout=plan.dropout if plan.hidden else 0.0,
+        seed=job.seed + number,
+    )
+
+
+def fit_options(job: Job, plan: NetworkPlan, rows: NDArray[np.intp]) -> dict[str, Any]:
+    """Return the options of the network's fit on some rows."""
+    weights = job.rows.weights
+    classification = job.n_outputs > 1
+    return {
+        "epochs": plan.epochs,
+        "batch_size": plan.batch_size,
+        "optimizer": AdamW(
+            OneCycle(plan.learning_rate), beta_2=BETA_2, weight_decay=plan.weight_decay
+        ),
+        "label_smoothing": plan.label_smoothing if classification else 0.0,
+        "sample_weight": None if weights is None else weights[rows],
+    }
+
+
+def train_member(
+    job: Job,
+    plan: NetworkPlan,
+    inputs: Array,
+    number: int,
+    n_threads: int,
+    deadline: float,
+    stop: StopWhenSet,
+) -> Member | None:
+    """Train one network; None if there was no time for an epoch."""
+    validation = job.rows.validation[number]
+    training = np.delete(np.arange(len(job.rows)), validation)
+    net = make_network(job, plan, inputs.shape[1], number)
+    seconds = deadline - perf_counter()
+    if seconds <= 0:
+        return None
+    callbacks: list[Callback] = [stop]
+    score, best = job.score, None
+    if score is not None and len(validation):
+        best = BestEpoch(
+            lambda net: score(net.forward(inputs[validation]), validation), job.patience
+        )
+        callbacks.append(best)
+    history = net.fit(
+        inputs[training],
+        job.targets(training),
+        callbacks=callbacks,
+        n_threads=n_threads,
+        max_seconds=None if math.isinf(seconds) else seconds,
+        **fit_options(job, plan, training),
+    )
+    if history.epochs == 0:
+        return None
+    if len(validation):
+        outputs = net.forward(inputs[validation])
+    else:
+        outputs = np.zeros((0, job.n_outputs))
+    kept = history.epochs if best is None else best.epoch
+    return Member(net, plan.piecewise, validation, outputs, kept, history.epochs)
+
+
+def within_time(job: Job, plan: Plan, seconds: float, n_jobs: int) -> Plan:
+    """Return a plan that takes about as long as there is time for, from a trial of two epochs.
+
+    The schedule of rates then ends with the training.  First epochs are left out, then networks.
+    """
+    started = perf_counter()
+    networks: Sequence[NetworkPlan] = plan.networks
+    trial = replace(networks[0], epochs=TRIAL_EPOCHS)
+    inputs = job.encoder.inputs(job.rows.codes, trial.piecewise)
+    net = make_network(job, trial, inputs.shape[1], 0)
+    everything = np.arange(len(job.rows))
+    history = net.fit(
+        inputs,
+        job.targets(everything),
+        n_threads=1,
+        max_seconds=seconds / 4,
+        **fit_options(job, trial, everything),
+    )
+    if history.epochs == 0:
+        return Plan((replace(networks[0], epochs=1),), plan.validation_fraction)
+    per_epoch = min(history.seconds)
+    left = RESERVE * (seconds - (perf_counter() - started))
+    epochs = int(left / per_epoch * n_jobs / len(networks))
+    if epochs < FEWEST_EPOCHS:  # fewer networks
+        n = max(1, int(left / per_epoch * n_jobs / FEWEST_EPOCHS))
+        networks = networks[:n]
+        epochs = max(1, int(left / per_epoch * min(n_jobs, n) / n))
+    return Plan(
+        tuple(replace(one, epochs=min(one.epochs, epochs)) for one in networks),
+        plan.validation_fraction,
+    )

@@ -1,0 +1,99 @@
+"""How many networks a model of a table has, and how each of them is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import sqrt
+
+__all__ = ["QUALITIES", "NetworkPlan", "Plan", "plan_of"]
+
+FULL_ROWS = 10_000  # up to so many rows all epochs of a plan are trained
+FEWEST_EPOCHS = 8
+BATCHES_PER_EPOCH = 15  # smaller tables have smaller batches, down to SMALLEST_BATCH
+SMALLEST_BATCH, LARGEST_BATCH = 16, 256
+
+
+@dataclass(frozen=True)
+class NetworkPlan:
+    """How one network is made and trained."""
+
+    piecewise: bool  # whether its inputs include the piecewise-linear codes of numbers
+    hidden: tuple[int, ...]
+    activation: str
+    dropout: float
+    label_smoothing: float
+    learning_rate: float  # the highest of the schedule
+    weight_decay: float
+    batch_size: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All networks of a model; network i is trained without fold i of the rows."""
+
+    networks: tuple[NetworkPlan, ...]
+    validation_fraction: float
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What `quality` stands for."""
+
+    n_members: int
+    hidden: tuple[int, ...]
+    epochs: int
+    validation_fraction: float
+
+
+QUALITIES = {
+    "fast": Quality(n_members=1, hidden=(128, 128), epochs=24, validation_fraction=0.1),
+    "good": Quality(n_members=4, hidden=(128, 128, 128), epochs=64, validation_fraction=0.1),
+    "best": Quality(n_members=12, hidden=(256, 256, 256), epochs=96, validation_fraction=0.1),
+}
+
+
+def plan_of(
+    quality: str,
+    n_rows: int,
+    *,
+    n_members: int | None = None,
+    overrides: dict[str, object] | None = None,
+) -> Plan:
+    """Return the plan for a training set of so many rows.
+
+    The networks take turns: the first has piecewise-linear codes beside the numbers themselves,
+    the second only the numbers, and so on.
+
+    Parameters
+    ----------
+    quality : {"fast", "good", "best"}
+        Which of `QUALITIES`.
+    n_rows : int
+        Rows of the training set.
+    n_members : int, optional
+        The number of networks, in place of the quality's own.
+    overrides : dict, optional
+        Fields of `NetworkPlan` that have values of their own.
+    """
+    chosen = QUALITIES[quality]
+    batch_size = SMALLEST_BATCH
+    while batch_size < LARGEST_BATCH and 2 * batch_size * BATCHES_PER_EPOCH <= n_rows:
+        batch_size *= 2
+    epochs = max(FEWEST_EPOCHS, round(chosen.epochs * min(1.0, sqrt(FULL_ROWS / n_rows))))
+    network = NetworkPlan(
+        piecewise=True,
+        hidden=chosen.hidden,
+        activation="silu",
+        dropout=0.15,
+        label_smoothing=0.1,
+        learning_rate=2e-3,
+        weight_decay=0.05,
+        batch_size=batch_size,
+        epochs=epochs,
+    )
+    networks = [
+        replace(network, piecewise=i % 2 == 0, **(overrides or {}))  # type: ignore[arg-type]
+        for i in range(chosen.n_members if n_members is None else n_members)
+    ]
+    return Plan(tuple(networks), chosen.validation_fraction)

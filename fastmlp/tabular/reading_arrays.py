@@ -1,0 +1,131 @@
+"""Tables in NPZ archives and in Parquet files, read within the budget of their size."""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model import npz
+from ..support.extras import imported
+from .reading_layout import refuse_twins
+
+if TYPE_CHECKING:
+    import pandas
+
+HEADERS: dict[tuple[int, int], Any] = {  # functions that read a header, by version of the format
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+MOST_CELLS = 1 << 27  # of a Parquet file in any case, and beyond that
+MOST_CELLS_RATIO = 200  # times as many as the file has bytes
+
+
+def npz_frame(data: bytes, name: str) -> pandas.DataFrame:
+    """Return the arrays of an NPZ archive as a table.
+
+    An array (m,) is the column of its name; an array X of shape (m, n) has the columns ``X[0]`` to
+    ``X[n-1]``. Numbers keep their dtype.
+    """
+    pandas = imported("pandas", "tabular")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            arrays = {
+                info.filename.removesuffix(".npy"): _member(archive, info)
+                for info in archive.infolist()
+            }
+    except (*npz.DAMAGE, RuntimeError, TypeError, SyntaxError) as error:
+        raise ValueError(f"{name}: not an NPZ file of plain arrays ({error})") from None
+    for key, array in arrays.items():
+        if array.ndim not in (1, 2):
+            raise ValueError(f"{name}: {key!r} has {array.ndim} axes; a table needs 1 or 2")
+        if array.dtype.kind not in "biufUM":
+            raise ValueError(
+                f"{name}: {key!r} holds {array.dtype}; a table holds real numbers, text or dates"
+            )
+    rows = {key: len(array) for key, array in arrays.items()}
+    if len(set(rows.values())) > 1:
+        raise ValueError(f"{name}: the arrays differ in their number of rows: {rows}")
+    if not any(rows.values()):
+        raise ValueError(f"{name}: the table is empty")
+    parts = [
+        pandas.DataFrame(_native(array), columns=_names(key, array), copy=False)
+        for key, array in arrays.items()
+    ]
+    refuse_twins([one for part in parts for one in part.columns], name)
+    return parts[0] if len(parts) == 1 else pandas.concat(parts, axis=1)
+
+
+def _names(key: str, array: NDArray[Any]) -> list[str]:
+    return [key] if array.ndim == 1 else [f"{key}[{j}]" for j in range(array.shape[1])]
+
+
+def _native(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array in a dtype that pandas has."""
+    if array.dtype.kind == "U":
+        return array.astype(object)
+    if array.dtype.kind == "M":
+        return array.astype("datetime64[us]")
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        return array.astype(np.float64)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
+    """Return an array of an archive, after a check of what its header announces."""
+    name = info.filename.removesuffix(".npy")
+    if info.header_offset < 0 or info.header_offset >= archive.start_dir:
+        raise ValueError("its directory points outside it")
+    if info.file_size > max(npz.MOST_INFLATED, npz.MOST_RATIO * info.compress_size):
+        raise ValueError(f"{name!r} is compressed more than {npz.MOST_RATIO} times")
+    with archive.open(info) as file:
+        version = np.lib.format.read_magic(file)
+        if version not in HEADERS:
+            raise ValueError(f"{name!r} has NumPy's format {version}")
+        shape, _, dtype = HEADERS[version](file, max_header_size=10_000)
+        if dtype.hasobject:
+            raise ValueError(f"{name!r} holds pickled objects")
+        size = file.tell() + dtype.itemsize * math.prod(shape)
+        if size != info.file_size:
+            raise ValueError(
+                f"{name!r} is {dtype} of shape {shape}, which takes {size:,} bytes, but has "
+                f"{info.file_size:,}"
+            )
+    with archive.open(info) as file:
+        array: NDArray[Any] = np.lib.format.read_array(
+            file, allow_pickle=False, max_header_size=10_000
+        )
+        file.read(1)  # the end, where the checksum of the archive is compared
+    return array
+
+
+def parquet_frame(data: bytes, name: str, columns: Sequence[str] | None) -> pandas.DataFrame:
+    """Return a Parquet file as a table; with `columns`, only these are decompressed if all exist.
+
+    Decimal numbers become float64. Columns of lists and of records are refused.
+    """
+    parquet = imported("pyarrow.parquet", "parquet")
+    arrow = imported("pyarrow", "parquet")
+    try:
+        file = parquet.ParquetFile(io.BytesIO(data))
+        schema = file.schema_arrow
+        n_cells = file.metadata.num_rows * len(schema)
+        if n_cells > max(MOST_CELLS, MOST_CELLS_RATIO * len(data)):
+            raise ValueError(f"it announces {n_cells:,} cells in {len(data):,} bytes")
+        refuse_twins(schema.names, name)
+        nested = [one.name for one in schema if arrow.types.is_nested(one.type)]
+        if nested:
+            raise ValueError(f"the column {nested[0]!r} holds lists or records, not single values")
+        known = columns is not None and {*columns} <= {*schema.names}
+        frame = file.read(columns=list(columns) if known and columns else None).to_pandas(
+            ignore_metadata=True
+        )
+    except (arrow.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{name} cannot be read as a Parquet file: {error}") from None
+    decimals = [one.name for one in schema if arrow.types.is_decimal(one.type)]
+    return frame.astype({one: np.float64 for one in decimals if one in frame})

@@ -1,0 +1,193 @@
+"""The contents of a table's file: what kind of file it is, its bytes decompressed, its encoding.
+
+The kind is recognized by the first bytes, not by the name of the file. A compressed file may hold
+200 times as many bytes as it takes, and 64 MiB in any case.
+"""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import gzip
+import io
+import lzma
+import os
+import sys
+import warnings
+import zipfile
+import zlib
+from typing import IO, Any, Literal
+
+from ..model.npz import MOST_INFLATED, MOST_RATIO
+
+Kind = Literal["text", "npz", "parquet"]
+
+COMPRESSED: dict[bytes, Any] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
+DAMAGED = (
+    OSError, EOFError, NotImplementedError, RuntimeError, ValueError,
+    lzma.LZMAError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+WORKBOOKS = ("[Content_Types].xml", "mimetype")  # members of .xlsx and of .ods
+OLD_WORKBOOK = b"\xd0\xcf\x11\xe0"  # the first bytes of .xls
+MARKS = {  # byte order marks; the marks of UTF-32 begin with those of UTF-16
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+CONTROLS = bytes({*range(32)} - {*b"\t\n\v\f\r\x1a\x1b"})  # characters that no text has
+SAMPLE = 1 << 16  # bytes in which control characters are counted
+CHUNK = 1 << 20  # bytes that are decompressed at a time
+
+
+def display_name(path: str | os.PathLike[str]) -> str:
+    """Return the name of a table's file for messages."""
+    return "standard input" if os.fspath(path) == "-" else os.fspath(path)
+
+
+def contents(path: str | os.PathLike[str]) -> tuple[Kind, bytes]:
+    """Return the kind of a file and its bytes, decompressed if the file is compressed.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; "-" is the standard input.
+
+    Raises
+    ------
+    ValueError
+        If the file is empty, damaged, a workbook, or decompresses to more than the budget.
+    OSError
+        If the file cannot be read.
+    """
+    name = display_name(path)
+    if os.fspath(path) == "-":
+        data = sys.stdin.buffer.read()
+    else:
+        with open(path, "rb") as file:
+            data = file.read()
+    if not data:
+        raise ValueError(f"{name}: the file is empty; a table has a header line and rows")
+    if data.startswith(b"PAR1"):
+        return "parquet", data
+    if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _zipped(data, name)
+    if data.startswith(OLD_WORKBOOK):
+        raise ValueError(f"{name} is a workbook; save its sheet as CSV")
+    for magic, opened in COMPRESSED.items():
+        if data.startswith(magic):
+            try:
+                with opened(io.BytesIO(data)) as stream:
+                    return "text", _inflated(stream, len(data))
+            except DAMAGED as error:
+                raise ValueError(f"{name} cannot be decompressed: {error}") from None
+    return "text", data
+
+
+def _zipped(data: bytes, name: str) -> tuple[Kind, bytes]:
+    """Return an NPZ archive as it is, and the only file of another archive."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = [
+                info
+                for info in archive.infolist()
+                if not info.is_dir() and not info.filename.startswith("__MACOSX/")
+            ]
+            names = [info.filename for info in members]
+            if names and all(member.endswith(".npy") for member in names):
+                return "npz", data
+            if any(member in names for member in WORKBOOKS):
+                raise ValueError("it is a workbook; save its sheet as CSV")
+            if len(members) != 1:
+                raise ValueError(f"it has {len(members)} files; a table is one file")
+            with archive.open(members[0]) as stream:
+                return "text", _inflated(stream, len(data))
+    except DAMAGED as error:
+        raise ValueError(f"{name} cannot be read as a ZIP archive: {error}") from None
+
+
+def _inflated(stream: IO[bytes], compressed: int) -> bytes:
+    """Return all bytes of a decompressing stream, within the budget of a file of this size."""
+    limit = max(MOST_INFLATED, MOST_RATIO * compressed)
+    parts = []
+    size = 0
+    while part := stream.read(CHUNK):
+        parts.append(part)
+        size += len(part)
+        if size > limit:
+            raise ValueError(f"it is compressed more than {MOST_RATIO} times")
+    return b"".join(parts)
+
+
+def as_utf8(data: bytes, encoding: str | None, name: str) -> bytes:
+    """Return text in UTF-8 without a byte order mark.
+
+    Parameters
+    ----------
+    data : bytes
+        Text in any encoding.
+    encoding : str or None
+        A name that Python knows. None: that of the byte order mark if there is one; otherwise
+        UTF-8; and if the bytes are not UTF-8, Windows-1252 or Latin-1, with a warning.
+    name : str
+        Name of the file, for messages.
+
+    Raises
+    ------
+    ValueError
+        If the bytes are not text, or not in the encoding.
+    """
+    if encoding is None:
+        encoding = next((MARKS[mark] for mark in MARKS if data.startswith(mark)), None)
+    if encoding is not None:
+        return _decoded(data, encoding, name).encode("utf-8", "replace")
+    if b"\0" in data or len(data[:SAMPLE].translate(None, CONTROLS)) < 0.95 * len(data[:SAMPLE]):
+        raise ValueError(
+            f"{name} is not a table: it holds bytes that are not text. For text in UTF-16 give the "
+            f"encoding 'utf-16-le' or 'utf-16-be'"
+        )
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        text, encoding = _western(data)
+        byte = data[error.start]
+        warnings.warn(
+            f"{name}, line {line}: the byte {byte:#04x} is not UTF-8; the file is read as "
+            f"{encoding}. If letters come out wrong, give its encoding",
+            stacklevel=4,
+        )
+        return text.encode()
+    return data
+
+
+def _western(data: bytes) -> tuple[str, str]:
+    """Return text in Windows-1252, or in Latin-1 if a byte has no meaning there."""
+    try:
+        return data.decode("cp1252"), "cp1252"
+    except UnicodeDecodeError:
+        return data.decode("latin-1"), "latin-1"
+
+
+def _decoded(data: bytes, encoding: str, name: str) -> str:
+    if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
+        encoding = "utf-8-sig"  # the same, and without a byte order mark
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].decode(encoding, "ignore").count("\n") + 1
+        raise ValueError(
+            f"{name}, line {line}: the text is not in the encoding {encoding}: {error.reason}; "
+            f"give another encoding"
+        ) from None
+    except LookupError:
+        raise ValueError(
+            f"unknown encoding {encoding!r}; give a name such as 'utf-8', 'cp1252' or 'utf-16'"
+        ) from None
+    except UnicodeError as error:
+        raise ValueError(f"{name}: the text is not in the encoding {encoding}: {error}") from None

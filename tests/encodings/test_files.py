@@ -1,0 +1,92 @@
+"""Networks with encodings: files, copies, pickles, new heads, and what exports refuse."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp import MLP, Ensemble, export
+from fastmlp.model import files, headers
+
+
+@pytest.fixture
+def net(table) -> MLP:
+    net = MLP((4, 12, 3), encodings=table.encodings)
+    net.fit(table.X, table.y, epochs=2)
+    return net
+
+
+ROUND_TRIPS = {
+    "file": lambda net, path: (net.save(path), fastmlp.load(path))[1],
+    "copy": lambda net, path: copy.deepcopy(net),
+    "pickle": lambda net, path: pickle.loads(pickle.dumps(net)),
+    "ensemble": lambda net, path: (
+        Ensemble([net]).save(path), fastmlp.load(path).networks[0]
+    )[1],
+    "safetensors": lambda net, path: (
+        export.to_safetensors(net, path), export.from_safetensors(path)
+    )[1],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("trip", ROUND_TRIPS.values(), ids=ROUND_TRIPS)
+def test_what_comes_back_is_what_went(net, table, tmp_path, trip):
+    back = trip(net, tmp_path / "net")
+    assert back.encodings == net.encodings
+    np.testing.assert_array_equal(back.forward(table.X), net.forward(table.X))
+
+
+def test_training_goes_on_from_a_file(net, table, state, tmp_path):
+    net.save(tmp_path / "net", with_optimizer=True)
+    loaded = fastmlp.load(tmp_path / "net")
+    for one in (net, loaded):
+        one.fit(table.X, table.y, epochs=2)
+    assert state(loaded)[:-2] == state(net)[:-2]
+
+
+def test_older_versions_are_told_to_upgrade(net):
+    header, _ = files.pack(net.state, {}, with_optimizer=False)
+    assert header["format"] == headers.ENCODINGS_FORMAT
+    header, _ = files.pack(MLP((4, 3)).state, {}, with_optimizer=False)
+    assert header["format"] == headers.FORMAT
+    assert "encodings" not in header
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        [], [{"name": "numeric"}], "numeric", 7, [{"name": "unknown"}] * 4, [{}] * 4,
+        [{"name": "one_hot", "n_levels": -1}] * 4, [{"name": "one_hot", "n_levels": 10**9}] * 4,
+        [{"name": "one_hot", "n_levels": "3"}] * 4, [{"name": "one_hot"}] * 4,
+        [{"name": "piecewise_linear", "edges": [1, 0]}] * 4, [None] * 4,
+        [{"name": "piecewise_linear", "edges": "01"}] * 4, [{"name": "numeric", "x": 1}] * 4,
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_damaged_header_is_refused(net, tmp_path, entry):
+    header, arrays = files.pack(net.state, {}, with_optimizer=False)
+    damaged = json.loads(json.dumps(header | {"encodings": entry}))
+    files.write_npz(tmp_path / "net", (damaged, arrays))
+    with pytest.raises(ValueError, match="is not a whole fastmlp model file"):
+        fastmlp.load(tmp_path / "net")
+
+
+def test_a_new_head_keeps_the_encodings(net, table):
+    tuned = net.with_head(5, seed=1)
+    assert tuned.encodings == net.encodings
+    np.testing.assert_array_equal(tuned.weights[0], net.weights[0])
+    assert tuned.forward(table.X).shape == (300, 5)
+
+
+@pytest.mark.parametrize("name", ["to_onnx", "to_c", "to_torch", "to_sklearn"])
+def test_exports_name_the_encodings_that_they_cannot_hold(net, tmp_path, name):
+    pytest.importorskip({"to_onnx": "onnx", "to_torch": "torch"}.get(name, "numpy"))
+    arguments = (net, tmp_path / "out") if name in ("to_onnx", "to_c") else (net,)
+    message = r"have encodings \(numeric, one_hot, piecewise_linear\)"
+    with pytest.raises(ValueError, match=message):
+        getattr(export, name)(*arguments)

@@ -1,0 +1,143 @@
+"""From columns to a network's inputs."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fastmlp.tabular.columns import MOST_LEVELS, TableEncoder
+
+
+def inputs_of(table, piecewise=False, new=None):
+    encoder = TableEncoder.learn(table)
+    return encoder.inputs(encoder.read(table if new is None else new), piecewise)
+
+
+def test_a_number_is_scaled_by_its_quartiles_and_clipped_smoothly():
+    x = np.array([0.0, 1, 2, 3, 4, 1000])
+    z = (x - 2.5) / (np.quantile(x, 0.75) - np.quantile(x, 0.25))
+    expected = z / np.sqrt(1 + (z / 3) ** 2)
+    np.testing.assert_allclose(inputs_of(pd.DataFrame({"x": x}))[:, 0], expected, rtol=1e-6)
+
+
+def test_a_number_without_spread_between_its_quartiles_is_scaled_by_half_its_range():
+    x = np.array([0.0] * 10 + [4.0])
+    assert inputs_of(pd.DataFrame({"x": x}))[-1, 0] == pytest.approx(2 / np.sqrt(1 + 4 / 9))
+
+
+def test_a_missing_number_is_zero_with_an_input_of_its_own():
+    inputs = inputs_of(pd.DataFrame({"x": [1.0, 2.0, 3.5, np.nan, 7.0]}))
+    assert inputs.shape == (5, 2)
+    np.testing.assert_array_equal(inputs[:, 1], [0, 0, 0, 1, 0])
+    assert inputs[3, 0] == 0
+
+
+def test_the_piecewise_linear_code_counts_bins_from_below():
+    x = np.linspace(0, 16, 17)
+    codes = inputs_of(pd.DataFrame({"x": x}), piecewise=True)[:, 1:]
+    assert codes.shape == (17, 16)
+    for i, row in enumerate(codes):  # the edges are 0, 1, …, 16
+        np.testing.assert_allclose(row, [1.0] * i + [0.0] * (16 - i))
+
+
+def test_piecewise_linear_codes_are_linear_within_a_bin_and_flat_beyond_the_edges():
+    encoder = TableEncoder.learn(pd.DataFrame({"x": np.linspace(0, 16, 17)}))
+    new = pd.DataFrame({"x": [-5.0, 2.25, 99.0]})
+    codes = encoder.inputs(encoder.read(new), True)[:, 1:]
+    np.testing.assert_allclose(codes.sum(axis=1), [0, 2.25, 16])
+
+
+def test_levels_beyond_two_have_an_input_each_and_two_share_one():
+    inputs = inputs_of(pd.DataFrame({"two": ["a", "b", "a"] * 4, "three": ["u", "v", "w"] * 4}))
+    np.testing.assert_array_equal(
+        inputs[:3], [[1, 1, 0, 0], [-1, 0, 1, 0], [1, 0, 0, 1]]
+    )
+
+
+def test_unknown_and_missing_levels_are_zeros():
+    table = pd.DataFrame({"c": ["a", "b", "c", None] * 3})
+    new = pd.DataFrame({"c": ["z", None, "b"]})
+    np.testing.assert_array_equal(inputs_of(table, new=new), [[0, 0, 0], [0, 0, 0], [0, 1, 0]])
+
+
+def test_rare_levels_of_a_category_with_very_many_are_unknown():
+    cells = [f"level {i % 300}" for i in range(900)]
+    encoder = TableEncoder.learn(pd.DataFrame({"c": cells}))
+    assert len(encoder.categories[0].levels) == MOST_LEVELS
+
+
+def test_a_date_becomes_numbers_and_categories():
+    days = pd.date_range("2020-01-15", periods=60, freq="17D")
+    encoder = TableEncoder.learn(pd.DataFrame({"d": days}))
+    assert [one.part for one in encoder.numbers] == ["days", "year", "day"]
+    assert [one.part for one in encoder.categories] == ["month", "weekday"]
+    codes = encoder.read(pd.DataFrame({"d": days[:2]}))
+    np.testing.assert_array_equal(codes.numbers[:, 0], [0, 17])
+    assert encoder.categories[0].levels[codes.categories[0, 0]] == "1"
+
+
+def test_dates_as_text_give_the_same_as_timestamps():
+    days = pd.date_range("2020-01-15", periods=60, freq="17D")
+    as_text = pd.DataFrame({"d": days.strftime("%Y-%m-%d")})
+    np.testing.assert_array_equal(inputs_of(as_text), inputs_of(pd.DataFrame({"d": days})))
+
+
+DROPPED = {
+    "constant number": ([3.0] * 40, "the same value"),
+    "constant text": (["a"] * 40, "the same value"),
+    "empty": ([None] * 40, "empty"),
+    "row numbers": (np.random.default_rng(0).permutation(40), "numbers the rows"),
+    "names": ([f"person {i}" for i in range(40)], "identifies the rows"),
+    "constant date": (pd.to_datetime(["2020-01-01"] * 40), "the same value"),
+}
+
+
+@pytest.mark.parametrize(("cells", "reason"), DROPPED.values(), ids=DROPPED)
+def test_columns_that_cannot_help_are_left_out_with_a_reason(cells, reason):
+    encoder = TableEncoder.learn(pd.DataFrame({"bad": cells, "good": np.arange(40) % 7}))
+    assert list(encoder.kinds) == ["good"]
+    assert reason in encoder.dropped["bad"]
+
+
+def test_one_value_and_missing_cells_are_kept_for_the_missing_cells():
+    table = pd.DataFrame({"x": [1.0, np.nan] * 20, "c": ["a", None] * 20})
+    encoder = TableEncoder.learn(table)
+    assert list(encoder.kinds) == ["x", "c"]
+    assert len(np.unique(encoder.inputs(encoder.read(table), False), axis=0)) == 2
+
+
+def test_huge_numbers_at_prediction_stay_finite(mixed):
+    table, _, _ = mixed
+    encoder = TableEncoder.learn(table)
+    new = table.head(2).assign(income=[1e308, -1e308])
+    assert np.isfinite(encoder.inputs(encoder.read(new), True)).all()
+
+
+def test_a_range_that_cannot_be_scaled_is_refused():
+    with pytest.raises(ValueError, match="'x' has numbers of a range"):
+        TableEncoder.learn(pd.DataFrame({"x": [-1.7e308, 1.7e308, 1e308, -1e308]}))
+
+
+@pytest.mark.parametrize("piecewise", [False, True])
+def test_json_keeps_the_encoder(mixed, piecewise):
+    table, _, _ = mixed
+    encoder = TableEncoder.learn(table)
+    again = TableEncoder.from_json(json.loads(json.dumps(encoder.to_json())))
+    assert again == encoder
+    codes = encoder.read(table)
+    inputs = encoder.inputs(codes, piecewise)
+    assert inputs.shape[1] == encoder.n_inputs(piecewise)
+    np.testing.assert_array_equal(again.inputs(again.read(table), piecewise), inputs)
+
+
+def test_other_types_at_prediction_give_the_same_inputs(mixed):
+    table, _, _ = mixed
+    encoder = TableEncoder.learn(table)
+    as_text = table.astype({"age": object, "income": str}).assign(
+        member=table["member"].map({True: "True", False: "False"}),
+        since=table["since"].dt.strftime("%Y-%m-%d"),
+    )
+    np.testing.assert_array_equal(
+        encoder.inputs(encoder.read(as_text), True), encoder.inputs(encoder.read(table), True)
+    )

@@ -1,0 +1,52 @@
+"""Which rows each network leaves out."""
+
+import numpy as np
+import pytest
+
+from fastmlp.tabular.folds import FEWEST_ROWS, validation_rows
+
+
+def rows_of(n, fraction, y, **options):
+    rng = np.random.RandomState(0)
+    return validation_rows(n, fraction, rng, y, **{"stratify": False, **options})
+
+
+@pytest.mark.parametrize(("n", "fraction"), [(1, 0.1), (4, 0.1), (10, 0.1), (12, 0.1), (3, 0.5)])
+def test_each_network_leaves_out_the_fraction(n, fraction):
+    for rows in rows_of(n, fraction, np.zeros(1000)):
+        assert len(rows) == pytest.approx(1000 * fraction, abs=2)
+
+
+def test_validation_rows_do_not_overlap_while_there_are_enough():
+    rows = np.concatenate(rows_of(10, 0.1, np.zeros(1000)))
+    assert len(np.unique(rows)) == len(rows) == 1000
+
+
+def test_classes_keep_their_proportions():
+    y = np.repeat([0, 1, 2], [900, 90, 10])
+    for rows in rows_of(5, 0.1, y, stratify=True):
+        np.testing.assert_allclose(np.bincount(y[rows], minlength=3), [90, 9, 1], atol=1)
+
+
+def test_groups_stay_together():
+    groups = np.random.default_rng(0).integers(0, 40, 1000)
+    found = rows_of(4, 0.1, np.zeros(1000), groups=groups)
+    assert any(len(rows) for rows in found)
+    for rows in found:
+        left = np.delete(groups, rows)
+        assert not np.isin(left, groups[rows]).any()
+
+
+def test_groups_that_are_too_few_are_refused():
+    with pytest.raises(ValueError, match="groups has 2 different entries"):
+        rows_of(4, 0.1, np.zeros(100), groups=np.arange(100) % 2)
+
+
+def test_with_time_the_latest_rows_are_left_out():
+    time = np.random.default_rng(0).permutation(100)
+    for rows in rows_of(3, 0.1, np.zeros(100), time=time):
+        assert sorted(time[rows]) == list(range(90, 100))
+
+
+def test_very_small_tables_are_trained_on_as_a_whole():
+    assert all(len(rows) == 0 for rows in rows_of(2, 0.1, np.zeros(FEWEST_ROWS - 1)))

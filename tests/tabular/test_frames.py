@@ -1,0 +1,110 @@
+"""Tables as users pass them, and the kinds of their columns."""
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import polars
+import pytest
+import scipy.sparse
+
+from fastmlp.tabular.frames import dates, frame_of, kind_of, numbers, texts
+
+KINDS = {
+    "integers": ([1, 2, 3], "number"),
+    "floats with NaN": ([1.5, np.nan, 2.0], "number"),
+    "nullable integers": (pd.array([1, None, 3], dtype="Int64"), "number"),
+    "numbers as text": (["1", "2.5", None], "number"),
+    "codes with leading zeros": (["02139", "10001", "94105"], "category"),
+    "text": (["a", "b", "a"], "category"),
+    "booleans": ([True, False, True], "category"),
+    "booleans with None": ([True, None, False], "category"),
+    "pandas categories of numbers": (pd.Categorical([3, 1, 3]), "category"),
+    "text and numbers": (["a", 1, 2.5], "category"),
+    "timestamps": (pd.to_datetime(["2020-01-01", None, "2021-05-06"]), "date"),
+    "periods": (pd.period_range("2020-01", periods=3, freq="M"), "date"),
+    "ISO dates as text": (["2020-01-01", "2021-05-06T10:00", ""], "date"),
+    "datetime.date": ([datetime.date(2020, 1, 1), None, datetime.date(2021, 1, 1)], "date"),
+    "time differences": (pd.to_timedelta([1, 2, 3], "h"), "number"),
+}
+
+
+@pytest.mark.parametrize(("cells", "kind"), KINDS.values(), ids=KINDS)
+def test_the_kind_of_a_column(cells, kind):
+    assert kind_of(pd.Series(cells, name="c")) == kind
+
+
+def test_polars_columns_have_the_same_kinds_and_cells():
+    frame = polars.DataFrame(
+        {
+            "x": [1.0, None, 3.0],
+            "text": ["a", None, "b"],
+            "flag": [True, False, None],
+            "day": [datetime.date(2020, 1, 1), None, datetime.date(2020, 1, 3)],
+            "level": polars.Series(["u", "v", "u"], dtype=polars.Categorical),
+        }
+    )
+    table = frame_of(frame)
+    assert [kind_of(table[name]) for name in table] == [
+        "number", "category", "category", "date", "category"
+    ]
+    np.testing.assert_array_equal(numbers(table["x"]), [1, np.nan, 3])
+    assert texts(table["level"])[1] == ["u", "v"]
+
+
+def test_the_columns_of_an_array_are_named_by_their_numbers():
+    assert list(frame_of(np.zeros((2, 3))).columns) == ["x0", "x1", "x2"]
+
+
+def test_lists_of_rows_keep_numbers_beside_text():
+    table = frame_of([[1, "a"], [2, "b"]])
+    assert [kind_of(table[name]) for name in table] == ["number", "category"]
+
+
+@pytest.mark.parametrize(
+    ("table", "error", "message"),
+    [
+        (np.zeros(3), ValueError, "Reshape your data"),
+        (scipy.sparse.eye(3, format="csr"), TypeError, "sparse"),
+        (np.zeros((2, 2), complex), ValueError, "Complex data not supported"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), ValueError, "two columns named 'a'"),
+        ([[1, 2], [3]], ValueError, "different lengths"),
+    ],
+)
+def test_what_is_no_table_is_refused(table, error, message):
+    with pytest.raises(error, match=message):
+        frame_of(table)
+
+
+def test_cells_that_are_no_numbers_are_named_all_at_once():
+    column = pd.Series(["1", "x", "2", "y", "x"], name="size")
+    with pytest.raises(ValueError, match=r"'size': 3 cells are not numbers: 'x' in row 1, 'y' in"):
+        numbers(column)
+
+
+def test_infinite_numbers_are_refused():
+    with pytest.raises(ValueError, match=r"inf.* in row 1"):
+        numbers(pd.Series([1.0, np.inf], name="c"))
+
+
+def test_cells_that_are_no_dates_are_named():
+    with pytest.raises(ValueError, match="'when': 1 cells are not dates: 'soon' in row 1"):
+        dates(pd.Series(["2020-01-01", "soon"], name="when"))
+
+
+def test_cells_of_lists_are_refused_with_the_column():
+    with pytest.raises(TypeError, match="'c' has cells of type list"):
+        kind_of(pd.Series([[1], [2]], name="c"))
+
+
+@pytest.mark.parametrize("cells", [[1, 2, 1], [1.0, 2.0, 1.0], ["1", "2", " 1 "],
+                                   np.array([1, 2, 1], np.int8)])
+def test_a_level_has_the_same_text_whatever_its_type(cells):
+    codes, levels = texts(pd.Series(cells, dtype=object))
+    assert levels == ["1", "2"]
+    np.testing.assert_array_equal(codes, [0, 1, 0])
+
+
+def test_dates_with_time_zones_are_compared_in_utc():
+    zoned = pd.Series(pd.to_datetime(["2020-01-01T02:00+02:00"]))
+    assert dates(zoned)[0] == pd.Timestamp("2020-01-01")
