@@ -50,6 +50,7 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         _read_targets   y as the networks read it          _output_layer   n_outputs and loss
         _metric         the metric by its name             _scores         metrics of outputs
         _outputs_of     from a network's outputs to what a metric takes
+        _to_choose_by   the same of one network, whose epochs are compared
         _learn_errors   learn from the outputs for validation rows
     """
 
@@ -205,7 +206,9 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
 
         def score(outputs: Array, of: NDArray[np.intp]) -> float:
             weights = None if rows.weights is None else rows.weights[of]
-            return metric.loss(self._true(rows.targets[of]), self._outputs_of(outputs), weights)
+            targets = rows.targets[of]
+            predicted = self._to_choose_by(outputs, targets, weights)
+            return metric.loss(self._true(targets), predicted, weights)
 
         return score
 
