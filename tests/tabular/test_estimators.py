@@ -47,8 +47,8 @@ def regressor(mixed):
 
 def test_a_mixed_table_is_learned(classifier, regressor, mixed):
     table, value, label = mixed
-    assert classifier.score(table[300:], label[300:]) > 0.85
-    assert regressor.score(table[300:], value[300:]) > 0.85
+    assert classifier.score(table[300:], label[300:]) > 0.8
+    assert regressor.score(table[300:], value[300:]) > 0.8
 
 
 def test_polars_gives_the_same_model_as_pandas(classifier, mixed):
