@@ -138,7 +138,7 @@ def as_classes(column: pd.Series) -> Array:
 def as_values(table: Table, label: str, rows: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return the values of some rows of the column `label`."""
     chosen = table.frame[[label]].iloc[rows]
-    remedy = "to predict text give --task classification; otherwise correct these cells"
+    remedy = "correct these cells, or to predict classes give --task classification"
     return number_matrix(chosen, [label], table.name, remedy)[:, 0].astype(np.float64)
 
 
