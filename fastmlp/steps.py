@@ -49,7 +49,7 @@ from .step_arguments import (
     weights_of,
 )
 from .step_batch_norm import batch_norm, batch_norm_delta
-from .step_encodings import encode
+from .step_encodings import encode, encoding_gradients
 from .support import checks
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "batch_norm_delta",
     "cost",
     "encode",
+    "encoding_gradients",
     "example_gradients",
     "forward",
     "hidden_deltas",

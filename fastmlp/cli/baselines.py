@@ -73,9 +73,9 @@ def baseline_scores(
 ) -> dict[str, Scores]:
     """Return the scores of the baselines of a fitted model by their names."""
     codes = model.encoder_.read(X)
-    inputs = model.encoder_.inputs(codes, False)[: MOST_CELLS // model.encoder_.n_inputs(False)]
+    inputs = model.encoder_.inputs(codes, "raw")[: MOST_CELLS // model.encoder_.n_inputs("raw")]
     y = y[: len(inputs)]
-    tests = model.encoder_.inputs(model.encoder_.read(X_test), False)
+    tests = model.encoder_.inputs(model.encoder_.read(X_test), "raw")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of convergence: the result is a baseline all the same
         if isinstance(model, TabularClassifier):

@@ -30,14 +30,13 @@ def about(model: TableModel, path: Path) -> Iterator[tuple[str, str]]:
         yield f"column {name}", f"{kind}{details(model.encoder_, name)}"
     for name, reason in model.encoder_.dropped.items():
         yield f"column {name}", f"not used: {reason}"
-    for number, (net, n, best, piecewise) in enumerate(
-        zip(model.networks_, model.n_epochs_, model.best_epochs_, model.piecewise_, strict=True),
+    for number, (net, n, best, encoding) in enumerate(
+        zip(model.networks_, model.n_epochs_, model.best_epochs_, model.encodings_, strict=True),
         start=1,
     ):
         sizes = "-".join(map(str, net.sizes))
         names = ", ".join(dict.fromkeys(f.name for f in net.activation)) or "no hidden layer"
-        code = "piecewise-linear codes" if piecewise else "numbers alone"
-        yield f"network {number}", f"{sizes}, {names}, {code}, epoch {best} of {n}"
+        yield f"network {number}", f"{sizes}, {names}, {encoding}, epoch {best} of {n}"
     yield "parameters", f"{sum(net.n_parameters for net in model.networks_):,} in all"
     scores = {"test": card.get("scores") if (card.get("data") or {}).get("test rows") else None}
     scores |= card.get("baselines") or {}

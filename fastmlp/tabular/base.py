@@ -26,7 +26,7 @@ from ..model import files
 from ..network import MLP
 from ..support import checks
 from ..version import __version__
-from .columns import TableEncoder
+from .columns import ENCODINGS, TableEncoder
 from .folds import validation_rows
 from .frames import frame_of, target_column
 from .insight import InsightMixin
@@ -38,7 +38,6 @@ __all__ = ["BaseTabular"]
 
 Array = NDArray[Any]
 
-ENCODINGS = {"raw": False, "piecewise_linear": True}
 FRACTIONS = {"dropout": "[0, 1)", "label_smoothing": "[0, 1)"}
 POSITIVE = {"learning_rate": "(0, inf)", "weight_decay": "[0, inf)"}
 
@@ -100,10 +99,10 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         comes before the first epoch, or if fit fails, the estimator stays as it was.
         """
         self._check_parameters()
-        table = self._table(X, reset=True)
         rng = check_random_state(self.random_state)
         state = dict(self.__dict__)
         try:
+            table = self._table(X, reset=True)
             self._fit(table, y, sample_weight, groups, time, rng)
         except BaseException:
             self.__dict__.clear()
@@ -135,7 +134,7 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         targets = self._read_targets(y)
         weights = self._weighted(targets, weights)
         n_outputs, loss = self._output_layer()
-        self.metric_: Metric | None = self._metric()
+        self.metric_: Metric = self._metric_by_name(self.metric)
         plan = plan_of(
             self.quality, len(table), n_members=self.n_members, overrides=self._overrides()
         )
@@ -184,7 +183,7 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         if self.activation is not None:
             checks.named("activation", self.activation, activations.TABLE, activations.Activation)
 
-    def _overrides(self) -> dict[str, object]:
+    def _overrides(self) -> dict[str, Any]:
         """Return the parameters that replace those of the quality."""
         names = ("activation", "dropout", "learning_rate", "weight_decay", "batch_size", "epochs",
                  "label_smoothing")
@@ -197,14 +196,12 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
                 checks.whole(f"hidden_layer_sizes[{i}]", n) for i, n in enumerate(sizes)
             )
         if self.encoding is not None:
-            found["piecewise"] = ENCODINGS[self.encoding]
+            found["encoding"] = self.encoding
         return found
 
-    def _score(self, rows: Rows) -> Callable[[Array, NDArray[np.intp]], float] | None:
+    def _score(self, rows: Rows) -> Callable[[Array, NDArray[np.intp]], float]:
         """Return the function from outputs for some rows to the loss by the metric."""
         metric = self.metric_
-        if metric is None:
-            return None
 
         def score(outputs: Array, of: NDArray[np.intp]) -> float:
             weights = None if rows.weights is None else rows.weights[of]
@@ -234,7 +231,7 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         """Keep what was trained, and what the validation rows say of it."""
         self.networks_ = [member.network for member in members]
         self.metadata_: dict[str, Any] = {}
-        self.piecewise_ = [member.piecewise for member in members]
+        self.encodings_ = [member.encoding for member in members]
         self.best_epochs_ = [member.best_epoch for member in members]
         self.n_epochs_ = [member.epochs for member in members]
         self.dropped_columns_ = dict(self.encoder_.dropped)
@@ -278,11 +275,11 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
 
     def _forward_codes(self, codes: Any) -> Array:
         inputs = {
-            piecewise: self.encoder_.inputs(codes, piecewise) for piecewise in set(self.piecewise_)
+            encoding: self.encoder_.inputs(codes, encoding) for encoding in set(self.encodings_)
         }
         total = np.zeros((len(codes.numbers), self.networks_[0].n_out))
-        for net, piecewise in zip(self.networks_, self.piecewise_, strict=True):
-            total += net.forward(inputs[piecewise])
+        for net, encoding in zip(self.networks_, self.encodings_, strict=True):
+            total += net.forward(inputs[encoding])
         return total / len(self.networks_)
 
     # -------------------------------------------------------------------------------- files
@@ -306,7 +303,7 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
             "estimator": type(self).__name__,
             "parameters": {name: simple(value) for name, value in self.get_params().items()},
             "encoder": self.encoder_.to_json(),
-            "piecewise": self.piecewise_,
+            "encodings": self.encodings_,
             "best_epochs": self.best_epochs_,
             "n_epochs": self.n_epochs_,
             "validation_scores": self.validation_scores_,
@@ -328,9 +325,11 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         self.networks_, self.metadata_ = networks, metadata
         self.encoder_ = TableEncoder.from_json(entry["encoder"])
         self.dropped_columns_ = dict(self.encoder_.dropped)
-        self.piecewise_ = [bool(one) for one in entry["piecewise"]]
-        for net, piecewise in zip(networks, self.piecewise_, strict=True):
-            if net.n_in != self.encoder_.n_inputs(piecewise):
+        self.encodings_ = [
+            checks.known("encoding", one, ENCODINGS) for one in entry["encodings"]
+        ]
+        for net, encoding in zip(networks, self.encodings_, strict=True):
+            if net.n_in != self.encoder_.n_inputs(encoding):
                 raise ValueError("a network has not as many inputs as the encoder makes")
         self.best_epochs_ = [int(one) for one in entry["best_epochs"]]
         self.n_epochs_ = [int(one) for one in entry["n_epochs"]]

@@ -28,15 +28,14 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
     """Classifier for tables as they are: numbers, text, categories, dates, missing values.
 
     Several networks are trained side by side, each without some of the rows, and predict by the
-    mean of their probabilities.  Half of them also see the numbers by a piecewise-linear code.
+    mean of their probabilities.  Half of them see numbers also by a piecewise-linear code, the
+    others by their quantiles.
 
     Parameters
     ----------
     metric : str or callable, optional
         What decides which epoch of each network is kept: "log_loss", "error", "accuracy",
-        "balanced_accuracy", "auc", "f1", or a scorer of scikit-learn.  Default: the last epoch is
-        kept, whose learning rate is 0; over the tables of the studies this gave better networks
-        than any choice.
+        "balanced_accuracy", "auc", "f1", or a scorer of scikit-learn.  Default: "log_loss".
     quality : {"good", "fast", "best"}, default "good"
         How much training a model gets.
     n_members : int, optional
@@ -47,14 +46,14 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
     class_weight : dict, "balanced" or None, default None
         Weights of classes, as in scikit-learn.
     early_stopping : int, optional
-        Stop a network after so many epochs without a better value of `metric` (then "log_loss" by
-        default).  Default: none stops early.
+        Stop a network after so many epochs without a better value of `metric`.  Default: none
+        stops early.
     hidden_layer_sizes, activation, dropout, label_smoothing, learning_rate, weight_decay, \
 batch_size, epochs, encoding : optional
         Parts of the networks' plan in place of the quality's own: sizes of hidden layers, their
         activation function and dropout, label smoothing, the highest learning rate of the one-cycle
-        schedule, AdamW's weight decay, batch size, epochs, and how numbers are encoded ("raw" or
-        "piecewise_linear"; default: the networks take turns).
+        schedule, AdamW's weight decay, batch size, epochs, and how numbers are encoded ("raw",
+        "piecewise_linear" or "quantile"; default: the networks take turns of the last two).
     random_state : int, RandomState or None, default None
         Source of the validation rows, initial parameters and batches.  An int gives the same model
         for any number of threads.
@@ -69,6 +68,8 @@ batch_size, epochs, encoding : optional
         The networks.
     encoder_ : TableEncoder
         How columns become inputs.
+    encodings_ : list of str
+        The encoding of numbers that each network sees.
     dropped_columns_ : dict
         Columns that are not used, and why.
     best_epochs_, n_epochs_ : list of int
@@ -156,11 +157,6 @@ batch_size, epochs, encoding : optional
 
     def _output_layer(self) -> tuple[int, str | Loss]:
         return len(self.classes_), "cross_entropy"
-
-    def _metric(self) -> Metric | None:
-        if self.metric is None and self.early_stopping is None:
-            return None
-        return self._metric_by_name(self.metric)
 
     def _metric_by_name(self, metric: Any) -> Metric:
         return metric_of("log_loss" if metric is None else metric, CLASSIFICATION, self.classes_)

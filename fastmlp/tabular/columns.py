@@ -6,15 +6,17 @@ two steps.  `read` turns its columns into numbers (m, n_numbers) and codes of ca
 weekday, day of the month and, if there are times, the hour.  `inputs` turns those into the
 network's inputs:
 
-    number      z / √(1 + (z/3)²),  z = (x − median) / (third quartile − first quartile)
-                0 where it is missing, and then 1 in an input of its own
-    piecewise-linear code, beside it if wanted, over bins of equal counts e₀ < e₁ < …:
-                t-th input: 0 for x ≤ e_(t−1), 1 for x ≥ e_t, linear in between; 0 if missing
+    number, by one of three encodings; if it is missing, zeros, and 1 in an input of its own
+        "raw"               z / √(1 + (z/3)²), z = (x − median) / (third − first quartile)
+        "piecewise_linear"  the same and, for bins of equal counts e₀ < e₁ < …, in the t-th input
+                            0 for x ≤ e_(t−1), 1 for x ≥ e_t, linear in between
+        "quantile"          Φ⁻¹(share of the training set below x): normally distributed
     category    1 in the input of its level, 0 in the others; ±1 in one input for two levels;
                 zeros if it is missing or was not in the training set
 
 Robust scaling and smooth clipping are RealMLP's (Holzmüller, Grinsztajn and Steinwart 2024), the
-piecewise-linear code is that of Gorishniy, Rubachev and Babenko (2022).
+piecewise-linear code is that of Gorishniy, Rubachev and Babenko (2022), and the quantile encoding
+is scikit-learn's `QuantileTransformer`.
 """
 
 from __future__ import annotations
@@ -26,14 +28,17 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from .frames import Kind, dates, kind_of, numbers, texts
 
-__all__ = ["Category", "Codes", "Number", "TableEncoder"]
+__all__ = ["ENCODINGS", "Category", "Codes", "Number", "TableEncoder"]
 
 Array = NDArray[Any]
 
+ENCODINGS = ("raw", "piecewise_linear", "quantile")  # of numbers
 N_BINS = 16  # of the piecewise-linear code
+N_QUANTILES = 256  # between which the quantile encoding is linear
 MOST_LEVELS = 255  # of a category; rarer ones count as unknown
 LEAST_ROWS = 30  # below which no column is taken for an identifier
 FEWEST_REPEATS = 0.9  # a category with more levels than this share of its rows identifies them
@@ -61,6 +66,8 @@ class Number:
     median: float
     factor: float  # 1 / (third quartile − first quartile); 0: the column is constant
     edges: tuple[float, ...]  # of the bins; at least two
+    knots: tuple[float, ...]  # numbers of the training set, ascending, and
+    scores: tuple[float, ...]  # Φ⁻¹ of the share of the training set below each of them
     missing: bool  # whether there is an input for missing values
 
 
@@ -144,13 +151,13 @@ class TableEncoder:
             _stacked([columns[one.source, one.part] for one in self.categories], m, np.intp),
         )
 
-    def inputs(self, codes: Codes, piecewise: bool) -> NDArray[np.float32]:
-        """Return a network's inputs (m, n_inputs), with piecewise-linear codes if wanted."""
+    def inputs(self, codes: Codes, encoding: str) -> NDArray[np.float32]:
+        """Return a network's inputs (m, n_inputs) by one of the encodings of numbers."""
         m = len(codes.numbers)
-        inputs = np.zeros((m, self.n_inputs(piecewise)), np.float32)
+        inputs = np.zeros((m, self.n_inputs(encoding)), np.float32)
         place = 0
         for one, x in zip(self.numbers, codes.numbers.T, strict=True):
-            place = _write_number(one, x, piecewise, inputs, place)
+            place = _write_number(one, x, encoding, inputs, place)
         rows = np.arange(m)
         for category, code in zip(self.categories, codes.categories.T, strict=True):
             if len(category.levels) == 2:
@@ -162,11 +169,11 @@ class TableEncoder:
                 place += len(category.levels)
         return inputs
 
-    def n_inputs(self, piecewise: bool) -> int:
+    def n_inputs(self, encoding: str) -> int:
         """Return the number of inputs of a network."""
-        of_numbers = sum(
-            1 + one.missing + (len(one.edges) - 1 if piecewise else 0) for one in self.numbers
-        )
+        n_bins = [len(one.edges) - 1 if encoding == "piecewise_linear" else 0
+                  for one in self.numbers]
+        of_numbers = sum(n_bins) + sum(1 + one.missing for one in self.numbers)
         return of_numbers + sum(
             1 if len(one.levels) == 2 else len(one.levels) for one in self.categories
         )
@@ -181,12 +188,14 @@ class TableEncoder:
         return cls(
             dict(entry["kinds"]),
             dict(entry["origins"]),
-            tuple(Number(**{**one, "edges": tuple(one["edges"])}) for one in entry["numbers"]),
-            tuple(
-                Category(**{**one, "levels": tuple(one["levels"])}) for one in entry["categories"]
-            ),
+            tuple(Number(**_tuples(one)) for one in entry["numbers"]),
+            tuple(Category(**_tuples(one)) for one in entry["categories"]),
             dict(entry["dropped"]),
         )
+
+
+def _tuples(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(one) if isinstance(one, list) else one for key, one in entry.items()}
 
 
 # -------------------------------------------------------------------------------- learning
@@ -244,8 +253,20 @@ def _number(source: str, part: str, x: Array) -> Number:
         float(median),
         float(factor),
         tuple(edges.tolist()),
+        *_normal_scores(present),
         bool(len(present) < len(x)),
     )
+
+
+def _normal_scores(present: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return numbers of a column, and Φ⁻¹ of the share below each; half of the equal ones count."""
+    knots, counts = np.unique(present, return_counts=True)
+    below = (np.cumsum(counts) - counts / 2) / len(present)
+    if len(knots) > N_QUANTILES:
+        shares = np.linspace(below[0], below[-1], N_QUANTILES)
+        chosen = np.unique(np.searchsorted(below, shares).clip(0, len(knots) - 1))
+        knots, below = knots[chosen], below[chosen]
+    return tuple(knots.tolist()), tuple(ndtri(below).tolist())
 
 
 def _category(source: str, part: str, codes: Array, levels: list[str]) -> Category:
@@ -295,17 +316,20 @@ def _stacked(columns: list[Array], m: int, dtype: Any) -> Array:
     return np.column_stack(columns).astype(dtype) if columns else np.zeros((m, 0), dtype)
 
 
-def _write_number(one: Number, x: Array, piecewise: bool, inputs: Array, place: int) -> int:
+def _write_number(one: Number, x: Array, encoding: str, inputs: Array, place: int) -> int:
     """Write the inputs of a number from column `place` on; returns the next place."""
     missing = np.isnan(x)
-    with np.errstate(over="ignore"):  # far beyond the training set: ±3 in the limit
-        z = np.clip(np.where(missing, 0.0, (x - one.median) * one.factor), -1e9, 1e9)
-    inputs[:, place] = z / np.hypot(1.0, z / 3)
+    if encoding == "quantile":
+        inputs[:, place] = np.where(missing, 0.0, np.interp(x, one.knots, one.scores))
+    else:
+        with np.errstate(over="ignore"):  # far beyond the training set: ±3 in the limit
+            z = np.clip(np.where(missing, 0.0, (x - one.median) * one.factor), -1e9, 1e9)
+        inputs[:, place] = z / np.hypot(1.0, z / 3)
     place += 1
     if one.missing:
         inputs[:, place] = missing
         place += 1
-    if piecewise:
+    if encoding == "piecewise_linear":
         filled = np.where(missing, one.edges[0], x)
         for low, high in zip(one.edges[:-1], one.edges[1:], strict=True):
             inputs[:, place] = np.clip((filled - low) / (high - low), 0, 1)

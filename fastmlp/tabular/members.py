@@ -54,7 +54,7 @@ class Member:
     """A trained network of a model."""
 
     network: MLP
-    piecewise: bool
+    encoding: str  # of numbers
     validation_rows: NDArray[np.intp]
     validation_outputs: Array  # (n, n_out), of the epoch that was kept
     best_epoch: int
@@ -69,8 +69,7 @@ class Job:
     rows: Rows
     n_outputs: int
     loss: str | Loss
-    # (outputs, rows) → less is better; None: the last epoch is kept
-    score: Callable[[Array, NDArray[np.intp]], float] | None
+    score: Callable[[Array, NDArray[np.intp]], float]  # (outputs, rows) → less is better
     patience: int | None
     seed: int
 
@@ -122,15 +121,15 @@ def train_members(
     if time_limit is not None:
         plan = within_time(job, plan, time_limit, n_jobs)
     inputs = {
-        piecewise: job.encoder.inputs(job.rows.codes, piecewise)
-        for piecewise in {network.piecewise for network in plan.networks}
+        encoding: job.encoder.inputs(job.rows.codes, encoding)
+        for encoding in {network.encoding for network in plan.networks}
     }
     members: list[Member | None] = [None] * len(plan.networks)
 
     def job_of(i: int, network: NetworkPlan) -> Callable[[StopWhenSet], None]:
         def run(stop: StopWhenSet) -> None:
             members[i] = train_member(
-                job, network, inputs[network.piecewise], i, n_threads // n_jobs, deadline, stop
+                job, network, inputs[network.encoding], i, n_threads // n_jobs, deadline, stop
             )
 
         return run
@@ -186,11 +185,10 @@ def train_member(
     if seconds <= 0:
         return None
     callbacks: list[Callback] = [stop]
-    score, best = job.score, None
-    if score is not None and len(validation):
-        best = BestEpoch(
-            lambda net: score(net.forward(inputs[validation]), validation), job.patience
-        )
+    best = None
+    if len(validation):
+        own = inputs[validation]
+        best = BestEpoch(lambda net: job.score(net.forward(own), validation), job.patience)
         callbacks.append(best)
     history = net.fit(
         inputs[training],
@@ -207,7 +205,7 @@ def train_member(
     else:
         outputs = np.zeros((0, job.n_outputs))
     kept = history.epochs if best is None else best.epoch
-    return Member(net, plan.piecewise, validation, outputs, kept, history.epochs)
+    return Member(net, plan.encoding, validation, outputs, kept, history.epochs)
 
 
 def within_time(job: Job, plan: Plan, seconds: float, n_jobs: int) -> Plan:
@@ -218,7 +216,7 @@ def within_time(job: Job, plan: Plan, seconds: float, n_jobs: int) -> Plan:
     started = perf_counter()
     networks: Sequence[NetworkPlan] = plan.networks
     trial = replace(networks[0], epochs=TRIAL_EPOCHS)
-    inputs = job.encoder.inputs(job.rows.codes, trial.piecewise)
+    inputs = job.encoder.inputs(job.rows.codes, trial.encoding)
     net = make_network(job, trial, inputs.shape[1], 0)
     everything = np.arange(len(job.rows))
     history = net.fit(

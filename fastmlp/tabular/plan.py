@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import sqrt
+from typing import Any
 
 __all__ = ["QUALITIES", "NetworkPlan", "Plan", "plan_of"]
 
+TURNS = ("piecewise_linear", "quantile")  # encodings of numbers, from network to network
 FULL_ROWS = 10_000  # up to so many rows all epochs of a plan are trained
 FEWEST_EPOCHS = 8
 BATCHES_PER_EPOCH = 15  # smaller tables have smaller batches, down to SMALLEST_BATCH
@@ -17,7 +19,7 @@ SMALLEST_BATCH, LARGEST_BATCH = 16, 256
 class NetworkPlan:
     """How one network is made and trained."""
 
-    piecewise: bool  # whether its inputs include the piecewise-linear codes of numbers
+    encoding: str  # of numbers: one of columns.ENCODINGS
     hidden: tuple[int, ...]
     activation: str
     dropout: float
@@ -47,9 +49,9 @@ class Quality:
 
 
 QUALITIES = {
-    "fast": Quality(n_members=1, hidden=(128, 128), epochs=24, validation_fraction=0.1),
-    "good": Quality(n_members=4, hidden=(128, 128, 128), epochs=64, validation_fraction=0.1),
-    "best": Quality(n_members=12, hidden=(256, 256, 256), epochs=96, validation_fraction=0.1),
+    "fast": Quality(n_members=1, hidden=(128, 128), epochs=24, validation_fraction=0.15),
+    "good": Quality(n_members=4, hidden=(128, 128, 128), epochs=64, validation_fraction=0.15),
+    "best": Quality(n_members=12, hidden=(256, 256, 256), epochs=96, validation_fraction=0.15),
 }
 
 
@@ -58,12 +60,12 @@ def plan_of(
     n_rows: int,
     *,
     n_members: int | None = None,
-    overrides: dict[str, object] | None = None,
+    overrides: dict[str, Any] | None = None,
 ) -> Plan:
     """Return the plan for a training set of so many rows.
 
-    The networks take turns: the first has piecewise-linear codes beside the numbers themselves,
-    the second only the numbers, and so on.
+    The networks take turns: the first sees numbers also by a piecewise-linear code, the second by
+    their quantiles, and so on.
 
     Parameters
     ----------
@@ -82,18 +84,18 @@ def plan_of(
         batch_size *= 2
     epochs = max(FEWEST_EPOCHS, round(chosen.epochs * min(1.0, sqrt(FULL_ROWS / n_rows))))
     network = NetworkPlan(
-        piecewise=True,
+        encoding=TURNS[0],
         hidden=chosen.hidden,
         activation="silu",
         dropout=0.15,
-        label_smoothing=0.1,
-        learning_rate=2e-3,
+        label_smoothing=0.0,
+        learning_rate=5e-3,
         weight_decay=0.05,
         batch_size=batch_size,
         epochs=epochs,
     )
     networks = [
-        replace(network, **{"piecewise": i % 2 == 0, **(overrides or {})})  # type: ignore[arg-type]
+        replace(network, **{"encoding": TURNS[i % len(TURNS)], **(overrides or {})})
         for i in range(chosen.n_members if n_members is None else n_members)
     ]
     return Plan(tuple(networks), chosen.validation_fraction)

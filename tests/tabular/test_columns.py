@@ -5,13 +5,14 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 
-from fastmlp.tabular.columns import MOST_LEVELS, TableEncoder
+from fastmlp.tabular.columns import ENCODINGS, MOST_LEVELS, TableEncoder
 
 
-def inputs_of(table, piecewise=False, new=None):
+def inputs_of(table, encoding="raw", new=None):
     encoder = TableEncoder.learn(table)
-    return encoder.inputs(encoder.read(table if new is None else new), piecewise)
+    return encoder.inputs(encoder.read(table if new is None else new), encoding)
 
 
 def test_a_number_is_scaled_by_its_quartiles_and_clipped_smoothly():
@@ -35,7 +36,7 @@ def test_a_missing_number_is_zero_with_an_input_of_its_own():
 
 def test_the_piecewise_linear_code_counts_bins_from_below():
     x = np.linspace(0, 16, 17)
-    codes = inputs_of(pd.DataFrame({"x": x}), piecewise=True)[:, 1:]
+    codes = inputs_of(pd.DataFrame({"x": x}), encoding="piecewise_linear")[:, 1:]
     assert codes.shape == (17, 16)
     for i, row in enumerate(codes):  # the edges are 0, 1, …, 16
         np.testing.assert_allclose(row, [1.0] * i + [0.0] * (16 - i))
@@ -44,8 +45,24 @@ def test_the_piecewise_linear_code_counts_bins_from_below():
 def test_piecewise_linear_codes_are_linear_within_a_bin_and_flat_beyond_the_edges():
     encoder = TableEncoder.learn(pd.DataFrame({"x": np.linspace(0, 16, 17)}))
     new = pd.DataFrame({"x": [-5.0, 2.25, 99.0]})
-    codes = encoder.inputs(encoder.read(new), True)[:, 1:]
+    codes = encoder.inputs(encoder.read(new), "piecewise_linear")[:, 1:]
     np.testing.assert_allclose(codes.sum(axis=1), [0, 2.25, 16])
+
+
+def test_quantiles_are_those_of_a_normal_distribution():
+    x = np.random.default_rng(0).lognormal(0, 2, 5000)
+    z = inputs_of(pd.DataFrame({"x": x}), encoding="quantile")[:, 0]
+    assert z.mean() == pytest.approx(0, abs=0.01)
+    assert z.std() == pytest.approx(1, abs=0.02)
+    oracle = scipy.stats.norm.ppf((scipy.stats.rankdata(x) - 0.5) / len(x))
+    middle = np.abs(oracle) < 2
+    np.testing.assert_allclose(z[middle], oracle[middle], atol=0.02)
+
+
+def test_equal_numbers_have_the_quantile_of_their_middle():
+    z = inputs_of(pd.DataFrame({"x": [0.0, 0, 0, 5, 5, 9]}), encoding="quantile")[:, 0]
+    shares = scipy.stats.norm.cdf(z[[0, 3, 5]])
+    np.testing.assert_allclose(shares, [0.25, 4 / 6, 5.5 / 6], rtol=1e-6)
 
 
 def test_levels_beyond_two_have_an_input_each_and_two_share_one():
@@ -104,14 +121,14 @@ def test_one_value_and_missing_cells_are_kept_for_the_missing_cells():
     table = pd.DataFrame({"x": [1.0, np.nan] * 20, "c": ["a", None] * 20})
     encoder = TableEncoder.learn(table)
     assert list(encoder.kinds) == ["x", "c"]
-    assert len(np.unique(encoder.inputs(encoder.read(table), False), axis=0)) == 2
+    assert len(np.unique(encoder.inputs(encoder.read(table), "raw"), axis=0)) == 2
 
 
 def test_huge_numbers_at_prediction_stay_finite(mixed):
     table, _, _ = mixed
     encoder = TableEncoder.learn(table)
     new = table.head(2).assign(income=[1e308, -1e308])
-    assert np.isfinite(encoder.inputs(encoder.read(new), True)).all()
+    assert np.isfinite(encoder.inputs(encoder.read(new), "piecewise_linear")).all()
 
 
 def test_a_range_that_cannot_be_scaled_is_refused():
@@ -119,16 +136,16 @@ def test_a_range_that_cannot_be_scaled_is_refused():
         TableEncoder.learn(pd.DataFrame({"x": [-1.7e308, 1.7e308, 1e308, -1e308]}))
 
 
-@pytest.mark.parametrize("piecewise", [False, True])
-def test_json_keeps_the_encoder(mixed, piecewise):
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_json_keeps_the_encoder(mixed, encoding):
     table, _, _ = mixed
     encoder = TableEncoder.learn(table)
     again = TableEncoder.from_json(json.loads(json.dumps(encoder.to_json())))
     assert again == encoder
     codes = encoder.read(table)
-    inputs = encoder.inputs(codes, piecewise)
-    assert inputs.shape[1] == encoder.n_inputs(piecewise)
-    np.testing.assert_array_equal(again.inputs(again.read(table), piecewise), inputs)
+    inputs = encoder.inputs(codes, encoding)
+    assert inputs.shape[1] == encoder.n_inputs(encoding)
+    np.testing.assert_array_equal(again.inputs(again.read(table), encoding), inputs)
 
 
 def test_other_types_at_prediction_give_the_same_inputs(mixed):
@@ -139,5 +156,6 @@ def test_other_types_at_prediction_give_the_same_inputs(mixed):
         since=table["since"].dt.strftime("%Y-%m-%d"),
     )
     np.testing.assert_array_equal(
-        encoder.inputs(encoder.read(as_text), True), encoder.inputs(encoder.read(table), True)
+        encoder.inputs(encoder.read(as_text), "quantile"),
+        encoder.inputs(encoder.read(table), "quantile"),
     )

@@ -116,10 +116,6 @@ def test_the_epoch_that_is_kept_is_the_best_by_the_metric(mixed, metric):
     assert 1 <= model.best_epochs_[0] <= model.n_epochs_[0] == 6
 
 
-def test_without_a_metric_the_last_epoch_is_kept(classifier):
-    assert classifier.best_epochs_ == classifier.n_epochs_
-
-
 def test_early_stopping_ends_before_the_plan(mixed):
     table, _, label = mixed
     model = TabularClassifier(**FAST, epochs=500, early_stopping=3).fit(table, label)
