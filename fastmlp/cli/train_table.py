@@ -125,7 +125,7 @@ def fit(model: TableModel, data: TableData) -> None:
         except fastmlp.TrainingDiverged as error:
             message = f"training diverged, and nothing was saved: {error}"
             raise fastmlp.TrainingDiverged(message, history=error.history) from None
-        except (TypeError, ValueError) as error:  # of cells that cannot be read
+        except ValueError as error:  # of cells that cannot be read
             raise ValueError(f"{data.name}: {error}") from None
     for warning in caught:
         if "columns are not used" not in str(warning.message):

@@ -179,6 +179,7 @@ def minimize(
                 "seed": seed,
             },
         )
+
         def run_trial(
             parameters: dict[str, Any], report: Callable[[int, float], bool], stop: StopWhenSet
         ) -> Outcome:
@@ -207,11 +208,11 @@ def minimize(
             verbose=verbose,
         )
         stopped_by = search.run()
-        best = search.best()
+        winner = search.best()
         return Result(
-            best_parameters=checked.parameters(best.params),
-            best_value=studies.value(best),
-            best_epoch=studies.outcome(best)["epoch"],
+            best_parameters=checked.parameters(winner.params),
+            best_value=studies.value(winner),
+            best_epoch=studies.outcome(winner)["epoch"],
             trials=search.rows(),
             stopped_by=stopped_by,
             study=study,

@@ -25,7 +25,7 @@ from ..experiments.fingerprint import fingerprint
 from ..history import TrainingDiverged
 from ..support import checks
 from ..tabular import TabularClassifier, TabularRegressor
-from ..tabular.base import ENCODINGS
+from ..tabular.columns import ENCODINGS
 from ..tabular.metrics import CLASSIFICATION, REGRESSION
 from ..training import StopWhenSet
 from . import studies
@@ -46,7 +46,7 @@ SPACE: dict[str, Any] = {
     "weight_decay": (1e-3, 0.3, "log"),
     "label_smoothing": (0.0, 0.2),
     "epochs": (16, 96, "log"),
-    "encoding": ["raw", "piecewise_linear"],
+    "encoding": list(ENCODINGS),
 }
 KEYS = {
     "hidden_layer_sizes": Key(widths),
@@ -155,11 +155,11 @@ def minimize_table(
         If all trials diverged.
     """
     studies.require(checks.known("sampler", sampler, studies.SAMPLERS))
-    chosen = dict(SPACE if space is None else space)
-    if isinstance(estimator, TabularRegressor) and space is None:
-        del chosen["label_smoothing"]
+    if space is None:
+        known = estimator.get_params()
+        space = {name: one for name, one in SPACE.items() if name in known}
     with checks.within("space"):
-        checked = TableSpace.of(chosen)
+        checked = TableSpace.of(space)
         toml.check_keys(checked.keys, estimator.get_params())
     estimator = clone(estimator).set_params(n_threads=1 if n_jobs > 1 else estimator.n_threads)
 

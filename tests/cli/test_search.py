@@ -165,7 +165,7 @@ def test_bad_input_is_one_line(search: Command, options: list[str], message: str
         ("hidden_layer_sizes = [[4], [0]]\n", "hidden_layer_sizes[0] must be at least 1, got 0"),
         ("dropout = { low = 0.1 }\n", "dropout needs low and high"),
         ("dropout = 1\n", "dropout must be in [0, 1), got 1"),
-        ('encoding = ["log"]\n', "Known: raw, piecewise_linear"),
+        ('encoding = ["log"]\n', "Known: raw, piecewise_linear, quantile"),
         ("", "is empty"),
     ],
 )

@@ -60,7 +60,9 @@ def test_numbers_may_be_classes_if_told() -> None:
     [
         (["a", "b", "a"], "regression", "3 cells are not numbers: line 2, column 'y': 'a'"),
         ([1.0, np.inf, 2.0], None, "t.csv, line 3, column 'y': 'inf' is not a finite number"),
-        (pd.Series(pd.to_datetime(["2024-01-01", "2024-01-02"])), None, "holds dates"),
+        (pd.Series(pd.to_datetime(["2024-01-01", "2024-01-02"])), None, "holds dates or times"),
+        (pd.Series(pd.to_timedelta([1, 2, 3], "D")), None, "holds dates or times"),
+        ([1.5, 2e200], None, "values up to 2e+200, whose squares float64 cannot hold"),
         ([None, None], None, "column 'y' is empty in all rows"),
     ],
 )
