@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -70,7 +71,7 @@ def test_it_says_how_it_understood_the_table(classify: Command, model: Path) -> 
     assert "columns in use: 1 number, 1 category, 1 date" in out
     assert "'person', it identifies the rows" in out
     assert "'constant', it has the same value in every row" in out
-    assert "1 network; epoch kept: 12 of 12" in out
+    assert re.search(r"^1 network; epoch kept: \d+ of 12$", out, re.MULTILINE)
     assert out.endswith(f"saved {model} and {model}.card.json\n")
 
 
@@ -390,7 +391,7 @@ def test_a_hundred_thousand_columns_are_refused_at_once(
     np.savez(tmp_path / "t.npz", X=np.zeros((6, 100_000), np.uint8), y=np.arange(6) % 2)
     code, _, err = fastmlp_command("train", tmp_path / "t.npz", "--label", "y")
     assert code == 2
-    assert "has 100,000 columns to predict from, more than 50,000; leave some out by --drop" in err
+    assert "has 100,000 columns to predict from, more than 10,000; leave some out by --drop" in err
 
 
 @pytest.mark.parametrize(
