@@ -332,8 +332,8 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
             checks.known("encoding", one, ENCODINGS) for one in entry["encodings"]
         ]
         for net, encoding in zip(networks, self.encodings_, strict=True):
-            if net.n_in != self.encoder_.n_inputs(encoding):
-                raise ValueError("a network has not as many inputs as the encoder makes")
+            if net.encodings != tuple(self.encoder_.encodings(encoding)):
+                raise ValueError("a network has not the encodings of the table's columns")
         self.best_epochs_ = [int(one) for one in entry["best_epochs"]]
         self.n_epochs_ = [int(one) for one in entry["n_epochs"]]
         self.validation_scores_ = {
