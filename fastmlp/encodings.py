@@ -10,22 +10,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
-from typing import Any, ClassVar
+from math import pi, sqrt
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .support import checks
 from .support.values import Value
 
+if TYPE_CHECKING:  # NumPy loads its random module when the first network is made
+    from numpy.random import Generator
+
 __all__ = [
     "TABLE",
+    "Embedding",
     "Encoding",
     "Numeric",
     "OneHot",
+    "Periodic",
     "PiecewiseLinear",
-    "of_columns",
 ]
+
+Parameters = dict[str, NDArray[np.floating[Any]]]  # of one column, by name
 
 MOST_LEVELS = 1 << 24  # codes that float32 holds exactly
 
@@ -44,13 +51,33 @@ class Encoding(Value):
 
     @property
     def size(self) -> int:
-        """The number of bins or levels; 0 for an encoding without them."""
+        """The number of bins, levels or frequencies; 0 for an encoding without them."""
         return 0
 
     @property
     def constants(self) -> tuple[float, ...]:
         """The numbers that the kernel expects; empty if it needs none."""
         return ()
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """The name and shape of each array of parameters; empty if nothing is learned."""
+        return {}
+
+    def sample(self, rng: Generator) -> Parameters:
+        """Sample the initial parameters.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Random number generator of the column.
+
+        Returns
+        -------
+        dict of str to ndarray
+            The arrays of `shapes`.
+        """
+        return {}
 
     def check(self, dtype: np.dtype[Any]) -> None:
         """Raise ValueError if a network of this dtype cannot hold the encoding's constants.
@@ -177,6 +204,138 @@ class OneHot(Encoding):
         return self.n_levels
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class Embedding(Encoding):
+    """Learned embedding of a category: the code's row of a table, which training changes.
+
+    The column holds codes 0 … n_levels − 1; the outputs of the code −1, a missing or unknown
+    category, are all 0.  The table is sampled from N(0, 1).
+
+    Parameters
+    ----------
+    n_levels : int
+        The number of levels.
+    n_out : int, default 8
+        The number of outputs.
+    """
+
+    name = "embedding"
+    categorical = True
+    n_levels: int
+    n_out: int = 8
+
+    def __post_init__(self) -> None:
+        _check_levels(self)
+        object.__setattr__(self, "n_out", checks.whole("n_out", self.n_out))
+
+    @property
+    def n_outputs(self) -> int:
+        """`n_out`."""
+        return self.n_out
+
+    @property
+    def size(self) -> int:
+        """The number of levels."""
+        return self.n_levels
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """The table, (n_levels, n_out)."""
+        return {"table": (self.n_levels, self.n_out)}
+
+    def sample(self, rng: Generator) -> Parameters:
+        """Sample the table from N(0, 1).
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Random number generator of the column.
+
+        Returns
+        -------
+        dict of str to ndarray
+            "table".
+        """
+        return {"table": rng.normal(size=self.shapes["table"])}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Periodic(Encoding):
+    """Learned periodic encoding of a number: e(x) = [x, V cos(2π w x + b) + c].
+
+    Frequencies w, phases b and the linear layer (V, c) are learned for the column (Gorishniy et al.
+    2022; in this form, "PBLD", Holzmüller et al. 2024).  At first w is sampled from N(0, σ²), b
+    from U(−π, π), V and c from U(±1/√n_frequencies).  x should be about 1 in size.
+
+    Parameters
+    ----------
+    n_frequencies : int, default 16
+        The number of waves.
+    n_out : int, default 3
+        The number of outputs in addition to x itself.
+    sigma : float, default 0.1
+        Standard deviation σ > 0 of the initial frequencies.
+    """
+
+    name = "periodic"
+    _intervals: ClassVar[Mapping[str, str]] = {"sigma": "(0, inf)"}
+    n_frequencies: int = 16
+    n_out: int = 3
+    sigma: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("n_frequencies", "n_out"):
+            object.__setattr__(self, name, checks.whole(name, getattr(self, name)))
+        checks.constants(self)
+
+    @property
+    def n_outputs(self) -> int:
+        """1 + `n_out`."""
+        return 1 + self.n_out
+
+    @property
+    def size(self) -> int:
+        """The number of frequencies."""
+        return self.n_frequencies
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """w, b, V and c."""
+        n, n_out = self.n_frequencies, self.n_out
+        return {"frequencies": (n,), "phases": (n,), "weight": (n_out, n), "bias": (n_out,)}
+
+    def sample(self, rng: Generator) -> Parameters:
+        """Sample w, b, V and c.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Random number generator of the column.
+
+        Returns
+        -------
+        dict of str to ndarray
+            "frequencies", "phases", "weight" and "bias".
+        """
+        n, r = self.n_frequencies, 1 / sqrt(self.n_frequencies)
+        return {
+            "frequencies": rng.normal(0, self.sigma, n),
+            "phases": rng.uniform(-pi, pi, n),
+            "weight": rng.uniform(-r, r, (self.n_out, n)),
+            "bias": rng.uniform(-r, r, self.n_out),
+        }
+
+    def check(self, dtype: np.dtype[Any]) -> None:
+        """Raise ValueError if σ is 0 or infinite in this dtype.
+
+        Parameters
+        ----------
+        dtype : dtype
+            That of the network.
+        """
+        checks.constants(self, dtype)
+
+
 def _check_levels(encoding: Any) -> None:
     """Check `n_levels`, and keep it as an int."""
     n_levels = checks.whole("n_levels", encoding.n_levels)
@@ -185,55 +344,6 @@ def _check_levels(encoding: Any) -> None:
     object.__setattr__(encoding, "n_levels", n_levels)
 
 
-def of_columns(
-    encodings: Encoding | Sequence[Encoding] | None,
-    n_columns: int,
-    dtype: np.dtype[Any],
-) -> tuple[Encoding, ...]:
-    """Return the encoding of each column, checked; none if the columns are the inputs as they are.
-
-    Parameters
-    ----------
-    encodings : sequence of Encoding, Encoding or None
-        An encoding for each column, or one for all.
-    n_columns : int
-        The number of columns of X.
-    dtype : dtype
-        That of the network.
-
-    Returns
-    -------
-    tuple of Encoding
-        One for each column.
-    """
-    if encodings is None:
-        return ()
-    found = checks.each("encodings", encodings, n_columns, _encoding, "columns")
-    for j, one in enumerate(found):
-        with checks.within(f"encodings[{j}]"):
-            one.check(dtype)
-    return found
-
-
-def _encoding(name: str, value: object) -> Encoding:
-    if not isinstance(value, Encoding) or value.name not in TABLE:
-        raise TypeError(
-            f"{name} must be an object of fastmlp.encodings such as OneHot(5) or Numeric(), got "
-            f"{value!r}"
-        )
-    return value
-
-
-def first_outputs(encodings: Sequence[Encoding]) -> list[int]:
-    """Return the number of each column's first output in a(1), and the number of all outputs."""
-    return list(accumulate((one.n_outputs for one in encodings), initial=0))
-
-
-def n_levels_of(encodings: Sequence[Encoding]) -> Mapping[int, int]:
-    """Return the number of levels of each column that holds codes of categories."""
-    return {j: one.size for j, one in enumerate(encodings) if one.categorical}
-
-
 TABLE: dict[str, type[Encoding]] = {
-    kind.name: kind for kind in (Numeric, PiecewiseLinear, OneHot)
+    kind.name: kind for kind in (Numeric, PiecewiseLinear, OneHot, Embedding, Periodic)
 }

@@ -10,7 +10,7 @@ from .ensemble import Ensemble
 from .model import files
 from .network import MLP
 
-__all__ = ["from_unpacked", "load"]
+__all__ = ["from_unpacked", "holds_table", "load"]
 
 
 def load(path: str | os.PathLike[str], *, loss: losses.LossSpec | None = None) -> MLP | Ensemble:
@@ -32,8 +32,9 @@ def load(path: str | os.PathLike[str], *, loss: losses.LossSpec | None = None) -
     Raises
     ------
     ValueError
-        If the file holds neither, is damaged or cut short, or comes from a newer fastmlp; if
-        `loss` is missing, or given for a network whose file has one.
+        If the file holds neither, such as a model of a table, which `fastmlp.tabular.load` reads;
+        if it is damaged or cut short, or comes from a newer fastmlp; if `loss` is missing, or
+        given for a network whose file has one.
     OSError
         If the file cannot be opened or read.
 
@@ -48,13 +49,22 @@ def load(path: str | os.PathLike[str], *, loss: losses.LossSpec | None = None) -
     >>> np.array_equal(fastmlp.load("net.npz").predict(X), net.predict(X))
     True
     """
-    return from_unpacked(files.read_npz(path, None if loss is None else losses.from_spec(loss)))
+    unpacked = files.read_npz(path, None if loss is None else losses.from_spec(loss))
+    if holds_table(unpacked):
+        raise ValueError(
+            f"{os.fspath(path)} holds a model of a table: fastmlp.tabular.load reads it"
+        )
+    return from_unpacked(unpacked)
+
+
+def holds_table(unpacked: Any) -> bool:
+    """Whether what `files.read` returned is a model of a table: see fastmlp/tabular/loading.py."""
+    networks, metadata = unpacked
+    return isinstance(networks, list) and "table" in metadata
 
 
 def from_unpacked(unpacked: Any) -> MLP | Ensemble:
     """Return the network or ensemble of what `files.read` returned."""
     if isinstance(unpacked[0], list):
-        if "table" in unpacked[1]:
-            raise ValueError("this is a model of a table: fastmlp.tabular.load reads it")
         return Ensemble.from_unpacked(*unpacked)
     return MLP.from_state(*unpacked)

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Self
 
 from numpy.typing import ArrayLike, DTypeLike
 
 from . import callbacks as callbacks_
-from . import initializers, losses, training
+from . import initializers, training
 from .activations import Activation
 from .augment import Distortion
 from .callbacks import Callback, EarlyStopping
 from .data.chunks import ChunkSource
 from .history import History
 from .initializers import Initializer
-from .losses import Loss, LossSpec
-from .model import files
+from .losses import LossSpec
+from .model import columns
 from .model.spec import ActivationSpec, EncodingSpec, NetworkSpec
 from .model.state import ModelState, checked_layers
 from .optimizers import Optimizer
-from .prediction import Predictor
 from .schedules import Schedule
+from .storing import StoredNetwork
 from .support import checks
 
 __all__ = ["MLP"]
@@ -30,7 +28,7 @@ __all__ = ["MLP"]
 Parameters = tuple[Sequence[ArrayLike], Sequence[ArrayLike]]  # weights and biases
 
 
-class MLP(Predictor):
+class MLP(StoredNetwork):
     """A multilayer perceptron: a(l+1) = f(W(l) a(l) + b(l)) from the input a(1) to the output.
 
     Parameters
@@ -80,6 +78,8 @@ class MLP(Predictor):
         For tables: what the first layer of weights sees of each column of X, one object of
         `fastmlp.encodings` for each column or one for all.  sizes[0] is then the number of
         columns, and the first weight has an input for each output of the encodings.
+    input_scaling : bool, default False
+        Multiply each encoded input by a learned factor, 1 at first: see `input_scale`.
 
     Attributes
     ----------
@@ -87,8 +87,9 @@ class MLP(Predictor):
         The checked arguments; `activation` is a tuple with one object for each hidden layer.
     batch_norm, dropout, noise, input_dropout
         The checked arguments; the first three are tuples with one entry for each hidden layer.
-    encodings
-        A tuple with the encoding of each column; empty if the columns are used as they are.
+    encodings, input_scaling
+        The checked arguments; the first is a tuple with the encoding of each column, empty if the
+        columns are used as they are.
     epochs : int
         Number of epochs of training begun so far, in all calls of fit.
     history : History
@@ -134,6 +135,7 @@ class MLP(Predictor):
         seed: int | None = 0,
         uint8_scale: float = 1.0,
         encodings: EncodingSpec = None,
+        input_scaling: bool = False,
     ) -> None:
         spec = NetworkSpec.checked(
             sizes,
@@ -148,6 +150,7 @@ class MLP(Predictor):
             seed=seed,
             uint8_scale=uint8_scale,
             encodings=encodings,
+            input_scaling=input_scaling,
         )
         if not isinstance(init, (tuple, list)):
             initializer = checks.named("init", init, initializers.TABLE, Initializer)
@@ -156,51 +159,11 @@ class MLP(Predictor):
             init = initializers.sample(initializer, spec.layer_sizes, spec.seed)
         if len(init) != 2:
             raise ValueError(f"init as arrays is (weights, biases); got {len(init)} things")
-        self.state = ModelState(spec, checked_layers(spec, *init))
+        encoding = columns.sample(spec.encodings, spec.input_scaling, spec.seed)
+        layers = checked_layers(spec, init[0], init[1], encoding=encoding)
+        self.state = ModelState(spec, layers)
         self.history = History()
         self.metadata = {}
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str], *, loss: LossSpec | None = None) -> Self:
-        """Read a network that `save` wrote.
-
-        Parameters
-        ----------
-        path : path-like
-            The file.
-        loss : (value, gradient), optional
-            The loss of a network that was saved with a loss written in Python; for no other.
-
-        Returns
-        -------
-        MLP
-            The network as it was saved.
-
-        Raises
-        ------
-        ValueError
-            If the file holds an ensemble, or for the reasons of `fastmlp.load`.
-        OSError
-            If the file cannot be opened or read.
-
-        See Also
-        --------
-        fastmlp.load : The same for a network or an ensemble.
-        """
-        unpacked = files.read_npz(path, None if loss is None else losses.from_spec(loss))
-        if isinstance(unpacked[0], list):
-            raise ValueError(f"{os.fspath(path)} holds an ensemble; read it by Ensemble.load")
-        return cls.from_state(*unpacked)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        packed = files.pack(self.state, self.metadata, with_optimizer=True)
-        return type(self)._from_packed, (*packed, self.loss), {"history": self.history}
-
-    @classmethod
-    def _from_packed(cls, header: files.Header, arrays: files.Arrays, loss: Loss) -> Self:
-        return cls.from_state(*files.unpack(header, arrays, loss))
-
-    # ---------------------------------------------------------------------- training and files
 
     def fit(
         self,
@@ -227,6 +190,9 @@ class MLP(Predictor):
         rate_multipliers: Sequence[float] | None = None,
         l2_multipliers: Sequence[float] | None = None,
         bias_rate_multipliers: float | Sequence[float] | None = None,
+        encoding_rate_multiplier: float = 1.0,
+        scaling_rate_multiplier: float = 1.0,
+        scaling_decay_multiplier: float = 0.0,
         augment: Distortion | None = None,
         n_threads: int | None = None,
         reset_optimizer: bool = False,
@@ -305,6 +271,12 @@ class MLP(Predictor):
         bias_rate_multipliers : float or sequence of float, optional
             Factors ≥ 0 of the learning rate of biases, in addition to `rate_multipliers`: one for
             all layers, or one for each.  Default: 1.
+        encoding_rate_multiplier, scaling_rate_multiplier : float, default 1.0
+            Factors ≥ 0 of the learning rate for the parameters of the columns' encodings, and for
+            `input_scale`.
+        scaling_decay_multiplier : float, default 0.0
+            Factor ≥ 0 of AdamW's weight decay for `input_scale`.  Neither the penalty λ nor weight
+            decay acts on other parameters of encodings.
         augment : fastmlp.augment.Distortion, optional
             Train on randomly distorted copies of the images, made anew for each batch; X must be
             dense.
@@ -371,6 +343,9 @@ class MLP(Predictor):
             rate_multipliers=rate_multipliers,
             l2_multipliers=l2_multipliers,
             bias_rate_multipliers=bias_rate_multipliers,
+            encoding_rate_multiplier=encoding_rate_multiplier,
+            scaling_rate_multiplier=scaling_rate_multiplier,
+            scaling_decay_multiplier=scaling_decay_multiplier,
             augment=augment,
             n_threads=n_threads,
             reset_optimizer=reset_optimizer,

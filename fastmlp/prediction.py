@@ -11,6 +11,7 @@ from .data import batches
 from .data.examples import Examples
 from .data.memory_maps import by_chunk, is_memory_map
 from .kernels.calls import TrainingOptions
+from .model import columns
 from .model.base import NetworkBase
 from .model.state import Snapshot
 from .support import checks, threads
@@ -190,6 +191,12 @@ class Predictor(NetworkBase):
         sample_weight: ArrayLike | None = ..., wrt: Literal["input"], training: bool = ...,
     ) -> Array: ...
 
+    @overload
+    def gradients(
+        self, X: checks.Examples, y: ArrayLike, l2: float = ..., *,
+        sample_weight: ArrayLike | None = ..., wrt: Literal["encoding"], training: bool = ...,
+    ) -> tuple[list[dict[str, Array]], Array | None]: ...
+
     def gradients(
         self,
         X: checks.Examples,
@@ -197,9 +204,9 @@ class Predictor(NetworkBase):
         l2: float = 0.0,
         *,
         sample_weight: ArrayLike | None = None,
-        wrt: Literal["parameters", "input"] = "parameters",
+        wrt: Literal["parameters", "input", "encoding"] = "parameters",
         training: bool = False,
-    ) -> list[tuple[Array, ...]] | Array:
+    ) -> list[tuple[Array, ...]] | Array | tuple[list[dict[str, Array]], Array | None]:
         """Return the derivatives of J (see `cost`).
 
         Parameters
@@ -210,16 +217,18 @@ class Predictor(NetworkBase):
             λ.
         sample_weight : array-like, (m,), optional
             Weights of the examples, as in `fit`.
-        wrt : {"parameters", "input"}, default "parameters"
-            The variables of the derivatives.
+        wrt : {"parameters", "input", "encoding"}, default "parameters"
+            The variables of the derivatives: weights, biases and scales of the layers, X, or the
+            parameters of the columns' encodings and `input_scale`.
         training : bool, default False
             As in `cost`.
 
         Returns
         -------
-        list of tuples of ndarray, or ndarray
+        list of tuples of ndarray, ndarray, or tuple
             (∂J/∂W, ∂J/∂b) for each layer, (∂J/∂W, ∂J/∂b, ∂J/∂γ) with batch norm, also of frozen
-            layers; or ∂J/∂X (m, n_in), for uint8 examples by the scaled values.
+            layers; or ∂J/∂X (m, n_in), for uint8 examples by the scaled values; or a list like
+            `encoding_parameters`, and an array like `input_scale`.
 
         See Also
         --------
@@ -233,18 +242,24 @@ class Predictor(NetworkBase):
         (1797, 64)
         """
         l2 = checks.number("l2", l2, "[0, inf)", dtype=self.dtype)
-        wrt_input = checks.known("wrt", wrt, ("parameters", "input")) == "input"
+        wrt_input = checks.known("wrt", wrt, ("parameters", "input", "encoding")) == "input"
         if wrt_input and self.encodings:
             raise ValueError(
-                "wrt must be 'parameters' for a network with encodings: J has no derivative by a "
-                "category, and by a number none at the edge of a bin"
+                "wrt must be 'parameters' or 'encoding' for a network with encodings: J has no "
+                "derivative by a category, and by a number none at the edge of a bin"
             )
+        if wrt == "encoding" and not self.state.spec.encoding_shapes:
+            raise ValueError("wrt='encoding': the network's encodings have no parameters")
         training = checks.flag("training", training)
         examples = Examples.checked(self.state, X, y, sample_weight)
-        derivatives: list[tuple[Array, ...]] | Array = self._gradients(
-            examples, l2, wrt_input=wrt_input, training=training
+        derivatives: Any = self._gradients(
+            examples, l2, wrt_input=wrt_input, training=training, wrt_encoding=wrt == "encoding"
         )[1]
-        return derivatives
+        if wrt == "encoding":
+            scale = derivatives[-1] if self.input_scaling else None
+            return columns.by_column(self.encodings, derivatives), scale
+        found: list[tuple[Array, ...]] | Array = derivatives
+        return found
 
     def _gradients(
         self,
@@ -254,6 +269,7 @@ class Predictor(NetworkBase):
         wrt_input: bool,
         training: bool,
         of: Snapshot | None = None,
+        wrt_encoding: bool = False,
     ) -> Any:
         spec, m = self.state.spec, len(examples)
         if training:
@@ -263,7 +279,13 @@ class Predictor(NetworkBase):
         )
         n_threads = threads.for_gradients(spec.layer_sizes, m)
         return self.state.gradients(
-            examples.data, options, n_threads, wrt_input=wrt_input, training=training, of=of
+            examples.data,
+            options,
+            n_threads,
+            wrt_input=wrt_input,
+            training=training,
+            of=of,
+            wrt_encoding=wrt_encoding,
         )
 
     def _threads(self, X: checks.Rows) -> int:

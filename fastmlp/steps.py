@@ -49,7 +49,7 @@ from .step_arguments import (
     weights_of,
 )
 from .step_batch_norm import batch_norm, batch_norm_delta
-from .step_encodings import encode
+from .step_encodings import encode, encoding_gradients
 from .support import checks
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "batch_norm_delta",
     "cost",
     "encode",
+    "encoding_gradients",
     "example_gradients",
     "forward",
     "hidden_deltas",
@@ -282,6 +283,7 @@ def update(
     parameters: Iterable[tuple[ArrayLike, ArrayLike]],
     gradients: Iterable[tuple[ArrayLike, ArrayLike]],
     learning_rate: float,
+    bias_rate_multiplier: float = 1.0,
 ) -> list[tuple[Array, Array]]:
     """Step 6: return the parameters after a step of gradient descent.
 
@@ -293,6 +295,8 @@ def update(
         (∂J/∂W(l), ∂J/∂b(l)) of each layer.
     learning_rate : float
         Learning rate α.
+    bias_rate_multiplier : float, default 1
+        Factor of the learning rate of biases.
 
     Returns
     -------
@@ -308,6 +312,7 @@ def update(
     """
     updated = []
     alpha = checks.number("learning_rate", learning_rate)  # not a float64 scalar, for float32
+    alpha_b = alpha * checks.number("bias_rate_multiplier", bias_rate_multiplier)
     parameters = list(parameters)
     gradients = one_each("gradients", gradients, len(parameters))
     for layer, ((W, b), (dW, db)) in enumerate(zip(parameters, gradients, strict=True), start=1):
@@ -316,7 +321,7 @@ def update(
         b = real(kernels, f"b({layer})", b, len(W))
         dW = real(kernels, f"∂J/∂W({layer})", dW, *W.shape)
         db = real(kernels, f"∂J/∂b({layer})", db, *b.shape)
-        updated.append((W - alpha * dW, b - alpha * db))
+        updated.append((W - alpha * dW, b - alpha_b * db))
     return updated
 
 

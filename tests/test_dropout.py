@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import kernels
+from fastmlp import MLP, kernels
+from fastmlp.support import threads as team
 from fastmlp.training import FitConfig, fit
 
 every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -238,3 +239,20 @@ def test_training_resumed_from_a_file_draws_what_it_would_have_drawn(tmp_path):
 def test_a_probability_is_checked(name, value):
     with pytest.raises(ValueError, match=rf"{name} must be in \[0, 1\)"):
         fastmlp.MLP((4, 3, 2), **{name: value})
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_the_derivative_by_the_input_has_the_dropout_of_the_cost(rng, n_threads, monkeypatch):
+    """Of a batch of training, in which some inputs do not count and the others count more."""
+    monkeypatch.setattr(team, "for_gradients", lambda *_: n_threads)
+    X, y = rng.normal(size=(30, 70)), rng.integers(0, 3, 30)
+    net = MLP((70, 8, 3), activation="tanh", input_dropout=0.4, dtype="float64")
+    found = net.gradients(X, y, wrt="input", training=True)
+    for i in zip(rng.integers(0, 30, 40), rng.integers(0, 70, 40), strict=True):
+        costs = []
+        for h in (1e-5, -1e-5):
+            moved = X.copy()
+            moved[i] += h
+            costs.append(net.cost(moved, y, training=True))
+        assert abs((costs[0] - costs[1]) / 2e-5 - found[i]) < 1e-9
+    assert 0.3 < np.mean(found == 0) < 0.5

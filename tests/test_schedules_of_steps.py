@@ -243,6 +243,32 @@ def test_a_curve_of_decay_or_dropout_spans_a_call_of_fit():
         assert same(one, other)
 
 
+def test_a_later_call_begins_a_new_curve_of_decay_and_dropout():
+    class Repeated(schedules.Schedule):
+        name = "repeated"
+
+        def __init__(self, curve: schedules.Schedule) -> None:
+            self.curve = curve
+
+        def __call__(self, steps: Any) -> Any:
+            return self.curve(steps % len(STEPS))
+
+    one, other = network(), network()
+    for _ in range(2):
+        fit(one, optimizer=AdamW(weight_decay=FlatCosine(0.7)),
+            dropout_schedule=FlatCosine(1, flat=0.25))
+        fit(other, optimizer=AdamW(weight_decay=Repeated(FlatCosine(0.7, total_steps=len(STEPS)))),
+            dropout_schedule=Repeated(DROPOUT))
+    assert same(one, other)
+
+
+def test_a_scheduled_decay_is_none_of_the_constants():
+    """Files that are saved in between hold the constants, in which it counts as 0."""
+    optimizer = AdamW(weight_decay=DECAY)
+    assert optimizer.constants == AdamW(weight_decay=0.0).constants
+    assert (optimizer.decay_schedule, AdamW().decay_schedule) == (DECAY, None)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -16,12 +16,14 @@ from typing import NoReturn
 import fastmlp
 from fastmlp.support.text import printable
 
-from . import ablate, draw, export, info, predict, report, search, train
+from . import ablate, draw, evaluate, explain, export, info, predict, report, search, train
 
 COMMANDS = {
     "report": report,
     "train": train,
     "predict": predict,
+    "evaluate": evaluate,
+    "explain": explain,
     "export": export,
     "ablate": ablate,
     "search": search,
@@ -69,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = "fastmlp"
     try:
         args = build_parser().parse_args(argv)
+        args.argv = list(sys.argv[1:] if argv is None else argv)
         command = f"fastmlp {args.command}"
         args.run(args)
         sys.stdout.flush()

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from numpy.typing import ArrayLike
 
-import fastmlp
 from fastmlp import MLP, Ensemble, export
 
+from .models import load_any
 from .options import check_outputs, writable
 from .predict import inputs
 from .tables import add_format_options, format_options
@@ -65,7 +65,12 @@ def run(args: argparse.Namespace) -> None:
     if options and args.out.suffix != ".c":
         raise ValueError(f"{args.out}: --name, --dtype and --quantized need the ending .c")
     check_outputs({"OUT": args.out}, {"MODEL": args.model, "TABLE": args.calibration})
-    net = fastmlp.load(args.model)
+    net = load_any(args.model)
+    if not isinstance(net, (MLP, Ensemble)):
+        raise ValueError(
+            f"{args.model} is a model of a table, whose columns no format here can hold; export "
+            f"writes networks"
+        )
     try:
         if options.pop("quantized", False):
             rows = inputs(net, args.model, args.calibration, format_options(args))

@@ -11,6 +11,7 @@ import fastmlp
 from fastmlp import MLP, Ensemble, describe
 from fastmlp.support.text import printable
 
+from .models import load_any
 from .options import positive
 
 EXAMPLES = """\
@@ -46,7 +47,14 @@ def run(args: argparse.Namespace) -> None:
             raise ValueError("--memory needs a MODEL")
         show(describe.environment())
         return
-    net = fastmlp.load(args.model)
+    net = load_any(args.model)
+    if not isinstance(net, (MLP, Ensemble)):
+        from .table_info import about  # needs the extra tabular
+
+        if args.memory:
+            raise ValueError(f"--memory is for a network; {args.model} is a model of a table")
+        show(about(net, args.model))
+        return
     show(describe.model(net))
     if args.memory:
         if isinstance(net, Ensemble):

@@ -1,6 +1,7 @@
 """Types and options that several commands share, and how they train."""
 
 import argparse
+import math
 import os
 import warnings
 from collections.abc import Callable, Mapping
@@ -27,6 +28,37 @@ def positive(text: str) -> int:
     if text.isdecimal() and int(text) > 0:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 1 or more")
+
+
+def fraction(text: str) -> float:
+    """Parse a number from 0 to below 1."""
+    value = _number(text)
+    if 0 <= value < 1:
+        return value
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to below 1")
+
+
+def share(text: str) -> float:
+    """Parse a number between 0 and 1."""
+    value = _number(text)
+    if 0 < value < 1:
+        return value
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
+
+
+def above_zero(text: str) -> float:
+    """Parse a number above 0."""
+    value = _number(text)
+    if 0 < value < math.inf:
+        return value
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def writable(text: str) -> Path:

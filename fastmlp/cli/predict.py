@@ -1,8 +1,9 @@
 """Write the predictions of a model for each row of a table.
 
 The table needs the columns that the model was trained on, by their names and in any order; other
-columns are ignored. A model without names of columns (saved from Python) takes all of them in their
-order. The output is CSV: a header line, then one line for each row of the table.
+columns are ignored. A category that the model does not know counts as missing, and the number of
+such rows is printed. A network without names of columns (saved from Python) takes all of them in
+their order. The output is CSV: a header line, then one line for each row of the table.
 """
 
 import argparse
@@ -17,18 +18,19 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-import fastmlp
 from fastmlp import MLP, Ensemble
 from fastmlp.support import atomic_files
 from fastmlp.support.labels import class_labels
 from fastmlp.support.text import printable
 
-from .options import check_outputs, writable_or_standard
+from .models import load_any
+from .options import check_outputs, share, writable_or_standard
 from .tables import TABLE_HELP, add_format_options, format_options, open_table
 
 EXAMPLES = """\
   fastmlp predict iris-model.npz new.csv
   fastmlp predict iris-model.npz new.csv --proba --output predicted.csv
+  fastmlp predict houses-model.npz new.csv --id street --interval 0.9
 """
 
 
@@ -39,6 +41,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("table", type=Path, metavar="TABLE", help=TABLE_HELP)
     parser.add_argument("--proba", action="store_true", help="add each class's probability")
+    parser.add_argument(
+        "--interval",
+        type=share,
+        metavar="X",
+        help="add the ends of an interval that holds the value with this probability, such as 0.9 "
+        "(regressions by fastmlp train)",
+    )
+    parser.add_argument(
+        "--id",
+        action="append",
+        metavar="COLUMN",
+        help="write this column of TABLE before the predictions; may be given again",
+    )
     parser.add_argument(
         "--output",
         type=writable_or_standard,
@@ -51,17 +66,31 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the predictions."""
     check_outputs({"--output": args.output}, {"MODEL": args.model, "TABLE": args.table})
-    net = fastmlp.load(args.model)
-    check_label(net, args.model)
-    X = inputs(net, args.model, args.table, format_options(args))
-    output = predictions(net, X)
-    if args.proba:
-        output |= probabilities(net, X)
+    model = load_any(args.model)
+    if isinstance(model, (MLP, Ensemble)):
+        output = network_predictions(model, args)
+    else:
+        from .predict_table import table_predictions  # needs the extra tabular
+
+        output = table_predictions(model, args)
     if args.output is None:
         write(printable_cells(output) if sys.stdout.isatty() else output, sys.stdout)
         return
     with whole_file(args.output) as file:
         write(output, file)
+
+
+def network_predictions(net: MLP | Ensemble, args: argparse.Namespace) -> dict[str, NDArray[Any]]:
+    """Return the columns of the output of a network."""
+    for option in ("interval", "id"):
+        if getattr(args, option) is not None:
+            raise ValueError(f"--{option} is for models of tables; {args.model} holds a network")
+    check_label(net, args.model)
+    X = inputs(net, args.model, args.table, format_options(args))
+    output = predictions(net, X)
+    if args.proba:
+        output |= probabilities(net, X)
+    return output
 
 
 def inputs(

@@ -29,6 +29,10 @@ class TrainingOptions:
     rate_multipliers: tuple[float, ...] = ()  # for each layer of weights; empty: all 1
     bias_rate_multipliers: tuple[float, ...] = ()  # likewise, of the biases in addition to it
     l2_multipliers: tuple[float, ...] = ()  # likewise
+    frozen_encoding: bool = False  # the parameters of the encodings of columns stay as they are
+    encoding_rate_multiplier: float = 1.0  # of these parameters
+    scaling_rate_multiplier: float = 1.0  # of the factors of the encoded inputs
+    scaling_decay_multiplier: float = 0.0  # of their weight decay
     distortion: Any = None  # the engine's `Distortion` for images, or None
     by_row_hash: bool = False  # random numbers depend on an example's values, not on its place
     max_cost: float = 0.0  # −log of the least probability that a cross-entropy counts; 0: none

@@ -11,7 +11,9 @@ DTYPE: np.dtype[np.floating]
 PHASES: tuple[str, ...]
 
 Real = NDArray[np.floating]
-Layer = tuple[Real, ...]  # weight, bias, and the scale of a normalized layer
+# weight, bias, and the scale of a normalized layer; where encodings have parameters, lists of
+# layers end with one more entry: all of their arrays
+Layer = tuple[Real, ...]
 CSR = tuple[Real, NDArray[np.int32], NDArray[np.int64]]
 
 class PythonLoss(Protocol):
@@ -104,11 +106,12 @@ class Engine:
         loss_constants: Sequence[float] = (),
         custom: PythonLoss | None = None,
         encodings: Sequence[tuple[str, int, int, Sequence[float]]] = (),
+        input_scaling: bool = False,
     ) -> None:
         """`hidden` has (batch norm?, dropout p, noise σ) for each hidden layer.
 
-        `encodings` has (name, outputs, bins or levels, edges) for each column of X; sizes[0] is the
-        number of all outputs.
+        `encodings` has (name, outputs, bins or levels or frequencies, edges) for each column of
+        X; sizes[0] is the number of all outputs.
         With loss "custom", `custom` is called once a batch, in the calling thread.
         """
 
@@ -197,8 +200,11 @@ class Engine:
         training: bool = False,
         epoch: int = 0,
         of: ParameterSet | None = None,
+        wrt_encoding: bool = False,
     ) -> tuple[Progress, Any]:
         """Σ s·cost and Σ s, and the derivatives of J by each layer's parameters or by X.
+
+        With `wrt_encoding` by the parameters of the encodings, a list of arrays.
 
         Of the network as it predicts, or with `training` as the epoch's first batch sees it.
         """

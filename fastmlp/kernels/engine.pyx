@@ -29,8 +29,9 @@ from .activations cimport RELU, activation_kind
 from .batch_norm cimport fold, normalization
 from .break_even cimport break_even, trial
 from .distortion cimport distort_rows, distortion, distortion_scratch
-from .encodings cimport (NUMERIC, ONE_HOT, PIECEWISE_LINEAR, column_encoding, encoded_density,
-                         input_encoding)
+from .encoding_gradients cimport SQUARES, trains_encoding
+from .encodings cimport (EMBEDDING, NUMERIC, ONE_HOT, PERIODIC, PIECEWISE_LINEAR, column_encoding,
+                         encoded_density, input_encoding, n_parameters_of)
 from .epoch cimport job, run_batches
 from .inputs cimport (CODES_CHANGED, COLUMNS_CHANGED, FLOAT32, FLOAT64, LABELS_CHANGED, UINT8, count_rows,
                       density, examples, hash_rows, number_size, pack_rows, pack_scratch,
@@ -39,6 +40,7 @@ from .losses cimport CUSTOM, SQUARED_ERROR, loss_of
 from .norms cimport weight_squares
 from .matrices cimport copy_row, max_group_starts
 from .panels cimport layer, pack, padded, unpack
+from .periodic cimport whole_lines
 from .prediction cimport predict_part, prediction
 from .random cimport mixed_key
 from .step cimport batch, network, row_of
@@ -132,22 +134,26 @@ cdef class Engine(Passes):
 
     # --------------------------------------------------------------------------- training
 
-    cdef Workspace training_space(self, Data data, Distortion distortion, Py_ssize_t batch_size,
+    cdef Workspace training_space(self, Data data, Distortion distortion,
+                                  const input_encoding* encoding, Py_ssize_t batch_size,
                                   int threads):
         """The training workspace, kept from call to call while nothing about it changes."""
         cdef bint sparse_input = self.reads_sparse(data)
         cdef Py_ssize_t most = data.x.max_in_row, n_distortion = 0
+        cdef bint input_delta = trains_encoding(encoding)
         if distortion is not None:      # which fills what was empty, and reads whole rows
             n_distortion = distortion_scratch(&distortion.d)
             most = data.x.n_in
         elif sparse_input:
             data.pack(threads)
-        key = (batch_size, sparse_input, most, self.use_sparse, data.first, n_distortion)
+        key = (batch_size, sparse_input, most, self.use_sparse, data.first, n_distortion,
+               input_delta)
         if (self.training is None or self.training.key != key
                 or self.training.w.n_threads < threads):
             self.training = None
             self.training = Workspace(self, self.chunk_rows(batch_size, True), threads, True,
-                                      most, sparse_input, False, True, data.first, 0, n_distortion)
+                                      most, sparse_input, input_delta, True, data.first, 0,
+                                      n_distortion)
             self.training.key = key
         return self.training
 
@@ -158,11 +164,12 @@ cdef class Engine(Passes):
         cdef Py_ssize_t batch_size = batches.batch_size, size = min(batch_size, order.shape[0])
         cdef int64_t first = progress.batch
         cdef Distortion distortion = options.distortion
-        cdef Workspace space = self.training_space(data, distortion, size, threads)
+        cdef network net = self.net
+        cdef input_encoding encoding = self.encoding_as(options, data.first, &net)
+        cdef Workspace space = self.training_space(data, distortion, &encoding, size, threads)
         cdef double ema = options.ema
         cdef Block layers = self.layers_as(options)
         cdef PythonLossCall loss_call = PythonLossCall(self.custom, data)
-        cdef network net = self.net
         cdef examples x = data.x
         cdef int changed = 0
         cdef double[:, ::1] batch_sums
@@ -171,12 +178,13 @@ cdef class Engine(Passes):
         if options.by_row_hash:
             x.row_hashes = data.hash_rows(threads)
         net.layers = <layer*>layers.data + data.first
+        if net.encoding != NULL:
+            net.encoding = &encoding
         net.distortion = NULL if distortion is None else &distortion.d
         if data.first > 0:
             net.first = data.first
             net.n_layers -= data.first
             net.input_dropout = 0
-            net.encoding = NULL
         self.prepare(&j, &net, data, space, order.shape[0], batch_size)
         j.x = &x
         loss_call.attach(&j)

@@ -4,20 +4,24 @@ Every thread runs `run_batches`; they share one `job` and meet at its barriers.
 """
 from libc.math cimport isfinite
 from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcpy
 from .dense cimport gradient_target
+from .dropout cimport drop_dense, random_stream
+from .encoding_gradients cimport encoding_gradients, update_encoding
+from .encodings cimport input_encoding
 from .inputs cimport examples, targets
 from .losses cimport CUSTOM
-from .matrices cimport copy_row, matrix
+from .matrices cimport at, copy_row, group_end
 from .norms cimport column_squares, total_of
 from .panels cimport padded
 from .random cimport mixed_key
 from .step cimport (batch, clipped_update, forward_pass, gather, gradients, hidden_deltas,
-                    limit_weights, network, output_deltas)
+                    limit_weights, network, output_deltas, stream_in)
 from .team cimport barrier, seconds_now, team
 from .tile cimport even_block
 from .updates cimport optimizer, prepare_update, update_step
 from .vector cimport flush_denormals, real, restore_denormals
-from .workspace cimport WAITING, activation_layer, lap, workspace
+from .workspace cimport GRADIENT, WAITING, activation_layer, lap, scratch, workspace
 
 cdef struct job
 
@@ -104,13 +108,24 @@ cdef inline double sum_of_squares(const job* j) noexcept nogil:
     return total
 
 
-cdef inline void ones_for_input(workspace* w, Py_ssize_t m, int part, int n_parts) noexcept nogil:
-    """The input has no activation: f' = 1 in its delta's place."""
-    cdef Py_ssize_t r, k
-    cdef matrix* delta = &w.activations[0].delta
+cdef inline void slopes_of_input(const network* net, workspace* w, const batch* b,
+                                 Py_ssize_t done, Py_ssize_t m, int part,
+                                 int n_parts) noexcept nogil:
+    """What δ(1) is multiplied by, in its place: 1, or in training the factor of dropout."""
+    cdef Py_ssize_t r, k, end
+    cdef activation_layer* v = &w.activations[0]
+    cdef scratch* own = &w.threads[part]
+    cdef random_stream dropout = stream_in(b, own, 0, net.input_dropout, done)
     for r in range(m * part // n_parts, m * (part + 1) // n_parts):
-        for k in range(delta.stride):
-            delta.values[r * delta.stride + k] = 1
+        for k in range(padded(v.n)):
+            own.row[k] = 1
+        if b.training and dropout.drop_threshold != 0:
+            drop_dense(&dropout, r, own.row, v.n)
+        k = 0
+        while k < padded(v.n):
+            end = min(padded(v.n), group_end(&v.delta, k))
+            memcpy(at(&v.delta, r, k), own.row + k, (end - k) * sizeof(real))
+            k = end
 
 
 cdef inline void take_input_delta(workspace* w, real* target, Py_ssize_t m, int part,
@@ -120,6 +135,19 @@ cdef inline void take_input_delta(workspace* w, real* target, Py_ssize_t m, int 
     cdef activation_layer* v = &w.activations[0]
     for r in range(m * part // n_parts, m * (part + 1) // n_parts):
         copy_row(&v.delta, r, v.n, target + r * v.n)
+
+
+cdef inline bint encoding_step(const network* net, workspace* w, const gradient_target* g,
+                               Py_ssize_t m, team* threads, int part, int n_parts) noexcept nogil:
+    """Steps 4 to 6 for the encodings' parameters, as `gradients` does for the layers."""
+    cdef const input_encoding* E = net.encoding
+    cdef real* sums = w.encoding_sums if g.sums == NULL else g.sums + E.first
+    encoding_gradients(E, net.parameters, &w.threads[part], &w.activations[0].delta, m, g.first,
+                       sums, part, n_parts)
+    if not g.last or g.step == NULL:
+        return False
+    barrier(threads, part, n_parts)
+    return update_encoding(E, g, g.step, sums, 1, part, n_parts)
 
 
 cdef inline int lowest_delta(const job* j) noexcept nogil:
@@ -213,12 +241,15 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
                 if j.batch_sums != NULL:
                     j.batch_sums[2 * (j.before + number)] += w.costs[r]
         if w.input_delta:
-            ones_for_input(w, m, part, n_parts)
+            slopes_of_input(net, w, &b, done, m, part, n_parts)
             barrier(&j.threads, part, n_parts)    # written by rows, read by panels
         hidden_deltas(net, w, m, lowest, number, &j.threads, part, n_parts)
-        if w.input_delta:
+        if j.input_gradient != NULL:
             take_input_delta(w, j.input_gradient + done * w.activations[0].n, m, part, n_parts)
         bad |= gradients(net, w, m, &g, j.every_layer, part, n_parts)
+        if w.input_delta and net.encoding != NULL:
+            bad |= encoding_step(net, w, &g, m, &j.threads, part, n_parts)
+            lap(w, part, GRADIENT, 0)
         done += m
         if g.last and j.clip_norm > 0:
             g.step = &u

@@ -39,7 +39,7 @@ cdef class Parameters:
 
     def __cinit__(self, sizes, activations, loss, double uint8_scale, hidden=None,
                   double input_dropout=0, uint64_t seed=0, loss_constants=(), custom=None,
-                  encodings=()):
+                  encodings=(), bint input_scaling=False):
         cdef int l
         cdef Py_ssize_t place = 0
         cdef layer* L
@@ -56,9 +56,6 @@ cdef class Parameters:
         self.loss_constants = np.array(tuple(loss_constants) or (0,), DTYPE)
         self.net.loss = loss_of(loss, &self.loss_constants[0], len(loss_constants))
         self.net.input_dropout = input_dropout
-        if len(encodings) > 0:
-            self.encoding = InputEncoding(encodings)
-            self.net.encoding = &self.encoding.e
         self.net.normalization.momentum = <real><double>NORM_MOMENTUM
         self.net.normalization.epsilon = <real><double>NORM_EPSILON
         self.net.layers = <layer*>calloc(self.net.n_layers, sizeof(layer))
@@ -85,6 +82,10 @@ cdef class Parameters:
                     self.n_statistics += on_lines(2 * padded(L.n_out))
                 L.dropout = dropout
                 L.noise = <real><double>noise
+        if len(encodings) > 0:
+            self.encoding = InputEncoding(encodings, input_scaling, place)
+            self.net.encoding = &self.encoding.e
+            place = self.encoding.e.last
         self.n_numbers = place
         self.current = ParameterSet()
         self.current.sizes = self.sizes
@@ -179,6 +180,9 @@ cdef class Parameters:
             else:
                 memcpy(folded + L.weight, source + L.weight,
                        (L.bias + padded(L.n_out) - L.weight) * sizeof(real))
+        if self.encoding is not None:
+            memcpy(folded + self.encoding.e.first, source + self.encoding.e.first,
+                   (self.encoding.e.last - self.encoding.e.first) * sizeof(real))
 
     cdef tuple layer_out(self, const real* numbers, int l):
         """One layer of a buffer laid out like the parameters: weight, bias, and scale if any."""
@@ -192,7 +196,9 @@ cdef class Parameters:
         return found + (row_out(numbers + L.scale, L.n_out),) if L.scale > 0 else found
 
     cdef list layers_out(self, const real* numbers):
-        return [self.layer_out(numbers, l) for l in range(self.net.n_layers)]
+        """Every layer's arrays, then those of the encodings' parameters, if there are any."""
+        layers = [self.layer_out(numbers, l) for l in range(self.net.n_layers)]
+        return layers if self.encoding is None else layers + self.encoding.out(numbers)
 
     def get_layers(self, ParameterSet of=None):
         cdef Block numbers = (self.reading() if of is None else of).source(True)
@@ -206,7 +212,7 @@ cdef class Parameters:
     def get_folded(self, ParameterSet of=None):
         cdef network net
         cdef Block numbers = self.inference_numbers(self.reading() if of is None else of, &net)
-        return [one[:2] for one in self.layers_out(<real*>numbers.data)]
+        return [self.layer_out(<real*>numbers.data, l)[:2] for l in range(self.net.n_layers)]
 
     def get_statistics(self, ParameterSet of=None):
         cdef int l
@@ -298,6 +304,8 @@ cdef class Parameters:
         for l in range(self.net.n_layers):
             self.layer_in(numbers, l, layers[l][0], layers[l][1],
                           layers[l][2] if len(layers[l]) > 2 else None)
+        if len(layers) > self.net.n_layers:
+            self.encoding.take(numbers, layers[self.net.n_layers])
         return 0
 
     def set_layers(self, layers, statistics=None):

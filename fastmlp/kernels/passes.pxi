@@ -16,6 +16,10 @@ cdef class Workspace:
         self.w.n_threads = n_threads
         self.w.input_delta = input_delta
         self.w.distortion_size = n_distortion
+        if engine.encoding is not None and first == 0:
+            self.w.n_columns = engine.encoding.e.n_columns
+            self.w.n_waves = engine.encoding.e.n_waves
+            self.w.n_encoding = engine.encoding.e.last - engine.encoding.e.first
         self.w.activations = <activation_layer*>calloc(n_layers + 1, sizeof(activation_layer))
         self.w.threads = <scratch*>calloc(n_threads, sizeof(scratch))
         self.w.sparsity = <sparsity*>calloc(2 * n_threads * n_layers, sizeof(sparsity))
@@ -82,6 +86,15 @@ cdef class Passes(Parameters):
                 layers[l].l2 = <real><double>l2s[l]
         return block
 
+    cdef input_encoding encoding_as(self, options, int first, network* net):
+        """The encodings as they train under these options; none for the input of a later layer."""
+        cdef input_encoding encoding
+        memset(&encoding, 0, sizeof(input_encoding))
+        if self.encoding is None or first > 0:
+            net.encoding = NULL
+            return encoding
+        return self.encoding.with_options(options)
+
     cdef Py_ssize_t chunk_rows(self, Py_ssize_t n_rows, bint training) noexcept:
         """Rows that pass at a time: all where something is asked of the batch as a whole."""
         cdef Py_ssize_t n, most = WIDE_CHUNK_ROWS, row = 0
@@ -144,10 +157,11 @@ cdef class Passes(Parameters):
         return space
 
     def gradients(self, Data data, options, int threads, bint wrt_input=False,
-                  bint training=False, uint64_t epoch=0, ParameterSet of=None):
+                  bint training=False, uint64_t epoch=0, ParameterSet of=None,
+                  bint wrt_encoding=False):
         cdef Py_ssize_t m = data.x.n_rows
         cdef Block sums = Block(self.n_numbers * <Py_ssize_t>sizeof(real))
-        cdef Workspace space = self.passing_space(data, wrt_input, training, threads)
+        cdef Workspace space = self.passing_space(data, wrt_input or wrt_encoding, training, threads)
         cdef PythonLossCall loss_call = PythonLossCall(self.custom, data)
         cdef ParameterSet source = self.reading() if of is None else of
         cdef Block numbers = source.source(training), layers = self.layers_as(options)
@@ -185,6 +199,8 @@ cdef class Passes(Parameters):
         progress = Progress(0, j.cost, j.weight, None, 1e-9 * j.threads.slept)
         if wrt_input:
             return progress, result * mean
+        if wrt_encoding:
+            return progress, [mean * g for g in self.encoding.out(j.sums)[0]]
         found = []
         l2 = DTYPE.type(options.l2)
         statistics = self.get_statistics(source)

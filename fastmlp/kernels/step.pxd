@@ -21,7 +21,9 @@ from .dense cimport (finish_layer, forward, gradient_target, hidden_delta, norm_
                      update_layer, weight_gradient)
 from .distortion cimport distort, distortion
 from .dropout cimport drop_dense, drop_sparse, random_stream, random_stream_of, row_key
-from .encodings cimport encode, encode_sparse, input_encoding
+from .encoding_gradients cimport (average_encoding, encoding_squares, trains_encoding,
+                                  update_encoding)
+from .encodings cimport column_stride, encode, encode_sparse, input_encoding, make_waves
 from .few_outputs cimport few_outputs, few_outputs_gradient
 from .inputs cimport (LABELS_CHANGED, examples, own_kind, read_dense, read_once, read_sparse,
                       row_ranges, targets)
@@ -151,16 +153,18 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
     weigh_rows(net, b, own, done, m)
     if distorting:
         distort_batch(net, w, b, done, m, threads, part, n_parts)
+    if encoding:
+        for r in range(m):
+            read_dense(b.x, row_of(b, done + r), own.columns + r * column_stride(net.encoding))
+        make_waves(net.encoding, net.parameters, own, m)
     for r in range(m):
         row = v.a.values + r * v.a.stride
-        if encoding:
-            read_dense(b.x, row_of(b, done + r), own.row)
         if sparse.used:
             e = sparse.rows.entries + r * sparse.rows.capacity
             if distorting:
                 n = compress_row_of(&w.images, r, v.n, e)
             elif encoding:
-                n = encode_sparse(net.encoding, own.row, e, &w.changed)
+                n = encode_sparse(net.encoding, net.parameters, own, r, e, &w.changed)
             else:
                 n = read_sparse(b.x, row_of(b, done + r), own.row, e, &w.changed)
             if dropping:
@@ -171,7 +175,7 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
                 v.a.rows[r] = <const real*>b.x.values + row_of(b, done + r) * b.x.n_in
             elif not distorting:
                 if encoding:
-                    encode(net.encoding, own.row, row, &w.changed)
+                    encode(net.encoding, net.parameters, own, r, row, &w.changed)
                 else:
                     read_dense(b.x, row_of(b, done + r), row)
                 v.a.rows[r] = row
@@ -360,6 +364,8 @@ cdef inline bint clipped_update(const network* net, workspace* w, gradient_targe
         if not net.layers[l].frozen:
             total += total_of(w.squares + place, net.layers[l].n_out)
         place += padded(net.layers[l].n_out)
+    if trains_encoding(net.encoding):
+        total += encoding_squares(net.encoding, g.sums + net.encoding.first, g.step.mean)
     if total > clip_norm * clip_norm:
         factor = clip_norm / sqrt(total)
     for l in range(net.n_layers):
@@ -370,6 +376,9 @@ cdef inline bint clipped_update(const network* net, workspace* w, gradient_targe
             step.l2 = <real>(step.l2 * factor)
             target.step = &step
             bad |= update_layer(L, &target, part, n_parts)
+    if trains_encoding(net.encoding):
+        bad |= update_encoding(net.encoding, g, g.step, g.sums + net.encoding.first, factor, part,
+                               n_parts)
     return bad
 
 
@@ -382,3 +391,5 @@ cdef inline void limit_weights(const network* net, double max_norm, real* averag
         if not net.layers[l].frozen:
             limit_norms(&net.layers[l], net.parameters, <real>max_norm, average, decay, part,
                         n_parts)
+    if average != NULL and trains_encoding(net.encoding):
+        average_encoding(net.encoding, net.parameters, average, decay, part, n_parts)

@@ -24,7 +24,7 @@ cdef enum:
     RMSPROP
 
 cdef enum parameter_kind:       # what a block of parameters is
-    SCALES                      # γ of batch normalization
+    SCALES                      # γ of batch normalization; parameters of encodings
     WEIGHTS                     # which alone have λ and ω
     BIASES                      # which have a learning rate of their own
 

@@ -52,6 +52,10 @@ cdef struct scratch:            # of one thread
     real* packed                # a block of Wᵀ
     real* block                 # a block of δ or of a gradient, before it is finished
     real* row                   # one example
+    real* columns               # rows of X before they are encoded: see encodings.pxd
+    real* waves                 # (n_waves, wave_stride) outputs of periodic encodings
+    Py_ssize_t wave_stride
+    real* encoded               # e(x) of one column
     real* distortion            # for distorting an image
     real* example_weights       # (n_rows,) relative weights w: see batch_norm.pxd
     uint64_t* row_hashes        # (n_rows,) see `examples` in inputs.pxd
@@ -67,6 +71,9 @@ cdef struct workspace:
     Py_ssize_t n_rows           # capacity
     int n_layers, n_threads
     bint input_delta            # whether δ of the input is wanted
+    Py_ssize_t n_columns, n_waves   # of X, where its columns are encoded: see encodings.pxd
+    Py_ssize_t n_encoding       # numbers of the encodings' parameters
+    real* encoding_sums         # their gradient, summed over a batch
     Py_ssize_t distortion_size  # numbers of scratch for distorting an image; 0: none is distorted
     activation_layer* activations
     scratch* threads
@@ -133,6 +140,10 @@ cdef inline void lay_thread(workspace* w, scratch* own, Py_ssize_t* used, Py_ssi
                                 2 * SPARSE_BLOCK_BYTES + WIDTH * 2 * panel_columns() * size)
     own.block = <real*>reserve(base, used, rows * 2 * panel_columns() * size)
     own.row = <real*>reserve(base, used, widest * size)
+    own.columns = <real*>reserve(base, used, w.n_rows * padded(w.n_columns) * size)
+    own.wave_stride = row_stride(w.n_rows)
+    own.waves = <real*>reserve(base, used, w.n_waves * own.wave_stride * size)
+    own.encoded = <real*>reserve(base, used, widest * size if w.n_columns > 0 else 0)
     own.distortion = <real*>reserve(base, used, w.distortion_size * size)
     own.example_weights = <real*>reserve(base, used, w.n_rows * size)
     own.row_hashes = <uint64_t*>reserve(base, used, w.n_rows * <Py_ssize_t>sizeof(uint64_t))
@@ -175,13 +186,14 @@ cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t max
         v.n = n
         v.n_terms = layers[l - 1].n_in if l > 0 else 0
         widest = max(widest, row_stride(n))
-        if 0 < l < w.n_layers and w.n_threads > 1:      # the threads write it by columns
-            v.a = grouped(n, v.n_terms, w.n_rows, w.n_threads,
-                          w.group_starts + l * max_group_starts(w.n_threads))
-        else:
-            v.a = ungrouped(NULL, n)
-        v.delta = v.norm.u_hat = v.a
-        room = matrix_size(&v.a, w.n_rows) * size
+        v.a = v.delta = ungrouped(NULL, n)
+        if l < w.n_layers and w.n_threads > 1:      # the threads write it by columns
+            v.delta = grouped(n, v.n_terms, w.n_rows, w.n_threads,
+                              w.group_starts + l * max_group_starts(w.n_threads))
+        if l > 0:       # but a(1) is read or made as a whole
+            v.a = v.delta
+        v.norm.u_hat = v.a
+        room = matrix_size(&v.delta, w.n_rows) * size
         if l > 0:
             v.a.values = <real*>reserve(base, &used, room)
             lay_rows(&v.a, w.n_rows, &used, base)
@@ -200,6 +212,7 @@ cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t max
         w.images.values = <real*>reserve(base, &used, w.n_rows * w.images.stride * size)
         lay_rows(&w.images, w.n_rows, &used, base)
     w.squares = <real*>reserve(base, &used, n_squares * size)
+    w.encoding_sums = <real*>reserve(base, &used, w.n_encoding * size if backward else 0)
     w.costs = <double*>reserve(base, &used, w.n_rows * <Py_ssize_t>sizeof(double))
     w.laps = <double*>reserve(base, &used, N_PHASES * w.n_layers * <Py_ssize_t>sizeof(double))
     for t in range(w.n_threads):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -14,8 +13,8 @@ from ..encodings import Encoding
 from ..history import History
 from ..losses import Loss
 from ..support import checks
-from . import files, summary, transfer
-from .state import ModelState, Snapshot, Statistics, checked_layers
+from . import columns, summary, transfer
+from .state import Layer, ModelState, Snapshot, Statistics, checked_layers
 
 __all__ = ["NetworkBase"]
 
@@ -52,7 +51,7 @@ class NetworkBase:
     def __repr__(self) -> str:
         options = "".join(
             f"{name}={_one_if_alike(value)}, "
-            for name in ("batch_norm", "dropout", "input_dropout", "noise")
+            for name in ("batch_norm", "dropout", "input_dropout", "noise", "input_scaling")
             if np.any(value := getattr(self, name))
         )
         return (
@@ -129,6 +128,11 @@ class NetworkBase:
         return self.state.spec.encodings
 
     @property
+    def input_scaling(self) -> bool:
+        """Whether the encoded inputs are multiplied by learned factors: see `input_scale`."""
+        return self.state.spec.input_scaling
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of parameters, computations and results."""
         return self.state.spec.dtype
@@ -164,7 +168,7 @@ class NetworkBase:
 
     @property
     def n_parameters(self) -> int:
-        """The number of weights, biases and scales."""
+        """The number of weights, biases and scales, and of the encodings' parameters."""
         return self.state.spec.n_parameters
 
     # ----------------------------------------------------------------------------- parameters
@@ -172,19 +176,39 @@ class NetworkBase:
     @property
     def weights(self) -> list[Array]:
         """Copies of the weights, (n_out, n_in) for each layer, read-only: see `set_parameters`."""
-        return [_read_only(layer[0]) for layer in self.state.layers()]
+        return [_read_only(layer[0]) for layer in self._layers()]
 
     @property
     def biases(self) -> list[Array]:
         """Copies of the biases, (n_out,) for each layer, read-only: see `set_parameters`."""
-        return [_read_only(layer[1]) for layer in self.state.layers()]
+        return [_read_only(layer[1]) for layer in self._layers()]
 
     @property
     def scales(self) -> list[Array | None]:
         """Copies of γ (n_out,) for each layer with batch norm, None for the others."""
-        return [
-            _read_only(layer[2]) if len(layer) > 2 else None for layer in self.state.layers()
-        ]
+        return [_read_only(layer[2]) if len(layer) > 2 else None for layer in self._layers()]
+
+    @property
+    def encoding_parameters(self) -> list[dict[str, Array]]:
+        """Copies of the parameters of each column's encoding, by name, read-only.
+
+        A column whose encoding learns nothing has an empty dict.
+        """
+        spec = self.state.spec
+        return columns.by_column(spec.encodings, self._encoding())
+
+    @property
+    def input_scale(self) -> Array | None:
+        """A copy of the factors s of the encoded inputs, (n_in,); None without `input_scaling`."""
+        return self._encoding()[-1] if self.input_scaling else None
+
+    def _layers(self) -> list[Layer]:
+        return self.state.layers()[: self.state.spec.n_layers]
+
+    def _encoding(self) -> list[Array]:
+        """Copies of the encodings' arrays, in the engine's order."""
+        found = self.state.layers()[self.state.spec.n_layers :]
+        return [_read_only(one) for arrays in found for one in arrays]
 
     @property
     def statistics(self) -> Statistics:
@@ -206,6 +230,8 @@ class NetworkBase:
         weights: Sequence[ArrayLike],
         biases: Sequence[ArrayLike],
         scales: Sequence[ArrayLike | None] | None = None,
+        encoding_parameters: Sequence[Mapping[str, ArrayLike]] | None = None,
+        input_scale: ArrayLike | None = None,
     ) -> None:
         """Replace all parameters; the optimizer's state stays, an average of them is dropped.
 
@@ -215,12 +241,25 @@ class NetworkBase:
             (n_out, n_in) and (n_out,) for each layer, finite.
         scales : sequence of array-like or None, optional
             γ (n_out,) for each layer with batch norm.  None, also for one of them: they stay.
+        encoding_parameters : sequence of dict, optional
+            The parameters of each column's encoding, as the property of this name returns them.
+            None: they stay.
+        input_scale : array-like, optional
+            The factors s of the encoded inputs.  None: they stay.
 
         See Also
         --------
         restore : Go back to parameters that `snapshot` returned.
         """
-        layers = checked_layers(self.state.spec, weights, biases, scales)
+        spec, encoding = self.state.spec, self._encoding()
+        if input_scale is not None:
+            if not self.input_scaling:
+                raise ValueError("input_scale is of networks with input_scaling=True")
+            encoding[-1] = checks.array("input_scale", input_scale)
+        if encoding_parameters is not None:
+            new = columns.checked_parameters(spec.encodings, encoding_parameters, spec.dtype)
+            encoding[: len(new)] = new
+        layers = checked_layers(spec, weights, biases, scales, encoding)
         with self.state.paused():  # readers see no parameters between the two
             self.state.drop_averages()
             self.state.set_layers(layers)
@@ -276,7 +315,12 @@ class NetworkBase:
         """The layers that training leaves as they are."""
         return tuple(sorted(self.state.frozen))
 
-    def freeze(self, layers: int | Iterable[int]) -> None:
+    @property
+    def encoding_frozen(self) -> bool:
+        """Whether training leaves the parameters of the columns' encodings as they are."""
+        return self.state.encoding_frozen
+
+    def freeze(self, layers: int | str | Iterable[int | str]) -> None:
         """Keep layers as they are in training, from the next call of fit on.
 
         For frozen layers only the forward pass is computed, and no delta below the lowest layer
@@ -286,22 +330,26 @@ class NetworkBase:
 
         Parameters
         ----------
-        layers : int or iterable of int
-            Indices into `weights`, from 0.
+        layers : int or "encoding", or iterable of these
+            Indices into `weights`, from 0; "encoding" stands for the encodings' parameters.
         """
-        self.state.frozen |= set(checks.layer_numbers(layers, self.state.spec.n_layers))
+        numbers, encoding = self.state.spec.numbers_of_layers(layers)
+        self.state.frozen |= numbers
+        self.state.encoding_frozen |= encoding
 
-    def unfreeze(self, layers: int | Iterable[int] | None = None) -> None:
+    def unfreeze(self, layers: int | str | Iterable[int | str] | None = None) -> None:
         """Train layers again, from the next call of fit on.
 
         Parameters
         ----------
-        layers : int or iterable of int, optional
-            Indices into `weights`, from 0.  Default: all.
+        layers : int or "encoding", or iterable of these, optional
+            As in `freeze`.  Default: all.
         """
-        n_layers = self.state.spec.n_layers
-        wanted = range(n_layers) if layers is None else checks.layer_numbers(layers, n_layers)
-        self.state.frozen -= set(wanted)
+        numbers, encoding = self.state.frozen, True
+        if layers is not None:
+            numbers, encoding = self.state.spec.numbers_of_layers(layers)
+        self.state.frozen -= numbers
+        self.state.encoding_frozen &= not encoding
 
     def with_head(self, n_out: int, *, seed: int | None = None) -> Self:
         """Return a network for other classes: copies of all layers but the last, which is new.
@@ -326,34 +374,6 @@ class NetworkBase:
         >>> history = tuned.fit(X, y % 5, epochs=2)
         """
         return self.from_state(transfer.with_head(self.state, n_out, seed), {})
-
-    # ----------------------------------------------------------------------------- files
-
-    def save(self, path: str | os.PathLike[str], *, with_optimizer: bool = False) -> None:
-        """Write the network to a file that `fastmlp.load` and `MLP.load` read.
-
-        The file appears whole or not at all: a file that was there before stays if writing fails.
-
-        Parameters
-        ----------
-        path : path-like
-            The file; no ending is added to its name.
-        with_optimizer : bool, default False
-            Also write the optimizer's state, so that training goes on from the file as if it had
-            never stopped.  The file is then twice (momentum) or three times (Adam) as large.
-
-        See Also
-        --------
-        Checkpoint : Save during training, with the optimizer's state.
-
-        Notes
-        -----
-        A file holds no code.  For a loss written in Python it says that there was one, and
-        `fastmlp.load` takes it again.
-        """
-        with_optimizer = checks.flag("with_optimizer", with_optimizer)
-        files.write_npz(path, files.pack(self.state, self.metadata, with_optimizer))
-
 
 def _read_only(array: Array) -> Array:
     array.flags.writeable = False

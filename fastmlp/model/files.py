@@ -3,6 +3,8 @@
     header                    JSON: the format's number, the network's description, its optimizer
     weight_1, bias_1, …       W(l) (n_out, n_in) and b(l) (n_out,), l from 1 as in the report
     scale_1, mean_1, variance_1, …      γ and the running statistics of layers with batch norm
+    column_1_table, …         the parameters of encodings of columns, by column from 1
+    input_scale               the factors of the encoded inputs
     average_weight_1, …       the averaged parameters, laid out like them
     state_1_weight_1, …       the optimizer's state, slot by slot, laid out like the parameters
 
@@ -15,7 +17,7 @@ unpacked as a `ModelState` and its metadata; fastmlp/loading.py turns files into
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -93,18 +95,20 @@ def pack(state: ModelState, metadata: Mapping[str, Any], with_optimizer: bool) -
     if spec.encodings:
         header["format"] = ENCODINGS_FORMAT
         header["encodings"] = [entry_of(one) for one in spec.encodings]
+        header["input_scaling"] = spec.input_scaling
+        header["encoding_frozen"] = state.encoding_frozen
     with state.paused():
         snapshot = state.snapshot()
         optimizer = state.optimizer if with_optimizer else None
         slots = [] if optimizer is None else state.optimizer_state()
         steps = state.steps
-    arrays = _named("", state.layers(snapshot))
+    arrays = _named("", state.layers(snapshot), spec)
     for l, pair in enumerate(state.statistics(snapshot), start=1):
         if pair is not None:
             arrays[f"mean_{l}"], arrays[f"variance_{l}"] = pair
     averages = state.averages(snapshot)
     if averages is not None:
-        arrays |= _named("average_", averages)
+        arrays |= _named("average_", averages, spec)
         header["average"] = {"steps": snapshot.averaged, "used": snapshot.use_average}
     if optimizer is not None:
         name, constants = optimizer
@@ -112,18 +116,18 @@ def pack(state: ModelState, metadata: Mapping[str, Any], with_optimizer: bool) -
             "name": name, "constants": constants, "steps": steps, "slots": len(slots)
         }
         for i, layers in enumerate(slots, start=1):
-            arrays |= _named(f"state_{i}_", layers)
+            arrays |= _named(f"state_{i}_", layers, spec)
     return header, arrays
 
 
 def unpack(header: Header, arrays: Arrays, loss: Loss | None = None) -> Unpacked:
     """Return the network that `pack` packed; `loss` is its loss, if no file could hold it."""
     spec = spec_of(header, loss)
-    layers = _layers(arrays, "", spec.n_layers)
-    scales = [one[2] if len(one) > 2 else None for one in layers]
-    state = ModelState(
-        spec, checked_layers(spec, [one[0] for one in layers], [one[1] for one in layers], scales)
-    )
+    layers = _layers(arrays, "", spec)
+    own, encoding = layers[: spec.n_layers], sum(layers[spec.n_layers :], ())
+    scales = [one[2] if len(one) > 2 else None for one in own]
+    weights, biases = [one[0] for one in own], [one[1] for one in own]
+    state = ModelState(spec, checked_layers(spec, weights, biases, scales, encoding))
     statistics = [
         (arrays[f"mean_{l}"], arrays[f"variance_{l}"]) if normalized else None
         for l, normalized in enumerate((*spec.batch_norm, False), start=1)
@@ -134,9 +138,10 @@ def unpack(header: Header, arrays: Arrays, loss: Loss | None = None) -> Unpacked
     if not isinstance(frozen, (list, tuple)) or not set(frozen) <= set(range(spec.n_layers)):
         raise ValueError(f"frozen of its header is {frozen!r}; expected indices of layers")
     state.frozen = frozenset(frozen)
+    state.encoding_frozen = header.get("encoding_frozen") is True
     if header.get("average") is not None:
         entry = mapping(header, "average")
-        averages = _layers(arrays, "average_", spec.n_layers)
+        averages = _layers(arrays, "average_", spec)
         if shapes([averages]) != shapes([state.layers()]):
             raise ValueError("the averaged parameters do not fit the network")
         steps = count(entry, "steps")
@@ -147,7 +152,7 @@ def unpack(header: Header, arrays: Arrays, loss: Loss | None = None) -> Unpacked
         optimizer = optimizers.from_constants(entry.get("name", ""), entry.get("constants", ()))
         kind = optimizer.name, optimizer.constants
         n_slots = count(entry, "slots")
-        slots = [_layers(arrays, f"state_{i}_", spec.n_layers) for i in range(1, n_slots + 1)]
+        slots = [_layers(arrays, f"state_{i}_", spec) for i in range(1, n_slots + 1)]
         state.set_optimizer_state(kind, slots, count(entry, "steps"))
     return state, dict(mapping(header, "metadata"))
 
@@ -273,22 +278,28 @@ def _reason(error: Exception) -> str:
     return "it holds pickled objects" if "allow_pickle" in text else text
 
 
-def _named(prefix: str, layers: Iterable[Layer]) -> Arrays:
-    """Layers as named arrays, numbered from 1."""
-    return {
+def _named(prefix: str, layers: Sequence[Layer], spec: NetworkSpec) -> Arrays:
+    """Layers as named arrays, numbered from 1, and the encodings' parameters by their names."""
+    named = {
         f"{prefix}{name}_{number}": one
-        for number, layer in enumerate(layers, start=1)
+        for number, layer in enumerate(layers[: spec.n_layers], start=1)
         for name, one in zip(PARAMETERS, layer, strict=False)
     }
+    for encoding in layers[spec.n_layers :]:
+        names = [f"{prefix}{name}" for name in spec.encoding_shapes]
+        named |= zip(names, encoding, strict=True)
+    return named
 
 
-def _layers(arrays: Arrays, prefix: str, n_layers: int) -> list[Layer]:
+def _layers(arrays: Arrays, prefix: str, spec: NetworkSpec) -> list[Layer]:
     """The layers that `_named` named."""
-    return [
+    encoding = tuple(arrays[f"{prefix}{name}"] for name in spec.encoding_shapes)
+    layers: list[Layer] = [
         tuple(
             arrays[f"{prefix}{name}_{number}"]
             for name in PARAMETERS
             if name != "scale" or f"{prefix}scale_{number}" in arrays
         )
-        for number in range(1, n_layers + 1)
+        for number in range(1, spec.n_layers + 1)
     ]
+    return [*layers, encoding] if encoding else layers

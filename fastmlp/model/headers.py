@@ -92,6 +92,9 @@ def _network_shapes(
         raise ValueError(f"an optimizer with {n_slots} slots is not known")
     prefixes = ["", *(["average_"] if header.get("average") else [])]
     prefixes += [f"state_{i}_" for i in range(1, n_slots + 1)]
+    for prefix in prefixes:
+        for name, shape in spec.encoding_shapes.items():
+            yield f"{prefix}{name}", (shape, spec.dtype)
     normalized = (*spec.batch_norm, False)
     for l, (n_in, n_out) in enumerate(pairwise(spec.layer_sizes), start=1):
         for prefix in prefixes:
@@ -124,6 +127,7 @@ def spec_of(header: Header, loss: Loss | None) -> NetworkSpec:
             seed=header["seed"],
             uint8_scale=header["uint8_scale"],
             encodings=_encodings_of(header),
+            input_scaling=header.get("input_scaling", False),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"its header does not describe a network: {error!r}") from error

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import prod
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from .. import activations, losses
-from .. import encodings as columns
 from ..activations import Activation
 from ..encodings import Encoding
 from ..losses import Loss, LossSpec
 from ..support import checks
+from . import columns
 
 __all__ = ["ActivationSpec", "EncodingSpec", "NetworkSpec"]
 
@@ -39,6 +40,7 @@ class NetworkSpec:
     seed: int
     uint8_scale: float
     encodings: tuple[Encoding, ...] = ()  # of each column of X; empty: a(1) = x
+    input_scaling: bool = False  # a(1) = s ∘ e(x) with learned factors s
 
     @classmethod
     def checked(
@@ -56,6 +58,7 @@ class NetworkSpec:
         seed: int | None,
         uint8_scale: float,
         encodings: EncodingSpec = None,
+        input_scaling: bool = False,
     ) -> Self:
         """Return the description that the arguments of `MLP` make, each of them checked."""
         checked_sizes = checks.sizes(sizes)
@@ -89,7 +92,13 @@ class NetworkSpec:
             uint8_scale=checks.number(
                 "uint8_scale", uint8_scale, "(0, inf)", dtype=checked_dtype
             ),
-            encodings=columns.of_columns(encodings, checked_sizes[0], checked_dtype),
+            encodings=columns.of_columns(
+                encodings,
+                checked_sizes[0],
+                checked_dtype,
+                checks.flag("input_scaling", input_scaling),
+            ),
+            input_scaling=bool(input_scaling),
         )
 
     @property
@@ -106,10 +115,30 @@ class NetworkSpec:
 
     @property
     def n_parameters(self) -> int:
-        """The number of weights, biases and scales."""
+        """The number of weights, biases and scales, and of the encodings' parameters."""
         weights = sum((n_in + 1) * n_out for n_in, n_out in pairwise(self.layer_sizes))
         scales = zip(self.sizes[1:], self.batch_norm, strict=False)
-        return weights + sum(n for n, normalized in scales if normalized)
+        return self.n_encoding_parameters + weights + sum(n for n, one in scales if one)
+
+    @property
+    def encoding_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The names and shapes of the encodings' parameters; empty if nothing is learned."""
+        return columns.shapes_of(self.encodings, self.input_scaling)
+
+    def numbers_of_layers(self, layers: Any) -> tuple[frozenset[int], bool]:
+        """Return the indices of layers, and whether "encoding" is among them."""
+        given = layers if isinstance(layers, (list, tuple, range, set, frozenset)) else [layers]
+        numbers = [one for one in given if not (isinstance(one, str) and one == "encoding")]
+        found = checks.layer_numbers(numbers, self.n_layers)
+        encoding = len(numbers) < len(given)
+        if encoding and not self.encoding_shapes:
+            raise ValueError("the network's encodings have no parameters to freeze")
+        return frozenset(found), encoding
+
+    @property
+    def n_encoding_parameters(self) -> int:
+        """The number of parameters of the encodings."""
+        return sum(prod(shape) for shape in self.encoding_shapes.values())
 
     def rows(self, X: checks.Examples) -> checks.Rows:
         """Return examples as the engine reads them: see `checks.rows`.

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Array", "Layer", "ModelState", "Snapshot", "Statistics", "checked_layers", "shapes"]
 
 Array = NDArray[Any]
-# weight (n_out, n_in), bias (n_out,) and, with batch norm, scale (n_out,)
+# weight (n_out, n_in), bias (n_out,) and, with batch norm, scale (n_out,); where encodings of
+# columns have parameters, lists of layers end with one more entry: all of their arrays
 Layer = tuple[Array, ...]
 # running mean and variance of each layer with batch norm
 Statistics = Sequence[tuple[Array, Array] | None]
@@ -48,7 +49,7 @@ class ModelState:
     spec : NetworkSpec
         What the network is.
     layers : sequence of (weight, bias) or (weight, bias, scale)
-        The first parameters, in the network's dtype.
+        The first parameters, in the network's dtype; then the encodings', if these have some.
 
     Attributes
     ----------
@@ -57,6 +58,8 @@ class ModelState:
         Epochs of training begun so far.
     frozen : frozenset of int
         Layers of weights that training leaves as they are.
+    encoding_frozen : bool
+        Whether it leaves the encodings' parameters as they are.
     optimizer : (str, tuple of float) or None
         Name and constants of the optimizer whose state is kept.
     """
@@ -65,6 +68,7 @@ class ModelState:
         self.spec = spec
         self.epochs = 0
         self.frozen: frozenset[int] = frozenset()
+        self.encoding_frozen = False
         self.optimizer: OptimizerKind | None = None
         module = kernels.engine(spec.dtype.name)
         activations = (*spec.activation, spec.output_activation)
@@ -80,14 +84,17 @@ class ModelState:
             spec.loss.constants,
             spec.loss if isinstance(spec.loss, Custom) else None,
             [(one.name, one.n_outputs, one.size, one.constants) for one in spec.encodings],
+            spec.input_scaling,
         )
+        layers = list(layers)
         ones = [np.ones(n, spec.dtype) for n in spec.sizes[1:]]
         normalized = (*spec.batch_norm, False)
         self._engine.set_layers(
             [
                 layer if len(layer) > 2 or not has_scale else (*layer, one)
-                for layer, has_scale, one in zip(layers, normalized, ones, strict=True)
-            ],
+                for layer, has_scale, one in zip(layers, normalized, ones, strict=False)
+            ]
+            + layers[spec.n_layers :],
             [
                 (np.zeros_like(one), one) if has_scale else None
                 for has_scale, one in zip(normalized, ones, strict=True)
@@ -127,7 +134,7 @@ class ModelState:
         return self._engine.paused()
 
     def layers(self, of: Snapshot | None = None) -> list[Layer]:
-        """Return copies of each layer's parameters."""
+        """Return copies of each layer's parameters, then of the encodings', if these have some."""
         return self._engine.get_layers(of)
 
     def averages(self, of: Snapshot | None = None) -> list[Layer] | None:
@@ -210,10 +217,14 @@ class ModelState:
         wrt_input: bool = False,
         training: bool = False,
         of: Snapshot | None = None,
+        wrt_encoding: bool = False,
     ) -> tuple[Progress, Any]:
-        """Return Σ s·cost and Σ s, and the derivatives of J by each layer's parameters or by X."""
+        """Return Σ s·cost and Σ s, and the derivatives of J by each layer's parameters or by X.
+
+        With `wrt_encoding` by the parameters of the encodings, a list of arrays.
+        """
         return self._engine.gradients(
-            data, options, n_threads, wrt_input, training, self.epochs, of
+            data, options, n_threads, wrt_input, training, self.epochs, of, wrt_encoding
         )
 
     def penalty(
@@ -309,14 +320,22 @@ def checked_layers(
     weights: Sequence[ArrayLike],
     biases: Sequence[ArrayLike],
     scales: Sequence[ArrayLike | None] | None = None,
+    encoding: Sequence[ArrayLike] = (),
 ) -> list[Layer]:
-    """Return each layer's weight, bias and perhaps scale as a user passed them, checked."""
+    """Return each layer's weight, bias and perhaps scale as a user passed them, checked.
+
+    `encoding` has the parameters of the encodings, in the order of `NetworkSpec.encoding_shapes`.
+    """
     pairs = checks.parameters(weights, biases, spec.layer_sizes, spec.dtype)
     checked_scales = checks.scales(scales, spec.sizes, spec.batch_norm, spec.dtype)
-    return [
+    layers: list[Layer] = [
         pair if scale is None else (*pair, scale)
         for pair, scale in zip(pairs, checked_scales, strict=True)
     ]
+    if encoding:
+        shapes_ = list(spec.encoding_shapes.values())
+        layers.append(tuple(checks.arrays("encodings", list(encoding), shapes_, spec.dtype)))
+    return layers
 
 
 def shapes(slots: Sequence[Sequence[Layer]]) -> list[Any]:

@@ -67,6 +67,9 @@ def _rows(state: ModelState) -> list[Row]:
     if spec.encodings:
         rows.append({**rows[0], "layer": "encoding", "units": str(spec.layer_sizes[0])})
         rows[0]["dropout"] = ""
+        if spec.n_encoding_parameters > 0:
+            rows[1]["parameters"] = f"{spec.n_encoding_parameters:,}"
+            rows[1]["frozen"] = "yes" if state.encoding_frozen else ""
     for l, (n_in, n_out) in enumerate(pairwise(spec.layer_sizes)):
         rows.append(
             {
@@ -97,7 +100,8 @@ def _n_parameters(state: ModelState, l: int) -> int:
 def _totals(state: ModelState) -> str:
     spec = state.spec
     text = f"loss {spec.loss.name}, {spec.n_parameters:,} parameters in {spec.dtype}"
-    if not state.frozen:
-        return text
     frozen = sum(_n_parameters(state, l) for l in state.frozen)
+    frozen += spec.n_encoding_parameters if state.encoding_frozen else 0
+    if frozen == 0:
+        return text
     return f"{text}, {spec.n_parameters - frozen:,} of them trained"

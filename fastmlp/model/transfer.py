@@ -15,7 +15,8 @@ __all__ = ["with_head"]
 def with_head(state: ModelState, n_out: int, seed: int | None) -> ModelState:
     """Return a state for n_out classes: copies of all layers but the last, which is new.
 
-    The layers are those that predict: the averages, where they are in use.
+    The encodings are copied too.  Layers and encodings are those that predict: the averages, where
+    they are in use.
     """
     spec = state.spec
     if not spec.loss.classification:
@@ -35,6 +36,7 @@ def with_head(state: ModelState, n_out: int, seed: int | None) -> ModelState:
         "bias", biases[-1], spec.dtype
     )
     of = state.snapshot()
-    made = ModelState(new_spec, [*state.predicting_layers(of)[:-1], head])
+    layers, last = state.predicting_layers(of), spec.n_layers - 1
+    made = ModelState(new_spec, [*layers[:last], head, *layers[last + 1 :]])
     made.set_layers(made.layers(), [*state.statistics(of)[:-1], None])
     return made

@@ -21,7 +21,7 @@ from .html_parts import columns, document, pairs, section
 from .model_data import Predictions
 from .regression import Regression, predicted_vs_actual, regression
 
-__all__ = ["page"]
+__all__ = ["classification_sections", "on_axes", "page", "regression_sections"]
 
 Array = NDArray[Any]
 Model = MLP | Ensemble
@@ -131,9 +131,9 @@ def page(
         if histories:
             sections.append(_training(histories))
         if predictions is not None:
-            sections += _classification(model, X, y, predictions, rows, sides)
+            sections += classification_sections(model, X, y, predictions, rows, sides)
         if fitted is not None:
-            sections += _regression_sections(model, X, y, fitted, rows)
+            sections += regression_sections(model, X, y, fitted, rows)
         sections += [_weights(model, X, names, sides), _activations(model, X)]
     sections += [
         section("Network", pairs(describe.model(model))),
@@ -201,19 +201,19 @@ def _training(histories: list[History]) -> str:
     )
 
 
-def _on_axes(draw: Callable[..., object], *args: Any, **options: Any) -> Callable[[Any], object]:
+def on_axes(draw: Callable[..., object], *args: Any, **options: Any) -> Callable[[Any], object]:
     """Return a function that draws a plot on the only Axes of a figure."""
     return lambda figure: draw(*args, ax=figure.add_subplot(), **options)
 
 
-def _classification(
+def classification_sections(
     model: Model, X: Any, y: ArrayLike, predictions: Predictions, rows: list[str],
     sides: Shape | None,
 ) -> list[str]:
     """Return the sections about a classifier's predictions."""
     names = predictions.names
     few = len(names) <= FEW_CLASSES
-    draw = _on_axes(confusion, model, X, y, class_names=names)
+    draw = on_axes(confusion, model, X, y, class_names=names)
     size = (WIDTH, 3.2) if few else confusion_size(names)
     matrix = svg.inline("confusion", "Confusion matrix", draw, size)
     sections = [section("Confusion matrix", matrix, style="" if few else "whole")]
@@ -223,24 +223,24 @@ def _classification(
         shown = min(len(predictions.wrong), MOST_IMAGES)
         tile = WIDTH / IMAGES_A_ROW
         size = (WIDTH, 0.5 + 1.3 * tile * -(-shown // IMAGES_A_ROW) * sides[0] / sides[1])
-        draw = _on_axes(
+        draw = on_axes(
             errors, model, X, y, class_names=names, shape=sides, most=shown, columns=IMAGES_A_ROW
         )
         images = svg.inline("mistakes", "Misclassified examples", draw, size)
         sections.append(section("Mistakes", f'<div class="ink">{images}</div>'))
     elif len(predictions.wrong):
         sections.append(section("Mistakes", _mistakes(predictions, rows)))
-    draw = _on_axes(calibration, model, X, y)
+    draw = on_axes(calibration, model, X, y)
     title = "Accuracy against predicted probability"
     plot = svg.inline("calibration", title, draw, (WIDTH, 3.3))
     return [*sections, section("Calibration", plot)]
 
 
-def _regression_sections(
+def regression_sections(
     model: Model, X: Any, y: ArrayLike, fitted: Regression, rows: list[str]
 ) -> list[str]:
     """Return the sections about a regression's predictions."""
-    draw = _on_axes(predicted_vs_actual, model, X, y)
+    draw = on_axes(predicted_vs_actual, model, X, y)
     plot = svg.inline("predicted", "Predicted against actual values", draw, (WIDTH, WIDTH))
     sections = [section("Predicted against actual values", plot)]
     if len(fitted.targets) > 1:
@@ -271,7 +271,7 @@ def _weights(model: Model, X: Any, names: list[str] | None, sides: Shape | None)
     else:
         units = min(sum(net.sizes[1] for net in model_data.networks(model)), 40)
         height = 0.4 + 2.8 / 8 * -(-units // 8) * sides[0] / sides[1]
-    draw = _on_axes(weights, model, shape=sides, column_names=names, column_scales=scales)
+    draw = on_axes(weights, model, shape=sides, column_names=names, column_scales=scales)
     plot = svg.inline("weights", "Weights of the first layer", draw, (WIDTH, height))
     return section("Weights", plot, note)
 

@@ -56,8 +56,11 @@ class Network:
     batch_norm : sequence of bool, optional
         Whether each hidden layer is normalized.  By default none is.
     encodings : sequence of (str, float, …), optional
-        Encoding of each column of X: a key of `ENCODINGS`, and the edges or the number of levels.
-        sizes[0] is then the number of encoded inputs.
+        Encoding of each column of X: a key of `ENCODINGS`, and the edges, the number of levels,
+        or the arrays of parameters, which `train` changes.  sizes[0] is then the number of encoded
+        inputs.
+    input_scale : array, optional
+        Factors s of the encoded inputs: a(1) = s ∘ e(X).
 
     Attributes
     ----------
@@ -80,6 +83,7 @@ class Network:
         uint8_scale: float = 1.0,
         batch_norm: Sequence[bool] = (),
         encodings: Sequence[tuple[Any, ...]] = (),
+        input_scale: Array | None = None,
     ) -> None:
         named = [(x,) if isinstance(x, str) else x for x in activations]
         self.activation = [(ACTIVATIONS[name], p) for name, *p in named]
@@ -90,7 +94,8 @@ class Network:
             raise ValueError(f"{given[0]} does not go with the output activation {output}")
         self.dtype = np.dtype(dtype)
         self.uint8_scale = uint8_scale
-        self.encodings = encodings
+        self.encodings = [tuple(one) for one in encodings]
+        self.input_scale = input_scale
         self.weights = [np.zeros((n_out, n_in), dtype) for n_in, n_out in pairwise(sizes)]
         self.biases = [np.zeros(n_out, dtype) for n_out in sizes[1:]]
         normalized = [*batch_norm, *[False] * (len(self.biases) - len(batch_norm))]
@@ -163,19 +168,35 @@ class Network:
         total = 0.0
         factors = self._rate_factors(rate_multipliers, bias_rate_multipliers)
         for k, (i, rate) in enumerate(zip(batches, rates, strict=True)):
-            layers = self._forward(data[i], s[i], draws(k, len(i)) if draws else None)
+            own = draws(k, len(i)) if draws else None
+            layers = self._forward(data[i], s[i], own)
             total += self._total(layers, targets[i], s[i])
             gradients = self._gradients(layers, targets[i], s[i], l2, True)
             old = [p for layer in self._parameters() for p in layer]
             slopes = [g for layer in gradients for g in layer]
             own_rates = [float(rate) * factor for factor in factors]
+            if self.encodings:  # as vectors, which no weight decay acts on
+                columns, by_scale = self._encoding_gradients(
+                    layers, data[i], targets[i], s[i], True, own
+                )
+                old += [p.ravel() for p in self._learned()]
+                slopes += [g.ravel() for column in columns for g in column]
+                slopes += [] if self.input_scale is None else [by_scale]
+                own_rates += [float(rate)] * len(self._learned())
             decay = None if weight_decays is None else float(weight_decays[k])
             new = iter(optimizer.update(old, slopes, own_rates, decay))
             for l, scale in enumerate(self.scales):
                 self.weights[l], self.biases[l] = next(new), next(new)
                 if scale is not None:
                     self.scales[l] = next(new)
+            for p, values in zip(self._learned(), new, strict=True):
+                p[...] = values.reshape(p.shape)
         return total, float(s[order].sum())
+
+    def _learned(self) -> list[Array]:
+        """Return the arrays of parameters of all encodings, and s."""
+        found = [p for _, *rest in self.encodings for p in rest if isinstance(p, np.ndarray)]
+        return found if self.input_scale is None else [*found, self.input_scale]
 
     def _rate_factors(
         self, of_layers: Sequence[float] | None, of_biases: Sequence[float] | None
@@ -198,11 +219,39 @@ class Network:
 
     def _rows(self, X: ArrayLike) -> Array:
         scale = self.uint8_scale if np.asarray(X).dtype == np.uint8 else 1.0
-        rows = np.asarray(X, self.dtype) * scale
+        return np.asarray(X, self.dtype) * scale
+
+    def _encode(self, X: Array) -> Array:
+        """Return e(X)."""
         if not self.encodings:
-            return rows
-        columns = zip(rows.T, self.encodings, strict=True)
-        return np.hstack([ENCODINGS[name](x, *constants) for x, (name, *constants) in columns])
+            return X
+        columns = zip(X.T, self.encodings, strict=True)
+        return np.hstack([ENCODINGS[name].forward(x, *p) for x, (name, *p) in columns])
+
+    def encoding_gradients(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
+        training: bool = False, draws: Draws | None = None,
+    ) -> tuple[list[tuple[Array, ...]], Array]:
+        """Return the derivatives of J by each column's parameters, and by s."""
+        rows, targets, s = self._data(X, y, sample_weight)
+        layers = self._forward(rows, s if training else None, draws)
+        return self._encoding_gradients(layers, rows, targets, s, training, draws)
+
+    def _encoding_gradients(
+        self, layers: Layers, rows: Array, y: Array, s: Array, training: bool, draws: Draws | None
+    ) -> tuple[list[tuple[Array, ...]], Array]:
+        delta = self._deltas(layers, y, s, training)[0][1] @ self.weights[0]
+        if draws is not None and draws.factors[0] is not None:
+            delta = delta * draws.factors[0]
+        e = self._encode(rows)
+        scale = 1 if self.input_scale is None else self.input_scale
+        ends = np.cumsum([ENCODINGS[name].forward(x, *p).shape[1]
+                          for x, (name, *p) in zip(rows.T, self.encodings, strict=True)])
+        parts = np.split(delta * scale, ends[:-1], axis=1)
+        return [
+            ENCODINGS[name].gradient(part, x, *p)
+            for part, x, (name, *p) in zip(parts, rows.T, self.encodings, strict=True)
+        ], (delta * e).sum(axis=0)
 
     def _data(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
@@ -220,7 +269,8 @@ class Network:
         """Compute every layer; with sample weights s the examples are a batch of training."""
         n = len(self.weights)
         factors, noises = draws or Draws([None] * (n + 1), [None] * n)
-        layers = Layers(z=[], a=[X if factors[0] is None else X * factors[0]], slopes=[], norms=[])
+        a = self._encode(X) * (1 if self.input_scale is None else self.input_scale)
+        layers = Layers(z=[], a=[a if factors[0] is None else a * factors[0]], slopes=[], norms=[])
         for l, (W, b, (f, p)) in enumerate(
             zip(self.weights, self.biases, self.activation, strict=True)
         ):

@@ -184,13 +184,15 @@ def numbers(column: pd.Series) -> NDArray[np.float64]:
 
 
 def _refusal(column: pd.Series, rows: Any, fault: str, remedy: str) -> str:
-    """Return a message that quotes cells with their places."""
-    quoted = ", ".join(f"{column.iloc[row]!r} in row {row}" for row in rows[:SHOWN])
-    more = f" and {len(rows) - SHOWN:,} more" if len(rows) > SHOWN else ""
-    return (
-        f"column {column.name!r}: {len(rows):,} cells {fault}: {quoted}{more} (rows counted from "
-        f"0); {remedy}"
+    """Return a message that quotes cells with their places: lines of a file where known."""
+    lines = column.index.name == "line"
+    quoted = ", ".join(
+        f"{column.iloc[row]!r} in {f'line {column.index[row]}' if lines else f'row {row}'}"
+        for row in rows[:SHOWN]
     )
+    more = f" and {len(rows) - SHOWN:,} more" if len(rows) > SHOWN else ""
+    counted = "" if lines else " (rows counted from 0)"
+    return f"column {column.name!r}: {len(rows):,} cells {fault}: {quoted}{more}{counted}; {remedy}"
 
 
 def texts(column: pd.Series) -> tuple[NDArray[np.intp], list[str]]:

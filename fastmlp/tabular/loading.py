@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from .. import loading
 from ..model import files
 from ..network import MLP
 from ..support import checks
 from .classifier import TabularClassifier
 from .regressor import TabularRegressor
 
-__all__ = ["from_unpacked", "load"]
+__all__ = ["from_unpacked", "load", "whole_model"]
 
 ESTIMATORS = {kind.__name__: kind for kind in (TabularClassifier, TabularRegressor)}
 
@@ -39,11 +40,18 @@ def load(path: str | os.PathLike[str]) -> TabularClassifier | TabularRegressor:
     ValueError
         If the file holds no model of a table, is damaged, or comes from a newer fastmlp.
     """
-    states, metadata = files.read_npz(path, None)
-    if not isinstance(states, list) or "table" not in metadata:
+    unpacked = files.read_npz(path, None)
+    if not loading.holds_table(unpacked):
         raise ValueError(
             f"{os.fspath(path)} holds a network, not a model of a table; fastmlp.load reads it"
         )
+    return whole_model(path, *unpacked)
+
+
+def whole_model(
+    path: str | os.PathLike[str], states: list[Any], metadata: dict[str, Any]
+) -> TabularClassifier | TabularRegressor:
+    """Return the model whose networks and metadata were read from a file."""
     try:
         return from_unpacked(states, metadata)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -157,6 +157,9 @@ encoding : optional
         values = self._true(outputs[:, 0].astype(np.float64))
         return np.clip(values, *self.target_range_)
 
+    def _to_choose_by(self, outputs: Array, targets: Array, weights: Array | None) -> Array:
+        return self._outputs_of(outputs)
+
     def _learn_errors(self, outputs: Array, targets: Array, weights: Array | None) -> None:
         self.residuals_: Residuals | None = None
         if len(targets):

@@ -41,6 +41,9 @@ class FitOptions(TypedDict, total=False):
     rate_multipliers: Sequence[float] | None
     l2_multipliers: Sequence[float] | None
     bias_rate_multipliers: float | Sequence[float] | None
+    encoding_rate_multiplier: float
+    scaling_rate_multiplier: float
+    scaling_decay_multiplier: float
     augment: Distortion | None
     reset_optimizer: bool
 
@@ -80,6 +83,9 @@ class FitConfig:
         rate_multipliers: Sequence[float] | None = None,
         l2_multipliers: Sequence[float] | None = None,
         bias_rate_multipliers: float | Sequence[float] | None = None,
+        encoding_rate_multiplier: float = 1.0,
+        scaling_rate_multiplier: float = 1.0,
+        scaling_decay_multiplier: float = 0.0,
         augment: Distortion | None = None,
         n_threads: int | None = None,
         reset_optimizer: bool = False,
@@ -108,6 +114,10 @@ class FitConfig:
         checked_optimizer = checks.named("optimizer", optimizer, optimizers.TABLE, Optimizer)
         with checks.within("optimizer"):
             checked_optimizer.check(spec.dtype)
+
+        def factor(name: str, value: object) -> float:
+            return checks.number(name, value, "[0, inf)", dtype=spec.dtype)
+
         step = TrainingOptions(
             l2=checks.number("l2", l2, "[0, inf)", dtype=spec.dtype),
             l2_per_weight=l2_per_weight,
@@ -120,6 +130,9 @@ class FitConfig:
                 "bias_rate_multipliers", bias_rate_multipliers, spec
             ),
             l2_multipliers=_multipliers("l2_multipliers", l2_multipliers, spec),
+            encoding_rate_multiplier=factor("encoding_rate_multiplier", encoding_rate_multiplier),
+            scaling_rate_multiplier=factor("scaling_rate_multiplier", scaling_rate_multiplier),
+            scaling_decay_multiplier=factor("scaling_decay_multiplier", scaling_decay_multiplier),
             distortion=_distortion(spec, augment),
             by_row_hash=by_row_hash,
             max_cost=max_cost,

@@ -109,6 +109,11 @@ def end_callbacks(callbacks: Sequence[Callback], net: Trainable, history: Histor
         ended_by.add_note(f"on_fit_end of a callback then failed too: {failure!r}")
 
 
+def trains_encoding(state: ModelState) -> bool:
+    """Return whether training changes parameters of the columns' encodings."""
+    return bool(state.spec.encoding_shapes) and not state.encoding_frozen
+
+
 @dataclass
 class Run:
     """One call of fit, its arguments checked."""
@@ -134,7 +139,7 @@ class Run:
     def check(self) -> None:
         """Refuse what does not go together, before anything changes."""
         state, config = self.state, self.config
-        if len(state.frozen) == state.spec.n_layers:
+        if len(state.frozen) == state.spec.n_layers and not trains_encoding(state):
             raise ValueError("every layer is frozen: nothing to train; see MLP.unfreeze")
         if callable(config.shuffle) and not isinstance(self.source, Examples):
             raise ValueError(
@@ -199,9 +204,9 @@ class Run:
         """Train epoch after epoch until something ends it; return what that was."""
         state, config = self.state, self.config
         options = config.step
-        if state.frozen:
+        if state.frozen or state.encoding_frozen:
             frozen = tuple(l in state.frozen for l in range(state.spec.n_layers))
-            options = replace(options, frozen=frozen)
+            options = replace(options, frozen=frozen, frozen_encoding=state.encoding_frozen)
         optimizer = config.optimizer
         state.begin_training(
             (optimizer.name, optimizer.constants), options.ema > 0, config.reset_optimizer
@@ -244,7 +249,9 @@ class Run:
         Those are the same in every epoch, so they are computed once where they are not too large.
         """
         spec, source = self.state.spec, self.source
-        first = options.frozen.index(False) if options.frozen else 0
+        first = 0
+        if options.frozen and not trains_encoding(self.state):
+            first = options.frozen.index(False)
         random = any((spec.input_dropout, *spec.dropout[:first], *spec.noise[:first]))
         if (
             not isinstance(source, Examples)

@@ -59,3 +59,24 @@ def houses(tmp_path: Path, rng: np.random.Generator) -> Path:
         "area,rooms,price\n" + "".join(f"{a:.6f},{b},{price:.4f}\n" for a, b, price in rows)
     )
     return path
+
+
+@pytest.fixture
+def mixed(tmp_path: Path, rng: np.random.Generator) -> Path:
+    """A CSV of 160 rows: numbers with gaps, text, dates, a constant column, and two labels.
+
+    "bought" is a class and "price" a number, which both depend on age and job.
+    """
+    m = 160
+    age = rng.integers(18, 80, m)
+    job = rng.choice(["clerk", "nurse", "smith"], m)
+    day = rng.integers(1, 28, m)
+    price = age / 10 + 3 * (job == "nurse") + 0.3 * rng.normal(size=m)
+    lines = ["person,age,job,since,constant,price,bought"]
+    for i in range(m):
+        shown = "" if i % 11 == 0 else age[i]
+        bought = "yes" if price[i] > 5.5 else "no"
+        lines.append(f"p{i},{shown},{job[i]},2024-03-{day[i]:02d},1,{price[i]:.4f},{bought}")
+    path = tmp_path / "mixed.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path

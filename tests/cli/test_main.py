@@ -58,11 +58,11 @@ def test_the_version_is_the_package_s(fastmlp_command: Command) -> None:
         (["report", "--epochs", "1.5"], "'1.5' is not a whole number, 1 or more"),
         (["report", "--seed", "-1"], "fastmlp report: error: argument --seed"),
         (["report", "--epoch", "3"], "fastmlp: error: unrecognized arguments: --epoch"),
-        (["train", "t.csv"], "required: --label, --save"),
+        (["train", "t.csv"], "required: --label"),
         (["train", "--hidden", "64,0", "t.csv"], "'0' is not a whole number, 1 or more"),
-        (["train", "--optimizer", "adm", "t.csv"], "argument --optimizer: invalid choice: 'adm'"),
-        (["train", "--validation", "1", "t.csv"], "'1' is not a number from 0 to below 1"),
-        (["train", "--learning-rate", "fast", "t.csv"], "invalid float value: 'fast'"),
+        (["train", "--quality", "god", "t.csv"], "argument --quality: invalid choice: 'god'"),
+        (["train", "--test-fraction", "1", "t.csv"], "'1' is not a number from 0 to below 1"),
+        (["train", "--learning-rate", "fast", "t.csv"], "'fast' is not a number above 0"),
     ],
 )
 def test_wrong_usage_is_one_line(

@@ -70,66 +70,6 @@ def test_a_recipe_writes_a_page(fastmlp_command: Command, tmp_path: Path) -> Non
     assert found["hidden"] == "[512]"
 
 
-def test_a_table_has_a_page_of_its_validation_rows(
-    fastmlp_command: Command, flowers: Path, tmp_path: Path
-) -> None:
-    page, model = tmp_path / "out.html", tmp_path / "model.npz"
-    command = ("train", flowers, "--label", "species", "--drop", "note", "--epochs", 5, "--quiet",
-               "--save", model, "--html", page)
-    out = fastmlp_command(*command).out
-    assert out.endswith(f"saved {page}\n")
-    found = shown(page)
-    accuracy = float(re.search(r"validation: accuracy (\S+)", out)[1])
-    assert float(found["accuracy"].split()[0]) == pytest.approx(100 * accuracy, abs=0.01)
-    assert found["figures are of"] == "the validation rows"
-    assert "tulip" in page.read_text("utf-8")
-    assert fastmlp_command(*command, "--validation", 0).code == 0
-    assert shown(page)["figures are of"] == "the training rows"
-
-
-def test_a_regression_has_a_page(
-    fastmlp_command: Command, houses: Path, tmp_path: Path
-) -> None:
-    page = tmp_path / "out.html"
-    code, out, _ = fastmlp_command(
-        "train", houses, "--label", "price", "--task", "regression", "--epochs", 3, "--quiet",
-        "--save", tmp_path / "model.npz", "--html", page,
-    )
-    assert code == 0
-    found = shown(page)
-    score = re.search(r"validation: RMSE (\S+), R2 (\S+)", out)
-    assert float(found["RMSE"]) == pytest.approx(float(score[1]), rel=1e-3)  # in the label's unit
-    assert float(found["R²"]) == pytest.approx(float(score[2]), abs=1e-3)
-    assert float(found["cost J (squared_error)"]) == pytest.approx(
-        float(score[1]) ** 2 / 2, rel=1e-3
-    )
-    assert "predicted price" in page.read_text("utf-8")
-
-
-def test_mistakes_have_the_line_of_the_file_and_weights_their_columns(
-    fastmlp_command: Command, tmp_path: Path
-) -> None:
-    """Also after blank lines and cells of several lines."""
-    table, page = tmp_path / "table.csv", tmp_path / "out.html"
-    lines = ["width,height,kind"]
-    for k in range(60):
-        lines += [f"{k % 7},{k * k % 11},{k * k * k % 5}"] + [""] * (k % 3 == 0)
-    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    assert fastmlp_command(
-        "train", table, "--label", "kind", "--epochs", 2, "--quiet", "--save",
-        tmp_path / "model.npz", "--html", page,
-    ).code == 0
-    text = page.read_text("utf-8")
-    mistakes = text[text.index("<h2>Mistakes") : text.index("<h2>Calibration")]
-    assert "<th>row</th><th>true class</th><th>predicted as</th>" in mistakes
-    rows = re.findall(r"<tr><td>(\d+)</td><td>(\d)</td>", mistakes)
-    assert rows
-    for line, kind in rows:
-        assert lines[int(line) - 1].endswith(f",{kind}")
-    weights = text[text.index("<h2>Weights") : text.index("<h2>Activations")]
-    assert ">width<" in weights and ">height<" in weights
-
-
 def test_rows_of_an_npz_table_are_numbered_from_0(tmp_path: Path) -> None:
     np.savez(tmp_path / "table.npz", a=np.ones(4), b=np.ones(4))
     assert open_table(tmp_path / "table.npz").row_numbers.tolist() == [0, 1, 2, 3]

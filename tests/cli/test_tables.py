@@ -108,16 +108,18 @@ def test_a_guess_about_the_table_is_printed(
     flowers.write_bytes(flowers.read_text("utf-8").replace("rose", "röse").encode("cp1252"))
     arguments = (
         "train", flowers, "--label", "species", "--drop", "note", "--epochs", 1, "--quiet",
-        "--save", tmp_path / "model.npz",
+        "--quality", "fast", "--save", tmp_path / "model.npz",
     )  # fmt: skip
     code, _, err = fastmlp_command(*arguments)
     assert code == 0
     assert err.startswith(f"fastmlp: warning: {flowers}, line ")
     assert "the file is read as cp1252" in err
-    assert fastmlp_command(*arguments, "--encoding", "cp1252")[::2] == (0, "")
+    code, _, err = fastmlp_command(*arguments, "--encoding", "cp1252")
+    assert code == 0
+    assert "cp1252" not in err
 
 
-@pytest.mark.parametrize("command", ["train", "search", "predict", "export"])
+@pytest.mark.parametrize("command", ["train", "search", "predict", "evaluate", "explain", "export"])
 def test_each_command_on_tables_takes_the_options_of_their_format(
     fastmlp_command: Command, command: str
 ) -> None:
@@ -137,10 +139,10 @@ def test_the_options_reach_the_reader(
     path = csv(tmp_path, "\n".join([header, *quoted]), "quoted.csv")
     arguments = (
         "train", path, "--label", "price", "--task", "regression", "--epochs", 1, "--quiet",
-        "--save", tmp_path / "model.npz",
+        "--quality", "fast", "--save", tmp_path / "model.npz",
     )  # fmt: skip
     code, _, err = fastmlp_command(*arguments)
     assert code == 2
-    assert "400 cells are not numbers" in err
+    assert "200 cells are not numbers" in err
     assert "give the option decimal" in err
     assert fastmlp_command(*arguments, "--decimal", ",").code == 0

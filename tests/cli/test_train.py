@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import log_loss
 
 import fastmlp
-from fastmlp.cli.tables import open_table
+from fastmlp import tabular
+from fastmlp.cli.splits import test_rows as rows_of_test
+from fastmlp.tabular.reading import read_table
 
 Command = Callable[..., Any]  # see conftest.py
-QUICK = ("--epochs", 60, "--hidden", 8, "--learning-rate", 0.02, "--quiet")
+QUICK = ("--quality", "fast", "--epochs", 12, "--hidden", 16)
 
 
 @pytest.fixture
@@ -23,189 +28,402 @@ def model(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def classify(fastmlp_command: Command, flowers: Path, model: Path) -> Command:
-    """Trains on `flowers` to `model`, with more arguments."""
+def classify(fastmlp_command: Command, mixed: Path, model: Path) -> Command:
+    """Trains on the classes of `mixed` to `model`, with more arguments."""
 
     def command(*more: object) -> Any:
-        basis = (flowers, "--label", "species", "--save", model, "--drop", "note")
+        basis = (mixed, "--label", "bought", "--drop", "price", "--save", model)
         return fastmlp_command("train", *basis, *QUICK, *more)
 
     return command
 
 
 @pytest.fixture
-def regress(fastmlp_command: Command, houses: Path, model: Path) -> Command:
-    """Trains on `houses` to `model`, with more arguments."""
+def regress(fastmlp_command: Command, mixed: Path, model: Path) -> Command:
+    """Trains on the numbers of `mixed` to `model`, with more arguments."""
 
     def command(*more: object) -> Any:
-        basis = (houses, "--label", "price", "--save", model, "--task", "regression")
+        basis = (mixed, "--label", "price", "--drop", "bought", "--save", model)
         return fastmlp_command("train", *basis, *QUICK, *more)
 
     return command
 
 
-def test_the_model_takes_the_columns_as_they_are_in_the_table(
-    classify: Command, flowers: Path, model: Path
-) -> None:
-    assert classify().code == 0
-    net = fastmlp.load(model)
-    columns = ["year", "moment", "kind"]
-    table = open_table(flowers)
-    X, labels = table.numbers(columns), table.labels("species")
-    assert net.metadata == {
-        "task": "classification",
-        "label": "species",
-        "columns": columns,
-        "classes": ["rose", "tulip"],
+METRICS = ("accuracy", "balanced accuracy", "log-loss", "AUC", "F1",
+           "RMSE", "MAE", "R2", "90 % intervals hold")  # fmt: skip
+
+
+def scores(out: str) -> dict[str, list[float]]:
+    """The printed table of scores, by metric."""
+    return {
+        name: [float(cell) for cell in line.removeprefix(name).split()]
+        for line in out.splitlines()
+        for name in METRICS
+        if line.startswith(f"{name} ")
     }
-    np.testing.assert_array_equal(np.take(net.metadata["classes"], net.predict(X)), labels)
 
 
-def test_a_regression_predicts_in_the_units_of_the_table(
-    regress: Command, houses: Path, model: Path
+def test_it_says_how_it_understood_the_table(classify: Command, model: Path) -> None:
+    code, out, _ = classify()
+    assert code == 0
+    assert "classification: 'bought' is to be predicted; it holds text" in out
+    assert "128 rows for training, 32 for the test (chosen at random, stratified)" in out
+    assert "columns in use: 1 number, 1 category, 1 date" in out
+    assert "'person', it identifies the rows" in out
+    assert "'constant', it has the same value in every row" in out
+    assert re.search(r"^1 network; epoch kept: \d+ of 12$", out, re.MULTILINE)
+    assert out.endswith(f"saved {model} and {model}.card.json\n")
+
+
+def test_the_scores_of_a_classifier_are_those_of_the_saved_model(
+    classify: Command, mixed: Path, model: Path
 ) -> None:
-    assert regress().code == 0
-    X = open_table(houses).numbers(["area", "rooms", "price"])
-    error = fastmlp.load(model).predict(X[:, :2]) - X[:, 2]
-    assert np.abs(error).max() < 0.05 * np.ptp(X[:, 2])
-
-
-def test_a_constant_column_has_no_effect(classify: Command, flowers: Path, model: Path) -> None:
-    classify()
-    X = open_table(flowers).numbers(["year", "moment", "kind"])
-    net = fastmlp.load(model)
-    np.testing.assert_array_equal(net.forward(X + [0, 0, 1000]), net.forward(X))
-
-
-def test_it_prints_how_good_the_model_is(classify: Command, regress: Command, model: Path) -> None:
-    assert classify().out == (
-        "training: accuracy 1.0000 (48 rows)\n"
-        "validation: accuracy 1.0000 (12 rows)\n"
-        f"saved {model}\n"
+    found = scores(classify().out)
+    assert list(found) == ["accuracy", "balanced accuracy", "log-loss", "AUC", "F1"]
+    card = json.loads(Path(f"{model}.card.json").read_text())
+    net = tabular.load(model)
+    frame = read_table(mixed)
+    labels = frame.pop("bought")
+    test = frame.index[rows_of_test(labels.to_numpy(), 0.2, 0, stratify=True)]
+    p = net.predict_proba(frame.loc[test, list(net.feature_names_in_)])
+    assert found["log-loss"][0] == pytest.approx(log_loss(labels[test], p), abs=1e-4)
+    assert card["scores"]["log_loss"] == pytest.approx(log_loss(labels[test], p))
+    shares = labels.drop(test).value_counts(normalize=True)
+    expected = -np.log(shares[labels[test]]).mean()
+    assert found["log-loss"][1] == pytest.approx(expected, abs=1e-4)
+    assert found["accuracy"][1] == pytest.approx(
+        (labels[test] == shares.idxmax()).mean(), abs=1e-4
     )
-    training, validation, _ = regress().out.splitlines()
-    assert training.startswith("training: RMSE ")
-    assert validation.endswith("(40 rows)")
-    assert 0.99 < float(validation.split("R2 ")[1].split()[0]) <= 1
 
 
-def test_without_quiet_it_prints_a_line_for_each_epoch(
-    fastmlp_command: Command, flowers: Path, model: Path
+def test_a_regression_has_its_own_scores_and_the_coverage(regress: Command, model: Path) -> None:
+    code, out, _ = regress("--epochs", 40)
+    assert code == 0
+    assert "regression: 'price' is to be predicted; it holds numbers with fractions" in out
+    found = scores(out)
+    assert list(found) == ["RMSE", "MAE", "R2", "90 % intervals hold"]
+    assert found["RMSE"][0] < found["RMSE"][1]  # the mean of the training rows
+    assert abs(found["R2"][1]) < 0.2
+    assert 0 <= found["90 % intervals hold"][0] <= 1
+    assert isinstance(tabular.load(model), tabular.TabularRegressor)
+
+
+def test_the_card_has_what_is_needed_to_repeat_the_training(
+    classify: Command, mixed: Path, model: Path
 ) -> None:
-    arguments = ("--label", "species", "--save", model, "--drop", "note", "--epochs", 3)
-    lines = fastmlp_command("train", flowers, *arguments).out.splitlines()
-    assert [line.split()[:2] for line in lines[:3]] == [["epoch", f"{i}/3"] for i in (1, 2, 3)]
+    classify("--seed", 3, "--metric", "auc")
+    card = json.loads(Path(f"{model}.card.json").read_text())
+    assert card["command"].startswith(f"fastmlp train {mixed} --label bought --drop price")
+    assert card["command"].endswith("--seed 3 --metric auc")
+    assert card["data"]["rows"] == 160
+    assert (card["seed"], card["parameters"]["metric"]) == (3, "auc")
+    assert card["columns"] == {"age": "number", "job": "category", "since": "date"}
+    assert set(card["columns not used"]) == {"person", "constant"}
+    assert set(card["baselines"]) == {"majority class", "logistic regression"}
+    assert card["versions"]["fastmlp"] == fastmlp.__version__
+    assert tabular.load(model).metadata_["card"] == card
 
 
 def test_the_same_seed_gives_the_same_model_on_any_number_of_threads(
-    classify: Command, model: Path
+    classify: Command, mixed: Path, model: Path
 ) -> None:
     before = fastmlp.get_num_threads()
-    weights = []
-    for options in ([], ["--threads", 1], ["--threads", 2], ["--seed", 1]):
-        assert classify(*options).code == 0
-        weights.append(np.concatenate([W.ravel() for W in fastmlp.load(model).weights]))
+    frame = read_table(mixed).drop(columns=["bought", "price"])
+    found = []
+    for options in (["--threads", 1], ["--threads", 2], ["--seed", 1]):
+        assert classify("--members", 2, *options).code == 0
+        found.append(tabular.load(model).predict_proba(frame))
     fastmlp.set_num_threads(before)
-    np.testing.assert_array_equal(weights[0], weights[1])
-    np.testing.assert_array_equal(weights[0], weights[2])
-    assert (weights[0] != weights[3]).any()
+    np.testing.assert_array_equal(found[0], found[1])
+    assert (found[0] != found[2]).any()
 
 
-def test_without_validation_all_rows_train(classify: Command) -> None:
-    outcome = classify("--validation", 0)
-    assert outcome.out.startswith("training: accuracy 1.0000 (60 rows)\nsaved")
-
-
-def test_no_hidden_layer_is_a_linear_model(
-    regress: Command, houses: Path, model: Path, fastmlp_command: Command
+def test_rows_without_a_label_are_left_out_and_counted(
+    classify: Command, mixed: Path
 ) -> None:
-    regress("--hidden", 0, "--epochs", 1000, "--patience", 1000)
-    net = fastmlp.load(model)
-    assert net.sizes == (2, 1)
-    np.testing.assert_allclose(net.weights[0], [[2000, 9000]], rtol=1e-3)
-    np.testing.assert_allclose(net.biases[0], [50_000], rtol=1e-2)
-
-
-@pytest.mark.parametrize("optimizer", fastmlp.optimizers.TABLE)
-@pytest.mark.parametrize("activation", ["tanh", "selu"])
-def test_any_optimizer_and_activation_can_be_named(
-    classify: Command, model: Path, optimizer: str, activation: str
-) -> None:
-    assert classify("--optimizer", optimizer, "--activation", activation, "--l2", 1e-3).code == 0
-    assert fastmlp.load(model).activation[0].name == activation
-
-
-def test_bytes_in_an_npz_count_as_the_numbers_they_are(
-    fastmlp_command: Command, tmp_path: Path, model: Path, rng: np.random.Generator
-) -> None:
-    y = np.repeat([3, 8], 40)
-    X = (60 * (y == 8)[:, np.newaxis] + rng.integers(0, 100, (80, 5))).astype(np.uint8)
-    np.savez(tmp_path / "table.npz", X=X, y=y)
-    arguments = (tmp_path / "table.npz", "--label", "y", "--save", model)
-    assert fastmlp_command("train", *arguments, *QUICK).code == 0
-    net = fastmlp.load(model)
-    assert net.metadata["classes"] == [3, 8]
-    np.testing.assert_array_equal(net.forward(X), net.forward(X.astype(float)))
-    assert np.mean(np.take([3, 8], net.predict(X)) == y) > 0.95
+    lines = mixed.read_text().splitlines()
+    lines[3] = lines[3].rpartition(",")[0] + ","
+    lines[9] = lines[9].rpartition(",")[0] + ",?"
+    mixed.write_text("\n".join(lines))
+    out = classify().out
+    assert "2 of 160 rows have no label: left out" in out
+    assert "126 rows for training, 32 for the test" in out
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("option", "parameter", "value"),
     [
-        (["--label", "colour"], "flowers.csv: no column 'colour'; there are 'year'"),
-        (["--drop", "Kind"], "flowers.csv: no column 'Kind'; did you mean 'kind'?"),
-        (["--drop", "year", "--drop", "moment", "--drop", "kind"], "no column but the label"),
-        (["--label", "kind", "--drop", "species"], "column 'kind' is 7 in all rows"),
-        (["--label", "moment", "--drop", "species"], "has a class of its own in each row"),
-        (["--l2", "-1"], "l2 must be in [0, inf), got -1"),
-        (["--validation", "1"], "'1' is not a number from 0 to below 1"),
-        (["--learning-rate", "-1"], "learning_rate must be in [0, inf)"),
+        (("--hidden", "8,4"), "hidden_layer_sizes", [8, 4]),
+        (("--hidden", "0"), "hidden_layer_sizes", []),
+        (("--activation", "tanh"), "activation", "tanh"),
+        (("--epochs", 2), "epochs", 2),
+        (("--batch-size", 40), "batch_size", 40),
+        (("--learning-rate", 0.01), "learning_rate", 0.01),
+        (("--weight-decay", 0.1), "weight_decay", 0.1),
+        (("--patience", 3), "early_stopping", 3),
+        (("--members", 2), "n_members", 2),
+        (("--class-weight", "balanced"), "class_weight", "balanced"),
+        (("--metric", "f1"), "metric", "f1"),
+        (("--time-limit", 1000), "time_limit", 1000.0),
+        (("--seed", 5), "random_state", 5),
     ],
 )
-def test_bad_input_is_one_line_and_no_model(
-    classify: Command, model: Path, options: list[str], message: str
+def test_options_are_parameters_of_the_estimator(
+    classify: Command, model: Path, option: tuple[object, ...], parameter: str, value: object
 ) -> None:
-    code, out, err = classify(*options)
+    assert classify("--epochs", 1, *option).code == 0
+    card = json.loads(Path(f"{model}.card.json").read_text())
+    assert card["parameters"][parameter] == value
+    if parameter == "hidden_layer_sizes":
+        assert card["networks"][0]["layers"][1:-1] == value
+
+
+@pytest.mark.parametrize(
+    ("option", "instead"),
+    [("--l2", "--weight-decay"), ("--optimizer", "AdamW"), ("--validation", "--test-fraction")],
+)
+def test_an_option_that_is_gone_names_what_took_its_place(
+    classify: Command, option: str, instead: str
+) -> None:
+    code, _, err = classify(option, "1")
     assert code == 2
-    assert out == ""
+    assert f"there is no {option} any more" in err
+    assert instead in err
+
+
+def test_a_file_of_parameters_is_taken_and_options_have_precedence(
+    classify: Command, model: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "best.toml"
+    config.write_text('hidden_layer_sizes = [8]\ndropout = 0.2\nencoding = "raw"\nepochs = 9\n')
+    assert classify("--config", config).code == 0
+    found = tabular.load(model).get_params()
+    assert (found["dropout"], found["encoding"]) == (0.2, "raw")
+    assert (found["epochs"], list(found["hidden_layer_sizes"])) == (12, [16])
+    config.write_text("dropuot = 0.2\n")
+    err = classify("--config", config).err
+    assert "best.toml: unknown key 'dropuot'; did you mean 'dropout'?" in err
+
+
+def test_groups_are_not_divided_and_their_column_is_not_used(
+    fastmlp_command: Command, tmp_path: Path, model: Path, rng: np.random.Generator
+) -> None:
+    x = rng.normal(size=90)
+    rows = [f"{i // 9},{a:.4f},{a + x[-i]:.4f}" for i, a in enumerate(x)]
+    (tmp_path / "t.csv").write_text("\n".join(["patient,x,y", *rows]))
+    out = fastmlp_command(
+        "train", tmp_path / "t.csv", "--label", "y", "--group", "patient", "--save", model, *QUICK
+    ).out
+    assert "72 rows for training, 18 for the test (whole groups of patient" in out
+    assert list(tabular.load(model).feature_names_in_) == ["x"]
+
+
+def test_the_latest_rows_are_the_test_set_and_time_remains_a_column(
+    fastmlp_command: Command, tmp_path: Path, model: Path, rng: np.random.Generator
+) -> None:
+    """The mean of the latest values is that of the scores."""
+    day = rng.permutation(60)
+    rows = [f"2024-{1 + d // 28:02d}-{1 + d % 28:02d},{d % 7},{d}.5" for d in day]
+    (tmp_path / "t.csv").write_text("\n".join(["day,x,y", *rows]))
+    out = fastmlp_command(
+        "train", tmp_path / "t.csv", "--label", "y", "--time", "day", "--save", model, *QUICK
+    ).out
+    assert "48 rows for training, 12 for the test (the latest by day)" in out
+    assert list(tabular.load(model).feature_names_in_) == ["day", "x"]
+    latest, before = np.arange(48, 60) + 0.5, np.arange(48) + 0.5
+    expected = np.sqrt(np.mean((latest - before.mean()) ** 2))
+    assert scores(out)["RMSE"][1] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_test_set_may_be_a_file(classify: Command, mixed: Path, tmp_path: Path) -> None:
+    header, *rows = mixed.read_text().splitlines()
+    other = tmp_path / "test.csv"
+    other.write_text("\n".join([header, *rows[:50], rows[50].replace("yes", "no") + "x"]))
+    code, out, err = classify("--test", other)
+    assert code == 0
+    assert f"160 rows for training, 50 for the test (the rows of {other})" in out
+    assert "1 test rows have classes that the training set lacks" in err
+    other.write_text("\n".join(",".join(line.split(",")[2:]) for line in [header, *rows]))
+    assert "2 columns are missing: 'person', 'age'" in classify("--test", other).err
+    assert "give one of them" in classify("--test", other, "--test-fraction", 0.5).err
+
+
+def test_without_a_test_set_the_scores_are_those_of_validation_rows(classify: Command) -> None:
+    out = classify("--test-fraction", 0).out
+    assert "160 rows for training, no test rows (--test-fraction 0)" in out
+    assert "scores of the rows that their networks were not trained on" in out
+    assert len(scores(out)["accuracy"]) == 1
+
+
+def test_a_model_that_did_not_beat_a_baseline_has_a_warning(
+    fastmlp_command: Command, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    x = rng.normal(size=120)
+    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{a:.5f},{3 * a:.5f}\n" for a in x))
+    code, _, err = fastmlp_command(
+        "train", tmp_path / "t.csv", "--label", "y", *QUICK, "--epochs", 1
+    )
+    assert code == 0
+    assert "did not beat the baseline: ridge regression has rmse " in err
+
+
+def test_a_time_limit_that_cut_training_has_a_warning(
+    classify: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "fastmlp.tabular.members.within_time", lambda job, plan, *_: shortened(plan)
+    )
+    _, _, err = classify("--time-limit", 1000)
+    assert "--time-limit 1000 allowed 1 of 1 networks, of 2 of 12 epochs" in err
+
+
+def shortened(plan: Any) -> Any:
+    from dataclasses import replace
+
+    return replace(plan, networks=tuple(replace(one, epochs=2) for one in plan.networks))
+
+
+def test_ctrl_c_saves_the_best_so_far_with_a_warning(
+    classify: Command, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = tabular.TabularClassifier.fit
+
+    def interrupted(self: Any, *args: Any, **options: Any) -> Any:
+        fit(self, *args, **options)
+        warnings.warn("Training was interrupted: 1 of 1 networks are kept", stacklevel=2)
+        return self
+
+    monkeypatch.setattr(tabular.TabularClassifier, "fit", interrupted)
+    code, _, err = classify()
+    assert code == 0
+    assert "fastmlp train: warning: Training was interrupted" in err
+    assert model.exists()
+
+
+def test_ctrl_c_before_the_first_epoch_is_130_and_no_model(
+    classify: Command, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tabular.TabularClassifier, "fit", interrupted)
+    code, _, err = classify()
+    assert (code, err) == (130, "fastmlp train: error: interrupted\n")
+    assert not model.exists()
+
+
+@pytest.mark.parametrize("rate", ["1e30", "1e4"])
+def test_training_that_diverges_fails_and_leaves_no_model(
+    regress: Command, model: Path, rate: str
+) -> None:
+    code, _, err = regress("--learning-rate", rate, "--activation", "relu")
+    assert code == 1
+    assert err.startswith("fastmlp train: error: training di")
+    assert "nothing was saved" in err
+    assert not model.exists()
+    assert not Path(f"{model}.card.json").exists()
+
+
+def test_whole_numbers_may_be_classes_or_values(
+    fastmlp_command: Command, tmp_path: Path, model: Path, rng: np.random.Generator
+) -> None:
+    x = rng.integers(0, 3, 60)
+    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{a},{a + 3}\n" for a in x))
+    basis = ("train", tmp_path / "t.csv", "--label", "y", "--save", model, *QUICK)
+    assert "it holds 3 different whole numbers (--task overrides)" in fastmlp_command(*basis).out
+    assert tabular.load(model).classes_.tolist() == [3, 4, 5]
+    out = fastmlp_command(*basis, "--task", "regression").out
+    assert "regression: 'y' is to be predicted, as --task says" in out
+    assert isinstance(tabular.load(model), tabular.TabularRegressor)
+
+
+def table(text: str) -> str:
+    return text.replace(" ", "\n")
+
+
+BAD = {
+    "no such label": ("a,b 1,2 3,4", "y", "no column 'y'; there are 'a', 'b'"),
+    "one class": ("a,y 1,x 2,x 3,x 4,x 5,x", "y", "column 'y' is x in all rows"),
+    "one value": ("a,y 1,2.5 2,2.5 3,2.5 4,2.5 5,2.5", "y", "column 'y' is 2.5 in all rows"),
+    "no labels": ("a,y 1, 2,NA 3,", "y", "column 'y' is empty in all rows; give each row a"),
+    "two rows": ("a,y 1,x 2,z", "y", "2 rows with a label are too few"),
+    "constant columns": (
+        "a,b,y " + "1,2,x 1,2,z " * 9, "y", "no column that can help to predict: 'a': it has the",
+    ),
+    "a class in each row": (
+        "a,y 1,k 2,l 3,m 4,n 5,o", "y", "has a class of its own in each row; to predict numbers",
+    ),
+    "label alone": ("y x x z z x", "y", "there is no column but the label"),
+    "empty file": ("", "y", "the file is empty"),
+    "header only": ("a,y ", "y", "the table has a header line and no rows"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_table_that_poses_no_task_is_one_line_and_no_model(
+    fastmlp_command: Command, tmp_path: Path, model: Path, name: str
+) -> None:
+    text, label, message = BAD[name]
+    (tmp_path / "t.csv").write_text(table(text))
+    code, _, err = fastmlp_command(
+        "train", tmp_path / "t.csv", "--label", label, "--save", model, *QUICK
+    )
+    assert code == 2
     assert err.startswith("fastmlp train: error: ")
     assert message in err
     assert err.count("\n") == 1
     assert not model.exists()
 
 
-def test_text_in_a_column_to_predict_from_is_an_error(
-    fastmlp_command: Command, flowers: Path, model: Path
+def test_two_rows_train_without_a_test_set(
+    fastmlp_command: Command, tmp_path: Path, model: Path
 ) -> None:
-    code, _, err = fastmlp_command("train", flowers, "--label", "species", "--save", model)
-    assert code == 2
-    assert "flowers.csv: 60 cells are not numbers: line 2, column 'note': 'a, " in err
-    assert "; and 55 more" in err
+    (tmp_path / "t.csv").write_text("a,y\n1,x\n2,z\n")
+    basis = ("train", tmp_path / "t.csv", "--label", "y", "--save", model, *QUICK)
+    code, out, _ = fastmlp_command(*basis, "--test-fraction", 0)
+    assert code == 0
+    assert "the table is too small for scores" in out
 
 
-@pytest.mark.parametrize("other", [5, 6])
-def test_a_target_that_is_constant_in_training_is_an_error(
-    regress: Command, houses: Path, other: int
+def test_a_hundred_thousand_columns_are_refused_at_once(
+    fastmlp_command: Command, tmp_path: Path
 ) -> None:
-    """The only other value, if any, is in the validation set."""
-    validation = np.random.default_rng(0).permutation(3)[0]
-    prices = np.where(np.arange(3) == validation, other, 5)
-    houses.write_text("area,price\n" + "".join(f"{i},{price}\n" for i, price in enumerate(prices)))
-    code, _, err = regress()
+    np.savez(tmp_path / "t.npz", X=np.zeros((6, 100_000), np.uint8), y=np.arange(6) % 2)
+    code, _, err = fastmlp_command("train", tmp_path / "t.npz", "--label", "y")
     assert code == 2
-    assert "column 'price' is 5 in all training rows" in err
+    assert "has 100,000 columns to predict from, more than 10,000; leave some out by --drop" in err
 
 
-def test_a_validation_set_of_one_row_has_no_r2(regress: Command, houses: Path) -> None:
-    houses.write_text("area,price\n1,10\n2,20\n3,30\n")
-    assert re.search(r"^validation: RMSE \S+ \(1 rows\)$", regress().out, re.MULTILINE)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--drop", "Age"], "no column 'Age'; did you mean 'age'?"),
+        (["--drop", "person,age,job,since,constant,price"], "there is no column but the label"),
+        (["--metric", "rmse"], "--metric rmse: the metrics of a classification are log_loss"),
+        (["--task", "regression"], "160 cells are not numbers"),
+        (["--task", "regression", "--class-weight", "balanced"], "--task"),
+        (["--group", "person", "--time", "since"], "exclude each other"),
+        (["--group", "age"], "--group: column 'age' is missing in 15 rows, first in line 2"),
+        (["--group", "constant"], "--group: all rows have the same entry"),
+        (["--time", "job"], "--time: column 'job' holds text"),
+        (["--weight-decay", "-1"], "weight_decay must be in [0, inf), got -1"),
+        (["--time-limit", "0.000001"], "seconds are too few for an epoch"),
+    ],
+)
+def test_options_that_do_not_fit_are_one_line_and_no_model(
+    classify: Command, model: Path, options: list[str], message: str
+) -> None:
+    code, _, err = classify(*options)
+    assert code == 2
+    assert err.startswith("fastmlp train: error: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert not model.exists()
 
 
-def test_a_column_without_name_must_be_named_or_dropped(classify: Command, flowers: Path) -> None:
-    lines = flowers.read_text().splitlines()
-    flowers.write_text(
-        "\n".join(["," + lines[0], *(f"{i},{line}" for i, line in enumerate(lines[1:]))])
-    )
+def test_a_column_without_name_must_be_named_or_dropped(classify: Command, mixed: Path) -> None:
+    header, *rows = mixed.read_text().splitlines()
+    mixed.write_text("\n".join(["," + header, *(f"{i},{row}" for i, row in enumerate(rows))]))
     code, _, err = classify()
     assert code == 2
     assert "a column has no name; name it, or leave it out: --drop ''" in err
@@ -215,13 +433,13 @@ def test_a_column_without_name_must_be_named_or_dropped(classify: Command, flowe
 def test_the_table_is_never_overwritten(
     fastmlp_command: Command, tmp_path: Path, rng: np.random.Generator
 ) -> None:
-    table = tmp_path / "table.npz"
-    np.savez(table, a=rng.normal(size=9), y=np.arange(9) % 2)
-    content = table.read_bytes()
-    code, _, err = fastmlp_command("train", table, "--label", "y", "--save", table)
+    path = tmp_path / "table.npz"
+    np.savez(path, a=rng.normal(size=9), y=np.arange(9) % 2)
+    content = path.read_bytes()
+    code, _, err = fastmlp_command("train", path, "--label", "y", "--save", path)
     assert code == 2
     assert "is the same file as TABLE" in err
-    assert table.read_bytes() == content
+    assert path.read_bytes() == content
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_training(
@@ -233,9 +451,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_training(
         assert err.startswith("fastmlp train: error: argument --save: ")
 
 
-def test_training_that_diverges_fails_and_leaves_no_model(regress: Command, model: Path) -> None:
-    code, _, err = regress("--optimizer", "gradient_descent", "--learning-rate", 1e6)
-    assert code == 1
-    assert err.startswith("fastmlp train: error: ")
-    assert "epoch 1" in err
-    assert not model.exists()
+def test_the_other_loader_names_the_right_one(classify: Command, model: Path) -> None:
+    classify("--epochs", 1)
+    with pytest.raises(ValueError, match=r"model\.npz holds a model of a table: fastmlp\.tabular"):
+        fastmlp.load(model)

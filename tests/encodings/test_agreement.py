@@ -15,7 +15,7 @@ DTYPES = ("float32", "float64")
 def encoded(table, dtype: str) -> np.ndarray:
     """a(1) by the reference."""
     constants = table.reference
-    columns = [reference.ENCODINGS[name](table.X.astype(dtype)[:, j], *rest)
+    columns = [reference.ENCODINGS[name].forward(table.X.astype(dtype)[:, j], *rest)
                for j, (name, *rest) in enumerate(constants)]
     return np.hstack(columns)
 

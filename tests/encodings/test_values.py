@@ -11,16 +11,17 @@ import scipy.sparse
 import fastmlp
 from fastmlp import MLP, Ensemble
 from fastmlp.augment import Distortion
-from fastmlp.encodings import TABLE, Numeric, OneHot, PiecewiseLinear
+from fastmlp.encodings import TABLE, Embedding, Numeric, OneHot, Periodic, PiecewiseLinear
 
 NAN, INF = float("nan"), float("inf")
 
 
 @pytest.mark.parametrize(
     ("encoding", "n_outputs"),
-    [(Numeric(), 1), (PiecewiseLinear([0, 1]), 1), (PiecewiseLinear((0, 1, 4)), 2), (OneHot(7), 7)],
+    [(Numeric(), 1), (PiecewiseLinear([0, 1]), 1), (PiecewiseLinear((0, 1, 4)), 2), (OneHot(7), 7),
+     (Embedding(7), 8), (Embedding(7, 3), 3), (Periodic(), 4), (Periodic(8, 5), 6)],
     ids=str,
-)
+)  # fmt: skip
 def test_an_encoding_knows_its_number_of_outputs(encoding, n_outputs):
     assert encoding.n_outputs == n_outputs
     assert MLP((1, 3), encodings=[encoding]).weights[0].shape == (3, n_outputs)
@@ -49,6 +50,12 @@ def test_one_encoding_stands_for_all_columns():
         (lambda: PiecewiseLinear([0, INF]), "edges[1] is inf"),
         (lambda: OneHot(0), "n_levels must be at least 1"),
         (lambda: OneHot(2**24 + 1), "n_levels must be at most 16777216"),
+        (lambda: Embedding(0), "n_levels must be at least 1"),
+        (lambda: Embedding(3, 0), "n_out must be at least 1"),
+        (lambda: Periodic(0), "n_frequencies must be at least 1"),
+        (lambda: Periodic(3, 0), "n_out must be at least 1"),
+        (lambda: Periodic(sigma=0), "sigma must be in (0, inf)"),
+        (lambda: MLP((1, 3), encodings=[Periodic(sigma=1e-60)]), "encodings[0]: sigma is 9.99"),
         (lambda: MLP((2, 3), encodings=[Numeric()]), "encodings has 1 entries for 2 columns"),
         (lambda: MLP((1, 3), encodings=[PiecewiseLinear([1, 1 + 1e-9])]), "encodings[0]: edges"),
         (lambda: MLP((1, 3), encodings=[PiecewiseLinear([0, 1e300])]), "encodings[0]: edges[1]"),
@@ -126,5 +133,38 @@ def test_the_summary_shows_the_encoded_inputs(table):
     ]  # fmt: skip
 
 
+def test_scaling_alone_takes_the_columns_as_they_are(table):
+    net = MLP((4, 8, 3), input_scaling=True)
+    assert net.encodings == (Numeric(),) * 4
+    np.testing.assert_array_equal(net.input_scale, np.ones(4))
+    np.testing.assert_array_equal(net.forward(table.X), MLP((4, 8, 3)).forward(table.X))
+    assert net.n_parameters == MLP((4, 8, 3)).n_parameters + 4
+
+
+def test_derivatives_by_parameters_that_there_are_not_are_refused(table):
+    for options in ({}, {"encodings": table.encodings}):
+        with pytest.raises(ValueError, match="encodings have no parameters"):
+            MLP((4, 3), **options).gradients(table.X, table.y, wrt="encoding")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["encoding_rate_multiplier", "scaling_rate_multiplier", "scaling_decay_multiplier"],
+)
+@pytest.mark.parametrize("value", [-1, NAN, INF, "1"])
+def test_a_wrong_multiplier_is_refused(table, name, value):
+    net = MLP((4, 3), input_scaling=True)
+    with pytest.raises((ValueError, TypeError), match=name):
+        net.fit(table.X, table.y, **{name: value})
+
+
 def test_the_table_names_every_encoding():
     assert all(kind.name == name for name, kind in TABLE.items())
+
+
+def test_networks_of_an_ensemble_may_differ_in_their_encodings_alone(table):
+    bins = [[0, 1, 2], [0, 1, 3]]
+    networks = [MLP((4, 3), encodings=PiecewiseLinear(edges)) for edges in bins]
+    Ensemble(networks).fit(table.X, table.y, epochs=1)
+    with pytest.raises(ValueError, match="are alike"):
+        Ensemble([MLP((4, 3), encodings=table.encodings) for _ in range(2)]).fit(table.X, table.y)

@@ -1,0 +1,124 @@
+"""Predictions of a model of a table, and what a table lacks for them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fastmlp.support.text import printable
+from fastmlp.tabular import TabularClassifier, TabularRegressor
+from fastmlp.tabular.columns import TableEncoder
+from fastmlp.tabular.frames import texts
+
+from .baselines import TableModel
+from .table_data import features_of
+from .tables import Table, format_options, open_table
+
+Columns = dict[str, NDArray[Any]]
+
+MOST_SHOWN = 3  # levels that a line quotes
+
+
+def table_predictions(model: TableModel, args: argparse.Namespace) -> Columns:
+    """Return the columns of the output of fastmlp predict."""
+    if args.proba and not isinstance(model, TabularClassifier):
+        raise ValueError(f"--proba is for a classification; {args.model} predicts numbers")
+    if args.interval is not None and not isinstance(model, TabularRegressor):
+        raise ValueError(f"--interval is for a regression; {args.model} predicts classes")
+    table = open_table(args.table, **format_options(args))
+    found: Columns = {}
+    for name in args.id or ():
+        table.require(name)
+        found[name] = written_cells(table.frame[name])
+    X = features_of(table, model)
+    tell_unknown("predict", table, model, X)
+    label = name_of_prediction(model, args.model)
+    if label in found:
+        label = f"predicted {label}"
+    with as_input(table):
+        if isinstance(model, TabularClassifier):
+            p = model.predict_proba(X)
+            found[label] = model.classes_[p.argmax(axis=1)]
+            if args.proba:
+                for one, column in zip(model.classes_, p.T, strict=True):
+                    found[f"P({one})"] = column
+        else:
+            found[label] = model.predict(X)
+            if args.interval is not None:
+                low, high = model.predict_interval(X, args.interval).T
+                found |= {f"{label}_lower": low, f"{label}_upper": high}
+    return found
+
+
+@contextmanager
+def as_input(table: Table) -> Iterator[None]:
+    """Let errors about cells begin with the name of the file."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{table.name}: {error}") from None
+
+
+def name_of_prediction(model: TableModel, path: Path) -> str:
+    """Return the name of what a model predicts."""
+    label = model.metadata_.get("label", "prediction")
+    if not isinstance(label, str):
+        raise ValueError(f"{path}: 'label' of its metadata must be a name")
+    return label
+
+
+def written_cells(column: pd.Series) -> NDArray[Any]:
+    """Return a column as it is written to the output; missing cells are empty."""
+    if column.dtype.kind in "iub":
+        cells: NDArray[Any] = column.to_numpy()
+        return cells
+    values = column.astype(object).where(column.notna(), "")
+    if column.dtype.kind == "f":
+        whole = column.dropna()
+        if (whole == np.rint(whole)).all() and (whole.abs() < 2**53).all():
+            values = values.map(lambda cell: cell if cell == "" else int(cell))
+    result: NDArray[Any] = values.to_numpy(object)
+    return result
+
+
+def unknown_levels(encoder: TableEncoder, X: pd.DataFrame) -> dict[str, tuple[int, list[str]]]:
+    """Return the categories with levels that the model does not know.
+
+    Returns
+    -------
+    dict
+        For each such column the number of rows, and the levels.
+    """
+    found = {}
+    for category in encoder.categories:
+        if category.part:  # of a date
+            continue
+        codes, levels = texts(X[category.source])
+        known = set(category.levels)
+        unknown = [i for i, level in enumerate(levels) if level not in known]
+        if unknown:
+            n = int(np.isin(codes, unknown).sum())
+            found[category.source] = (n, [levels[i] for i in unknown])
+    return found
+
+
+def tell_unknown(command: str, table: Table, model: TableModel, X: pd.DataFrame) -> None:
+    """Print a warning for each column with categories that the model does not know."""
+    for name, (n, levels) in unknown_levels(model.encoder_, X).items():
+        shown = ", ".join(map(repr, levels[:MOST_SHOWN])) + (", …" * (len(levels) > MOST_SHOWN))
+        print(
+            printable(
+                f"fastmlp {command}: warning: {table.name}: column {name!r} has categories in "
+                f"{n:,} of {len(X):,} rows that the model does not know ({shown}); they count as "
+                f"missing"
+            ),
+            file=sys.stderr,
+        )

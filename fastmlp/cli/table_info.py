@@ -1,0 +1,79 @@
+"""What the file of a model of a table holds, as names and values to print."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from fastmlp.tabular.columns import TableEncoder
+
+from .baselines import SHOWN, TableModel, task_of, written
+
+MOST_LEVELS = 12  # of a category that are shown
+
+
+def about(model: TableModel, path: Path) -> Iterator[tuple[str, str]]:
+    """Yield names and values that describe a model of a table."""
+    entry, card = model._to_json(), model.metadata_.get("card") or {}
+    task = task_of(model)
+    yield "task", task
+    if "label" in model.metadata_:
+        yield "label", str(model.metadata_["label"])
+    if task == "classification":
+        yield "classes", ", ".join(map(str, model.classes_))
+        yield "temperature", f"{model.temperature_:.4g}"
+    else:
+        low, high = model.target_range_
+        yield "range of values", f"{low:g} to {high:g}"
+    for name, kind in model.encoder_.kinds.items():
+        yield f"column {name}", f"{kind}{details(model.encoder_, name)}"
+    for name, reason in model.encoder_.dropped.items():
+        yield f"column {name}", f"not used: {reason}"
+    for number, (net, n, best, encoding) in enumerate(
+        zip(model.networks_, model.n_epochs_, model.best_epochs_, model.encodings_, strict=True),
+        start=1,
+    ):
+        sizes = "-".join(map(str, net.sizes))
+        names = ", ".join(dict.fromkeys(f.name for f in net.activation)) or "no hidden layer"
+        yield f"network {number}", f"{sizes}, {names}, {encoding}, epoch {best} of {n}"
+    yield "parameters", f"{sum(net.n_parameters for net in model.networks_):,} in all"
+    scores = {"test": card.get("scores") if (card.get("data") or {}).get("test rows") else None}
+    scores |= card.get("baselines") or {}
+    scores["validation"] = model.validation_scores_
+    for place, found in scores.items():
+        if found:
+            yield f"scores, {place}", ", ".join(
+                f"{shown} {written(name, found[name])}"
+                for shown, name in SHOWN[task].items()
+                if name in found
+            )
+    yield "settings", ", ".join(
+        f"{name}={value!r}"
+        for name, value in entry["parameters"].items()
+        if value is not None and name != "random_state"
+    )
+    yield "seed", str(entry["parameters"]["random_state"])
+    if "command" in card:
+        yield "command", str(card["command"])
+    for name, value in (card.get("data") or {}).items():
+        yield f"data, {name}", f"{value:,}" if isinstance(value, int) else str(value)
+    yield "versions", ", ".join(f"{name} {one}" for name, one in entry["versions"].items())
+    with path.open("rb") as file:
+        yield "SHA-256 of file", hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def details(encoder: TableEncoder, name: str) -> str:
+    """Return how a column becomes inputs, after its kind."""
+    for number in encoder.numbers:
+        if number.source == name and not number.part:
+            missing = ", with missing values" if number.missing else ""
+            return f", median {number.median:.6g}{missing}"
+    for category in encoder.categories:
+        if category.source == name and not category.part:
+            levels = category.levels
+            more = f", … ({len(levels)} levels)" if len(levels) > MOST_LEVELS else ""
+            return f": {', '.join(levels[:MOST_LEVELS])}{more}"
+    parts = [one.part for one in encoder.numbers if one.source == name]
+    parts += [one.part for one in encoder.categories if one.source == name]
+    return f" from {encoder.origins[name]}: {', '.join(parts)}"

@@ -1,0 +1,72 @@
+"""The parameters of the estimators of tables that commands take: options and ``--config FILE``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from fastmlp.experiments import toml
+from fastmlp.tabular import TabularClassifier, TabularRegressor
+from fastmlp.tabular.metrics import CLASSIFICATION, REGRESSION
+
+from .baselines import TableModel, task_of
+
+ESTIMATORS: dict[str, type[TabularClassifier] | type[TabularRegressor]] = {
+    "classification": TabularClassifier,
+    "regression": TabularRegressor,
+}
+METRICS = {"classification": CLASSIFICATION, "regression": REGRESSION}
+DEFAULT_METRIC = {"classification": "log_loss", "regression": "rmse"}
+# parameters of the estimators, by the names of the options
+PARAMETERS = {
+    "metric": "metric",
+    "quality": "quality",
+    "members": "n_members",
+    "time_limit": "time_limit",
+    "class_weight": "class_weight",
+    "hidden": "hidden_layer_sizes",
+    "activation": "activation",
+    "epochs": "epochs",
+    "batch_size": "batch_size",
+    "learning_rate": "learning_rate",
+    "weight_decay": "weight_decay",
+    "patience": "early_stopping",
+}
+OF_THE_COMMAND = ("random_state", "n_threads")  # parameters that --seed and --threads give
+
+
+def estimator(args: argparse.Namespace, task: str) -> TableModel:
+    """Return the estimator for a task with the parameters that the user chose."""
+    chosen: dict[str, Any] = {}
+    if args.config is not None:
+        chosen = toml.read(args.config, lambda given: checked(given, task))
+    for option, parameter in PARAMETERS.items():
+        value = getattr(args, option)
+        if value is not None:
+            chosen[parameter] = value
+    if "class_weight" in chosen and task == "regression":
+        raise ValueError("--class-weight is for classification")
+    checked_metric(chosen.get("metric"), task)
+    return ESTIMATORS[task](**chosen, random_state=args.seed, n_threads=args.threads)
+
+
+def checked(given: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """Return the parameters in a file, all of which the estimator has."""
+    known = [name for name in ESTIMATORS[task]().get_params() if name not in OF_THE_COMMAND]
+    toml.check_keys(given, known)
+    return {name: tuple(one) if isinstance(one, list) else one for name, one in given.items()}
+
+
+def checked_metric(metric: str | None, task: str) -> str | None:
+    """Return a metric that is one of the task, or None."""
+    if metric is not None and metric not in METRICS[task]:
+        raise ValueError(
+            f"--metric {metric}: the metrics of a {task} are {', '.join(METRICS[task])}"
+        )
+    return metric
+
+
+def metric_name(model: TableModel) -> str:
+    """Return the metric by which a model is compared with the baselines."""
+    return str(model.metric or DEFAULT_METRIC[task_of(model)])

@@ -1,0 +1,265 @@
+"""Training on a table: fit, compare with the baselines, save model, card and page.
+
+    options → TableData → estimator → scores beside the baselines → files
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import fastmlp
+from fastmlp import kernels
+from fastmlp.support.text import printable
+from fastmlp.tabular.plan import plan_of
+
+from .baselines import (
+    Scores,
+    TableModel,
+    baseline_scores,
+    better_baselines,
+    model_scores,
+    score_lines,
+    written,
+)
+from .clock import process_seconds
+from .options import check_outputs, set_threads
+from .predict import whole_file
+from .recipe import laid_out, writable_card
+from .table_data import TableData, read_data
+from .table_settings import estimator, metric_name
+
+MOST_SHOWN = 8  # columns that a line names
+ROSE = 2.0  # a final cost so many times the first epoch's is one of training that went wrong
+
+
+def run_on_table(args: argparse.Namespace) -> None:
+    """Train on a table."""
+    set_threads(args)
+    card = None if args.save is None else writable_card(args.save)
+    check_outputs(
+        {"--save": args.save, "the model card": card, "--html": args.html},
+        {"TABLE": args.table, "--test": args.test, "--config": args.config},
+    )
+    data = read_data(args)
+    model = estimator(args, data.task)
+    if not args.quiet:
+        for line in about_data(data):
+            print(printable(line))
+        sys.stdout.flush()
+    train_and_save(args, data, model, card, quiet=args.quiet, page=args.html)
+
+
+def train_and_save(
+    args: argparse.Namespace,
+    data: TableData,
+    model: TableModel,
+    card: Path | None,
+    *,
+    quiet: bool = False,
+    page: Path | None = None,
+) -> None:
+    """Fit a model, print its scores beside those of the baselines, and write its files."""
+    fit(model, data)
+    check_converged(model)
+    scores, baselines = judged(model, data)
+    if not quiet:
+        for line in about_model(model):
+            print(printable(line))
+    columns: dict[str, Scores] = {"model": scores, **baselines}
+    what = "rows that their networks were not trained on"
+    if data.test is not None:
+        what = f"{len(data.test):,} test rows"
+    print(f"scores of the {what}:" if scores else "the table is too small for scores")
+    for line in score_lines(data.task, columns) if scores else ():
+        print(line)
+    for note in doubts(model, data, scores, baselines):
+        warn(note)
+
+    contents = card_of(args, data, model, scores, baselines)
+    model.metadata_ = {"label": data.label, "task": data.task, "card": contents}
+    if args.save is not None:
+        assert card is not None
+        model.save(args.save)
+        with whole_file(card) as file:
+            file.write(laid_out(contents))
+        print(f"saved {args.save} and {card}")
+    if page is not None:
+        from .table_page import write_table_page
+
+        part = data.training if data.test is None else data.test
+        write_table_page(page, model, part.X, part.y, columns, f"{data.label}, by {data.name}")
+        print(f"saved {page}")
+
+
+def warn(message: str) -> None:
+    """Print a warning."""
+    print(f"fastmlp train: warning: {printable(message)}", file=sys.stderr)
+
+
+def about_data(data: TableData) -> list[str]:
+    """Return lines that say how the table was understood."""
+    said = f"{data.task}: {data.label!r}"
+    said += f" is to be predicted, {data.reason}" if data.reason.startswith("as") else (
+        f" is to be predicted; {data.reason} (--task overrides)"
+    )
+    lines = [said]
+    if data.n_unlabelled:
+        lines.append(f"{data.n_unlabelled:,} of {data.n_rows:,} rows have no label: left out")
+    tested = "no test rows" if data.test is None else f"{len(data.test):,} for the test"
+    lines.append(f"{len(data.training):,} rows for training, {tested} ({data.split})")
+    return lines
+
+
+def fit(model: TableModel, data: TableData) -> None:
+    """Fit the model; its warnings, but that of columns left out, are printed in a line each."""
+    training = data.training
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            model.fit(training.X, training.y, groups=training.groups, time=training.time)
+        except fastmlp.TrainingDiverged as error:
+            message = f"training diverged, and nothing was saved: {error}"
+            raise fastmlp.TrainingDiverged(message, history=error.history) from None
+        except ValueError as error:  # of cells that cannot be read
+            raise ValueError(f"{data.name}: {error}") from None
+    for warning in caught:
+        if "columns are not used" not in str(warning.message):
+            warn(str(warning.message))
+    for note in data.notes:
+        warn(note)
+
+
+def check_converged(model: TableModel) -> None:
+    """Raise TrainingDiverged if the cost of a network rose in training."""
+    for number, net in enumerate(model.networks_, start=1):
+        cost = net.history.cost
+        if len(cost) > 1 and not cost[-1] < ROSE * cost[0]:
+            raise fastmlp.TrainingDiverged(
+                f"training did not converge, and nothing was saved: the cost of network {number} "
+                f"rose from {cost[0]:.4g} to {cost[-1]:.4g}; give a lower --learning-rate",
+                history=net.history,
+            )
+
+
+def judged(model: TableModel, data: TableData) -> tuple[Scores, dict[str, Scores]]:
+    """Return the scores of the model and of the baselines."""
+    if data.test is None:
+        return dict(model.validation_scores_), {}
+    training, test = data.training, data.test
+    return (
+        model_scores(model, test.X, test.y),
+        baseline_scores(model, training.X, training.y, test.X, test.y),
+    )
+
+
+def about_model(model: TableModel) -> list[str]:
+    """Return lines about columns, networks and the epochs that were kept."""
+    encoder = model.encoder_
+    kinds = list(encoder.kinds.values())
+    counted = [
+        f"{kinds.count(kind)} {word if kinds.count(kind) != 1 else one}"
+        for kind, one, word in (
+            ("number", "number", "numbers"),
+            ("category", "category", "categories"),
+            ("date", "date", "dates"),
+        )
+        if kind in kinds
+    ]
+    lines = [f"columns in use: {', '.join(counted)}"]
+    if encoder.dropped:
+        some = list(encoder.dropped.items())[:MOST_SHOWN]
+        more = len(encoder.dropped) - len(some)
+        lines.append(
+            "columns not used: "
+            + "; ".join(f"{name!r}, {reason}" for name, reason in some)
+            + (f"; and {more:,} more" if more else "")
+        )
+    epochs = ", ".join(
+        f"{best} of {n}" for best, n in zip(model.best_epochs_, model.n_epochs_, strict=True)
+    )
+    n = len(model.networks_)
+    lines.append(f"{n} network{'s' * (n > 1)}; epoch kept: {epochs}")
+    return lines
+
+
+def doubts(
+    model: TableModel, data: TableData, scores: Scores, baselines: dict[str, Scores]
+) -> list[str]:
+    """Return what speaks against the model, a line each."""
+    found = []
+    plan = plan_of(
+        model.quality,
+        len(data.training),
+        n_members=model.n_members,
+        overrides=model._overrides(),
+    )
+    wanted, epochs = len(plan.networks), plan.networks[0].epochs
+    if model.time_limit is not None and (
+        len(model.networks_) < wanted or min(model.n_epochs_) < epochs
+    ):
+        found.append(
+            f"--time-limit {model.time_limit:g} allowed {len(model.networks_)} of {wanted} "
+            f"networks, of {min(model.n_epochs_)} of {epochs} epochs: the model may not have "
+            f"converged"
+        )
+    metric = metric_name(model)
+    for name in better_baselines(metric, scores, baselines):
+        found.append(
+            f"the model did not beat the baseline: {name} has {metric} "
+            f"{written(metric, baselines[name][metric])} on the test rows, the model "
+            f"{written(metric, scores[metric])}"
+        )
+    return found
+
+
+def card_of(
+    args: argparse.Namespace,
+    data: TableData,
+    model: TableModel,
+    scores: Scores,
+    baselines: dict[str, Scores],
+) -> dict[str, Any]:
+    """Return the model card, which the model's file holds too."""
+    seconds, since = process_seconds()
+    entry = model._to_json()
+    return {
+        "task": data.task,
+        "label": data.label,
+        "command": shlex.join(["fastmlp", *args.argv]),
+        "data": {
+            "file": data.name,
+            "rows": data.n_rows,
+            "rows without a label": data.n_unlabelled,
+            "training rows": len(data.training),
+            "test rows": 0 if data.test is None else len(data.test),
+            "test rows are": data.split,
+        },
+        "columns": dict(model.encoder_.kinds),
+        "columns not used": dict(model.encoder_.dropped),
+        "classes": [str(one) for one in getattr(model, "classes_", ())],
+        "scores": scores,
+        "baselines": baselines,
+        "scores of validation rows": entry["validation_scores"],
+        "parameters": entry["parameters"],
+        "networks": [
+            {
+                "layers": list(net.sizes),
+                "parameters": net.n_parameters,
+                "epochs": n,
+                "epoch kept": best,
+            }
+            for net, n, best in zip(
+                model.networks_, model.n_epochs_, model.best_epochs_, strict=True
+            )
+        ],
+        "seed": args.seed,
+        "versions": entry["versions"],
+        "instruction set": kernels.isa,
+        "threads": fastmlp.get_num_threads(),
+        "seconds": {f"since {since}": round(seconds, 3)},
+    }

@@ -1,0 +1,83 @@
+"""Files, copies and pickles of a network."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Self
+
+from . import losses
+from .losses import Loss, LossSpec
+from .model import files
+from .prediction import Predictor
+from .support import checks
+
+__all__ = ["StoredNetwork"]
+
+
+class StoredNetwork(Predictor):
+    """A network that is written to files and read from them; `MLP` adds training."""
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, loss: LossSpec | None = None) -> Self:
+        """Read a network that `save` wrote.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+        loss : (value, gradient), optional
+            The loss of a network that was saved with a loss written in Python; for no other.
+
+        Returns
+        -------
+        MLP
+            The network as it was saved.
+
+        Raises
+        ------
+        ValueError
+            If the file holds an ensemble, or for the reasons of `fastmlp.load`.
+        OSError
+            If the file cannot be opened or read.
+
+        See Also
+        --------
+        fastmlp.load : The same for a network or an ensemble.
+        """
+        unpacked = files.read_npz(path, None if loss is None else losses.from_spec(loss))
+        if isinstance(unpacked[0], list):
+            raise ValueError(f"{os.fspath(path)} holds an ensemble; read it by Ensemble.load")
+        return cls.from_state(*unpacked)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        packed = files.pack(self.state, self.metadata, with_optimizer=True)
+        return type(self)._from_packed, (*packed, self.loss), {"history": self.history}
+
+    @classmethod
+    def _from_packed(cls, header: files.Header, arrays: files.Arrays, loss: Loss) -> Self:
+        return cls.from_state(*files.unpack(header, arrays, loss))
+
+    def save(self, path: str | os.PathLike[str], *, with_optimizer: bool = False) -> None:
+        """Write the network to a file that `fastmlp.load` and `MLP.load` read.
+
+        The file appears whole or not at all: a file that was there before stays if writing fails.
+
+        Parameters
+        ----------
+        path : path-like
+            The file; no ending is added to its name.
+        with_optimizer : bool, default False
+            Also write the optimizer's state, so that training goes on from the file as if it had
+            never stopped.  The file is then twice (momentum) or three times (Adam) as large.
+
+        See Also
+        --------
+        Checkpoint : Save during training, with the optimizer's state.
+
+        Notes
+        -----
+        A file holds no code.  For a loss written in Python it says that there was one, and
+        `fastmlp.load` takes it again.
+        """
+        with_optimizer = checks.flag("with_optimizer", with_optimizer)
+        files.write_npz(path, files.pack(self.state, self.metadata, with_optimizer))
