@@ -19,7 +19,7 @@ values to choose from, or a range. The default is:
     weight_decay = { low = 1e-3, high = 0.3, log = true }
     label_smoothing = { low = 0.0, high = 0.2 }
     epochs = { low = 16, high = 96, log = true }
-    encoding = ["raw", "piecewise_linear", "quantile"]
+    encoding = ["raw", "piecewise_linear", "quantile", "periodic"]
 
 label_smoothing is for classification. Another key is batch_size.
 """

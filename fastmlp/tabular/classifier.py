@@ -30,7 +30,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
 
     Several networks are trained side by side, each without some of the rows, and predict by the
     mean of their probabilities.  Half of them see numbers also by a piecewise-linear code, the
-    others by their quantiles.
+    others by their quantiles and learned waves of them.
 
     Parameters
     ----------
@@ -54,7 +54,8 @@ batch_size, epochs, encoding : optional
         Parts of the networks' plan in place of the quality's own: sizes of hidden layers, their
         activation function and dropout, label smoothing, the highest learning rate of the one-cycle
         schedule, AdamW's weight decay, batch size, epochs, and how numbers are encoded ("raw",
-        "piecewise_linear" or "quantile"; default: the networks take turns of the last two).
+        "piecewise_linear", "quantile" or "periodic"; default: the networks take turns of
+        "piecewise_linear" and "periodic").
     random_state : int, RandomState or None, default None
         Source of the validation rows, initial parameters and batches.  An int gives the same model
         for any number of threads.
@@ -78,8 +79,9 @@ batch_size, epochs, encoding : optional
     validation_scores_ : dict
         Metrics of rows by networks that were not trained on them; empty for very small tables.
     temperature_ : float
-        What the logarithms of the mean probabilities are divided by, so that the log-loss of
-        those rows is least (Guo, Pleiss, Sun and Weinberger 2017).
+        What the logarithms of the mean probabilities are divided by: T^(1/√n) for n networks,
+        because a mean is less certain than each network, where T makes the log-loss of the
+        validation rows least (Guo, Pleiss, Sun and Weinberger 2017).
     n_features_in_, feature_names_in_
         As in scikit-learn.
 
@@ -192,7 +194,10 @@ batch_size, epochs, encoding : optional
         return tempered(outputs, best_temperature(outputs, targets, weights))
 
     def _learn_errors(self, outputs: Array, targets: Array, weights: Array | None) -> None:
-        self.temperature_ = best_temperature(outputs, targets, weights) if len(targets) else 1.0
+        self.temperature_ = 1.0
+        if len(targets):
+            of_one = best_temperature(outputs, targets, weights)
+            self.temperature_ = float(of_one ** (1 / np.sqrt(len(self.networks_))))
 
     def _scores(self, outputs: Array, targets: Array, weights: Array | None) -> dict[str, float]:
         p = tempered(outputs, self.temperature_)

@@ -6,17 +6,18 @@ two steps.  `read` turns its columns into numbers (m, n_numbers) and codes of ca
 weekday, day of the month and, if there are times, the hour.  `inputs` turns those into the X of a
 network, whose first layer (fastmlp/encodings.py) makes of each
 
-    number, by one of three encodings; if it is missing, zeros, and 1 in an input of its own
+    number, by one of four encodings; if it is missing, zeros, and 1 in an input of its own
         "raw"               z / √(1 + (z/3)²), z = (x − median) / (third − first quartile)
         "piecewise_linear"  the same and, for bins of equal counts e₀ < e₁ < …, in the t-th input
                             0 for z ≤ e_(t−1), 1 for z ≥ e_t, linear in between
-        "quantile"          Φ⁻¹(share of the training set below x): normally distributed
+        "quantile"          q = Φ⁻¹(share of the training set below x): normally distributed
+        "periodic"          q and three learned sums of waves of q (fastmlp.encodings.Periodic)
     category    1 in the input of its level, 0 in the others; ±1 in one input for two levels;
                 zeros if it is missing or was not in the training set
 
 Robust scaling and smooth clipping are RealMLP's (Holzmüller, Grinsztajn and Steinwart 2024), the
-piecewise-linear code is that of Gorishniy, Rubachev and Babenko (2022), and the quantile encoding
-is scikit-learn's `QuantileTransformer`.
+piecewise-linear code is that of Gorishniy, Rubachev and Babenko (2022), quantiles are encoded as by
+scikit-learn's `QuantileTransformer`, and waves as in RealMLP.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from ..encodings import Encoding, Numeric, OneHot, PiecewiseLinear
+from ..encodings import Encoding, Numeric, OneHot, Periodic, PiecewiseLinear
 from .frames import Kind, dates, kind_of, numbers, texts
 
 __all__ = ["ENCODINGS", "Category", "Codes", "Number", "TableEncoder"]
 
 Array = NDArray[Any]
 
-ENCODINGS = ("raw", "piecewise_linear", "quantile")  # of numbers
+ENCODINGS = ("raw", "piecewise_linear", "quantile", "periodic")  # of numbers
 N_BINS = 16  # of the piecewise-linear code
 N_QUANTILES = 256  # between which the quantile encoding is linear
 MOST_LEVELS = 255  # of a category; rarer ones count as unknown
@@ -47,6 +48,7 @@ MOST_GAPS = 2  # whole numbers without repetition that span less than so many ro
 DATE_PARTS = ("days", "year", "month", "weekday", "day", "hour")
 CYCLES = {"month", "weekday"}  # parts that are categories
 LARGEST = 1e9  # of |z|
+WAVES = Periodic(sigma=0.3)  # of q, which lies between −3 and 3 for most numbers
 SIGNS = np.array([1, -1, 0], np.float32)  # of a category with two levels: by code, 0 for −1
 
 
@@ -167,7 +169,8 @@ class TableEncoder:
         """Return what a network's first layer makes of each column of `inputs`."""
         found: list[Encoding] = []
         for one in self.numbers:
-            found += [Numeric()] * (1 + one.missing)
+            found.append(WAVES if encoding == "periodic" else Numeric())
+            found += [Numeric()] * one.missing
             if encoding == "piecewise_linear" and one.edges:
                 found.append(PiecewiseLinear(one.edges))
         for category in self.categories:
@@ -318,7 +321,7 @@ def _columns_of(one: Number, x: Array, encoding: str) -> list[Array]:
     missing = np.isnan(x)
     with np.errstate(over="ignore"):  # far beyond the training set
         z = np.clip(np.where(missing, 0.0, (x - one.median) * one.factor), -LARGEST, LARGEST)
-    if encoding == "quantile":
+    if encoding in ("quantile", "periodic"):
         columns = [np.where(missing, 0.0, np.interp(x, one.knots, one.scores))]
     else:
         columns = [z / np.hypot(1.0, z / 3)]

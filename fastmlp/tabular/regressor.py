@@ -25,7 +25,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]
 
     Several networks are trained side by side on the standardized target, each without some of the
     rows, and predict by their mean, within the range of the training set.  Half of them see
-    numbers also by a piecewise-linear code, the others by their quantiles.
+    numbers also by a piecewise-linear code, the others by their quantiles and
+    learned waves of them.
 
     Parameters
     ----------
@@ -47,7 +48,8 @@ encoding : optional
         Parts of the networks' plan in place of the quality's own: sizes of hidden layers, their
         activation function and dropout, the highest learning rate of the one-cycle schedule,
         AdamW's weight decay, batch size, epochs, and how numbers are encoded ("raw",
-        "piecewise_linear" or "quantile"; default: the networks take turns of the last two).
+        "piecewise_linear", "quantile" or "periodic"; default: the networks take turns of
+        "piecewise_linear" and "periodic").
     random_state : int, RandomState or None, default None
         Source of the validation rows, initial parameters and batches.  An int gives the same model
         for any number of threads.

@@ -16,7 +16,7 @@ def inputs_of(table, encoding="raw", new=None):
 
 
 def encoded(encoder, table, encoding):
-    """Return what a network's first weights see."""
+    """Return what a network's first weights see, if nothing of it is learned."""
     X = encoder.inputs(encoder.read(table), encoding)
     return steps.encode(X, encoder.encodings(encoding))
 
