@@ -28,7 +28,7 @@ from ..support import checks
 from ..version import __version__
 from .columns import ENCODINGS, TableEncoder
 from .folds import validation_rows
-from .frames import frame_of, target_column
+from .frames import dates, frame_of, kind_of, numbers, target_column
 from .insight import InsightMixin
 from .members import Job, Member, Rows, train_members
 from .metrics import Metric
@@ -81,7 +81,8 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
             Rows with equal entries, such as those of one patient, are never divided between
             training and validation.
         time : array-like, (m,), optional
-            Numbers or dates.  The networks are validated on the latest rows.
+            Numbers or dates.  The networks are validated on the latest rows.  `groups` and `time`
+            exclude each other.
 
         Returns
         -------
@@ -132,6 +133,8 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
             time = None if time is None else time[counts]
         if len(table) < 2:
             raise ValueError(f"n_samples={len(table)}: a model needs at least two rows")
+        if groups is not None and time is not None:
+            raise ValueError("groups and time exclude each other: pass one of them")
         targets = self._read_targets(y)
         weights = self._weighted(targets, weights)
         n_outputs, loss = self._output_layer()
@@ -269,7 +272,11 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
                 f"Found array with 0 {what}(s) (shape=({m}, {n})) while a minimum of 1 is "
                 f"required."
             )
-        return table
+        # As in scikit-learn columns without names, or with names that are no texts, are known by
+        # their places; so is an array for a model whose columns have names.
+        names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(n)])
+        same = list(table.columns) == list(names)
+        return table if same else table.set_axis(list(names), axis=1)
 
     def _forward(self, X: Any) -> Array:
         """Return the mean of the networks' outputs (m, n_out)."""
@@ -362,8 +369,14 @@ def row_values(name: str, values: Any, m: int) -> Array:
         raise ValueError(f"{name} has {len(column)} entries for {m} rows of X; give one for each")
     if column.isna().any():
         raise ValueError(f"{name} has {int(column.isna().sum())} missing entries; fill them in")
-    if name == "time" and column.dtype == object:
-        column = pd.to_datetime(column)
+    if name == "time":
+        kind = kind_of(column.rename(name))
+        if kind == "category":
+            raise ValueError(
+                f"time has entries that are neither numbers nor dates as 2024-12-31, such as "
+                f"{column[0]!r}; write them so"
+            )
+        column = pd.Series(numbers(column)) if kind == "number" else dates(column)
     values_of_rows: Array = column.to_numpy()
     return values_of_rows
 

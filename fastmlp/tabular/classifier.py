@@ -208,7 +208,7 @@ batch_size, epochs, encoding : optional
     def _to_json(self) -> dict[str, Any]:
         return {
             **super()._to_json(),
-            "classes": self.classes_.tolist(),
+            "classes": _plain(self.classes_).tolist(),
             "classes_dtype": self.classes_.dtype.str,
             "temperature": self.temperature_,
         }
@@ -217,7 +217,11 @@ batch_size, epochs, encoding : optional
         self, entry: dict[str, Any], networks: list[MLP], metadata: dict[str, Any]
     ) -> None:
         super()._restore(entry, networks, metadata)
-        self.classes_ = np.array(entry["classes"], dtype=np.dtype(entry["classes_dtype"]))
+        dtype = np.dtype(entry["classes_dtype"])
+        if dtype.kind in "mM":
+            self.classes_ = np.array(entry["classes"], np.int64).view(dtype)
+        else:
+            self.classes_ = np.array(entry["classes"], dtype=dtype)
         self.temperature_ = float(entry["temperature"])
 
     # --------------------------------------------------------------------------- prediction
@@ -268,6 +272,11 @@ def best_temperature(p: Array, targets: Array, weights: Array | None) -> float:
     bounds = np.log(TEMPERATURES)
     found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": TOLERANCE})
     return float(np.exp(found.x))
+
+
+def _plain(classes: Array) -> Array:
+    """Return the labels, dates and time differences as the whole numbers that NumPy stores."""
+    return classes.view(np.int64) if classes.dtype.kind in "mM" else classes
 
 
 def tempered(p: Array, temperature: float) -> Array:

@@ -117,7 +117,7 @@ class TableEncoder:
             else:
                 moments = dates(column)
                 first = moments.min()
-                reason = "it has the same value in every row" if moments.nunique() < 2 else ""
+                reason = _why_not_date(moments)
                 if not reason:
                     origins[name] = first.isoformat()
                     learned = _learn_date(name, moments, first)
@@ -217,6 +217,13 @@ def _why_not_number(x: Array) -> str:
     ):
         return "it numbers the rows: whole numbers, no two of them equal"
     return ""
+
+
+def _why_not_date(moments: pd.Series) -> str:
+    """Return why a column of dates cannot help to predict; empty if it can."""
+    if moments.isna().all():
+        return "it is empty"
+    return "it has the same value in every row" if moments.nunique() < 2 else ""
 
 
 def _why_not_category(codes: Array, levels: list[str]) -> str:

@@ -10,6 +10,7 @@ A missing value is None, NaN, NaT or an empty text.
 from __future__ import annotations
 
 import datetime
+from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, Literal
 
@@ -92,6 +93,7 @@ def kind_of(column: pd.Series) -> Kind:
     TypeError
         If cells are neither numbers nor text nor dates, such as lists.
     """
+    column = _without_arrow(column)
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype) or pd.api.types.is_bool_dtype(dtype):
         return "category"
@@ -102,7 +104,7 @@ def kind_of(column: pd.Series) -> Kind:
     if isinstance(dtype, pd.PeriodDtype) or pd.api.types.is_datetime64_any_dtype(dtype):
         return "date"
     cells = _uniques(column)
-    if all(isinstance(cell, Real) and not isinstance(cell, (bool, np.bool_)) for cell in cells):
+    if all(_is_number(cell) for cell in cells):
         return "number"
     if all(isinstance(cell, (datetime.date, np.datetime64)) for cell in cells):
         return "date"
@@ -113,6 +115,20 @@ def kind_of(column: pd.Series) -> Kind:
         if not _moments(cells).isna().any():
             return "date"
     return "category"
+
+
+def _is_number(cell: Any) -> bool:
+    return isinstance(cell, (Real, Decimal)) and not isinstance(cell, (bool, np.bool_))
+
+
+def _without_arrow(column: pd.Series) -> pd.Series:
+    """Return a column without the types of PyArrow that pandas treats unlike its own."""
+    if not isinstance(column.dtype, pd.ArrowDtype):
+        return column
+    kind = column.dtype.kind
+    if kind == "m" or column.dtype.type is datetime.date:
+        return column.astype("timedelta64[ns]" if kind == "m" else "datetime64[s]")
+    return column.astype(object) if kind == "O" else column
 
 
 def _uniques(column: pd.Series) -> list[Any]:
@@ -158,6 +174,7 @@ def numbers(column: pd.Series) -> NDArray[np.float64]:
     ValueError
         If cells are not numbers, or infinite; the message quotes them with their rows.
     """
+    column = _without_arrow(column)
     if pd.api.types.is_timedelta64_dtype(column.dtype):
         result: Array = column.dt.total_seconds().to_numpy(np.float64)
     elif pd.api.types.is_numeric_dtype(column.dtype):
@@ -169,8 +186,8 @@ def numbers(column: pd.Series) -> NDArray[np.float64]:
         for i, cell in enumerate(cells):
             if isinstance(cell, str):
                 values[i] = np.nan if cell == "" else _parsed([cell])[0]
-            elif isinstance(cell, Real):
-                values[i] = float(cell)
+            elif isinstance(cell, (Real, Decimal)):
+                values[i] = _float(cell)
         wrong = np.isnan(values[:-1]) & np.array([cell != "" for cell in cells], bool)
         if wrong.any():
             rows = np.flatnonzero(wrong[codes] & (codes >= 0))
@@ -181,6 +198,14 @@ def numbers(column: pd.Series) -> NDArray[np.float64]:
         raise ValueError(_refusal(column, np.flatnonzero(np.isinf(result)), "are infinite (inf)",
                                   "correct them, or leave them empty if they are unknown"))
     return result
+
+
+def _float(cell: Any) -> float:
+    """Return a number as a float; infinite if it is beyond the range of float64."""
+    try:
+        return float(cell)
+    except OverflowError:
+        return float("inf")
 
 
 def _refusal(column: pd.Series, rows: Any, fault: str, remedy: str) -> str:
@@ -232,6 +257,7 @@ def dates(column: pd.Series) -> pd.Series:
     ValueError
         If cells are not dates; the message quotes them with their rows.
     """
+    column = _without_arrow(column)
     if isinstance(column.dtype, pd.PeriodDtype):
         column = column.dt.to_timestamp()
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
@@ -256,7 +282,9 @@ def target_column(y: Any, m: int) -> Array:
             "This estimator requires y to be passed, but the target y is None: pass the labels or "
             "the values to predict"
         )
-    if type(y).__module__.startswith("polars"):
+    if type(y).__module__.startswith("polars") or isinstance(
+        getattr(y, "dtype", None), pd.api.extensions.ExtensionDtype
+    ):
         y = y.to_numpy()
     column = column_or_1d(y, warn=True)
     if len(column) != m:
@@ -270,4 +298,6 @@ def target_column(y: Any, m: int) -> Array:
             f"y contains NaN or None in {len(missing):,} of {m:,} rows, first in row "
             f"{missing[0]} (counted from 0); leave out these rows"
         )
+    if column.dtype == object and pd.api.types.infer_dtype(column) in ("integer", "boolean"):
+        return np.array(column.tolist())  # Python's own numbers
     return np.asarray(column)

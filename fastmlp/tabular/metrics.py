@@ -61,9 +61,19 @@ def auc(y: Array, p: Array, weights: Array | None) -> float:
 
 
 def _binary_auc(positive: Array, score: Array, weights: Array | None) -> float:
-    if positive.all() or not positive.any():
+    """Return the share of pairs in which the positive row has the higher score; ties count half.
+
+    Quicker than scikit-learn's, whose checks take seconds for a thousand classes.
+    """
+    weight = np.ones(len(score)) if weights is None else weights
+    _, place = np.unique(score, return_inverse=True)
+    positives = np.bincount(place, weight * positive)
+    negatives = np.bincount(place, weight * ~positive)
+    pairs = positives.sum() * negatives.sum()
+    if not pairs > 0:
         return float(np.nan)
-    return float(metrics.roc_auc_score(positive, score, sample_weight=weights))
+    below = np.cumsum(negatives) - negatives / 2
+    return float(positives @ below / pairs)
 
 
 def balanced_accuracy(y: Array, p: Array, weights: Array | None) -> float:

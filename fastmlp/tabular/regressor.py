@@ -259,8 +259,16 @@ encoding : optional
 
 def _finite(y: Array) -> Array:
     """Return values to predict as float64, checked."""
+    if y.dtype.kind in "mM":
+        raise ValueError(
+            "y has dates or time differences; pass numbers, such as the days since a date"
+        )
     try:
         values = y.astype(np.float64)
+    except OverflowError:
+        raise ValueError(
+            "y has numbers beyond the range of float64; divide them by a common factor"
+        ) from None
     except (TypeError, ValueError):
         raise ValueError(
             f"y has entries that are not numbers, such as {y[0]!r}; for classes use "

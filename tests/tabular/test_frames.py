@@ -1,6 +1,7 @@
 """Tables as users pass them, and the kinds of their columns."""
 
 import datetime
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import polars
 import pytest
 import scipy.sparse
 
-from fastmlp.tabular.frames import dates, frame_of, kind_of, numbers, texts
+from fastmlp.tabular.frames import dates, frame_of, kind_of, numbers, target_column, texts
 
 KINDS = {
     "integers": ([1, 2, 3], "number"),
@@ -25,6 +26,13 @@ KINDS = {
     "periods": (pd.period_range("2020-01", periods=3, freq="M"), "date"),
     "ISO dates as text": (["2020-01-01", "2021-05-06T10:00", ""], "date"),
     "datetime.date": ([datetime.date(2020, 1, 1), None, datetime.date(2021, 1, 1)], "date"),
+    "decimals": ([Decimal("1.5"), None, Decimal("NaN")], "number"),
+    "dates of PyArrow": (
+        pd.array([datetime.date(2020, 1, 1), None], dtype="date32[pyarrow]"), "date"
+    ),
+    "time differences of PyArrow": (
+        pd.array([datetime.timedelta(1), None], dtype="duration[ns][pyarrow]"), "number"
+    ),
     "time differences": (pd.to_timedelta([1, 2, 3], "h"), "number"),
 }
 
@@ -108,3 +116,43 @@ def test_a_level_has_the_same_text_whatever_its_type(cells):
 def test_dates_with_time_zones_are_compared_in_utc():
     zoned = pd.Series(pd.to_datetime(["2020-01-01T02:00+02:00"]))
     assert dates(zoned)[0] == pd.Timestamp("2020-01-01")
+
+
+def test_the_cells_of_decimals_and_of_pyarrow_are_read():
+    np.testing.assert_array_equal(
+        numbers(pd.Series([Decimal("1.5"), None, Decimal(2)])), [1.5, np.nan, 2]
+    )
+    days = pd.Series(pd.array([datetime.date(2020, 1, 31), None], dtype="date32[pyarrow]"))
+    assert dates(days)[0] == pd.Timestamp("2020-01-31")
+    assert dates(days).isna().tolist() == [False, True]
+    spans = pd.Series(pd.array([datetime.timedelta(1), None], dtype="duration[ns][pyarrow]"))
+    np.testing.assert_array_equal(numbers(spans), [86400, np.nan])
+
+
+def test_numbers_beyond_float64_are_refused():
+    with pytest.raises(ValueError, match="column 'c': 1 cells are infinite"):
+        numbers(pd.Series([10**400, 1], name="c"))
+
+
+def test_lists_of_pyarrow_are_refused():
+    import pyarrow as pa
+
+    column = pd.Series(pd.array([[1], [2]], dtype=pd.ArrowDtype(pa.list_(pa.int64()))), name="c")
+    with pytest.raises(TypeError, match="column 'c' has cells of type"):
+        kind_of(column)
+
+
+@pytest.mark.parametrize(
+    ("y", "dtype"),
+    [
+        (pd.array([1, 0], dtype="Int64"), np.int64),
+        (pd.array([True, False], dtype="boolean"), np.bool_),
+        (np.array([1, 0], object), np.int64),
+        (np.array([True, False], object), np.bool_),
+        (pd.Categorical(["a", "b"]), object),
+    ],
+)
+def test_a_target_has_the_dtype_of_its_entries(y, dtype):
+    column = target_column(y, 2)
+    assert column.dtype == dtype
+    assert column.tolist() == list(y)

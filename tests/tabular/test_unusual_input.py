@@ -1,0 +1,96 @@
+"""Targets, names and options of fit that are not the usual ones."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fastmlp.tabular import TabularClassifier, TabularRegressor, load
+from fastmlp.tabular.metrics import CLASSIFICATION
+
+FAST = {"quality": "fast", "epochs": 2, "random_state": 0, "n_threads": 1}
+M = 80
+x = np.random.default_rng(0).normal(size=(M, 2))
+CLASSES = (x[:, 0] > 0).astype(int)
+TABLE = pd.DataFrame(x, columns=["a", "b"])
+
+
+def test_an_array_is_predicted_by_a_model_of_named_columns_with_a_warning():
+    model = TabularClassifier(**FAST).fit(TABLE, CLASSES)
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        p = model.predict_proba(x)
+    np.testing.assert_array_equal(p, model.predict_proba(TABLE))
+
+
+@pytest.mark.parametrize(
+    "columns", [[0, 1], pd.MultiIndex.from_tuples([("a", "b"), ("a", "c")])], ids=["ints", "multi"]
+)
+def test_columns_whose_names_are_no_texts_are_known_by_their_places(columns, tmp_path):
+    table = pd.DataFrame(x, columns=columns)
+    model = TabularClassifier(**FAST).fit(table, CLASSES)
+    model.save(tmp_path / "model.npz")
+    p = model.predict_proba(table)
+    np.testing.assert_array_equal(p, load(tmp_path / "model.npz").predict_proba(table))
+    np.testing.assert_array_equal(p, TabularClassifier(**FAST).fit(x, CLASSES).predict_proba(x))
+
+
+@pytest.mark.parametrize("kind", ["datetime64[D]", "datetime64[us]", "timedelta64[h]"])
+def test_labels_that_are_dates_or_time_differences_are_saved(kind, tmp_path):
+    labels = CLASSES.astype(kind)
+    model = TabularClassifier(**FAST).fit(TABLE, labels)
+    model.save(tmp_path / "model.npz")
+    loaded = load(tmp_path / "model.npz")
+    np.testing.assert_array_equal(loaded.classes_, np.unique(labels))
+    assert loaded.classes_.dtype == labels.dtype
+    np.testing.assert_array_equal(loaded.predict(TABLE), model.predict(TABLE))
+
+
+def test_nullable_labels_come_back_in_their_own_type():
+    model = TabularClassifier(**FAST).fit(TABLE, pd.array(CLASSES, dtype="Int64"))
+    assert model.predict(TABLE).dtype.kind == "i"
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (pd.date_range("2020", periods=M), "y has dates or time differences"),
+        (pd.to_timedelta(np.arange(M), "h"), "y has dates or time differences"),
+        ([10**400] * M, "beyond the range of float64"),
+    ],
+)
+def test_values_that_are_no_numbers_are_refused(y, message):
+    with pytest.raises(ValueError, match=message):
+        TabularRegressor(**FAST).fit(TABLE, y)
+
+
+def latest_by(time):
+    """Return which rows the network is validated on, from a fit on rows in order of time."""
+    return TabularRegressor(**FAST).fit(TABLE, x[:, 0], time=time).validation_scores_
+
+
+def test_time_as_text_is_ordered_as_dates_and_numbers_are():
+    days = pd.date_range("2020", periods=M)[np.random.default_rng(1).permutation(M)]
+    expected = latest_by(days)
+    assert latest_by(days.strftime("%Y-%m-%d")) == expected
+    assert latest_by(days.tz_localize("UTC")) == expected
+    hours = (days - days.min()).days
+    assert latest_by([str(hour) for hour in hours]) == expected  # "10" after "9"
+
+
+def test_time_that_is_no_date_is_refused():
+    with pytest.raises(ValueError, match="time has entries that are neither numbers nor dates"):
+        TabularClassifier(**FAST).fit(TABLE, CLASSES, time=["31/12/2020"] * M)
+
+
+def test_groups_and_time_together_are_refused():
+    with pytest.raises(ValueError, match="groups and time exclude each other"):
+        TabularClassifier(**FAST).fit(TABLE, CLASSES, groups=np.arange(M), time=np.arange(M))
+
+
+@pytest.mark.parametrize("weights", [None, np.linspace(0, 2, M)], ids=["unweighted", "weighted"])
+def test_auc_counts_ties_as_half(weights):
+    from sklearn.metrics import roc_auc_score
+
+    score = np.round(x[:, 1])
+    expected = roc_auc_score(CLASSES, score, sample_weight=weights)
+    p = np.column_stack([-score, score])
+    assert CLASSIFICATION["auc"].measure(CLASSES, p, weights) == pytest.approx(expected)
