@@ -41,7 +41,9 @@ def data(n_rows: int) -> tuple[Array, Array]:
     return X, y
 
 
-def fastmlp_epoch(plan: dict[str, Any], n_threads: int) -> tuple[Callable[[Array, Array], None], str]:
+def fastmlp_epoch(
+    plan: dict[str, Any], n_threads: int
+) -> tuple[Callable[[Array, Array], None], str]:
     """Return the function that trains an epoch, and the version."""
     import fastmlp
 
