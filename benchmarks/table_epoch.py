@@ -25,6 +25,7 @@ from . import ROOT, machine
 __all__ = ["measure"]
 
 Array = NDArray[Any]
+Epoch = Callable[[Array, Array], None]  # trains one epoch
 
 N_COLUMNS = 30
 N_CLASSES = 2
@@ -41,9 +42,7 @@ def data(n_rows: int) -> tuple[Array, Array]:
     return X, y
 
 
-def fastmlp_epoch(
-    plan: dict[str, Any], n_threads: int
-) -> tuple[Callable[[Array, Array], None], str]:
+def fastmlp_epoch(plan: dict[str, Any], n_threads: int) -> tuple[Epoch, str]:
     """Return the function that trains an epoch, and the version."""
     import fastmlp
 
@@ -58,7 +57,7 @@ def fastmlp_epoch(
     return epoch, fastmlp.__version__
 
 
-def torch_epoch(plan: dict[str, Any], n_threads: int) -> tuple[Callable[[Array, Array], None], str]:
+def torch_epoch(plan: dict[str, Any], n_threads: int) -> tuple[Epoch, str]:
     """Return the function that trains an epoch, and the version."""
     import torch
 

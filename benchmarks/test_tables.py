@@ -44,7 +44,7 @@ def test_what_is_appended_is_read(tmp_path):
     found = measurements(path)
     assert list(found) == [("ames", "fastmlp-fast", 2), ("ames", "fastmlp-fast", 3)]
     assert found["ames", "fastmlp-fast", 2]["processor"] == "A, B"
-    assert len(list(csv.reader(path.open()))) == 3
+    assert len(list(csv.reader(path.read_text().splitlines()))) == 3
 
 
 def test_a_ratio_is_of_medians_over_the_splits_that_both_have(path):
