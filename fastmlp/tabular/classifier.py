@@ -155,6 +155,14 @@ batch_size, epochs, encoding : optional
         if self.class_weight is None:
             return weights
         of_class = compute_sample_weight(self.class_weight, self.classes_[targets])
+        wrong = np.flatnonzero(~(np.isfinite(of_class) & (of_class > 0)))
+        if len(wrong):
+            row = wrong[0]
+            raise ValueError(
+                f"class_weight must be > 0 and finite, but class "
+                f"{self.classes_[targets[row]].item()!r} has {of_class[row]:g}; leave out the rows "
+                f"of a class that is not to be learned"
+            )
         product: Array = of_class if weights is None else weights * of_class
         return product
 

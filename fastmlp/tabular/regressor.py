@@ -19,6 +19,8 @@ __all__ = ["TabularRegressor"]
 
 Array = NDArray[Any]
 
+LARGEST = 1e150  # of the numbers to predict, whose squares are summed
+
 
 class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]
     """Regressor for tables as they are: numbers, text, categories, dates, missing values.
@@ -128,6 +130,12 @@ encoding : optional
 
     def _read_targets(self, y: Array) -> Array:
         values = _finite(y)
+        low, high = values.min(), values.max()
+        if max(-low, high) > LARGEST or 0 < high / 2 - low / 2 < 1 / LARGEST:
+            raise ValueError(
+                f"y has numbers of a range that float64 cannot square: {low:g} to {high:g}; "
+                f"divide them by a common factor"
+            )
         self.target_range_ = (float(values.min()), float(values.max()))
         self.target_mean_ = float(values.mean())
         deviation = float(values.std())

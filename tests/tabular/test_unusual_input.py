@@ -55,9 +55,12 @@ def test_nullable_labels_come_back_in_their_own_type():
         (pd.date_range("2020", periods=M), "y has dates or time differences"),
         (pd.to_timedelta(np.arange(M), "h"), "y has dates or time differences"),
         ([10**400] * M, "beyond the range of float64"),
+        (x[:, 0] * 1e300, "range that float64 cannot square"),
+        (x[:, 0] * 1e-300, "range that float64 cannot square"),
+        (np.where(CLASSES, 1.7e308, -1.7e308), "range that float64 cannot square"),
     ],
 )
-def test_values_that_are_no_numbers_are_refused(y, message):
+def test_values_that_cannot_be_learned_are_refused(y, message):
     with pytest.raises(ValueError, match=message):
         TabularRegressor(**FAST).fit(TABLE, y)
 
@@ -94,3 +97,9 @@ def test_auc_counts_ties_as_half(weights):
     expected = roc_auc_score(CLASSES, score, sample_weight=weights)
     p = np.column_stack([-score, score])
     assert CLASSIFICATION["auc"].measure(CLASSES, p, weights) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("weight", [0, -1, np.nan, np.inf])
+def test_weights_of_classes_that_are_not_positive_are_refused(weight):
+    with pytest.raises(ValueError, match="class_weight must be > 0 and finite, but class 1 has"):
+        TabularClassifier(class_weight={0: 1, 1: weight}, **FAST).fit(TABLE, CLASSES)
