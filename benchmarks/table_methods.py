@@ -7,11 +7,13 @@ prints what was measured as a line of JSON.  Only the methods of fastmlp need fa
 
 All methods are told which columns are categories.  fastmlp, CatBoost, LightGBM and
 HistGradientBoosting take missing numbers as they are.  For the others a missing number is the mean
-of its column, and 1 in a column of its own.  A missing category is a level of its own.
+of its column, and 1 in a column of its own.  scikit-learn's MLP gets one-hot categories, and its
+inputs and targets standardized.  A missing category is a level of its own.
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import json
 import os
@@ -155,7 +157,13 @@ def estimator(name: str, table: Table, seed: int) -> Any:
     options = {**method.options, method.seed: seed}
     if name == "CatBoost":
         options["cat_features"] = table.categories
-    return getattr(importlib.import_module(module), kind)(**options)
+    model = getattr(importlib.import_module(module), kind)(**options)
+    if name == "scikit-MLP" and not table.classification:  # which does not scale the target
+        from sklearn.compose import TransformedTargetRegressor
+        from sklearn.preprocessing import StandardScaler
+
+        return TransformedTargetRegressor(model, transformer=StandardScaler())
+    return model
 
 
 def cpu_seconds() -> float:
