@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import ROOT
-from .tables import PEERS, time_of
+from .peers_tables import PEERS, time_of
 
 __all__ = ["picture"]
 

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from . import ROOT, machine, overview, tables
+from . import ROOT, machine, overview, peers_tables
 from .cases import CASES, Case, make_data
 from .contenders import CONTENDERS
 from .worker import Worker, WorkerFailed
@@ -55,10 +55,10 @@ def main() -> None:
         case = CASES[name]
         results["cases"].append(measure(case, installed, args.pairs, args.seconds))
         (folder / "peers.json").write_text(json.dumps(results, indent=1) + "\n")
-        (folder / "peers.md").write_text(tables.markdown(results))
-        print(tables.line(results["cases"][-1]), flush=True)
+        (folder / "peers.md").write_text(peers_tables.markdown(results))
+        print(peers_tables.line(results["cases"][-1]), flush=True)
     if find_spec("matplotlib"):
-        tables.picture(results, folder / "peers.png")
+        peers_tables.picture(results, folder / "peers.png")
         overview.picture(results, folder / "overview.png")
     else:
         print("no picture: matplotlib is not installed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -25,6 +26,9 @@ def model(net: MLP | Ensemble) -> Iterator[tuple[str, str]]:
         yield "parameters", f"{net.n_parameters:,} in all"
     else:
         yield "layers", "-".join(map(str, net.sizes))
+        if net.encodings:
+            kinds = Counter(one.name for one in net.encodings)
+            yield "encodings", ", ".join(f"{n} {name}" for name, n in kinds.items())
         activations = (*net.activation, net.output_activation)
         yield "activations", ", ".join(f.name for f in activations)
         yield from _of_loss(net.loss)

@@ -308,7 +308,9 @@ class Ensemble:
     def _require_different(self) -> None:
         """Refuse to train copies of one network: they would all stay the same."""
         for (i, one), (j, other) in combinations(enumerate(self.networks), 2):
-            if (one.sizes, one.seed) == (other.sizes, other.seed) and all(
+            if (one.sizes, one.seed, one.encodings) == (
+                other.sizes, other.seed, other.encodings
+            ) and all(
                 np.array_equal(a, b) for a, b in zip(one.weights, other.weights, strict=True)
             ):
                 raise ValueError(

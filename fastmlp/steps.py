@@ -283,6 +283,7 @@ def update(
     parameters: Iterable[tuple[ArrayLike, ArrayLike]],
     gradients: Iterable[tuple[ArrayLike, ArrayLike]],
     learning_rate: float,
+    bias_rate_multiplier: float = 1.0,
 ) -> list[tuple[Array, Array]]:
     """Step 6: return the parameters after a step of gradient descent.
 
@@ -294,6 +295,8 @@ def update(
         (∂J/∂W(l), ∂J/∂b(l)) of each layer.
     learning_rate : float
         Learning rate α.
+    bias_rate_multiplier : float, default 1
+        Factor of the learning rate of biases.
 
     Returns
     -------
@@ -309,6 +312,7 @@ def update(
     """
     updated = []
     alpha = checks.number("learning_rate", learning_rate)  # not a float64 scalar, for float32
+    alpha_b = alpha * checks.number("bias_rate_multiplier", bias_rate_multiplier)
     parameters = list(parameters)
     gradients = one_each("gradients", gradients, len(parameters))
     for layer, ((W, b), (dW, db)) in enumerate(zip(parameters, gradients, strict=True), start=1):
@@ -317,7 +321,7 @@ def update(
         b = real(kernels, f"b({layer})", b, len(W))
         dW = real(kernels, f"∂J/∂W({layer})", dW, *W.shape)
         db = real(kernels, f"∂J/∂b({layer})", db, *b.shape)
-        updated.append((W - alpha * dW, b - alpha * db))
+        updated.append((W - alpha * dW, b - alpha_b * db))
     return updated
 
 

@@ -6,6 +6,7 @@ import platform
 
 import fastmlp
 from fastmlp import describe
+from fastmlp.encodings import Numeric, OneHot
 
 
 def test_a_network_is_described() -> None:
@@ -19,6 +20,12 @@ def test_a_network_is_described() -> None:
         "epochs trained": "0",
         "classes": "rose, tulip, daisy",
     }
+
+
+def test_encodings_of_columns_are_counted() -> None:
+    encodings = [OneHot(2), Numeric(), OneHot(3), Numeric()]
+    found = dict(describe.model(fastmlp.MLP((4, 3), encodings=encodings)))
+    assert (found["layers"], found["encodings"]) == ("4-3", "2 one_hot, 2 numeric")
 
 
 def test_an_ensemble_is_described() -> None:

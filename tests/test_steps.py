@@ -6,6 +6,7 @@ import textwrap
 import numpy as np
 import pytest
 
+import fastmlp
 from fastmlp import reference, steps
 from fastmlp.activations import ELU, LeakyReLU, Tanh
 from fastmlp.losses import CrossEntropy, Huber, Quantile, SquaredError
@@ -209,6 +210,31 @@ def test_update_by_hand_leaves_its_arguments_alone():
     assert new_b.tolist() == [0, -1]
     assert W.tolist() == np.eye(2).tolist()
     assert b.tolist() == [1, 1]
+
+
+def test_update_of_a_bias_is_multiplied():
+    W, b, dW, db = np.eye(2), np.ones(2), np.full((2, 2), 0.5), np.array([2.0, 4.0])
+    [(new_W, new_b)] = steps.update([(W, b)], [(dW, db)], 0.5, bias_rate_multiplier=0.25)
+    assert new_W.tolist() == [[0.75, -0.25], [-0.25, 0.75]]
+    assert new_b.tolist() == [0.75, 0.5]
+
+
+def test_updates_with_a_rate_of_biases_end_where_the_engine_does(rng):
+    X, y = rng.normal(size=(30, 6)), rng.integers(0, 3, 30)
+    net = fastmlp.MLP((6, 8, 3), activation="tanh", dtype="float64")
+    weights, biases = net.weights, net.biases
+    functions = ["tanh", "softmax"]
+    for _ in range(20):
+        z, a = steps.forward(X, weights, biases, functions)
+        delta_out = steps.output_delta(y, a[-1], z[-1], "softmax", "cross_entropy")
+        layers = zip(steps.hidden_deltas(delta_out, weights, z, functions), a[:-1], weights,
+                     strict=True)
+        gradients = [steps.batch_gradients(*layer) for layer in layers]
+        parameters = steps.update(zip(weights, biases, strict=True), gradients, 0.3, 0.1)
+        weights, biases = zip(*parameters, strict=True)
+    net.fit(X, y, epochs=20, batch_size=30, shuffle=False, bias_rate_multipliers=0.1,
+            optimizer=fastmlp.GradientDescent(0.3))
+    assert distance([*weights, *biases], [*net.weights, *net.biases]) < 1e-12
 
 
 def test_cost_by_hand():

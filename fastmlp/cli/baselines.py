@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, Ridge
 
+from fastmlp import steps
 from fastmlp.tabular import TabularClassifier, TabularRegressor
 from fastmlp.tabular.metrics import CLASSIFICATION, REGRESSION
 
@@ -72,10 +73,14 @@ def baseline_scores(
     model: TableModel, X: pd.DataFrame, y: Array, X_test: pd.DataFrame, y_test: Array
 ) -> dict[str, Scores]:
     """Return the scores of the baselines of a fitted model by their names."""
-    codes = model.encoder_.read(X)
-    inputs = model.encoder_.inputs(codes, "raw")[: MOST_CELLS // model.encoder_.n_inputs("raw")]
-    y = y[: len(inputs)]
-    tests = model.encoder_.inputs(model.encoder_.read(X_test), "raw")
+    encoder = model.encoder_
+    encodings = encoder.encodings("raw")
+    n_rows = MOST_CELLS // sum(encoding.n_outputs for encoding in encodings)
+    X, y = X[:n_rows], y[:n_rows]
+    inputs, tests = (
+        steps.encode(encoder.inputs(encoder.read(table), "raw"), encodings)
+        for table in (X, X_test)
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of convergence: the result is a baseline all the same
         if isinstance(model, TabularClassifier):

@@ -14,7 +14,7 @@ from .evaluate_table import labelled_rows
 from .predict import whole_file
 from .predict_table import as_input, name_of_prediction
 from .table_data import dropped
-from .table_settings import METRICS, metric_name
+from .table_settings import METRICS, checked_metric, metric_name
 from .tables import Table, format_options, open_table
 
 MOST_COLUMNS = 20  # importances that are printed; the CSV file has all
@@ -23,10 +23,7 @@ MOST_CURVES = 3
 
 def explain(model: TableModel, args: argparse.Namespace) -> None:
     """Print and write importances and partial dependence."""
-    metric = metric_name(model) if args.metric is None else args.metric
-    if metric not in METRICS[task_of(model)]:
-        raise ValueError(f"--metric {metric}: the metrics of a {task_of(model)} are "
-                         f"{', '.join(METRICS[task_of(model)])}")
+    metric = checked_metric(args.metric, task_of(model)) or metric_name(model)
     table = open_table(args.table, **format_options(args))
     chosen = columns_of(model, table, args)
     X, y = labelled_rows(model, table, args, "explain")

@@ -63,7 +63,7 @@ def as_input(table: Table) -> Iterator[None]:
     """Let errors about cells begin with the name of the file."""
     try:
         yield
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise ValueError(f"{table.name}: {error}") from None
 
 

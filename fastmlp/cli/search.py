@@ -1,53 +1,51 @@
 """Search for the hyperparameters that suit a table, and train a model with the best.
 
-The table is as for fastmlp train, and its columns are scaled in the same way. Trials are networks
-with different settings, proposed by Bayesian optimization; each is measured on a validation set
-after its best epoch. Trials that do worse than most are stopped early.
+Table, label, task and test set are as for fastmlp train; the search never sees the test set. Trials
+are models with different parameters, proposed by Bayesian optimization and measured on a validation
+set, which is a part of the training rows. --save-config writes the best parameters for
+fastmlp train --config; --save trains a model with them on all training rows.
 
 With --storage the study is stored in a file. After an interruption, even if the process was killed,
 the same command continues it, and several processes with the same command share the work. A file
 whose name ends in .db is a SQLite database, any other a journal of Optuna.
 
---space takes a TOML file of the settings that trials may have: for each key a value, a list of
+--space takes a TOML file of the parameters that trials may have: for each key a value, a list of
 values to choose from, or a range. The default is:
 
-    depth = { low = 1, high = 3 }           # hidden layers
-    width = { low = 32, high = 512, log = true }
-    activation = ["relu", "leaky_relu", "elu", "tanh"]
-    learning_rate = { low = 1e-4, high = 3e-2, log = true }
-    l2 = { low = 1e-7, high = 1e-3, log = true }
-    dropout = { low = 0.0, high = 0.6 }
-    batch_size = { low = 32, high = 256, log = true }
+    hidden_layer_sizes = [[64, 64], [128, 128], [256, 256], [128, 128, 128], [256, 256, 256]]
+    activation = ["silu", "relu", "mish", "selu"]
+    dropout = { low = 0.0, high = 0.4 }
+    learning_rate = { low = 5e-4, high = 1e-2, log = true }
+    weight_decay = { low = 1e-3, high = 0.3, log = true }
+    label_smoothing = { low = 0.0, high = 0.2 }
+    epochs = { low = 16, high = 96, log = true }
+    encoding = ["raw", "piecewise_linear", "quantile", "periodic"]
 
-In place of depth and width, hidden = [[64], [256, 256]] is a choice of the widths of all hidden
-layers. Other keys: taper (the width of a layer divided by that of the one before), init,
-batch_norm, input_dropout, noise, optimizer, schedule (constant, cosine, one_cycle), momentum,
-weight_decay, label_smoothing, max_norm, clip_norm, ema, dropout_schedule.
+label_smoothing is for classification. Another key is batch_size.
 """
 
 import argparse
-import warnings
 from pathlib import Path
 
-import fastmlp
-from fastmlp.search.space import SPACE, read
-from fastmlp.search.studies import SAMPLERS, describe
+from fastmlp.search.studies import SAMPLERS
 
 from .options import (
     above_zero,
     add_jobs_option,
     add_training_options,
     check_outputs,
-    fraction,
     positive,
     set_threads,
+    share,
     writable,
 )
-from .problem import Problem, add_table_options
+from .tables import add_format_options
+from .train import add_metric_option, add_table_options
 
 EXAMPLES = """\
-  fastmlp search iris.csv --label species --trials 30
-  fastmlp search houses.csv --label price --task regression --trials 100 --jobs 2 \\
+  fastmlp search iris.csv --label species --trials 30 --save-config best.toml
+  fastmlp train iris.csv --label species --config best.toml --save iris-model.npz
+  fastmlp search houses.csv --label price --trials 100 --jobs 2 --metric mae \\
       --storage houses.journal --save houses-model.npz
   fastmlp search iris.csv --label species --space space.toml --sampler gp --seconds 60
 """
@@ -56,30 +54,49 @@ EXAMPLES = """\
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     add_table_options(parser, required=True)
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--save",
         type=writable,
         metavar="FILE",
-        help="train with the best settings on all rows and write the model to FILE",
+        help="train with the best parameters on all training rows and write the model to FILE",
+    )
+    add(
+        "--save-config",
+        type=writable,
+        metavar="FILE",
+        help="write the best parameters to FILE, for fastmlp train --config",
     )
 
     search = parser.add_argument_group("search")
+    add_metric_option(search)
     add = search.add_argument
     add(
         "--trials",
         type=positive,
-        default=50,
+        default=30,
         metavar="N",
-        help="number of finished trials at the end (default: 50)",
+        help="number of finished trials at the end (default: 30)",
+    )
+    add("--epochs", type=positive, metavar="N", help="epochs of all trials, which are not searched")
+    add(
+        "--members",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="number of networks in each trial (default: 1)",
     )
     add(
-        "--epochs",
-        type=positive,
-        default=20,
-        metavar="N",
-        help="passes over the rows in each trial (default: 20)",
+        "--quality",
+        choices=("fast", "good", "best"),
+        help="quality of the trials and of the model that is saved (default: good)",
     )
-    add("--space", type=Path, metavar="FILE", help="TOML file of the settings to try")
+    add(
+        "--class-weight",
+        choices=("balanced",),
+        help="give rare classes as much weight as frequent ones",
+    )
+    add("--space", type=Path, metavar="FILE", help="TOML file of the parameters to try")
     add(
         "--sampler",
         choices=SAMPLERS,
@@ -87,14 +104,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="how trials are proposed: by Optuna's tree-structured Parzen estimator, by a Gaussian "
         "process or at random (default: tpe)",
     )
-    add("--no-pruning", action="store_true", help="stop no trial early")
     add(
         "--validation",
-        type=fraction,
+        type=share,
         default=0.2,
         metavar="X",
-        help="fraction of the rows for the validation set, by which trials are measured "
-        "(default: 0.2)",
+        help="fraction of the training rows by which trials are measured (default: 0.2)",
     )
     add(
         "--storage",
@@ -108,56 +123,30 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--trial-seconds",
         type=above_zero,
         metavar="X",
-        help="stop the training of a trial after X seconds",
+        help="seconds that the training of a trial may take",
     )
+    add("--no-pruning", action="store_true", help=argparse.SUPPRESS)
+    add_format_options(parser)
     add_training_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Search, and train with the best settings if the model is to be saved."""
+    """Search, and train with the best parameters if the model is to be saved."""
+    if args.no_pruning:
+        raise ValueError("there is no --no-pruning any more: no trial is stopped early")
     set_threads(args)
     check_outputs(
-        {"--save": args.save, "--storage": args.storage} | lock_files(args.storage),
-        {"TABLE": args.table, "--space": args.space},
+        {
+            "--save": args.save,
+            "--save-config": args.save_config,
+            "--storage": args.storage,
+            **lock_files(args.storage),
+        },
+        {"TABLE": args.table, "--space": args.space, "--test": args.test},
     )
-    if args.validation == 0:
-        raise ValueError("--validation must be above 0: trials are measured on these rows")
-    space = SPACE if args.space is None else read(args.space)
-    problem = Problem.of(args)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Search interrupted")
-            result = fastmlp.search.minimize(
-                *problem.scaled(problem.training),
-                space,
-                n_trials=args.trials,
-                epochs=args.epochs,
-                validation_data=problem.scaled(problem.validation),
-                loss=problem.loss,
-                sampler=args.sampler,
-                pruning=not args.no_pruning,
-                storage=args.storage,
-                n_jobs=args.jobs,
-                max_seconds=args.seconds,
-                max_seconds_per_trial=args.trial_seconds,
-                seed=args.seed,
-                verbose=True,
-            )
-    except ImportError as error:  # of Optuna, with the command that installs it
-        raise ValueError(str(error)) from None
-    if result.stopped_by == "interrupt":
-        raise KeyboardInterrupt
-    best = describe(result.best_parameters)
-    print(f"best of {len(result.trials)} trials: {result.best_value:.6g} in epoch "
-          f"{result.best_epoch} with {best}")
-    if args.save is None:
-        return
+    from .search_table import search_table  # needs the extra tabular
 
-    every = slice(None)
-    model = problem.model(result.refit(*problem.scaled(every)))
-    print(f"trained on all rows: {problem.score(model, every)} ({len(problem.X)} rows)")
-    model.save(args.save)
-    print(f"saved {args.save}")
+    search_table(args)
 
 
 def lock_files(storage: Path | None) -> dict[str, Path | None]:

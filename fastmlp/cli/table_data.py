@@ -19,7 +19,7 @@ from .targets import Target, as_classes, as_values, like_training, present, read
 Array = NDArray[Any]
 
 TEST_FRACTION = 0.2
-MOST_COLUMNS = 50_000
+MOST_COLUMNS = 10_000
 MOST_SHOWN = 8  # names in a message
 
 

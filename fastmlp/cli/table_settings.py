@@ -47,11 +47,7 @@ def estimator(args: argparse.Namespace, task: str) -> TableModel:
             chosen[parameter] = value
     if "class_weight" in chosen and task == "regression":
         raise ValueError("--class-weight is for classification")
-    metric = chosen.get("metric")
-    if metric is not None and metric not in METRICS[task]:
-        raise ValueError(
-            f"--metric {metric}: the metrics of a {task} are {', '.join(METRICS[task])}"
-        )
+    checked_metric(chosen.get("metric"), task)
     return ESTIMATORS[task](**chosen, random_state=args.seed, n_threads=args.threads)
 
 
@@ -60,6 +56,15 @@ def checked(given: Mapping[str, Any], task: str) -> dict[str, Any]:
     known = [name for name in ESTIMATORS[task]().get_params() if name not in OF_THE_COMMAND]
     toml.check_keys(given, known)
     return {name: tuple(one) if isinstance(one, list) else one for name, one in given.items()}
+
+
+def checked_metric(metric: str | None, task: str) -> str | None:
+    """Return a metric that is one of the task, or None."""
+    if metric is not None and metric not in METRICS[task]:
+        raise ValueError(
+            f"--metric {metric}: the metrics of a {task} are {', '.join(METRICS[task])}"
+        )
+    return metric
 
 
 def metric_name(model: TableModel) -> str:

@@ -17,6 +17,7 @@ Array = NDArray[Any]
 
 TASKS = ("classification", "regression")
 MOST_CLASSES = 20  # whole numbers that are taken for classes
+LARGEST = 1e150  # value to predict
 FEWEST_ROWS = 5  # of a class, on average, where whole numbers are taken for classes
 
 
@@ -54,9 +55,9 @@ def read_target(table: Table, label: str, task: str | None) -> Target:
     if len(rows) == 0:
         raise ValueError(f"{place} is empty in all rows; give each row a label")
     column = column.iloc[rows]
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+    if column.dtype.kind in "mM":
         raise ValueError(
-            f"{place} holds dates; to predict them, write them as numbers, such as days"
+            f"{place} holds dates or times; to predict them, write them as numbers, such as days"
         )
     reason = "as --task says"
     if task is None:
@@ -77,6 +78,11 @@ def read_target(table: Table, label: str, task: str | None) -> Target:
         y = as_values(table, label, rows)
         if np.ptp(y) == 0 and len(y) > 1:
             raise ValueError(f"{place} is {y[0]:g} in all rows; there is nothing to predict")
+        if (greatest := np.abs(y).max()) > LARGEST:
+            raise ValueError(
+                f"{place} has values up to {greatest:.3g}, whose squares float64 cannot hold; "
+                f"divide them by a common factor"
+            )
     return Target(task, reason, y, rows)
 
 
@@ -138,7 +144,7 @@ def as_classes(column: pd.Series) -> Array:
 def as_values(table: Table, label: str, rows: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return the values of some rows of the column `label`."""
     chosen = table.frame[[label]].iloc[rows]
-    remedy = "to predict text give --task classification; otherwise correct these cells"
+    remedy = "correct these cells, or to predict classes give --task classification"
     return number_matrix(chosen, [label], table.name, remedy)[:, 0].astype(np.float64)
 
 

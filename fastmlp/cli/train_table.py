@@ -9,6 +9,7 @@ import argparse
 import shlex
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import fastmlp
@@ -50,10 +51,23 @@ def run_on_table(args: argparse.Namespace) -> None:
         for line in about_data(data):
             print(printable(line))
         sys.stdout.flush()
+    train_and_save(args, data, model, card, quiet=args.quiet, page=args.html)
+
+
+def train_and_save(
+    args: argparse.Namespace,
+    data: TableData,
+    model: TableModel,
+    card: Path | None,
+    *,
+    quiet: bool = False,
+    page: Path | None = None,
+) -> None:
+    """Fit a model, print its scores beside those of the baselines, and write its files."""
     fit(model, data)
     check_converged(model)
     scores, baselines = judged(model, data)
-    if not args.quiet:
+    if not quiet:
         for line in about_model(model):
             print(printable(line))
     columns: dict[str, Scores] = {"model": scores, **baselines}
@@ -74,12 +88,12 @@ def run_on_table(args: argparse.Namespace) -> None:
         with whole_file(card) as file:
             file.write(laid_out(contents))
         print(f"saved {args.save} and {card}")
-    if args.html is not None:
+    if page is not None:
         from .table_page import write_table_page
 
         part = data.training if data.test is None else data.test
-        write_table_page(args.html, model, part.X, part.y, columns, f"{data.label}, by {data.name}")
-        print(f"saved {args.html}")
+        write_table_page(page, model, part.X, part.y, columns, f"{data.label}, by {data.name}")
+        print(f"saved {page}")
 
 
 def warn(message: str) -> None:
@@ -111,7 +125,7 @@ def fit(model: TableModel, data: TableData) -> None:
         except fastmlp.TrainingDiverged as error:
             message = f"training diverged, and nothing was saved: {error}"
             raise fastmlp.TrainingDiverged(message, history=error.history) from None
-        except (TypeError, ValueError) as error:  # of cells that cannot be read
+        except ValueError as error:  # of cells that cannot be read
             raise ValueError(f"{data.name}: {error}") from None
     for warning in caught:
         if "columns are not used" not in str(warning.message):

@@ -21,6 +21,8 @@ MOST_BARS = 20
 MOST_LINES = 6  # classes whose probabilities a plot shows
 MOST_TICKS = 8
 
+SHUFFLED = "How much worse the metric becomes when the cells of a column are shuffled."
+
 Frame = Any  # a DataFrame of pandas
 
 
@@ -73,7 +75,7 @@ def table_page(
         draw = on_axes(_bars, importances)
         height = 0.6 + 0.22 * min(len(importances), MOST_BARS)
         plot = svg.inline("importances", "Importances of the columns", draw, (WIDTH, height))
-        sections.append(section("Importances", plot, "Of shuffling a column's cells."))
+        sections.append(section("Importances", plot, SHUFFLED))
         for number, curve in enumerate(dependence, start=1):
             name = str(curve.columns[0])
             draw = on_axes(_curve, curve)
@@ -143,7 +145,9 @@ def dependence(frame: Frame, *, ax: Any = None) -> Any:
             linestyle="-" if ordered else "", marker="o", markersize=3,
             label=canvas.shortened(str(name)),
         )
-    if not ordered:
+    if values.dtype.kind == "M":
+        ax.tick_params(axis="x", rotation=30)
+    elif not ordered:
         step = -(-len(values) // MOST_TICKS)
         labels = [canvas.shortened(str(one), 12) for one in values[::step]]
         ax.set_xticks(places[::step], labels, rotation=30, ha="right")

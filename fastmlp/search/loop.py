@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,15 +21,15 @@ from ..history import TrainingDiverged
 from ..support import checks
 from ..training import StopWhenSet, side_by_side
 from . import data, studies
-from .data import Pair
 from .space import SPACE, Space
 from .storage import SharedLock
 from .trials import OBJECTIVES, Outcome, Plan, Result, measure
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
+    from optuna.trial import FrozenTrial
 
-__all__ = ["minimize"]
+__all__ = ["Search", "minimize"]
 
 
 def minimize(
@@ -178,41 +179,75 @@ def minimize(
                 "seed": seed,
             },
         )
-        search = _Search(
+
+        def run_trial(
+            parameters: dict[str, Any], report: Callable[[int, float], bool], stop: StopWhenSet
+        ) -> Outcome:
+            return measure(
+                plan,
+                parameters,
+                training,
+                validation,
+                objective=objective,
+                report=report,
+                stop=stop,
+                max_seconds=max_seconds_per_trial,
+                n_threads=1 if n_jobs > 1 else None,
+            )
+
+        search = Search(
             study=study,
             shared_lock=lock,
             space=checked,
-            plan=plan,
-            training=training,
-            validation=validation,
-            objective=objective,
+            measure=run_trial,
+            objective=objective.replace("_", " "),
             pruning=pruning,
             n_trials=n_trials,
             n_jobs=n_jobs,
             deadline=perf_counter() + seconds,
-            max_seconds_per_trial=max_seconds_per_trial,
             verbose=verbose,
         )
         stopped_by = search.run()
-        return search.result(stopped_by)
+        winner = search.best()
+        return Result(
+            best_parameters=checked.parameters(winner.params),
+            best_value=studies.value(winner),
+            best_epoch=studies.outcome(winner)["epoch"],
+            trials=search.rows(),
+            stopped_by=stopped_by,
+            study=study,
+            _plan=plan,
+        )
 
 
 @dataclass
-class _Search:
-    """One call of minimize, its arguments checked."""
+class Search:
+    """The trials of a study, made until there are enough.
+
+    Attributes
+    ----------
+    study : Study
+        Optuna's.
+    shared_lock : SharedLock or None
+        That of the processes that work on the study.
+    space : Space
+        What trials choose from.
+    measure : callable
+        Makes a trial: from its parameters, a function to report to, and what ends it when the
+        search has been stopped.
+    objective : str
+        The name of the figure to minimize.
+    """
 
     study: Study
-    shared_lock: SharedLock | None  # of the processes that work on the study
+    shared_lock: SharedLock | None
     space: Space
-    plan: Plan
-    training: Pair
-    validation: Pair
+    measure: Callable[[dict[str, Any], Callable[[int, float], bool], StopWhenSet], Outcome]
     objective: str
     pruning: bool
     n_trials: int
     n_jobs: int
     deadline: float
-    max_seconds_per_trial: float | None
     verbose: bool
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -262,17 +297,7 @@ class _Search:
         while (begun := self.begin(stop)) is not None:
             trial, parameters = begun
             try:
-                outcome = measure(
-                    self.plan,
-                    parameters,
-                    self.training,
-                    self.validation,
-                    objective=self.objective,
-                    report=partial(self.report, trial),
-                    stop=stop,
-                    max_seconds=self.max_seconds_per_trial,
-                    n_threads=1 if self.n_jobs > 1 else None,
-                )
+                outcome = self.measure(parameters, partial(self.report, trial), stop)
                 if outcome.state == "interrupted":
                     raise KeyboardInterrupt
             except BaseException:
@@ -320,12 +345,14 @@ class _Search:
             self.study.tell(trial, state=TrialState.PRUNED)
         self.print_line(trial.number)
 
-    def result(self, stopped_by: str) -> Result:
-        """Return the result, from all finished trials of the study."""
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the table of finished trials."""
+        return [studies.row(one, self.space) for one in studies.finished(self.study)]
+
+    def best(self) -> FrozenTrial:
+        """Return the best of all finished trials of the study."""
         finished = studies.finished(self.study)
-        rows = [studies.row(one, self.space) for one in finished]
-        complete = [one for one, row in zip(finished, rows, strict=True)
-                    if row["state"] == "complete"]
+        complete = [one for one in finished if studies.outcome(one)["state"] == "complete"]
         if not complete:
             if finished:
                 raise TrainingDiverged(
@@ -334,16 +361,7 @@ class _Search:
                     f"1 in size"
                 )
             raise ValueError("max_seconds passed before the first trial ended; give more")
-        best = min(complete, key=lambda one: (studies.value(one), studies.outcome(one)["cost"]))
-        return Result(
-            best_parameters=self.space.parameters(best.params),
-            best_value=studies.value(best),
-            best_epoch=studies.outcome(best)["epoch"],
-            trials=rows,
-            stopped_by=stopped_by,
-            study=self.study,
-            _plan=self.plan,
-        )
+        return min(complete, key=lambda one: (studies.value(one), studies.outcome(one)["cost"]))
 
     def print_header(self) -> None:
         """Print the first line of the table, and how many trials the study already has."""
@@ -351,8 +369,7 @@ class _Search:
             return
         if n_finished := len(studies.finished(self.study)):
             print(f"{min(n_finished, self.n_trials)} of {self.n_trials} trials are there already")
-        name = self.objective.replace("_", " ")
-        print(f"trial  {name:>16}  {'best':>10}  epochs  seconds  parameters", flush=True)
+        print(f"trial  {self.objective:>16}  {'best':>10}  epochs  seconds  parameters", flush=True)
 
     def print_line(self, number: int) -> None:
         """Print a finished trial's line."""

@@ -27,7 +27,10 @@ from ..support import checks
 if TYPE_CHECKING:
     from optuna import Trial
 
-__all__ = ["KEYS", "SPACE", "Choice", "Range", "Space", "read"]
+__all__ = [
+    "KEYS", "SPACE", "Choice", "Key", "Range", "Space", "number", "parsed", "read", "whole",
+    "widths",
+]  # fmt: skip
 
 # The default of `minimize`.
 SPACE: dict[str, Any] = {
@@ -55,15 +58,18 @@ class Key:
     numbers: str = ""
 
 
-def _number(interval: str) -> Check:
+def number(interval: str) -> Check:
+    """Return the check of a number in an interval."""
     return lambda name, value: checks.number(name, value, interval)
 
 
-def _whole(least: int) -> Check:
+def whole(least: int) -> Check:
+    """Return the check of a whole number."""
     return lambda name, value: checks.whole(name, value, least)
 
 
-def _widths(name: str, value: object) -> tuple[int, ...]:
+def widths(name: str, value: object) -> tuple[int, ...]:
+    """Check the widths of hidden layers."""
     if not isinstance(value, (list, tuple)):
         raise TypeError(f"{name} must be the widths of hidden layers, (256, 256); got {value!r}")
     return tuple(checks.whole(f"{name}[{i}]", width) for i, width in enumerate(value))
@@ -79,16 +85,16 @@ def _keys(table: Mapping[str, Setting]) -> dict[str, Key]:
 
 # In the order in which samplers choose them.
 KEYS: dict[str, Key] = {
-    "hidden": Key(_widths),
-    "depth": Key(_whole(0), "whole"),
-    "width": Key(_whole(1), "whole"),
-    "taper": Key(_number("(0, 2]"), "real"),
+    "hidden": Key(widths),
+    "depth": Key(whole(0), "whole"),
+    "width": Key(whole(1), "whole"),
+    "taper": Key(number("(0, 2]"), "real"),
     **_keys(NETWORK),
     "optimizer": Key(checked),
-    "learning_rate": Key(_number("(0, inf)"), "real"),
+    "learning_rate": Key(number("(0, inf)"), "real"),
     "schedule": Key(checked),
-    "momentum": Key(_number("[0, 1)"), "real"),
-    "weight_decay": Key(_number("[0, inf)"), "real"),
+    "momentum": Key(number("[0, 1)"), "real"),
+    "weight_decay": Key(number("[0, inf)"), "real"),
     **_keys(TRAINING),
 }
 
@@ -165,7 +171,7 @@ class Space:
         if not isinstance(given, Mapping):
             raise TypeError(f"must be a dict such as {{'hidden': [(64,), (256,)]}}, got {given!r}")
         check_keys({str(key): value for key, value in given.items()}, KEYS)
-        space = cls({key: _parsed(key, given[key]) for key in KEYS if key in given})
+        space = cls({key: parsed(key, given[key], KEYS[key]) for key in KEYS if key in given})
         space._check_shape()
         space._check_constants()
         return space
@@ -198,14 +204,19 @@ class Space:
 
         They have ``hidden``, also where the space has ``depth`` and ``width``.
         """
-        found = {}
-        for key, one in self.keys.items():
-            fixed = isinstance(one, Choice) and len(one.values) == 1
-            found[key] = one.values[0] if fixed else one.value(chosen[key])  # type: ignore[union-attr]
+        found = self.values(chosen)
         hidden = found["hidden"] if "hidden" in found else self._layers(found)
         return {"hidden": hidden} | {
             key: value for key, value in found.items() if key not in SHAPE
         }
+
+    def values(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the value of each key, from what the sampler of a trial chose."""
+        found = {}
+        for key, one in self.keys.items():
+            fixed = isinstance(one, Choice) and len(one.values) == 1
+            found[key] = one.values[0] if fixed else one.value(chosen[key])  # type: ignore[union-attr]
+        return found
 
     def _layers(self, found: Mapping[str, Any]) -> tuple[int, ...]:
         """The widths of `depth` layers: `width`, and each next one `taper` times as wide."""
@@ -252,10 +263,9 @@ def takes(optimizer: str, constant: str) -> bool:
     return constant in {field.name for field in fields(optimizers.TABLE[optimizer])}
 
 
-def _parsed(key: str, given: object) -> Range | Choice:
-    """The value of a key, checked."""
-    kind = KEYS[key]
-    if key == "hidden":
+def parsed(key: str, given: object, kind: Key) -> Range | Choice:
+    """Return what a space has for a key, checked."""
+    if kind.check is widths:
         several = isinstance(given, (list, tuple)) and given and all(
             isinstance(one, (list, tuple)) for one in given
         )

@@ -50,6 +50,7 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         _read_targets   y as the networks read it          _output_layer   n_outputs and loss
         _metric         the metric by its name             _scores         metrics of outputs
         _outputs_of     from a network's outputs to what a metric takes
+        _to_choose_by   the same of one network, whose epochs are compared
         _learn_errors   learn from the outputs for validation rows
     """
 
@@ -205,7 +206,9 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
 
         def score(outputs: Array, of: NDArray[np.intp]) -> float:
             weights = None if rows.weights is None else rows.weights[of]
-            return metric.loss(self._true(rows.targets[of]), self._outputs_of(outputs), weights)
+            targets = rows.targets[of]
+            predicted = self._to_choose_by(outputs, targets, weights)
+            return metric.loss(self._true(targets), predicted, weights)
 
         return score
 
@@ -329,8 +332,8 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
             checks.known("encoding", one, ENCODINGS) for one in entry["encodings"]
         ]
         for net, encoding in zip(networks, self.encodings_, strict=True):
-            if net.n_in != self.encoder_.n_inputs(encoding):
-                raise ValueError("a network has not as many inputs as the encoder makes")
+            if net.encodings != tuple(self.encoder_.encodings(encoding)):
+                raise ValueError("a network has not the encodings of the table's columns")
         self.best_epochs_ = [int(one) for one in entry["best_epochs"]]
         self.n_epochs_ = [int(one) for one in entry["n_epochs"]]
         self.validation_scores_ = {

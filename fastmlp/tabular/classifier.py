@@ -14,13 +14,14 @@ from sklearn.utils.multiclass import check_classification_targets
 from ..losses import Loss
 from ..network import MLP
 from .base import BaseTabular
-from .metrics import CLASSIFICATION, Metric, log_loss, metric_of
+from .metrics import CLASSIFICATION, Metric, metric_of
 
 __all__ = ["TabularClassifier"]
 
 Array = NDArray[Any]
 
-TEMPERATURES = (0.2, 5.0)
+TEMPERATURES = (0.2, 10.0)
+TOLERANCE = 0.01  # of the logarithm of a temperature
 LEAST_PROBABILITY = 1e-12  # whose logarithm is taken
 
 
@@ -29,7 +30,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
 
     Several networks are trained side by side, each without some of the rows, and predict by the
     mean of their probabilities.  Half of them see numbers also by a piecewise-linear code, the
-    others by their quantiles.
+    others by their quantiles and learned waves of them.
 
     Parameters
     ----------
@@ -53,7 +54,8 @@ batch_size, epochs, encoding : optional
         Parts of the networks' plan in place of the quality's own: sizes of hidden layers, their
         activation function and dropout, label smoothing, the highest learning rate of the one-cycle
         schedule, AdamW's weight decay, batch size, epochs, and how numbers are encoded ("raw",
-        "piecewise_linear" or "quantile"; default: the networks take turns of the last two).
+        "piecewise_linear", "quantile" or "periodic"; default: the networks take turns of
+        "piecewise_linear" and "periodic").
     random_state : int, RandomState or None, default None
         Source of the validation rows, initial parameters and batches.  An int gives the same model
         for any number of threads.
@@ -77,8 +79,9 @@ batch_size, epochs, encoding : optional
     validation_scores_ : dict
         Metrics of rows by networks that were not trained on them; empty for very small tables.
     temperature_ : float
-        What the logarithms of the mean probabilities are divided by, so that the log-loss of
-        those rows is least (Guo, Pleiss, Sun and Weinberger 2017).
+        What the logarithms of the mean probabilities are divided by: T^(1/√n) for n networks,
+        because a mean is less certain than each network, where T makes the log-loss of the
+        validation rows least (Guo, Pleiss, Sun and Weinberger 2017).
     n_features_in_, feature_names_in_
         As in scikit-learn.
 
@@ -182,16 +185,19 @@ batch_size, epochs, encoding : optional
     def _outputs_of(self, outputs: Array) -> Array:
         return outputs
 
+    def _to_choose_by(self, outputs: Array, targets: Array, weights: Array | None) -> Array:
+        """Return the probabilities at their best temperature, as the model will have them.
+
+        Without it the log-loss would choose the epochs before networks become too certain, which
+        the temperature mends.
+        """
+        return tempered(outputs, best_temperature(outputs, targets, weights))
+
     def _learn_errors(self, outputs: Array, targets: Array, weights: Array | None) -> None:
         self.temperature_ = 1.0
         if len(targets):
-
-            def loss(log_temperature: float) -> float:
-                p = tempered(outputs, float(np.exp(log_temperature)))
-                return log_loss(targets, p, weights)
-
-            found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded")
-            self.temperature_ = float(np.exp(found.x))
+            of_one = best_temperature(outputs, targets, weights)
+            self.temperature_ = float(of_one ** (1 / np.sqrt(len(self.networks_))))
 
     def _scores(self, outputs: Array, targets: Array, weights: Array | None) -> dict[str, float]:
         p = tempered(outputs, self.temperature_)
@@ -247,6 +253,21 @@ batch_size, epochs, encoding : optional
         chosen = self.predict_proba(X).argmax(axis=1)
         labels: Array = self.classes_[chosen]
         return labels
+
+
+def best_temperature(p: Array, targets: Array, weights: Array | None) -> float:
+    """Return the temperature at which the log-loss of probabilities (m, n_classes) is least."""
+    logs = np.log(np.clip(p, LEAST_PROBABILITY, None))
+    own = logs[np.arange(len(targets)), targets]
+
+    def loss(log_temperature: float) -> float:
+        temperature = np.exp(log_temperature)
+        sums = np.log(np.exp(logs / temperature).sum(axis=1))  # logs ≤ 0: no overflow
+        return float(np.average(sums - own / temperature, weights=weights))
+
+    bounds = np.log(TEMPERATURES)
+    found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": TOLERANCE})
+    return float(np.exp(found.x))
 
 
 def tempered(p: Array, temperature: float) -> Array:

@@ -3,20 +3,21 @@
 A `TableEncoder` is learned from the training set and kept with the model.  It reads a table in
 two steps.  `read` turns its columns into numbers (m, n_numbers) and codes of categories
 (m, n_categories); a date becomes the days since the first one of the training set, year, month,
-weekday, day of the month and, if there are times, the hour.  `inputs` turns those into the
-network's inputs:
+weekday, day of the month and, if there are times, the hour.  `inputs` turns those into the X of a
+network, whose first layer (fastmlp/encodings.py) makes of each
 
-    number, by one of three encodings; if it is missing, zeros, and 1 in an input of its own
+    number, by one of four encodings; if it is missing, zeros, and 1 in an input of its own
         "raw"               z / √(1 + (z/3)²), z = (x − median) / (third − first quartile)
         "piecewise_linear"  the same and, for bins of equal counts e₀ < e₁ < …, in the t-th input
-                            0 for x ≤ e_(t−1), 1 for x ≥ e_t, linear in between
-        "quantile"          Φ⁻¹(share of the training set below x): normally distributed
+                            0 for z ≤ e_(t−1), 1 for z ≥ e_t, linear in between
+        "quantile"          q = Φ⁻¹(share of the training set below x): normally distributed
+        "periodic"          q and three learned sums of waves of q (fastmlp.encodings.Periodic)
     category    1 in the input of its level, 0 in the others; ±1 in one input for two levels;
                 zeros if it is missing or was not in the training set
 
 Robust scaling and smooth clipping are RealMLP's (Holzmüller, Grinsztajn and Steinwart 2024), the
-piecewise-linear code is that of Gorishniy, Rubachev and Babenko (2022), and the quantile encoding
-is scikit-learn's `QuantileTransformer`.
+piecewise-linear code is that of Gorishniy, Rubachev and Babenko (2022), quantiles are encoded as by
+scikit-learn's `QuantileTransformer`, and waves as in RealMLP.
 """
 
 from __future__ import annotations
@@ -30,13 +31,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from ..encodings import Encoding, Numeric, OneHot, Periodic, PiecewiseLinear
 from .frames import Kind, dates, kind_of, numbers, texts
 
 __all__ = ["ENCODINGS", "Category", "Codes", "Number", "TableEncoder"]
 
 Array = NDArray[Any]
 
-ENCODINGS = ("raw", "piecewise_linear", "quantile")  # of numbers
+ENCODINGS = ("raw", "piecewise_linear", "quantile", "periodic")  # of numbers
 N_BINS = 16  # of the piecewise-linear code
 N_QUANTILES = 256  # between which the quantile encoding is linear
 MOST_LEVELS = 255  # of a category; rarer ones count as unknown
@@ -45,6 +47,9 @@ FEWEST_REPEATS = 0.9  # a category with more levels than this share of its rows 
 MOST_GAPS = 2  # whole numbers without repetition that span less than so many rows number them
 DATE_PARTS = ("days", "year", "month", "weekday", "day", "hour")
 CYCLES = {"month", "weekday"}  # parts that are categories
+LARGEST = 1e9  # of |z|
+WAVES = Periodic(sigma=0.3)  # of q, which lies between −3 and 3 for most numbers
+SIGNS = np.array([1, -1, 0], np.float32)  # of a category with two levels: by code, 0 for −1
 
 
 class Codes(NamedTuple):
@@ -65,7 +70,7 @@ class Number:
     part: str  # of a date, one of DATE_PARTS; else empty
     median: float
     factor: float  # 1 / (third quartile − first quartile); 0: the column is constant
-    edges: tuple[float, ...]  # of the bins; at least two
+    edges: tuple[float, ...]  # of the bins of z, in float32; empty if the column is constant
     knots: tuple[float, ...]  # numbers of the training set, ascending, and
     scores: tuple[float, ...]  # Φ⁻¹ of the share of the training set below each of them
     missing: bool  # whether there is an input for missing values
@@ -152,31 +157,26 @@ class TableEncoder:
         )
 
     def inputs(self, codes: Codes, encoding: str) -> NDArray[np.float32]:
-        """Return a network's inputs (m, n_inputs) by one of the encodings of numbers."""
-        m = len(codes.numbers)
-        inputs = np.zeros((m, self.n_inputs(encoding)), np.float32)
-        place = 0
+        """Return a network's X (m, n_columns) by one of the encodings of numbers."""
+        columns: list[Array] = []
         for one, x in zip(self.numbers, codes.numbers.T, strict=True):
-            place = _write_number(one, x, encoding, inputs, place)
-        rows = np.arange(m)
+            columns += _columns_of(one, x, encoding)
         for category, code in zip(self.categories, codes.categories.T, strict=True):
-            if len(category.levels) == 2:
-                inputs[:, place] = np.array([1, -1, 0], np.float32)[code]
-                place += 1
-            else:
-                known = code >= 0
-                inputs[rows[known], place + code[known]] = 1
-                place += len(category.levels)
-        return inputs
+            columns.append(SIGNS[code] if len(category.levels) == 2 else code)
+        return _stacked(columns, len(codes.numbers), np.float32)
 
-    def n_inputs(self, encoding: str) -> int:
-        """Return the number of inputs of a network."""
-        n_bins = [len(one.edges) - 1 if encoding == "piecewise_linear" else 0
-                  for one in self.numbers]
-        of_numbers = sum(n_bins) + sum(1 + one.missing for one in self.numbers)
-        return of_numbers + sum(
-            1 if len(one.levels) == 2 else len(one.levels) for one in self.categories
-        )
+    def encodings(self, encoding: str) -> list[Encoding]:
+        """Return what a network's first layer makes of each column of `inputs`."""
+        found: list[Encoding] = []
+        for one in self.numbers:
+            found.append(WAVES if encoding == "periodic" else Numeric())
+            found += [Numeric()] * one.missing
+            if encoding == "piecewise_linear" and one.edges:
+                found.append(PiecewiseLinear(one.edges))
+        for category in self.categories:
+            n = len(category.levels)
+            found.append(Numeric() if n == 2 else OneHot(n))
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Return what was learned in JSON's types."""
@@ -244,15 +244,15 @@ def _number(source: str, part: str, x: Array) -> Number:
             f"column {source!r} has numbers of a range that float64 cannot scale: "
             f"{present.min():g} to {present.max():g}; divide them by a common factor"
         )
-    edges = np.unique(np.quantile(present, np.linspace(0, 1, N_BINS + 1)))
-    if len(edges) < 2:
-        edges = np.array([edges[0], edges[0] + 1])
+    quantiles = np.quantile(present, np.linspace(0, 1, N_BINS + 1))
+    z = np.clip((quantiles - median) * factor, -LARGEST, LARGEST)
+    edges = np.unique(z.astype(np.float32))
     return Number(
         source,
         part,
         float(median),
         float(factor),
-        tuple(edges.tolist()),
+        tuple(edges.tolist()) if len(edges) > 1 else (),
         *_normal_scores(present),
         bool(len(present) < len(x)),
     )
@@ -316,22 +316,17 @@ def _stacked(columns: list[Array], m: int, dtype: Any) -> Array:
     return np.column_stack(columns).astype(dtype) if columns else np.zeros((m, 0), dtype)
 
 
-def _write_number(one: Number, x: Array, encoding: str, inputs: Array, place: int) -> int:
-    """Write the inputs of a number from column `place` on; returns the next place."""
+def _columns_of(one: Number, x: Array, encoding: str) -> list[Array]:
+    """Return the columns of `inputs` that come from a number."""
     missing = np.isnan(x)
-    if encoding == "quantile":
-        inputs[:, place] = np.where(missing, 0.0, np.interp(x, one.knots, one.scores))
+    with np.errstate(over="ignore"):  # far beyond the training set
+        z = np.clip(np.where(missing, 0.0, (x - one.median) * one.factor), -LARGEST, LARGEST)
+    if encoding in ("quantile", "periodic"):
+        columns = [np.where(missing, 0.0, np.interp(x, one.knots, one.scores))]
     else:
-        with np.errstate(over="ignore"):  # far beyond the training set: ±3 in the limit
-            z = np.clip(np.where(missing, 0.0, (x - one.median) * one.factor), -1e9, 1e9)
-        inputs[:, place] = z / np.hypot(1.0, z / 3)
-    place += 1
+        columns = [z / np.hypot(1.0, z / 3)]
     if one.missing:
-        inputs[:, place] = missing
-        place += 1
-    if encoding == "piecewise_linear":
-        filled = np.where(missing, one.edges[0], x)
-        for low, high in zip(one.edges[:-1], one.edges[1:], strict=True):
-            inputs[:, place] = np.clip((filled - low) / (high - low), 0, 1)
-            place += 1
-    return place
+        columns.append(missing)
+    if encoding == "piecewise_linear" and one.edges:
+        columns.append(np.where(missing, one.edges[0], np.clip(z, one.edges[0], one.edges[-1])))
+    return columns

@@ -142,10 +142,12 @@ def train_members(
     return [member for member in members if member is not None], interrupted
 
 
-def make_network(job: Job, plan: NetworkPlan, n_inputs: int, number: int) -> MLP:
+def make_network(job: Job, plan: NetworkPlan, number: int) -> MLP:
     """Return the network of a plan, untrained."""
+    encodings = job.encoder.encodings(plan.encoding)
     return MLP(
-        (n_inputs, *plan.hidden, job.n_outputs),
+        (len(encodings), *plan.hidden, job.n_outputs),
+        encodings=encodings,
         activation=plan.activation,
         loss=job.loss,
         dropout=plan.dropout if plan.hidden else 0.0,
@@ -180,7 +182,7 @@ def train_member(
     """Train one network; None if there was no time for an epoch."""
     validation = job.rows.validation[number]
     training = np.delete(np.arange(len(job.rows)), validation)
-    net = make_network(job, plan, inputs.shape[1], number)
+    net = make_network(job, plan, number)
     seconds = deadline - perf_counter()
     if seconds <= 0:
         return None
@@ -217,7 +219,7 @@ def within_time(job: Job, plan: Plan, seconds: float, n_jobs: int) -> Plan:
     networks: Sequence[NetworkPlan] = plan.networks
     trial = replace(networks[0], epochs=TRIAL_EPOCHS)
     inputs = job.encoder.inputs(job.rows.codes, trial.encoding)
-    net = make_network(job, trial, inputs.shape[1], 0)
+    net = make_network(job, trial, 0)
     everything = np.arange(len(job.rows))
     history = net.fit(
         inputs,

@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["QUALITIES", "NetworkPlan", "Plan", "plan_of"]
 
-TURNS = ("piecewise_linear", "quantile")  # encodings of numbers, from network to network
+TURNS = ("piecewise_linear", "periodic")  # encodings of numbers, from network to network
 FULL_ROWS = 10_000  # up to so many rows all epochs of a plan are trained
 FEWEST_EPOCHS = 8
 BATCHES_PER_EPOCH = 15  # smaller tables have smaller batches, down to SMALLEST_BATCH
@@ -49,9 +49,9 @@ class Quality:
 
 
 QUALITIES = {
-    "fast": Quality(n_members=1, hidden=(128, 128), epochs=24, validation_fraction=0.15),
-    "good": Quality(n_members=4, hidden=(128, 128, 128), epochs=64, validation_fraction=0.15),
-    "best": Quality(n_members=12, hidden=(256, 256, 256), epochs=96, validation_fraction=0.15),
+    "fast": Quality(n_members=2, hidden=(128, 128, 128), epochs=40, validation_fraction=0.15),
+    "good": Quality(n_members=4, hidden=(128, 128, 128), epochs=96, validation_fraction=0.15),
+    "best": Quality(n_members=8, hidden=(256, 256, 256), epochs=96, validation_fraction=0.15),
 }
 
 
@@ -65,7 +65,7 @@ def plan_of(
     """Return the plan for a training set of so many rows.
 
     The networks take turns: the first sees numbers also by a piecewise-linear code, the second by
-    their quantiles, and so on.
+    their quantiles and waves of them, and so on.
 
     Parameters
     ----------

@@ -25,7 +25,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]
 
     Several networks are trained side by side on the standardized target, each without some of the
     rows, and predict by their mean, within the range of the training set.  Half of them see
-    numbers also by a piecewise-linear code, the others by their quantiles.
+    numbers also by a piecewise-linear code, the others by their quantiles and
+    learned waves of them.
 
     Parameters
     ----------
@@ -47,7 +48,8 @@ encoding : optional
         Parts of the networks' plan in place of the quality's own: sizes of hidden layers, their
         activation function and dropout, the highest learning rate of the one-cycle schedule,
         AdamW's weight decay, batch size, epochs, and how numbers are encoded ("raw",
-        "piecewise_linear" or "quantile"; default: the networks take turns of the last two).
+        "piecewise_linear", "quantile" or "periodic"; default: the networks take turns of
+        "piecewise_linear" and "periodic").
     random_state : int, RandomState or None, default None
         Source of the validation rows, initial parameters and batches.  An int gives the same model
         for any number of threads.
@@ -156,6 +158,9 @@ encoding : optional
     def _outputs_of(self, outputs: Array) -> Array:
         values = self._true(outputs[:, 0].astype(np.float64))
         return np.clip(values, *self.target_range_)
+
+    def _to_choose_by(self, outputs: Array, targets: Array, weights: Array | None) -> Array:
+        return self._outputs_of(outputs)
 
     def _learn_errors(self, outputs: Array, targets: Array, weights: Array | None) -> None:
         self.residuals_: Residuals | None = None

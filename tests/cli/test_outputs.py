@@ -36,6 +36,7 @@ COMMANDS = {
     "report --save": "report --data mnist --save {}",
     "report --html": "report --data mnist --html {}",
     "search --save": "search t.csv --label c --space s.toml --save {}",
+    "search --save-config": "search t.csv --label c --space s.toml --save-config {}",
     "search --storage": "search t.csv --label c --space s.toml --storage {}",
 }
 INPUTS = {"t.csv", "m.npz", "r.toml", "s.toml", f"mnist/{IMAGES}"}
@@ -54,7 +55,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "mnist" / IMAGES).write_bytes(b"images")
     (tmp_path / "t.csv").write_text("a,b,c\n" + "".join(f"{i},{i % 3},{i % 2}\n" for i in range(9)))
     (tmp_path / "r.toml").write_text('name = "r"\n')
-    (tmp_path / "s.toml").write_text("depth = 1\n")
+    (tmp_path / "s.toml").write_text("dropout = 0.1\n")
     net = fastmlp.MLP((2, 3))
     net.metadata = {"columns": ["a", "b"]}
     net.save(tmp_path / "m.npz")

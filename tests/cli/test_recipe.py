@@ -210,7 +210,7 @@ def test_an_interrupted_run_continues_from_its_checkpoint(
         (["--recipe", "fast", "--validation-images", "0"], "'0' is not a whole number, 1 or more"),
         (["--data", "mnist"], "--data needs --recipe"),
         (["t.csv", "--label", "y", "--validation-images", "3"], "images needs --recipe"),
-        ([], "required: TABLE, --label, --save"),
+        ([], "required: TABLE, --label"),
     ],
 )
 def test_wrong_usage_is_one_line(

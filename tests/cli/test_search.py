@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+import tomllib
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,15 +18,17 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
+from sklearn.metrics import log_loss
 
 import fastmlp
-from fastmlp.cli.tables import open_table
+from fastmlp import tabular
+from fastmlp.cli.splits import test_rows as rows_of_test
+from fastmlp.tabular.reading import read_table
 
 Command = Callable[..., Any]  # see conftest.py
 SPACE = """\
-hidden = [[4], [8, 4]]
-activation = ["relu", "tanh"]
-batch_norm = [false, true]
+hidden_layer_sizes = [[4], [8, 4]]
+activation = ["relu", "silu"]
 learning_rate = { low = 0.01, high = 0.1, log = true }
 """
 
@@ -36,12 +41,12 @@ def space(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def search(fastmlp_command: Command, flowers: Path, space: Path) -> Command:
-    """Searches on `flowers` for a few trials, with more arguments."""
+def search(fastmlp_command: Command, mixed: Path, space: Path) -> Command:
+    """Searches on `mixed` for a few trials, with more arguments."""
 
     def command(*more: object) -> Any:
-        basis = (flowers, "--label", "species", "--drop", "note", "--space", space)
-        return fastmlp_command("search", *basis, "--trials", 4, *more)
+        basis = (mixed, "--label", "bought", "--drop", "price", "--space", space)
+        return fastmlp_command("search", *basis, "--epochs", 4, "--trials", 4, *more)
 
     return command
 
@@ -60,53 +65,86 @@ def journal(tmp_path: Path) -> Path:
 
 
 def test_it_prints_a_line_for_each_trial_and_the_best(search: Command) -> None:
-    code, out, err = search()
+    code, out, err = search("--metric", "auc")
     assert (code, err) == (0, "")
-    header, *lines, best = out.splitlines()
-    assert header.startswith("trial  validation error")
+    header, *lines, best = out.splitlines()[2:]
+    assert header.split()[:5] == ["trial", "1", "-", "auc", "best"]
     assert [line.split()[0] for line in lines] == ["0", "1", "2", "3"]
+    values = [float(line.split()[1]) for line in lines]
     assert best.startswith("best of 4 trials: ")
-    assert ", batch_norm " in best
+    assert float(best.split()[4]) == pytest.approx(min(values), abs=1e-5)
+    assert ", epochs 4" not in best  # printed as a column
+    assert "hidden_layer_sizes " in best
 
 
-def test_the_saved_model_takes_the_columns_as_they_are_in_the_table(
-    search: Command, flowers: Path, tmp_path: Path
+def test_training_takes_the_winner(
+    search: Command, fastmlp_command: Command, mixed: Path, tmp_path: Path
 ) -> None:
-    model = tmp_path / "model.npz"
-    out = search("--save", model).out
-    assert out.endswith(f"trained on all rows: accuracy 1.0000 (60 rows)\nsaved {model}\n")
-    net = fastmlp.load(model)
-    columns = ["year", "moment", "kind"]
-    table = open_table(flowers)
-    X, labels = table.numbers(columns), table.labels("species")
-    assert net.metadata == {
-        "task": "classification",
-        "label": "species",
-        "columns": columns,
-        "classes": ["rose", "tulip"],
-    }
-    np.testing.assert_array_equal(np.take(net.metadata["classes"], net.predict(X)), labels)
-
-
-def test_a_regression_predicts_in_the_units_of_the_table(
-    fastmlp_command: Command, houses: Path, space: Path, tmp_path: Path
-) -> None:
-    model = tmp_path / "model.npz"
-    basis = ("search", houses, "--label", "price", "--task", "regression", "--space", space)
-    code, out, _ = fastmlp_command(*basis, "--trials", 6, "--epochs", 30, "--save", model)
+    """It is the model that the search itself saves."""
+    config, model, other = (tmp_path / name for name in ("best.toml", "a.npz", "b.npz"))
+    code, out, _ = search("--save-config", config, "--save", model)
     assert code == 0
-    assert out.startswith("trial   validation cost")
-    X = open_table(houses).numbers(["area", "rooms", "price"])
-    error = fastmlp.load(model).predict(X[:, :2]) - X[:, 2]
-    assert np.abs(error).max() < 0.2 * np.ptp(X[:, 2])
+    assert f"saved {config}\n" in out
+    chosen = tomllib.loads(config.read_text())
+    assert set(chosen) == {"hidden_layer_sizes", "activation", "learning_rate", "epochs"}
+    assert chosen["epochs"] == 4
+    basis = ("train", mixed, "--label", "bought", "--drop", "price", "--config", config)
+    assert fastmlp_command(*basis, "--save", other).code == 0
+    found = [tabular.load(path) for path in (model, other)]
+    X = read_table(mixed)[list(found[0].feature_names_in_)]
+    np.testing.assert_array_equal(*(one.predict_proba(X) for one in found))
+    assert list(found[0].get_params()["hidden_layer_sizes"]) == chosen["hidden_layer_sizes"]
+
+
+def test_a_regression_is_searched_without_label_smoothing(
+    fastmlp_command: Command, mixed: Path
+) -> None:
+    basis = ("search", mixed, "--label", "price", "--drop", "bought", "--epochs", 3, "--trials", 2)
+    code, out, _ = fastmlp_command(*basis)
+    assert code == 0
+    assert out.splitlines()[2].split()[:2] == ["trial", "rmse"]
+    assert "encoding " in out and "label_smoothing" not in out
+
+
+def test_the_best_trial_is_measured_on_rows_that_it_was_not_trained_on(
+    search: Command, mixed: Path, space: Path
+) -> None:
+    """The log-loss of the only trial, remade with the estimator and the same divisions."""
+    space.write_text("hidden_layer_sizes = [[4]]\nactivation = \"relu\"\n")
+    out = search("--trials", 1).out
+    frame = read_table(mixed)
+    y = frame["bought"].to_numpy(object)
+    training = np.setdiff1d(np.arange(160), rows_of_test(y, 0.2, 0, stratify=True))
+    part = rows_of_test(y[training], 0.2, 0, stratify=True)
+    X = frame.drop(columns=["bought", "price"])
+    fitted = np.setdiff1d(training, training[part])
+    model = tabular.TabularClassifier(
+        n_members=1, hidden_layer_sizes=(4,), activation="relu", epochs=4, random_state=0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X.iloc[fitted], y[fitted])
+    p = model.predict_proba(X.iloc[training[part]])
+    expected = log_loss(y[training[part]], p)
+    assert float(out.split("best of 1 trials: ")[1].split()[0]) == pytest.approx(expected, rel=1e-4)
+
+
+def test_trials_that_all_diverge_are_an_error(search: Command, space: Path) -> None:
+    space.write_text("learning_rate = 1e30\nactivation = \"relu\"\n")
+    code, out, err = search("--trials", 2)
+    assert code == 1
+    assert out.count(" diverged ") == 2
+    assert "became infinite or NaN in all 2 trials" in err
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--label", "colour"], "flowers.csv: no column 'colour'"),
+        (["--label", "colour"], "mixed.csv: no column 'colour'"),
         (["--space", "nowhere.toml"], "nowhere.toml: No such file or directory"),
-        (["--validation", "0"], "--validation must be above 0"),
+        (["--validation", "0"], "'0' is not a number between 0 and 1"),
+        (["--metric", "rmse"], "the metrics of a classification are log_loss"),
+        (["--no-pruning"], "there is no --no-pruning any more"),
         (["--seconds", "0"], "argument --seconds: '0' is not a number above 0"),
         (["--jobs", "0"], "argument --jobs: '0' is not a whole number, 1 or more"),
         (["--sampler", "grid"], "argument --sampler: invalid choice: 'grid'"),
@@ -123,10 +161,12 @@ def test_bad_input_is_one_line(search: Command, options: list[str], message: str
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("hidden = [[4]]\nlerning_rate = 0.1\n", "'lerning_rate'; did you mean 'learning_rate'?"),
-        ("hidden = [[4], [0]]\n", "hidden[0] must be at least 1, got 0"),
-        ("depth = 2\nwidth = 1000000\n", "hidden layers of 1000000-1000000 units make"),
-        ("hidden = [[4]]\nl2 = { low = 1 }\n", "l2 needs low and high"),
+        ("lerning_rate = 0.1\n", "'lerning_rate'; did you mean 'learning_rate'?"),
+        ("hidden_layer_sizes = [[4], [0]]\n", "hidden_layer_sizes[0] must be at least 1, got 0"),
+        ("dropout = { low = 0.1 }\n", "dropout needs low and high"),
+        ("dropout = 1\n", "dropout must be in [0, 1), got 1"),
+        ('encoding = ["log"]\n', "Known: raw, piecewise_linear, quantile"),
+        ("", "is empty"),
     ],
 )
 def test_an_invalid_space_is_one_line(
@@ -140,14 +180,14 @@ def test_an_invalid_space_is_one_line(
 
 
 def test_neither_table_nor_another_file_is_overwritten(
-    search: Command, flowers: Path, space: Path, tmp_path: Path
+    search: Command, mixed: Path, space: Path, tmp_path: Path
 ) -> None:
-    content = flowers.read_bytes()
-    for option in ("--save", "--storage"):
-        code, _, err = search(option, flowers)
+    content = mixed.read_bytes()
+    for option in ("--save", "--save-config", "--storage"):
+        code, _, err = search(option, mixed)
         assert code == 2
         assert "is the same file as TABLE" in err
-    assert flowers.read_bytes() == content
+    assert mixed.read_bytes() == content
     assert "is the same file as --space" in search("--storage", space).err
     other = tmp_path / "other"
     other.write_text("some text")
@@ -171,11 +211,12 @@ def test_it_continues_a_study_in_a_file(search: Command, journal: Path) -> None:
     assert "\n" in search("--storage", journal).out
     code, out, _ = search("--storage", journal)
     assert code == 0
-    assert out.startswith("4 of 4 trials are there already\n")
-    assert len(out.splitlines()) == 3
-    code, _, err = search("--storage", journal, "--epochs", 3)
+    assert "\n4 of 4 trials are there already\n" in out
+    assert len(out.splitlines()) == 5
+    code, _, err = search("--storage", journal, "--metric", "auc")
     assert code == 2
-    assert "epochs was 20, now 3" in err
+    assert "metric was 'log_loss', now 'auc'" in err
+    assert "another space" in search("--storage", journal, "--epochs", 5).err
 
 
 # ----------------------------------------------------------------------------- killed and shared
@@ -183,7 +224,7 @@ def test_it_continues_a_study_in_a_file(search: Command, journal: Path) -> None:
 
 def started(digits: Path, journal: Path, *more: object) -> subprocess.Popen[str]:
     """A process that makes 9 trials on the digits."""
-    arguments = [digits, "--label", "y", "--trials", 9, "--epochs", 40, "--storage", journal, *more]
+    arguments = [digits, "--label", "y", "--trials", 9, "--epochs", 6, "--storage", journal, *more]
     return subprocess.Popen(
         [sys.executable, "-m", "fastmlp", "search", *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -196,7 +237,7 @@ def after_trials(count: int, process: subprocess.Popen[str]) -> None:
     """Wait until a process has printed the lines of so many trials."""
     assert process.stdout is not None
     for line in process.stdout:
-        if line.split()[0].isdecimal() and " of " not in line:
+        if re.match(r" +\d+  ", line):
             count -= 1
         if count == 0:
             return
@@ -227,7 +268,7 @@ def test_a_killed_process_loses_at_most_its_running_trials(
     with started(digits, journal, "--jobs", jobs) as process:
         out, err = process.communicate()
     assert (process.returncode, err) == (0, "")
-    assert out.startswith(f"{len(known)} of 9 trials are there already\n")
+    assert f"\n{len(known)} of 9 trials are there already\n" in out
     assert known.items() <= finished(journal).items()
     assert len(finished(journal)) == 9
     begun = [json.loads(line) for line in journal.read_text().splitlines()]

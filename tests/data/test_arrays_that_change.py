@@ -22,6 +22,7 @@ import pytest
 
 import fastmlp
 from fastmlp import MLP, Ensemble, losses, steps
+from fastmlp.encodings import OneHot, PiecewiseLinear
 from fastmlp.support import threads
 
 pytest.importorskip("hypothesis")
@@ -173,8 +174,8 @@ def stale(X: Any, rng: np.random.Generator) -> Any:
 
 
 def inputs(draw: Any, m: int, n_in: int, rng: np.random.Generator, with_sparse: bool) -> Any:
-    density = draw(st.sampled_from([0.0, 0.1, 1.0]))
-    X = rng.normal(size=(m, n_in)) * (rng.random((m, n_in)) < density)
+    zeros = rng.random((m, n_in)) < draw(st.sampled_from([0.0, 0.9, 1.0]))
+    X = np.where(zeros, 0, rng.normal(size=(m, n_in)))
     dtype = draw(st.sampled_from(["float32", "float64", "uint8", "int16", "float16"]))
     X = (100 * abs(X)).astype(dtype) if dtype[0] in "ui" else X.astype(dtype)
     if with_sparse and dtype != "float16" and draw(st.booleans()):
@@ -202,10 +203,11 @@ def problems(draw: Any, with_sparse: bool = True) -> Problem:
     seed = draw(seeds)
     rng = np.random.default_rng(seed)
     loss = draw(st.sampled_from(LOSSES))
-    hidden = draw(st.lists(st.sampled_from(N_UNITS), max_size=2))
     n_out = 4 if isinstance(loss, losses.CrossEntropy) else draw(st.sampled_from([2, 4, 70]))
+    encoding = draw(st.sampled_from([None, None, PiecewiseLinear([-1, 0, 1]), OneHot(2)]))
     net = MLP(
-        (draw(st.sampled_from(N_UNITS)), *hidden, n_out),
+        (*draw(st.lists(st.sampled_from(N_UNITS), min_size=1, max_size=3)), n_out),
+        encodings=encoding,
         activation=draw(st.sampled_from(["relu", "tanh", "gelu"])),
         loss=loss,
         batch_norm=draw(st.booleans()),
@@ -214,7 +216,9 @@ def problems(draw: Any, with_sparse: bool = True) -> Problem:
         dtype=draw(st.sampled_from(["float32", "float64"])),
     )
     m = draw(st.sampled_from(N_ROWS))
-    X = inputs(draw, m, net.n_in, rng, with_sparse)
+    X = inputs(draw, m, net.n_in, rng, with_sparse and encoding is None)
+    if isinstance(encoding, OneHot):  # the codes of two categories
+        X[...] = X != 0
     weight = rng.random(m).astype(net.dtype) if draw(st.booleans()) else None
     return Problem(net, X, targets(draw, net, m, rng), weight, seed)
 
@@ -294,10 +298,9 @@ def test_ensembles(name: str, data: Any) -> None:
     other = copy.deepcopy(net)
     other.set_parameters([2 * one for one in net.weights], net.biases)
     ensemble = Ensemble([net, other])
-    augment = DISTORTION if "copies" in name else None
+    options = {"augment": DISTORTION, "copies": 2} if "copies" in name else {}
     calls = {"fit": lambda: ensemble.fit(X, problem.y, epochs=2, batch_size=16)}
-    call = calls.get(name, lambda: ensemble.predict(X, augment=augment, copies=2))
-    attempt(call, problem.arrays, problem.seed)
+    attempt(calls.get(name, lambda: ensemble.predict(X, **options)), problem.arrays, problem.seed)
     for one in ensemble.networks:
         whole(one)
 
@@ -313,15 +316,12 @@ def test_distortions(problem: Problem, with_labels: bool) -> None:
 @examples
 @given(problem=problems(), in_init=st.booleans())
 def test_parameters(problem: Problem, in_init: bool) -> None:
-    net = MLP(problem.net.sizes, dtype=problem.net.dtype)
+    net, start = (MLP(problem.net.sizes, dtype=problem.net.dtype) for _ in range(2))
     weights, biases = ([one.copy() for one in ones] for ones in (net.weights, net.biases))
-    calls = {
-        True: lambda: MLP(net.sizes, init=(weights, biases)),
-        False: lambda: net.set_parameters(weights, biases),
-    }
-    attempt(calls[in_init], [*weights, *biases], problem.seed)
-    net.set_parameters(problem.net.weights, problem.net.biases)
-    np.testing.assert_array_equal(net.weights[0], problem.net.weights[0])
+    call = (lambda *both: MLP(net.sizes, init=both)) if in_init else net.set_parameters
+    attempt(lambda: call(weights, biases), [*weights, *biases], problem.seed)
+    net.set_parameters(start.weights, start.biases)
+    np.testing.assert_array_equal(net.weights[0], start.weights[0])
 
 
 # ---------------------------------------------------------------- the steps and the estimators

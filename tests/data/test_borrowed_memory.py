@@ -83,25 +83,25 @@ def test_labels_out_of_range_are_refused_in_validation_and_with_distortions():
     """)
 
 
-@pytest.mark.parametrize("code", ["40", "-2", "-1e30", "np.nan", "np.inf"])
 @pytest.mark.parametrize("use_sparse", [False, True])
 @pytest.mark.parametrize("n_threads", [1, 2])
-@pytest.mark.parametrize("encoding", ["OneHot(40)", "Embedding(40)"])
-def test_codes_out_of_range_end_a_fit_with_an_error(code, use_sparse, n_threads, encoding):
+def test_codes_out_of_range_end_a_fit_with_an_error(use_sparse, n_threads):
     run(f"""
+        from itertools import product
         from fastmlp.encodings import Embedding, Numeric, OneHot, PiecewiseLinear
-        C = np.column_stack([X[:, 0], np.arange(2000) % 40, X[:, 1]])
-        codes = {encoding}
-        net = fastmlp.MLP((3, 64, 3), encodings=[Numeric(), codes, PiecewiseLinear([0, 1, 2])])
-        net.state.use_sparse({use_sparse})
-        def recode():
-            C[5, 1] = {code}
-        try:
-            net.fit(C, y, epochs=4, callbacks=[Act(recode)], n_threads={n_threads})
-        except ValueError as error:
-            assert "codes of categories that are none of the network's levels" in str(error), error
-        else:
-            raise SystemExit("not refused")
+        bins = PiecewiseLinear([0, 1, 2])
+        for codes, code in product((OneHot(40), Embedding(40)), (40, -2, -1e30, np.nan, np.inf)):
+            C = np.column_stack([X[:, 0], np.arange(2000) % 40, X[:, 1]])
+            net = fastmlp.MLP((3, 64, 3), encodings=[Numeric(), codes, bins])
+            net.state.use_sparse({use_sparse})
+            def recode():
+                C[5, 1] = code
+            try:
+                net.fit(C, y, epochs=4, callbacks=[Act(recode)], n_threads={n_threads})
+            except ValueError as error:
+                assert "codes of categories that are none of the network's levels" in str(error)
+            else:
+                raise SystemExit("not refused")
     """)
 
 
@@ -118,11 +118,11 @@ def test_any_bytes_in_encoded_columns_are_read_within_bounds():
         done = threading.Event()
         def write():
             bits = C.view(np.uint32)
-            while not done.is_set():
+            while not done.wait(1e-4):      # so that the other thread gets its turn
                 bits[rng.integers(2000, size=50)] = rng.integers(2**32, size=(50, 40))
-        writer = threading.Thread(target=write)
+        writer = threading.Thread(target=write, daemon=True)
         writer.start()
-        for k in range(60):
+        for k in range(20):
             C[:] = 0
             try:
                 nets[k % 2].fit(C, y, epochs=3, n_threads=1 + k % 2)

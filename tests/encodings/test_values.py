@@ -160,3 +160,11 @@ def test_a_wrong_multiplier_is_refused(table, name, value):
 
 def test_the_table_names_every_encoding():
     assert all(kind.name == name for name, kind in TABLE.items())
+
+
+def test_networks_of_an_ensemble_may_differ_in_their_encodings_alone(table):
+    bins = [[0, 1, 2], [0, 1, 3]]
+    networks = [MLP((4, 3), encodings=PiecewiseLinear(edges)) for edges in bins]
+    Ensemble(networks).fit(table.X, table.y, epochs=1)
+    with pytest.raises(ValueError, match="are alike"):
+        Ensemble([MLP((4, 3), encodings=table.encodings) for _ in range(2)]).fit(table.X, table.y)

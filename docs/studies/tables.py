@@ -1,0 +1,188 @@
+"""What each part of the models of tables brings: the study behind docs/studies/tables.md.
+
+    python docs/studies/tables.py --run            # trains, about half an hour on one core
+    python docs/studies/tables.py                  # the table of the page from runs.csv
+
+Eight tables from packages of the index (benchmarks/table_data.py).  Of each table only the training
+part of split 0 is used: a quarter of it, another one in each repetition, tests the models that are
+trained on the other rows.  A variant changes one parameter of the estimators' default.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import sys
+import warnings
+from collections import defaultdict
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from fastmlp.tabular import TabularClassifier, TabularRegressor
+from fastmlp.tabular.metrics import CLASSIFICATION, REGRESSION
+
+RUNS = Path(__file__).parent / "tables" / "runs.csv"
+FIELDS = ("variant", "data", "repetition", "error", "log_loss", "seconds")
+REPETITIONS = 2
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "1 network": {"n_members": 1},
+    "2 networks": {"n_members": 2},
+    "8 networks": {"n_members": 8},
+    "numbers alone": {"encoding": "raw"},
+    "piecewise-linear code": {"encoding": "piecewise_linear"},
+    "quantiles": {"encoding": "quantile"},
+    "quantiles and waves": {"encoding": "periodic"},
+    "ReLU": {"activation": "relu"},
+    "Mish": {"activation": "mish"},
+    "tanh": {"activation": "tanh"},
+    "48 epochs": {"epochs": 48},
+    "192 epochs": {"epochs": 192},
+    "64 units": {"hidden_layer_sizes": (64, 64, 64)},
+    "256 units": {"hidden_layer_sizes": (256, 256, 256)},
+    "2 layers": {"hidden_layer_sizes": (128, 128)},
+    "learning rate 0.002": {"learning_rate": 0.002},
+    "learning rate 0.01": {"learning_rate": 0.01},
+    "no dropout": {"dropout": 0.0},
+    "dropout 0.3": {"dropout": 0.3},
+    "label smoothing 0.1": {"label_smoothing": 0.1},
+    "no weight decay": {"weight_decay": 0.0},
+    "weight decay 0.2": {"weight_decay": 0.2},
+    "epoch by error or MAE": {"metric": ("error", "mae")},
+}
+
+
+def options_of(variant: str, classification: bool) -> dict[str, Any] | None:
+    """Return the parameters of a variant; None where it changes nothing."""
+    options = dict(VARIANTS[variant])
+    if "metric" in options:
+        options["metric"] = options["metric"][not classification]
+    if "label_smoothing" in options and not classification:
+        return None
+    return options
+
+
+def one_run(variant: str, name: str, repetition: int) -> dict[str, Any] | None:
+    """Train and test one model."""
+    from benchmarks import table_data
+
+    whole = table_data.read(name)
+    X, y, _, _ = table_data.split(whole, seed=0)
+    classification = whole.classification
+    options = options_of(variant, classification)
+    if options is None:
+        return None
+    train, test = train_test_split(
+        np.arange(len(y)),
+        test_size=0.25,
+        random_state=1000 + repetition,
+        stratify=y if classification else None,
+    )
+    kind = TabularClassifier if classification else TabularRegressor
+    model = kind(random_state=repetition, n_threads=1, **options)
+    began = process_time()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X.iloc[train], y[train])
+    seconds = process_time() - began
+    if classification:
+        p = model.predict_proba(X.iloc[test])
+        error = CLASSIFICATION["error"].measure(y[test], p, None)
+        log_loss = f"{CLASSIFICATION['log_loss'].measure(y[test], p, None):.5f}"
+    else:
+        h = model.predict(X.iloc[test])
+        error, log_loss = REGRESSION["rmse"].measure(y[test], h, None) / y[test].std(), ""
+    return dict(zip(FIELDS, (variant, name, repetition, f"{error:.5f}", log_loss,
+                             f"{seconds:.2f}"), strict=True))
+
+
+def run() -> None:
+    """Run what is not in runs.csv yet, variant by variant."""
+    from benchmarks import table_data
+
+    RUNS.parent.mkdir(exist_ok=True)
+    done = {(r["variant"], r["data"], int(r["repetition"])) for r in read()}
+    with RUNS.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
+        if not done:
+            writer.writeheader()
+        for variant in VARIANTS:
+            for repetition in range(REPETITIONS):
+                for name in table_data.TABLES:
+                    if (variant, name, repetition) not in done:
+                        row = one_run(variant, name, repetition)
+                        if row is not None:
+                            writer.writerow(row)
+                            file.flush()
+
+
+def read() -> list[dict[str, str]]:
+    """Return the rows of runs.csv; none if there is no such file."""
+    if not RUNS.exists():
+        return []
+    with RUNS.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def table(rows: list[dict[str, str]]) -> str:
+    """Return the page's table: geometric means relative to the default, with their errors."""
+    cells: dict[str, dict[tuple[str, str], dict[str, str]]] = defaultdict(dict)
+    for row in rows:
+        cells[row["variant"]][row["data"], row["repetition"]] = row
+    base = cells["default"]
+    lines = [
+        "| variant | error | log-loss | CPU seconds | worst table | best table |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for variant, found in cells.items():
+        error, per = ratio(found, base, "error")
+        log_loss, _ = ratio(found, base, "log_loss")
+        seconds, _ = ratio(found, base, "seconds")
+        worst, best = max(per, key=per.__getitem__), min(per, key=per.__getitem__)
+        lines.append(
+            f"| {variant} | {error} | {log_loss} | {seconds.split(' ')[0]} | "
+            f"{worst} {per[worst]:.2f} | {best} {per[best]:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def ratio(
+    found: dict[tuple[str, str], dict[str, str]],
+    base: dict[tuple[str, str], dict[str, str]],
+    field: str,
+) -> tuple[str, dict[str, float]]:
+    """Return the geometric mean of the ratios to the default ± its standard error, and by table."""
+    logs = defaultdict(list)
+    for key, row in found.items():
+        if row[field] and base[key][field]:
+            logs[key[0]].append(np.log(float(row[field]) / float(base[key][field])))
+    if not logs:
+        return "", {}
+    every = np.concatenate(list(logs.values()))
+    mean = float(np.exp(every.mean()))
+    error = float(every.std(ddof=1) / np.sqrt(len(every)) * mean)
+    return f"{mean:.3f} ± {error:.3f}", {
+        name: float(np.exp(np.mean(own))) for name, own in logs.items()
+    }
+
+
+def main() -> None:
+    """Train, or print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--run", action="store_true", help="train what is not in runs.csv yet")
+    if parser.parse_args().run:
+        sys.path.insert(0, str(Path(__file__).parents[2]))
+        run()
+    print(table(read()))
+
+
+if __name__ == "__main__":
+    main()

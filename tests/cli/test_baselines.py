@@ -1,0 +1,35 @@
+"""Comparison of a model with baselines, and the table of scores."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastmlp.cli.baselines import better_baselines, score_lines
+
+
+@pytest.mark.parametrize(
+    ("metric", "model", "baselines", "better"),
+    [
+        ("rmse", 2.0, {"mean": 3.0, "ridge": 1.0}, ["ridge"]),
+        ("log_loss", 0.5, {"shares": 0.5, "logistic": 0.6}, ["shares"]),
+        ("auc", 0.8, {"shares": 0.5, "logistic": 0.9}, ["logistic"]),
+        ("accuracy", 0.8, {"shares": 0.7, "logistic": 0.75}, []),
+    ],
+)
+def test_baselines_that_are_at_least_as_good_are_named(
+    metric: str, model: float, baselines: dict[str, float], better: list[str]
+) -> None:
+    found = {name: {metric: value} for name, value in baselines.items()}
+    assert better_baselines(metric, {metric: model}, found) == better
+    assert better_baselines(metric, {}, found) == []  # it does not exist for the model
+
+
+def test_each_metric_has_a_line_and_what_does_not_exist_is_left_out() -> None:
+    columns = {"model": {"rmse": 0.123456789, "r2": 0.5, "coverage_90": 0.9}, "mean": {"rmse": 2.0}}
+    lines = [line.split() for line in score_lines("regression", columns)]
+    assert lines == [
+        ["model", "mean"],
+        ["RMSE", "0.123457", "2"],
+        ["R2", "0.5000"],
+        ["90", "%", "intervals", "hold", "0.9000"],
+    ]
