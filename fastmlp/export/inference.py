@@ -15,6 +15,7 @@ __all__ = [
     "InferenceLayer",
     "inference_layers",
     "is_table_model",
+    "layers_after_encodings",
     "members",
     "metadata_of",
     "require_mlp",
@@ -33,7 +34,12 @@ class InferenceLayer(NamedTuple):
 
 def inference_layers(net: MLP) -> list[InferenceLayer]:
     """Return the layers of the inference network, with averaged parameters if it uses them."""
-    functions = (*require_plain_input(net).activation, net.output_activation)
+    return layers_after_encodings(require_plain_input(net))
+
+
+def layers_after_encodings(net: MLP) -> list[InferenceLayer]:
+    """Return the same of a network whose columns may have encodings, from their outputs on."""
+    functions = (*net.activation, net.output_activation)
     return [InferenceLayer(*layer) for layer in zip(*net.folded, functions, strict=True)]
 
 

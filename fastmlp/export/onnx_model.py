@@ -12,7 +12,7 @@ import fastmlp
 from ..model.files import to_json
 from ..model.state import Array
 from ..network import MLP
-from .inference import inference_layers
+from .inference import inference_layers, layers_after_encodings
 from .onnx_graph import Graph, activate
 
 __all__ = [
@@ -39,9 +39,13 @@ def with_prefixes(networks: Sequence[MLP]) -> list[tuple[MLP, str]]:
     return [(net, f"network_{i}_") for i, net in enumerate(networks, start=1)]
 
 
-def forward(graph: Graph, net: MLP, prefix: str, a: str = "X") -> str:
-    """Add a network of the inputs named `a`; return the name of its output activations."""
-    for l, (weight, bias, f) in enumerate(inference_layers(net), start=1):
+def forward(graph: Graph, net: MLP, prefix: str, encoded: str | None = None) -> str:
+    """Add a network, of encoded columns if it has encodings; return its outputs' name."""
+    a = encoded or "X"
+    layers = inference_layers(net) if encoded is None else layers_after_encodings(net)
+    if encoded is not None and net.input_scale is not None:  # s ∘ e(x)
+        a = graph.add("Mul", a, graph.constant(net.input_scale, f"{prefix}input_scale"))
+    for l, (weight, bias, f) in enumerate(layers, start=1):
         W = graph.constant(weight.astype(graph.dtype), f"{prefix}weight_{l}")
         b = graph.constant(bias.astype(graph.dtype), f"{prefix}bias_{l}")
         a = activate(graph, f, graph.add("Gemm", a, W, b, transB=1))  # a Wᵀ + b

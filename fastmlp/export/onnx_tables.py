@@ -6,7 +6,7 @@
 
 The encodings are those of fastmlp/tabular/columns.py.  They are computed in float64, as there,
 and rounded to the networks' float32.  All numbers are encoded at once, as the columns of one
-matrix; only the quantile encoding goes from column to column, because their knots differ.
+matrix; only quantiles and waves go from column to column, because knots and parameters differ.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ import pandas as pd
 
 import fastmlp
 
+from ..network import MLP
 from ..support.labels import class_labels
 from ..tabular.classifier import LEAST_PROBABILITY, TabularClassifier
-from ..tabular.columns import Category, Number, TableEncoder
+from ..tabular.columns import LARGEST, Category, Number, TableEncoder
 from ..tabular.regressor import TabularRegressor
 from .onnx_graph import Described, Graph
 from .onnx_model import BATCH, add_labels, forward, mean, model_of, with_prefixes
@@ -43,13 +44,15 @@ def table_model(onnx: Any, model: Any) -> Any:
     graph = Graph(onnx, FLOAT32, prefix)
     double = graph.in_dtype(FLOAT64)
     encoded = Encoded(graph, double, encoder, inputs)
-    by_encoding = {one: encoded.inputs(one) for one in dict.fromkeys(model.encodings_)}
-    outputs = [
-        double.cast(forward(graph, net, prefix, by_encoding[encoding]))
-        for (net, prefix), encoding in zip(
-            with_prefixes(model.networks_), model.encodings_, strict=True
-        )
-    ]
+    by_encoding = {
+        one: encoded.inputs(one) for one in dict.fromkeys(model.encodings_) if one != "periodic"
+    }
+    outputs = []
+    for (net, start), encoding in zip(
+        with_prefixes(model.networks_), model.encodings_, strict=True
+    ):
+        a = by_encoding.get(encoding) or encoded.periodic_inputs(net, start)
+        outputs.append(double.cast(forward(graph, net, start, a)))
     h = mean(double, outputs)
     metadata: dict[str, Any] = {
         **model.metadata_,
@@ -169,7 +172,8 @@ class Encoded:
             blocks.append(double.cast(missing))
         if encoding == "piecewise_linear":
             of_bins = [i for i, one in enumerate(self.numbers) for _ in one.edges[1:]]
-            blocks.append(self._bins(of_bins))
+            if of_bins:
+                blocks.append(self._bins(of_bins))
             column += of_bins
         values = joined(double, blocks)
         if len(blocks) > 1:  # from blocks of one kind to blocks of one number
@@ -180,26 +184,49 @@ class Encoded:
     def _row(self, name: str, values: Sequence[float]) -> str:
         return self.double.constant(np.array([values], np.float64), name)
 
-    def _scaled(self) -> str:
-        """z / √(1 + (z/3)²), z = (x − median)·factor; 0 where x is missing."""
+    def periodic_inputs(self, net: MLP, prefix: str) -> str:
+        """Add the inputs of a network whose numbers are quantiles and learned waves of these."""
+        graph, pieces, place = self.graph, [], 0  # place: the column of the network's X
+        quantiles = self.graph.cast(self._quantiles()) if self.numbers else ""
+        for i, one in enumerate(self.numbers):
+            q = graph.columns(quantiles, i, i + 1) if len(self.numbers) > 1 else quantiles
+            w, b, V, c = [
+                graph.constant(np.asarray(values, np.float32), f"{prefix}{name}_{place}")
+                for name, values in waves_of(net, place).items()
+            ]
+            waves = graph.add("Cos", graph.add("Add", graph.add("Mul", q, w), b))
+            pieces += [q, graph.add("Gemm", waves, V, c, transB=1)]  # V cos(2π w q + b) + c
+            place += 1
+            if one.missing:
+                missing = graph.columns(self.missing, i, i + 1)
+                pieces.append(graph.cast(missing))
+                place += 1
+        return joined(graph, [*pieces, *self.one_hot])
+
+    def _z(self) -> str:
+        """(x − median)·factor; 0 where x is missing."""
         double = self.double
         medians = self._row("medians", [one.median for one in self.numbers])
         factors = self._row("factors", [one.factor for one in self.numbers])
         z = double.add("Mul", double.add("Sub", self.x, medians), factors)
-        z = double.add("Clip", double.add("Where", self.missing, 0.0, z), -1e9, 1e9)
+        return double.add("Clip", double.add("Where", self.missing, 0.0, z), -LARGEST, LARGEST)
+
+    def _scaled(self) -> str:
+        """z / √(1 + (z/3)²)."""
+        double, z = self.double, self._z()
         third = double.add("Div", z, 3.0)
         root = double.add("Sqrt", double.add("Add", double.add("Mul", third, third), 1.0))
         return double.add("Div", z, root)
 
     def _bins(self, of_bins: Sequence[int]) -> str:
-        """Where x lies in each bin, 0 at its lower edge or below, 1 at its upper or above."""
+        """Where z lies in each bin, 0 at its lower edge or below, 1 at its upper or above."""
         double = self.double
-        first = self._row("first_edges", [one.edges[0] for one in self.numbers])
+        first = self._row("first_edges", [(*one.edges, 0.0)[0] for one in self.numbers])
         low = self._row("lower_edges", [e for one in self.numbers for e in one.edges[:-1]])
         high = self._row("upper_edges", [e for one in self.numbers for e in one.edges[1:]])
-        x = double.add("Where", self.missing, first, self.x)
-        x = double.add("Gather", x, double.constant(np.array(of_bins), "columns_of_bins"), axis=1)
-        inside = double.add("Div", double.add("Sub", x, low), double.add("Sub", high, low))
+        z = double.add("Where", self.missing, first, self._z())
+        z = double.add("Gather", z, double.constant(np.array(of_bins), "columns_of_bins"), axis=1)
+        inside = double.add("Div", double.add("Sub", z, low), double.add("Sub", high, low))
         return double.add("Clip", inside, 0.0, 1.0)
 
     def _quantiles(self) -> str:
@@ -209,6 +236,17 @@ class Encoded:
             for i, (x, one) in enumerate(zip(self.columns, self.numbers, strict=True))
         ]
         return self.double.add("Where", self.missing, 0.0, joined(self.double, scores))
+
+
+def waves_of(net: MLP, column: int) -> dict[str, Any]:
+    """Return 2π w, b, V and c of a column's periodic encoding."""
+    own = net.encoding_parameters[column]
+    return {
+        "angles": 2 * np.pi * np.asarray(own["frequencies"], np.float64),
+        "phases": own["phases"],
+        "waves": own["weight"],
+        "offsets": own["bias"],
+    }
 
 
 def joined(graph: Graph, columns: Sequence[str]) -> str:

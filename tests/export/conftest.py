@@ -153,6 +153,7 @@ TABLE_MODELS: dict[str, dict[str, Any]] = {  # y as a function of a score, colum
     "value": {"y": lambda v: 100 * v},
     "value by raw numbers": {"y": lambda v: v, "encoding": "raw"},
     "value by quantiles": {"y": lambda v: v, "encoding": "quantile", "activation": "gelu"},
+    "value by waves": {"y": lambda v: v, "encoding": "periodic"},
     "numbers": {"y": lambda v: v, "columns": NUMBERS},
     "one number": {"y": lambda v: v, "columns": ["age"], "hidden_layer_sizes": ()},
     "categories": {"y": lambda v: v > np.median(v), "columns": ["city", "label"]},
