@@ -4,7 +4,8 @@ The ending of OUT is the format: .onnx for ONNX Runtime and others, .safetensors
 read arrays, .c for one self-contained C99 file, whose first lines describe how to call it. With
 --quantized the C file computes in 8-bit integers and takes a quarter of the memory; TABLE then has
 examples of the rows that the model will predict, and the agreement with the float network on these
-rows is printed. docs/exports.md lists what each format contains.
+rows is printed. A model of a table, as fastmlp train saves it, becomes an .onnx file whose inputs
+are the raw columns. docs/exports.md lists what each format contains.
 """
 
 import argparse
@@ -66,13 +67,14 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f"{args.out}: --name, --dtype and --quantized need the ending .c")
     check_outputs({"OUT": args.out}, {"MODEL": args.model, "TABLE": args.calibration})
     net = load_any(args.model)
-    if not isinstance(net, (MLP, Ensemble)):
+    if not isinstance(net, (MLP, Ensemble)) and args.out.suffix != ".onnx":
         raise ValueError(
-            f"{args.model} is a model of a table, whose columns no format here can hold; export "
-            f"writes networks"
+            f"{args.out}: {args.model} is a model of a table, which is written with the ending "
+            f".onnx; the other formats hold single networks"
         )
     try:
         if options.pop("quantized", False):
+            assert isinstance(net, (MLP, Ensemble))  # the ending is .c
             rows = inputs(net, args.model, args.calibration, format_options(args))
             quantized = quantize(net, rows)
             export.to_c(quantized, args.out, **options)

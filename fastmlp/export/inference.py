@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -13,10 +14,13 @@ from ..network import MLP
 __all__ = [
     "InferenceLayer",
     "inference_layers",
+    "is_table_model",
+    "layers_after_encodings",
     "members",
     "metadata_of",
     "require_mlp",
     "require_plain_input",
+    "table_networks",
 ]
 
 
@@ -30,7 +34,12 @@ class InferenceLayer(NamedTuple):
 
 def inference_layers(net: MLP) -> list[InferenceLayer]:
     """Return the layers of the inference network, with averaged parameters if it uses them."""
-    functions = (*require_plain_input(net).activation, net.output_activation)
+    return layers_after_encodings(require_plain_input(net))
+
+
+def layers_after_encodings(net: MLP) -> list[InferenceLayer]:
+    """Return the same of a network whose columns may have encodings, from their outputs on."""
+    functions = (*net.activation, net.output_activation)
     return [InferenceLayer(*layer) for layer in zip(*net.folded, functions, strict=True)]
 
 
@@ -50,6 +59,20 @@ def members(net: object) -> tuple[MLP, ...]:
     if isinstance(net, Ensemble):
         return net.networks
     return (require_mlp(net),)
+
+
+def is_table_model(model: object) -> bool:
+    """Return whether this is a TabularClassifier or TabularRegressor, without importing them."""
+    module = sys.modules.get("fastmlp.tabular.base")  # where there is an instance, it is imported
+    return module is not None and isinstance(model, module.BaseTabular)
+
+
+def table_networks(model: Any) -> list[MLP]:
+    """Return the networks of a model of a table; ValueError if it is not fitted."""
+    if not hasattr(model, "networks_"):
+        raise ValueError(f"this {type(model).__name__} is not fitted: call its fit first")
+    networks: list[MLP] = model.networks_
+    return networks
 
 
 def require_mlp(net: object) -> MLP:

@@ -10,45 +10,55 @@ Inputs and outputs have the names of sklearn-onnx (without its ZipMap): `X`, `la
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import fastmlp
-
 from ..activations import Softmax
 from ..losses import Quantile
-from ..model.files import to_json
 from ..support import atomic_files
 from ..support.extras import imported
 from ..support.labels import class_labels
-from .inference import inference_layers, members, metadata_of
-from .onnx_graph import Described, Graph, Shape, activate
+from .inference import is_table_model, members, metadata_of, table_networks
+from .onnx_graph import Described, Graph, Shape
+from .onnx_model import (
+    BATCH,
+    IR_VERSION,
+    OPSET,
+    add_labels,
+    forward,
+    mean,
+    model_of,
+    with_prefixes,
+)
 
 if TYPE_CHECKING:
     from ..ensemble import Ensemble
     from ..network import MLP
+    from ..tabular import TabularClassifier, TabularRegressor
 
 __all__ = ["IR_VERSION", "OPSET", "to_onnx"]
 
-OPSET = 13  # the first whose Softmax operates along one axis; newer runtimes read it too
-IR_VERSION = 7  # of the file's structure, that of ONNX 1.8 (2020) like the opset
 LARGEST_FILE = 2**31 - 1  # bytes: the limit of Protocol Buffers
-BATCH = "batch"  # the name of the axis of examples
 
 
-def to_onnx(net: MLP | Ensemble, path: str | os.PathLike[str]) -> None:
-    """Write a network or an ensemble as an ONNX model.
+def to_onnx(
+    net: MLP | Ensemble | TabularClassifier | TabularRegressor, path: str | os.PathLike[str]
+) -> None:
+    """Write a network, an ensemble or a model of a table as an ONNX model.
 
-    The input is `X` (batch, n_in) with any number of rows, in the network's dtype; multiply uint8
-    images by `net.uint8_scale` before.  Batch norm is folded into the weights, dropout and noise
-    are left out, and the mean over an ensemble is part of the graph.
+    The input of a network is `X` (batch, n_in) with any number of rows, in the network's dtype;
+    multiply uint8 images by `net.uint8_scale` before.  Batch norm is folded into the weights,
+    dropout and noise are left out, and the mean over an ensemble is part of the graph.
+
+    A model of a table has one input (batch, 1) for each column that it uses, in the table's order,
+    with the column's name.  Everything between the columns and the predictions is in the graph.
 
     Parameters
     ----------
-    net : MLP or Ensemble
-        The network.
+    net : MLP, Ensemble, TabularClassifier or TabularRegressor
+        The network, or the fitted model of a table.
     path : path-like
         The file, which appears as a whole or not at all.
 
@@ -59,7 +69,8 @@ def to_onnx(net: MLP | Ensemble, path: str | os.PathLike[str]) -> None:
     TypeError
         If ``net.metadata`` has something that JSON cannot represent.
     ValueError
-        If the parameters take 2 GiB or more, the limit of an ONNX file.
+        If the parameters take 2 GiB or more, the limit of an ONNX file; if a model of a table is
+        not fitted.
 
     Notes
     -----
@@ -73,14 +84,37 @@ def to_onnx(net: MLP | Ensemble, path: str | os.PathLike[str]) -> None:
     For other losses the output is `variable` (batch, n_out), the quantiles of a target in ascending
     order.  The entries of `net.metadata` become properties of the model, as JSON unless they are
     text; an ensemble has the entries that all its networks share.
+
+    Inputs of a model of a table are float64 for numbers (NaN: missing) and for dates (seconds
+    since 1970 in UTC, NaN: missing), and strings for categories ("": missing), as
+    `pandas.Series.astype(str)` writes text, booleans and whole numbers, without blanks at either
+    end.  Outputs are float64.  An input whose column has the name of an output ends in an
+    underscore.  Properties of the model are `columns`, `kinds` ("number", "category" or "date"),
+    both in the order of the inputs, `classes`, `estimator` and `versions`.
     """
-    networks = members(net)
+    of_table = is_table_model(net)
+    networks = table_networks(net) if of_table else members(net)
     onnx = imported("onnx", "onnx")
-    size = sum(one.n_parameters for one in networks) * net.dtype.itemsize
+    dtype = np.result_type(*[one.dtype for one in networks])
+    size = sum(one.n_parameters for one in networks) * dtype.itemsize
     if size > LARGEST_FILE:
         raise ValueError(
             f"the parameters take {size} bytes; an ONNX file has at most {LARGEST_FILE}"
         )
+    if of_table:
+        from .onnx_tables import table_model  # imports pandas
+
+        model = table_model(onnx, net)
+    else:
+        model = network_model(onnx, net, networks)
+    content = model.SerializeToString()
+    onnx.checker.check_model(content)  # a file that could not be read replaces none
+    with atomic_files.whole(path) as file:
+        file.write(content)
+
+
+def network_model(onnx: Any, net: MLP | Ensemble, networks: Sequence[MLP]) -> Any:
+    """Return the ModelProto of a network or an ensemble."""
     graph, metadata = Graph(onnx, net.dtype), metadata_of(net)
     h = mean(graph, [forward(graph, one, prefix) for one, prefix in with_prefixes(networks)])
     if net.loss.classification:
@@ -88,43 +122,8 @@ def to_onnx(net: MLP | Ensemble, path: str | os.PathLike[str]) -> None:
     else:
         outputs = add_values(graph, net, h)
     inputs: Described = {"X": (net.dtype, (BATCH, net.n_in))}
-    model = onnx.helper.make_model(
-        graph.finished(f"fastmlp_{net.loss.name}", inputs, outputs),
-        producer_name="fastmlp",
-        producer_version=fastmlp.__version__,
-        doc_string=repr(net),
-        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-    )
-    onnx.helper.set_model_props(model, properties(metadata))
-    content = model.SerializeToString()
-    onnx.checker.check_model(content)  # a file that could not be read replaces none
-    with atomic_files.whole(path) as file:
-        file.write(content)
-
-
-def with_prefixes(networks: Sequence[MLP]) -> list[tuple[MLP, str]]:
-    """Return each network with the beginning of the names of its parameters."""
-    if len(networks) == 1:
-        return [(networks[0], "")]
-    return [(net, f"network_{i}_") for i, net in enumerate(networks, start=1)]
-
-
-def forward(graph: Graph, net: MLP, prefix: str) -> str:
-    """Add a network; return the name of its output activations."""
-    a = "X"
-    for l, (weight, bias, f) in enumerate(inference_layers(net), start=1):
-        W = graph.constant(weight.astype(graph.dtype), f"{prefix}weight_{l}")
-        b = graph.constant(bias.astype(graph.dtype), f"{prefix}bias_{l}")
-        a = activate(graph, f, graph.add("Gemm", a, W, b, transB=1))  # a Wᵀ + b
-    return a
-
-
-def mean(graph: Graph, outputs: Sequence[str]) -> str:
-    """Add the mean of the outputs of several networks; return its name."""
-    if len(outputs) == 1:
-        return outputs[0]
-    return graph.add("Div", graph.add("Sum", *outputs), float(len(outputs)))
+    proto = graph.finished(f"fastmlp_{net.loss.name}", inputs, outputs)
+    return model_of(onnx, proto, repr(net), metadata)
 
 
 def add_values(graph: Graph, net: MLP | Ensemble, h: str) -> Described:
@@ -157,11 +156,7 @@ def add_classes(graph: Graph, net: MLP | Ensemble, classes: object, h: str) -> D
             label = graph.add("Squeeze", label, graph.constant(np.array([1]), "output_axis"))
     single = net.loss.single_label(n_out)  # otherwise 0 or 1 for each output
     labels = class_labels(classes, max(n_out, 2)) if single else None
-    if labels is None:
-        graph.add("Identity", label, output="label")
-    else:
-        graph.add("Gather", graph.constant(labels, "classes"), label, output="label")
-    label_type = np.dtype(np.int64) if labels is None else labels.dtype
+    label_type = add_labels(graph, labels, label)
     return {"label": (label_type, (BATCH,) if single else (BATCH, n_out)), **described}
 
 
@@ -185,11 +180,3 @@ def add_group_labels(
     graph.add("Concat", *columns, axis=1, output="label")
     shared = types.pop() if len(types) == 1 else None
     return shared or np.dtype(np.int64), (BATCH, len(groups))
-
-
-def properties(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """Return metadata as the texts that a model's properties are."""
-    return {
-        str(name): value if isinstance(value, str) else to_json(value)
-        for name, value in metadata.items()
-    }

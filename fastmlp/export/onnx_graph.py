@@ -6,6 +6,7 @@ only; `FLOAT64` expresses them by operators that exist in both.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -30,27 +31,41 @@ class Graph:
         The package.
     dtype : dtype
         float32 or float64, of everything but labels.
+    prefix : str, default ""
+        The beginning of the names of constants and results.
     """
 
-    def __init__(self, onnx: Any, dtype: np.dtype[Any]) -> None:
+    def __init__(self, onnx: Any, dtype: np.dtype[Any], prefix: str = "") -> None:
         self.helper, self.from_array = onnx.helper, onnx.numpy_helper.from_array
         self.string, self.int64 = onnx.TensorProto.STRING, onnx.TensorProto.INT64
-        self.dtype = dtype
+        self.dtype, self.prefix = dtype, prefix
         self.nodes: list[Any] = []
         self.constants: dict[str, Any] = {}
+
+    def in_dtype(self, dtype: np.dtype[Any]) -> Graph:
+        """Return this graph for computing in another dtype: what is added to one is in both."""
+        other = copy.copy(self)
+        other.dtype, other.prefix = dtype, f"{self.prefix}{dtype.name}_"
+        return other
+
+    def cast(self, values: str, dtype: np.dtype[Any] | None = None) -> str:
+        """Add a conversion to a dtype, by default the graph's own, and return its name."""
+        to = self.helper.np_dtype_to_tensor_dtype(np.dtype(dtype or self.dtype))
+        return self.add("Cast", values, to=to)
 
     def add(
         self, operator: str, *inputs: str | float, output: str | None = None, **attributes: Any
     ) -> str:
         """Add a node with one output and return its name.  Numbers become constants."""
         names = [value if isinstance(value, str) else self.number(value) for value in inputs]
-        output = output or f"{operator.lower()}_{len(self.nodes) + 1}"
+        output = output or f"{self.prefix}{operator.lower()}_{len(self.nodes) + 1}"
         self.nodes.append(self.helper.make_node(operator, names, [output], output, **attributes))
         return output
 
     def sorted(self, values: str, count: str, axis: int) -> str:
         """Add a sort of all `count` values along an axis, ascending, and return its name."""
-        outputs = [f"sorted_{len(self.nodes) + 1}", f"order_{len(self.nodes) + 1}"]
+        number = len(self.nodes) + 1
+        outputs = [f"{self.prefix}{result}_{number}" for result in ("sorted", "order")]
         self.nodes.append(
             self.helper.make_node("TopK", [values, count], outputs, axis=axis, largest=0)
         )
@@ -66,7 +81,8 @@ class Graph:
         return self.constant(self.dtype.type(value), f"constant_{value:.17g}")
 
     def constant(self, value: NDArray[Any] | np.generic, name: str) -> str:
-        """Add an array, once for each name, and return the name."""
+        """Add an array, once for each name, and return its name in the graph."""
+        name = self.prefix + name
         self.constants[name] = self.from_array(np.asarray(value), name)
         return name
 

@@ -134,6 +134,26 @@ def test_the_ending_says_the_format(
     assert out.read_bytes() == expected.read_bytes()
 
 
+def test_a_model_of_a_table_becomes_onnx_and_nothing_else(
+    fastmlp_command: Command, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    pytest.importorskip("onnx")
+    tabular = pytest.importorskip("fastmlp.tabular")
+    pytest.importorskip("sklearn")
+    X = rng.normal(size=(40, 2))
+    model = tabular.TabularClassifier("log_loss", "fast", epochs=1, random_state=0)
+    model.fit(X, X[:, 0] > 0).save(tmp_path / "model.npz")
+    out, expected = tmp_path / "out.onnx", tmp_path / "expected.onnx"
+    assert fastmlp_command("export", tmp_path / "model.npz", out) == (0, "", "")
+    export.to_onnx(tabular.load(tmp_path / "model.npz"), expected)
+    assert out.read_bytes() == expected.read_bytes()
+    for name in ("out.c", "out.safetensors"):
+        outcome = fastmlp_command("export", tmp_path / "model.npz", tmp_path / name)
+        assert outcome.code == 2
+        assert "which is written with the ending .onnx" in outcome.err
+        assert not (tmp_path / name).exists()
+
+
 def test_an_ensemble_comes_along(fastmlp_command: Command, tmp_path: Path) -> None:
     pytest.importorskip("safetensors")
     nets = [fastmlp.MLP((4, 3), seed=seed) for seed in (1, 2)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -111,6 +112,73 @@ def close() -> Callable[[Array, Array, float], None]:
         np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
 
     return check
+
+
+@pytest.fixture(scope="session")
+def tables() -> tuple[Any, Any]:
+    """A table of 300 rows of every kind of column, and rows unlike those of the table."""
+    pd = pytest.importorskip("pandas")
+    rng, m = np.random.default_rng(11), 300
+    table = pd.DataFrame(
+        {
+            "age": rng.integers(18, 90, m).astype(float),
+            "income": rng.lognormal(10, 1, m),
+            "full": rng.integers(0, 3, m),
+            "const or missing": 7.0,
+            "city": rng.choice(["Oslo", "Bergen", "Tromsø", 'a "b" \\ ??/ %'], m),
+            "member": rng.random(m) < 0.5,
+            "label": rng.choice(["x", "y"], m),
+            "row": np.arange(m),
+            "since": pd.to_datetime("2019-11-30")
+            + pd.to_timedelta(rng.integers(0, 100_000_000, m), "s"),
+        }
+    )
+    for name in ("age", "const or missing", "city", "label", "since"):
+        table.loc[rng.random(m) < 0.1, name] = None
+    new = table.astype({"member": object, "full": float, "row": float})
+    new["income"] *= rng.choice([-1.0, 0.01, 1.0, 1e12], m)
+    new.loc[::7, "city"] = "Paris"
+    new.loc[::9, "full"] = 10**6
+    new.loc[1::5, "since"] += pd.Timedelta(days=4000, hours=5)
+    new.loc[2::5, "since"] -= pd.Timedelta(days=40_000, seconds=1)
+    new.loc[3, :] = None
+    return table, new
+
+
+NUMBERS = ["age", "income", "full"]
+TABLE_MODELS: dict[str, dict[str, Any]] = {  # y as a function of a score, columns, options
+    "text labels": {"y": lambda v: np.where(v > np.median(v), "hi", "lo ü")},
+    "number labels": {"y": lambda v: np.digitize(v, np.quantile(v, [0.3, 0.6])) * 5},
+    "boolean labels": {"y": lambda v: v > np.median(v), "encoding": "raw", "n_members": 1},
+    "value": {"y": lambda v: 100 * v},
+    "value by raw numbers": {"y": lambda v: v, "encoding": "raw"},
+    "value by quantiles": {"y": lambda v: v, "encoding": "quantile", "activation": "gelu"},
+    "value by waves": {"y": lambda v: v, "encoding": "periodic"},
+    "numbers": {"y": lambda v: v, "columns": NUMBERS},
+    "one number": {"y": lambda v: v, "columns": ["age"], "hidden_layer_sizes": ()},
+    "categories": {"y": lambda v: v > np.median(v), "columns": ["city", "label"]},
+    "date": {"y": lambda v: v, "columns": ["since"]},
+}
+
+
+@pytest.fixture(scope="session", params=TABLE_MODELS)
+def of_table(request: pytest.FixtureRequest, tables: tuple[Any, Any]) -> tuple[Any, list[Any]]:
+    """A fitted model of a table, and its training set and other rows."""
+    pytest.importorskip("sklearn")
+    from fastmlp.tabular import TabularClassifier, TabularRegressor
+
+    options = dict(TABLE_MODELS[request.param])
+    table, new = tables
+    score = table["age"].fillna(50) / 20 + np.log(table["income"]) + 2 * (table["city"] == "Oslo")
+    y = options.pop("y")(score.to_numpy())
+    columns = options.pop("columns", list(table))
+    kind = TabularRegressor if y.dtype == np.float64 else TabularClassifier
+    options = {"hidden_layer_sizes": (12, 10), "n_members": 3, **options}
+    model = kind(random_state=0, epochs=4, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the column "row" is dropped
+        model.fit(table[columns], y)
+    return model, [table[columns], new[columns]]
 
 
 @pytest.fixture

@@ -1,0 +1,91 @@
+"""What ONNX models of networks and of tables have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+import fastmlp
+
+from ..model.files import to_json
+from ..model.state import Array
+from ..network import MLP
+from .inference import inference_layers, layers_after_encodings
+from .onnx_graph import Graph, activate
+
+__all__ = [
+    "BATCH",
+    "IR_VERSION",
+    "OPSET",
+    "add_labels",
+    "forward",
+    "mean",
+    "model_of",
+    "with_prefixes",
+]
+
+OPSET = 13  # the first whose Softmax operates along one axis; newer runtimes read it too
+ML_OPSET = 2  # of ONNX-ML, whose LabelEncoder turns texts into numbers
+IR_VERSION = 7  # of the file's structure, that of ONNX 1.8 (2020) like the opset
+BATCH = "batch"  # the name of the axis of examples
+
+
+def with_prefixes(networks: Sequence[MLP]) -> list[tuple[MLP, str]]:
+    """Return each network with the beginning of the names of its parameters."""
+    if len(networks) == 1:
+        return [(networks[0], "")]
+    return [(net, f"network_{i}_") for i, net in enumerate(networks, start=1)]
+
+
+def forward(graph: Graph, net: MLP, prefix: str, encoded: str | None = None) -> str:
+    """Add a network, of encoded columns if it has encodings; return its outputs' name."""
+    a = encoded or "X"
+    layers = inference_layers(net) if encoded is None else layers_after_encodings(net)
+    if encoded is not None and net.input_scale is not None:  # s ∘ e(x)
+        a = graph.add("Mul", a, graph.constant(net.input_scale, f"{prefix}input_scale"))
+    for l, (weight, bias, f) in enumerate(layers, start=1):
+        W = graph.constant(weight.astype(graph.dtype), f"{prefix}weight_{l}")
+        b = graph.constant(bias.astype(graph.dtype), f"{prefix}bias_{l}")
+        a = activate(graph, f, graph.add("Gemm", a, W, b, transB=1))  # a Wᵀ + b
+    return a
+
+
+def mean(graph: Graph, outputs: Sequence[str]) -> str:
+    """Add the mean of the outputs of several networks; return its name."""
+    if len(outputs) == 1:
+        return outputs[0]
+    return graph.add("Div", graph.add("Sum", *outputs), float(len(outputs)))
+
+
+def add_labels(graph: Graph, labels: Array | None, numbers: str) -> np.dtype[Any]:
+    """Add the output "label" from numbers of classes; return its type, int64 without labels."""
+    if labels is None:
+        graph.add("Identity", numbers, output="label")
+        return np.dtype(np.int64)
+    graph.add("Gather", graph.constant(labels, "classes"), numbers, output="label")
+    return labels.dtype
+
+
+def model_of(onnx: Any, graph: Any, description: str, metadata: Mapping[str, Any]) -> Any:
+    """Return the ModelProto of a GraphProto."""
+    opsets = {node.domain: ML_OPSET if node.domain else OPSET for node in graph.node}
+    model = onnx.helper.make_model(
+        graph,
+        producer_name="fastmlp",
+        producer_version=fastmlp.__version__,
+        doc_string=description,
+        opset_imports=[onnx.helper.make_opsetid(*opset) for opset in opsets.items()],
+        ir_version=IR_VERSION,
+    )
+    onnx.helper.set_model_props(model, properties(metadata))
+    return model
+
+
+def properties(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Return metadata as the texts that a model's properties are."""
+    return {
+        str(name): value if isinstance(value, str) else to_json(value)
+        for name, value in metadata.items()
+    }

@@ -1,0 +1,332 @@
+"""Write models of tables as ONNX models that compute everything from the raw columns.
+
+    numbers, dates (batch, 1) ── encodings ──┐
+                                             ├── networks ── mean ── probabilities, label
+    categories (batch, 1) ─── one-hot codes ─┘                       or variable
+
+The encodings are those of fastmlp/tabular/columns.py.  They are computed in float64, as there,
+and rounded to the networks' float32.  All numbers are encoded at once, as the columns of one
+matrix; only quantiles and waves go from column to column, because knots and parameters differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import fastmlp
+
+from ..network import MLP
+from ..support.labels import class_labels
+from ..tabular.classifier import LEAST_PROBABILITY, TabularClassifier
+from ..tabular.columns import LARGEST, Category, Number, TableEncoder
+from ..tabular.regressor import TabularRegressor
+from .onnx_graph import Described, Graph
+from .onnx_model import BATCH, add_labels, forward, mean, model_of, with_prefixes
+
+__all__ = ["table_model"]
+
+FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+OUTPUTS = ("label", "probabilities", "variable")
+SECONDS_PER_DAY = 86_400.0
+
+
+def table_model(onnx: Any, model: Any) -> Any:
+    """Return the ModelProto of a fitted TabularClassifier or TabularRegressor."""
+    encoder: TableEncoder = model.encoder_
+    inputs = input_names(list(encoder.kinds))
+    prefix = "/"  # which no column's name begins with
+    while any(name.startswith(prefix) for name in inputs.values()):
+        prefix += "/"
+    graph = Graph(onnx, FLOAT32, prefix)
+    double = graph.in_dtype(FLOAT64)
+    encoded = Encoded(graph, double, encoder, inputs)
+    by_encoding = {
+        one: encoded.inputs(one) for one in dict.fromkeys(model.encodings_) if one != "periodic"
+    }
+    outputs = []
+    for (net, start), encoding in zip(
+        with_prefixes(model.networks_), model.encodings_, strict=True
+    ):
+        a = by_encoding.get(encoding) or encoded.periodic_inputs(net, start)
+        outputs.append(double.cast(forward(graph, net, start, a)))
+    h = mean(double, outputs)
+    metadata: dict[str, Any] = {
+        **model.metadata_,
+        "columns": [str(name) for name in encoder.kinds],
+        "kinds": list(encoder.kinds.values()),
+        "estimator": type(model).__name__,
+        "versions": {
+            "fastmlp": fastmlp.__version__,
+            "numpy": np.__version__,
+            "onnx": onnx.__version__,
+            "pandas": pd.__version__,
+        },
+    }
+    if isinstance(model, TabularClassifier):
+        classes = model.classes_.tolist()
+        labels = class_labels(classes, len(classes))
+        metadata["classes"] = [str(one) for one in classes] if labels is None else classes
+        described = add_probabilities(double, model, labels, h)
+    else:
+        described = add_value(double, model, h)
+    types = {"category": np.dtype(object)}
+    proto = graph.finished(
+        f"fastmlp_{type(model).__name__}",
+        {
+            inputs[name]: (types.get(kind, FLOAT64), (BATCH, 1))
+            for name, kind in encoder.kinds.items()
+        },
+        described,
+    )
+    return model_of(onnx, proto, repr(model), metadata)
+
+
+def input_names(columns: Sequence[Any]) -> dict[Any, str]:
+    """Return the name of each column's input: its own, if no output or other column has it."""
+    names: dict[Any, str] = {}
+    taken = {*OUTPUTS, ""}
+    for column in sorted(columns, key=lambda one: str(one) in taken):
+        name = str(column)
+        while name in taken:
+            name += "_"
+        names[column] = name
+        taken.add(name)
+    return names
+
+
+def add_probabilities(double: Graph, model: TabularClassifier, labels: Any, h: str) -> Described:
+    """Add the probabilities p^(1/T) / Σ p^(1/T) and the labels of a classification."""
+    logarithm = double.add("Log", double.add("Clip", h, LEAST_PROBABILITY))
+    z = double.add("Div", logarithm, model.temperature_)
+    double.add("Softmax", z, axis=1, output="probabilities")
+    chosen = double.add("ArgMax", "probabilities", axis=1, keepdims=0)
+    label_type = add_labels(double, labels, chosen)
+    shape = (BATCH, len(model.classes_))
+    return {"label": (label_type, (BATCH,)), "probabilities": (FLOAT64, shape)}
+
+
+def add_value(double: Graph, model: TabularRegressor, h: str) -> Described:
+    """Add the value in the target's unit, within the range of the training set."""
+    value = double.add("Add", double.add("Mul", h, model.target_deviation_), model.target_mean_)
+    double.add("Clip", value, *model.target_range_, output="variable")
+    return {"variable": (FLOAT64, (BATCH, 1))}
+
+
+class Encoded:
+    """The columns of a table in a graph: numbers (batch, n), and codes of categories.
+
+    Parameters
+    ----------
+    graph, double : Graph
+        The graph, to compute in float32 and in float64.
+    encoder : TableEncoder
+        How columns become inputs of networks.
+    inputs : mapping of str to str
+        The name of the graph's input for each column.
+    """
+
+    def __init__(
+        self, graph: Graph, double: Graph, encoder: TableEncoder, inputs: Mapping[str, str]
+    ) -> None:
+        self.graph, self.double, self.numbers = graph, double, encoder.numbers
+        columns: dict[tuple[str, str], str] = {}  # the float64 values, by column and part
+        for name, kind in encoder.kinds.items():
+            if kind == "number":
+                columns[name, ""] = inputs[name]
+            elif kind == "date":
+                origin = pd.Timestamp(encoder.origins[name]).timestamp()  # a UTC time
+                for part, value in date_parts(double, inputs[name], origin).items():
+                    columns[name, part] = value
+        self.columns = [columns[one.source, one.part] for one in self.numbers]
+        self.one_hot = []
+        for i, one in enumerate(encoder.categories):
+            if one.part:  # numbers of months and weekdays
+                values = columns[one.source, one.part]
+                levels = double.constant(np.array([one.levels], np.float64), f"levels_{i}")
+            else:
+                values = level_codes(graph, one, inputs[one.source])
+                levels = graph.constant(np.arange(len(one.levels))[None], f"levels_{i}")
+            self.one_hot.append(add_one_hot(graph, values, levels, len(one.levels)))
+        if self.numbers:
+            self.x = joined(double, self.columns)
+            self.missing = double.add("IsNaN", self.x)
+
+    def inputs(self, encoding: str) -> str:
+        """Add the inputs of networks by an encoding of numbers and return their name."""
+        blocks = [self._number_inputs(encoding)] if self.numbers else []
+        return joined(self.graph, [*blocks, *self.one_hot])
+
+    def _number_inputs(self, encoding: str) -> str:
+        """Add the encodings of all numbers, in the order of TableEncoder.inputs."""
+        double, n = self.double, len(self.numbers)
+        with_missing = [i for i, one in enumerate(self.numbers) if one.missing]
+        blocks = [self._quantiles() if encoding == "quantile" else self._scaled()]
+        column = [*range(n), *with_missing]  # the number that each input comes from
+        if with_missing:
+            indices = double.constant(np.array(with_missing), "columns_with_missing")
+            missing = double.add("Gather", self.missing, indices, axis=1)
+            blocks.append(double.cast(missing))
+        if encoding == "piecewise_linear":
+            of_bins = [i for i, one in enumerate(self.numbers) for _ in one.edges[1:]]
+            if of_bins:
+                blocks.append(self._bins(of_bins))
+            column += of_bins
+        values = joined(double, blocks)
+        if len(blocks) > 1:  # from blocks of one kind to blocks of one number
+            order = self.graph.constant(np.argsort(column, kind="stable"), f"order_{encoding}")
+            values = double.add("Gather", values, order, axis=1)
+        return self.graph.cast(values)
+
+    def _row(self, name: str, values: Sequence[float]) -> str:
+        return self.double.constant(np.array([values], np.float64), name)
+
+    def periodic_inputs(self, net: MLP, prefix: str) -> str:
+        """Add the inputs of a network whose numbers are quantiles and learned waves of these."""
+        graph, pieces, place = self.graph, [], 0  # place: the column of the network's X
+        quantiles = self.graph.cast(self._quantiles()) if self.numbers else ""
+        for i, one in enumerate(self.numbers):
+            q = graph.columns(quantiles, i, i + 1) if len(self.numbers) > 1 else quantiles
+            w, b, V, c = [
+                graph.constant(np.asarray(values, np.float32), f"{prefix}{name}_{place}")
+                for name, values in waves_of(net, place).items()
+            ]
+            waves = graph.add("Cos", graph.add("Add", graph.add("Mul", q, w), b))
+            pieces += [q, graph.add("Gemm", waves, V, c, transB=1)]  # V cos(2π w q + b) + c
+            place += 1
+            if one.missing:
+                missing = graph.columns(self.missing, i, i + 1)
+                pieces.append(graph.cast(missing))
+                place += 1
+        return joined(graph, [*pieces, *self.one_hot])
+
+    def _z(self) -> str:
+        """(x − median)·factor; 0 where x is missing."""
+        double = self.double
+        medians = self._row("medians", [one.median for one in self.numbers])
+        factors = self._row("factors", [one.factor for one in self.numbers])
+        z = double.add("Mul", double.add("Sub", self.x, medians), factors)
+        return double.add("Clip", double.add("Where", self.missing, 0.0, z), -LARGEST, LARGEST)
+
+    def _scaled(self) -> str:
+        """z / √(1 + (z/3)²)."""
+        double, z = self.double, self._z()
+        third = double.add("Div", z, 3.0)
+        root = double.add("Sqrt", double.add("Add", double.add("Mul", third, third), 1.0))
+        return double.add("Div", z, root)
+
+    def _bins(self, of_bins: Sequence[int]) -> str:
+        """Where z lies in each bin, 0 at its lower edge or below, 1 at its upper or above."""
+        double = self.double
+        first = self._row("first_edges", [(*one.edges, 0.0)[0] for one in self.numbers])
+        low = self._row("lower_edges", [e for one in self.numbers for e in one.edges[:-1]])
+        high = self._row("upper_edges", [e for one in self.numbers for e in one.edges[1:]])
+        z = double.add("Where", self.missing, first, self._z())
+        z = double.add("Gather", z, double.constant(np.array(of_bins), "columns_of_bins"), axis=1)
+        inside = double.add("Div", double.add("Sub", z, low), double.add("Sub", high, low))
+        return double.add("Clip", inside, 0.0, 1.0)
+
+    def _quantiles(self) -> str:
+        """Φ⁻¹ of the share of the training set below x; 0 where x is missing."""
+        scores = [
+            interpolated(self.double, x, one, f"quantiles_{i}")
+            for i, (x, one) in enumerate(zip(self.columns, self.numbers, strict=True))
+        ]
+        return self.double.add("Where", self.missing, 0.0, joined(self.double, scores))
+
+
+def waves_of(net: MLP, column: int) -> dict[str, Any]:
+    """Return 2π w, b, V and c of a column's periodic encoding."""
+    own = net.encoding_parameters[column]
+    return {
+        "angles": 2 * np.pi * np.asarray(own["frequencies"], np.float64),
+        "phases": own["phases"],
+        "waves": own["weight"],
+        "offsets": own["bias"],
+    }
+
+
+def joined(graph: Graph, columns: Sequence[str]) -> str:
+    """Add matrices side by side and return the name of the whole."""
+    return columns[0] if len(columns) == 1 else graph.add("Concat", *columns, axis=1)
+
+
+def level_codes(graph: Graph, category: Category, texts: str) -> str:
+    """Add the codes of texts; −1 for those that are missing or not known."""
+    return graph.add(
+        "LabelEncoder",
+        texts,
+        domain="ai.onnx.ml",
+        keys_strings=list(category.levels),
+        values_int64s=list(range(len(category.levels))),
+        default_int64=-1,
+    )
+
+
+def add_one_hot(graph: Graph, values: str, levels: str, n_levels: int) -> str:
+    """Add 1 in the column of each level, or ±1 in one column for two levels."""
+    hits = graph.cast(graph.add("Equal", values, levels))
+    if n_levels != 2:
+        return hits
+    signs = graph.constant(np.array([[1], [-1]], graph.dtype), "signs")
+    return graph.add("MatMul", hits, signs)
+
+
+def interpolated(double: Graph, x: str, number: Number, name: str) -> str:
+    """Add the linear interpolation of a number's scores between its knots, constant beyond."""
+    knots, scores = np.array(number.knots), np.array(number.scores)
+    if len(knots) == 1:
+        knots, scores = np.append(knots, knots + 1), np.repeat(scores, 2)
+    slopes = np.diff(scores) / np.diff(knots)
+    x = double.add("Clip", x, float(knots[0]), float(knots[-1]))
+    starts = double.constant(knots[None, :-1], f"{name}_knots")
+    below = double.cast(double.add("LessOrEqual", starts, x), np.dtype(np.int64))
+    count = double.add("ReduceSum", below, double.constant(np.array([1]), "columns"), keepdims=1)
+    place = double.add("Sub", count, double.constant(np.array(1), "one"))  # −1 for NaN: the last
+    at = [
+        double.add("Gather", double.constant(values, f"{name}_{what}"), place)
+        for what, values in (("start", knots[:-1]), ("slope", slopes), ("score", scores[:-1]))
+    ]
+    return double.add("Add", double.add("Mul", double.add("Sub", x, at[0]), at[1]), at[2])
+
+
+def date_parts(double: Graph, seconds: str, origin: float) -> dict[str, str]:
+    """Add the parts of dates, by the names of DATE_PARTS, from seconds since 1970.
+
+    Years and months come from the days by Hinnant's algorithm (2013, "chrono-compatible low-level
+    date algorithms", civil_from_days), in which years begin in March; all divisions are floored.
+    """
+
+    def computed(operator: str) -> Any:
+        return lambda *values: double.add(operator, *values)
+
+    add, subtract, multiply = computed("Add"), computed("Sub"), computed("Mul")
+
+    def whole(value: str, divisor: float) -> str:
+        return double.add("Floor", double.add("Div", value, divisor))
+
+    day = whole(seconds, SECONDS_PER_DAY)  # since 1970-01-01, a Thursday
+    of_day = double.add("Floor", subtract(seconds, multiply(day, SECONDS_PER_DAY)))
+    from_monday = add(day, 3.0)
+    shifted = add(day, 719_468.0)  # since 0000-03-01
+    era = whole(shifted, 146_097.0)  # of 400 years
+    of_era = subtract(shifted, multiply(era, 146_097.0))
+    leaps = subtract(whole(of_era, 1460.0), whole(of_era, 36_524.0))
+    leaps = add(leaps, whole(of_era, 146_096.0))
+    year = whole(subtract(of_era, leaps), 365.0)
+    before = subtract(add(multiply(year, 365.0), whole(year, 4.0)), whole(year, 100.0))
+    of_year = subtract(of_era, before)
+    month = whole(add(multiply(of_year, 5.0), 2.0), 153.0)  # 0: March
+    first = whole(add(multiply(month, 153.0), 2.0), 5.0)
+    next_year = whole(month, 10.0)  # 1 in January and February
+    return {
+        "days": double.add("Div", subtract(seconds, origin), SECONDS_PER_DAY),
+        "year": add(add(year, multiply(era, 400.0)), next_year),
+        "month": subtract(add(month, 3.0), multiply(next_year, 12.0)),
+        "weekday": subtract(from_monday, multiply(whole(from_monday, 7.0), 7.0)),
+        "day": add(subtract(of_year, first), 1.0),
+        "hour": double.add("Div", of_day, 3600.0),
+    }
