@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import fastmlp
+from fastmlp.support import extras
 from fastmlp.support.text import printable
 
 from . import ablate, draw, evaluate, explain, export, info, predict, report, search, train
@@ -31,6 +32,7 @@ COMMANDS = {
     "info": info,
 }
 ISSUES = "https://github.com/fastmlp/fastmlp/issues"
+OF_TABLES = ("pandas", "sklearn", "scipy")  # what the modules of commands for tables import
 MAX_LINE = 1_000  # characters of a message, which may quote a file
 
 
@@ -83,6 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (ValueError, ImportError) as error:  # of an extra, with the command that installs it
+        if isinstance(error, ModuleNotFoundError) and error.name in OF_TABLES:
+            error = extras.not_installed(error.name, "tabular")
         return _fail(command, str(error), 2)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
         return _fail(command, _describe(error), 2)

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fastmlp.tabular.frames import kind_of
+
 from .splits import group_values, test_rows, time_values
 from .tables import Table, format_options, open_table
 from .targets import Target, as_classes, as_values, like_training, present, read_target
@@ -77,7 +79,8 @@ def read_data(args: argparse.Namespace) -> TableData:
     target = read_target(table, args.label, args.task)
     groups = None if args.group is None else group_values(table, args.group)[target.rows]
     time = None if args.time is None else time_values(table, args.time)[target.rows]
-    whole = Part(table.frame[columns].iloc[target.rows], target.y, groups, time)
+    X = with_kinds(table.frame[columns].iloc[target.rows])
+    whole = Part(X, target.y, groups, time)
     notes: list[str] = []
     test: Part | None
     if args.test is not None:
@@ -224,3 +227,13 @@ def features_of(table: Table, model: Any) -> pd.DataFrame:
         return table.frame[names]
     frame: pd.DataFrame = table.frame.reindex(columns=names)
     return frame
+
+
+def with_kinds(X: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose categories are marked as such.
+
+    A column of numbers with a single text is a category of the whole table, and would be one of
+    numbers in a training set without that row.
+    """
+    texts = [name for name in X if X[name].dtype == object or X[name].dtype == "str"]
+    return X.astype({name: "category" for name in texts if kind_of(X[name]) == "category"})

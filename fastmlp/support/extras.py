@@ -27,7 +27,12 @@ def imported(module: str, extra: str) -> Any:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        raise ImportError(
-            f'this needs {error.name}, which is not installed: pip install "fastmlp[{extra}]"',
-            name=error.name,
-        ) from None
+        raise not_installed(error.name, extra) from None
+
+
+def not_installed(package: str | None, extra: str) -> ImportError:
+    """Return the error of a package that is not installed, with the command that installs it."""
+    return ImportError(
+        f'this needs {package}, which is not installed: pip install "fastmlp[{extra}]"',
+        name=package,
+    )

@@ -21,6 +21,7 @@ __all__ = ["TabularClassifier"]
 Array = NDArray[Any]
 
 TEMPERATURES = (0.2, 10.0)
+ROWS_OF_DOUBT = 100  # with as many validation rows half of the logarithm of a temperature counts
 TOLERANCE = 0.01  # of the logarithm of a temperature
 LEAST_PROBABILITY = 1e-12  # whose logarithm is taken
 
@@ -79,9 +80,10 @@ batch_size, epochs, encoding : optional
     validation_scores_ : dict
         Metrics of rows by networks that were not trained on them; empty for very small tables.
     temperature_ : float
-        What the logarithms of the mean probabilities are divided by: T^(1/√n) for n networks,
-        because a mean is less certain than each network, where T makes the log-loss of the
-        validation rows least (Guo, Pleiss, Sun and Weinberger 2017).
+        What the logarithms of the mean probabilities are divided by.  It comes from the T that
+        makes the log-loss of m validation rows least (Guo, Pleiss, Sun and Weinberger 2017):
+        log T · m/(m + 100) / √n, because few rows say little, and because the mean of n networks
+        is less certain than each of them.
     n_features_in_, feature_names_in_
         As in scikit-learn.
 
@@ -205,7 +207,8 @@ batch_size, epochs, encoding : optional
         self.temperature_ = 1.0
         if len(targets):
             of_one = best_temperature(outputs, targets, weights)
-            self.temperature_ = float(of_one ** (1 / np.sqrt(len(self.networks_))))
+            trust = len(targets) / (len(targets) + ROWS_OF_DOUBT)
+            self.temperature_ = float(of_one ** (trust / np.sqrt(len(self.networks_))))
 
     def _scores(self, outputs: Array, targets: Array, weights: Array | None) -> dict[str, float]:
         p = tempered(outputs, self.temperature_)
