@@ -463,6 +463,6 @@ def test_a_column_of_numbers_with_one_text_is_a_category(
     """Wherever the row with the text lies: here at the end, in the test set."""
     lines = [f"{i % 3 + 4},{i},{i % 3 + i / 90}" for i in range(89)] + ["rotary,89,0.9"]
     (tmp_path / "cars.csv").write_text("cylinders,day,weight\n" + "\n".join(lines) + "\n")
-    options = ["--time", "day", "--quality", "fast", "--epochs", "2"]
+    options = ["--time", "day", "--quality", "fast", "--epochs", "20"]
     code, _, err = fastmlp_command("train", tmp_path / "cars.csv", "--label", "weight", *options)
     assert code == 0, err
