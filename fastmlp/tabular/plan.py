@@ -11,7 +11,7 @@ __all__ = ["QUALITIES", "NetworkPlan", "Plan", "plan_of"]
 TURNS = ("piecewise_linear", "periodic")  # encodings of numbers, from network to network
 FULL_ROWS = 10_000  # up to so many rows all epochs of a plan are trained
 FEWEST_EPOCHS = 8
-BATCHES_PER_EPOCH = 8  # smaller tables have smaller batches, down to SMALLEST_BATCH
+BATCHES_PER_EPOCH = 15  # smaller tables have smaller batches, down to SMALLEST_BATCH
 SMALLEST_BATCH, LARGEST_BATCH = 32, 256
 
 
