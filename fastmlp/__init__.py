@@ -6,7 +6,8 @@
 
 The modules `activations`, `callbacks`, `encodings`, `initializers`, `losses`, `optimizers` and
 `schedules` hold what a network can be made of; `augment` distorts images; `steps` is the training
-step to read, `reference` the same network in plain NumPy; `datasets` brings data, `plotting` draws.
+step to read, `reference` the same network in plain NumPy; `datasets` brings data, `plotting` draws,
+`tracking` logs training.
 """
 
 from importlib import import_module
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         schedules,
         search,
         steps,
+        tracking,
     )
     from . import sklearn as sklearn
 
@@ -68,6 +70,7 @@ __all__ = [
     "set_num_threads",
     "show_config",
     "steps",
+    "tracking",
 ]
 
 LAZY = (  # loaded at first use
@@ -81,6 +84,7 @@ LAZY = (  # loaded at first use
     "search",
     "sklearn",
     "steps",
+    "tracking",
 )
 
 

@@ -39,6 +39,9 @@ class History:
         Learning rate of the last step of the epoch.
     seconds : list of float
         Duration of the epoch, validation included.
+    metrics : dict of list of float
+        Further figures of the validation data, by name, which callbacks record: one for each epoch.
+        The networks of `fastmlp.tabular` have there the metric that their best epoch is chosen by.
     stopped_by : str
         Why training ended: "epochs" (all done), "cost_below", "max_seconds", "interrupt" (Ctrl-C),
         "divergence", "error", or the class name of the callback that stopped it, such as
@@ -66,6 +69,7 @@ class History:
     seconds: list[float] = field(default_factory=list)
     stopped_by: str = ""
     unfinished_batches: int = 0
+    metrics: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def epochs(self) -> int:

@@ -6,12 +6,15 @@ import os
 import warnings
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import fastmlp
+from fastmlp import MLP, Callback
 from fastmlp.history import History
 from fastmlp.support.atomic_files import require_different
+from fastmlp.tracking import TensorBoard
 
 STANDARD_OUTPUT = ("-", "/dev/stdout")
 
@@ -90,6 +93,37 @@ def add_page_option(parser: argparse.ArgumentParser) -> None:
         help="write a page about the model to FILE: curves, confusion matrix, mistakes, weights, "
         "configuration (needs the extra plot)",
     )
+
+
+def log_folder(text: str) -> Path:
+    """Parse the path of a folder of logs, and check that they can be written."""
+    if find_spec("tensorboardX") is None:
+        raise argparse.ArgumentTypeError(
+            "the logs for TensorBoard need tensorboardX: pip install 'fastmlp[tensorboard]'"
+        )
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{path} is a file; give a folder")
+    return path
+
+
+def add_log_option(parser: argparse._ActionsContainer) -> None:
+    """Add ``--log-dir``."""
+    parser.add_argument(
+        "--log-dir",
+        type=log_folder,
+        metavar="FOLDER",
+        help="log each network's cost, validation metric and learning rate after every epoch for "
+        "TensorBoard, in FOLDER/network-1, ... (needs the extra tensorboard)",
+    )
+
+
+def log_callbacks(folder: Path | None) -> Callable[[MLP], list[Callback]] | None:
+    """Return the function from a network to the callbacks that ``--log-dir`` stands for."""
+    if folder is None:
+        return None
+    numbers = count(1)
+    return lambda net: [TensorBoard(folder / f"network-{next(numbers)}")]
 
 
 def writable_or_standard(text: str) -> Path | None:

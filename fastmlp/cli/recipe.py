@@ -20,6 +20,7 @@ from .options import (
     add_data_option,
     check_outputs,
     data_files,
+    log_callbacks,
     positive,
     recipe_file,
     writable,
@@ -95,6 +96,7 @@ def run(args: argparse.Namespace) -> None:
             n_threads=args.threads,
             verbose=not args.quiet,
             checkpoint=args.checkpoint,
+            callbacks=log_callbacks(args.log_dir),
         )
     seconds, since = process_seconds()
     if any(history.stopped_by == "interrupt" for history in outcome.histories):

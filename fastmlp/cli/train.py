@@ -24,6 +24,7 @@ from fastmlp import activations
 from . import recipe
 from .options import (
     above_zero,
+    add_log_option,
     add_page_option,
     add_training_options,
     fraction,
@@ -122,6 +123,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--save", type=writable, metavar="FILE", help="write the model to FILE")
     add_page_option(parser)
+    add_log_option(parser)
     add("--quiet", action="store_true", help="print scores alone")
 
     fitting = parser.add_argument_group("training on a table")

@@ -15,6 +15,7 @@ from typing import Any
 import fastmlp
 from fastmlp import kernels
 from fastmlp.support.text import printable
+from fastmlp.tabular.members import Callbacks
 from fastmlp.tabular.plan import plan_of
 
 from .baselines import (
@@ -27,7 +28,7 @@ from .baselines import (
     written,
 )
 from .clock import process_seconds
-from .options import check_outputs, set_threads
+from .options import check_outputs, log_callbacks, set_threads
 from .predict import whole_file
 from .recipe import laid_out, writable_card
 from .table_data import TableData, read_data
@@ -51,7 +52,15 @@ def run_on_table(args: argparse.Namespace) -> None:
         for line in about_data(data):
             print(printable(line))
         sys.stdout.flush()
-    train_and_save(args, data, model, card, quiet=args.quiet, page=args.html)
+    train_and_save(
+        args,
+        data,
+        model,
+        card,
+        quiet=args.quiet,
+        page=args.html,
+        callbacks=log_callbacks(args.log_dir),
+    )
 
 
 def train_and_save(
@@ -62,9 +71,10 @@ def train_and_save(
     *,
     quiet: bool = False,
     page: Path | None = None,
+    callbacks: Callbacks | None = None,
 ) -> None:
     """Fit a model, print its scores beside those of the baselines, and write its files."""
-    fit(model, data)
+    fit(model, data, callbacks)
     check_converged(model)
     scores, baselines = judged(model, data)
     if not quiet:
@@ -115,13 +125,19 @@ def about_data(data: TableData) -> list[str]:
     return lines
 
 
-def fit(model: TableModel, data: TableData) -> None:
+def fit(model: TableModel, data: TableData, callbacks: Callbacks | None) -> None:
     """Fit the model; its warnings, but that of columns left out, are printed in a line each."""
     training = data.training
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            model.fit(training.X, training.y, groups=training.groups, time=training.time)
+            model.fit(
+                training.X,
+                training.y,
+                groups=training.groups,
+                time=training.time,
+                callbacks=callbacks,
+            )
         except fastmlp.TrainingDiverged as error:
             message = f"training diverged, and nothing was saved: {error}"
             raise fastmlp.TrainingDiverged(message, history=error.history) from None

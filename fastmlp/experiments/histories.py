@@ -20,13 +20,17 @@ def joined(first: History, second: History) -> History:
     Returns
     -------
     History
-        The figures of all epochs in order; what is no list (the reason for which training ended,
-        the unfinished batches) is that of the second.
+        The figures of all epochs in order; the reason for which training ended and the unfinished
+        batches are those of the second.
     """
     values = {field.name: getattr(second, field.name) for field in fields(History)}
-    return History(
-        **{
-            name: getattr(first, name) + value if isinstance(value, list) else value
-            for name, value in values.items()
-        }
-    )
+    joined_lists = {
+        name: getattr(first, name) + value
+        for name, value in values.items()
+        if isinstance(value, list)
+    }
+    metrics = {
+        name: first.metrics.get(name, []) + second.metrics.get(name, [])
+        for name in {**first.metrics, **second.metrics}
+    }
+    return History(**{**values, **joined_lists, "metrics": metrics})

@@ -129,8 +129,9 @@ def _is_entry(entry: Any) -> bool:
             isinstance(entry["identity"], dict)
             and isinstance(entry["seconds"], (int, float))
             and all(isinstance(getattr(found, name), list) for name in LISTS)
+            and all(isinstance(values, list) for values in dict(found.metrics).values())
         )
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         return False
 
 

@@ -7,7 +7,7 @@ the same bits wherever it was interrupted.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -142,8 +142,12 @@ def run_recipe(
     validation_data: Pair | None = None,
     verbose: bool = False,
     checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
+    callbacks: Callable[[MLP], Iterable[Callback]] | None = None,
 ) -> Outcome:
-    """Train as `train` does, with the same parameters, and return times and resumptions too."""
+    """Train as `train` does, with the same parameters, and return times and resumptions too.
+
+    `callbacks` is called with each network in turn and returns the callbacks of its fit.
+    """
     started = perf_counter()
     if not isinstance(recipe, Recipe):
         recipe = read(recipe)
@@ -171,8 +175,9 @@ def run_recipe(
         return before + perf_counter() - started
 
     def job(member: _Member, n_threads: int | None) -> Callable[[Callback], History]:
+        own = [] if callbacks is None else list(callbacks(member.net))
         return lambda stop: member.train(
-            X, y, validation_data, seconds, n_threads, [stop] if size > 1 else [], verbose
+            X, y, validation_data, seconds, n_threads, [stop, *own] if size > 1 else own, verbose
         )
 
     if size == 1:  # in this thread, for Ctrl-C to reach fit

@@ -230,13 +230,12 @@ def measure(
 
 def fit(model: Estimator, rows: TableRows, alone: bool) -> bool:
     """Fit an estimator; return whether Ctrl-C ended it."""
-    options = {"groups": rows.groups, "time": rows.time}
     if not alone:
-        model.fit(rows.X, rows.y, **options)
+        model.fit(rows.X, rows.y, groups=rows.groups, time=rows.time)
         return False
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model.fit(rows.X, rows.y, **options)
+        model.fit(rows.X, rows.y, groups=rows.groups, time=rows.time)
     return any("Training was interrupted" in str(one.message) for one in caught)
 
 

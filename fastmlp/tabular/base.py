@@ -30,7 +30,7 @@ from .columns import ENCODINGS, TableEncoder
 from .folds import validation_rows
 from .frames import dates, frame_of, kind_of, numbers, target_column
 from .insight import InsightMixin
-from .members import Job, Member, Rows, train_members
+from .members import Callbacks, Job, Member, Rows, train_members
 from .metrics import Metric
 from .plan import QUALITIES, Plan, plan_of
 
@@ -66,6 +66,7 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         *,
         groups: ArrayLike | None = None,
         time: ArrayLike | None = None,
+        callbacks: Callbacks | None = None,
     ) -> Self:
         """Fit the model to a table.
 
@@ -83,6 +84,9 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         time : array-like, (m,), optional
             Numbers or dates.  The networks are validated on the latest rows.  `groups` and `time`
             exclude each other.
+        callbacks : callable, optional
+            Called with each network in turn, before training; returns the callbacks of its fit, as
+            in `Ensemble.fit`.  The metric of each epoch is in `History.metrics`.
 
         Returns
         -------
@@ -101,11 +105,15 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         comes before the first epoch, or if fit fails, the estimator stays as it was.
         """
         self._check_parameters()
+        if callbacks is not None and not callable(callbacks):
+            raise TypeError(
+                f"callbacks must be a function from a network to its callbacks, got {callbacks!r}"
+            )
         rng = check_random_state(self.random_state)
         state = dict(self.__dict__)
         try:
             table = self._table(X, reset=True)
-            self._fit(table, y, sample_weight, groups, time, rng)
+            self._fit(table, y, sample_weight, groups, time, callbacks, rng)
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(state)
@@ -119,6 +127,7 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         sample_weight: Any,
         groups: Any,
         time: Any,
+        callbacks: Callbacks | None,
         rng: np.random.RandomState,
     ) -> None:
         y = target_column(y, len(table))
@@ -156,7 +165,15 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         rows = Rows(self.encoder_.read(table), targets, weights, validation)
         seed = int(rng.randint(2**31 - len(plan.networks)))
         job = Job(
-            self.encoder_, rows, n_outputs, loss, self._score(rows), self.early_stopping, seed
+            self.encoder_,
+            rows,
+            n_outputs,
+            loss,
+            self._score(rows),
+            self.metric_,
+            self.early_stopping,
+            seed,
+            callbacks,
         )
         members, interrupted = train_members(job, plan, self.n_threads, self.time_limit)
         if not members:

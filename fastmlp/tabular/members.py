@@ -8,7 +8,7 @@ reported scores come from them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -25,11 +25,13 @@ from ..schedules import OneCycle
 from ..support import threads
 from ..training.side_by_side import StopWhenSet, side_by_side
 from .columns import Codes, TableEncoder
+from .metrics import Metric
 from .plan import FEWEST_EPOCHS, NetworkPlan, Plan
 
-__all__ = ["Job", "Member", "Rows", "train_members"]
+__all__ = ["Callbacks", "Job", "Member", "Rows", "train_members"]
 
 Array = NDArray[Any]
+Callbacks = Callable[[MLP], Iterable[Callback]]  # from a network to the callbacks of its fit
 
 BETA_2 = 0.95  # of AdamW, as in RealMLP: the second moment follows the schedule
 TRIAL_EPOCHS = 2  # that are timed when there is a time limit
@@ -70,8 +72,10 @@ class Job:
     n_outputs: int
     loss: str | Loss
     score: Callable[[Array, NDArray[np.intp]], float]  # (outputs, rows) → less is better
+    metric: Metric  # by which `score` judges
     patience: int | None
     seed: int
+    callbacks: Callbacks | None = None
 
     def targets(self, rows: NDArray[np.intp]) -> Array:
         """Return the targets of some rows as a network takes them."""
@@ -82,17 +86,21 @@ class Job:
 class BestEpoch(Callback):
     """Evaluates the network after each epoch and keeps the parameters of the best one.
 
-    Of epochs that are equally good the last counts.
+    Of epochs that are equally good the last counts.  The metric is recorded in the history.
     """
 
-    def __init__(self, loss_of: Callable[[MLP], float], patience: int | None) -> None:
-        self.loss_of, self.patience = loss_of, patience
+    def __init__(
+        self, loss_of: Callable[[MLP], float], patience: int | None, metric: Metric
+    ) -> None:
+        self.loss_of, self.patience, self.metric = loss_of, patience, metric
         self.loss, self.epoch = math.inf, 0
         self.snapshot: Any = None
 
     def on_epoch_end(self, net: MLP, history: History) -> bool:
         """Evaluate; stop after `patience` epochs that were not better."""
         loss = self.loss_of(net)
+        value = -loss if self.metric.greater_is_better else loss
+        history.metrics.setdefault(self.metric.name, []).append(value)
         if loss <= self.loss or self.snapshot is None:
             self.loss, self.epoch, self.snapshot = loss, history.epochs, net.snapshot()
         return self.patience is not None and history.epochs - self.epoch >= self.patience
@@ -127,9 +135,19 @@ def train_members(
     members: list[Member | None] = [None] * len(plan.networks)
 
     def job_of(i: int, network: NetworkPlan) -> Callable[[StopWhenSet], None]:
+        net = make_network(job, network, i)
+        own = () if job.callbacks is None else tuple(job.callbacks(net))
+
         def run(stop: StopWhenSet) -> None:
             members[i] = train_member(
-                job, network, inputs[network.encoding], i, n_threads // n_jobs, deadline, stop
+                job,
+                network,
+                net,
+                inputs[network.encoding],
+                i,
+                n_threads // n_jobs,
+                deadline,
+                (stop, *own),
             )
 
         return run
@@ -173,25 +191,26 @@ def fit_options(job: Job, plan: NetworkPlan, rows: NDArray[np.intp]) -> dict[str
 def train_member(
     job: Job,
     plan: NetworkPlan,
+    net: MLP,
     inputs: Array,
     number: int,
     n_threads: int,
     deadline: float,
-    stop: StopWhenSet,
+    callbacks: Sequence[Callback],
 ) -> Member | None:
-    """Train one network; None if there was no time for an epoch."""
+    """Train network `number` of a plan; return None if there was no time for an epoch."""
     validation = job.rows.validation[number]
     training = np.delete(np.arange(len(job.rows)), validation)
-    net = make_network(job, plan, number)
     seconds = deadline - perf_counter()
     if seconds <= 0:
         return None
-    callbacks: list[Callback] = [stop]
     best = None
     if len(validation):
         own = inputs[validation]
-        best = BestEpoch(lambda net: job.score(net.forward(own), validation), job.patience)
-        callbacks.append(best)
+        best = BestEpoch(
+            lambda net: job.score(net.forward(own), validation), job.patience, job.metric
+        )
+        callbacks = [best, *callbacks]  # first, so that the others see its metric
     history = net.fit(
         inputs[training],
         job.targets(training),

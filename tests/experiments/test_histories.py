@@ -31,3 +31,9 @@ def test_two_fits_joined_have_the_epochs_of_both(classes) -> None:
     first, second = (net.fit(*classes, epochs=epochs) for epochs in (2, 3))
     assert joined(first, second).cost == first.cost + second.cost
     assert joined(first, second).epochs == 5
+
+
+def test_metrics_are_joined_by_name() -> None:
+    first, second = History([2.0], metrics={"auc": [0.5]}), History([1.0], metrics={"auc": [0.75]})
+    assert joined(first, second).metrics == {"auc": [0.5, 0.75]}
+    assert first.metrics == {"auc": [0.5]}
