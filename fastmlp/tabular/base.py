@@ -17,7 +17,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
-    column_or_1d,
     validate_data,
 )
 
@@ -27,8 +26,8 @@ from ..network import MLP
 from ..support import checks
 from ..version import __version__
 from .columns import ENCODINGS, TableEncoder
-from .folds import validation_rows
-from .frames import dates, frame_of, kind_of, numbers, target_column
+from .folds import row_values, validation_rows
+from .frames import frame_of, target_column
 from .insight import InsightMixin
 from .members import Callbacks, Job, Member, Rows, train_members
 from .metrics import Metric
@@ -377,25 +376,6 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.string = True
         tags.non_deterministic = False
         return tags
-
-
-def row_values(name: str, values: Any, m: int) -> Array:
-    """Return one entry for each row, none of them missing."""
-    column = pd.Series(column_or_1d(np.asarray(values)))
-    if len(column) != m:
-        raise ValueError(f"{name} has {len(column)} entries for {m} rows of X; give one for each")
-    if column.isna().any():
-        raise ValueError(f"{name} has {int(column.isna().sum())} missing entries; fill them in")
-    if name == "time":
-        kind = kind_of(column.rename(name))
-        if kind == "category":
-            raise ValueError(
-                f"time has entries that are neither numbers nor dates as 2024-12-31, such as "
-                f"{column[0]!r}; write them so"
-            )
-        column = pd.Series(numbers(column)) if kind == "number" else dates(column)
-    values_of_rows: Array = column.to_numpy()
-    return values_of_rows
 
 
 def simple(value: Any) -> Any:

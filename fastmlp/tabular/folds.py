@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from sklearn.utils.validation import column_or_1d
 
-__all__ = ["validation_rows"]
+from .frames import dates, kind_of, numbers
+
+__all__ = ["row_values", "validation_rows"]
 
 Array = NDArray[Any]
 
@@ -79,3 +83,22 @@ def _places_of_groups(groups: Array, rng: np.random.RandomState) -> Array:
     ends[order] = np.cumsum(counts[order])
     places: Array = ((ends - counts / 2) / len(groups))[numbers]
     return places
+
+
+def row_values(name: str, values: Any, m: int) -> Array:
+    """Return one entry for each row, none of them missing."""
+    column = pd.Series(column_or_1d(np.asarray(values)))
+    if len(column) != m:
+        raise ValueError(f"{name} has {len(column)} entries for {m} rows of X; give one for each")
+    if column.isna().any():
+        raise ValueError(f"{name} has {int(column.isna().sum())} missing entries; fill them in")
+    if name == "time":
+        kind = kind_of(column.rename(name))
+        if kind == "category":
+            raise ValueError(
+                f"time has entries that are neither numbers nor dates as 2024-12-31, such as "
+                f"{column[0]!r}; write them so"
+            )
+        column = pd.Series(numbers(column)) if kind == "number" else dates(column)
+    values_of_rows: Array = column.to_numpy()
+    return values_of_rows
