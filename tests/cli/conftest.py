@@ -11,11 +11,16 @@ import pytest
 
 from fastmlp.cli import main
 
+QUICK = ("--quality", "fast", "--epochs", 12, "--hidden", 16)  # training of tables
+
 
 class Outcome(NamedTuple):
     code: int
     out: str
     err: str
+
+
+Command = Callable[..., Outcome]
 
 
 @pytest.fixture
@@ -80,3 +85,30 @@ def mixed(tmp_path: Path, rng: np.random.Generator) -> Path:
     path = tmp_path / "mixed.csv"
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return tmp_path / "model.npz"
+
+
+@pytest.fixture
+def classify(fastmlp_command: Command, mixed: Path, model: Path) -> Command:
+    """Trains on the classes of `mixed` to `model`, with more arguments."""
+
+    def command(*more: object) -> Outcome:
+        basis = (mixed, "--label", "bought", "--drop", "price", "--save", model)
+        return fastmlp_command("train", *basis, *QUICK, *more)
+
+    return command
+
+
+@pytest.fixture
+def regress(fastmlp_command: Command, mixed: Path, model: Path) -> Command:
+    """Trains on the numbers of `mixed` to `model`, with more arguments."""
+
+    def command(*more: object) -> Outcome:
+        basis = (mixed, "--label", "price", "--drop", "bought", "--save", model)
+        return fastmlp_command("train", *basis, *QUICK, *more)
+
+    return command
