@@ -99,7 +99,7 @@ def spread(values: Values) -> str:
     return f"{percent(fmean(values))} ± {percent(stdev(values))}"
 
 
-@pytest.mark.parametrize("study", ["fine_tuning", "search"])
+@pytest.mark.parametrize("study", ["fine_tuning", "search", "tables"])
 def test_the_page_of_a_study_is_what_its_script_computes_from_its_runs(
     study: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
