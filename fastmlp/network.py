@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike, DTypeLike
 
@@ -19,9 +20,11 @@ from .model import columns
 from .model.spec import ActivationSpec, EncodingSpec, NetworkSpec
 from .model.state import ModelState, checked_layers
 from .optimizers import Optimizer
-from .schedules import Schedule
 from .storing import StoredNetwork
 from .support import checks
+
+if TYPE_CHECKING:  # imported when something is trained
+    from .schedules import Schedule
 
 __all__ = ["MLP"]
 

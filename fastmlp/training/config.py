@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,8 +15,10 @@ from ..augment import Distortion
 from ..kernels.calls import TrainingOptions
 from ..model.spec import NetworkSpec
 from ..optimizers import Optimizer
-from ..schedules import Schedule
 from ..support import checks
+
+if TYPE_CHECKING:  # imported when something is trained
+    from ..schedules import Schedule
 
 __all__ = ["FitConfig", "FitOptions"]
 
@@ -158,7 +160,11 @@ def _limit(name: str, value: float | None, dtype: np.dtype[Any] | None = None) -
 
 
 def _dropout_schedule(schedule: Schedule | None) -> Schedule | None:
-    if schedule is not None and not isinstance(schedule, Schedule):
+    if schedule is None:
+        return None
+    from ..schedules import Schedule
+
+    if not isinstance(schedule, Schedule):
         raise TypeError(
             f"dropout_schedule must be a schedule such as fastmlp.schedules.FlatCosine(1), got "
             f"{schedule!r}"

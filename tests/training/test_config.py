@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
-from typing import get_type_hints
 
 import pytest
 
@@ -48,7 +47,7 @@ def test_defaults_of_every_option_are_written_alike():
 def test_options_of_an_ensemble_are_those_of_fit():
     names = inspect.signature(MLP.fit).parameters.keys()
     own = {"self", "X", "y", "callbacks", "early_stopping", "verbose", "n_threads"}
-    assert get_type_hints(FitOptions).keys() == names - own
+    assert FitOptions.__annotations__.keys() == names - own
 
 
 def test_options_reach_the_step(spec):
