@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         tracking,
     )
     from . import sklearn as sklearn
+    from . import tabular as tabular
 
 __all__ = [
     "MLP",
@@ -84,6 +85,7 @@ LAZY = (  # loaded at first use
     "search",
     "sklearn",
     "steps",
+    "tabular",
     "tracking",
 )
 
