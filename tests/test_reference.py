@@ -77,7 +77,7 @@ def test_it_imports_nothing_but_numpy_and_the_standard_library():
         "math", "collections.abc", "itertools", "typing", "numpy", "numpy.typing"
     }
     assert {name for name in names if name.startswith(".")} == {
-        ".functions", ".network", ".optimizers"
+        ".encodings", ".functions", ".network", ".optimizers"
     }
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import fastmlp.cli.search
-from fastmlp.search.space import KEYS, SPACE, Choice, Range, Space, read
+from fastmlp.search.space import KEYS, Choice, Range, Space, read
 
 
 def parsed(key: str, value: object) -> Range | Choice:
@@ -60,16 +58,6 @@ def test_the_choice_of_the_hidden_layers_is_read_back() -> None:
         (8,),
         (8, 4),
     ]
-
-
-def test_the_space_that_the_command_s_help_shows_is_the_default() -> None:
-    shown = "\n".join(re.findall(r"^    (\w+ = .*)$", fastmlp.cli.search.__doc__ or "", re.M))
-    assert Space.of(tomllib.loads(shown)) == Space.of(SPACE)
-
-
-def test_the_command_s_help_names_every_key() -> None:
-    for key in KEYS:
-        assert re.search(rf"\b{key}\b", fastmlp.cli.search.__doc__ or "")
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from typing import Any
 
 import numpy as np
 import pytest
+
+import fastmlp.cli.search
 
 pytest.importorskip("optuna")
 pd = pytest.importorskip("pandas")
@@ -90,3 +94,8 @@ def test_a_regression_has_no_label_smoothing(rows: Any) -> None:
 def test_the_default_space_is_valid() -> None:
     assert list(TableSpace.of(SPACE).keys) == list(SPACE)
     assert set(SPACE) <= set(tabular.TabularClassifier().get_params())
+
+
+def test_the_space_that_the_command_s_help_shows_is_the_default() -> None:
+    shown = "\n".join(re.findall(r"^    (\w+ = .*)$", fastmlp.cli.search.__doc__ or "", re.M))
+    assert TableSpace.of(tomllib.loads(shown)) == TableSpace.of(SPACE)

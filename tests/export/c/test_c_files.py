@@ -51,6 +51,7 @@ def test_sanitizers_find_nothing(
     assert len(run_c(one, X, SANITIZERS).h) == 60
 
 
+@pytest.mark.filterwarnings("ignore:the 8-bit network differs")  # its weights are random
 @pytest.mark.parametrize("quantized", [False, True])
 def test_little_stands_beside_the_numbers(
     make_network: MakeNetwork, tmp_path: Path, rng: np.random.Generator, quantized: bool
