@@ -23,6 +23,7 @@ from .keras import from_keras
 from .onnx import to_onnx
 from .quantization import Quantized
 from .safetensors import from_safetensors, to_safetensors
+from .skl2onnx import register_skl2onnx
 from .sklearn import from_sklearn, to_sklearn
 from .torch import from_torch, to_torch
 
@@ -34,6 +35,7 @@ __all__ = [
     "from_sklearn",
     "from_torch",
     "quantize",
+    "register_skl2onnx",
     "to_c",
     "to_html",
     "to_onnx",

@@ -1,0 +1,71 @@
+"""fastmlp's estimators in pipelines that skl2onnx converts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+skl2onnx = pytest.importorskip("skl2onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("sklearn")
+
+from sklearn.pipeline import make_pipeline  # noqa: E402
+from sklearn.preprocessing import StandardScaler  # noqa: E402
+
+from fastmlp.export import register_skl2onnx  # noqa: E402
+from fastmlp.sklearn import MLPClassifier, MLPRegressor  # noqa: E402
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # few epochs
+
+
+def run(pipeline: Any, X: Any, **options: Any) -> list[Any]:
+    register_skl2onnx()
+    model = skl2onnx.to_onnx(pipeline, X[:1], options=options or None)
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    return session.run(None, {session.get_inputs()[0].name: X})
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "logistic"])
+@pytest.mark.parametrize("labels", [["no", "yes"], [3, 5, 8]], ids=["two", "three"])
+def test_a_classifier_of_a_pipeline_gives_the_same_in_onnx_runtime(
+    rng: np.random.Generator, activation: str, labels: list[Any]
+) -> None:
+    X = rng.normal(3, 2, (80, 4)).astype(np.float32)
+    y = np.array(labels)[rng.integers(0, len(labels), 80)]
+    estimator = MLPClassifier((8, 5), activation=activation, max_iter=5, random_state=0)
+    pipeline = make_pipeline(StandardScaler(), estimator).fit(X, y)
+    predicted, p = run(pipeline, X, zipmap=False)
+    np.testing.assert_array_equal(predicted, pipeline.predict(X))
+    np.testing.assert_allclose(p, pipeline.predict_proba(X), atol=2e-6)
+
+
+def regression(rng: np.random.Generator, n_outputs: int) -> tuple[Any, Any]:
+    X = rng.normal(3, 2, (80, 4)).astype(np.float32)
+    y = X @ rng.normal(size=(4, n_outputs))
+    estimator = MLPRegressor(hidden_layer_sizes=(8,), max_iter=5, random_state=0)
+    return make_pipeline(StandardScaler(), estimator).fit(X, y.squeeze()), X
+
+
+def test_a_regressor_of_a_pipeline_gives_the_same_in_onnx_runtime(
+    rng: np.random.Generator,
+) -> None:
+    pipeline, X = regression(rng, 1)
+    (h,) = run(pipeline, X)
+    np.testing.assert_allclose(h.squeeze(), pipeline.predict(X), rtol=2e-5, atol=2e-5)
+
+
+def test_a_regressor_of_several_values_is_refused(rng: np.random.Generator) -> None:
+    with pytest.raises(ValueError, match="one value only, and this one has 3"):
+        run(*regression(rng, 3))
+
+
+def test_what_scikit_learn_has_not_is_refused(rng: np.random.Generator) -> None:
+    X, y = rng.normal(size=(40, 3)).astype(np.float32), rng.integers(0, 2, 40)
+    estimator = MLPClassifier((4,), activation="silu", max_iter=2, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="SiLU"):
+        run(make_pipeline(estimator), X)
