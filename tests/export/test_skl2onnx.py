@@ -17,7 +17,6 @@ from sklearn.preprocessing import StandardScaler  # noqa: E402
 from fastmlp.export import register_skl2onnx  # noqa: E402
 from fastmlp.sklearn import MLPClassifier, MLPRegressor  # noqa: E402
 
-
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # few epochs
 
 
