@@ -118,9 +118,9 @@ def filled(
     """Return tables without missing numbers."""
     train, test = train.copy(), test.copy()
     for name in [name for name in train if name not in categories]:
-        mean = train[name].mean()
+        mean, any_missing = train[name].mean(), train[name].isna().any()
         for X in (train, test):
-            if train[name].isna().any():
+            if any_missing:
                 X[f"{name} is missing"] = X[name].isna().astype(float)
             X[name] = X[name].fillna(mean)
     return train, test
