@@ -51,7 +51,7 @@ class Quality:
 QUALITIES = {
     "fast": Quality(n_members=2, hidden=(128, 128, 128), epochs=28, validation_fraction=0.15),
     "good": Quality(n_members=4, hidden=(128, 128, 128), epochs=96, validation_fraction=0.15),
-    "best": Quality(n_members=8, hidden=(256, 256, 256), epochs=96, validation_fraction=0.15),
+    "best": Quality(n_members=24, hidden=(128, 128, 128), epochs=96, validation_fraction=0.15),
 }
 
 
