@@ -211,11 +211,16 @@ def ratio(
     }
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    found = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    found.add_argument("--run", action="store_true", help="train what is not in runs.csv yet")
+    return found
+
+
 def main() -> None:
     """Train what is missing, and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--run", action="store_true", help="train what is not in runs.csv yet")
-    if parser.parse_args().run:
+    if parser().parse_args().run:
         sys.path.insert(0, str(Path(__file__).parents[2]))
         run()
     RUNS.parent.with_suffix(".md").write_text(page(read()), encoding="utf-8")
