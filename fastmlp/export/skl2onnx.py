@@ -26,11 +26,12 @@ def register_skl2onnx() -> None:
     --------
     to_onnx : Networks, and models of tables with all their preprocessing, without skl2onnx.
 
-    Examples
-    --------
-    >>> fastmlp.export.register_skl2onnx()
-    >>> pipeline = make_pipeline(StandardScaler(), fastmlp.sklearn.MLPClassifier()).fit(X, y)
-    >>> onnx_model = skl2onnx.to_onnx(pipeline, X[:1].astype(np.float32))
+    Notes
+    -----
+    With a pipeline that ends in one of the estimators::
+
+        fastmlp.export.register_skl2onnx()
+        onnx_model = skl2onnx.to_onnx(pipeline, X[:1].astype(np.float32))
     """
     skl2onnx = imported("skl2onnx", "skl2onnx")
     converters = imported("skl2onnx.operator_converters.multilayer_perceptron", "skl2onnx")

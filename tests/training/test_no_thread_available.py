@@ -12,6 +12,8 @@ import fastmlp
 
 X = np.random.default_rng(0).normal(size=(4000, 100)).astype("float32")
 net = fastmlp.MLP((100, 256, 256, 5))
+# imports what a fit needs while the files can be read
+net.fit(X, np.arange(4000) % 5, epochs=1, n_threads=1)
 if os.getuid() == 0:  # the limit does not hold for root
     os.setgid(12345)
     os.setuid(12345)
