@@ -141,4 +141,4 @@ def section(
 ) -> str:
     """Return a heading and a table."""
     head = tuple(head)
-    return "\n".join([f"### {title}", "", row(head), row(["---"] * len(head)), *map(row, lines)])
+    return "\n".join([f"## {title}", "", row(head), row(["---"] * len(head)), *map(row, lines)])
