@@ -44,9 +44,14 @@ def job_pool(n_jobs: int | None, stop: threading.Event) -> Iterator[ThreadPoolEx
     try:
         yield pool
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        stop.set()
-        pool.shutdown()
+        try:
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop.set()
+            pool.shutdown()
+        except KeyboardInterrupt:  # at any of these lines: no job is left behind in training
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def side_by_side(
