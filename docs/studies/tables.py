@@ -54,10 +54,9 @@ trains the models again ({n} of them, on one thread; the runs are in
 [runs.csv](https://github.com/fastmlp/fastmlp/blob/main/docs/studies/tables/runs.csv)), and
 without `--run` computes this page from the runs.
 
-Three choices were made by earlier runs of the same kind, whose records are not kept: the
-temperature by which probabilities are mended also decides which epoch has the best log-loss;
-label smoothing, which the temperature makes superfluous, is off; and epochs are chosen by
-log-loss, not by the share of wrong classes, which is too coarse a measure on a few hundred rows.
+One choice was made by earlier runs of the same kind, whose records are not kept: the log-loss that
+chooses an epoch is that at the best temperature, because the model's probabilities are mended by a
+temperature afterwards.
 """
 
 RUNS = Path(__file__).parent / "tables" / "runs.csv"

@@ -31,7 +31,7 @@ from .frames import frame_of, target_column
 from .insight import InsightMixin
 from .members import Callbacks, Job, Member, Rows, train_members
 from .metrics import Metric
-from .plan import QUALITIES, Plan, plan_of
+from .plan import QUALITIES, plan_of
 
 __all__ = ["BaseTabular"]
 
@@ -47,10 +47,13 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
     A subclass has the constructor and the hooks
 
         _read_targets   y as the networks read it          _output_layer   n_outputs and loss
-        _metric         the metric by its name             _scores         metrics of outputs
-        _outputs_of     from a network's outputs to what a metric takes
+        _weighted       apply class weights                _metric_by_name a metric, or the default
+        _true           targets as a metric takes them     _scores         metrics of outputs
+        _outputs_of     from outputs of networks to what a metric takes
         _to_choose_by   the same of one network, whose epochs are compared
         _learn_errors   learn from the outputs for validation rows
+        _predicted      from outputs to predictions        _output_names   of their columns
+        _known_targets  targets of rows to be scored
     """
 
     _stratified = False
@@ -188,7 +191,7 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
                 f"kept, each with its best epoch so far",
                 stacklevel=3,
             )
-        self._keep(members, plan, rows)
+        self._keep(members, rows)
 
     def _check_parameters(self) -> None:
         checks.known("quality", self.quality, QUALITIES)
@@ -249,7 +252,7 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
                 stacklevel=4,
             )
 
-    def _keep(self, members: list[Member], plan: Plan, rows: Rows) -> None:
+    def _keep(self, members: list[Member], rows: Rows) -> None:
         """Keep what was trained, and what the validation rows say of it."""
         self.networks_ = [member.network for member in members]
         self.metadata_: dict[str, Any] = {}
@@ -374,7 +377,6 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
         tags.input_tags.string = True
-        tags.non_deterministic = False
         return tags
 
 

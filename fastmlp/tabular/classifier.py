@@ -80,10 +80,10 @@ batch_size, epochs, encoding : optional
     validation_scores_ : dict
         Metrics of rows by networks that were not trained on them; empty for very small tables.
     temperature_ : float
-        What the logarithms of the mean probabilities are divided by.  It comes from the T that
-        makes the log-loss of m validation rows least (Guo, Pleiss, Sun and Weinberger 2017):
-        log T · m/(m + 100) / √n, because few rows say little, and because the mean of n networks
-        is less certain than each of them.
+        What the logarithms of the mean probabilities are divided by.  Its logarithm is
+        log T · m/(m + 100) / √n, with the T that makes the log-loss of m validation rows least
+        (Guo, Pleiss, Sun and Weinberger 2017): few rows say little, and the mean of n networks is
+        less certain than each of them.
     n_features_in_, feature_names_in_
         As in scikit-learn.
 

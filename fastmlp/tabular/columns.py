@@ -58,9 +58,6 @@ class Codes(NamedTuple):
     numbers: NDArray[np.float64]  # (m, n_numbers), NaN where missing
     categories: NDArray[np.intp]  # (m, n_categories), −1 where missing or unknown
 
-    def __getitem__(self, rows: Any) -> Codes:  # type: ignore[override]
-        return Codes(self.numbers[rows], self.categories[rows])
-
 
 @dataclass(frozen=True)
 class Number:

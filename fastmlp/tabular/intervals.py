@@ -1,9 +1,9 @@
 """Prediction intervals from the errors on validation rows (conformal prediction).
 
-A row's residual is y − h with an h that no network computed which had seen the row.  The residuals
-are kept in groups of equal size by h, since errors often grow with the value that is predicted;
-within a group an interval's coverage holds for rows like those of training (Mondrian conformal
-prediction: Vovk, Lindsay, Nouretdinov and Gammerman 2003).
+A row's residual is y − h, where h is the mean output of the networks that were not trained on the
+row.  The residuals are kept in groups of equal size by h, since errors often grow with the value
+that is predicted; within a group an interval's coverage holds for rows like those of training
+(Mondrian conformal prediction: Vovk, Lindsay, Nouretdinov and Gammerman 2003).
 """
 
 from __future__ import annotations

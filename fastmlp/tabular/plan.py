@@ -32,7 +32,7 @@ class NetworkPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """All networks of a model; network i is trained without fold i of the rows."""
+    """All networks of a model, each trained without its own validation rows."""
 
     networks: tuple[NetworkPlan, ...]
     validation_fraction: float
