@@ -9,6 +9,8 @@ from typing import Any
 __all__ = ["QUALITIES", "NetworkPlan", "Plan", "plan_of"]
 
 TURNS = ("piecewise_linear", "periodic")  # encodings of numbers, from network to network
+HIDDEN = (128, 128, 128)
+VALIDATION_FRACTION = 0.15  # of the rows, which a network is not trained on
 FULL_ROWS = 10_000  # up to so many rows all epochs of a plan are trained
 FEWEST_EPOCHS = 8
 BATCHES_PER_EPOCH = 15  # smaller tables have smaller batches, down to SMALLEST_BATCH
@@ -43,15 +45,13 @@ class Quality:
     """What `quality` stands for."""
 
     n_members: int
-    hidden: tuple[int, ...]
     epochs: int
-    validation_fraction: float
 
 
 QUALITIES = {
-    "fast": Quality(n_members=2, hidden=(128, 128, 128), epochs=28, validation_fraction=0.15),
-    "good": Quality(n_members=4, hidden=(128, 128, 128), epochs=96, validation_fraction=0.15),
-    "best": Quality(n_members=24, hidden=(128, 128, 128), epochs=96, validation_fraction=0.15),
+    "fast": Quality(n_members=2, epochs=28),
+    "good": Quality(n_members=4, epochs=96),
+    "best": Quality(n_members=24, epochs=96),
 }
 
 
@@ -85,7 +85,7 @@ def plan_of(
     epochs = max(FEWEST_EPOCHS, round(chosen.epochs * min(1.0, sqrt(FULL_ROWS / n_rows))))
     network = NetworkPlan(
         encoding=TURNS[0],
-        hidden=chosen.hidden,
+        hidden=HIDDEN,
         activation="silu",
         dropout=0.15,
         label_smoothing=0.0,
@@ -98,4 +98,4 @@ def plan_of(
         replace(network, **{"encoding": TURNS[i % len(TURNS)], **(overrides or {})})
         for i in range(chosen.n_members if n_members is None else n_members)
     ]
-    return Plan(tuple(networks), chosen.validation_fraction)
+    return Plan(tuple(networks), VALIDATION_FRACTION)
