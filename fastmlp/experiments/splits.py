@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fastmlp.data.split import hold_out
-from fastmlp.tabular.frames import dates, kind_of, numbers
-
+from ..data.split import hold_out
+from ..tabular.frames import dates, kind_of, numbers
 from .tables import Table
 from .targets import present
+
+__all__ = ["group_values", "test_rows", "time_values"]
 
 Array = NDArray[Any]
 Rows = NDArray[np.intp]
