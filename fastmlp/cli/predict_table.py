@@ -13,14 +13,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fastmlp.experiments.table_models import TableModel
+from fastmlp.experiments.tables import Table
 from fastmlp.support.text import printable
 from fastmlp.tabular import TabularClassifier, TabularRegressor
 from fastmlp.tabular.columns import TableEncoder
 from fastmlp.tabular.frames import texts
 
-from .baselines import TableModel
 from .table_data import features_of
-from .tables import Table, format_options, open_table
+from .tables import format_options, open_table
 
 Columns = dict[str, NDArray[Any]]
 

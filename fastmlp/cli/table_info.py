@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from fastmlp.experiments.table_models import TableModel
 from fastmlp.tabular.columns import TableEncoder
 
-from .baselines import SHOWN, TableModel, task_of, written
+from .baselines import SHOWN, task_of, written
 
 MOST_LEVELS = 12  # of a category that are shown
 

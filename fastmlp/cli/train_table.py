@@ -14,13 +14,13 @@ from typing import Any
 
 import fastmlp
 from fastmlp import kernels
+from fastmlp.experiments.table_models import TableModel
 from fastmlp.support.text import printable
 from fastmlp.tabular.members import Callbacks
 from fastmlp.tabular.plan import plan_of
 
 from .baselines import (
     Scores,
-    TableModel,
     baseline_scores,
     better_baselines,
     model_scores,

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fastmlp.data.split import hold_out
-from fastmlp.tabular.frames import dates, kind_of, numbers
-
+from ..data.split import hold_out
+from ..tabular.frames import dates, kind_of, numbers
 from .tables import Table
 from .targets import present
+
+__all__ = ["group_values", "test_rows", "time_values"]
 
 Array = NDArray[Any]
 Rows = NDArray[np.intp]
@@ -86,7 +87,7 @@ def _of_groups(groups: Array, fraction: float, rng: np.random.Generator) -> Rows
     """Return the rows of random groups that together come closest to the fraction."""
     _, codes, counts = np.unique(groups, return_inverse=True, return_counts=True)
     if len(counts) < 2:
-        raise ValueError("--group: all rows have the same entry; the test set needs its own groups")
+        raise ValueError("group: all rows have the same entry; the test set needs its own groups")
     order = rng.permutation(len(counts))
     sums = np.cumsum(counts[order])[:-1]  # at least one group is left for training
     n = int(np.argmin(np.abs(sums - fraction * len(groups)))) + 1
@@ -95,7 +96,7 @@ def _of_groups(groups: Array, fraction: float, rng: np.random.Generator) -> Rows
 
 def group_values(table: Table, name: str) -> Array:
     """Return an entry for each row by which rows stay together."""
-    column = _whole(table, name, "--group")
+    column = _whole(table, name, "group")
     codes, _ = pd.factorize(column)
     result: Array = codes
     return result
@@ -103,11 +104,11 @@ def group_values(table: Table, name: str) -> Array:
 
 def time_values(table: Table, name: str) -> Array:
     """Return the moments of the rows, as numbers."""
-    column = _whole(table, name, "--time")
+    column = _whole(table, name, "time")
     kind = kind_of(column)
     if kind == "category":
         raise ValueError(
-            f"{table.name}: --time: column {name!r} holds text, such as {column.iloc[0]!r}; it "
+            f"{table.name}: time: column {name!r} holds text, such as {column.iloc[0]!r}; it "
             f"needs numbers, or dates such as 2024-12-31"
         )
     if kind == "number":
@@ -116,7 +117,7 @@ def time_values(table: Table, name: str) -> Array:
     return moments
 
 
-def _whole(table: Table, name: str, option: str) -> pd.Series:
+def _whole(table: Table, name: str, use: str) -> pd.Series:
     """Return a column that has no missing cells."""
     table.require(name)
     column = table.frame[name]
@@ -124,7 +125,7 @@ def _whole(table: Table, name: str, option: str) -> pd.Series:
     if len(missing):
         unit = "line" if table.frame.index.name == "line" else "row"
         raise ValueError(
-            f"{table.name}: {option}: column {name!r} is missing in {len(missing):,} rows, first "
+            f"{table.name}: {use}: column {name!r} is missing in {len(missing):,} rows, first "
             f"in {unit} {table.row_numbers[missing[0]]}; fill it in, or leave out these rows"
         )
     return column

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from fastmlp.cli.splits import group_values, test_rows, time_values
-from fastmlp.cli.tables import Table
+from fastmlp.experiments.splits import group_values, test_rows, time_values
+from fastmlp.experiments.tables import Table
 
 test_rows.__test__ = False  # type: ignore[attr-defined]
 
