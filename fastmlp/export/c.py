@@ -1,10 +1,10 @@
-"""Write a network as C: one file of C99 that needs only the C library's <math.h>.
+"""Write a network as C: one file of C99 that needs only the C library.
 
     comment ── declarations ── constants ── functions ── NET_forward ── NET_predict
 
 The layers in floating point come from c_float.py, the functions from c_templates.py, the comment
-from c_comment.py.  Numbers are written with the fewest digits that are read back as the same bits,
-so the file loses nothing of the network.
+from c_comment.py; c_tables.py has the models of tables.  Numbers are written with the fewest digits
+that are read back as the same bits, so the file loses nothing of the network.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -28,14 +28,17 @@ from .c_comment import Program
 from .c_float import Code
 from .c_text import C_TYPES, Array, array, function, literals
 from .calibration import quantize
-from .inference import require_mlp
+from .inference import is_table_model, require_mlp
 from .quantization import Quantized
+
+if TYPE_CHECKING:
+    from ..tabular import TabularClassifier, TabularRegressor
 
 __all__ = ["to_c"]
 
 
 def to_c(
-    net: MLP | Quantized,
+    net: MLP | Quantized | TabularClassifier | TabularRegressor,
     path: str | os.PathLike[str],
     *,
     name: str | None = None,
@@ -43,27 +46,30 @@ def to_c(
     quantized: bool = False,
     calibration: ArrayLike | None = None,
 ) -> None:
-    """Write a network as one file of C99 with the functions `forward` and `predict`.
+    """Write a network, or a model of a table, as one file of C99.
 
     The file allocates no memory, stores all numbers as constants, may be called by several threads
-    at once and needs only <math.h>.  The comment at its top says how to call the functions, what
-    they take and return, how much memory they need and how accurate they are.
+    at once and needs only the headers of the C library.  The comment at its top says how to call
+    the functions, what they take and return, how much memory they need and how accurate they are.
 
     Parameters
     ----------
-    net : MLP or Quantized
-        A trained network; batch norm is folded in, and averaged parameters are used if the network
-        predicts with them.
+    net : MLP, Quantized, TabularClassifier or TabularRegressor
+        A trained network, whose functions are `forward` and `predict`; batch norm is folded in, and
+        averaged parameters are used if the network predicts with them.  A fitted model of a table
+        becomes `predict` and, of a classifier, `predict_proba` of a struct with the raw columns;
+        see Notes.
     path : path-like
         The file, which appears as a whole or not at all.
     name : str, optional
         The beginning of the functions' names, a C identifier.  Default: the name of the file
         without its extension, with underscores for other characters than letters and digits.
     dtype : {"float32", "float64"}, optional
-        Compute in float or in double.  Default: the network's dtype.
+        Compute in float or in double.  Default: the network's dtype.  The networks of a model of a
+        table compute in float32.
     quantized : bool, default False
-        Compute in 8-bit integers, with a quarter of the memory: see `quantize`.  Networks whose
-        columns have encodings have no such form.
+        Compute in 8-bit integers, with a quarter of the memory: see `quantize`.  Models of tables
+        and networks whose columns have encodings have no such form.
     calibration : array-like, (m, n_in), optional
         With ``quantized=True``: a few hundred examples like those that the network will see.
 
@@ -73,7 +79,8 @@ def to_c(
         If net is neither, for example an ensemble: write its networks one by one.
     ValueError
         If name is not a C identifier; if a parameter is beyond the range of dtype; if calibration
-        is missing, was not requested, or does not fit the network.
+        is missing, was not requested, or does not fit the network; if a model of a table is not
+        fitted, or its networks have been replaced by ones with other encodings.
     OSError
         If the file cannot be written.
 
@@ -86,12 +93,27 @@ def to_c(
     --------
     quantize : The 8-bit form in Python, to measure its accuracy.
 
+    Notes
+    -----
+    The struct of a model of a table has one member for each column that the model uses, in the
+    table's order: double for numbers (NAN: missing) and for dates (seconds since 1970 in UTC, NAN:
+    missing), and strings for categories (NULL or "": missing), in UTF-8, as
+    `pandas.Series.astype(str)` writes text, booleans and whole numbers.  Unknown categories count
+    as missing.  Predictions are those of `predict_proba` and `predict` up to the rounding of
+    float32, since sums are added in another order.
+
     Examples
     --------
     >>> fastmlp.export.to_c(net, "digits.c")
     >>> fastmlp.export.to_c(net, "digits8.c", quantized=True, calibration=X[:500])
     """
     name = _prefix(name, path)
+    if is_table_model(net):
+        _only_float(net, dtype, quantized, calibration)
+        from .c_tables import table_parts  # imports pandas
+
+        _write(path, table_parts(net, name, Path(path).name))
+        return
     if not isinstance(net, Quantized):
         net = require_mlp(net)
     if checks.flag("quantized", quantized):
@@ -116,6 +138,20 @@ def _write(path: str | os.PathLike[str], parts: Iterable[str]) -> None:
     with atomic_files.whole(path) as file:
         for part in parts:
             file.write(f"{part}\n".encode())
+
+
+def _only_float(model: Any, dtype: Any, quantized: Any, calibration: Any) -> None:
+    """Raise ValueError at an option that models of tables do not have."""
+    what = f"a {type(model).__name__}"
+    if checks.flag("quantized", quantized) or calibration is not None:
+        raise ValueError(
+            f"{what} is written in float only; leave out quantized and calibration, which are for "
+            f"single networks"
+        )
+    if dtype is not None and checks.real_dtype(dtype) != np.float32:
+        raise ValueError(
+            f"the networks of {what} compute in float32, got dtype {dtype!r}; leave it out"
+        )
 
 
 def _prefix(name: str | None, path: str | os.PathLike[str]) -> str:
