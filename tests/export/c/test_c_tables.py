@@ -149,6 +149,8 @@ def test_sanitizers_find_nothing(
     if subprocess.run(build, capture_output=True, check=False).returncode != 0:
         pytest.skip("this compiler has no sanitizers")
     model, (_, table) = of_table
+    table = table.copy()
+    table.loc[:3, "income"] = 1e308, -1e308, 5e-324, 0.0
     assert_predicts(run_table(model, table, flags=SANITIZERS), model, table)
 
 
@@ -257,6 +259,15 @@ def test_numbers_and_booleans_that_are_categories_are_texts(run_table: RunTable)
     texts = table.astype(object)
     texts["half"] = texts["half"].map({0.5: "0.5", 2.0: "2", 1e-7: "1e-07"})
     assert_predicts(run_table(model, texts), model, table)
+
+
+def test_time_differences_are_seconds(run_table: RunTable) -> None:
+    table = pd.DataFrame({"stay": pd.to_timedelta(np.arange(60) % 31 * 7777, "s")})
+    model = small(TabularRegressor, table, np.arange(60.0) % 31)
+    seconds = pd.DataFrame({"stay": table["stay"].dt.total_seconds()})
+    found = run_table(model, seconds)
+    assert_predicts(found, model, table)
+    assert len(np.unique(found)) == 31
 
 
 def test_a_level_that_c_cannot_hold_is_never_met(run_table: RunTable) -> None:
