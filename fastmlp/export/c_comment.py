@@ -151,7 +151,7 @@ def comment(net: MLP | Quantized, program: Program, declarations: list[str], nam
     notes = {
         "x": f"{net.n_in} inputs{names_note(metadata.get('columns'))}"
         + (scale if net.uint8_scale != 1 else ""),
-        **encodings_note(net),
+        **_encodings_note(net),
         "h": f"{net.n_out} outputs, {outputs}",
         "predict": predicted + names_note(metadata.get("classes"), numbered=True),
         "layers": f"{net.n_in} inputs, " + ", ".join(layers),
@@ -180,7 +180,7 @@ def block(
     return "/*" + "\n".join(f" * {line}".rstrip() for line in lines)[2:] + "\n */\n"
 
 
-def encodings_note(net: MLP | Quantized) -> dict[str, str]:
+def _encodings_note(net: MLP | Quantized) -> dict[str, str]:
     """Return the note about the encodings of a network's columns, if there are any."""
     if isinstance(net, Quantized) or not net.encodings:
         return {}
@@ -209,7 +209,9 @@ def names_note(names: object, numbered: bool = False) -> str:
 
 
 def safe(text: str, longest: int) -> str:
-    """Return a text of limited length with nothing that has a meaning in a comment of C."""
-    # nothing that could end the comment, begin another, be a trigraph or control a terminal
+    """Return a text of limited length that may stand in a comment of C.
+
+    It has nothing that could end the comment, begin another, be a trigraph or control a terminal.
+    """
     text = re.sub(r"[^\w .,:;+=()\[\]<>-]", "_", text)
     return textwrap.shorten(text, longest, placeholder=" ...")

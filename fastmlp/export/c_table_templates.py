@@ -58,9 +58,9 @@ static int NET_number_level(double x, const double *levels, int n)
 """
 
 SECONDS = """\
-/* Hinnant's days_from_civil, in which years begin in March */
 double NET_seconds(int year, int month, int day, int hour, int minute, double second)
 {
+    /* Hinnant's days_from_civil, in which years begin in March */
     double y = month > 2 ? year : year - 1.0;
     double era = floor(y / 400.0), of_era = y - 400.0 * era;
     double of_year = floor((153.0 * (month > 2 ? month - 3 : month + 9) + 2.0) / 5.0) + day - 1.0;

@@ -65,11 +65,8 @@ def table_parts(model: Any, name: str, file: str) -> Iterator[str]:
     def finished(text: str) -> str:
         return templates.with_names(text, name, n_columns, n_out)
 
-    predict = _predict_functions(model)
-    heads = [text.partition("\n")[0] for text in predict]
-    if row.has_dates:
-        heads.append(c_table_templates.SECONDS.splitlines()[1])
-    declarations = [finished(head) for head in heads]
+    public = [*_predict_functions(model), *[c_table_templates.SECONDS] * row.has_dates]
+    declarations = [finished(text.partition("\n")[0]) for text in public]
     classes = None
     if isinstance(model, TabularClassifier):
         classes = [str(label) for label in model.classes_]
@@ -97,7 +94,7 @@ def table_parts(model: Any, name: str, file: str) -> Iterator[str]:
         declared = [*code.declarations, *code.index]
         yield finished(function(head, declared, [*code.logits, *code.output]))
     yield finished(_mean_function(row, encodings))
-    yield "\n".join(finished(text) for text in predict).rstrip("\n")
+    yield "\n".join(finished(text) for text in public).rstrip("\n")
 
 
 def _column_arrays(row: Row, encodings: set[str]) -> dict[str, Array]:
@@ -132,7 +129,7 @@ def _reading_functions(row: Row, encodings: set[str]) -> list[str]:
     return [
         *[own.LEVEL] * bool(row.texts),
         *[own.NUMBER_LEVEL] * bool(row.cycles),
-        *[own.SECONDS, own.DATE_PARTS] * row.has_dates,
+        *[own.DATE_PARTS] * row.has_dates,
         *[own.SCALED] * bool(row.encoder.numbers and encodings & set(OF_SCALED)),
         *[own.INTERPOLATED] * bool(row.encoder.numbers and "quantile" in encodings),
     ]
@@ -172,7 +169,7 @@ def _mean_function(row: Row, encodings: Sequence[str]) -> str:
 
 
 def _predict_functions(model: Any) -> list[str]:
-    """Return the functions that a program calls."""
+    """Return the functions that predict."""
     own = c_table_templates
     if isinstance(model, TabularClassifier):
         proba = own.PREDICT_PROBA.replace("LEAST", repr(LEAST_PROBABILITY))

@@ -149,8 +149,6 @@ def test_sanitizers_find_nothing(
     if subprocess.run(build, capture_output=True, check=False).returncode != 0:
         pytest.skip("this compiler has no sanitizers")
     model, (_, table) = of_table
-    table = table.copy()
-    table.loc[:3, "income"] = 1e308, -1e308, 5e-324, 0.0
     assert_predicts(run_table(model, table, flags=SANITIZERS), model, table)
 
 
@@ -259,6 +257,32 @@ def test_numbers_and_booleans_that_are_categories_are_texts(run_table: RunTable)
     texts = table.astype(object)
     texts["half"] = texts["half"].map({0.5: "0.5", 2.0: "2", 1e-7: "1e-07"})
     assert_predicts(run_table(model, texts), model, table)
+
+
+@pytest.mark.parametrize("encoding", ["raw", "piecewise_linear", "quantile", "periodic"])
+def test_numbers_far_beyond_the_training_set(encoding: str, run_table: RunTable) -> None:
+    x = np.random.default_rng(1).normal(size=60) / 1000  # whose scaled values may overflow
+    table = pd.DataFrame({"x": x})
+    model = small(TabularRegressor, table, 1000 * x, encoding=encoding)
+    rows = pd.DataFrame({"x": [1e308, -1e308, 1e200, -1.0, 1.0, 5e-324]})
+    assert_predicts(run_table(model, rows), model, rows)
+
+
+def test_probabilities_that_networks_round_to_zero_are_raised(run_table: RunTable) -> None:
+    table = pd.DataFrame({"x": np.random.default_rng(1).normal(size=60)})
+    model = small(TabularClassifier, table, table["x"] > 0, hidden_layer_sizes=())
+    model.networks_[0].set_parameters([[[1e3], [-1e3]]], [[0.0, 0.0]])
+    rows = pd.DataFrame({"x": [-3.0, 3.0]})
+    assert 0 < model.predict_proba(rows).min() < 1e-6
+    assert_predicts(run_table(model, rows), model, rows)
+
+
+def test_values_stay_within_the_range_of_the_training_set(run_table: RunTable) -> None:
+    table = pd.DataFrame({"x": np.random.default_rng(1).normal(size=60)})
+    model = small(TabularRegressor, table, table["x"], hidden_layer_sizes=())
+    model.networks_[0].set_parameters([[[1e3]]], [[0.0]])
+    rows = pd.DataFrame({"x": [-3.0, 3.0]})
+    np.testing.assert_array_equal(run_table(model, rows)[:, 0], model.target_range_)
 
 
 def test_time_differences_are_seconds(run_table: RunTable) -> None:
