@@ -89,6 +89,14 @@ def test_a_network_without_hidden_layers(run_c: RunC, rng: np.random.Generator) 
     np.testing.assert_allclose(run_c(net, X).h, net.forward(X), rtol=1e-5, atol=1e-5)
 
 
+def test_waves_of_numbers_too_large_to_have_a_phase(run_c: RunC) -> None:
+    net = MLP((1, 3), encodings=[Periodic(4, 2)], loss="squared_error", seed=1)
+    (W,) = net.weights
+    net.set_parameters([W * [0, 1, 1]], net.biases)  # the waves alone
+    X = np.array([[1e12], [-1e11], [3e30]], np.float32)
+    np.testing.assert_allclose(run_c(net, X).h, net.forward(X), rtol=1e-5)
+
+
 @pytest.mark.parametrize(("own", "dtype"), [("float64", "float32"), ("float32", "float64")])
 def test_the_dtype_can_be_chosen(
     run_c: RunC, rng: np.random.Generator, own: str, dtype: str
