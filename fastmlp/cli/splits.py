@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fastmlp.data.split import hold_out
-from fastmlp.tabular.frames import dates, kind_of, numbers
+from fastmlp.tabular.frames import sortable
 
 from .tables import Table
 from .targets import present
@@ -102,17 +102,14 @@ def group_values(table: Table, name: str) -> Array:
 
 
 def time_values(table: Table, name: str) -> Array:
-    """Return the moments of the rows, as numbers."""
+    """Return the moments of the rows, as numbers or dates."""
     column = _whole(table, name, "--time")
-    kind = kind_of(column)
-    if kind == "category":
+    moments = sortable(column)
+    if moments is None:
         raise ValueError(
             f"{table.name}: --time: column {name!r} holds text, such as {column.iloc[0]!r}; it "
             f"needs numbers, or dates such as 2024-12-31"
         )
-    if kind == "number":
-        return numbers(column)
-    moments: Array = dates(column).to_numpy().astype(np.int64)
     return moments
 
 

@@ -79,7 +79,7 @@ class Table:
         ValueError
             If a column is missing, or cells are not finite numbers; the message has their places.
         """
-        from fastmlp.tabular.reading_matrix import number_matrix
+        from fastmlp.tabular.reading.matrix import number_matrix
 
         known = {*self.names}
         for column in columns:
@@ -95,7 +95,7 @@ class Table:
         ValueError
             If there is no such column, or a row has no label.
         """
-        from fastmlp.tabular.reading_matrix import refuse_missing
+        from fastmlp.tabular.reading.matrix import refuse_missing
 
         self.require(column)
         refuse_missing(self.frame, column, self.name, "give each row a label, or leave it out")
@@ -114,7 +114,7 @@ class Table:
 def open_table(path: Path, **options: str | None) -> Table:
     """Read a table; `options` are those of `read_table`. Warnings are printed, a line for each."""
     from fastmlp.tabular.reading import read_table
-    from fastmlp.tabular.reading_files import display_name
+    from fastmlp.tabular.reading.files import display_name
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)

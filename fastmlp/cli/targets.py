@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fastmlp.tabular.frames import text
-from fastmlp.tabular.reading_matrix import number_matrix
+from fastmlp.tabular.reading.matrix import number_matrix
 
 from .tables import Table
 

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import column_or_1d
 
-from .frames import dates, kind_of, numbers
+from .frames import sortable
 
 __all__ = ["row_values", "validation_rows"]
 
@@ -92,13 +92,13 @@ def row_values(name: str, values: Any, m: int) -> Array:
         raise ValueError(f"{name} has {len(column)} entries for {m} rows of X; give one for each")
     if column.isna().any():
         raise ValueError(f"{name} has {int(column.isna().sum())} missing entries; fill them in")
-    if name == "time":
-        kind = kind_of(column.rename(name))
-        if kind == "category":
-            raise ValueError(
-                f"time has entries that are neither numbers nor dates as 2024-12-31, such as "
-                f"{column[0]!r}; write them so"
-            )
-        column = pd.Series(numbers(column)) if kind == "number" else dates(column)
-    values_of_rows: Array = column.to_numpy()
-    return values_of_rows
+    if name != "time":
+        values_of_rows: Array = column.to_numpy()
+        return values_of_rows
+    moments = sortable(column.rename(name))
+    if moments is None:
+        raise ValueError(
+            f"time has entries that are neither numbers nor dates as 2024-12-31, such as "
+            f"{column[0]!r}; write them so"
+        )
+    return moments
