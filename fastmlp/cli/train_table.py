@@ -16,7 +16,7 @@ import fastmlp
 from fastmlp import kernels
 from fastmlp.support.text import printable
 from fastmlp.tabular.members import Callbacks
-from fastmlp.tabular.plan import plan_of
+from fastmlp.tabular.parameters import shown
 
 from .baselines import (
     Scores,
@@ -208,13 +208,8 @@ def doubts(
 ) -> list[str]:
     """Return what speaks against the model, a line each."""
     found = []
-    plan = plan_of(
-        model.quality,
-        len(data.training),
-        n_members=model.n_members,
-        overrides=model._overrides(),
-    )
-    wanted, epochs = len(plan.networks), plan.networks[0].epochs
+    networks = model.plan_.networks
+    wanted, epochs = len(networks), networks[0].epochs
     if model.time_limit is not None and (
         len(model.networks_) < wanted or min(model.n_epochs_) < epochs
     ):
@@ -261,7 +256,7 @@ def card_of(
         "scores": scores,
         "baselines": baselines,
         "scores of validation rows": entry["validation_scores"],
-        "parameters": entry["parameters"],
+        "parameters": {name: shown(value) for name, value in model.get_params().items()},
         "networks": [
             {
                 "layers": list(net.sizes),
