@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fastmlp.data.split import hold_out
+from fastmlp.tabular.folds import free_rows
 from fastmlp.tabular.frames import sortable
 
 from .tables import Table
@@ -38,7 +39,8 @@ def test_rows(
         Whether each class of y has the same fraction in the test set.  A class keeps at least one
         row in the training set.
     groups : ndarray (m,), optional
-        Rows with equal entries stay together.
+        Rows with equal entries stay together; a group with more than half of the rows is not in
+        the test set.
     time : ndarray (m,), optional
         The latest rows are the test set.
 
@@ -87,9 +89,12 @@ def _of_groups(groups: Array, fraction: float, rng: np.random.Generator) -> Rows
     _, codes, counts = np.unique(groups, return_inverse=True, return_counts=True)
     if len(counts) < 2:
         raise ValueError("--group: all rows have the same entry; the test set needs its own groups")
+    free, share = free_rows(groups, fraction)
+    wanted = share * free.sum()
     order = rng.permutation(len(counts))
+    order = order[np.argsort(np.maximum(counts[order], wanted), kind="stable")]  # large ones last
     sums = np.cumsum(counts[order])[:-1]  # at least one group is left for training
-    n = int(np.argmin(np.abs(sums - fraction * len(groups)))) + 1
+    n = int(np.argmin(np.abs(sums - wanted))) + 1
     return np.flatnonzero(np.isin(codes, order[:n]))
 
 

@@ -21,6 +21,7 @@ from .targets import Target, as_classes, as_values, like_training, present, read
 Array = NDArray[Any]
 
 TEST_FRACTION = 0.2
+FAR = 0.5  # of the fraction: a test set of groups that misses it by more is reported
 MOST_COLUMNS = 10_000
 MOST_SHOWN = 8  # names in a message
 
@@ -88,7 +89,7 @@ def read_data(args: argparse.Namespace) -> TableData:
         split = f"the rows of {args.test}"
     else:
         fraction = TEST_FRACTION if args.test_fraction is None else args.test_fraction
-        training, test, split = _divided(args, whole, target.task, fraction)
+        training, test, split = _divided(args, whole, target.task, fraction, notes)
     if len(training) < 2:
         raise ValueError(
             f"{table.name}: {len(training)} rows with a label are too few; a model needs at least 2"
@@ -102,7 +103,7 @@ def read_data(args: argparse.Namespace) -> TableData:
 
 
 def _divided(
-    args: argparse.Namespace, whole: Part, task: str, fraction: float
+    args: argparse.Namespace, whole: Part, task: str, fraction: float, notes: list[str]
 ) -> tuple[Part, Part | None, str]:
     if fraction == 0:
         return whole, None, "--test-fraction 0"
@@ -118,6 +119,11 @@ def _divided(
         split = f"the latest by {args.time}"
     elif whole.groups is not None:
         split = f"whole groups of {args.group}, chosen at random"
+        if abs(len(chosen) - fraction * len(whole)) > FAR * fraction * len(whole):
+            notes.append(
+                f"the groups of {args.group!r} do not allow {fraction:.0%} of the rows for the "
+                f"test: it has {len(chosen) / len(whole):.0%}"
+            )
     else:
         split = "chosen at random" + (", stratified" if task == "classification" else "")
     return whole[np.setdiff1d(np.arange(len(whole)), chosen)], whole[chosen], split
