@@ -48,7 +48,12 @@ def test_groups_are_not_divided(entries: list[int], fraction: float) -> None:
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize(
     ("counts", "lowest", "highest"),
-    [([75, *[5] * 5], 10, 15), ([75, *[1] * 25], 12, 13), ([75, 25], 25, 25), ([60, 20, 20], 20, 20)],
+    [
+        ([75, *[5] * 5], 10, 15),
+        ([75, *[1] * 25], 12, 13),
+        ([75, 25], 25, 25),
+        ([60, 20, 20], 20, 20),
+    ],
 )
 def test_a_group_with_most_of_the_rows_is_not_in_the_test_set(
     counts: list[int], lowest: int, highest: int, seed: int
