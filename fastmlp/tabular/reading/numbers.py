@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +85,7 @@ class TextColumn:
         self.index = column.index
         self.codes, cells = column.array.factorize()  # −1 where pandas found a cell missing
         self.texts = [str(cell).strip() for cell in cells]
+        self._found: dict[Notation, dict[str, float | None]] = {}
 
     @cached_property
     def present(self) -> list[str]:
@@ -117,17 +118,23 @@ class TextColumn:
         chosen = np.array([*(text in wanted for text in self.texts), False])
         return np.flatnonzero(chosen[self.codes])
 
+    def found(self, notation: Notation) -> dict[str, float | None]:
+        """Return the numbers of the cells that have a value; None for what is not a number."""
+        if notation not in self._found:
+            found = map(notation.number, self.without_unit)
+            self._found[notation] = dict(zip(self.present, found, strict=True))
+        return self._found[notation]
+
     def others(self, notation: Notation) -> list[str]:
         """Return the distinct cells that have a value and are not numbers."""
-        pairs = zip(self.present, self.without_unit, strict=True)
-        return [text for text, bare in pairs if notation.number(bare) is None]
+        return [text for text, number in self.found(notation).items() if number is None]
 
     def numbers(self, notation: Notation) -> pandas.Series:
         """Return the column as numbers, which all its values must be."""
-        found = [notation.number(bare) for bare in self.without_unit]
-        exact = all(abs(one) < 2**53 and one.is_integer() for one in found if one is not None)
-        values = [int(one) if exact else one for one in found if one is not None]
-        return self._series(dict(zip(self.present, values, strict=True)))
+        found = {text: one for text, one in self.found(notation).items() if one is not None}
+        if all(abs(one) < 2**53 and one.is_integer() for one in found.values()):
+            return self._series({text: int(one) for text, one in found.items()})
+        return self._series(found)
 
     def converted(self, notation: Notation) -> tuple[pandas.Series, NDArray[np.intp]]:
         """Return the column as numbers if all its values are, otherwise as text.
@@ -143,7 +150,7 @@ class TextColumn:
         few = len(rows) < (1 - MOSTLY) * len(self.rows(self.present))
         return self._series({text: text for text in self.present}), rows if few else rows[:0]
 
-    def _series(self, values: dict[str, Any]) -> pandas.Series:
+    def _series(self, values: Mapping[str, Any]) -> pandas.Series:
         """Return the column with a value for each text; where a text has none it is missing."""
         pandas = imported("pandas", "tabular")
         distinct = [values.get(text, math.nan) for text in self.texts]
