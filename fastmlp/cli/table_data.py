@@ -20,6 +20,7 @@ from .tables import format_options, open_table
 
 Array = NDArray[Any]
 
+FAR = 0.5  # of the fraction: a test set of groups that misses it by more is reported
 MOST_SHOWN = 8  # names in a message
 
 
@@ -65,7 +66,7 @@ def read_data(args: argparse.Namespace) -> TableData:
         split = f"the rows of {args.test}"
     else:
         fraction = TEST_FRACTION if args.test_fraction is None else args.test_fraction
-        training, test, split = _divided(args, whole, target.task, fraction)
+        training, test, split = _divided(args, whole, target.task, fraction, notes)
     if len(training) < 2:
         raise ValueError(
             f"{table.name}: {len(training)} rows with a label are too few; a model needs at least 2"
@@ -79,17 +80,23 @@ def read_data(args: argparse.Namespace) -> TableData:
 
 
 def _divided(
-    args: argparse.Namespace, whole: TableRows, task: str, fraction: float
+    args: argparse.Namespace, whole: TableRows, task: str, fraction: float, notes: list[str]
 ) -> tuple[TableRows, TableRows | None, str]:
     if fraction == 0:
         return whole, None, "--test-fraction 0"
+    training, test = divided(whole, fraction, args.seed, task)
     if whole.time is not None:
         split = f"the latest by {args.time}"
     elif whole.groups is not None:
         split = f"whole groups of {args.group}, chosen at random"
+        if abs(len(test) - fraction * len(whole)) > FAR * fraction * len(whole):
+            notes.append(
+                f"the groups of {args.group!r} do not allow {fraction:.0%} of the rows for the "
+                f"test: it has {len(test) / len(whole):.0%}"
+            )
     else:
         split = "chosen at random" + (", stratified" if task == "classification" else "")
-    return *divided(whole, fraction, args.seed, task), split
+    return training, test, split
 
 
 def _test_table(

@@ -51,10 +51,10 @@ def about(model: TableModel, path: Path) -> Iterator[tuple[str, str]]:
             )
     yield "settings", ", ".join(
         f"{name}={value!r}"
-        for name, value in entry["parameters"].items()
+        for name, value in model.get_params().items()
         if value is not None and name != "random_state"
     )
-    yield "seed", str(entry["parameters"]["random_state"])
+    yield "seed", str(model.random_state)
     if "command" in card:
         yield "command", str(card["command"])
     for name, value in (card.get("data") or {}).items():

@@ -29,7 +29,7 @@ def format_options(args: argparse.Namespace) -> dict[str, str | None]:
 def open_table(path: Path, **options: str | None) -> Table:
     """Read a table; `options` are those of `read_table`. Warnings are printed, a line for each."""
     from fastmlp.tabular.reading import read_table
-    from fastmlp.tabular.reading_files import display_name
+    from fastmlp.tabular.reading.files import display_name
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)

@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..data.split import hold_out
-from ..tabular.frames import dates, kind_of, numbers
+from ..tabular.folds import free_rows
+from ..tabular.frames import sortable
 from .tables import Table
 from .targets import present
 
@@ -39,7 +40,8 @@ def test_rows(
         Whether each class of y has the same fraction in the test set.  A class keeps at least one
         row in the training set.
     groups : ndarray (m,), optional
-        Rows with equal entries stay together.
+        Rows with equal entries stay together; a group with more than half of the rows is not in
+        the test set.
     time : ndarray (m,), optional
         The latest rows are the test set.
 
@@ -88,9 +90,12 @@ def _of_groups(groups: Array, fraction: float, rng: np.random.Generator) -> Rows
     _, codes, counts = np.unique(groups, return_inverse=True, return_counts=True)
     if len(counts) < 2:
         raise ValueError("group: all rows have the same entry; the test set needs its own groups")
+    free, share = free_rows(groups, fraction)
+    wanted = share * free.sum()
     order = rng.permutation(len(counts))
+    order = order[np.argsort(np.maximum(counts[order], wanted), kind="stable")]  # large ones last
     sums = np.cumsum(counts[order])[:-1]  # at least one group is left for training
-    n = int(np.argmin(np.abs(sums - fraction * len(groups)))) + 1
+    n = int(np.argmin(np.abs(sums - wanted))) + 1
     return np.flatnonzero(np.isin(codes, order[:n]))
 
 
@@ -103,17 +108,14 @@ def group_values(table: Table, name: str) -> Array:
 
 
 def time_values(table: Table, name: str) -> Array:
-    """Return the moments of the rows, as numbers."""
+    """Return the moments of the rows, as numbers or dates."""
     column = _whole(table, name, "time")
-    kind = kind_of(column)
-    if kind == "category":
+    moments = sortable(column)
+    if moments is None:
         raise ValueError(
             f"{table.name}: time: column {name!r} holds text, such as {column.iloc[0]!r}; it "
             f"needs numbers, or dates such as 2024-12-31"
         )
-    if kind == "number":
-        return numbers(column)
-    moments: Array = dates(column).to_numpy().astype(np.int64)
     return moments
 
 

@@ -62,7 +62,7 @@ class Table:
         ValueError
             If a column is missing, or cells are not finite numbers; the message has their places.
         """
-        from ..tabular.reading_matrix import number_matrix
+        from ..tabular.reading.matrix import number_matrix
 
         known = {*self.names}
         for column in columns:
@@ -78,7 +78,7 @@ class Table:
         ValueError
             If there is no such column, or a row has no label.
         """
-        from ..tabular.reading_matrix import refuse_missing
+        from ..tabular.reading.matrix import refuse_missing
 
         self.require(column)
         refuse_missing(self.frame, column, self.name, "give each row a label, or leave it out")

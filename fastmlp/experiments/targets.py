@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..tabular.frames import text
-from ..tabular.reading_matrix import number_matrix
+from ..tabular.reading.matrix import number_matrix
 from .tables import Table
 
 __all__ = ["Target", "as_classes", "as_values", "like_training", "present", "read_target"]

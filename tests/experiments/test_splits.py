@@ -45,6 +45,25 @@ def test_groups_are_not_divided(entries: list[int], fraction: float) -> None:
     assert not set(groups[inside]) & set(groups[~inside])
 
 
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    ("counts", "lowest", "highest"),
+    [
+        ([75, *[5] * 5], 10, 15),
+        ([75, *[1] * 25], 12, 13),
+        ([75, 25], 25, 25),
+        ([60, 20, 20], 20, 20),
+    ],
+)
+def test_a_group_with_most_of_the_rows_is_not_in_the_test_set(
+    counts: list[int], lowest: int, highest: int, seed: int
+) -> None:
+    groups = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
+    found = test_rows(np.zeros(100), 0.2, seed, stratify=False, groups=groups)
+    assert 0 not in groups[found]
+    assert lowest <= len(found) <= highest
+
+
 def test_the_latest_rows_are_chosen() -> None:
     time = np.array([5, 1, 9, 7, 3, 8, 2, 4, 6, 0])
     found = test_rows(np.zeros(10), 0.3, 0, stratify=True, time=time)

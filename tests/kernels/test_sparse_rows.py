@@ -13,7 +13,7 @@ COLUMNS = (*range(1, 130), 191, 192, 193, 255, 256, 257, 321)
 DENSITIES = (0.0, 0.05, 0.3, 0.7, 1.0)
 Kernel = Callable[..., Any]
 
-# each of a (m, n_in), delta (m, n_out), W (n_out, n_in), b (n_out,); zeros of a or delta are skipped
+# each of a (m, n_in), delta (m, n_out), W (n_out, n_in), b (n_out,); zeros of a or δ are skipped
 PRODUCTS: dict[str, Kernel] = {
     "forward": lambda k, a, delta, W, b, way="dense": k.forward(a, W, b, way),
     "hidden_delta": lambda k, a, delta, W, b, way="dense": k.hidden_delta(delta, W, way),
