@@ -294,9 +294,3 @@ def test_info_shows_all_of_a_model(
     assert f"SHA-256 of file  {hashlib.sha256(classifier.read_bytes()).hexdigest()}\n" in out
     assert "range of values  " in fastmlp_command("info", regressor).out
     assert "--memory is for a network" in fastmlp_command("info", classifier, "--memory").err
-
-
-def test_export_says_that_c_holds_networks(fastmlp_command: Command, classifier: Path) -> None:
-    code, _, err = fastmlp_command("export", classifier, classifier.with_suffix(".c"))
-    assert code == 2
-    assert "is a model of a table" in err
