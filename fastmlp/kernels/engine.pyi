@@ -74,6 +74,23 @@ class ParameterSet:
     averaged: int
     def tobytes(self) -> bytes: ...
 
+class InverseHessian:
+    """L-BFGS's approximation H of an inverse Hessian, from the last pairs of vectors of n numbers.
+
+    A pair is a step s and the change y of the gradient over it.
+    """
+
+    n_pairs: int
+    def __init__(self, n: int, capacity: int) -> None: ...
+    def add(self, step: Real, change: Real, least: float) -> None:
+        """Add a pair if sᵀy > least, in place of the oldest one of `capacity` pairs."""
+
+    def clear(self) -> None:
+        """Forget all pairs: H = I."""
+
+    def direction(self, gradient: Real) -> tuple[Real, float]:
+        """The direction d = −H g and its slope gᵀd."""
+
 class TrainingLock(AbstractContextManager[None]):
     """The context of a call of fit: entered while it is held it raises RuntimeError."""
 
@@ -124,6 +141,12 @@ class Engine:
         """Make ready in a process made by fork."""
 
     def get_layers(self, of: ParameterSet | None = None) -> list[Layer]: ...
+    def get_flat(self) -> Real:
+        """All weights and biases in one vector: W(0) row after row, b(0), W(1), …"""
+
+    def set_flat(self, vector: Real) -> None:
+        """Replace all weights and biases by those in a vector like that of `get_flat`."""
+
     def get_average(self, of: ParameterSet | None = None) -> list[Layer] | None: ...
     def get_folded(self, of: ParameterSet | None = None) -> list[Layer]:
         """Weights and biases of the inference network, batch norm folded in."""
@@ -201,10 +224,12 @@ class Engine:
         epoch: int = 0,
         of: ParameterSet | None = None,
         wrt_encoding: bool = False,
+        flat: bool = False,
     ) -> tuple[Progress, Any]:
         """Σ s·cost and Σ s, and the derivatives of J by each layer's parameters or by X.
 
-        With `wrt_encoding` by the parameters of the encodings, a list of arrays.
+        With `wrt_encoding` by the parameters of the encodings, a list of arrays; with `flat` by
+        weights and biases in one vector, like that of `get_flat`.
 
         Of the network as it predicts, or with `training` as the epoch's first batch sees it.
         """

@@ -2,10 +2,12 @@
 
     parameter_set.pxi   the numbers of a network at one moment, and the gate to them
     parameters.pxi      reading and writing these numbers: class Parameters
+    flat_parameters.pxi all of them in one vector: class FlatParameters
     data.pxi            the user's examples: class Data
     encodings.pxi       the encodings of their columns: class InputEncoding
     custom.pxi          losses written in Python
     passes.pxi          passes without an update, prediction and gradients: class Passes
+    inverse_hessian.pxi what L-BFGS remembers of earlier steps: class InverseHessian
     this file           training: class Engine
 
 `train` runs batches without the GIL inside one parallel region.  Only fastmlp/model/state.py
@@ -79,9 +81,11 @@ PHASES = ("gather", "lists", "forward", "output", "delta", "gradient", "wait")
 include "parameter_set.pxi"
 include "encodings.pxi"
 include "parameters.pxi"
+include "flat_parameters.pxi"
 include "data.pxi"
 include "custom.pxi"
 include "passes.pxi"
+include "inverse_hessian.pxi"
 
 
 cdef class Engine(Passes):

@@ -27,7 +27,7 @@ from ..support import checks
 from .spec import NetworkSpec
 
 if TYPE_CHECKING:
-    from ..kernels.engine import Data, Engine, ParameterSet
+    from ..kernels.engine import Data, Engine, InverseHessian, ParameterSet
 
 __all__ = ["Array", "Layer", "ModelState", "Snapshot", "Statistics", "checked_layers", "shapes"]
 
@@ -71,6 +71,7 @@ class ModelState:
         self.encoding_frozen = False
         self.optimizer: OptimizerKind | None = None
         module = kernels.engine(spec.dtype.name)
+        self._inverse_hessian_type: type[InverseHessian] = module.InverseHessian
         activations = (*spec.activation, spec.output_activation)
         self._data_type: type[Data] = module.Data
         self._engine: Engine = module.Engine(
@@ -226,6 +227,26 @@ class ModelState:
         return self._engine.gradients(
             data, options, n_threads, wrt_input, training, self.epochs, of, wrt_encoding
         )
+
+    # ------------------------------------------------------------ all parameters in one vector
+
+    def flat_parameters(self) -> Array:
+        """Return all weights and biases in one vector: W(0) row after row, b(0), W(1), …"""
+        return self._engine.get_flat()
+
+    def set_flat_parameters(self, vector: Array) -> None:
+        """Replace all weights and biases by those in a vector like that of `flat_parameters`."""
+        self._engine.set_flat(vector)
+
+    def flat_gradients(
+        self, data: Data, options: TrainingOptions, n_threads: int
+    ) -> tuple[Progress, Array]:
+        """Return Σ s·cost and Σ s, and the derivatives of J in a vector like the parameters'."""
+        return self._engine.gradients(data, options, n_threads, flat=True)
+
+    def inverse_hessian(self, n_pairs: int) -> InverseHessian:
+        """Return L-BFGS's approximation of the inverse Hessian, for vectors of parameters."""
+        return self._inverse_hessian_type(len(self.flat_parameters()), n_pairs)
 
     def penalty(
         self,
