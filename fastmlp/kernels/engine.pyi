@@ -36,6 +36,7 @@ class Data:
     """
 
     density: float
+    unchecked: bool  # training checks that the numbers of the rows it reads are finite
     def __init__(
         self,
         engine: Engine | None,
@@ -90,6 +91,9 @@ class InverseHessian:
 
     def direction(self, gradient: Real) -> tuple[Real, float]:
         """The direction d = −H g and its slope gᵀd."""
+
+class OptimizerSnapshot:
+    """An optimizer's rule, its numbers and its steps at one moment."""
 
 class TrainingLock(AbstractContextManager[None]):
     """The context of a call of fit: entered while it is held it raises RuntimeError."""
@@ -174,6 +178,11 @@ class Engine:
     def set_optimizer(self, name: str, constants: Sequence[float]) -> None: ...
     def get_state(self) -> list[list[Layer]]: ...
     def set_state(self, slots: Sequence[Sequence[Layer]], steps: int) -> None: ...
+    def optimizer_snapshot(self) -> OptimizerSnapshot: ...
+    def restore_optimizer(self, snapshot: OptimizerSnapshot) -> None: ...
+    def pack(self, data: Data, threads: int) -> None:
+        """Pack rows that training reads as sparse rows, where that takes less memory than X."""
+
     def train(
         self,
         data: Data,
