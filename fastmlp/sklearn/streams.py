@@ -34,12 +34,12 @@ def _values(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
 
 def _checked(estimator: Any) -> tuple[Any, ...] | None:
     """The estimator's parameters and its network; None if a parameter can be changed in place."""
-    values = _values(type(estimator))(estimator)
-    for value in values:
-        each = value if type(value) is tuple else (value,)
-        if not all(type(one) in CONSTANT for one in each):
-            return None
-    return (*values, estimator.__dict__.get("network_"))
+    values = _values(estimator.__class__)(estimator)
+    types = {type(value) for value in values}
+    if tuple in types:
+        types.remove(tuple)
+        types |= {type(one) for value in values if type(value) is tuple for one in value}
+    return (*values, estimator.__dict__.get("network_")) if types <= CONSTANT else None
 
 
 def remember(estimator: Any) -> None:

@@ -11,7 +11,6 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from numbers import Real
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -293,7 +292,7 @@ class Run:
         if len(self.constant_rates) == n_batches:
             return self.constant_rates
         rates = checks.rates(self.coming(rate, n_batches), n_batches, self.state.spec.dtype)
-        if isinstance(self.config.optimizer.learning_rate, Real):
+        if self.config.optimizer.schedule._is_constant:
             self.constant_rates = rates
         return rates
 
