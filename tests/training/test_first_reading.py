@@ -20,14 +20,15 @@ def every_array_is_large(monkeypatch):
 
 
 @pytest.fixture
-def check_before(monkeypatch):
-    """A list of the names of the arrays that are checked before training."""
+def passes(monkeypatch):
+    """A list of the names of the examples of which all numbers are checked in a pass."""
     names: list[str] = []
 
     def finite(name: str, *rest: Any) -> None:
         names.append(name)
 
-    monkeypatch.setattr(checks.examples, "finite", finite)
+    monkeypatch.setattr(checks.examples, "finite", finite)  # before training
+    monkeypatch.setattr(checks, "finite", finite)  # after it
     return names
 
 
@@ -113,15 +114,15 @@ def test_refused_where_the_first_epoch_ends_before_the_row(data, options):
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
-def test_same_bits_as_with_the_check_before(data, monkeypatch, check_before, epochs):
+def test_same_bits_as_with_the_passes(data, monkeypatch, passes, epochs):
     X, y = data
     found = MLP((40, 64, 3))
     found.fit(X, y, epochs=epochs, batch_size=60)
-    assert check_before == []
+    assert passes == []
     monkeypatch.setattr(examples, "LARGE", 1 << 40)
     expected = MLP((40, 64, 3))
     expected.fit(X, y, epochs=epochs, batch_size=60)
-    assert check_before == ["X"]
+    assert passes == ["X"]
     assert found.snapshot().tobytes() == expected.snapshot().tobytes()
     assert found.history.cost == expected.history.cost
 
@@ -137,9 +138,9 @@ def test_same_bits_as_with_the_check_before(data, monkeypatch, check_before, epo
     ],
     ids=str,
 )
-def test_checked_before_where_somebody_looks_on_or_rows_are_left_out(data, check_before, options):
+def test_checked_before_where_somebody_looks_on_or_rows_are_left_out(data, passes, options):
     MLP((40, 64, 3)).fit(*data, **{"epochs": 1, **options})
-    assert "X" in check_before
+    assert "X" in passes
 
 
 def test_rows_are_packed_where_a_fit_reads_them_often(data, monkeypatch):
