@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 
+import fastmlp
 from fastmlp import MLP, Callback, GradientDescent
 from fastmlp.data import examples
 from fastmlp.support import checks
@@ -141,6 +144,32 @@ def test_same_bits_as_with_the_passes(data, monkeypatch, passes, epochs):
 def test_checked_before_where_somebody_looks_on_or_rows_are_left_out(data, passes, options):
     MLP((40, 64, 3)).fit(*data, **{"epochs": 1, **options})
     assert "X" in passes
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_an_array_that_another_thread_changes_leaves_a_finite_network(data, n_threads):
+    X, y = data
+    net, done = trained(X, y), threading.Event()
+
+    def change() -> None:
+        while not done.is_set():
+            X[100] = np.nan
+            X[100] = 1.0
+
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(change)
+        try:
+            for _ in range(60):
+                try:
+                    net.fit(X, y, epochs=1, batch_size=20, n_threads=n_threads)
+                except (ValueError, fastmlp.TrainingDiverged):
+                    pass
+        finally:
+            done.set()
+        other.result()
+    assert all(np.isfinite(one).all() for one in (*net.weights, *net.biases))
+    X[100] = 1
+    assert net.fit(X, y, epochs=1).stopped_by == "epochs"
 
 
 def test_rows_are_packed_where_a_fit_reads_them_often(data, monkeypatch):
