@@ -92,7 +92,8 @@ def train(raw: Raw, folder: Path) -> dict[str, Any]:
         capture_output=True,
         text=True,
     )
-    said = [line.removeprefix("fastmlp train: ") for line in done.stderr.strip().splitlines()]
+    lines = done.stderr.replace(str(path), path.name).strip().splitlines()
+    said = [line.removeprefix("fastmlp train: ") for line in lines]
     found: dict[str, Any] = {"status": done.returncode, "said": said, "output": done.stdout}
     cards = list(folder.glob(f"{raw.name}*.card.json"))
     if done.returncode == 0 and cards:

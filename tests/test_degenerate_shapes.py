@@ -29,16 +29,16 @@ def close(kernels, found, expected):
 # ------------------------------------------------------------------------------- the kernels
 
 
-@pytest.mark.parametrize("use_sparse", [False, True])
+@pytest.mark.parametrize("way", ["dense", "sparse", "skipping"])
 @pytest.mark.parametrize(("m", "n_in", "n_out"), [*itertools.product(SIZES, SIZES, SIZES)])
-def test_products(rng, kernels, m, n_in, n_out, use_sparse):
+def test_products(rng, kernels, m, n_in, n_out, way):
     a, W, b, delta = (
         rng.normal(size=size).astype(kernels.DTYPE)
         for size in ((m, n_in), (n_out, n_in), n_out, (m, n_out))
     )
-    close(kernels, kernels.forward(a, W, b, use_sparse), a @ W.T + b)
-    close(kernels, kernels.hidden_delta(delta, W, use_sparse), delta @ W)
-    close(kernels, kernels.weight_gradient(a, delta, use_sparse), delta.T @ a)
+    close(kernels, kernels.forward(a, W, b, way), a @ W.T + b)
+    close(kernels, kernels.hidden_delta(delta, W, way), delta @ W)
+    close(kernels, kernels.weight_gradient(a, delta, way), delta.T @ a)
     close(kernels, kernels.bias_gradient(delta), delta.sum(axis=0))
 
 

@@ -42,6 +42,7 @@ def script(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     assert spec is not None and spec.loader is not None
     module = module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, module)  # where dataclasses look
+    monkeypatch.syspath_prepend(STUDIES)  # as `python docs/studies/name.py` has it
     spec.loader.exec_module(module)
     return module
 

@@ -22,14 +22,14 @@ fine_tuning.md and fine_tuning.png from fine_tuning/runs.csv.
 from __future__ import annotations
 
 import argparse
-import csv
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from study_files import new_axes, read_runs, write_page, write_runs
 
 import fastmlp
 
@@ -144,23 +144,9 @@ def study(folder: Path) -> list[Run]:
     return runs
 
 
-def write(runs: list[Run], path: Path) -> None:
-    """Write runs.csv."""
-    path.parent.mkdir(exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.DictWriter(file, [one.name for one in fields(Run)], lineterminator="\n")
-        rows.writeheader()
-        rows.writerows(asdict(one) for one in runs)
-
-
 def read(path: Path) -> list[Run]:
     """Read runs.csv."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return [
-            Run(int(row["seed"]), row["way"], int(row["examples"]), float(row["accuracy"]),
-                float(row["seconds"]))
-            for row in csv.DictReader(file)
-        ]
+    return read_runs(Run, path)
 
 
 def accuracies(runs: list[Run]) -> Results:
@@ -209,12 +195,7 @@ def page(runs: list[Run]) -> str:
 
 def picture(results: Results, path: Path) -> None:
     """Test error against examples of each class."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    figure, axes = new_axes()
     for name, marker in zip(WAYS, "os^vD", strict=True):
         errors = 100 * (1 - np.array([results[name, count] for count in COUNTS]))
         axes.errorbar(COUNTS, errors.mean(axis=1), errors.std(axis=1, ddof=1), label=name,
@@ -243,15 +224,11 @@ def main() -> None:
     args = parser().parse_args()
     path = HERE / "fine_tuning/runs.csv"
     if args.run:
-        write(study(args.data), path)
+        write_runs(study(args.data), path)
     runs = read(path)
-    text = page(runs)
-    (HERE / "fine_tuning.md").write_text(text, encoding="utf-8")
-    print(text)
-    try:
-        picture(accuracies(runs), HERE / "fine_tuning.png")
-    except ImportError:
-        print("no picture: matplotlib is not installed")
+    write_page(
+        page(runs), lambda path: picture(accuracies(runs), path), HERE / "fine_tuning.md"
+    )
 
 
 if __name__ == "__main__":

@@ -21,16 +21,16 @@ writes search.md and search.png from search/runs.csv.
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from study_files import new_axes, read_runs, write_page, write_runs
 
 import fastmlp
 from fastmlp.ablation.summary import student_t
@@ -116,23 +116,9 @@ def study(plan: Plan, jobs: int) -> list[Trial]:
         return [one for future in pending for one in future.result()]
 
 
-def write(trials: list[Trial], path: Path) -> None:
-    """Write runs.csv."""
-    path.parent.mkdir(exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.DictWriter(file, [one.name for one in fields(Trial)], lineterminator="\n")
-        rows.writeheader()
-        rows.writerows(asdict(one) for one in trials)
-
-
 def read(path: Path) -> list[Trial]:
     """Read runs.csv."""
-    kinds = {"int": int, "float": float, "str": str}
-    with path.open(encoding="utf-8", newline="") as file:
-        return [
-            Trial(**{one.name: kinds[str(one.type)](row[one.name]) for one in fields(Trial)})
-            for row in csv.DictReader(file)
-        ]
+    return read_runs(Trial, path)
 
 
 def curves(trials: list[Trial], sampler: str) -> Array:
@@ -236,12 +222,7 @@ def signed(value: float) -> str:
 
 def picture(trials: list[Trial], path: Path) -> None:
     """Draw the best error so far against trials: medians, and bands from lowest to highest."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    figure, axes = new_axes()
     top = 0.0
     for sampler, color in zip(SAMPLERS, ("#1b9e77", "#7570b3", "#888888"), strict=True):
         ours = curves(trials, sampler)
@@ -280,15 +261,10 @@ def main() -> None:
     runs = args.out / "search/runs.csv"
     if args.scratch is not None:
         args.scratch.mkdir(parents=True, exist_ok=True)
-        write(study(Plan(args.data, args.scratch, args.trials, args.repetitions), args.jobs), runs)
+        plan = Plan(args.data, args.scratch, args.trials, args.repetitions)
+        write_runs(study(plan, args.jobs), runs)
     trials = read(runs)
-    text = page(trials)
-    (args.out / "search.md").write_text(text, encoding="utf-8")
-    print(text)
-    try:
-        picture(trials, args.out / "search.png")
-    except ImportError:
-        print("no picture: matplotlib is not installed")
+    write_page(page(trials), lambda path: picture(trials, path), args.out / "search.md")
 
 
 if __name__ == "__main__":

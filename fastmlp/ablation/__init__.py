@@ -4,8 +4,9 @@ For example::
 
     results = fastmlp.ablation.run("study.toml", data="mnist")
 
-`study` describes the file of a study, `fastmlp.experiments.settings` what can be set in it, and
-`summary` computes the figures.
+`study` describes the file of a study.  `data` is the interface of what a study compares models on:
+`images`, whose settings are those of `fastmlp.experiments.settings`, and `tables`, with the
+parameters of the estimators of `fastmlp.tabular`.  `summary` computes the figures.
 """
 
 from ..experiments.settings import Settings

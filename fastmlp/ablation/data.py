@@ -1,88 +1,85 @@
-"""The data of a study: training, validation and test images."""
+"""What a study needs of its data: how a variant is trained on them, and how well it did."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from os import PathLike
-from typing import Any, NamedTuple
+from math import floor, log10
+from typing import Any, NamedTuple, Protocol
 
-from numpy.typing import NDArray
+from ..training import StopWhenSet
 
-from .. import datasets
-from ..data.split import hold_out_first
-from ..experiments.fingerprint import fingerprint
+__all__ = ["Figures", "Metric", "StudyData"]
 
-__all__ = ["DATA", "DataSet", "Images"]
-
-DIGITS_TO_TRAIN = 1_500  # of 1,797, as in the README; the others are the test images
-
-Array = NDArray[Any]
-
-
-class DataSet(NamedTuple):
-    """What networks have to know of a data set."""
-
-    n_in: int
-    n_classes: int
-    uint8_scale: float  # for bytes from 0 to 255 to count as numbers from 0 to 1
-
-
-DATA = {"mnist": DataSet(784, 10, 1 / 255), "digits": DataSet(64, 10, 1.0)}
+DIGITS = 4  # significant ones of a metric without a unit
 
 
 @dataclass(frozen=True)
-class Images:
-    """Images and labels of a study.
+class Metric:
+    """The metric by which a study compares variants.
 
-    The validation set consists of the first training images, as many as the study says; the
-    network is trained on the other ones.
+    Attributes
+    ----------
+    name : str
+        Its name in files, such as "accuracy" or "rmse".
+    title : str
+        Its name in sentences, such as "accuracy" or "RMSE".
+    greater_is_better : bool
+        Its direction.
+    unit : {"", "%"}
+        "%" for a fraction from 0 to 1 that is shown as a percentage.
     """
 
-    X: Array
-    y: Array
-    X_validation: Array
-    y_validation: Array
-    X_test: Array
-    y_test: Array
-    description: dict[str, Any]  # name, numbers of images and fingerprint
+    name: str
+    title: str
+    greater_is_better: bool
+    unit: str = ""
 
-    @classmethod
-    def load(
-        cls, name: str, n_validation: int, folder: str | PathLike[str] | None = None
-    ) -> Images:
-        """Load a data set of `DATA` and split it.
+    @property
+    def scale(self) -> float:
+        """The factor from a value to what is shown of it."""
+        return 100.0 if self.unit == "%" else 1.0
 
-        Parameters
-        ----------
-        name : str
-            The key of `DATA`.
-        n_validation : int
-            The number of validation images.
-        folder : path-like, optional
-            The folder of MNIST's files.
+    def decimals(self, typical: float | None) -> int:
+        """Return with how many decimals values are shown that are about as large as `typical`."""
+        if self.unit == "%":
+            return 2
+        exponent = floor(log10(abs(typical))) if typical else 0
+        return max(0, DIGITS - 1 - exponent)
 
-        Returns
-        -------
-        Images
-            Views of the data set's arrays.
+
+class Figures(NamedTuple):
+    """What is recorded of a run."""
+
+    score: float | None  # the metric on the test examples; None if training diverged
+    validation_score: float | None  # on validation examples, if there are any
+    cost: float | None  # J over the last epoch of training; None if training diverged
+    epochs: int  # whole ones
+
+
+class StudyData(Protocol):
+    """The data of a study.
+
+    `description` identifies them in JSON's types, and `about` is half a sentence on how they are
+    divided.
+    """
+
+    @property
+    def description(self) -> dict[str, Any]: ...
+
+    @property
+    def about(self) -> str: ...
+
+    @property
+    def metric(self) -> Metric: ...
+
+    def check(self, settings: Any) -> None:
+        """Raise ValueError for settings that do not fit the data."""
+
+    def train(self, settings: Any, seed: int, stop: StopWhenSet) -> Any | None:
+        """Return a trained model, or None if `stop` ended its training.
+
+        With the same seed all settings have the same examples for training and testing.
         """
-        if name == "digits":
-            if folder is not None:
-                raise ValueError("the digits come with fastmlp; a folder is for data = 'mnist'")
-            X, y = datasets.digits()
-            m = DIGITS_TO_TRAIN
-            parts: tuple[Array, ...] = X[:m], y[:m], X[m:], y[m:]
-        else:
-            parts = tuple(datasets.mnist(folder))
-        X, y, X_test, y_test = parts
-        training, validation = hold_out_first(len(X), n_validation)
-        description = {
-            "name": name,
-            "training": len(X) - n_validation,
-            "validation": n_validation,
-            "test": len(X_test),
-            "fingerprint": fingerprint(*parts),
-        }
-        return cls(
-            X[training], y[training], X[validation], y[validation], X_test, y_test, description
-        )
+
+    def figures(self, model: Any, seed: int) -> Figures:
+        """Return the figures of a model that `train` returned for this seed."""

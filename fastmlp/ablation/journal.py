@@ -29,15 +29,17 @@ class Run:
     Attributes
     ----------
     data : dict
-        The data: name, numbers of images, fingerprint.
+        The data: name, size, fingerprint, and "metric" if that is not the accuracy.
     settings : dict
-        The whole configuration (`Settings.to_json`).
+        The whole configuration (the settings' `to_json`).
     seed : int
-        The seed of the network.
-    accuracy : float or None
-        On the test images, 0 to 1; None if training diverged.
-    validation_accuracy : float or None
-        On the validation images, if there are any.
+        The seed of the run.
+    score : float or None
+        The metric on the test examples; None if training diverged.  In the file its key is the
+        name of the metric.
+    validation_score : float or None
+        The same on the validation examples, if there are any; in the file "validation_" and the
+        name of the metric.
     cost : float or None
         J over the last epoch of training; None if training diverged.
     epochs : int
@@ -51,8 +53,8 @@ class Run:
     data: dict[str, Any]
     settings: dict[str, Any]
     seed: int
-    accuracy: float | None
-    validation_accuracy: float | None
+    score: float | None
+    validation_score: float | None
     cost: float | None
     epochs: int
     began: float
@@ -64,6 +66,24 @@ class Run:
         """Identifies the run."""
         return identity(self.data, self.settings, self.seed)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the run as the file has it."""
+        names = _names(self.data)
+        return {names.get(key, key): value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, entry: dict[str, Any]) -> Self:
+        """Return the run that a line of the file has; unknown entries are ignored."""
+        names = _names(entry["data"])
+        known = [field.name for field in fields(cls)]
+        return cls(**{key: entry[names.get(key, key)] for key in known})
+
+
+def _names(data: dict[str, Any]) -> dict[str, str]:
+    """Return the keys in the file of those attributes that are named after the metric."""
+    metric = data.get("metric", "accuracy")
+    return {"score": metric, "validation_score": f"validation_{metric}"}
+
 
 def identity(data: dict[str, Any], settings: dict[str, Any], seed: int) -> Key:
     """Return what identifies a run, whatever study it belongs to."""
@@ -73,7 +93,7 @@ def identity(data: dict[str, Any], settings: dict[str, Any], seed: int) -> Key:
 def _check(run: Run) -> None:
     """Raise TypeError if a line has figures that are not numbers, or a seed without a hash."""
     hash(run.key)
-    figures = (run.accuracy, run.validation_accuracy, run.cost, run.epochs, run.began, run.seconds)
+    figures = (run.score, run.validation_score, run.cost, run.epochs, run.began, run.seconds)
     if not all(one is None or isinstance(one, (int, float)) for one in figures):
         raise TypeError("figures are numbers")
 
@@ -122,7 +142,7 @@ class Journal:
 
     def add(self, run: Run) -> None:
         """Write a run to the disk; any thread may call this."""
-        line = json.dumps(asdict(run), allow_nan=False).encode() + b"\n"
+        line = json.dumps(run.to_json(), allow_nan=False).encode() + b"\n"
         with self._lock:
             if self._failed:
                 raise OSError(f"{self.path}: an earlier line could not be written")
@@ -159,10 +179,9 @@ class Journal:
         found = []
         for number, line in enumerate(content[:whole].splitlines(), start=1):
             try:
-                entry = json.loads(line)
-                found.append(Run(**{field.name: entry[field.name] for field in fields(Run)}))
+                found.append(Run.from_json(json.loads(line)))
                 _check(found[-1])
-            except (ValueError, KeyError, TypeError, RecursionError):
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 raise ValueError(
                     f"{self.path}, line {number}: not a run of an ablation study; delete the line, "
                     f"or choose another folder"

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from itertools import count
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
-from ..callbacks import Callback
-from ..data.examples import Examples
 from ..experiments.toml import located
 from ..history import TrainingDiverged
-from ..network import MLP
 from ..support import atomic_files, checks, threads
 from ..support.text import printable
-from ..training import evaluate, side_by_side
+from ..training import StopWhenSet, side_by_side
 from . import reporting
-from .data import Images
+from .data import Figures, Metric, StudyData
+from .images import Images
 from .journal import Journal, Run, identity
 from .study import Study, Variant, parse, read
 from .summary import Results, summarize
 
 __all__ = ["run"]
-
-Array = NDArray[Any]
 
 JOURNAL = "runs.jsonl"
 
@@ -37,7 +32,7 @@ def run(
     out: str | PathLike[str] | None = None,
     *,
     n_jobs: int | None = None,
-    data: str | PathLike[str] | None = None,
+    data: Any = None,
     verbose: bool = False,
 ) -> Results:
     """Run an ablation study, or continue an interrupted one.
@@ -53,8 +48,9 @@ def run(
         with the file's name without its ending.
     n_jobs : int, optional
         Number of runs at a time, each on one thread.  Default: `fastmlp.get_num_threads()`.
-    data : path-like, optional
-        The folder of MNIST's files, as for `fastmlp.datasets.mnist`.
+    data : path-like or DataFrame of pandas or polars, optional
+        The folder of MNIST's files, as for `fastmlp.datasets.mnist`; or the table, in place of the
+        file that the study names.
     verbose : bool, default False
         Print a line for each finished run.
 
@@ -62,7 +58,8 @@ def run(
     -------
     Results
         Figures of each variant.  They are also written to the folder: runs.csv has every run,
-        table.md the table and, if matplotlib is installed, accuracy.png its plot.
+        table.md the table and, if matplotlib is installed, a PNG file named after the metric, such
+        as accuracy.png, its plot.
 
     Raises
     ------
@@ -75,47 +72,77 @@ def run(
     the current runs at the end of their epoch and keeps the finished ones.  Even if the process is
     killed, no finished run is lost.
 
-    Runs are identified by images, settings and seed, not by the version of fastmlp: delete
+    Runs are identified by data, settings and seed, not by the version of fastmlp: delete
     runs.jsonl to repeat all of them.
     """
     if isinstance(study, Mapping):
         if out is None:
             raise ValueError("a study given as a mapping needs a folder for its results, out=…")
-        checked, folder, place = parse(study), Path(out), "study"
+        checked, folder, place, beside = parse(study), Path(out), "study", Path()
     else:
         folder, place = Path(out if out is not None else Path(study).with_suffix("")), str(study)
-        for name in (JOURNAL, *reporting.FILES):
-            atomic_files.require_different((name, folder / name), ("the study", study))
-        checked = read(study)
+        checked, beside = read(study), Path(study).parent
     n_jobs = threads.get_num_threads() if n_jobs is None else checks.whole("n_jobs", n_jobs)
     verbose = checks.flag("verbose", verbose)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; the results need a folder, chosen by out")
     with located(place):
-        images = Images.load(checked.data, checked.validation_images, data)
+        examples = load(checked, beside, data)
         for variant in checked.variants:
             with located(str(variant)):
-                checks.normal_batches(
-                    variant.settings.batch_norm,
-                    len(images.X),
-                    min(variant.settings.batch_size, len(images.X)),
-                )
+                examples.check(variant.settings)
+    inputs = [] if isinstance(study, Mapping) else [("the study", Path(study))]
+    if checked.table is not None:
+        inputs.append(("the table", beside / checked.data))
+    for name in (JOURNAL, *reporting.file_names(examples.metric)):
+        atomic_files.require_different((name, folder / name), *inputs)
     folder.mkdir(parents=True, exist_ok=True)
-    with Journal(folder / JOURNAL) as journal:
-        run_missing(checked, images, journal, n_jobs, print_line if verbose else lambda line: None)
-        results = summarize(checked, images.description, journal.runs)
+    report = print_line if verbose else lambda line: None
+    with Journal(folder / JOURNAL) as journal, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*columns are not used")  # of a table, in every run
+        run_missing(checked, examples, journal, n_jobs, report)
+        results = summarize(checked, examples, journal.runs)
     return reporting.write(results, folder)
 
 
+def load(study: Study, folder: Path, given: Any) -> StudyData:
+    """Return the data of a study.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    folder : Path
+        What the name of a table is relative to.
+    given : path-like, DataFrame or None
+        The argument `data` of `run`.
+    """
+    is_table = hasattr(given, "columns")
+    if study.table is None:
+        if is_table:
+            raise ValueError("the study is of images; for a table give it the key label, a column")
+        return Images.load(study.data, study.validation_images, given)
+    if given is not None and not is_table:
+        raise ValueError("a folder is for data = 'mnist'; the study is of a table")
+    from ..tabular import read_table
+    from .tables import TableData
+
+    if given is None:
+        if not study.data:
+            raise ValueError("data is missing: the table's file")
+        given = read_table(folder / study.data)
+    return TableData.load(Path(study.data).name or "table", given, **study.table)
+
+
 def run_missing(
-    study: Study, images: Images, journal: Journal, n_jobs: int, report: Callable[[str], None]
+    study: Study, data: StudyData, journal: Journal, n_jobs: int, report: Callable[[str], None]
 ) -> None:
     """Make the runs of a study that the journal does not have.
 
     They are made seed by seed, so that there is soon a result of every variant.
     """
     wanted = {
-        identity(images.description, variant.settings.to_json(), seed): (variant, seed)
+        identity(data.description, variant.settings.to_json(), seed): (variant, seed)
         for seed in study.seeds
         for variant in reversed(study.variants)  # of variants with equal settings the first
     }
@@ -124,9 +151,9 @@ def run_missing(
     n_before = len(wanted) - len(missing)
     if n_before > 0:
         report(f"{n_before} of {len(wanted)} runs are there already")
-    def job(variant: Variant, seed: int) -> Callable[[Callback], Run | None]:
-        def work(stop: Callback) -> Run | None:
-            made = one_run(study, images, variant, seed, stop)
+    def job(variant: Variant, seed: int) -> Callable[[StopWhenSet], Run | None]:
+        def work(stop: StopWhenSet) -> Run | None:
+            made = one_run(data, variant, seed, stop)
             if made is not None:
                 journal.add(made)
             return made
@@ -138,50 +165,36 @@ def run_missing(
     def report_run(i: int, made: Run | None) -> None:
         if made is not None:
             variant, seed = missing[i]
-            report(f"{next(n_finished)}/{len(wanted)}  {variant}, seed {seed}: {_outcome(made)}")
+            outcome = _outcome(data.metric, made)
+            report(f"{next(n_finished)}/{len(wanted)}  {variant}, seed {seed}: {outcome}")
 
     side_by_side([job(*pair) for pair in missing], n_jobs, report_run)
 
 
-def one_run(
-    study: Study, images: Images, variant: Variant, seed: int, stop: Callback
-) -> Run | None:
-    """Train and test one network on this thread; return None if `stop` ended it before its end."""
-    settings = variant.settings
-    net = settings.network(*study.sizes, seed)
+def one_run(data: StudyData, variant: Variant, seed: int, stop: StopWhenSet) -> Run | None:
+    """Train and test a model on this thread; return None if `stop` ended it before its end."""
     began, started = time.time(), time.perf_counter()
     diverged = None
     try:
-        history = settings.fit(net, images.X, images.y, n_threads=1, callbacks=[stop])
-        if history.epochs < settings.epochs:
-            return None
+        model = data.train(variant.settings, seed, stop)
     except TrainingDiverged as error:
-        history, diverged = error.history, str(error)
+        model, n_epochs, diverged = None, error.history.epochs, str(error)
     seconds = time.perf_counter() - started
-    accuracy = validation_accuracy = None
-    if diverged is None:
-        accuracy = measure(net, images.X_test, images.y_test)
-        if study.validation_images:
-            validation_accuracy = measure(net, images.X_validation, images.y_validation)
+    if diverged is not None:
+        figures = Figures(None, None, None, n_epochs)
+    elif model is None:
+        return None
+    else:
+        figures = data.figures(model, seed)
     return Run(
-        data=images.description,
-        settings=settings.to_json(),
+        data=data.description,
+        settings=variant.settings.to_json(),
         seed=seed,
-        accuracy=accuracy,
-        validation_accuracy=validation_accuracy,
-        cost=history.cost[-1] if diverged is None else None,
-        epochs=history.epochs,
+        **figures._asdict(),
         began=round(began, 3),
         seconds=round(seconds, 4),
         diverged=diverged,
     )
-
-
-def measure(net: MLP, X: Array, y: Array) -> float:
-    """Return the fraction of images that are predicted correctly, computed on this thread."""
-    accuracy = evaluate(net.state, Examples.checked(net.state, X, y), 1)[1]
-    assert accuracy is not None  # the loss is a classifier's
-    return accuracy
 
 
 def print_line(line: str) -> None:
@@ -189,7 +202,8 @@ def print_line(line: str) -> None:
     print(printable(line), flush=True)
 
 
-def _outcome(run: Run) -> str:
-    if run.accuracy is None:
+def _outcome(metric: Metric, run: Run) -> str:
+    if run.score is None:
         return f"diverged in epoch {run.epochs + 1}"
-    return f"accuracy {run.accuracy:.4f}, {run.seconds:.1f} s"
+    score = f"{run.score:.4f}" if metric.unit == "%" else f"{run.score:.6g}"
+    return f"{metric.title} {score}, {run.seconds:.1f} s"

@@ -19,7 +19,10 @@ __all__ = ["draw"]
 def draw(results: Results, path: Path) -> None:
     """Write the plot: for each variant a row with a dot for each seed, mean and interval."""
     base, *rows = results.rows
-    low, high = limits(rows)
+    metric, scale = results.metric, results.metric.scale
+    decimals = metric.decimals(base.mean)
+    beyond = f".{max(0, decimals - 1)}f"  # format of differences that are beyond the limits
+    low, high = limits(rows, scale)
     figure = Figure(figsize=(8, 1.2 + 0.28 * len(rows)), layout="constrained")
     axes = figure.subplots()
     axes.axvline(0, color="#888888", linewidth=1)
@@ -31,15 +34,15 @@ def draw(results: Results, path: Path) -> None:
         if row.difference is None:
             axes.annotate(" diverged", (0, place), **note)
             continue
-        difference = 100 * row.difference
+        difference = scale * row.difference
         if difference < low:
-            axes.annotate(f" ← {difference:.1f}", (low, place), **note)
+            axes.annotate(f" ← {difference:{beyond}}", (low, place), **note)
             continue
         if difference > high:
-            axes.annotate(f"{difference:.1f} → ", (high, place), ha="right", **note)
+            axes.annotate(f"{difference:{beyond}} → ", (high, place), ha="right", **note)
             continue
         axes.plot(
-            [100 * one for one in row.differences],
+            [scale * one for one in row.differences],
             [place] * len(row.differences),
             linestyle="",
             marker="o",
@@ -50,7 +53,7 @@ def draw(results: Results, path: Path) -> None:
         axes.errorbar(
             difference,
             place,
-            xerr=None if row.margin is None else 100 * row.margin,
+            xerr=None if row.margin is None else scale * row.margin,
             marker="|",
             markersize=10,
             capsize=3,
@@ -61,9 +64,13 @@ def draw(results: Results, path: Path) -> None:
     axes.set_xlim(low, high)
     axes.set_ylim(len(rows) - 0.4, -0.6)  # in the table's order, from top to bottom
     axes.grid(axis="x", alpha=0.3)
-    of_base = "" if base.mean is None else f" of {100 * base.mean:.2f}%"
+    of_base = ""
+    if base.mean is not None:
+        of_base = f" of {scale * base.mean:.{decimals}f}{metric.unit}"
     axes.set_xlabel(
-        f"test accuracy minus the base's{of_base},\npercentage points, with 95% interval",
+        f"test {metric.title} minus the base's{of_base},\n"
+        f"{'' if metric.greater_is_better else 'less is better, '}"
+        f"{'percentage points, ' * (metric.unit == '%')}with 95% interval",
         fontsize=9,
     )
     axes.set_title(results.study.title, fontsize=10, parse_math=False)
@@ -71,18 +78,19 @@ def draw(results: Results, path: Path) -> None:
         figure.savefig(file, dpi=120, format="png")
 
 
-def limits(rows: Sequence[Row]) -> tuple[float, float]:
+def limits(rows: Sequence[Row], scale: float) -> tuple[float, float]:
     """Return the limits of the axis, which leave out means that are far beyond the others.
 
-    Otherwise a single variant that does not learn would make all the others look the same.
+    Otherwise a single variant that does not learn would make all the others look the same.  Values
+    are shown times `scale`.
     """
-    sizes = [abs(100 * row.difference) for row in rows if row.difference is not None]
+    sizes = [abs(scale * row.difference) for row in rows if row.difference is not None]
     most = 10 * median(sizes) if sizes else 0.0
     ends = [0.0]
     for row in rows:
-        if row.difference is not None and abs(100 * row.difference) <= most:
+        if row.difference is not None and abs(scale * row.difference) <= most:
             margin = row.margin or 0.0
-            ends += [100 * (row.difference - margin), 100 * (row.difference + margin)]
-            ends += [100 * one for one in row.differences]
+            ends += [scale * (row.difference - margin), scale * (row.difference + margin)]
+            ends += [scale * one for one in row.differences]
     space = 0.05 * (max(ends) - min(ends)) or 1.0
     return min(ends) - space, max(ends) + space

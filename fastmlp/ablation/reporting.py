@@ -1,4 +1,4 @@
-"""A finished study as files: runs.csv, table.md and, with matplotlib, accuracy.png."""
+"""A finished study as files: runs.csv, table.md and, with matplotlib, its plot."""
 
 from __future__ import annotations
 
@@ -10,34 +10,43 @@ from pathlib import Path
 
 from ..experiments.settings import label
 from ..support import atomic_files
+from .data import Metric
 from .summary import Results, Row
 
-__all__ = ["markdown", "write"]
+__all__ = ["file_names", "markdown", "write"]
 
-RUNS, TABLE, PICTURE = FILES = ("runs.csv", "table.md", "accuracy.png")
-COLUMNS = (
-    "factor", "value", "seed", "accuracy", "validation_accuracy", "cost", "epochs", "seconds",
-    "diverged",
-)
+RUNS, TABLE = "runs.csv", "table.md"
 MINUS = "−"
+
+
+def file_names(metric: Metric) -> tuple[str, str, str]:
+    """Return the names of the files of a study: its runs, its table and its plot."""
+    return RUNS, TABLE, f"{metric.name}.png"
 
 
 def write(results: Results, folder: Path) -> Results:
     """Write all files, replacing those of an earlier call; return the results with the plot."""
     text = io.StringIO(newline="")
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
+    metric = results.metric.name
+    rows.writerow(
+        ["factor", "value", "seed", metric, f"validation_{metric}", "cost", "epochs", "seconds",
+         "diverged"]
+    )  # fmt: skip
     for row in results.rows:
         for run in row.runs:
-            figures = (getattr(run, name) for name in COLUMNS[2:])
-            rows.writerow([row.variant.factor, row.variant.value, *figures])
+            rows.writerow(
+                [row.variant.factor, row.variant.value, run.seed, run.score, run.validation_score,
+                 run.cost, run.epochs, run.seconds, run.diverged]
+            )  # fmt: skip
     with atomic_files.whole(folder / RUNS) as file:
         file.write(text.getvalue().encode())
     if find_spec("matplotlib") is not None:
         from .picture import draw
 
-        results = replace(results, picture=folder / PICTURE)
-        draw(results, folder / PICTURE)
+        picture = folder / file_names(results.metric)[2]
+        results = replace(results, picture=picture)
+        draw(results, picture)
     with atomic_files.whole(folder / TABLE) as file:
         file.write(markdown(results).encode())
     return results
@@ -45,32 +54,35 @@ def write(results: Results, folder: Path) -> Results:
 
 def markdown(results: Results) -> str:
     """Return the table as Markdown, with an explanation of its columns."""
-    study, data = results.study, results.data
-    base = ", ".join(f"{key} {label(value)}" for key, value in study.base.items())
-    validation = f"the {data['validation']:,} before them for validation, " * bool(
-        data["validation"]
-    )
+    study, metric = results.study, results.metric
+    base = ", ".join(f"{key} {label(value)}" for key, value in study.base.items()) or "the defaults"
+    percent = metric.unit == "%"
+    command = f" by `fastmlp ablate {study.name}`" * bool(study.name)
+    typical = next((row.mean for row in results.rows if row.mean is not None), None)
+    decimals = metric.decimals(typical)
     lines = [
         f"# {study.title}",
         "",
         f"Base: {base}.",
         "",
-        f"{data['name']}: {data['training']:,} images for training, {validation}"
-        f"{data['test']:,} for testing. Seeds: {', '.join(map(str, study.seeds))}.",
+        f"{results.data['name']}: {results.about}. Seeds: {', '.join(map(str, study.seeds))}.",
         "",
-        "| factor | value | test accuracy, % | difference from base | cost | seconds |",
+        f"| factor | value | test {metric.title}{', %' * percent} | difference from base | cost "
+        f"| seconds |",
         "|---|---|---|---|---|---|",
-        *[_line(row) for row in results.rows],
+        *[_line(row, metric.scale, decimals) for row in results.rows],
         "",
-        "Accuracy: mean ± standard deviation over the seeds. Difference: the mean d̄ of the seeds' "
-        "differences in percentage points, and in brackets its 95% confidence interval "
+        f"{metric.title[0].upper()}{metric.title[1:]}: mean ± standard deviation over the seeds"
+        f"{'; less is better' * (not metric.greater_is_better)}. Difference: the mean d̄ of the "
+        f"seeds' differences{' in percentage points' * percent}, and in brackets its 95% "
+        "confidence interval "
         "d̄ ± t s/√n, where s is the standard deviation of the n differences and t the 0.975 "
         "quantile of Student's distribution with n − 1 degrees of freedom. Each interval is for "
         "its row alone: of twenty variants without any effect, one is expected to exclude zero. "
         "Cost: of the last epoch of training, penalty included. Seconds: of training, on one "
         "thread.",
         "",
-        f"{results.n_runs} runs by `fastmlp ablate {study.name}`: {results.seconds:,.0f} seconds "
+        f"{results.n_runs} runs{command}: {results.seconds:,.0f} seconds "
         f"of training, each run on one thread, in {results.elapsed:,.0f} seconds altogether.",
     ]
     if results.picture is not None:
@@ -78,34 +90,33 @@ def markdown(results: Results) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(row: Row) -> str:
+def _line(row: Row, scale: float, decimals: int) -> str:
     cells = (
         row.variant.factor,
         row.variant.value,
-        _accuracy(row),
-        _difference(row),
+        _mean(row, scale, decimals),
+        _difference(row, scale, decimals),
         "" if row.cost is None else f"{row.cost:.4g}",
         "" if row.seconds is None else f"{row.seconds:.1f}",
     )
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def _accuracy(row: Row) -> str:
+def _mean(row: Row, scale: float, decimals: int) -> str:
     if row.mean is None:
         return "diverged"
-    spread = "" if row.deviation is None else f" ± {100 * row.deviation:.2f}"
+    spread = "" if row.deviation is None else f" ± {scale * row.deviation:.{decimals}f}"
     lost = f" ({row.diverged} of {len(row.runs)} diverged)" if row.diverged else ""
-    return f"{100 * row.mean:.2f}{spread}{lost}"
+    return f"{scale * row.mean:.{decimals}f}{spread}{lost}"
 
 
-def _difference(row: Row) -> str:
+def _difference(row: Row, scale: float, decimals: int) -> str:
+    def signed(value: float) -> str:
+        return f"{scale * value:+.{decimals}f}".replace("-", MINUS)
+
     if row.difference is None:
         return ""
     if row.margin is None:
-        return _signed(row.difference)
+        return signed(row.difference)
     low, high = row.difference - row.margin, row.difference + row.margin
-    return f"{_signed(row.difference)} [{_signed(low)}, {_signed(high)}]"
-
-
-def _signed(value: float) -> str:
-    return f"{100 * value:+.2f}".replace("-", MINUS)
+    return f"{signed(row.difference)} [{signed(low)}, {signed(high)}]"

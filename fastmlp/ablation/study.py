@@ -17,24 +17,41 @@
     "one layer" = { hidden = [64] }
     "three layers" = { hidden = [64, 64, 64], epochs = 30 }
 
+A study of a table of one's own compares models of `fastmlp.tabular`.  Its [base] and [factors] have
+parameters of `TabularClassifier` or `TabularRegressor`; without [base] it is their default that is
+changed, and without [factors] by those of `fastmlp.ablation.tables.FACTORS`:
+
+    [study]
+    data = "houses.csv"           # relative to the folder of the study
+    label = "price"               # the column to predict
+    metric = "mae"                # default: log_loss or rmse
+    task = "regression"           # default: by the contents of the label column
+    drop = ["id"]                 # columns to leave out
+    group = "town"                # a column whose equal entries keep rows together; or time
+
 The whole study is checked when it is read, so that no mistake is found after an hour of training.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from math import prod
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..experiments import toml
 from ..experiments.settings import DEFAULTS, Settings, label
 from ..experiments.toml import check_keys, located
 from ..support import checks
-from .data import DATA
+from ..support.extras import imported
+from .images import DATA
+
+if TYPE_CHECKING:
+    from .tables import TableSettings
 
 __all__ = ["Study", "Variant", "parse", "read"]
 
@@ -45,6 +62,9 @@ STUDY: dict[str, Any] = {
     "seeds": 5,
     "factorial": False,
 }
+TABLE: dict[str, Any] = {  # further keys of [study] that describe a table
+    "label": None, "metric": None, "task": None, "drop": (), "group": None, "time": None,
+}  # fmt: skip
 MAX_VARIANTS = 10_000
 MAX_SEEDS = 100_000
 
@@ -58,13 +78,13 @@ class Variant:
     factor, value : str
         The factor that is changed, and the name of its value; "base" and "" for the base
         configuration.  In a factorial study both may name several, joined by " + ".
-    settings : Settings
+    settings : Settings or TableSettings
         The whole configuration.
     """
 
     factor: str
     value: str
-    settings: Settings
+    settings: Settings | TableSettings
 
     def __str__(self) -> str:
         return f"{self.factor}: {self.value}" if self.value else self.factor
@@ -77,11 +97,13 @@ class Study:
     Attributes
     ----------
     name : str
-        Name of its file, without the folder.
+        Name of its file, without the folder; empty if it was given as a mapping.
     title : str
         The title of its table and plot.
-    data : {"mnist", "digits"}
-        The data set.
+    data : str
+        The data set, "mnist" or "digits"; or the file of a table, empty if none is named.
+    table : dict or None
+        What describes a table: the keys of `TABLE`.
     validation_images : int
         Number of training images that are set aside as a validation set: the first of them.
     seeds : tuple of int
@@ -95,15 +117,11 @@ class Study:
     name: str
     title: str
     data: str
+    table: dict[str, Any] | None
     validation_images: int
     seeds: tuple[int, ...]
     base: dict[str, Any]
     variants: tuple[Variant, ...]
-
-    @property
-    def sizes(self) -> tuple[int, int]:
-        """Numbers of inputs and outputs."""
-        return DATA[self.data].n_in, DATA[self.data].n_classes
 
 
 @dataclass(frozen=True)
@@ -137,15 +155,15 @@ def read(path: str | PathLike[str]) -> Study:
     return toml.read(path, lambda given: parse(given, Path(path).name))
 
 
-def parse(given: Mapping[str, Any], name: str = "study") -> Study:
+def parse(given: Mapping[str, Any], name: str = "") -> Study:
     """Check a study given as a mapping, with the contents that a TOML file would have.
 
     Parameters
     ----------
     given : mapping
-        The tables "base", "factors" and perhaps "study".
-    name : str, default "study"
-        Its name, and its title if it has none.
+        The tables "study", "base" and "factors", of which the study of a table needs only "study".
+    name : str, default ""
+        The name of its file, and its title if it has none.
 
     Returns
     -------
@@ -158,24 +176,38 @@ def parse(given: Mapping[str, Any], name: str = "study") -> Study:
         For the reasons of `read`.
     """
     check_keys(given, ("study", "base", "factors"))
-    for key in ("base", "factors"):
-        if not given.get(key):
-            raise ValueError(f"a study needs a table [{key}]")
     study = toml.table("study", given.get("study", {}))
-    check_keys(study, STUDY, "study")
-    study = {**STUDY, **study}
+    check_keys(study, {**STUDY, **TABLE}, "study")
     with located("study"):
-        title, data = study["title"], checks.known("data", study["data"], DATA)
+        table = _table(study)
+        study = {**STUDY, **({} if table is None else {"data": ""}), **study}
+        title, data = study["title"], study["data"]
         if not isinstance(title, str):
             raise TypeError(f"title must be a text, got {title!r}")
+        if table is None:
+            _check_images(data)
+        elif not isinstance(data, str):
+            raise TypeError(f"data must be the name of a table's file, got {data!r}")
         n_validation = checks.whole("validation_images", study["validation_images"], least=0)
         seeds = _seeds(study["seeds"])
         factorial = checks.flag("factorial", study["factorial"])
+    keys: Collection[str] = DEFAULTS
+    settings: Callable[[Mapping[str, Any]], Any] = partial(_settings, data)
+    if table is not None:
+        imported("pandas", "tabular")
+        from .tables import FACTORS, KEYS, TableSettings
+
+        keys, settings = KEYS, TableSettings.of
+        given = {"base": {}, "factors": FACTORS, **given}
+    elif not given.get("base"):
+        raise ValueError("a study needs a table [base]")
+    if not given.get("factors"):
+        raise ValueError("a study needs a table [factors]")
     base = dict(toml.table("base", given["base"]))
     with located("base"):
-        variants = [Variant("base", "", _settings(base, data))]
+        variants = [Variant("base", "", settings(base))]
     factors = [
-        _switches(key, one) for key, one in toml.table("factors", given["factors"]).items()
+        _switches(key, one, keys) for key, one in toml.table("factors", given["factors"]).items()
     ]
     for switches in _combinations(factors) if factorial else _one_at_a_time(factors):
         with located(", ".join(f"factors.{one.factor}, {one.value}" for one in switches)):
@@ -184,13 +216,43 @@ def parse(given: Mapping[str, Any], name: str = "study") -> Study:
                 Variant(
                     " + ".join(one.factor for one in switches),
                     " + ".join(one.value for one in switches),
-                    _settings({**base, **sets}, data),
+                    settings({**base, **sets}),
                 )
             )
-    return Study(name, title or name, data, n_validation, seeds, base, tuple(variants))
+    title = title or name or "Ablation study"
+    return Study(name, title, data, table, n_validation, seeds, base, tuple(variants))
 
 
-def _settings(given: Mapping[str, Any], data: str) -> Settings:
+def _table(study: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a study says of its table, checked; None if it is of images."""
+    given = {key: study[key] for key in TABLE if key in study}
+    if "label" not in given:
+        if given:
+            raise ValueError(f"{next(iter(given))} is for a table; give label, a column, too")
+        return None
+    if "validation_images" in study:
+        raise ValueError("validation_images is for images, and label for a table; give one of them")
+    table = {**TABLE, **given}
+    for key, value in table.items():
+        if key != "drop" and value is not None and not isinstance(value, str):
+            raise TypeError(f"{key} must be a text, got {value!r}")
+    if table["task"] is not None:
+        checks.known("task", table["task"], ("classification", "regression"))
+    drop = table["drop"]
+    if not isinstance(drop, (list, tuple)) or not all(isinstance(one, str) for one in drop):
+        raise TypeError(f"drop must be a list of columns, got {drop!r}")
+    return table
+
+
+def _check_images(data: object) -> None:
+    """Check the name of a data set."""
+    if isinstance(data, str) and data not in DATA:
+        hint = checks.nearest(data, DATA)
+        raise ValueError(f"unknown data {data!r}{hint}; for a table give label, a column, too")
+    checks.known("data", data, DATA)
+
+
+def _settings(data: str, given: Mapping[str, Any]) -> Settings:
     """The settings of a variant; bytes of images count as numbers from 0 to 1 by default."""
     n_in, n_classes, uint8_scale = DATA[data]
     return Settings.of({"uint8_scale": uint8_scale, **given}, n_in, n_classes)
@@ -212,7 +274,7 @@ def _seeds(value: object) -> tuple[int, ...]:
     return found
 
 
-def _switches(factor: str, given: object) -> list[Switch]:
+def _switches(factor: str, given: object, keys: Collection[str]) -> list[Switch]:
     """The values of a factor: of the key that it is named after, or named variants."""
     place = f"factors.{factor}"
     if isinstance(given, Mapping):
@@ -222,12 +284,12 @@ def _switches(factor: str, given: object) -> list[Switch]:
                     f"{place}: {value!r} must be a table of keys to set, got {sets!r}; values to "
                     f"try for one key are a list: {factor} = [ … ]"
                 )
-            check_keys(sets, DEFAULTS, f"{place}, {value}")
+            check_keys(sets, keys, f"{place}, {value}")
         found = [Switch(factor, value, dict(sets)) for value, sets in given.items()]
     elif isinstance(given, (list, tuple)):
-        if factor not in DEFAULTS:
+        if factor not in keys:
             raise ValueError(
-                f"factors: unknown key {factor!r}{checks.nearest(factor, DEFAULTS)}. A factor of "
+                f"factors: unknown key {factor!r}{checks.nearest(factor, keys)}. A factor of "
                 f"another name is a table of variants: [{place}]"
             )
         found = [Switch(factor, label(one), {factor: one}) for one in given]

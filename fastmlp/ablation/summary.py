@@ -1,8 +1,8 @@
 """The figures of a study: means over the seeds, differences from the base, and their intervals.
 
-With the same seed two variants start from the same weights, where their shapes agree, and see the
-images in the same order, so they are compared seed by seed.  For n seeds with differences
-d_i = accuracy_i − accuracy_i of the base, with mean d̄ and standard deviation s (divisor n − 1),
+With the same seed two variants start from the same weights, where their shapes agree, and have the
+same examples in the same order, so they are compared seed by seed.  For n seeds with differences
+d_i = metric_i − metric_i of the base, with mean d̄ and standard deviation s (divisor n − 1),
 the 95% confidence interval of the difference is (Student 1908)
 
     d̄ ± t s / √n,        P(|T| ≤ t) = 0.95 for Student's T with n − 1 degrees of freedom.
@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from .data import Metric, StudyData
 from .journal import Key, Run, identity
 from .study import Study, Variant
 
@@ -36,10 +37,10 @@ class Row:
     runs : tuple of Run
         One for each seed, in their order.
     mean, deviation : float or None
-        Mean and standard deviation of the test accuracy over the runs that did not diverge; None
-        if there are too few.
+        Mean and standard deviation of the metric on the test examples over the runs that did not
+        diverge; None if there are too few.
     differences : tuple of float
-        Accuracy minus the base's, for each seed with which neither diverged.
+        The metric minus the base's, for each seed with which neither diverged.
     difference, margin : float or None
         Mean of the differences, and half the width of its interval; None if there are too few, and
         for the base.
@@ -61,7 +62,7 @@ class Row:
     @property
     def diverged(self) -> int:
         """The number of runs that diverged."""
-        return sum(run.accuracy is None for run in self.runs)
+        return sum(run.score is None for run in self.runs)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,11 @@ class Results:
     study : Study
         The study.
     data : dict
-        The data: name, numbers of images, fingerprint.
+        The data: name, size, fingerprint.
+    about : str
+        How the data are divided.
+    metric : Metric
+        The metric that `rows` are about.
     rows : tuple of Row
         One for each variant, the base first.
     n_runs : int
@@ -88,6 +93,8 @@ class Results:
 
     study: Study
     data: dict[str, Any]
+    about: str
+    metric: Metric
     rows: tuple[Row, ...]
     n_runs: int
     seconds: float
@@ -95,16 +102,21 @@ class Results:
     picture: Path | None = None
 
 
-def summarize(study: Study, data: dict[str, Any], runs: Mapping[Key, Run]) -> Results:
+def summarize(study: Study, data: StudyData, runs: Mapping[Key, Run]) -> Results:
     """Return the figures of a study from its finished runs."""
     by_variant = [
-        tuple(runs[identity(data, variant.settings.to_json(), seed)] for seed in study.seeds)
+        tuple(
+            runs[identity(data.description, variant.settings.to_json(), seed)]
+            for seed in study.seeds
+        )
         for variant in study.variants
     ]
     used = {run.key: run for row in by_variant for run in row}
     return Results(
         study,
-        data,
+        data.description,
+        data.about,
+        data.metric,
         tuple(
             summarize_row(variant, row, by_variant[0])
             for variant, row in zip(study.variants, by_variant, strict=True)
@@ -117,19 +129,19 @@ def summarize(study: Study, data: dict[str, Any], runs: Mapping[Key, Run]) -> Re
 
 def summarize_row(variant: Variant, runs: tuple[Run, ...], base: tuple[Run, ...]) -> Row:
     """Return the figures of one variant."""
-    done = [run for run in runs if run.accuracy is not None]
-    accuracies = [run.accuracy for run in done if run.accuracy is not None]
+    done = [run for run in runs if run.score is not None]
+    scores = [run.score for run in done if run.score is not None]
     differences = () if runs is base else tuple(
-        run.accuracy - other.accuracy
+        run.score - other.score
         for run, other in zip(runs, base, strict=True)
-        if run.accuracy is not None and other.accuracy is not None
+        if run.score is not None and other.score is not None
     )
     n = len(differences)
     return Row(
         variant=variant,
         runs=runs,
-        mean=_mean(accuracies),
-        deviation=stdev(accuracies) if len(accuracies) > 1 else None,
+        mean=_mean(scores),
+        deviation=stdev(scores) if len(scores) > 1 else None,
         differences=differences,
         difference=_mean(differences),
         margin=student_t(CONFIDENCE, n - 1) * stdev(differences) / math.sqrt(n) if n > 1 else None,

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from fastmlp import steps
+from fastmlp.experiments.table_models import TableModel
 from fastmlp.tabular import TabularClassifier, TabularRegressor
 from fastmlp.tabular.metrics import CLASSIFICATION, REGRESSION
 
 Array = NDArray[Any]
-TableModel = TabularClassifier | TabularRegressor
 Scores = dict[str, float]
 
 MOST_CELLS = 50_000_000  # of the linear baseline's inputs; of more, the first rows are taken

@@ -10,14 +10,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fastmlp.experiments.table_models import TableModel
+from fastmlp.experiments.tables import Table
+from fastmlp.experiments.targets import like_training
 from fastmlp.support.text import printable
 from fastmlp.tabular import TabularClassifier
 
-from .baselines import Scores, TableModel, model_scores, score_lines, task_of
+from .baselines import Scores, model_scores, score_lines, task_of
 from .predict_table import as_input, name_of_prediction, tell_unknown
 from .table_data import features_of, read_target_of_test
-from .tables import Table, format_options, open_table
-from .targets import like_training
+from .tables import format_options, open_table
 
 
 def evaluate(model: TableModel, args: argparse.Namespace) -> None:

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from fastmlp.experiments.table_models import METRICS, TableModel
+from fastmlp.experiments.table_rows import dropped
+from fastmlp.experiments.tables import Table
 from fastmlp.support.text import printable
 
-from .baselines import TableModel, model_scores, task_of
+from .baselines import model_scores, task_of
 from .evaluate_table import labelled_rows
 from .predict import whole_file
 from .predict_table import as_input, name_of_prediction
-from .table_data import dropped
-from .table_settings import METRICS, checked_metric, metric_name
-from .tables import Table, format_options, open_table
+from .table_settings import checked_metric, metric_name
+from .tables import format_options, open_table
 
 MOST_COLUMNS = 20  # importances that are printed; the CSV file has all
 MOST_CURVES = 3

@@ -4,8 +4,8 @@ The ending of OUT is the format: .onnx for ONNX Runtime and others, .safetensors
 read arrays, .c for one self-contained C99 file, whose first lines describe how to call it. With
 --quantized the C file computes in 8-bit integers and takes a quarter of the memory; TABLE then has
 examples of the rows that the model will predict, and the agreement with the float network on these
-rows is printed. A model of a table, as fastmlp train saves it, becomes an .onnx file whose inputs
-are the raw columns. docs/exports.md lists what each format contains.
+rows is printed. A model of a table, as fastmlp train saves it, becomes an .onnx or .c file whose
+inputs are the raw columns. docs/exports.md lists what each format contains.
 """
 
 import argparse
@@ -21,6 +21,8 @@ from .models import load_any
 from .options import check_outputs, writable
 from .predict import inputs
 from .tables import add_format_options, format_options
+
+OF_TABLES = (".c", ".onnx")  # the endings for models of tables
 
 EXAMPLES = """\
   fastmlp export iris-model.npz iris.onnx
@@ -67,14 +69,18 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f"{args.out}: --name, --dtype and --quantized need the ending .c")
     check_outputs({"OUT": args.out}, {"MODEL": args.model, "TABLE": args.calibration})
     net = load_any(args.model)
-    if not isinstance(net, (MLP, Ensemble)) and args.out.suffix != ".onnx":
-        raise ValueError(
-            f"{args.out}: {args.model} is a model of a table, which is written with the ending "
-            f".onnx; the other formats hold single networks"
-        )
+    if not isinstance(net, (MLP, Ensemble)):
+        what = f"{args.model} is a model of a table, which is written"
+        if args.out.suffix not in OF_TABLES:
+            raise ValueError(
+                f"{args.out}: {what} with the ending {' or '.join(OF_TABLES)}; the other formats "
+                f"hold single networks"
+            )
+        if args.quantized:
+            raise ValueError(f"{what} in float; leave out --quantized and --calibration")
     try:
         if options.pop("quantized", False):
-            assert isinstance(net, (MLP, Ensemble))  # the ending is .c
+            assert isinstance(net, (MLP, Ensemble))
             rows = inputs(net, args.model, args.calibration, format_options(args))
             quantized = quantize(net, rows)
             export.to_c(quantized, args.out, **options)

@@ -9,7 +9,7 @@ from fastmlp import MLP, Ensemble, loading
 from fastmlp.model import files
 
 if TYPE_CHECKING:
-    from .baselines import TableModel
+    from fastmlp.experiments.table_models import TableModel
 
 
 def load_any(path: Path) -> MLP | Ensemble | TableModel:

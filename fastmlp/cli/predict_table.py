@@ -13,14 +13,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fastmlp.experiments.table_models import TableModel
+from fastmlp.experiments.tables import Table
 from fastmlp.support.text import printable
 from fastmlp.tabular import TabularClassifier, TabularRegressor
-from fastmlp.tabular.columns import TableEncoder
+from fastmlp.tabular.columns import TableEncoder, known_codes
 from fastmlp.tabular.frames import texts
 
-from .baselines import TableModel
 from .table_data import features_of
-from .tables import Table, format_options, open_table
+from .tables import format_options, open_table
 
 Columns = dict[str, NDArray[Any]]
 
@@ -101,12 +102,12 @@ def unknown_levels(encoder: TableEncoder, X: pd.DataFrame) -> dict[str, tuple[in
     for category in encoder.categories:
         if category.part:  # of a date
             continue
-        codes, levels = texts(X[category.source])
-        known = set(category.levels)
-        unknown = [i for i, level in enumerate(levels) if level not in known]
-        if unknown:
-            n = int(np.isin(codes, unknown).sum())
-            found[category.source] = (n, [levels[i] for i in unknown])
+        column = X[category.source]
+        codes, levels = texts(column)
+        unknown = codes[known_codes(column, category.levels) < 0]
+        unknown = unknown[unknown >= 0]
+        if len(unknown):
+            found[category.source] = (len(unknown), [levels[i] for i in np.unique(unknown)])
     return found
 
 

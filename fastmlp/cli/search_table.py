@@ -8,18 +8,17 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from fastmlp.experiments import toml
+from fastmlp.experiments.table_models import DEFAULT_METRIC, ESTIMATORS
+from fastmlp.experiments.table_rows import divided
 from fastmlp.search.studies import describe
-from fastmlp.search.tables import SPACE, TableRows, TableSpace, minimize_table
+from fastmlp.search.tables import SPACE, TableSpace, minimize_table
 from fastmlp.support.text import printable
 
 from .predict import whole_file
 from .recipe import writable_card
-from .splits import test_rows
-from .table_data import Part, TableData, read_data
-from .table_settings import DEFAULT_METRIC, ESTIMATORS, checked_metric
+from .table_data import read_data
+from .table_settings import checked_metric
 from .train_table import about_data, train_and_save
 
 
@@ -37,7 +36,7 @@ def search_table(args: argparse.Namespace) -> None:
         raise ValueError("--class-weight is for classification")
     for line in about_data(data):
         print(printable(line))
-    training, validation = divided(args, data)
+    training, validation = divided(data.training, args.validation, args.seed, data.task)
     fixed: dict[str, Any] = {"metric": args.metric}
     if args.quality is not None:
         fixed["quality"] = args.quality
@@ -95,26 +94,6 @@ def space_of(args: argparse.Namespace) -> dict[str, Any]:
     if args.epochs is not None:
         space["epochs"] = args.epochs
     return space
-
-
-def divided(args: argparse.Namespace, data: TableData) -> tuple[TableRows, TableRows]:
-    """Return the rows that trials are trained on, and those that they are measured on."""
-    part = data.training
-    chosen = test_rows(
-        part.y,
-        args.validation,
-        args.seed,
-        stratify=data.task == "classification",
-        groups=part.groups,
-        time=part.time,
-    )
-    others = np.setdiff1d(np.arange(len(part)), chosen)
-    return rows_of(part[others]), rows_of(part[chosen])
-
-
-def rows_of(part: Part) -> TableRows:
-    """Return the rows of a part as a search takes them."""
-    return TableRows(part.X, part.y, part.groups, part.time)
 
 
 def as_toml(parameters: Mapping[str, Any]) -> str:

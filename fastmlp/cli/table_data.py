@@ -12,38 +12,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fastmlp.tabular.frames import kind_of
+from fastmlp.experiments.table_rows import TEST_FRACTION, TableRows, divided, labelled
+from fastmlp.experiments.tables import Table
+from fastmlp.experiments.targets import Target, as_classes, as_values, like_training, present
 
-from .splits import group_values, test_rows, time_values
-from .tables import Table, format_options, open_table
-from .targets import Target, as_classes, as_values, like_training, present, read_target
+from .tables import format_options, open_table
 
 Array = NDArray[Any]
 
-TEST_FRACTION = 0.2
-MOST_COLUMNS = 10_000
+FAR = 0.5  # of the fraction: a test set of groups that misses it by more is reported
 MOST_SHOWN = 8  # names in a message
-
-
-@dataclass(frozen=True)
-class Part:
-    """Rows of a table: the training set or the test set."""
-
-    X: pd.DataFrame  # (m, n), whose index are the numbers of the rows in the file
-    y: Array  # (m,)
-    groups: Array | None = None  # (m,)
-    time: Array | None = None  # (m,)
-
-    def __getitem__(self, rows: Any) -> Part:
-        return Part(
-            self.X.iloc[rows],
-            self.y[rows],
-            None if self.groups is None else self.groups[rows],
-            None if self.time is None else self.time[rows],
-        )
-
-    def __len__(self) -> int:
-        return len(self.y)
 
 
 @dataclass(frozen=True)
@@ -54,8 +32,8 @@ class TableData:
     label: str
     task: str
     reason: str  # why this is the task
-    training: Part
-    test: Part | None
+    training: TableRows
+    test: TableRows | None
     n_rows: int  # of the table
     n_unlabelled: int  # rows without a label, which are left out
     split: str  # how the test set was chosen, for the user
@@ -70,25 +48,25 @@ def read_data(args: argparse.Namespace) -> TableData:
     ValueError
         If options contradict each other, or the table does not fit them.
     """
-    if args.group is not None and args.time is not None:
-        raise ValueError("--group and --time exclude each other: give one of them")
     if args.test is not None and args.test_fraction is not None:
         raise ValueError("--test-fraction is for tables without --test FILE; give one of them")
     table = open_table(args.table, **format_options(args))
-    columns = input_columns(table, args)
-    target = read_target(table, args.label, args.task)
-    groups = None if args.group is None else group_values(table, args.group)[target.rows]
-    time = None if args.time is None else time_values(table, args.time)[target.rows]
-    X = with_kinds(table.frame[columns].iloc[target.rows])
-    whole = Part(X, target.y, groups, time)
+    whole, target = labelled(
+        table,
+        args.label,
+        task=args.task,
+        drop=args.drop or (),
+        group=args.group,
+        time=args.time,
+    )
     notes: list[str] = []
-    test: Part | None
+    test: TableRows | None
     if args.test is not None:
-        training, test = whole, _test_table(args, columns, target, notes)
+        training, test = whole, _test_table(args, list(whole.X), target, notes)
         split = f"the rows of {args.test}"
     else:
         fraction = TEST_FRACTION if args.test_fraction is None else args.test_fraction
-        training, test, split = _divided(args, whole, target.task, fraction)
+        training, test, split = _divided(args, whole, target.task, fraction, notes)
     if len(training) < 2:
         raise ValueError(
             f"{table.name}: {len(training)} rows with a label are too few; a model needs at least 2"
@@ -102,30 +80,28 @@ def read_data(args: argparse.Namespace) -> TableData:
 
 
 def _divided(
-    args: argparse.Namespace, whole: Part, task: str, fraction: float
-) -> tuple[Part, Part | None, str]:
+    args: argparse.Namespace, whole: TableRows, task: str, fraction: float, notes: list[str]
+) -> tuple[TableRows, TableRows | None, str]:
     if fraction == 0:
         return whole, None, "--test-fraction 0"
-    chosen = test_rows(
-        whole.y,
-        fraction,
-        args.seed,
-        stratify=task == "classification",
-        groups=whole.groups,
-        time=whole.time,
-    )
+    training, test = divided(whole, fraction, args.seed, task)
     if whole.time is not None:
         split = f"the latest by {args.time}"
     elif whole.groups is not None:
         split = f"whole groups of {args.group}, chosen at random"
+        if abs(len(test) - fraction * len(whole)) > FAR * fraction * len(whole):
+            notes.append(
+                f"the groups of {args.group!r} do not allow {fraction:.0%} of the rows for the "
+                f"test: it has {len(test) / len(whole):.0%}"
+            )
     else:
         split = "chosen at random" + (", stratified" if task == "classification" else "")
-    return whole[np.setdiff1d(np.arange(len(whole)), chosen)], whole[chosen], split
+    return training, test, split
 
 
 def _test_table(
     args: argparse.Namespace, columns: Sequence[str], target: Target, notes: list[str]
-) -> Part:
+) -> TableRows:
     """Return the rows of ``--test FILE`` that have a label."""
     table = open_table(args.test, **format_options(args))
     require_all(table, [*columns, args.label])
@@ -133,7 +109,7 @@ def _test_table(
     missing = len(table.frame) - len(found.y)
     if missing:
         notes.append(f"{missing:,} rows of {args.test} have no label and are left out")
-    return Part(table.frame[list(columns)].iloc[found.rows], found.y)
+    return TableRows(table.frame[list(columns)].iloc[found.rows], found.y)
 
 
 def read_target_of_test(table: Table, label: str, task: str) -> Target:
@@ -148,7 +124,7 @@ def read_target_of_test(table: Table, label: str, task: str) -> Target:
     return Target(task, "", as_values(table, label, rows), rows)
 
 
-def _of_known_classes(test: Part, classes: Array, notes: list[str]) -> Part | None:
+def _of_known_classes(test: TableRows, classes: Array, notes: list[str]) -> TableRows | None:
     """Return the rows whose class is in the training set, with its labels."""
     labels, known = like_training(test.y, classes)
     if not known.all():
@@ -158,37 +134,7 @@ def _of_known_classes(test: Part, classes: Array, notes: list[str]) -> Part | No
         )
     if not known.any():
         raise ValueError("no row of the test set has a class of the training set")
-    return Part(test.X, labels, test.groups, test.time)[np.flatnonzero(known)]
-
-
-def input_columns(table: Table, args: argparse.Namespace) -> list[str]:
-    """Return the names of the features: all columns but the label, the group and ``--drop``."""
-    left_out = {args.label, *dropped(table, args.drop or [])}
-    if args.group is not None:
-        left_out.add(args.group)
-    columns = [name for name in table.names if name not in left_out]
-    if "" in columns:
-        raise ValueError(f"{table.name}: a column has no name; name it, or leave it out: --drop ''")
-    if not columns:
-        raise ValueError(f"{table.name}: there is no column but the label")
-    if len(columns) > MOST_COLUMNS:
-        raise ValueError(
-            f"{table.name} has {len(columns):,} columns to predict from, more than "
-            f"{MOST_COLUMNS:,}; leave some out by --drop, or train fastmlp.sklearn's estimators, "
-            f"which take a sparse matrix of any width"
-        )
-    return columns
-
-
-def dropped(table: Table, given: Sequence[str]) -> list[str]:
-    """Return the columns that ``--drop`` names: ``a,b`` are two unless a column is named so."""
-    found: list[str] = []
-    for text in given:
-        names = [text] if text in table.names else [part.strip() for part in text.split(",")]
-        for name in names:
-            table.require(name)
-        found += names
-    return found
+    return TableRows(test.X, labels, test.groups, test.time)[np.flatnonzero(known)]
 
 
 def require_all(table: Table, columns: Sequence[str]) -> None:
@@ -227,13 +173,3 @@ def features_of(table: Table, model: Any) -> pd.DataFrame:
         return table.frame[names]
     frame: pd.DataFrame = table.frame.reindex(columns=names)
     return frame
-
-
-def with_kinds(X: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose categories are marked as such.
-
-    A column of numbers with a single text is a category of the whole table, and would be one of
-    numbers in a training set without that row.
-    """
-    texts = [name for name in X if X[name].dtype == object or X[name].dtype == "str"]
-    return X.astype({name: "category" for name in texts if kind_of(X[name]) == "category"})

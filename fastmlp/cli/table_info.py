@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from fastmlp.experiments.table_models import TableModel
 from fastmlp.tabular.columns import TableEncoder
 
-from .baselines import SHOWN, TableModel, task_of, written
+from .baselines import SHOWN, task_of, written
 
 MOST_LEVELS = 12  # of a category that are shown
 
@@ -50,10 +51,10 @@ def about(model: TableModel, path: Path) -> Iterator[tuple[str, str]]:
             )
     yield "settings", ", ".join(
         f"{name}={value!r}"
-        for name, value in entry["parameters"].items()
+        for name, value in model.get_params().items()
         if value is not None and name != "random_state"
     )
-    yield "seed", str(entry["parameters"]["random_state"])
+    yield "seed", str(model.random_state)
     if "command" in card:
         yield "command", str(card["command"])
     for name, value in (card.get("data") or {}).items():

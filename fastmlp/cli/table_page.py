@@ -9,8 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import fastmlp.plotting.table_page
+from fastmlp.experiments.table_models import TableModel
 
-from .baselines import SHOWN, Scores, TableModel, task_of, written
+from .baselines import SHOWN, Scores, task_of, written
 from .predict import whole_file
 from .table_settings import metric_name
 

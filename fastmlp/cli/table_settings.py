@@ -7,17 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastmlp.experiments import toml
-from fastmlp.tabular import TabularClassifier, TabularRegressor
-from fastmlp.tabular.metrics import CLASSIFICATION, REGRESSION
+from fastmlp.experiments.table_models import DEFAULT_METRIC, ESTIMATORS, METRICS, TableModel
 
-from .baselines import TableModel, task_of
+from .baselines import task_of
 
-ESTIMATORS: dict[str, type[TabularClassifier] | type[TabularRegressor]] = {
-    "classification": TabularClassifier,
-    "regression": TabularRegressor,
-}
-METRICS = {"classification": CLASSIFICATION, "regression": REGRESSION}
-DEFAULT_METRIC = {"classification": "log_loss", "regression": "rmse"}
 # parameters of the estimators, by the names of the options
 PARAMETERS = {
     "metric": "metric",

@@ -76,6 +76,19 @@ def add_table_options(parser: argparse.ArgumentParser, *, required: bool) -> Non
         help=f"the column to predict (required{'' if required else ' with TABLE'}); rows in which "
         "it is empty are left out",
     )
+    add_column_options(parser)
+    add("--test", type=Path, metavar="FILE", help="a table whose rows are the test set")
+    add(
+        "--test-fraction",
+        type=fraction,
+        metavar="X",
+        help="fraction of the rows for the test set; 0: train on all rows (default: 0.2)",
+    )
+
+
+def add_column_options(parser: argparse._ActionsContainer) -> None:
+    """Add the options that say for what the columns are used."""
+    add = parser.add_argument
     add(
         "--task",
         choices=("classification", "regression"),
@@ -86,13 +99,6 @@ def add_table_options(parser: argparse.ArgumentParser, *, required: bool) -> Non
         action="append",
         metavar="COLUMN,...",
         help="columns to leave out; may be given again",
-    )
-    add("--test", type=Path, metavar="FILE", help="a table whose rows are the test set")
-    add(
-        "--test-fraction",
-        type=fraction,
-        metavar="X",
-        help="fraction of the rows for the test set; 0: train on all rows (default: 0.2)",
     )
     add(
         "--group",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 import sys
 import warnings
@@ -14,13 +15,13 @@ from typing import Any
 
 import fastmlp
 from fastmlp import kernels
+from fastmlp.experiments.table_models import TableModel
 from fastmlp.support.text import printable
 from fastmlp.tabular.members import Callbacks
-from fastmlp.tabular.plan import plan_of
+from fastmlp.tabular.parameters import shown
 
 from .baselines import (
     Scores,
-    TableModel,
     baseline_scores,
     better_baselines,
     model_scores,
@@ -35,7 +36,7 @@ from .table_data import TableData, read_data
 from .table_settings import estimator, metric_name
 
 MOST_SHOWN = 8  # columns that a line names
-ROSE = 2.0  # a final cost so many times the first epoch's is one of training that went wrong
+MOST_COST = 10.0  # times that of a constant prediction; more is training that went wrong
 
 
 def run_on_table(args: argparse.Namespace) -> None:
@@ -151,13 +152,21 @@ def fit(model: TableModel, data: TableData, callbacks: Callbacks | None) -> None
 
 
 def check_converged(model: TableModel) -> None:
-    """Raise TrainingDiverged if the cost of a network rose in training."""
-    for number, net in enumerate(model.networks_, start=1):
-        cost = net.history.cost
-        if len(cost) > 1 and not cost[-1] < ROSE * cost[0]:
+    """Raise TrainingDiverged if a network is far worse than the same prediction for every row.
+
+    Equal probabilities of K classes cost log K, the mean of a standardized target 1/2 at most.  The
+    cost of a network is that of the epoch that was kept, on the rows that it was trained on.
+    """
+    classes = getattr(model, "classes_", ())
+    constant = math.log(len(classes)) if len(classes) else 0.5
+    kept = zip(model.networks_, model.best_epochs_, strict=True)
+    for number, (net, epoch) in enumerate(kept, start=1):
+        cost = net.history.cost[epoch - 1]
+        if not cost < MOST_COST * constant:
             raise fastmlp.TrainingDiverged(
                 f"training did not converge, and nothing was saved: the cost of network {number} "
-                f"rose from {cost[0]:.4g} to {cost[-1]:.4g}; give a lower --learning-rate",
+                f"is {cost:.4g}, that of the same prediction for every row {constant:.4g}; give a "
+                f"lower --learning-rate",
                 history=net.history,
             )
 
@@ -208,13 +217,8 @@ def doubts(
 ) -> list[str]:
     """Return what speaks against the model, a line each."""
     found = []
-    plan = plan_of(
-        model.quality,
-        len(data.training),
-        n_members=model.n_members,
-        overrides=model._overrides(),
-    )
-    wanted, epochs = len(plan.networks), plan.networks[0].epochs
+    networks = model.plan_.networks
+    wanted, epochs = len(networks), networks[0].epochs
     if model.time_limit is not None and (
         len(model.networks_) < wanted or min(model.n_epochs_) < epochs
     ):
@@ -261,7 +265,7 @@ def card_of(
         "scores": scores,
         "baselines": baselines,
         "scores of validation rows": entry["validation_scores"],
-        "parameters": entry["parameters"],
+        "parameters": {name: shown(value) for name, value in model.get_params().items()},
         "networks": [
             {
                 "layers": list(net.sizes),

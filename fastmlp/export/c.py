@@ -1,47 +1,44 @@
-"""Write a network as C: one file of C99 that needs only the C library's <math.h>.
+"""Write a network as C: one file of C99 that needs only the C library.
 
     comment ── declarations ── constants ── functions ── NET_forward ── NET_predict
 
-The functions are in c_templates.py, the comment in c_comment.py.  Numbers are written with the
-fewest digits that are read back as the same bits, so the file loses nothing of the network.
+The layers in floating point come from c_float.py, the functions from c_templates.py, the comment
+from c_comment.py; c_tables.py has the models of tables.  Numbers are written with the fewest digits
+that are read back as the same bits, so the file loses nothing of the network.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from ..activations import Activation, Identity, Softmax
+from ..activations import Identity, Softmax
 from ..losses import Quantile
 from ..network import MLP
 from ..support import atomic_files, checks
-from . import c_comment
+from . import c_comment, c_float
 from . import c_templates as templates
-from .c_comment import Array, Program
+from .c_comment import Program
+from .c_float import Code
+from .c_text import C_TYPES, Array, array, function, literals
 from .calibration import quantize
-from .inference import inference_layers, require_mlp
+from .inference import is_table_model, require_mlp
 from .quantization import Quantized
+
+if TYPE_CHECKING:
+    from ..tabular import TabularClassifier, TabularRegressor
 
 __all__ = ["to_c"]
 
-C_TYPES = {
-    "float32": "float",
-    "float64": "double",
-    "int8": "int8_t",
-    "uint8": "uint8_t",
-    "int32": "int32_t",
-}
-NUMBERS_PER_LINE = {"float32": 6, "float64": 4, "int8": 16, "uint8": 16, "int32": 8}
-
 
 def to_c(
-    net: MLP | Quantized,
+    net: MLP | Quantized | TabularClassifier | TabularRegressor,
     path: str | os.PathLike[str],
     *,
     name: str | None = None,
@@ -49,26 +46,30 @@ def to_c(
     quantized: bool = False,
     calibration: ArrayLike | None = None,
 ) -> None:
-    """Write a network as one file of C99 with the functions `forward` and `predict`.
+    """Write a network, or a model of a table, as one file of C99.
 
     The file allocates no memory, stores all numbers as constants, may be called by several threads
-    at once and needs only <math.h>.  The comment at its top says how to call the functions, what
-    they take and return, how much memory they need and how accurate they are.
+    at once and needs only the headers of the C library.  The comment at its top says how to call
+    the functions, what they take and return, how much memory they need and how accurate they are.
 
     Parameters
     ----------
-    net : MLP or Quantized
-        A trained network; batch norm is folded in, and averaged parameters are used if the network
-        predicts with them.
+    net : MLP, Quantized, TabularClassifier or TabularRegressor
+        A trained network, whose functions are `forward` and `predict`; batch norm is folded in, and
+        averaged parameters are used if the network predicts with them.  A fitted model of a table
+        becomes `predict` and, of a classifier, `predict_proba` of a struct with the raw columns;
+        see Notes.
     path : path-like
         The file, which appears as a whole or not at all.
     name : str, optional
         The beginning of the functions' names, a C identifier.  Default: the name of the file
         without its extension, with underscores for other characters than letters and digits.
     dtype : {"float32", "float64"}, optional
-        Compute in float or in double.  Default: the network's dtype.
+        Compute in float or in double.  Default: the network's dtype.  The networks of a model of a
+        table compute in float32.
     quantized : bool, default False
-        Compute in 8-bit integers, with a quarter of the memory: see `quantize`.
+        Compute in 8-bit integers, with a quarter of the memory: see `quantize`.  Models of tables
+        and networks whose columns have encodings have no such form.
     calibration : array-like, (m, n_in), optional
         With ``quantized=True``: a few hundred examples like those that the network will see.
 
@@ -78,7 +79,8 @@ def to_c(
         If net is neither, for example an ensemble: write its networks one by one.
     ValueError
         If name is not a C identifier; if a parameter is beyond the range of dtype; if calibration
-        is missing, was not requested, or does not fit the network.
+        is missing, was not requested, or does not fit the network; if a model of a table is not
+        fitted, or its networks have been replaced by ones with other encodings.
     OSError
         If the file cannot be written.
 
@@ -91,14 +93,29 @@ def to_c(
     --------
     quantize : The 8-bit form in Python, to measure its accuracy.
 
+    Notes
+    -----
+    The struct of a model of a table has one member for each column that the model uses, in the
+    table's order: double for numbers (NAN: missing) and for dates (seconds since 1970 in UTC, NAN:
+    missing), and strings for categories (NULL or "": missing), in UTF-8, as
+    `pandas.Series.astype(str)` writes text, booleans and whole numbers.  Unknown categories count
+    as missing.  Predictions are those of `predict_proba` and `predict` up to the rounding of
+    float32, since sums are added in another order.
+
     Examples
     --------
     >>> fastmlp.export.to_c(net, "digits.c")
     >>> fastmlp.export.to_c(net, "digits8.c", quantized=True, calibration=X[:500])
     """
+    name = _prefix(name, path)
+    if is_table_model(net):
+        _only_float(net, dtype, quantized, calibration)
+        from .c_tables import table_parts  # imports pandas
+
+        _write(path, table_parts(net, name, Path(path).name))
+        return
     if not isinstance(net, Quantized):
         net = require_mlp(net)
-    name = _prefix(name, path)
     if checks.flag("quantized", quantized):
         if isinstance(net, Quantized):
             raise ValueError("net is quantized already; leave out quantized=True")
@@ -113,9 +130,28 @@ def to_c(
         program = _quantized_program(net)
     else:
         program = _float_program(net, net.dtype if dtype is None else checks.real_dtype(dtype))
+    _write(path, _parts(net, program, name))
+
+
+def _write(path: str | os.PathLike[str], parts: Iterable[str]) -> None:
+    """Write the parts of a file, each with the end of a line."""
     with atomic_files.whole(path) as file:
-        for part in _parts(net, program, name):
+        for part in parts:
             file.write(f"{part}\n".encode())
+
+
+def _only_float(model: Any, dtype: Any, quantized: Any, calibration: Any) -> None:
+    """Raise ValueError at an option that models of tables do not have."""
+    what = f"a {type(model).__name__}"
+    if checks.flag("quantized", quantized) or calibration is not None:
+        raise ValueError(
+            f"{what} is written in float only; leave out quantized and calibration, which are for "
+            f"single networks"
+        )
+    if dtype is not None and checks.real_dtype(dtype) != np.float32:
+        raise ValueError(
+            f"the networks of {what} compute in float32, got dtype {dtype!r}; leave it out"
+        )
 
 
 def _prefix(name: str | None, path: str | os.PathLike[str]) -> str:
@@ -135,41 +171,12 @@ def _prefix(name: str | None, path: str | os.PathLike[str]) -> str:
 
 def _float_program(net: MLP, dtype: np.dtype[Any]) -> Program:
     """Return a network in floating point."""
-    layers = []
-    for l, (W, b, f) in enumerate(inference_layers(net), start=1):
-        checks.finite(f"W({l})", W, dtype)
-        checks.finite(f"b({l})", b, dtype)
-        layers.append((W.astype(dtype), b.astype(dtype), f))
-    output = layers[-1][2]
-    functions = [*(f for _, _, f in layers[:-1]), Identity()]  # f of the output layer comes last
-    names = _function_names([*functions, *([] if isinstance(output, Softmax) else [output])])
-    real = C_TYPES[dtype.name]
-    buffers, units = _buffers(real, net.sizes[1:-1])
-    arrays: dict[str, Array] = {}
-    calls, source = [], "x"
-    for l, (W, b, _) in enumerate(layers, start=1):
-        arrays |= {f"W{l}": W, f"b{l}": b}
-        n_out, n_in = W.shape
-        target = "h" if l == len(layers) else "vu"[l % 2]
-        f_name = names[functions[l - 1]]
-        calls.append(
-            f"NET_layer({source}, {n_in}, NET_W{l}, NET_b{l}, {n_out}, NET_{f_name}, {target});"
-        )
-        source = target
-    code = [
-        "".join(templates.activation(name, f) for f, name in names.items()),
-        templates.LAYER,
-        *[templates.SOFTMAX] * isinstance(output, Softmax),
-    ]
+    functions, (code,) = c_float.networks_code([net], dtype, [""])
     return Program(
-        real=real,
+        real=C_TYPES[dtype.name],
         headers=("math.h",),
-        arrays=arrays,
-        functions=[templates.in_double(text) if real == "double" else text for text in code],
-        declarations=buffers,
-        logits=calls,
-        output=_output_calls(output, f"h[j] = NET_{names.get(output)}(h[j]);"),
-        stack=units * dtype.itemsize,
+        functions=functions,
+        code=code,
         accuracy=c_comment.float_accuracy(net.dtype, dtype),
         not_finite=c_comment.FLOAT_NOT_FINITE,
     )
@@ -178,13 +185,13 @@ def _float_program(net: MLP, dtype: np.dtype[Any]) -> Program:
 def _quantized_program(net: Quantized) -> Program:
     """Return a network in 8-bit integers."""
     output, scaling, first = net.output_activation, net.input_scaling, net.roundings[0]
-    buffers, units = _buffers("uint8_t", net.sizes[:-1])
+    buffers, units = c_float.buffers("uint8_t", net.sizes[:-1])
     arrays: dict[str, Array] = {}
     if scaling.inverse.ndim:
         arrays |= {"offset": scaling.offset, "inverse": scaling.inverse}
         scaled = "(x[i] - NET_offset[i]) * NET_inverse[i]"
     else:
-        scaled = f"x[i] * {_literals(scaling.inverse)[0]}"
+        scaled = f"x[i] * {literals(scaling.inverse)[0]}"
     calls = [
         "for (i = 0; i < N_IN; i++)",
         f"    u[i] = NET_byte({scaled}, {first.low}, {first.high}, 0);",
@@ -202,58 +209,36 @@ def _quantized_program(net: Quantized) -> Program:
             ends = f"{rounding.low}, {rounding.high}"
             calls.append(f"NET_layer({arguments}, {ends}, {table}, {'uv'[l % 2]});")
     if isinstance(output, Softmax):
-        function = templates.SOFTMAX_IN_DOUBLE
+        activation = templates.SOFTMAX_IN_DOUBLE
     elif output == Identity():
-        function = ""
+        activation = ""
     else:
-        function = templates.in_double(templates.activation(output.name, output))
+        activation = templates.in_double(templates.activation(output.name, output))
     return Program(
         real="float",
         headers=("math.h", "stdint.h"),
-        arrays=arrays,
         functions=[
             templates.BYTE,
             templates.SUM,
             *[templates.BYTE_LAYER] * (len(net.layers) > 1),
             templates.OUTPUT_LAYER,
-            *[function] * bool(function),
+            *[activation] * bool(activation),
         ],
-        declarations=[*buffers, "int i;"],
-        logits=calls,
-        output=_output_calls(output, f"h[j] = (float)NET_{output.name}((double)h[j]);"),
-        stack=units,
+        code=Code(
+            arrays,
+            [*buffers, "int i;"],
+            calls,
+            c_float.output_statements(output, f"h[j] = (float)NET_{output.name}((double)h[j]);"),
+            units,
+        ),
         accuracy=c_comment.quantized_accuracy(net),
         not_finite=c_comment.QUANTIZED_NOT_FINITE,
     )
 
 
-def _output_calls(f: Activation, statement: str) -> list[str]:
-    """Return the lines that turn z in h into h = f(z)."""
-    if isinstance(f, Softmax):
-        if not f.groups:
-            return ["NET_softmax(h, N_OUT);"]
-        return [f"NET_softmax(h + {first}, {end - first});" for first, end in f.spans]
-    return [] if f == Identity() else ["for (j = 0; j < N_OUT; j++)", f"    {statement}"]
-
-
-def _function_names(activations: Sequence[Activation]) -> dict[Activation, str]:
-    """Return the name in C of each activation; a second one with other parameters is numbered."""
-    names: dict[Activation, str] = {}
-    for f in activations:
-        same = sum(other.name == f.name for other in names)
-        names.setdefault(f, f"{f.name}_{same + 1}" if same else f.name)
-    return names
-
-
-def _buffers(c_type: str, widths: Sequence[int]) -> tuple[list[str], int]:
-    """Return the declarations of two buffers for layers of these widths, and their total size."""
-    sizes = [max(part) for part in (widths[::2], widths[1::2]) if part]
-    declared = [f"{c_type} {name}[{size}];" for name, size in zip("uv", sizes, strict=False)]
-    return declared, sum(sizes)
-
-
 def _parts(net: MLP | Quantized, program: Program, name: str) -> Iterator[str]:
     """Yield the file's text from top to bottom."""
+    code = program.code
     predict = templates.PREDICT[c_comment.kind_of_prediction(net)]
     if isinstance(net.loss, Quantile):
         predict = predict.replace("N_QUANTILES", str(len(net.loss.quantiles)))
@@ -271,39 +256,17 @@ def _parts(net: MLP | Quantized, program: Program, name: str) -> Iterator[str]:
     yield c_comment.comment(net, program, [finished(one) for one in declarations], name)
     yield "".join(f"#include <{header}>\n" for header in program.headers)
     yield finished("".join(f"{declaration};\n" for declaration in declarations))
-    for array_name, array in program.arrays.items():
-        yield _array(f"{name}_{array_name}", array)
+    for array_name, values in code.arrays.items():
+        yield array(f"{name}_{array_name}", values)
     yield ""
     for text in program.functions:
         yield templates.with_names(text, name, net.n_in, net.n_out)
-    index = ["int j;"] if any("[j]" in line for line in program.output) else []
     if net.loss.classification:
         logits = "static void NET_logits(const float *x, float *h)"
         yield "/* z of the output layer */"
-        yield finished(_function(logits, program.declarations, program.logits))
-        yield finished(_function(forward, index, ["NET_logits(x, h);", *program.output]))
+        yield finished(function(logits, code.declarations, code.logits))
+        yield finished(function(forward, code.index, ["NET_logits(x, h);", *code.output]))
     else:
-        declared = [*program.declarations, *index]
-        yield finished(_function(forward, declared, [*program.logits, *program.output]))
+        declared = [*code.declarations, *code.index]
+        yield finished(function(forward, declared, [*code.logits, *code.output]))
     yield finished(predict).rstrip("\n")
-
-
-def _function(head: str, declarations: Sequence[str], statements: Sequence[str]) -> str:
-    """Return the text of a function."""
-    lines = [*declarations, "", *statements] if declarations else statements
-    body = "".join(f"    {line}".rstrip() + "\n" for line in lines)
-    return f"{head}\n{{\n{body}}}\n"
-
-
-def _array(name: str, array: Array) -> str:
-    """Return a constant array, row after row."""
-    numbers, step = _literals(array), NUMBERS_PER_LINE[array.dtype.name]
-    lines = [", ".join(numbers[i : i + step]) for i in range(0, len(numbers), step)]
-    c_type = C_TYPES[array.dtype.name]
-    return f"static const {c_type} {name}[{array.size}] = {{\n" + ",\n".join(lines) + "};"
-
-
-def _literals(array: Array) -> list[str]:
-    """Return numbers as C has them: the shortest decimals that are read back as the same bits."""
-    suffix = "f" if array.dtype == np.float32 else ""
-    return [f"{number}{suffix}" for number in np.ravel(array).astype(str)]

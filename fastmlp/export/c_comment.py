@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import fastmlp
 
 from ..activations import Softmax
 from ..losses import Quantile
 from ..network import MLP
+from .c_float import Code
 from .inference import metadata_of
 from .quantization import Quantized
 
 __all__ = [
     "FLOAT_NOT_FINITE",
     "QUANTIZED_NOT_FINITE",
-    "Array",
     "Program",
+    "block",
     "comment",
     "float_accuracy",
     "kind_of_prediction",
+    "names_note",
     "quantized_accuracy",
+    "safe",
 ]
-
-Array = NDArray[Any]
 
 LONGEST_NAMES = 500  # characters, of the names of columns or classes
 
@@ -73,6 +74,16 @@ QUANTIZED_ACCURACY = (
 FLOAT_NOT_FINITE = (
     "NaN and infinities in x propagate into h; predict still returns a valid answer."
 )
+ENCODINGS = (
+    "{each}; {n_out} numbers in all, those of docs/encodings.md. Codes of levels are 0, 1, ...; "
+    "any other code, such as -1, is a missing or unknown category."
+)
+UNITS = {  # of an encoding's size
+    "piecewise_linear": "bins",
+    "one_hot": "levels",
+    "embedding": "levels",
+    "periodic": "waves",
+}
 QUANTIZED_NOT_FINITE = (
     "Infinities in x are clipped like other values out of range, NaN counts as the smallest value; "
     "h is always finite."
@@ -81,16 +92,12 @@ QUANTIZED_NOT_FINITE = (
 
 @dataclass(frozen=True)
 class Program:
-    """What a file consists of, as far as it depends on the arithmetic."""
+    """What the file of a network consists of, as far as it depends on the arithmetic."""
 
     real: str  # C's type of x and h
     headers: tuple[str, ...]
-    arrays: dict[str, Array]
     functions: list[str]
-    declarations: list[str]  # of the variables of `logits`
-    logits: list[str]  # statements that write z of the output layer to h
-    output: list[str]  # statements that turn it into h = f(z)
-    stack: int  # bytes of the buffers
+    code: Code
     accuracy: str
     not_finite: str
 
@@ -137,35 +144,56 @@ def comment(net: MLP | Quantized, program: Program, declarations: list[str], nam
     """Return the comment."""
     metadata = net.metadata if isinstance(net, Quantized) else metadata_of(net)
     predicted, outputs = MEANINGS[kind_of_prediction(net)]
-    size = sum(array.nbytes for array in program.arrays.values())
+    size = sum(array.nbytes for array in program.code.arrays.values())
     functions = (*net.activation, net.output_activation)
     layers = [f"{n} {f.name}" for n, f in zip(net.sizes[1:], functions, strict=True)]
     scale = f"; uint8 inputs of Python are multiplied by {net.uint8_scale!r} first"
     notes = {
-        "x": f"{net.n_in} inputs{_names(metadata.get('columns'))}"
+        "x": f"{net.n_in} inputs{names_note(metadata.get('columns'))}"
         + (scale if net.uint8_scale != 1 else ""),
+        **_encodings_note(net),
         "h": f"{net.n_out} outputs, {outputs}",
-        "predict": predicted + _names(metadata.get("classes"), numbered=True),
+        "predict": predicted + names_note(metadata.get("classes"), numbered=True),
         "layers": f"{net.n_in} inputs, " + ", ".join(layers),
-        "memory": MEMORY.format(size=size, stack=program.stack),
+        "memory": MEMORY.format(size=size, stack=program.code.stack),
         "accuracy": program.accuracy,
         "not finite": program.not_finite,
     }
-    lines = [
+    title = (
         f"{name}: a multilayer perceptron, {'-'.join(map(str, net.sizes))}, by fastmlp "
-        f"{fastmlp.__version__}",
-        "",
-        *(f"    {declaration};" for declaration in declarations),
-        "",
-        *textwrap.wrap(HOW_TO, 92),
-        "",
-    ]
+        f"{fastmlp.__version__}"
+    )
+    return block(title, declarations, [HOW_TO], notes)
+
+
+def block(
+    title: str, declarations: Sequence[str], paragraphs: Sequence[str], notes: Mapping[str, str]
+) -> str:
+    """Return a comment: a title, declarations, paragraphs of text or of lines of code, notes."""
+    lines = [title, "", *(f"    {declaration};" for declaration in declarations), ""]
+    for paragraph in paragraphs:
+        is_code = "\n" in paragraph
+        lines += paragraph.splitlines() if is_code else textwrap.wrap(paragraph, 92)
+        lines.append("")
     for what, note in notes.items():
         lines += textwrap.wrap(note, 92, initial_indent=f"{what:<12}", subsequent_indent=" " * 12)
     return "/*" + "\n".join(f" * {line}".rstrip() for line in lines)[2:] + "\n */\n"
 
 
-def _names(names: object, numbered: bool = False) -> str:
+def _encodings_note(net: MLP | Quantized) -> dict[str, str]:
+    """Return the note about the encodings of a network's columns, if there are any."""
+    if isinstance(net, Quantized) or not net.encodings:
+        return {}
+    each = ", ".join(
+        f"{j} {one.name}" + (f" ({one.size} {UNITS[one.name]})" if one.size else "")
+        for j, one in enumerate(net.encodings)
+    )
+    n_out = sum(one.n_outputs for one in net.encodings)
+    shown = textwrap.shorten(each, LONGEST_NAMES, placeholder=" ...")
+    return {"encodings": ENCODINGS.format(each=shown, n_out=n_out)}
+
+
+def names_note(names: object, numbered: bool = False) -> str:
     """Return the names of columns or classes as text, if the network has them.
 
     Those of several groups of classes are lists in a list.
@@ -177,6 +205,13 @@ def _names(names: object, numbered: bool = False) -> str:
         ", ".join(f"{i} {name}" if numbered else str(name) for i, name in enumerate(group))
         for group in groups
     )
-    # nothing that could end the comment, begin another, be a trigraph or control a terminal
-    text = re.sub(r"[^\w .,:;+=()\[\]<>-]", "_", shown)
-    return f": {textwrap.shorten(text, LONGEST_NAMES, placeholder=' ...')}"
+    return f": {safe(shown, LONGEST_NAMES)}"
+
+
+def safe(text: str, longest: int) -> str:
+    """Return a text of limited length that may stand in a comment of C.
+
+    It has nothing that could end the comment, begin another, be a trigraph or control a terminal.
+    """
+    text = re.sub(r"[^\w .,:;+=()\[\]<>-]", "_", text)
+    return textwrap.shorten(text, longest, placeholder=" ...")

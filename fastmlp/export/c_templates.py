@@ -13,6 +13,8 @@ from ..activations import Activation
 __all__ = [
     "BYTE",
     "BYTE_LAYER",
+    "CODE",
+    "ENCODINGS",
     "LAYER",
     "OUTPUT_LAYER",
     "PREDICT",
@@ -79,6 +81,66 @@ static void NET_softmax(float *h, int n)
         h[j] /= total;
 }
 """
+
+CODE = """\
+/* the level that x is the code of; -1 if it is the code of none */
+static int NET_code(float x, int n) { return x >= 0.0f && x < (float)n ? (int)x : -1; }
+"""
+
+# e(x) of a column by its encoding (encodings.py), n its size; numbers are copied by c_float.py
+ENCODINGS = {
+    "piecewise_linear": """\
+/* a bin of the edges b[0] < ... < b[n] has 0 below it, 1 above it; the ends continue linearly */
+static void NET_piecewise_linear(float x, const float *b, int n, float *e)
+{
+    int j, k = 0;
+
+    while (k + 1 < n && b[k + 1] <= x)
+        k++;
+    for (j = 0; j < n; j++)
+        e[j] = j < k ? 1.0f : 0.0f;
+    e[k] = (x - b[k]) / (b[k + 1] - b[k]);
+}
+""",
+    "one_hot": """\
+static void NET_one_hot(float x, int n, float *e)
+{
+    int j, k = NET_code(x, n);
+
+    for (j = 0; j < n; j++)
+        e[j] = j == k ? 1.0f : 0.0f;
+}
+""",
+    "embedding": """\
+/* row k of a table for the code k */
+static void NET_embedding(float x, const float *table, int n, int n_out, float *e)
+{
+    int j, k = NET_code(x, n);
+
+    for (j = 0; j < n_out; j++)
+        e[j] = k < 0 ? 0.0f : table[k * n_out + j];
+}
+""",
+    "periodic": """\
+/* x, V cos(2 pi w x + b) + c; p has w, b, the rows of V, and c */
+static void NET_periodic(float x, const float *p, int n, int n_out, float *e)
+{
+    const float *b = p + n, *v = b + n, *c = v + n_out * n;
+    int j, k;
+
+    *e++ = x;
+    for (j = 0; j < n_out; j++)
+        e[j] = c[j];
+    for (k = 0; k < n; k++) {
+        float turns = p[k] * x + b[k] * 0.15915494309189535f, wave;
+        turns -= floorf(turns + 0.5f);
+        wave = cosf(6.283185307179586f * turns);
+        for (j = 0; j < n_out; j++)
+            e[j] += v[j * n + k] * wave;
+    }
+}
+""",
+}
 
 # The 8-bit form, with the arithmetic of quantization.py: ByteRounding, IntegerLayer
 BYTE = """\
@@ -243,7 +305,7 @@ def activation(name: str, f: Activation) -> str:
 def in_double(text: str) -> str:
     """Return the same code in double precision."""
     text = re.sub(r"\bfloat\b", "double", text)
-    text = re.sub(r"\b(exp|expm1|log1p|tanh|erfc|fabs)f\b", r"\1", text)
+    text = re.sub(r"\b(exp|expm1|log1p|tanh|erfc|fabs|floor|cos)f\b", r"\1", text)
     return re.sub(r"(?<=\d)f\b", "", text)
 
 

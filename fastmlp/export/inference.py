@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 
 from ..activations import Activation
 from ..ensemble import Ensemble
+from ..model import columns
 from ..model.state import Array
 from ..network import MLP
 
 __all__ = [
     "InferenceLayer",
+    "inference_encodings",
     "inference_layers",
     "is_table_model",
     "layers_after_encodings",
@@ -41,6 +43,16 @@ def layers_after_encodings(net: MLP) -> list[InferenceLayer]:
     """Return the same of a network whose columns may have encodings, from their outputs on."""
     functions = (*net.activation, net.output_activation)
     return [InferenceLayer(*layer) for layer in zip(*net.folded, functions, strict=True)]
+
+
+def inference_encodings(net: MLP) -> tuple[list[dict[str, Array]], Array | None]:
+    """Return the parameters of each column's encoding as the network predicts, and its factors s.
+
+    Averaged parameters are returned if the network uses them; the factors are None if it has none.
+    """
+    spec = net.state.spec
+    arrays = [one for of in net.state.predicting_layers()[spec.n_layers :] for one in of]
+    return columns.by_column(net.encodings, arrays), arrays[-1] if net.input_scaling else None
 
 
 def require_plain_input(net: MLP) -> MLP:

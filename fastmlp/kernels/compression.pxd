@@ -1,40 +1,44 @@
-"""When a batch matrix becomes sparse rows: step.pxd calls these functions, in each thread.
+"""Sparse rows are made: of a row of numbers, and of the transpose of a sparse matrix.
 
-    compress_if_sparse      the rows of a(l) or δ(l), if there are enough zeros for the sparse product
-    transpose_own_part      those of a(l)ᵀ, for the weight gradient
-
-Which product is used is a question of time; no bit depends on it (sparse_rows.pxd).
+Callers: inputs.pxd and step.pxd for the network's input, skipping.pxd for single rows.
 """
-from .dense cimport own_rows_of_weight
-from .matrices cimport matrix
-from .panels cimport layer
-from .sparse_rows cimport columns_from_rows, compress_row_of
-from .workspace cimport scratch, sparsity
-
-cdef enum:
-    # a layer whose density was too high for sparse rows is measured again after so many batches
-    BATCHES_BETWEEN_CHECKS = 16
+from .sparse_rows cimport sparse_rows
+from .vector cimport (LAST_INDEX, WIDTH, compress, entry, index_of, lane_int, load, load_entry,
+                      loaded_entry, real, store_entry)
 
 
-cdef inline void compress_if_sparse(sparsity* sparse, const matrix* a, Py_ssize_t n, Py_ssize_t m,
-                                    long long number, double max_density) noexcept nogil:
-    """The sparse rows of a batch matrix, and whether to use them.
-
-    The density is measured by making them; where it was too high, only in some batches.
-    """
-    cdef Py_ssize_t r, n_nonzeros = 0
-    if not sparse.possible or not (sparse.used or number % BATCHES_BETWEEN_CHECKS == 0):
-        return
-    for r in range(m):
-        n_nonzeros += compress_row_of(a, r, n, sparse.rows.entries + r * sparse.rows.capacity)
-    sparse.rows.density = sparse.columns.density = <double>n_nonzeros / (m * n)
-    sparse.used = sparse.rows.density < max_density
+cdef inline Py_ssize_t compress_row(const real* values, Py_ssize_t n, entry* e) noexcept nogil:
+    """The sparse row of n numbers, padded with zeros to whole vectors; returns its count."""
+    cdef Py_ssize_t k = 0, n_nonzeros = 0
+    while k < n:
+        n_nonzeros += compress(load(values + k), <lane_int>k, e + n_nonzeros)
+        k += WIDTH
+    e[n_nonzeros].index = LAST_INDEX
+    return n_nonzeros
 
 
-cdef inline void transpose_own_part(const layer* L, sparsity* sparse, scratch* own, Py_ssize_t m,
-                                    int part, int n_parts) noexcept nogil:
-    """Sparse rows of a(l)ᵀ, for this thread's part of the weight gradient."""
-    cdef Py_ssize_t first, last
-    if sparse.used:
-        own_rows_of_weight(L, part, n_parts, &first, &last)
-        columns_from_rows(&sparse.rows, m, first, last, own.ends, &sparse.columns)
+cdef inline void columns_from_rows(const sparse_rows* rows,         # IN
+                                   Py_ssize_t n_rows, Py_ssize_t first, Py_ssize_t last,
+                                   entry** ends,                    # scratch for n_columns
+                                   const sparse_rows* columns       # OUT
+                                   ) noexcept nogil:
+    """The columns first … last of a sparse matrix as the sparse rows of its transpose."""
+    cdef Py_ssize_t r, k
+    cdef const entry* e
+    cdef entry* place
+    cdef loaded_entry now
+    for k in range(first, last):
+        ends[k] = columns.entries + k * columns.capacity
+    for r in range(n_rows):
+        e = rows.entries + r * rows.capacity
+        while e.index < first:
+            e += 1
+        now = load_entry(e)
+        while index_of(now) < last:
+            place = ends[index_of(now)]
+            ends[index_of(now)] = place + 1
+            store_entry(now, <lane_int>r, place)
+            e += 1
+            now = load_entry(e)
+    for k in range(first, last):
+        ends[k].index = LAST_INDEX

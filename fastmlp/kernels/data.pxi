@@ -1,19 +1,5 @@
 # Part of engine.pyx: the examples that a user passed, as the kernels read them.
 
-cdef double MEASURED = 0
-
-
-cdef double measured_break_even() except -1:
-    """The density up to which sparse rows pay on this processor; measured at the first call."""
-    global MEASURED
-    cdef Block memory
-    if MEASURED == 0:
-        memory = Block(sizeof(trial))
-        with nogil:
-            MEASURED = break_even(<trial*>memory.data)
-    return MEASURED
-
-
 cdef int require_unchanged(int changed) except -1:
     """Raise if the arrays were changed while they were in use, and no longer fit."""
     if changed & LABELS_CHANGED:

@@ -4,9 +4,9 @@
     hidden_delta      δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l))
     weight_gradient   ∂J/∂W(l) = Σ δ(l+1) a(l)ᵀ over the examples, then the update
 
-Each is the product C = start + x·P of tile.pxd, or of sparse_rows.pxd where the thread has made
-sparse rows of x (`sparse.used`; no bit depends on it), with a loop over the panels of this thread's
-part around it.  What follows a product is done while its block is in cache: activation, ∘ f'(z),
+Each is the product C = start + x·P of tile.pxd, with a loop over the panels of this thread's part
+around it.  With `skip` the zeros of x are skipped (skipping.pxd); with `sparse` not NULL, x is the
+network's input in sparse rows (sparse_rows.pxd).  No bit depends on either.  What follows a product is done while its block is in cache: activation, ∘ f'(z),
 the optimizer's update.
 
 Batch matrices (a, z, δ) have one example a row (matrices.pxd), weights lie in panels (panels.pxd).
@@ -16,19 +16,21 @@ wherever a thread reads what another has written.
 """
 from libc.string cimport memcpy
 from .activations cimport activate
+from .blocks cimport blocked_product
 from .dropout cimport add_noise, clear_padding_of_rows, drop, random_stream
 from .matrices cimport at, columns_from, group_end, matrix, matrix_panels, rows_from
-from .operands cimport from_row, adjacent_panels, panel, panel_pair, stacked_panels
-from .panels cimport (layer, padded, panel_count, panel_start, panel_vectors, transposed_panel,
+from .operands cimport from_row, adjacent_panels, operand, panel, panel_pair, stacked_panels
+from .panels cimport (clear_padding, layer, padded, panel_count, panel_start, panel_vectors, transposed_panel,
                       weight_panels, weight_ranges)
 from .partition cimport first_vector, part_of, row_range, rows_of_panel, thread_part
 from .prefetch cimport MAX_RANGES, address_range, prefetch_queue, start_prefetch
-from .sparse_rows cimport blocked_sparse_product, sparse_block, sparse_product, start_cursors
-from .tile cimport blocked_product, dense_block, product
+from .skipping cimport skipping_block, skipping_product
+from .sparse_rows cimport blocked_sparse_product, sparse_rows
+from .tile cimport dense_block, product
 from .updates cimport (BIASES, SCALES, WEIGHTS, parameter_kind, update, update_average,
                        update_step)
-from .vector cimport TILE_ROWS_4, WIDTH, lane_int, load, real, store, vec
-from .workspace cimport GRADIENT_ROWS, activation_layer, scratch, sparsity
+from .vector cimport TILE_ROWS_4, WIDTH, load, real, store, transpose_block, vec
+from .workspace cimport GRADIENT_ROWS, activation_layer, scratch
 
 cdef enum:
     CACHED_WEIGHT_BYTES = 1048576       # of a weight, for each thread: more do not stay in its L2
@@ -75,8 +77,8 @@ cdef inline void finish_layer(const layer* L, const random_stream* stream, Py_ss
 
 
 cdef inline void forward(const layer* L, const real* parameters, activation_layer* below,
-                         activation_layer* above, const sparsity* sparse, scratch* own,
-                         const real* zeros, const random_stream* stream, Py_ssize_t m, bint finish,
+                         activation_layer* above, const sparse_rows* sparse, bint skip,
+                         scratch* own, const real* zeros, const random_stream* stream, Py_ssize_t m, bint finish,
                          int part, int n_parts) noexcept nogil:
     """z(l+1) = a(l) Wᵀ + b;  a(l+1) = f(z(l+1)), and f'(z(l+1)) in δ(l+1)'s place.
 
@@ -98,15 +100,16 @@ cdef inline void forward(const layer* L, const real* parameters, activation_laye
             z = matrix_panels(&above.a, rows.first, L.n_out, p)
             start = adjacent_panels(zeros if L.scale > 0 else parameters + L.bias + first, 0,
                                     rows.n_vectors)
-            if sparse.used:     # z = a(l) Wᵀ + b
-                blocked_sparse_product(&sparse.rows, rows.first, own.cursors, L.n_in, W, start, z,
+            if sparse != NULL:  # z = a(l) Wᵀ + b
+                blocked_sparse_product(sparse, rows.first, own.cursors, L.n_in, W, start, z,
                                        n_rows, rows.n_vectors, &own.next_examples)
             else:
                 k = 0
                 while k < L.n_in:       # the same, group by group of a(l)'s columns
                     end = min(L.n_in, group_end(&below.a, k))
                     blocked_product(rows_from(&below.a, rows.first, k), end - k, from_row(W, k),
-                                    start, z, n_rows, rows.n_vectors, &own.next_examples, stream_W)
+                                    start, z, n_rows, rows.n_vectors, skip, &own.next_examples,
+                                    stream_W)
                     start = z
                     k = end
             if finish:
@@ -135,7 +138,7 @@ cdef inline void times_slope(const matrix* delta, Py_ssize_t row, Py_ssize_t fir
 
 
 cdef inline void hidden_delta(const layer* L, const real* parameters, activation_layer* below,
-                              activation_layer* above, const sparsity* sparse, scratch* own,
+                              activation_layer* above, bint skip, scratch* own,
                               const real* zeros, Py_ssize_t m,
                               int part, int n_parts) noexcept nogil:
     """δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l)), where f'(z(l)) lies in δ(l)'s place.
@@ -152,7 +155,7 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, activation
     cdef prefetch_queue* queue = &next_block if stream_W else &own.next_examples
     cdef address_range ranges[MAX_RANGES]
     while p < panel_count(L.n_in):
-        rows = rows_of_panel(&mine, p, sparse.used)
+        rows = rows_of_panel(&mine, p, skip)
         n_rows = rows.last - rows.first
         k = panel_start(L.n_in, p)
         p += rows.n_panels
@@ -162,16 +165,11 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, activation
         Wt = adjacent_panels(own.packed, columns, rows.n_vectors)
         C = adjacent_panels(own.block, columns, rows.n_vectors)
         start = adjacent_panels(zeros, 0, rows.n_vectors)
-        if sparse.used:
-            block = padded(sparse_block(L.n_out, rows.n_vectors, sparse.rows.density))
-            start_cursors(&sparse.rows, rows.first, n_rows, own.cursors)
-        else:
-            block = padded(dense_block(L.n_out, rows.n_vectors))
+        block = skipping_block(rows.n_vectors) if skip else padded(dense_block(L.n_out,
+                                                                               rows.n_vectors))
         j = 0
         while j < L.n_out:
-            n = min(block, L.n_out - j)
-            if not sparse.used:
-                n = min(n, group_end(&above.delta, j) - j)
+            n = min(block, min(L.n_out, group_end(&above.delta, j)) - j)
             if stream_W:
                 start_prefetch(queue, ranges,
                                weight_ranges(parameters + L.weight, L.n_in, L.n_out, k,
@@ -180,10 +178,9 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, activation
                                n_rows // TILE_ROWS_4)
             transposed_panel(parameters + L.weight, L.n_in, L.n_out, k, rows.n_vectors, j, j + n,
                              own.packed)
-            # C = δ(l+1) W, in blocks of the outputs j; a sparse row counts them from 0
-            if sparse.used:
-                sparse_product(own.cursors, <lane_int>(j + n), from_row(Wt, -j), start, C, n_rows,
-                               rows.n_vectors, queue)
+            if skip:            # C = δ(l+1) W, in blocks of the outputs j
+                skipping_product(rows_from(&above.delta, rows.first, j), n, Wt, start, C, n_rows,
+                                 rows.n_vectors, queue)
             else:
                 product(rows_from(&above.delta, rows.first, j), n, Wt, start, C, n_rows,
                         rows.n_vectors, queue)
@@ -305,9 +302,35 @@ cdef inline bint update_rows(gradient_target* g, Py_ssize_t place, Py_ssize_t k,
                            n * sums.stride // WIDTH)
 
 
+cdef inline operand transposed_columns(const matrix* a, Py_ssize_t k, Py_ssize_t n, Py_ssize_t m,
+                                       scratch* own) noexcept nogil:
+    """Rows k … k + n of aᵀ, of one group of a's columns, as dense rows in this thread's scratch."""
+    cdef Py_ssize_t first = k // WIDTH * WIDTH, stride = padded(m), i, r, j
+    cdef real* block = own.transposed
+    cdef operand x
+    i = first
+    while i < k + n:
+        r = 0
+        while r + WIDTH <= m:
+            transpose_block(at(a, r, i), a.stride, block + r, stride)
+            r += WIDTH
+        for j in range(WIDTH):  # the rows that fill no block, and zeros to a whole vector
+            for r in range(m // WIDTH * WIDTH, m):
+                block[j * stride + r] = at(a, r, i)[j]
+            clear_padding(block + j * stride, m)
+        block += WIDTH * stride
+        i += WIDTH
+    for i in range(n):
+        own.transposed_rows[i] = own.transposed + (k - first + i) * stride
+    x.rows = own.transposed_rows
+    x.column = 0
+    x.transposed = False
+    return x
+
+
 cdef inline bint weight_gradient(const layer* L, activation_layer* below, activation_layer* above,
-                                 const sparsity* sparse, scratch* own, const real* zeros,
-                                 Py_ssize_t m, gradient_target* g,
+                                 const sparse_rows* sparse, bint skip, scratch* own,
+                                 const real* zeros, Py_ssize_t m, gradient_target* g,
                                  int part, int n_parts) noexcept nogil:
     """∂J/∂W(l) = Σ δ(l+1) a(l)ᵀ over the batch, then the update, block by block.
 
@@ -319,6 +342,7 @@ cdef inline bint weight_gradient(const layer* L, activation_layer* below, activa
     cdef Py_ssize_t k, n, place, second_place
     cdef int p = 0, i
     cdef panel_pair delta, C, start
+    cdef operand x
     cdef row_range rows         # of W's panels: the inputs
     cdef thread_part mine = part_of(L.n_out, L.n_in, L.n_in, part, n_parts)
     cdef bint stream_W = outgrows_cache(L, n_parts) and updating
@@ -327,7 +351,7 @@ cdef inline bint weight_gradient(const layer* L, activation_layer* below, activa
     cdef address_range ranges[MAX_RANGES]
     cdef address_range* end
     while p < panel_count(L.n_out):
-        rows = rows_of_panel(&mine, p, sparse.used)
+        rows = rows_of_panel(&mine, p, skip)
         delta = matrix_panels(&above.delta, 0, L.n_out, p)
         place = L.weight + panel_start(L.n_out, p) * L.n_in
         second_place = L.weight + panel_start(L.n_out, p + 1) * L.n_in
@@ -337,7 +361,7 @@ cdef inline bint weight_gradient(const layer* L, activation_layer* below, activa
         k = rows.first
         while k < rows.last:
             n = min(<Py_ssize_t>GRADIENT_ROWS, rows.last - k)
-            if not sparse.used:
+            if sparse == NULL:
                 n = min(n, group_end(&below.a, k) - k)
             if g.sums == NULL:
                 C = stacked_panels(own.block, n, rows.n_vectors)
@@ -350,12 +374,13 @@ cdef inline bint weight_gradient(const layer* L, activation_layer* below, activa
                     end = parameter_ranges(g, second_place + k * C.second.stride,
                                            n * C.second.stride, end)
                 start_prefetch(queue, ranges, end, n // TILE_ROWS_4)
-            if sparse.used:     # C = a(l)ᵀ δ(l+1)
-                blocked_sparse_product(&sparse.columns, k, own.cursors, m, delta, start, C, n,
+            if sparse != NULL:  # C = a(l)ᵀ δ(l+1)
+                blocked_sparse_product(sparse, k, own.cursors, m, delta, start, C, n,
                                        rows.n_vectors, queue)
             else:
-                blocked_product(columns_from(&below.a, k), m, delta, start, C, n, rows.n_vectors,
-                                queue, False)
+                x = (transposed_columns(&below.a, k, n, m, own) if skip
+                     else columns_from(&below.a, k))
+                blocked_product(x, m, delta, start, C, n, rows.n_vectors, skip, queue, False)
             if updating:
                 bad |= update_rows(g, place, k, n, C.first)
                 if rows.n_panels == 2:

@@ -112,9 +112,8 @@ class Engine:
     sizes: tuple[int, ...]
     steps: int
     training_lock: TrainingLock
-    max_density: float  # up to which sparse rows cost less than the dense tile, here
     use_average: bool  # predict by the average of the parameters
-    use_sparse: bool  # take sparse rows where they pay; no bit depends on it
+    use_sparse: bool  # skip zeros where that is faster; no bit depends on it
     def __init__(
         self,
         sizes: Sequence[int],

@@ -29,7 +29,7 @@ from fastmlp.kernels.calls import Progress
 
 from .activations cimport RELU, activation_kind
 from .batch_norm cimport fold, normalization
-from .break_even cimport break_even, trial
+from .choice cimport allow
 from .distortion cimport distort_rows, distortion, distortion_scratch
 from .encoding_gradients cimport SQUARES, trains_encoding
 from .encodings cimport (EMBEDDING, NUMERIC, ONE_HOT, PERIODIC, PIECEWISE_LINEAR, column_encoding,
@@ -52,7 +52,7 @@ from .tile cimport even_block
 from .updates cimport n_slots, optimizer, optimizer_of
 from .vector cimport (REAL_IS_DOUBLE, WIDTH, flush_denormals, real,
                      restore_denormals)
-from .workspace cimport activation_layer, lay_out, scratch, sparsity, workspace
+from .workspace cimport activation_layer, lay_out, layer_choices, scratch, workspace
 
 cdef extern from "memory.h" nogil:
     void* zeroed(size_t size, char** data)
@@ -74,8 +74,16 @@ cdef enum:
     MIN_SPARSE_COLUMNS = 32     # columns below which compressing rows does not pay
 
 DTYPE = np.dtype(np.float64 if REAL_IS_DOUBLE else np.float32)
-PHASES = ("gather", "lists", "forward", "output", "delta", "gradient", "wait")
+cdef extern from *:
+    """
+    /* Of the input.  Where its density is below the first, no processor's dense product is the
+     * faster one; above the second, no product of sparse rows is. */
+    #define SURELY_SPARSE 0.25
+    #define MOST_SPARSE 0.8
+    """
+    const double SURELY_SPARSE, MOST_SPARSE
 
+PHASES = ("gather", "lists", "forward", "output", "delta", "gradient", "wait")
 
 
 include "parameter_set.pxi"
@@ -165,26 +173,26 @@ cdef class Engine(Passes):
 
     def pack(self, Data data, int threads):
         """Pack rows that training reads as sparse rows, where that takes less memory than X."""
-        if self.reads_sparse(data):
+        if self.ways_of_input(data) != DENSE_INPUT:
             data.pack(threads)
 
     cdef Workspace training_space(self, Data data, Distortion distortion,
                                   const input_encoding* encoding, Py_ssize_t batch_size,
                                   int threads):
         """The training workspace, kept from call to call while nothing about it changes."""
-        cdef bint sparse_input = self.reads_sparse(data)
+        cdef input_ways input = self.ways_of_input(data)
         cdef Py_ssize_t most = data.x.max_in_row, n_distortion = 0
         cdef bint input_delta = trains_encoding(encoding)
         if distortion is not None:      # which fills what was empty, and reads whole rows
             n_distortion = distortion_scratch(&distortion.d)
             most = data.x.n_in
-        key = (batch_size, sparse_input, most, self.use_sparse, data.first, n_distortion,
+        key = (batch_size, input, most, self.use_sparse, data.first, n_distortion,
                input_delta)
         if (self.training is None or self.training.key != key
                 or self.training.w.n_threads < threads):
             self.training = None
             self.training = Workspace(self, self.chunk_rows(batch_size, True), threads, True,
-                                      most, sparse_input, input_delta, True, data.first, 0,
+                                      most, input, data.density, input_delta, True, data.first, 0,
                                       n_distortion)
             self.training.key = key
         return self.training
@@ -281,10 +289,6 @@ cdef class Engine(Passes):
             1e-9 * j.threads.slept,
         )
 
-    @property
-    def max_density(self):
-        return self.net.max_density
-
     def phase_seconds(self):
         """Where thread 0's time went since the training workspace was made, by phase and layer."""
         if self.training is None:
@@ -295,4 +299,4 @@ cdef class Engine(Passes):
 
     def workspace_bytes(self, Py_ssize_t batch_size, int threads=1):
         return Workspace(self, self.chunk_rows(batch_size, True), threads, True, self.sizes[0],
-                         True, False, True).memory.size
+                         EITHER_INPUT).memory.size

@@ -21,7 +21,8 @@ from .team cimport barrier, seconds_now, team
 from .tile cimport even_block
 from .updates cimport optimizer, prepare_update, update_step
 from .vector cimport flush_denormals, real, restore_denormals
-from .workspace cimport GRADIENT, WAITING, activation_layer, lap, scratch, workspace
+from .workspace cimport (GRADIENT, WAITING, activation_layer, choose_ways, lap, scratch, take_ways,
+                         workspace)
 
 cdef struct job
 
@@ -215,12 +216,13 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
         g.step = NULL if j.clip_norm > 0 else &u
     if j.batch_sums != NULL:
         own_squares(j, part, n_parts)
+    take_ways(w, part)
     while done < b.n:
         m = min(chunk, b.n - done)
         g.first = done == 0
         g.last = done + m == b.n
         gather(net, w, &b, done, m, &j.threads, part, n_parts)
-        forward_pass(net, w, &b, done, m, j.rule != NULL, number, &j.threads, part, n_parts)
+        forward_pass(net, w, &b, done, m, j.rule != NULL, &j.threads, part, n_parts)
         output_deltas(net, w, &b, done, m, part, n_parts)
         barrier(&j.threads, part, n_parts)
         lap(w, part, WAITING, net.n_layers - 1)
@@ -243,7 +245,7 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
         if w.input_delta:
             slopes_of_input(net, w, &b, done, m, part, n_parts)
             barrier(&j.threads, part, n_parts)    # written by rows, read by panels
-        hidden_deltas(net, w, m, lowest, number, &j.threads, part, n_parts)
+        hidden_deltas(net, w, m, lowest, &j.threads, part, n_parts)
         if j.input_gradient != NULL:
             take_input_delta(w, j.input_gradient + done * w.activations[0].n, m, part, n_parts)
         bad |= gradients(net, w, m, &g, j.every_layer, part, n_parts)
@@ -260,6 +262,8 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
             if bad or w.overflowed:
                 j.not_finite = True
             if part == 0:
+                if b.n == j.batch_size:
+                    choose_ways(w, b.n)
                 j.weight += b.weight
                 j.next = number + 1
                 j.stop = (not isfinite(j.cost) or (number + 1) * j.batch_size >= j.n_pass

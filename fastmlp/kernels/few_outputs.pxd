@@ -10,26 +10,26 @@ step.pxd calls `few_outputs_gradient` in place of dense.pxd's `weight_gradient` 
 holds.  The operands are the same; each thread has whole vectors of a(l)'s columns.
 """
 from libc.string cimport memcpy, memset
+from .blocks cimport blocked_product
 from .dense cimport bias_gradient, finish_gradient, gradient_target
 from .matrices cimport at, columns_from, group_end
 from .operands cimport adjacent_panels, panel_pair
 from .panels cimport layer, padded, panel_columns, panel_count
-from .tile cimport blocked_product
 from .updates cimport WEIGHTS
 from .vector cimport WIDTH, real, transpose_block
-from .workspace cimport activation_layer, scratch, sparsity
+from .workspace cimport activation_layer, scratch
 
 
-cdef inline bint few_outputs(const layer* L, const activation_layer* below, const sparsity* sparse,
+cdef inline bint few_outputs(const layer* L, const activation_layer* below, bint may_skip,
                              const gradient_target* g) noexcept nogil:
     """Whether the transposed product costs less, by a fifth at least; the same on every thread.
 
-    Not for the network's input, whose rows lie anywhere, nor for a batch in chunks, whose sums are
-    continued in W's layout.
+    Not for the network's input, whose rows lie anywhere, nor where the product may skip zeros, nor
+    for a batch in chunks, whose sums are continued in W's layout.
     """
     cdef Py_ssize_t as_stored = L.n_in * (padded(L.n_out) // WIDTH)
     cdef Py_ssize_t transposed = L.n_out * (padded(L.n_in) // WIDTH)
-    return (below.n_terms > 0 and not sparse.possible and g.first and g.last
+    return (below.n_terms > 0 and not may_skip and g.first and g.last
             and panel_count(L.n_out) == 1 and 5 * transposed < 4 * as_stored)
 
 
@@ -54,7 +54,7 @@ cdef inline bint few_outputs_gradient(const layer* L, activation_layer* below,
         start = adjacent_panels(zeros, 0, n_vectors)
         C = adjacent_panels(own.block, columns, n_vectors)
         blocked_product(columns_from(&above.delta, 0), m, a, start, C, L.n_out, n_vectors,
-                        &own.next_examples, False)
+                        False, &own.next_examples, False)
         memset(own.block + L.n_out * columns, 0,
                (n_rows - L.n_out) * columns * sizeof(real))
         for i in range(n_vectors):

@@ -13,7 +13,7 @@ from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
 from libc.string cimport memcpy
 from .prefetch cimport address_range
 from .random cimport mixed_key
-from .sparse_rows cimport compress_row
+from .compression cimport compress_row
 from .vector cimport (LAST_INDEX, REAL_IS_DOUBLE, WIDTH, any_nan, entry, fused, join, lane_int, load,
                       load_bytes, real, splat, store, vec)
 

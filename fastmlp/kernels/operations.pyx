@@ -2,8 +2,8 @@
 
 These functions call the same inline kernels as the engine, on one thread and one layer, in memory
 that is allocated for the call.  Arguments are C-contiguous arrays of this build's type, results are
-new arrays.  Callers have checked the shapes; a size may be 0.  With `use_sparse` a product uses
-sparse rows (sparse_rows.pxd) instead of the dense tile (tile.pxd), with the same bits.
+new arrays.  Callers have checked the shapes; a size may be 0.  The three products take a `way`, with
+the same bits: "dense" (tile.pxd), "skipping" (skipping.pxd) or "sparse" (sparse_rows.pxd).
 """
 from libc.stdint cimport int32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
@@ -13,174 +13,25 @@ import numpy as np
 
 from .activations cimport activate as activate_block, activation_kind
 from .batch_norm cimport batch_norm_values, normalization, normalize, normalize_delta
+from .choice cimport allow, choice, choose
+from .compression cimport columns_from_rows, compress_row
 from .dense cimport forward as forward_part, gradient_target, hidden_delta as hidden_delta_part
 from .dense cimport weight_gradient as weight_gradient_part
 from .dropout cimport add_noise, drop_dense, random_stream, random_stream_of
 from .losses cimport loss_function, loss_of, output_delta
 from .math cimport exp, expm1_negative, log1p_unit, normal_cdf, sigmoid, softplus, tanh
-from .matrices cimport copy_row, matrix, row_stride, ungrouped
+from .matrices cimport at, copy_row, matrix, row_stride, ungrouped
 from .panels cimport layer, pack, padded, unpack
 from .random cimport mixed_key
-from .sparse_rows cimport columns_from_rows, compress_row_of
+from .sparse_rows cimport sparse_rows
 from .updates cimport (BIASES, WEIGHTS, n_slots, optimizer, optimizer_of, prepare_update, update,
                        update_step)
 from .vector cimport REAL_IS_DOUBLE, WIDTH, load, real, store, vec
-from .workspace cimport activation_layer, lay_out, scratch, sparsity, workspace
+from .workspace cimport activation_layer, lay_out, layer_choices, scratch, workspace
 
 DTYPE = np.dtype(np.float64 if REAL_IS_DOUBLE else np.float32)
 
-cdef class OneLayer:
-    """A layer n_in → n_out with m examples: its parameters, a(l), a(l+1), δ(l) and δ(l+1)."""
-    cdef layer L
-    cdef workspace w
-    cdef activation_layer activations[2]
-    cdef scratch own
-    cdef sparsity zeros[1]      # of a(l)
-    cdef sparsity delta_zeros[1]
-    cdef real* parameters       # weight panels, then biases
-    cdef real* sums             # the gradient, laid out like the parameters
-    cdef void* allocated
-    cdef Py_ssize_t m, n_numbers
-
-    def __cinit__(self, Py_ssize_t m, Py_ssize_t n_in, Py_ssize_t n_out):
-        cdef Py_ssize_t size, wide, line = 64 // <Py_ssize_t>sizeof(real)
-        cdef char* base
-        self.m = m
-        self.L.n_in = n_in
-        self.L.n_out = n_out
-        self.L.bias = (n_in * padded(n_out) + line - 1) // line * line
-        self.n_numbers = self.L.bias + (padded(n_out) + line - 1) // line * line
-        self.w.activations = self.activations
-        self.w.threads = &self.own
-        self.w.n_rows = m
-        self.w.n_layers = self.w.n_threads = 1
-        self.w.input_delta = True
-        self.own.zeros = self.zeros
-        self.own.delta_zeros = self.delta_zeros
-        # room for the sparse rows of δ(l+1) too, which belong to the next layer in the engine
-        wide = max(padded(n_in), padded(n_out))
-        self.zeros[0].possible = self.delta_zeros[0].possible = True
-        size = lay_out(&self.w, &self.L, wide, True, NULL)
-        self.allocated = calloc(size + 64 + 2 * self.n_numbers * sizeof(real), 1)
-        if self.allocated == NULL:
-            raise MemoryError("no room for a layer")
-        base = <char*>((<uintptr_t>self.allocated + 63) & ~<uintptr_t>63)
-        lay_out(&self.w, &self.L, wide, True, base)
-        self.parameters = <real*>(base + size)
-        self.sums = self.parameters + self.n_numbers
-
-    def __dealloc__(self):
-        free(self.allocated)
-
-    cdef int put(self, matrix* target, const real[:, ::1] values) except -1:
-        """Copy an array into a batch matrix."""
-        cdef Py_ssize_t r
-        for r in range(values.shape[0]):
-            memcpy(target.values + r * target.stride, &values[r, 0],
-                   values.shape[1] * sizeof(real))
-        return 0
-
-    cdef object get(self, matrix* source, Py_ssize_t n):
-        """Return a batch matrix as an array."""
-        cdef Py_ssize_t r
-        cdef real[:, ::1] values
-        result = np.empty((self.m, n), DTYPE)
-        values = result
-        for r in range(self.m):
-            copy_row(source, r, n, &values[r, 0])
-        return result
-
-    cdef void compress(self, matrix* a, Py_ssize_t n, bint by_column):
-        """Make the sparse rows of a(l) or of δ(l+1), perhaps those of the transpose too."""
-        cdef Py_ssize_t r, n_nonzeros = 0
-        cdef sparsity* s = &self.zeros[0]
-        s.used = True
-        for r in range(self.m):
-            n_nonzeros += compress_row_of(a, r, n, s.rows.entries + r * s.rows.capacity)
-        s.rows.density = s.columns.density = <double>n_nonzeros / (self.m * n)
-        if by_column:
-            columns_from_rows(&s.rows, self.m, 0, n, self.own.ends, &s.columns)
-
-
-def forward(const real[:, ::1] a, const real[:, ::1] W, const real[::1] b, bint use_sparse=False,
-            int part=0, int n_parts=1):
-    """Return z = a Wᵀ + b, (m, n_out).
-
-    With n_parts only the elements that thread `part` of so many computes; the others are zero.
-    """
-    cdef OneLayer one
-    if not (a.size and W.size):
-        return np.zeros((a.shape[0], W.shape[0]), DTYPE) + np.asarray(b)
-    one = OneLayer(a.shape[0], W.shape[1], W.shape[0])
-    pack(&W[0, 0], one.L.n_out, one.L.n_in, one.parameters)
-    memcpy(one.parameters + one.L.bias, &b[0], one.L.n_out * sizeof(real))
-    one.put(&one.own.input.a, a)
-    if use_sparse:
-        one.compress(&one.own.input.a, one.L.n_in, False)
-    forward_part(&one.L, one.parameters, &one.own.input, &one.activations[1], one.zeros,
-                 &one.own, one.w.zeros, NULL, one.m, False, part, n_parts)
-    return one.get(&one.activations[1].a, one.L.n_out)
-
-
-def hidden_delta(const real[:, ::1] delta, const real[:, ::1] W, bint use_sparse=False):
-    """Return Wᵀ δ of every example, (m, n_in): the hidden delta without its factor f'(z)."""
-    cdef OneLayer one
-    cdef Py_ssize_t i
-    if not (delta.size and W.size):
-        return np.zeros((delta.shape[0], W.shape[1]), DTYPE)
-    one = OneLayer(delta.shape[0], W.shape[1], W.shape[0])
-    pack(&W[0, 0], one.L.n_out, one.L.n_in, one.parameters)
-    one.put(&one.activations[1].delta, delta)
-    for i in range(one.m * one.activations[0].delta.stride):
-        one.activations[0].delta.values[i] = 1
-    if use_sparse:
-        one.compress(&one.activations[1].delta, one.L.n_out, False)
-    hidden_delta_part(&one.L, one.parameters, &one.own.input, &one.activations[1], one.zeros,
-                      &one.own, one.w.zeros, one.m, 0, 1)
-    return one.get(&one.activations[0].delta, one.L.n_in)
-
-
-cdef OneLayer summed_gradient(const real[:, ::1] a, const real[:, ::1] delta, bint use_sparse):
-    """A layer whose `sums` are its gradient."""
-    cdef OneLayer one = OneLayer(a.shape[0], a.shape[1], delta.shape[1])
-    cdef gradient_target g
-    memset(&g, 0, sizeof(g))
-    g.parameters = one.parameters
-    g.sums = one.sums
-    g.first = g.last = True
-    one.put(&one.own.input.a, a)
-    one.put(&one.activations[1].delta, delta)
-    if use_sparse:
-        one.compress(&one.own.input.a, one.L.n_in, True)
-    weight_gradient_part(&one.L, &one.own.input, &one.activations[1], one.zeros, &one.own,
-                         one.w.zeros, one.m, &g, 0, 1)
-    return one
-
-
-def weight_gradient(const real[:, ::1] a, const real[:, ::1] delta, bint use_sparse=False):
-    """Return Σ δ aᵀ over the examples, (n_out, n_in)."""
-    cdef OneLayer one
-    cdef real[:, ::1] values
-    if not (a.size and delta.size):
-        return np.zeros((delta.shape[1], a.shape[1]), DTYPE)
-    one = summed_gradient(a, delta, use_sparse)
-    result = np.empty((one.L.n_out, one.L.n_in), DTYPE)
-    values = result
-    unpack(one.sums, one.L.n_out, one.L.n_in, &values[0, 0])
-    return result
-
-
-def bias_gradient(const real[:, ::1] delta):
-    """Return Σ δ over the examples, (n_out,)."""
-    cdef OneLayer one
-    cdef real[::1] values
-    if not delta.size:
-        return np.zeros(delta.shape[1], DTYPE)
-    one = summed_gradient(np.zeros((delta.shape[0], 1), DTYPE), delta, False)
-    result = np.empty(one.L.n_out, DTYPE)
-    values = result
-    memcpy(&values[0], one.sums + one.L.bias, one.L.n_out * sizeof(real))
-    return result
+include "products.pxi"
 
 
 cdef object vectors(const real[::1] x):

@@ -47,7 +47,6 @@ cdef class Parameters:
         self.uint8_scale = uint8_scale
         self.key = seed
         self.gate = Gate()
-        self.net.max_density = measured_break_even()
         self.net.n_layers = len(self.sizes) - 1
         if self.net.n_layers > MOST_LAYERS:
             raise ValueError(f"at most {MOST_LAYERS} layers can be compiled, got "

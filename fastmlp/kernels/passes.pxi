@@ -1,5 +1,11 @@
 # Part of engine.pyx: passes over examples that update nothing, and the memory of a pass.
 
+cdef enum input_ways:           # how the network's input is read
+    DENSE_INPUT
+    SPARSE_INPUT
+    EITHER_INPUT                # as is faster
+
+
 cdef class Workspace:
     """The memory of a pass (workspace.pxd) through layers first … end, for so many rows and threads."""
     cdef workspace w
@@ -7,14 +13,16 @@ cdef class Workspace:
     cdef readonly tuple key
 
     def __cinit__(self, Passes engine, Py_ssize_t n_rows, int n_threads, bint backward,
-                  Py_ssize_t max_in_row, bint reads_sparse, bint input_delta=False,
-                  bint training=False, int first=0, int end=0, Py_ssize_t n_distortion=0):
-        cdef int t, n_layers = (end if end > 0 else engine.net.n_layers) - first
+                  Py_ssize_t max_in_row, input_ways input, double input_density=1,
+                  bint input_delta=False, bint training=False, int first=0, int end=0,
+                  Py_ssize_t n_distortion=0):
+        cdef int n_layers = (end if end > 0 else engine.net.n_layers) - first
         cdef const layer* layers = (engine.net.layers if training else engine.inference.layers) + first
         self.w.n_rows = n_rows
         self.w.n_layers = n_layers
         self.w.n_threads = n_threads
         self.w.input_delta = input_delta
+        self.w.input_density = input_density
         self.w.distortion_size = n_distortion
         if engine.encoding is not None and first == 0:
             self.w.n_columns = engine.encoding.e.n_columns
@@ -22,28 +30,30 @@ cdef class Workspace:
             self.w.n_encoding = engine.encoding.e.last - engine.encoding.e.first
         self.w.activations = <activation_layer*>calloc(n_layers + 1, sizeof(activation_layer))
         self.w.threads = <scratch*>calloc(n_threads, sizeof(scratch))
-        self.w.sparsity = <sparsity*>calloc(2 * n_threads * n_layers, sizeof(sparsity))
+        self.w.choices = <layer_choices*>calloc(n_layers, sizeof(layer_choices))
         self.w.group_starts = <Py_ssize_t*>calloc(n_layers * max_group_starts(n_threads), sizeof(Py_ssize_t))
-        if (self.w.activations == NULL or self.w.threads == NULL or self.w.sparsity == NULL
+        if (self.w.activations == NULL or self.w.threads == NULL or self.w.choices == NULL
                 or self.w.group_starts == NULL):
             raise MemoryError("no memory for a workspace")
-        for t in range(n_threads):
-            self.w.threads[t].zeros = self.w.sparsity + 2 * t * n_layers
-            self.w.threads[t].delta_zeros = self.w.sparsity + (2 * t + 1) * n_layers
-            engine.allow_sparsity(&self.w.threads[t], reads_sparse, layers, n_layers)
+        engine.allow_skipping(&self.w, input, layers, backward)
         self.memory = Block(lay_out(&self.w, layers, max_in_row, backward, NULL))
         lay_out(&self.w, layers, max_in_row, backward, self.memory.data)
 
     def __dealloc__(self):
         free(self.w.activations)
         free(self.w.threads)
-        free(self.w.sparsity)
+        free(self.w.choices)
         free(self.w.group_starts)
 
 
 cdef inline bint can_be_zero(const layer* L) noexcept nogil:
     """Whether many of the layer's activations are exactly zero."""
     return L.activation == RELU or L.dropout > 0
+
+
+cdef inline bint pays(Py_ssize_t n_sum, Py_ssize_t n_columns) noexcept nogil:
+    """Whether a product of this size may be faster if zeros are skipped."""
+    return n_sum >= MIN_SPARSE_COLUMNS and padded(n_columns) >= MIN_SPARSE_VECTORS * WIDTH
 
 
 cdef void run_job(job* j, int threads) noexcept:
@@ -61,7 +71,7 @@ cdef void run_job(job* j, int threads) noexcept:
 
 cdef class Passes(FlatParameters):
     """Prediction, costs and gradients of one network."""
-    cdef public bint use_sparse     # read sparse rows where they pay; no bit depends on it
+    cdef public bint use_sparse     # skip zeros where that is faster; no bit depends on it
     cdef Workspace passing          # of `gradients`, kept between calls
 
     def __cinit__(self, *args, **kwargs):
@@ -106,28 +116,32 @@ cdef class Passes(FlatParameters):
             most = NARROW_CHUNK_ROWS if NARROW_CHUNK_ROWS * row <= CHUNK_BYTES else CHUNK_ROWS
         return even_block(n_rows, most)
 
-    cdef void allow_sparsity(self, scratch* own, bint reads_sparse, const layer* layers,
-                           int n_layers) noexcept:
-        """Where a thread may use sparse rows: of what ReLU or dropout has zeroed, if wide enough."""
+    cdef void allow_skipping(self, workspace* w, input_ways input, const layer* layers,
+                             bint backward) noexcept:
+        """Which products may skip zeros: those of ReLU or dropout, if wide enough."""
         cdef int l
+        cdef bint possible
         cdef const layer* L
-        own.zeros[0].possible = own.zeros[0].used = reads_sparse
-        for l in range(1, n_layers):
+        allow(&w.choices[0].forward, input != DENSE_INPUT, input != SPARSE_INPUT)
+        for l in range(w.n_layers):
             L = &layers[l]
-            if (self.use_sparse and can_be_zero(&layers[l - 1])
-                    and L.n_in >= MIN_SPARSE_COLUMNS):
-                own.zeros[l].possible = padded(L.n_out) >= MIN_SPARSE_VECTORS * WIDTH
-                own.delta_zeros[l].possible = (
-                    l > 1 and padded(layers[l - 1].n_in) >= MIN_SPARSE_VECTORS * WIDTH)
+            possible = l > 0 and self.use_sparse and can_be_zero(&layers[l - 1])
+            if l > 0:
+                allow(&w.choices[l].forward, possible and pays(L.n_in, L.n_out), True)
+            allow(&w.choices[l].gradient, possible and backward and pays(L.n_in, L.n_out), True)
+            # δ(l+1) is dense at the output, and behind normalization
+            allow(&w.choices[l].delta, self.use_sparse and backward and l > 0
+                  and l + 1 < w.n_layers and can_be_zero(L) and L.scale == 0
+                  and pays(L.n_out, L.n_in), True)
 
-    cdef bint reads_sparse(self, Data data) noexcept:
-        """Whether the input is read as sparse rows."""
+    cdef input_ways ways_of_input(self, Data data) noexcept:
+        """How the input is read: dense, as sparse rows, or as is faster."""
         cdef const layer* L = &self.net.layers[data.first]
         if data.x.indices != NULL:
-            return True
-        if not self.use_sparse or L.n_in < MIN_SPARSE_COLUMNS or padded(L.n_out) < MIN_SPARSE_VECTORS * WIDTH:
-            return False
-        return data.density < self.net.max_density
+            return SPARSE_INPUT
+        if not self.use_sparse or not pays(L.n_in, L.n_out) or data.density > MOST_SPARSE:
+            return DENSE_INPUT
+        return SPARSE_INPUT if data.density < SURELY_SPARSE else EITHER_INPUT
 
     cdef void prepare(self, job* j, network* net, Data data, Workspace space, Py_ssize_t n_pass,
                       Py_ssize_t batch_size) noexcept:
@@ -143,16 +157,16 @@ cdef class Passes(FlatParameters):
 
     cdef Workspace passing_space(self, Data data, bint input_delta, bint training, int threads):
         """The workspace of `gradients`, which puts it back: another Python thread makes its own."""
-        cdef bint sparse_input = self.reads_sparse(data)
+        cdef input_ways input = self.ways_of_input(data)
         cdef Py_ssize_t n_rows = self.chunk_rows(data.x.n_rows, training)
         cdef Workspace space
         with cython.critical_section(self):
             space = self.passing
             self.passing = None
-        key = (n_rows, sparse_input, data.x.max_in_row, self.use_sparse, input_delta, training)
+        key = (n_rows, input, data.x.max_in_row, self.use_sparse, input_delta, training)
         if space is None or space.key != key or space.w.n_threads < threads:
-            space = Workspace(self, n_rows, threads, True, data.x.max_in_row, sparse_input, input_delta,
-                              training)
+            space = Workspace(self, n_rows, threads, True, data.x.max_in_row, input, data.density,
+                              input_delta, training)
             space.key = key
         return space
 
@@ -246,8 +260,8 @@ cdef class Passes(FlatParameters):
         kept = []
         for t in range(threads):
             space = Workspace(self, even_block((m + threads - 1) // threads, PREDICT_ROWS), 1,
-                              False, data.x.max_in_row, self.reads_sparse(data), False, False, 0,
-                              end)
+                              False, data.x.max_in_row, self.ways_of_input(data), data.density,
+                              end=end)
             kept.append(space)
             spaces[t] = &space.w
         if end > 0:     # the loss knows nothing of a hidden level: f alone

@@ -10,8 +10,9 @@ from .losses cimport output_activation
 from .matrices cimport copy_row
 from .panels cimport layer
 from .step cimport batch, forward_pass, gather, network, output_deltas
+from .team cimport seconds_now
 from .vector cimport flush_denormals, real, restore_denormals
-from .workspace cimport activation_layer, workspace
+from .workspace cimport activation_layer, choose_ways, take_ways, workspace
 
 cdef struct prediction:
     const network* net
@@ -44,10 +45,14 @@ cdef inline void predict_part(prediction* p, int part, int n_parts) noexcept nog
     b.key = 0
     b.smoothing = 0
     b.dropout = 0
+    w.lap_start = seconds_now()
     while b.first < last:
         m = b.n = min(w.n_rows, last - b.first)
+        take_ways(w, 0)
         gather(net, w, &b, 0, m, NULL, 0, 1)
-        forward_pass(net, w, &b, 0, m, False, 0, NULL, 0, 1)
+        forward_pass(net, w, &b, 0, m, False, NULL, 0, 1)
+        if m == w.n_rows:
+            choose_ways(w, m)
         if p.costs != NULL:
             output_deltas(net, w, &b, 0, m, 0, 1)
             memcpy(p.costs + b.first, w.costs, m * sizeof(double))

@@ -7,25 +7,26 @@ C, start and P are those of tile.pxd, and so are the bits: the non-zero terms ar
 order with the same fused multiply-add, and adding a zero term changes no accumulator but the sign
 of a zero, which both products give as +0 at the end.
 
-Sparse rows are made by compressing a matrix, or read from CSR input.  The weight gradient needs aᵀ,
-whose rows are made from those of a (`columns_from_rows`).
-Callers: dense.pxd and break_even.pxd for the products, inputs.pxd and step.pxd for the rows.
+The network's input is read so where it has many zeros (inputs.pxd).  compression.pxd makes sparse
+rows; dense.pxd calls the product, and skipping.pxd calls it row by row.
 """
-from .matrices cimport at, group_end, matrix
 from .operands cimport from_row, panel_pair
-from .prefetch cimport prefetch_queue, prefetch_some
+from .prefetch cimport LINE, prefetch_queue, prefetch_some
 from .tile cimport even_block
-from .vector cimport (LAST_INDEX, SPARSE_BLOCK_BYTES, WIDTH, compress, entry, fused, inlined,
-                      lane_int, load, opaque, real, splat, store, vec, with_index)
+from .vector cimport (SPARSE_BLOCK_BYTES, WIDTH, entry, fused, index_of, inlined, lane_int, load,
+                      load_entry, loaded_entry, opaque, prefetch_line, real, splat, store,
+                      value_of, vec)
 
 cdef enum:
     # fewest entries of a row in one block, on average: below it a larger block of P costs less
     MIN_ENTRIES_PER_BLOCK = 20
+    ROWS_AHEAD = 3              # whose entries are prefetched, and of each so many
+    LINES_AHEAD = 4             # cache lines
 
 cdef struct sparse_rows:
     entry* entries
     Py_ssize_t capacity         # row r begins at entries[r·capacity]
-    double density              # non-zeros divided by all numbers of the matrix
+    double density              # non-zeros divided by all numbers of the matrix, about
 
 
 cdef inline inlined sparse_row(const entry** cursor, lane_int end, panel_pair P, panel_pair start,
@@ -36,6 +37,7 @@ cdef inline inlined sparse_row(const entry** cursor, lane_int end, panel_pair P,
     hide the latency of two fused multiply-adds a cycle.
     """
     cdef const entry* e = cursor[0]
+    cdef loaded_entry now = load_entry(e)
     cdef vec first_sums[4]
     cdef vec second_sums[4]
     cdef vec value
@@ -48,16 +50,17 @@ cdef inline inlined sparse_row(const entry** cursor, lane_int end, panel_pair P,
         first_sums[j] = load(start.first.values + j * WIDTH)
     for j in range(n_second):
         second_sums[j] = load(start.second.values + j * WIDTH)
-    while e.index < end:
-        first_row = opaque(P.first.values + e.index * P.first.stride)
+    while index_of(now) < end:
+        first_row = opaque(P.first.values + index_of(now) * P.first.stride)
         second_row = opaque(first_row + distance if n_second == n_first
-                            else P.second.values + e.index * P.second.stride)
-        value = splat(e.value)
+                            else P.second.values + index_of(now) * P.second.stride)
+        value = value_of(now)
         for j in range(n_first):
             first_sums[j] = fused(value, load(first_row + j * WIDTH), first_sums[j])
         for j in range(n_second):
             second_sums[j] = fused(value, load(second_row + j * WIDTH), second_sums[j])
         e += 1
+        now = load_entry(e)
     for j in range(n_first):
         store(C.first.values + j * WIDTH, first_sums[j] + splat(0))
     for j in range(n_second):
@@ -70,8 +73,12 @@ cdef inline inlined each_sparse_row(const entry** cursors, lane_int end, panel_p
                                     prefetch_queue* queue, int n_first,
                                     int n_second) noexcept nogil:
     cdef Py_ssize_t r
+    cdef int i
     for r in range(n_rows):
         prefetch_some(queue)
+        if r + ROWS_AHEAD < n_rows:
+            for i in range(LINES_AHEAD):
+                prefetch_line(<const char*>cursors[r + ROWS_AHEAD] + i * LINE)
         sparse_row(cursors + r, end, P, start, C, n_first, n_second)
         start = from_row(start, 1)
         C = from_row(C, 1)
@@ -139,56 +146,3 @@ cdef inline void blocked_sparse_product(const sparse_rows* x, Py_ssize_t first,
         if s >= n_sum:
             return
         start = C
-
-
-cdef inline Py_ssize_t compress_columns(const real* values, Py_ssize_t first, Py_ssize_t last,
-                                        entry* e) noexcept nogil:
-    """The non-zeros among the columns first … last of a row; returns their count."""
-    cdef Py_ssize_t k = first, n_nonzeros = 0
-    while k < last:
-        n_nonzeros += compress(load(values + k - first), <lane_int>k, e + n_nonzeros)
-        k += WIDTH
-    return n_nonzeros
-
-
-cdef inline Py_ssize_t compress_row(const real* values, Py_ssize_t n, entry* e) noexcept nogil:
-    """The sparse row of n numbers, padded with zeros to whole vectors; returns its count."""
-    cdef Py_ssize_t n_nonzeros = compress_columns(values, 0, n, e)
-    e[n_nonzeros].index = LAST_INDEX
-    return n_nonzeros
-
-
-cdef inline Py_ssize_t compress_row_of(const matrix* x, Py_ssize_t r, Py_ssize_t n,
-                                       entry* e) noexcept nogil:
-    """The sparse row of row r of a batch matrix with n columns; returns its count."""
-    cdef Py_ssize_t k = 0, end, n_nonzeros = 0
-    while k < n:
-        end = min(n, group_end(x, k))
-        n_nonzeros += compress_columns(at(x, r, k), k, end, e + n_nonzeros)
-        k = end
-    e[n_nonzeros].index = LAST_INDEX
-    return n_nonzeros
-
-
-cdef inline void columns_from_rows(const sparse_rows* rows,         # IN
-                                   Py_ssize_t n_rows, Py_ssize_t first, Py_ssize_t last,
-                                   entry** ends,                    # scratch for n_columns
-                                   sparse_rows* columns             # OUT
-                                   ) noexcept nogil:
-    """The columns first … last of a sparse matrix as the sparse rows of its transpose."""
-    cdef Py_ssize_t r, k
-    cdef const entry* e
-    cdef entry* place
-    for k in range(first, last):
-        ends[k] = columns.entries + k * columns.capacity
-    for r in range(n_rows):
-        e = rows.entries + r * rows.capacity
-        while e.index < first:
-            e += 1
-        while e.index < last:
-            place = ends[e.index]
-            ends[e.index] = place + 1
-            place[0] = with_index(e, <lane_int>r)
-            e += 1
-    for k in range(first, last):
-        ends[k].index = LAST_INDEX

@@ -16,9 +16,10 @@ chunks of rows; its gradient is continued in the same accumulators, so that no b
 from libc.math cimport sqrt
 from libc.stdint cimport uint64_t
 from .batch_norm cimport normalization, normalize, normalize_delta
-from .compression cimport compress_if_sparse, transpose_own_part
+from .choice cimport may_skip
+from .compression cimport columns_from_rows, compress_row
 from .dense cimport (finish_layer, forward, gradient_target, hidden_delta, norm_gradient,
-                     update_layer, weight_gradient)
+                     own_rows_of_weight, update_layer, weight_gradient)
 from .distortion cimport distort, distortion
 from .dropout cimport drop_dense, drop_sparse, random_stream, random_stream_of, row_key
 from .encoding_gradients cimport (average_encoding, encoding_squares, trains_encoding,
@@ -34,12 +35,12 @@ from .panels cimport layer, padded, panel_count
 from .partition cimport (first_vector, part_of, parts_are_columns, row_range, rows_of_panel,
                          thread_part)
 from .prefetch cimport address_range, start_prefetch
-from .sparse_rows cimport compress_row_of
+from .sparse_rows cimport sparse_rows
 from .team cimport barrier, team
 from .updates cimport for_layer, update_step
-from .vector cimport WIDTH, entry, real
+from .vector cimport WIDTH, entry, prefetch_line, real
 from .workspace cimport (COMPRESSING, DELTA, FORWARD, GATHERING, GRADIENT, OUTPUT, WAITING,
-                         activation_layer, activations_of, lap, scratch, sparsity, workspace)
+                         activation_layer, activations_of, lap, scratch, workspace)
 
 cdef enum:
     # the number by which the random stream of distortions differs from those of the layers
@@ -56,7 +57,6 @@ cdef struct network:
     normalization normalization
     const distortion* distortion    # of input images in training, or NULL
     const input_encoding* encoding  # of the columns of X, or NULL: they are a(1) themselves
-    double max_density          # below it the sparse product is faster than the dense one
 
 
 cdef struct batch:              # the examples first … first + n of a pass
@@ -137,9 +137,8 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
     They become sparse rows, or pointers to where they lie if that is as the products read them, or
     are copied, converted and encoded.  Then the rows of the next chunk are queued for prefetching.
     """
-    cdef Py_ssize_t r, n, n_nonzeros = 0
+    cdef Py_ssize_t r
     cdef scratch* own = &w.threads[part]
-    cdef sparsity* sparse = &own.zeros[0]
     cdef activation_layer* v = &own.input
     cdef address_range* end = own.ranges
     cdef bint distorting = b.training and net.distortion != NULL
@@ -159,17 +158,16 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
         make_waves(net.encoding, net.parameters, own, m)
     for r in range(m):
         row = v.a.values + r * v.a.stride
-        if sparse.used:
-            e = sparse.rows.entries + r * sparse.rows.capacity
+        if own.ways[0].forward:
+            e = own.input_rows.entries + r * own.input_rows.capacity
             if distorting:
-                n = compress_row_of(&w.images, r, v.n, e)
+                compress_row(w.images.values + r * w.images.stride, v.n, e)
             elif encoding:
-                n = encode_sparse(net.encoding, net.parameters, own, r, e, &w.changed)
+                encode_sparse(net.encoding, net.parameters, own, r, e, &w.changed)
             else:
-                n = read_sparse(b.x, row_of(b, done + r), own.row, e, &w.changed)
+                read_sparse(b.x, row_of(b, done + r), own.row, e, &w.changed)
             if dropping:
-                n = drop_sparse(&dropout, r, e)
-            n_nonzeros += n
+                drop_sparse(&dropout, r, e)
         else:
             if as_it_lies:
                 v.a.rows[r] = <const real*>b.x.values + row_of(b, done + r) * b.x.n_in
@@ -183,8 +181,9 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
                 w.changed |= NOT_FINITE
             if dropping:
                 drop_dense(&dropout, r, row, v.n)
-    if sparse.used:
-        sparse.rows.density = sparse.columns.density = <double>n_nonzeros / (m * v.n)
+    if b.y.labels != NULL:      # for `output_deltas`: they lie anywhere too
+        for r in range(m):
+            prefetch_line(b.y.labels + row_of(b, done + r))
     for r in range(done + m, min(done + 2 * m, b.n_pass - b.first)):
         end = row_ranges(b.x, row_of(b, r), end)
     start_prefetch(&own.next_examples, own.ranges, end, PREFETCHES_PER_ROW * m)
@@ -208,9 +207,25 @@ cdef inline void normalize_layer(const network* net, int l, workspace* w,
     finish_layer(L, stream, 0, first * WIDTH, last * WIDTH, v, m)
 
 
+cdef inline const sparse_rows* sparse_input(const scratch* own, int l) noexcept nogil:
+    """The sparse rows of a(l), which only the input has; or NULL."""
+    return &own.input_rows if l == 0 and own.ways[0].forward else NULL
+
+
+cdef inline const sparse_rows* transposed_input(const layer* L, int l, scratch* own, Py_ssize_t m,
+                                                int part, int n_parts) noexcept nogil:
+    """Sparse rows of a(l)ᵀ for this thread's part of the weight gradient, of the input; or NULL."""
+    cdef Py_ssize_t first, last
+    if sparse_input(own, l) == NULL:
+        return NULL
+    own_rows_of_weight(L, part, n_parts, &first, &last)
+    columns_from_rows(&own.input_rows, m, first, last, own.ends, &own.input_columns)
+    return &own.input_columns
+
+
 cdef inline void forward_pass(const network* net, workspace* w, const batch* b, Py_ssize_t done,
-                              Py_ssize_t m, bint remember, long long number, team* threads,
-                              int part, int n_parts) noexcept nogil:
+                              Py_ssize_t m, bint remember, team* threads, int part,
+                              int n_parts) noexcept nogil:
     """Step 1: z(l+1) = W(l) a(l) + b(l), a(l+1) = f(z(l+1)); z itself in the output layer.
 
     With `remember` the running statistics of normalized layers move.
@@ -221,16 +236,12 @@ cdef inline void forward_pass(const network* net, workspace* w, const batch* b, 
     cdef const random_stream* stream
     cdef scratch* own = &w.threads[part]
     for l in range(net.n_layers):
-        if l > 0:
-            compress_if_sparse(&own.zeros[l], &w.activations[l].a, w.activations[l].n, m, number,
-                               net.max_density)
-            lap(w, part, COMPRESSING, l)
         hidden = l + 1 < net.n_layers
         numbers = stream_in(b, own, net.first + l + 1, net.layers[l].dropout, done)
         stream = &numbers if b.training else NULL
         forward(&net.layers[l], net.parameters, activations_of(w, part, l), &w.activations[l + 1],
-                &own.zeros[l], own, w.zeros, stream, m, hidden and net.layers[l].scale == 0, part,
-                n_parts)
+                sparse_input(own, l), own.ways[l].forward, own, w.zeros, stream, m,
+                hidden and net.layers[l].scale == 0, part, n_parts)
         if net.layers[l].scale > 0:
             normalize_layer(net, l, w, stream, m, b.weight if remember else 0, threads, part,
                             n_parts)
@@ -279,24 +290,15 @@ cdef inline void output_deltas(const network* net, workspace* w, const batch* b,
 
 
 cdef inline void hidden_deltas(const network* net, workspace* w, Py_ssize_t m, int lowest,
-                               long long number, team* threads, int part,
-                               int n_parts) noexcept nogil:
+                               team* threads, int part, int n_parts) noexcept nogil:
     """Step 3: δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l)), from the last hidden layer down to `lowest`."""
     cdef int l
-    cdef const sparsity* sparse
     cdef activation_layer* below
     cdef scratch* own = &w.threads[part]
     for l in range(net.n_layers - 1, lowest - 1, -1):
         below = activations_of(w, part, l)
-        if l + 1 < net.n_layers:
-            compress_if_sparse(&own.delta_zeros[l + 1], &w.activations[l + 1].delta,
-                               w.activations[l + 1].n, m, number, net.max_density)
-            lap(w, part, COMPRESSING, l)
-            sparse = &own.delta_zeros[l + 1]
-        else:
-            sparse = &own.delta_zeros[0]    # never used: δ(nl) is dense
-        hidden_delta(&net.layers[l], net.parameters, below, &w.activations[l + 1], sparse, own,
-                     w.zeros, m, part, n_parts)
+        hidden_delta(&net.layers[l], net.parameters, below, &w.activations[l + 1],
+                     own.ways[l].delta, own, w.zeros, m, part, n_parts)
         if l > 0 and net.layers[l - 1].scale > 0:
             if not parts_are_columns(below.n, below.n_terms, n_parts):
                 barrier(threads, part, n_parts)
@@ -320,6 +322,7 @@ cdef inline bint gradients(const network* net, workspace* w, Py_ssize_t m, gradi
     cdef gradient_target target = g[0]
     cdef update_step step
     cdef const layer* L
+    cdef const sparse_rows* columns
     cdef activation_layer* below
     for l in range(net.n_layers):
         L = &net.layers[l]
@@ -329,14 +332,14 @@ cdef inline bint gradients(const network* net, workspace* w, Py_ssize_t m, gradi
             step = for_layer(g.step, L.rate, L.l2, L.bias_rate)
             target.step = &step
         below = activations_of(w, part, l)
-        if few_outputs(L, below, &own.zeros[l], &target):
+        if few_outputs(L, below, may_skip(&w.choices[l].gradient), &target):
             bad |= few_outputs_gradient(L, below, &w.activations[l + 1], own, w.zeros, m, &target,
                                         part, n_parts)
         else:
-            transpose_own_part(L, &own.zeros[l], own, m, part, n_parts)
+            columns = transposed_input(L, l, own, m, part, n_parts)
             lap(w, part, COMPRESSING, l)
-            bad |= weight_gradient(L, below, &w.activations[l + 1], &own.zeros[l], own, w.zeros,
-                                   m, &target, part, n_parts)
+            bad |= weight_gradient(L, below, &w.activations[l + 1], columns,
+                                   own.ways[l].gradient, own, w.zeros, m, &target, part, n_parts)
         if L.scale > 0:
             bad |= norm_gradient(L, &w.activations[l + 1], &target, part, n_parts)
         lap(w, part, GRADIENT, l)

@@ -10,11 +10,10 @@ array.
 
 Each element of C is one accumulator, summed in ascending s by fused multiply-adds: no cut of the
 rows, the panels or the sum changes a bit.  kernels/README.md states the contract with a drawing.
-Callers: dense.pxd, few_outputs.pxd and break_even.pxd.
+Callers: blocks.pxd and dense.pxd.
 """
-from .operands cimport (first_vectors, from_panel_row, from_row, from_term, from_x_row, operand,
-                        panel, panel_pair)
-from .prefetch cimport address_range, prefetch_queue, prefetch_some, start_prefetch
+from .operands cimport (first_vectors, from_panel_row, from_x_row, operand, panel, panel_pair)
+from .prefetch cimport prefetch_queue, prefetch_some
 from .vector cimport (DENSE_BLOCK_BYTES, TILE_ROWS_1, TILE_ROWS_2, TILE_ROWS_3, TILE_ROWS_4, WIDTH,
                       fused, inlined, load, real, splat, store, vec)
 
@@ -109,43 +108,6 @@ cdef inline void product(operand x,                 # IN
         C.first = C.second
         n_vectors -= n
         n = n_vectors
-
-
-cdef inline const address_range* panel_ranges(panel_pair P, Py_ssize_t n_rows, int n_vectors,
-                                              address_range* ranges) noexcept nogil:
-    """The one or two address ranges of n_rows rows of P; returns their end."""
-    cdef int i, n_panels = 2 if first_vectors(n_vectors) < n_vectors else 1
-    for i in range(n_panels):
-        ranges[i].first = <const char*>P.first.values
-        ranges[i].last = <const char*>(P.first.values + n_rows * P.first.stride)
-        P.first = P.second
-    return ranges + n_panels
-
-
-cdef inline void blocked_product(operand x, Py_ssize_t n_sum, panel_pair P, panel_pair start,
-                                 panel_pair C, Py_ssize_t n_rows, int n_vectors,
-                                 prefetch_queue* queue,
-                                 bint stream        # P lies beyond L2: prefetch its blocks instead
-                                 ) noexcept nogil:
-    """The product, its sum cut into blocks of P that stay in L1 while all rows of x pass.
-
-    With two panels each block of x is read for both while it is in L2.
-    """
-    cdef Py_ssize_t s = 0, n, block = dense_block(n_sum, n_vectors)
-    cdef prefetch_queue next_block
-    cdef address_range ranges[2]
-    while True:
-        n = min(block, n_sum - s)
-        if stream:
-            queue = &next_block
-            start_prefetch(queue, ranges, panel_ranges(from_row(P, n), min(block, n_sum - s - n),
-                                                       n_vectors, ranges), n_rows // 2)
-        product(from_term(&x, s), n, P, start, C, n_rows, n_vectors, queue)
-        s += n
-        if s >= n_sum:
-            return
-        P = from_row(P, n)
-        start = C
 
 
 cdef inline Py_ssize_t even_block(Py_ssize_t n_sum, Py_ssize_t longest) noexcept nogil:

@@ -45,19 +45,30 @@ typedef struct {
 } entry;
 #define LAST_INDEX ((lane_int)0x7fffffff) /* the index that ends every sparse row */
 
-/* The entry with another index, copied as one word where a word holds both. */
-static inline entry with_index(const entry *e, lane_int index) {
+/* An entry in a register: one word where a word holds both, so that it takes one load instead of
+ * two.  A list product is limited by its loads. */
 #if !REAL_IS_DOUBLE && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+typedef uint64_t loaded_entry;
+static inline loaded_entry load_entry(const entry *e) {
     uint64_t word;
-    entry result;
     memcpy(&word, e, sizeof word);
-    word = (word >> 32 << 32) | (uint32_t)index;
-    memcpy(&result, &word, sizeof word);
-#else
-    entry result = {index, e->value};
-#endif
-    return result;
+    return word;
 }
+static inline lane_int index_of(loaded_entry word) { return (lane_int)(uint32_t)word; }
+/* Store the entry with another index. */
+static inline void store_entry(loaded_entry word, lane_int index, entry *e) {
+    word = (word >> 32 << 32) | (uint32_t)index;
+    memcpy(e, &word, sizeof word);
+}
+#else
+typedef entry loaded_entry;
+static inline loaded_entry load_entry(const entry *e) { return *e; }
+static inline lane_int index_of(loaded_entry e) { return e.index; }
+static inline void store_entry(loaded_entry word, lane_int index, entry *e) {
+    e->index = index;
+    e->value = word.value;
+}
+#endif
 
 /* The maximum width of a panel, in vectors, and the rows of a tile for panels of 4, 3, 2 and 1
  * vectors: as many accumulators as the registers hold in addition to one row of the panel and a
@@ -117,6 +128,20 @@ INLINE void store(real *p, vec x) { *p = x; }
 INLINE vec splat(real x) { return x; }
 INLINE int any_nan(vec x) { return x != x; }
 #endif
+
+/* The value of an entry in every lane. */
+INLINE vec value_of(loaded_entry e) {
+#if REAL_IS_DOUBLE || !(defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+    return splat(e.value);
+#elif VECTOR_BYTES > 0
+    return (vec)((vec_int){0} + (lane_int)(e >> 32)); /* from an integer register */
+#else
+    uint32_t bits = (uint32_t)(e >> 32);
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+#endif
+}
 
 /* ----------------------------------------------------- a·b + c, rounded once; roots; selection */
 #if VECTOR_BYTES == 64 && REAL_IS_DOUBLE

@@ -34,7 +34,11 @@ cdef extern from "vector.h" nogil:
     bint any_nan(vec x)
     void transpose_block(const real* source, Py_ssize_t source_row, real* target,
                          Py_ssize_t target_row)
-    entry with_index(const entry* e, lane_int index)
+    ctypedef unsigned long long loaded_entry        # or what the build makes of it
+    loaded_entry load_entry(const entry* e)
+    lane_int index_of(loaded_entry e)
+    vec value_of(loaded_entry e)
+    void store_entry(loaded_entry e, lane_int index, entry* place)
     int compress(vec x, lane_int index, entry* e)
     void join(const unsigned short* indices, vec values, entry* e)
     vec load_bytes(const unsigned char* p)

@@ -7,13 +7,13 @@ A chunk of at most n_rows examples passes at a time; nothing is allocated while 
     of each thread       scratch: blocks of products, one example, sparse rows
     of all threads       costs, a row of zeros, distorted images, norms, seconds by phase
 
-Each thread compresses sparse rows for itself, since making them twice costs less than to fetch them
-from the other core's cache.  For the same reason each thread gathers the whole input for itself,
-unless products read it where it lies.  engine.pyx allocates the memory, zeroed, and calls
+Each thread gathers the whole input for itself, unless products read it where it lies: making it
+twice costs less than fetching it from the other core's cache.  engine.pyx allocates the memory, zeroed, and calls
 `lay_out`; the kernels only read the pointers.
 """
 from libc.stdint cimport uint64_t
 from .batch_norm cimport batch_norm_values
+from .choice cimport choice, choose, may_skip
 from .matrices cimport grouped, matrix, matrix_size, max_group_starts, row_stride, ungrouped
 from .panels cimport layer, padded, panel_columns
 from .prefetch cimport address_range, prefetch_queue
@@ -26,7 +26,7 @@ cdef enum:
 
 cdef enum phase:                # what the time of thread 0 is recorded for
     GATHERING
-    COMPRESSING
+    COMPRESSING                 # the sparse rows of a(1)ᵀ
     FORWARD
     OUTPUT
     DELTA
@@ -34,10 +34,14 @@ cdef enum phase:                # what the time of thread 0 is recorded for
     WAITING
     N_PHASES
 
-cdef struct sparsity:           # one thread's sparse rows of a batch matrix
-    bint possible               # zeros can occur, and the product that reads them is wide enough
-    bint used                   # in the current batch
-    sparse_rows rows, columns   # of the matrix, and of its transpose
+cdef struct layer_choices:      # whether products skip zeros: see choice.pxd
+    choice forward              # those of a(l); at l = 0 in its gradient too
+    choice gradient             # those of a(l)
+    choice delta                # those of δ(l+1)
+
+
+cdef struct layer_ways:         # the same, as chosen for a batch
+    bint forward, gradient, delta
 
 
 cdef struct activation_layer:   # l = 0 (input) … n_layers (output), shared by all threads
@@ -49,8 +53,12 @@ cdef struct activation_layer:   # l = 0 (input) … n_layers (output), shared by
 
 cdef struct scratch:            # of one thread
     activation_layer input      # layer 0 with an a(1) of the thread's own and the shared δ(1)
+    sparse_rows input_rows, input_columns   # of a(1), and of its transpose
+    layer_ways* ways            # of each layer in this batch
     real* packed                # a block of Wᵀ
     real* block                 # a block of δ or of a gradient, before it is finished
+    real* transposed            # a block of a(l)ᵀ, and
+    const real** transposed_rows    # where its rows begin
     real* row                   # one example
     real* columns               # rows of X before they are encoded: see encodings.pxd
     real* waves                 # (n_waves, wave_stride) outputs of periodic encodings
@@ -63,8 +71,6 @@ cdef struct scratch:            # of one thread
     address_range* ranges       # where the rows of the next chunk lie, and
     prefetch_queue next_examples    # which of them are still to be prefetched
     entry** ends                # of the sparse rows of a transpose, while they are made
-    sparsity* zeros             # of a(l), for each layer
-    sparsity* delta_zeros       # of δ(l), for each layer
 
 
 cdef struct workspace:
@@ -77,7 +83,8 @@ cdef struct workspace:
     Py_ssize_t distortion_size  # numbers of scratch for distorting an image; 0: none is distorted
     activation_layer* activations
     scratch* threads
-    sparsity* sparsity          # of every thread, one after the other
+    layer_choices* choices      # of each layer
+    double input_density        # of a(1), about
     Py_ssize_t* group_starts    # first columns of the groups of each layer: see matrices.pxd
     real* zeros                 # a row of zeros, two panels wide
     matrix images               # the distorted input, which all threads make together; or none
@@ -92,6 +99,35 @@ cdef struct workspace:
 cdef inline activation_layer* activations_of(workspace* w, int part, int l) noexcept nogil:
     """The activations of layer l as this thread sees them: its input may be its own."""
     return &w.threads[part].input if l == 0 else &w.activations[l]
+
+
+cdef inline void take_ways(workspace* w, int part) noexcept nogil:
+    """Set which products of this thread skip zeros in the next batch, as has been chosen.
+
+    The first thread chooses anew while others are still in their batch.
+    """
+    cdef int l
+    cdef layer_ways* ways = w.threads[part].ways
+    for l in range(w.n_layers):
+        ways[l].forward = w.choices[l].forward.way
+        ways[l].gradient = w.choices[l].gradient.way
+        ways[l].delta = w.choices[l].delta.way
+
+
+cdef inline double clock_of(const workspace* w, phase p, int l) noexcept nogil:
+    """The seconds of thread 0 in phase p of layer l."""
+    return w.laps[<int>p * w.n_layers + l]
+
+
+cdef inline void choose_ways(workspace* w, Py_ssize_t n) noexcept nogil:
+    """By the times of a batch of n examples, which products skip zeros in the next one."""
+    cdef int l
+    cdef double input = (clock_of(w, GATHERING, 0) + clock_of(w, COMPRESSING, 0)
+                         + clock_of(w, GRADIENT, 0))
+    for l in range(w.n_layers):
+        choose(&w.choices[l].forward, clock_of(w, FORWARD, l) + (input if l == 0 else 0), n)
+        choose(&w.choices[l].gradient, clock_of(w, GRADIENT, l), n)
+        choose(&w.choices[l].delta, clock_of(w, DELTA, l), n)
 
 
 cdef inline void lap(workspace* w, int part, phase p, int l) noexcept nogil:
@@ -132,10 +168,9 @@ cdef inline void lay_rows(matrix* x, Py_ssize_t n_rows, Py_ssize_t* used,
 
 cdef inline void lay_thread(workspace* w, scratch* own, Py_ssize_t* used, Py_ssize_t widest,
                             Py_ssize_t max_in_row, bint backward, char* base) noexcept nogil:
-    """One thread's scratch; `possible` of its sparse rows has been set."""
-    cdef Py_ssize_t size = sizeof(real), n, rows = max(w.n_rows, <Py_ssize_t>GRADIENT_ROWS)
-    cdef int l
-    cdef sparsity* s
+    """One thread's scratch; what the products of the input may be has been set."""
+    cdef Py_ssize_t size = sizeof(real), rows = max(w.n_rows, <Py_ssize_t>GRADIENT_ROWS)
+    cdef const choice* input = &w.choices[0].forward
     own.packed = <real*>reserve(base, used,
                                 2 * SPARSE_BLOCK_BYTES + WIDTH * 2 * panel_columns() * size)
     own.block = <real*>reserve(base, used, rows * 2 * panel_columns() * size)
@@ -150,24 +185,23 @@ cdef inline void lay_thread(workspace* w, scratch* own, Py_ssize_t* used, Py_ssi
     own.input = w.activations[0]
     if w.distortion_size > 0:
         own.input.a = w.images
-    elif not own.zeros[0].used:     # an input in sparse rows is never written out
+    elif input.possible or not input.way:       # an input in sparse rows is never written out
         own.input.a.values = <real*>reserve(base, used, w.n_rows * own.input.a.stride * size)
         lay_rows(&own.input.a, w.n_rows, used, base)
     own.cursors = <const entry**>reserve(base, used, rows * <Py_ssize_t>sizeof(entry*))
     own.ranges = <address_range*>reserve(base, used, 2 * rows * <Py_ssize_t>sizeof(address_range))
     own.ends = <entry**>reserve(base, used, widest * <Py_ssize_t>sizeof(entry*))
-    for l in range(w.n_layers):
-        n = w.activations[l].n
-        s = &own.zeros[l]
-        if s.possible:
-            # room for the vector that compress writes after the last entry
-            s.rows = lay_sparse_rows(base, used, w.n_rows,
-                               (max_in_row if l == 0 else padded(n)) + WIDTH + 1)
-            if backward:
-                s.columns = lay_sparse_rows(base, used, n, w.n_rows + 1)
-        s = &own.delta_zeros[l]
-        if s.possible and backward:
-            s.rows = lay_sparse_rows(base, used, w.n_rows, padded(n) + WIDTH + 1)
+    own.ways = <layer_ways*>reserve(base, used, w.n_layers * <Py_ssize_t>sizeof(layer_ways))
+    if may_skip(input):
+        # room for the vector that compress writes after the last entry
+        own.input_rows = lay_sparse_rows(base, used, w.n_rows, max_in_row + WIDTH + 1)
+        if backward:
+            own.input_columns = lay_sparse_rows(base, used, own.input.n, w.n_rows + 1)
+        own.input_rows.density = own.input_columns.density = w.input_density
+    if backward:
+        own.transposed = <real*>reserve(base, used, (GRADIENT_ROWS + WIDTH) * padded(w.n_rows) * size)
+        own.transposed_rows = <const real**>reserve(base, used,
+                                                    GRADIENT_ROWS * <Py_ssize_t>sizeof(real*))
 
 
 cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t max_in_row,
@@ -175,7 +209,7 @@ cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t max
     """Set every pointer of the workspace into `base`; returns the bytes needed.
 
     With `base` NULL the bytes are only counted.  The capacity, counts, flags, `group_starts` and
-    each thread's `possible` and `used` have been set.  With `backward` there is room for training.
+    the ways of the input have been set.  With `backward` there is room for training.
     """
     cdef Py_ssize_t used = 0, n, room, widest = 0, n_squares = 0, size = sizeof(real)
     cdef int l, t

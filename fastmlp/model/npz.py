@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..support import atomic_files
 
-__all__ = ["DAMAGE", "archive_in", "digest", "read", "write"]
+__all__ = ["DAMAGE", "archive_in", "digest", "read", "read_member", "write"]
 
 Arrays = dict[str, NDArray[Any]]
 Shapes = Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
@@ -29,6 +29,10 @@ Shapes = Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
 MOST_HEADER = 64 << 20  # bytes of a model file's header, metadata included
 MOST_INFLATED = 64 << 20  # bytes that compressed members may always have, and beyond that
 MOST_RATIO = 200  # times as many as they take in the file
+HEADERS: dict[tuple[int, int], Any] = {  # functions that read a header, by version of the format
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 # what NumPy, zipfile, zlib and JSON raise for a file that is not whole or not of this kind
 DAMAGE = (ValueError, EOFError, NotImplementedError, RecursionError, zipfile.BadZipFile, zlib.error)
 
@@ -48,13 +52,11 @@ def read(
     """
     with archive_in(file) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-        if not all(0 <= info.header_offset < archive.start_dir for info in members.values()):
-            raise ValueError("its directory points outside it")
         if "header" not in members:
             raise ValueError("it has no header")
         if members["header"].file_size > MOST_HEADER:
             raise ValueError(f"its header has more than {MOST_HEADER >> 20} MiB")
-        header = json.loads(str(_array(archive, members.pop("header"), (), None)))
+        header = json.loads(str(_expected(archive, members.pop("header"), (), None)))
         if not isinstance(header, dict):
             raise ValueError("its header is not an object of JSON")
         shapes = expected(header)
@@ -65,7 +67,7 @@ def read(
         if missing:
             raise ValueError(f"{missing[0]} is missing")
         arrays = {
-            name: _array(archive, members[name], shape, dtype)
+            name: _expected(archive, members[name], shape, dtype)
             for name, (shape, dtype) in shapes.items()
         }
     stored = header.pop("digest", None)
@@ -84,41 +86,68 @@ def archive_in(file: IO[bytes]) -> zipfile.ZipFile:
     return zipfile.ZipFile(file)
 
 
-def _array(
+def read_member(
     archive: zipfile.ZipFile,
     info: zipfile.ZipInfo,
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any] | None,
+    check: Callable[[tuple[int, ...], bool, np.dtype[Any]], None] | None = None,
 ) -> NDArray[Any]:
-    """A member's array, if it is as expected; without a dtype it must be text."""
+    """Return an array of an archive, after a check of what its header announces.
+
+    Parameters
+    ----------
+    archive : ZipFile
+        The archive.
+    info : ZipInfo
+        The array's entry in its directory.
+    check : callable, optional
+        Called with the shape, the order (True: Fortran) and the dtype in the header, before the
+        array is read; raises ValueError for what is not as expected.
+    """
     name = info.filename.removesuffix(".npy")
+    if not 0 <= info.header_offset < archive.start_dir:
+        raise ValueError("its directory points outside it")
     if info.file_size > max(MOST_INFLATED, MOST_RATIO * info.compress_size):
-        raise ValueError(f"{name} is compressed more than {MOST_RATIO} times")
+        raise ValueError(f"{name!r} is compressed more than {MOST_RATIO} times")
     with archive.open(info) as member:
         version = np.lib.format.read_magic(member)
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }.get(version)
-        if read_header is None:
-            raise ValueError(f"{name} has NumPy's format {version}, which no network is saved in")
-        found_shape, fortran_order, found = read_header(member, max_header_size=10_000)
-        if found.hasobject:
-            raise ValueError(f"{name} holds pickled objects")
-        as_expected = found.kind == "U" if dtype is None else found == dtype
-        if found_shape != shape or not as_expected or fortran_order:
-            raise ValueError(
-                f"{name} is {found} of shape {found_shape}; expected {dtype or 'text'} of {shape}"
-            )
-        size = member.tell() + found.itemsize * math.prod(shape)
+        if version not in HEADERS:
+            raise ValueError(f"{name!r} has NumPy's format {version}")
+        shape, fortran_order, dtype = HEADERS[version](member, max_header_size=10_000)
+        if dtype.hasobject:
+            raise ValueError(f"{name!r} holds pickled objects")
+        if check is not None:
+            check(shape, fortran_order, dtype)
+        size = member.tell() + dtype.itemsize * math.prod(shape)
         if size != info.file_size:
-            raise ValueError(f"{name} has {info.file_size} bytes; expected {size}")
+            raise ValueError(
+                f"{name!r} is {dtype} of shape {shape}, which takes {size:,} bytes, but has "
+                f"{info.file_size:,}"
+            )
     with archive.open(info) as member:
         array: NDArray[Any] = np.lib.format.read_array(
             member, allow_pickle=False, max_header_size=10_000
         )
         member.read(1)  # the end, where the checksum of the archive is compared
     return array
+
+
+def _expected(
+    archive: zipfile.ZipFile,
+    info: zipfile.ZipInfo,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any] | None,
+) -> NDArray[Any]:
+    """Return an array if it is as expected; without a dtype it must be text."""
+
+    def check(found_shape: tuple[int, ...], fortran_order: bool, found: np.dtype[Any]) -> None:
+        as_expected = found.kind == "U" if dtype is None else found == dtype
+        if found_shape != shape or not as_expected or fortran_order:
+            raise ValueError(
+                f"{info.filename.removesuffix('.npy')!r} is {found} of shape {found_shape}; "
+                f"expected {dtype or 'text'} of {shape}"
+            )
+
+    return read_member(archive, info, check)
 
 
 def write(path: str | os.PathLike[str], header: dict[str, Any], arrays: Arrays) -> None:

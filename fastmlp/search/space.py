@@ -13,13 +13,14 @@ that is not in the space has the default of `MLP` and `MLP.fit`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from .. import optimizers
 from ..experiments import toml
+from ..experiments.keys import Key, number, whole, widths
 from ..experiments.settings import NETWORK, TRAINING, Setting, check_size, checked
 from ..experiments.toml import check_keys
 from ..support import checks
@@ -27,10 +28,7 @@ from ..support import checks
 if TYPE_CHECKING:
     from optuna import Trial
 
-__all__ = [
-    "KEYS", "SPACE", "Choice", "Key", "Range", "Space", "number", "parsed", "read", "whole",
-    "widths",
-]  # fmt: skip
+__all__ = ["KEYS", "SPACE", "Choice", "Range", "Space", "parsed", "read"]
 
 # The default of `minimize`.
 SPACE: dict[str, Any] = {
@@ -46,33 +44,6 @@ SPACE: dict[str, Any] = {
 SHAPE = ("hidden", "depth", "width", "taper")  # of the hidden layers
 CONSTANTS = ("momentum", "weight_decay")  # of optimizers
 ELSEWHERE = ("dtype", "uint8_scale", "epochs", "augment")  # settings that are arguments of a search
-
-Check = Callable[[str, object], Any]
-
-
-@dataclass(frozen=True)
-class Key:
-    """A key: the check of one value, and "real" or "whole" if it may be a range of numbers."""
-
-    check: Check
-    numbers: str = ""
-
-
-def number(interval: str) -> Check:
-    """Return the check of a number in an interval."""
-    return lambda name, value: checks.number(name, value, interval)
-
-
-def whole(least: int) -> Check:
-    """Return the check of a whole number."""
-    return lambda name, value: checks.whole(name, value, least)
-
-
-def widths(name: str, value: object) -> tuple[int, ...]:
-    """Check the widths of hidden layers."""
-    if not isinstance(value, (list, tuple)):
-        raise TypeError(f"{name} must be the widths of hidden layers, (256, 256); got {value!r}")
-    return tuple(checks.whole(f"{name}[{i}]", width) for i, width in enumerate(value))
 
 
 def _keys(table: Mapping[str, Setting]) -> dict[str, Key]:

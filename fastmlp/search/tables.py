@@ -9,34 +9,28 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import inf
+from math import inf, isfinite
 from os import PathLike
 from time import perf_counter
 from typing import Any, Self
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 from sklearn.base import clone
 
-from .. import activations
 from ..experiments import toml
-from ..experiments.fingerprint import fingerprint
+from ..experiments.table_models import PARAMETERS, TableModel, metric_on
+from ..experiments.table_rows import TableRows
 from ..history import TrainingDiverged
 from ..support import checks
-from ..tabular import TabularClassifier, TabularRegressor
+from ..tabular import TabularClassifier
 from ..tabular.columns import ENCODINGS
 from ..tabular.metrics import CLASSIFICATION, REGRESSION
 from ..training import StopWhenSet
 from . import studies
 from .loop import Search
-from .space import Key, Space, number, parsed, whole, widths
+from .space import Space, parsed
 from .trials import Outcome
 
-__all__ = ["SPACE", "TableResult", "TableRows", "TableSpace", "minimize_table"]
-
-Array = NDArray[Any]
-Estimator = TabularClassifier | TabularRegressor
+__all__ = ["SPACE", "TableResult", "TableSpace", "minimize_table"]
 
 SPACE: dict[str, Any] = {
     "hidden_layer_sizes": [(64, 64), (128, 128), (256, 256), (128, 128, 128), (256, 256, 256)],
@@ -47,17 +41,6 @@ SPACE: dict[str, Any] = {
     "label_smoothing": (0.0, 0.2),
     "epochs": (16, 96, "log"),
     "encoding": list(ENCODINGS),
-}
-KEYS = {
-    "hidden_layer_sizes": Key(widths),
-    "activation": Key(lambda name, value: checks.known(name, value, activations.TABLE)),
-    "dropout": Key(number("[0, 1)"), "real"),
-    "learning_rate": Key(number("(0, inf)"), "real"),
-    "weight_decay": Key(number("[0, inf)"), "real"),
-    "label_smoothing": Key(number("[0, 1)"), "real"),
-    "batch_size": Key(whole(1), "whole"),
-    "epochs": Key(whole(1), "whole"),
-    "encoding": Key(lambda name, value: checks.known(name, value, ENCODINGS)),
 }
 
 
@@ -70,24 +53,16 @@ class TableSpace(Space):
         """Check a space as users write it."""
         if not isinstance(given, Mapping):
             raise TypeError(f"must be a dict such as {{'dropout': (0.0, 0.5)}}, got {given!r}")
-        toml.check_keys({str(key): value for key, value in given.items()}, KEYS)
+        toml.check_keys({str(key): value for key, value in given.items()}, PARAMETERS)
         if not given:
             raise ValueError("is empty; give at least one parameter to search")
-        return cls({key: parsed(key, given[key], KEYS[key]) for key in KEYS if key in given})
+        return cls(
+            {key: parsed(key, given[key], kind) for key, kind in PARAMETERS.items() if key in given}
+        )
 
     def parameters(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters of a trial, fixed ones included."""
         return self.values(chosen)
-
-
-@dataclass(frozen=True)
-class TableRows:
-    """Rows of a table with their labels, and what keeps them together."""
-
-    X: pd.DataFrame
-    y: Array
-    groups: Array | None = None
-    time: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +88,7 @@ class TableResult:
 
 
 def minimize_table(
-    estimator: Estimator,
+    estimator: TableModel,
     training: TableRows,
     validation: TableRows,
     space: Mapping[str, Any] | None = None,
@@ -136,8 +111,8 @@ def minimize_table(
     training, validation : TableRows
         What trials are trained on, and measured on.
     space : dict, optional
-        As for `minimize`, with keys of `KEYS`.  Default: `SPACE`, for a regression without label
-        smoothing.
+        As for `minimize`, with keys of `PARAMETERS`.  Default: `SPACE`, for a regression without
+        label smoothing.
     metric : str
         Name of the metric to be best by, as for the estimator.
     n_trials, sampler, storage, n_jobs, max_seconds, seed, verbose
@@ -171,7 +146,7 @@ def minimize_table(
 
     settings = {
         "space": checked.to_json(),
-        "examples": rows_hash(training) + rows_hash(validation),
+        "examples": training.fingerprint() + validation.fingerprint(),
         "estimator": type(estimator).__name__,
         **{
             name: value
@@ -205,7 +180,7 @@ def minimize_table(
 
 
 def measure(
-    model: Estimator, training: TableRows, validation: TableRows, metric: str, alone: bool
+    model: TableModel, training: TableRows, validation: TableRows, metric: str, alone: bool
 ) -> Outcome:
     """Fit an estimator and return how well it does on the validation rows.
 
@@ -219,16 +194,14 @@ def measure(
         state = "diverged"
     else:
         state = "interrupted" if interrupted else "complete"
-        chosen = model._metric_by_name(metric)
-        outputs = model._predicted(model._forward(validation.X))
-        value = chosen.loss(model._known_targets(validation.y), outputs, None)
-        if chosen.greater_is_better:
-            value += 1
+        found = metric_on(validation, model, metric)
+        if isfinite(found):
+            value = 1 - found if model._metric_by_name(metric).greater_is_better else found
         epoch, epochs = max(model.best_epochs_), max(model.n_epochs_)
     return Outcome(state, value, value, epoch, epochs, round(perf_counter() - started, 4))
 
 
-def fit(model: Estimator, rows: TableRows, alone: bool) -> bool:
+def fit(model: TableModel, rows: TableRows, alone: bool) -> bool:
     """Fit an estimator; return whether Ctrl-C ended it."""
     if not alone:
         model.fit(rows.X, rows.y, groups=rows.groups, time=rows.time)
@@ -239,16 +212,8 @@ def fit(model: Estimator, rows: TableRows, alone: bool) -> bool:
     return any("Training was interrupted" in str(one.message) for one in caught)
 
 
-def objective_name(estimator: Estimator, metric: str) -> str:
+def objective_name(estimator: TableModel, metric: str) -> str:
     """Return the name of what is minimized."""
     table = CLASSIFICATION if isinstance(estimator, TabularClassifier) else REGRESSION
     known = table[checks.known("metric", metric, table)]
     return f"1 - {metric}" if known.greater_is_better else metric
-
-
-def rows_hash(rows: TableRows) -> str:
-    """Return a hash of the contents of rows."""
-    cells = pd.util.hash_pandas_object(rows.X, index=False).to_numpy()
-    labels = pd.util.hash_array(np.asarray(rows.y))
-    extra = [one for one in (rows.groups, rows.time) if one is not None]
-    return fingerprint(cells, labels, *extra)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -31,7 +31,8 @@ from .frames import frame_of, target_column
 from .insight import InsightMixin
 from .members import Callbacks, Job, Member, Rows, train_members
 from .metrics import Metric
-from .plan import QUALITIES, plan_of
+from .parameters import kept
+from .plan import QUALITIES, Plan, plan_of
 
 __all__ = ["BaseTabular"]
 
@@ -150,7 +151,7 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         weights = self._weighted(targets, weights)
         n_outputs, loss = self._output_layer()
         self.metric_: Metric = self._metric_by_name(self.metric)
-        plan = plan_of(
+        self.plan_ = plan = plan_of(
             self.quality, len(table), n_members=self.n_members, overrides=self._overrides()
         )
         validation = validation_rows(
@@ -320,6 +321,12 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         ----------
         path : path-like
             The file, which appears whole or not at all; no ending is added to its name.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is an object that a file without pickle cannot keep: a function as
+            `metric`, or a generator as `random_state`.
         """
         check_is_fitted(self)
         members = [(net.state, net.metadata) for net in self.networks_]
@@ -330,7 +337,8 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         """Return everything beside the networks in JSON's types."""
         return {
             "estimator": type(self).__name__,
-            "parameters": {name: simple(value) for name, value in self.get_params().items()},
+            "parameters": {name: kept(name, value) for name, value in self.get_params().items()},
+            "plan": self.plan_.to_json(),
             "encoder": self.encoder_.to_json(),
             "encodings": self.encodings_,
             "best_epochs": self.best_epochs_,
@@ -352,6 +360,7 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
     ) -> None:
         """Become the model that `_to_json` described."""
         self.networks_, self.metadata_ = networks, metadata
+        self.plan_ = Plan.from_json(entry["plan"])
         self.encoder_ = TableEncoder.from_json(entry["encoder"])
         self.dropped_columns_ = dict(self.encoder_.dropped)
         self.encodings_ = [
@@ -378,16 +387,3 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.categorical = True
         tags.input_tags.string = True
         return tags
-
-
-def simple(value: Any) -> Any:
-    """Return a parameter in JSON's types; a function or an object by its text."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, (list, tuple)):
-        return [simple(one) for one in value]
-    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return {key: simple(one) for key, one in value.items()}
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return str(value)

@@ -69,6 +69,9 @@ batch_size, epochs, encoding : optional
         The labels of the classes.
     networks_ : list of MLP
         The networks.
+    plan_ : Plan
+        How the networks were to be trained, without `time_limit`: ``plan_.networks`` has for each
+        its encoding, hidden layers, dropout, learning rate, epochs and so on.
     encoder_ : TableEncoder
         How columns become inputs.
     encodings_ : list of str

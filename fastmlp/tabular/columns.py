@@ -34,7 +34,7 @@ from scipy.special import ndtri
 from ..encodings import Encoding, Numeric, OneHot, Periodic, PiecewiseLinear
 from .frames import Kind, dates, kind_of, numbers, texts
 
-__all__ = ["ENCODINGS", "Category", "Codes", "Number", "TableEncoder"]
+__all__ = ["ENCODINGS", "Category", "Codes", "Number", "TableEncoder", "known_codes"]
 
 Array = NDArray[Any]
 
@@ -139,14 +139,14 @@ class TableEncoder:
             if kind == "number":
                 columns[name, ""] = numbers(table[name])
             elif kind == "category":
-                columns[name, ""] = _known(*texts(table[name]), levels[name, ""])
+                columns[name, ""] = known_codes(table[name], levels[name, ""])
             else:
                 moments = dates(table[name])
                 for part, x in _parts(moments, pd.Timestamp(self.origins[name])).items():
                     columns[name, part] = x
         for key in levels:
             if key[1]:  # months and weekdays are numbers as texts
-                columns[key] = _known(*texts(pd.Series(columns[key])), levels[key])
+                columns[key] = known_codes(pd.Series(columns[key]), levels[key])
         m = len(table)
         return Codes(
             _stacked([columns[one.source, one.part] for one in self.numbers], m, np.float64),
@@ -309,9 +309,17 @@ def _learn_date(name: str, moments: pd.Series, origin: pd.Timestamp) -> list[Num
 # --------------------------------------------------------------------------------- reading
 
 
-def _known(codes: Array, levels: list[str], known: tuple[str, ...]) -> Array:
-    """Return codes of `levels` as codes of the levels of the training set."""
+def known_codes(column: pd.Series, known: tuple[str, ...]) -> Array:
+    """Return a column of categories as codes of the levels of the training set, −1 for others.
+
+    A number is also the level of its digits after leading zeros: 2139 is "02139".
+    """
+    codes, levels = texts(column)
     places = {level: place for place, level in enumerate(known)}
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        for level, place in list(places.items()):
+            if level.isdigit():
+                places.setdefault(level.lstrip("0") or "0", place)
     table = np.array([places.get(level, -1) for level in levels] + [-1], np.intp)
     return table[codes]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import column_or_1d
 
-from .frames import dates, kind_of, numbers
+from .frames import sortable
 
-__all__ = ["row_values", "validation_rows"]
+__all__ = ["free_rows", "row_values", "validation_rows"]
 
 Array = NDArray[Any]
 
 FEWEST_ROWS = 20  # with fewer, every network is trained on all of them
+LARGEST_GROUP = 0.5  # share of the rows up to which a group may be left out
 
 
 def validation_rows(
@@ -46,7 +48,8 @@ def validation_rows(
     stratify : bool
         Whether y are classes, whose proportions are kept.
     groups : ndarray (m,), optional
-        Rows with equal entries stay together.
+        Rows with equal entries stay together.  A group that has more than half of the rows stays
+        in training, with a warning.
     time : ndarray (m,), optional
         All networks are validated on the latest rows.
     """
@@ -56,8 +59,11 @@ def validation_rows(
     if time is not None:
         n = max(1, round(fraction * m))
         return (np.sort(np.argsort(time, kind="stable")[-n:]),) * n_networks
+    share = fraction  # of the rows that may be left out
     if groups is not None:
-        places = _places_of_groups(groups, rng)
+        free, share = free_rows(groups, fraction)
+        places = np.full(m, np.nan)
+        places[free] = _places_of_groups(groups[free], rng)
     elif stratify:
         places = np.empty(m)
         for k in np.unique(y):
@@ -65,14 +71,33 @@ def validation_rows(
             places[rows] = (rng.permutation(len(rows)) + rng.uniform()) / len(rows)
     else:
         places = (rng.permutation(m) + rng.uniform()) / m
-    distance = max(fraction, 1 / n_networks)
-    found = [np.flatnonzero((places - i * distance) % 1 < fraction) for i in range(n_networks)]
+    distance = max(share, 1 / n_networks)
+    found = [np.flatnonzero((places - i * distance) % 1 < share) for i in range(n_networks)]
     if groups is not None and any(not 0 < len(rows) < m for rows in found):
         raise ValueError(
             f"groups has {len(np.unique(groups))} different entries, too few to leave out "
-            f"{fraction:.0%} of the rows; use groups that are smaller"
+            f"{fraction:.0%} of the rows; use more and smaller groups, or no groups"
+        )
+    if groups is not None and not free.all():
+        warnings.warn(
+            f"one entry of groups has {1 - free.mean():.0%} of the rows: every network is trained "
+            f"on these rows, and validated on rows of other groups alone",
+            stacklevel=5,
         )
     return tuple(found)
+
+
+def free_rows(groups: Array, fraction: float) -> tuple[NDArray[np.bool_], float]:
+    """Return which rows may be left out to leave out a fraction of all, and which share of them.
+
+    The rows of a group that has more than half of all rows stay in training, and so does at least
+    half of the other rows.
+    """
+    _, numbers, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    free = (counts <= LARGEST_GROUP * len(groups))[numbers]
+    if free.all():
+        return free, fraction
+    return free, min(fraction * len(groups) / max(1, free.sum()), 0.5)
 
 
 def _places_of_groups(groups: Array, rng: np.random.RandomState) -> Array:
@@ -92,13 +117,13 @@ def row_values(name: str, values: Any, m: int) -> Array:
         raise ValueError(f"{name} has {len(column)} entries for {m} rows of X; give one for each")
     if column.isna().any():
         raise ValueError(f"{name} has {int(column.isna().sum())} missing entries; fill them in")
-    if name == "time":
-        kind = kind_of(column.rename(name))
-        if kind == "category":
-            raise ValueError(
-                f"time has entries that are neither numbers nor dates as 2024-12-31, such as "
-                f"{column[0]!r}; write them so"
-            )
-        column = pd.Series(numbers(column)) if kind == "number" else dates(column)
-    values_of_rows: Array = column.to_numpy()
-    return values_of_rows
+    if name != "time":
+        values_of_rows: Array = column.to_numpy()
+        return values_of_rows
+    moments = sortable(column.rename(name))
+    if moments is None:
+        raise ValueError(
+            f"time has entries that are neither numbers nor dates as 2024-12-31, such as "
+            f"{column[0]!r}; write them so"
+        )
+    return moments

@@ -1,7 +1,7 @@
 """Tables as pandas DataFrames: what users pass, and the kind of each of its columns.
 
     number      numbers, time differences (in seconds), text in which every cell is a number
-    category    text, booleans, pandas' categories
+    category    text, codes in text such as "02139", booleans, pandas' categories
     date        dates and times, text in which every cell is an ISO 8601 date
 
 A missing value is None, NaN, NaT or an empty text.
@@ -19,7 +19,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import column_or_1d
 
-__all__ = ["Kind", "dates", "frame_of", "kind_of", "numbers", "target_column", "texts"]
+from .reading.numbers import code_in
+
+__all__ = ["Kind", "dates", "frame_of", "kind_of", "numbers", "sortable", "target_column", "texts"]
 
 Kind = Literal["number", "category", "date"]
 Array = NDArray[Any]
@@ -109,8 +111,8 @@ def kind_of(column: pd.Series) -> Kind:
     if all(isinstance(cell, (datetime.date, np.datetime64)) for cell in cells):
         return "date"
     if all(isinstance(cell, str) for cell in cells):
-        padded = any(len(cell) > 1 and cell[0] == "0" and cell.isdigit() for cell in cells)
-        if not padded and not np.isnan(_parsed(cells)).any():  # "02139" is a code
+        codes = code_in([cell.strip() for cell in cells])
+        if codes is None and not np.isnan(_parsed(cells)).any():
             return "number"
         if not _moments(cells).isna().any():
             return "date"
@@ -273,6 +275,16 @@ def dates(column: pd.Series) -> pd.Series:
                                   "leave them empty if they are unknown"))
     moments = pd.concat([moments, pd.Series([pd.NaT])], ignore_index=True)
     return moments.iloc[codes].reset_index(drop=True)
+
+
+def sortable(column: pd.Series) -> Array | None:
+    """Return numbers, dates or codes of digits as values to sort rows by; None for other text."""
+    kind = kind_of(column)
+    if kind == "date":
+        moments: Array = dates(column).to_numpy()
+        return moments
+    codes = kind == "category" and code_in([str(cell).strip() for cell in _uniques(column)])
+    return numbers(column) if kind == "number" or codes else None
 
 
 def target_column(y: Any, m: int) -> Array:

@@ -14,6 +14,7 @@ from ..model import files
 from ..network import MLP
 from ..support import checks
 from .classifier import TabularClassifier
+from .parameters import restored
 from .regressor import TabularRegressor
 
 __all__ = ["from_unpacked", "load", "whole_model"]
@@ -32,8 +33,7 @@ def load(path: str | os.PathLike[str]) -> TabularClassifier | TabularRegressor:
     Returns
     -------
     TabularClassifier or TabularRegressor
-        It predicts the same bits as the model that was saved.  A `metric` that was a function is
-        its text.
+        It predicts the same bits as the model that was saved, and has equal parameters.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def from_unpacked(
     """Return the model whose networks and metadata were read."""
     entry = metadata["table"]
     kind = ESTIMATORS[checks.known("estimator", entry["estimator"], ESTIMATORS)]
-    model = kind(**entry["parameters"])
+    model = kind(**{name: restored(value) for name, value in entry["parameters"].items()})
     others = {key: value for key, value in metadata.items() if key != "table"}
     model._restore(entry, [MLP.from_state(*unpacked) for unpacked in states], others)
     return model

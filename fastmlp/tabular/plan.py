@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import sqrt
-from typing import Any
+from typing import Any, Self
+
+from .parameters import kept, restored
 
 __all__ = ["QUALITIES", "NetworkPlan", "Plan", "plan_of"]
 
@@ -38,6 +41,23 @@ class Plan:
 
     networks: tuple[NetworkPlan, ...]
     validation_fraction: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan in JSON's types."""
+        networks = [
+            {name: kept(name, value) for name, value in vars(network).items()}
+            for network in self.networks
+        ]
+        return {"networks": networks, "validation_fraction": self.validation_fraction}
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Self:
+        """Return the plan that `to_json` described."""
+        networks = [
+            NetworkPlan(**{name: restored(value) for name, value in network.items()})
+            for network in entry["networks"]
+        ]
+        return cls(tuple(networks), float(entry["validation_fraction"]))
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,9 @@ encoding : optional
     ----------
     networks_ : list of MLP
         The networks.
+    plan_ : Plan
+        How the networks were to be trained, without `time_limit`: ``plan_.networks`` has for each
+        its encoding, hidden layers, dropout, learning rate, epochs and so on.
     encoder_ : TableEncoder
         How columns become inputs.
     encodings_ : list of str

@@ -13,8 +13,8 @@ import pytest
 from fastmlp.ablation.journal import Journal, Run
 
 RUN = Run({"name": "digits"}, {"hidden": [8]}, 0, 0.9, None, 0.1, 2, 1e9, 0.5, None)
-NO_NUMBER = json.dumps({**asdict(RUN), "seed": [0]})
-NO_FIGURE = json.dumps({**asdict(RUN), "accuracy": "high"})
+NO_NUMBER = json.dumps({**RUN.to_json(), "seed": [0]})
+NO_FIGURE = json.dumps({**RUN.to_json(), "accuracy": "high"})
 OTHERS = (replace(RUN, seed=1), replace(RUN, settings={"hidden": [9]}, diverged="nan"))
 
 
@@ -108,6 +108,29 @@ def test_after_a_failed_write_nothing_more_is_written(
 
 def test_settings_data_and_seed_identify_a_run() -> None:
     assert RUN.key == Run(**asdict(RUN)).key
-    assert RUN.key == replace(RUN, accuracy=0.5, seconds=3.0).key
+    assert RUN.key == replace(RUN, score=0.5, seconds=3.0).key
     changed = [replace(RUN, data={"name": "mnist"}), *OTHERS]
     assert len({run.key for run in (RUN, *changed)}) == 4
+
+
+def test_a_line_has_the_metric_by_its_name() -> None:
+    """Lines of images are as they were before there were other metrics."""
+    line = RUN.to_json()
+    assert (line["accuracy"], line["validation_accuracy"]) == (0.9, None)
+    data = {"name": "t.csv", "metric": "rmse"}
+    other = replace(RUN, data=data, score=3.5, validation_score=4.0)
+    line = other.to_json()
+    assert (line["rmse"], line["validation_rmse"]) == (3.5, 4.0)
+    assert not {"accuracy", "score", "validation_score"} & set(line)
+    assert Run.from_json(line) == other
+
+
+def test_a_line_of_an_earlier_version_is_read(path: Path) -> None:
+    path.write_text(
+        '{"data": {"name": "digits", "training": 1400, "validation": 0, "test": 297, '
+        '"fingerprint": "e86d6e4bb39c7738"}, "settings": {"hidden": [8]}, "seed": 2, '
+        '"accuracy": 0.25, "validation_accuracy": null, "cost": 2.5, "epochs": 2, '
+        '"began": 1795905513.31, "seconds": 0.0008, "diverged": null}\n'
+    )
+    (run,) = recorded(path)
+    assert (run.score, run.validation_score, run.cost, run.seed) == (0.25, None, 2.5, 2)

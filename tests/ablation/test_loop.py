@@ -21,7 +21,7 @@ def lines(folder: Path) -> list[Given]:
 
 
 def accuracies(results: Results) -> list[list[float | None]]:
-    return [[run.accuracy for run in row.runs] for row in results.rows]
+    return [[run.score for run in row.runs] for row in results.rows]
 
 
 @pytest.fixture
@@ -30,9 +30,9 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     found = []
     one_run = loop.one_run
 
-    def counted(study: Any, images: Any, variant: Any, seed: int, stop: Any) -> Any:
+    def counted(data: Any, variant: Any, seed: int, stop: Any) -> Any:
         found.append((str(variant), seed))
-        return one_run(study, images, variant, seed, stop)
+        return one_run(data, variant, seed, stop)
 
     monkeypatch.setattr(loop, "one_run", counted)
     return found
@@ -54,8 +54,8 @@ def test_a_run_has_the_figures_of_the_same_calls(given: Given, tmp_path: Path) -
     net = fastmlp.MLP((64, 8, 10), activation="sigmoid", seed=2)
     history = net.fit(X[100:1500], y[100:1500], epochs=2)
     run = results.rows[1].runs[2]
-    assert run.accuracy == np.mean(net.predict(X[1500:]) == y[1500:])
-    assert run.validation_accuracy == np.mean(net.predict(X[:100]) == y[:100])
+    assert run.score == np.mean(net.predict(X[1500:]) == y[1500:])
+    assert run.validation_score == np.mean(net.predict(X[:100]) == y[:100])
     assert run.cost == history.cost[-1]
 
 

@@ -29,7 +29,7 @@ def test_the_csv_has_a_line_for_each_run(given: Given, tmp_path: Path) -> None:
     assert [(row["factor"], row["value"], row["seed"]) for row in rows[2:5]] == [
         ("base", "", "2"), ("activation", "sigmoid", "0"), ("activation", "sigmoid", "1"),
     ]
-    expected = [run.accuracy for row in results.rows for run in row.runs]
+    expected = [run.score for row in results.rows for run in row.runs]
     assert [float(row["accuracy"]) for row in rows] == pytest.approx(expected)
 
 

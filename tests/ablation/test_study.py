@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,9 @@ def test_seeds_are_a_number_or_a_list(given: Given, seeds: object, expected: obj
 
 
 def test_a_study_may_leave_out_what_has_a_default() -> None:
-    study = parse({"base": {"hidden": [8]}, "factors": {"dropout": [0.5]}}, "short.toml")
+    given = {"base": {"hidden": [8]}, "factors": {"dropout": [0.5]}}
+    assert (parse(given).name, parse(given).title) == ("", "Ablation study")
+    study = parse(given, "short.toml")
     assert (study.title, study.data, study.validation_images) == ("short.toml", "mnist", 0)
     assert study.seeds == (0, 1, 2, 3, 4)
 
@@ -64,6 +67,9 @@ def test_a_study_may_leave_out_what_has_a_default() -> None:
     ("study.sedes", 3, "study: unknown key 'sedes'; did you mean 'seeds'?"),
     ("study.title", 3, "study: title must be a text, got 3"),
     ("study.data", "mnits", "study: unknown data 'mnits'; did you mean 'mnist'?"),
+    ("study.data", 3, "study: data must be one of 'mnist', 'digits'; got 3"),
+    ("study.metric", "rmse", "study: metric is for a table; give label, a column, too"),
+    ("study.label", "y", "study: validation_images is for images, and label for a table"),
     ("study.validation_images", -1, "study: validation_images must be at least 0, got -1"),
     ("study.seeds", 0, "study: seeds must be at least 1, got 0"),
     ("study.seeds", 10**12, "study: seeds = 1,000,000,000,000 are too many, at most 100,000; for"),
@@ -123,11 +129,17 @@ def test_errors_in_a_file_name_the_file(tmp_path: Path) -> None:
         read(path)
 
 
-def test_the_docstring_s_example_is_a_study(tmp_path: Path) -> None:
-    example = textwrap.dedent("\n".join(re.findall(r"^    .*|^$", module.__doc__, re.MULTILINE)))
-    path = tmp_path / "widths.toml"
-    path.write_text(example)
-    assert len(read(path).variants) == 5
+def test_the_docstring_s_examples_are_studies() -> None:
+    indented = textwrap.dedent("\n".join(re.findall(r"^    .*|^$", module.__doc__, re.MULTILINE)))
+    first, images, table = indented.split("[study]")
+    assert not first.strip()
+    assert len(parse(tomllib.loads("[study]" + images)).variants) == 5
+    study = parse(tomllib.loads("[study]" + table))
+    assert study.data == "houses.csv"
+    assert study.table == {
+        "label": "price", "metric": "mae", "task": "regression", "drop": ["id"], "group": "town",
+        "time": None,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("data", "scale"), [("mnist", 1 / 255), ("digits", 1.0)])
@@ -154,3 +166,57 @@ def test_the_report_s_study_is_of_the_report_s_network() -> None:
         "activation", "init", "optimizer", "batch_norm", "dropout", "l2", "batch_size", "depth",
         "width", "lifted",
     }
+
+
+@pytest.fixture
+def of_table() -> Given:
+    pytest.importorskip("pandas")
+    return {
+        "study": {"data": "t.csv", "label": "y", "seeds": 2},
+        "base": {"quality": "fast", "hidden_layer_sizes": [8]},
+        "factors": {"dropout": [0], "depth": {"two": {"hidden_layer_sizes": [8, 8]}}},
+    }
+
+
+def test_a_table_s_configurations_are_parameters_of_estimators(of_table: Given) -> None:
+    base, dropout, depth = (variant.settings.to_json() for variant in parse(of_table).variants)
+    assert base == {"quality": "fast", "hidden_layer_sizes": [8]}
+    assert dropout == {**base, "dropout": 0.0}
+    assert depth == {"quality": "fast", "hidden_layer_sizes": [8, 8]}
+
+
+def test_a_table_s_study_without_factors_changes_the_parts_of_the_default() -> None:
+    pytest.importorskip("pandas")
+    from fastmlp.ablation.tables import FACTORS
+    from fastmlp.tabular import TabularClassifier, TabularRegressor
+
+    study = parse({"study": {"data": "t.csv", "label": "y"}})
+    assert study.variants[0].settings.to_json() == {}
+    assert [variant.factor for variant in study.variants[1:]] == [
+        key for key, values in FACTORS.items() for _ in values
+    ]
+    for estimator in (TabularClassifier, TabularRegressor):
+        assert set(FACTORS) <= set(estimator().get_params())
+
+
+@pytest.mark.parametrize(("path", "value", "message"), [
+    ("study.label", 3, "study: label must be a text, got 3"),
+    ("study.data", 3, "study: data must be the name of a table's file, got 3"),
+    ("study.task", "ranking", "study: unknown task 'ranking'"),
+    ("study.drop", "a", "study: drop must be a list of columns, got 'a'"),
+    ("base.hidden", [8], "base: unknown key 'hidden'"),
+    ("base.n_threads", 2, "base: unknown key 'n_threads'"),
+    ("base.quality", "better", "base: unknown quality 'better'"),
+    ("base.class_weight", "even", "base: unknown class_weight 'even'"),
+    ("factors.epochs", [0], "factors.epochs, 0: epochs must be at least 1, got 0"),
+    ("factors.droput", [0.5], "factors: unknown key 'droput'; did you mean 'dropout'?"),
+    ("factors.depth", {"x": {"hidden": [3]}}, "factors.depth, x: unknown key 'hidden'"),
+])
+def test_an_error_in_a_table_s_study_names_its_place(
+    of_table: Given, path: str, value: object, message: str
+) -> None:
+    table, _, key = path.rpartition(".")
+    of_table[table][key] = value
+    with pytest.raises(ValueError) as caught:
+        parse(of_table)
+    assert message in str(caught.value)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from fastmlp.ablation.images import ACCURACY
 from fastmlp.ablation.journal import Run
 from fastmlp.ablation.study import Study, Variant, parse
 from fastmlp.ablation.summary import Results, covered, student_t, summarize
 
 DATA = {"name": "digits"}
+SUBJECT: Any = SimpleNamespace(description=DATA, about="few", metric=ACCURACY)
 
 
 def summary(given: dict[str, Any], *accuracies: list[float | None]) -> Results:
@@ -24,7 +27,7 @@ def summary(given: dict[str, Any], *accuracies: list[float | None]) -> Results:
         for variant, row in zip(study.variants, accuracies, strict=True)
         for seed, accuracy in enumerate(row)
     ]
-    return summarize(study, DATA, {run.key: run for run in runs})
+    return summarize(study, SUBJECT, {run.key: run for run in runs})
 
 
 def run_of(variant: Variant, seed: int, accuracy: float | None) -> Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ activation = ["tanh", "sigmoid"]
 dropout = [0.3]
 """
 N_RUNS = 16
+BASE = r"\d+/{}  base, seed 0: MAE [\d.e+]+, \d+\.\d s"  # of a table, of so many runs
 
 
 @pytest.fixture
@@ -137,3 +139,62 @@ def test_a_study_that_is_not_there_is_one_line(fastmlp_command: Command, tmp_pat
     code, _, err = fastmlp_command("ablate", tmp_path / "none.toml")
     assert code == 2
     assert err == f"fastmlp ablate: error: {tmp_path / 'none.toml'}: No such file or directory\n"
+
+
+def test_a_table_needs_no_study(fastmlp_command: Command, houses: Path) -> None:
+    pytest.importorskip("pandas")
+    from fastmlp.ablation.tables import FACTORS
+
+    command = ("ablate", houses, "--label", "price", "--quality", "fast", "--seeds", 1)
+    code, out, err = fastmlp_command(*command, "--metric", "mae", "--jobs", 2)
+    assert (code, err) == (0, "")
+    folder = houses.with_name("houses-ablation")
+    *runs, total, _ = out.splitlines()
+    n = 1 + sum(map(len, FACTORS.values()))
+    assert len(runs) == n
+    assert sum(bool(re.fullmatch(BASE.format(n), line)) for line in runs) == 1
+    assert total.startswith(f"{n} runs in ") and total.endswith(str(folder / "table.md"))
+    table = (folder / "table.md").read_text("utf-8")
+    assert table.startswith("# Parts of the model of price in houses.csv\n\nBase: quality fast.\n")
+    assert "houses.csv: regression of price, 160 rows." in table
+    again = fastmlp_command(*command, "--metric", "mae").out.splitlines()
+    assert again[0] == f"{n} of {n} runs are there already"
+
+
+def test_options_say_how_a_table_is_read(
+    fastmlp_command: Command, mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pandas")
+    monkeypatch.setattr("fastmlp.ablation.tables.FACTORS", {"n_members": [1]})
+    text = mixed.read_text().replace(",", ";")
+    mixed.write_text(text.replace("bought", "class"))
+    code, out, _ = fastmlp_command(
+        "ablate", mixed, "--label", "class", "--separator", ";", "--drop", "price,since",
+        "--group", "person", "--task", "classification", "--metric", "error", "--seeds", 2,
+        "--quality", "fast", "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert code == 0
+    assert re.search(r"n_members: 1, seed 1: error 0\.\d{4}, ", out)
+    table = (tmp_path / "out" / "table.md").read_text("utf-8")
+    assert "| test error, % |" in table and "whole groups of person" in table
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["houses.csv"], "houses.csv: not TOML"),
+    (["houses.csv"], "; for a table give --label COLUMN"),
+    (["study.toml", "--metric", "mae"], "--metric is for a table: give --label COLUMN"),
+    (["study.toml", "--separator", ";"], "--separator is for a table"),
+    (["houses.csv", "--label", "prize"], "houses.csv: no column 'prize'"),
+    (["houses.csv", "--label", "price", "--data", "."], "--data is the folder of MNIST"),
+    (["-", "--label", "price"], "needs a folder for the results, --out"),
+])
+def test_what_a_table_does_not_fit_is_one_line(
+    fastmlp_command: Command, houses: Path, study: Path, arguments: list[str], message: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("pandas")
+    monkeypatch.chdir(houses.parent)
+    code, out, err = fastmlp_command("ablate", *arguments)
+    assert (code, out) == (2, "")
+    assert message in err and err.count("\n") == 1
+    assert {one.name for one in houses.parent.iterdir()} == {houses.name, study.name}

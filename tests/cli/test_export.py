@@ -134,24 +134,46 @@ def test_the_ending_says_the_format(
     assert out.read_bytes() == expected.read_bytes()
 
 
-def test_a_model_of_a_table_becomes_onnx_and_nothing_else(
-    fastmlp_command: Command, tmp_path: Path, rng: np.random.Generator
-) -> None:
-    pytest.importorskip("onnx")
-    tabular = pytest.importorskip("fastmlp.tabular")
+@pytest.fixture
+def table_model(tmp_path: Path, rng: np.random.Generator) -> Path:
+    """A model of a table."""
     pytest.importorskip("sklearn")
+    tabular = pytest.importorskip("fastmlp.tabular")
     X = rng.normal(size=(40, 2))
     model = tabular.TabularClassifier("log_loss", "fast", epochs=1, random_state=0)
-    model.fit(X, X[:, 0] > 0).save(tmp_path / "model.npz")
-    out, expected = tmp_path / "out.onnx", tmp_path / "expected.onnx"
-    assert fastmlp_command("export", tmp_path / "model.npz", out) == (0, "", "")
-    export.to_onnx(tabular.load(tmp_path / "model.npz"), expected)
+    model.fit(X, X[:, 0] > 0).save(tmp_path / "table.npz")
+    return tmp_path / "table.npz"
+
+
+@pytest.mark.parametrize(("suffix", "package"), [(".onnx", "onnx"), (".c", "numpy")])
+def test_a_model_of_a_table_becomes_onnx_or_c(
+    suffix: str, package: str, fastmlp_command: Command, table_model: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip(package)
+    (tmp_path / "expected").mkdir()
+    out, expected = tmp_path / f"out{suffix}", tmp_path / "expected" / f"out{suffix}"
+    assert fastmlp_command("export", table_model, out) == (0, "", "")
+    export.FORMATS[suffix](fastmlp.tabular.load(table_model), expected)
     assert out.read_bytes() == expected.read_bytes()
-    for name in ("out.c", "out.safetensors"):
-        outcome = fastmlp_command("export", tmp_path / "model.npz", tmp_path / name)
-        assert outcome.code == 2
-        assert "which is written with the ending .onnx" in outcome.err
-        assert not (tmp_path / name).exists()
+
+
+def test_what_a_model_of_a_table_cannot_become_is_one_line(
+    fastmlp_command: Command, table_model: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("x0,x1\n1,2\n")
+    out = tmp_path / "out.c"
+    cases = [
+        ((tmp_path / "out.safetensors",), "which is written with the ending .c or .onnx"),
+        ((out, "--quantized", "--calibration", table), "leave out --quantized and --calibration"),
+        ((out, "--dtype", "float64"), "compute in float32, got dtype 'float64'"),
+    ]
+    for arguments, message in cases:
+        code, printed, err = fastmlp_command("export", table_model, *arguments)
+        assert (code, printed) == (2, "")
+        assert message in err
+        assert err.count("\n") == 1
+    assert not out.exists()
 
 
 def test_an_ensemble_comes_along(fastmlp_command: Command, tmp_path: Path) -> None:

@@ -97,11 +97,24 @@ def test_a_model_card_is_an_output_too(fastmlp_command: Command, folder: Path) -
 def test_results_of_a_study_do_not_replace_the_study(
     fastmlp_command: Command, folder: Path, name: str
 ) -> None:
-    (folder / name).write_text("[base]")
+    study = "[study]\ndata = 'digits'\n[base]\nhidden = [4]\n[factors]\ndropout = [0.5]\n"
+    (folder / name).write_text(study)
     code, _, err = fastmlp_command("ablate", name, "--out", ".")
     assert code == 2
     assert f"{name} {name} is the same file as the study {name}" in err
-    assert (folder / name).read_text() == "[base]"
+    assert (folder / name).read_text() == study
+
+
+@pytest.mark.parametrize("name", ["runs.jsonl", "runs.csv", "table.md", "rmse.png"])
+def test_results_of_a_study_do_not_replace_its_table(
+    fastmlp_command: Command, folder: Path, name: str
+) -> None:
+    table = "x,y\n" + "".join(f"{i},{i * i / 7}\n" for i in range(30))
+    (folder / name).write_text(table)
+    code, _, err = fastmlp_command("ablate", name, "--label", "y", "--out", ".")
+    assert code == 2
+    assert f"{name} {name} is the same file as the table {name}" in err
+    assert (folder / name).read_text() == table
 
 
 def test_two_outputs_are_two_files(folder: Path) -> None:

@@ -128,6 +128,29 @@ def test_unknown_categories_are_counted(
     assert fastmlp_command("predict", classifier, written(tmp_path, lines))[:2] == (0, out)
 
 
+def test_codes_are_categories_also_in_a_table_without_leading_zeros(
+    fastmlp_command: Command, mixed: Path, tmp_path: Path
+) -> None:
+    zips = {"clerk": "02139", "nurse": "10001", "smith": "94105"}
+    text = mixed.read_text()
+    for job, code in zips.items():
+        text = text.replace(job, code)
+    table, model = tmp_path / "zips.csv", tmp_path / "zips.npz"
+    table.write_text(text)
+    basis = (table, "--label", "bought", "--drop", "price", "--save", model)
+    code, _, err = fastmlp_command("train", *basis, *QUICK)
+    assert code == 0
+    assert "zips.csv: a column is read as text because of cells that are codes: line" in err
+    assert set(tabular.load(model).encoder_.categories[0].levels) == {*zips.values()}
+    header, *lines = rows(text)
+    for others in (["10001", "94105"], ["02139"]):
+        chosen = [line for line in lines if line[2] in others]
+        expected = fastmlp_command("predict", model, written(tmp_path, [header, *chosen])).out
+        numbers = [[*line[:2], line[2].lstrip("0"), *line[3:]] for line in chosen]
+        code, out, err = fastmlp_command("predict", model, written(tmp_path, [header, *numbers]))
+        assert (code, out, err) == (0, expected, "")
+
+
 @pytest.mark.parametrize(
     ("column", "cell", "message"),
     [

@@ -22,7 +22,7 @@ from sklearn.metrics import log_loss
 
 import fastmlp
 from fastmlp import tabular
-from fastmlp.cli.splits import test_rows as rows_of_test
+from fastmlp.experiments.splits import test_rows as rows_of_test
 from fastmlp.tabular.reading import read_table
 
 Command = Callable[..., Any]  # see conftest.py

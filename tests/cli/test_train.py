@@ -14,7 +14,7 @@ from sklearn.metrics import log_loss
 
 import fastmlp
 from fastmlp import tabular
-from fastmlp.cli.splits import test_rows as rows_of_test
+from fastmlp.experiments.splits import test_rows as rows_of_test
 from fastmlp.tabular.reading import read_table
 
 Command = Callable[..., Any]  # see conftest.py
@@ -188,6 +188,21 @@ def test_groups_are_not_divided_and_their_column_is_not_used(
     ).out
     assert "72 rows for training, 18 for the test (whole groups of patient" in out
     assert list(tabular.load(model).feature_names_in_) == ["x"]
+
+
+def test_a_group_with_most_of_the_rows_is_trained_on_with_a_warning(
+    fastmlp_command: Command, tmp_path: Path, model: Path, rng: np.random.Generator
+) -> None:
+    x = rng.normal(size=120)
+    rows = [f"{max(0, i - 89) // 5},{a:.4f},{a + x[-i]:.4f}" for i, a in enumerate(x)]
+    (tmp_path / "t.csv").write_text("\n".join(["patient,x,y", *rows]))
+    basis = (tmp_path / "t.csv", "--label", "y", "--group", "patient", "--save", model)
+    code, out, err = fastmlp_command("train", *basis, *QUICK, "--test-fraction", 0.4)
+    assert code == 0
+    assert "105 rows for training, 15 for the test (whole groups of patient" in out
+    assert "the groups of 'patient' do not allow 40% of the rows for the test: it has 12%" in err
+    assert "one entry of groups has 90% of the rows: every network is trained on these" in err
+    assert model.exists()
 
 
 def test_the_latest_rows_are_the_test_set_and_time_remains_a_column(

@@ -86,6 +86,33 @@ def test_training_that_diverges_fails_and_leaves_no_model(
     assert not Path(f"{model}.card.json").exists()
 
 
+def test_a_cost_that_falls_from_a_diverged_one_is_no_convergence(
+    classify: Command, model: Path
+) -> None:
+    code, _, err = classify("--learning-rate", 30, "--activation", "relu", "--epochs", 2)
+    assert code == 1
+    assert "training did not converge, and nothing was saved: the cost of network 1 is" in err
+    assert "that of the same prediction for every row 0.6931; give a lower --learning-rate" in err
+    assert not model.exists()
+
+
+def test_an_early_epoch_that_was_kept_is_a_model_whatever_came_after_it(
+    regress: Command, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = tabular.TabularRegressor.fit
+
+    def diverged_later(self: Any, *args: Any, **options: Any) -> Any:
+        fit(self, *args, **options)
+        for net in self.networks_:
+            net.history.cost[-1] = 1e9
+        self.best_epochs_ = [1] * len(self.networks_)
+        return self
+
+    monkeypatch.setattr(tabular.TabularRegressor, "fit", diverged_later)
+    assert regress().code == 0
+    assert model.exists()
+
+
 def table(text: str) -> str:
     return text.replace(" ", "\n")
 
@@ -152,9 +179,9 @@ def test_a_hundred_thousand_columns_are_refused_at_once(
         (["--task", "regression"], "160 cells are not numbers"),
         (["--task", "regression", "--class-weight", "balanced"], "--task"),
         (["--group", "person", "--time", "since"], "exclude each other"),
-        (["--group", "age"], "--group: column 'age' is missing in 15 rows, first in line 2"),
-        (["--group", "constant"], "--group: all rows have the same entry"),
-        (["--time", "job"], "--time: column 'job' holds text"),
+        (["--group", "age"], "group: column 'age' is missing in 15 rows, first in line 2"),
+        (["--group", "constant"], "group: all rows have the same entry"),
+        (["--time", "job"], "time: column 'job' holds text"),
         (["--weight-decay", "-1"], "weight_decay must be in [0, inf), got -1"),
         (["--time-limit", "0.000001"], "seconds are too few for an epoch"),
     ],

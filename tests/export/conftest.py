@@ -148,7 +148,10 @@ def tables() -> tuple[Any, Any]:
 NUMBERS = ["age", "income", "full"]
 TABLE_MODELS: dict[str, dict[str, Any]] = {  # y as a function of a score, columns, options
     "text labels": {"y": lambda v: np.where(v > np.median(v), "hi", "lo ü")},
-    "number labels": {"y": lambda v: np.digitize(v, np.quantile(v, [0.3, 0.6])) * 5},
+    "number labels": {
+        "y": lambda v: np.digitize(v, np.quantile(v, [0.3, 0.6])) * 5,
+        "n_members": 2,
+    },
     "boolean labels": {"y": lambda v: v > np.median(v), "encoding": "raw", "n_members": 1},
     "value": {"y": lambda v: 100 * v},
     "value by raw numbers": {"y": lambda v: v, "encoding": "raw"},

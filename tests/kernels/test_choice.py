@@ -1,101 +1,52 @@
-"""Which build is chosen at import, what FASTMLP_ISA may ask for, and how it is refused.
+"""The faster way of a product is found by its own times, and no interruption misleads it."""
 
-Each choice is made in a process of its own, since a process makes it once.
-"""
-
-import os
-import subprocess
-import sys
-from pathlib import Path
-
+import numpy as np
 import pytest
 
-from fastmlp import kernels
-
-# What the processor can run, and which builds are installed, may be pretended.
-PRETEND = """
-import importlib.util, sys, types
-supported, built = {supported!r}, {built!r}
-if supported is not None:
-    cpu = types.ModuleType("fastmlp.kernels.cpu")
-    cpu.supported = lambda: supported
-    cpu.OPENMP, cpu.omp_threads, cpu.csr_fault = True, lambda: 2, None
-    sys.modules["fastmlp.kernels.cpu"] = cpu
-if built is not None:
-    def find_spec(name, found=importlib.util.find_spec):
-        kind = name.split("_")
-        return found(name) if "engine" not in kind or kind[2] in built else None
-    importlib.util.find_spec = find_spec
-from fastmlp import kernels
-print(kernels.isa, *kernels.isas())
-"""
+TRIAL = 3  # batches of a trial
+N = 5000
 
 
-def choose(
-    forced: str | None,
-    supported: tuple[str, ...] | None = None,
-    built: tuple[str, ...] | None = None,
-) -> subprocess.CompletedProcess[str]:
-    """Import the kernels with FASTMLP_ISA set; None: not set, the processor's and ours own."""
-    environment = {name: value for name, value in os.environ.items() if name != "FASTMLP_ISA"}
-    environment["PYTHONPATH"] = str(Path(kernels.__file__).parents[2])
-    if forced is not None:
-        environment["FASTMLP_ISA"] = forced
-    code = PRETEND.format(supported=supported, built=built)
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=60
-    )
+def times(dense: float, skipping: float, n: int = N) -> np.ndarray:
+    return np.tile([dense, skipping], (n, 1)).astype(np.float64)
 
 
-def test_builds_are_listed_best_first():
-    order = [kernels.KNOWN.index(name) for name in kernels.isas()]
-    assert order == sorted(order) and kernels.isas()[-1] == "baseline"
+def share(ways: list[bool]) -> float:
+    """The share of the batches that skip zeros."""
+    return sum(ways) / len(ways)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("isa", kernels.isas())
-def test_every_build_has_its_dtype(isa, dtype):
-    assert kernels.engine(dtype, isa).DTYPE == kernels.operations(dtype, isa).DTYPE == dtype
+def test_each_way_is_tried_first(operations):
+    ways = operations.choices(times(2, 1, 2 * TRIAL))
+    assert ways == [True] * TRIAL + [False] * TRIAL
 
 
-@pytest.mark.parametrize("forced", [None, ""])
-def test_the_best_build_is_taken_where_none_is_forced(forced):
-    assert choose(forced).stdout.split() == [kernels.isas()[0], *kernels.isas()]
+@pytest.mark.parametrize("factor", [1.05, 1.5, 4.0, 100.0])
+def test_the_faster_way_is_taken_and_trials_cost_little(operations, factor):
+    for dense, skipping in ((factor, 1.0), (1.0, factor)):
+        ways = operations.choices(times(dense, skipping))[2 * TRIAL :]
+        slower = [way == (skipping > dense) for way in ways]
+        assert sum(slower) * (factor - 1) / len(ways) < 0.01
+        assert not slower[0]
 
 
-@pytest.mark.parametrize("isa", kernels.isas())
-def test_a_build_can_be_forced(isa):
-    assert choose(isa).stdout.split() == [isa, *kernels.isas()]
+def test_the_slower_way_is_tried_again(operations):
+    seconds = times(1, 1.1)
+    seconds[N // 2 :, 1] = 0.5
+    ways = operations.choices(seconds)
+    assert share(ways[TRIAL : N // 2]) < 0.1
+    assert share(ways[-N // 4 :]) > 0.9
 
 
-@pytest.mark.parametrize("forced", ["avx2", "V3", " v3", "native"])
-def test_an_unknown_name_is_refused_with_the_known_ones(forced):
-    failed = choose(forced)
-    assert failed.returncode != 0 and failed.stdout == ""
-    last = failed.stderr.splitlines()[-1]
-    assert last.startswith(f"ValueError: FASTMLP_ISA is {forced!r}")
-    assert all(name in last for name in kernels.KNOWN)
+def test_one_interruption_changes_nothing(operations):
+    seconds = times(1, 2)
+    expected = operations.choices(seconds)
+    seconds[100, 0] = 1000
+    assert operations.choices(seconds) == expected
 
 
-def test_a_processor_without_the_best_takes_the_next():
-    assert choose(None, supported=("baseline",)).stdout.split() == ["baseline", "baseline"]
-
-
-def test_a_forced_build_that_the_processor_cannot_run_is_refused():
-    """Never a silent step down from what was asked for."""
-    best = kernels.isas()[0]
-    if best == "baseline":
-        pytest.skip("only the baseline is built here, and every processor runs that")
-    failed = choose(best, supported=("baseline",))
-    last = failed.stderr.splitlines()[-1]
-    assert last == f"ImportError: FASTMLP_ISA is {best!r}, which this processor cannot run"
-
-
-def test_a_forced_build_that_is_not_installed_is_refused_in_other_words():
-    failed = choose("v4", built=("baseline",))
-    last = failed.stderr.splitlines()[-1]
-    assert last == "ImportError: FASTMLP_ISA is 'v4', a build that is not installed here"
-
-
-def test_a_build_that_is_not_installed_is_passed_over():
-    assert choose(None, built=("baseline",)).stdout.split() == ["baseline", "baseline"]
+def test_a_slower_machine_does_not_hold_on_to_the_worse_way(operations):
+    """All times triple, so that what was measured of the other way is out of date."""
+    seconds = times(1, 1.5)
+    seconds[N // 2 :] *= 3
+    assert share(operations.choices(seconds)[-N // 4 :]) < 0.1

@@ -147,11 +147,6 @@ def test_the_memory_of_a_pass_does_not_grow_with_the_batch_beyond_its_chunk(engi
     assert made.workspace_bytes(100_000) <= 2 * made.workspace_bytes(128)
 
 
-def test_lists_are_said_to_pay_up_to_a_density(engine):
-    """Measured on this processor, so that no more can be said of it."""
-    assert 0 < engine((3, 2)).max_density <= 1
-
-
 def test_the_time_of_a_training_is_told_by_phase_and_layer(problem, train):
     made, data = problem()
     assert made.phase_seconds() == {}

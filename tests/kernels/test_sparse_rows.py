@@ -1,4 +1,4 @@
-"""The product from sparse rows has the bits of the dense one, at every size and density.
+"""Products that skip zeros have the bits of the dense one, at every size and density.
 
 On whole numbers it is compared with NumPy too, so that both cannot be wrong in the same way.
 """
@@ -13,17 +13,23 @@ COLUMNS = (*range(1, 130), 191, 192, 193, 255, 256, 257, 321)
 DENSITIES = (0.0, 0.05, 0.3, 0.7, 1.0)
 Kernel = Callable[..., Any]
 
-# each of a (m, n_in), delta (m, n_out), W (n_out, n_in), b (n_out,); a or delta becomes sparse rows
+# each of a (m, n_in), delta (m, n_out), W (n_out, n_in), b (n_out,); zeros of a or δ are skipped
 PRODUCTS: dict[str, Kernel] = {
-    "forward": lambda k, a, delta, W, b, **skip: k.forward(a, W, b, **skip),
-    "hidden_delta": lambda k, a, delta, W, b, **skip: k.hidden_delta(delta, W, **skip),
-    "weight_gradient": lambda k, a, delta, W, b, **skip: k.weight_gradient(a, delta, **skip),
+    "forward": lambda k, a, delta, W, b, way="dense": k.forward(a, W, b, way),
+    "hidden_delta": lambda k, a, delta, W, b, way="dense": k.hidden_delta(delta, W, way),
+    "weight_gradient": lambda k, a, delta, W, b, way="dense": k.weight_gradient(a, delta, way),
 }
 
 
+@pytest.fixture(params=["sparse", "skipping"])
+def way(request) -> str:
+    """From sparse rows, or from dense rows whose zeros are skipped."""
+    return request.param
+
+
 @pytest.fixture
-def differing(operations, sparse):
-    """Find the sizes (m, n_in, n_out) at which sparse rows give other bits than the dense tile."""
+def differing(operations, sparse, way):
+    """Find the sizes (m, n_in, n_out) at which a product gives other bits than the dense tile."""
 
     def differing(
         product: str, density: float, sizes: Iterable[tuple[int, int, int]]
@@ -33,7 +39,7 @@ def differing(operations, sparse):
             a, delta = sparse(m, n_in, density=density), sparse(m, n_out, density=density)
             numbers = a, delta, sparse(n_out, n_in), sparse(n_out)
             dense = kernel(operations, *numbers)
-            if kernel(operations, *numbers, use_sparse=True).tobytes() != dense.tobytes():
+            if kernel(operations, *numbers, way=way).tobytes() != dense.tobytes():
                 result.append((m, n_in, n_out))
         return result
 
@@ -61,18 +67,18 @@ def test_same_bits_as_the_tile_where_the_sum_is_cut_into_blocks(differing, produ
 
 @pytest.mark.parametrize("n_parts", [2, 3, 5])
 @pytest.mark.parametrize("m", [1, 5, 13, 100])
-def test_parts_are_the_same_for_sparse_rows_and_tiles(operations, sparse, m, n_parts):
+def test_parts_are_the_same_for_every_way(operations, sparse, way, m, n_parts):
     for n_out in (10, 64, 65, 100, 128, 130, 192, 200, 257):
         a, W, b = sparse(m, 50, density=0.4), sparse(n_out, 50), sparse(n_out)
         for part in range(n_parts):
-            dense, from_sparse = (
-                operations.forward(a, W, b, s, part, n_parts) for s in (False, True)
+            dense, skipping = (
+                operations.forward(a, W, b, w, part, n_parts) for w in ("dense", way)
             )
-            assert from_sparse.tobytes() == dense.tobytes(), (n_out, part)
+            assert skipping.tobytes() == dense.tobytes(), (n_out, part)
 
 
 @pytest.mark.parametrize("m", [1, 4, 12])
-def test_exact_on_whole_numbers(operations, build, whole, m):
+def test_exact_on_whole_numbers(operations, build, whole, way, m):
     for n in (1, 16, 63, 65, 130, 257):
         a, delta = (whole(m, n) * (whole(m, n) > 1) for _ in range(2))
         W, b = whole(n, n), whole(n)
@@ -80,10 +86,10 @@ def test_exact_on_whole_numbers(operations, build, whole, m):
         for kernel, exact in zip(
             PRODUCTS.values(), (a @ W.T + b, delta @ W, delta.T @ a), strict=True
         ):
-            assert np.array_equal(kernel(operations, *numbers, use_sparse=True), exact), n
+            assert np.array_equal(kernel(operations, *numbers, way=way), exact), n
 
 
-def test_empty_rows_and_columns_among_full_ones(operations, sparse):
+def test_empty_rows_and_columns_among_full_ones(operations, sparse, way):
     a, delta = sparse(20, 70), sparse(20, 130)
     a[::3] = 0
     a[:, ::5] = 0
@@ -91,35 +97,35 @@ def test_empty_rows_and_columns_among_full_ones(operations, sparse):
     numbers = a, delta, sparse(130, 70), sparse(130)
     for kernel in PRODUCTS.values():
         dense = kernel(operations, *numbers)
-        assert kernel(operations, *numbers, use_sparse=True).tobytes() == dense.tobytes()
+        assert kernel(operations, *numbers, way=way).tobytes() == dense.tobytes()
 
 
-def test_negative_zero_is_a_zero(operations, sparse):
+def test_negative_zero_is_a_zero(operations, sparse, way):
     a = sparse(20, 70, density=0.5)
     delta = sparse(20, 130, density=0.5)
     numbers = np.where(a == 0, -a, a), np.where(delta == 0, -delta, delta)
     rest = sparse(130, 70), sparse(130)
     for kernel in PRODUCTS.values():
-        signed = kernel(operations, *numbers, *rest, use_sparse=True)
+        signed = kernel(operations, *numbers, *rest, way=way)
         assert signed.tobytes() == kernel(operations, a, delta, *rest).tobytes()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e-40])
 @pytest.mark.parametrize("product", PRODUCTS)
-def test_no_other_value_is_taken_for_a_zero(operations, sparse, product, value):
+def test_no_other_value_is_taken_for_a_zero(operations, sparse, way, product, value):
     """NaN equals nothing, and 1e-40 is denormal in float32: sparse rows contain both."""
     a, delta = sparse(9, 70, density=0.4), sparse(9, 130, density=0.4)
     operand = delta if product == "hidden_delta" else a
     operand[4, 20] = value
     numbers = a, delta, sparse(130, 70), sparse(130)
     dense = PRODUCTS[product](operations, *numbers)
-    from_sparse = PRODUCTS[product](operations, *numbers, use_sparse=True)
+    from_sparse = PRODUCTS[product](operations, *numbers, way=way)
     assert np.array_equal(from_sparse, dense, equal_nan=True)
 
 
-def test_a_zero_times_a_non_finite_weight_counts_as_zero(operations, sparse):
+def test_a_zero_times_a_non_finite_weight_counts_as_zero(operations, sparse, way):
     a, W, b = sparse(9, 70, density=0.4), sparse(130, 70), sparse(130)
     a[:, 30] = 0
-    finite = operations.forward(a, W, b, use_sparse=True)
+    finite = operations.forward(a, W, b, way=way)
     W[:, 30] = np.inf
-    assert operations.forward(a, W, b, use_sparse=True).tobytes() == finite.tobytes()
+    assert operations.forward(a, W, b, way=way).tobytes() == finite.tobytes()

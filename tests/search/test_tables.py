@@ -15,7 +15,8 @@ pytest.importorskip("optuna")
 pd = pytest.importorskip("pandas")
 
 from fastmlp import tabular  # noqa: E402
-from fastmlp.search.tables import SPACE, TableRows, TableSpace, minimize_table  # noqa: E402
+from fastmlp.experiments.table_rows import TableRows  # noqa: E402
+from fastmlp.search.tables import SPACE, TableSpace, minimize_table  # noqa: E402
 
 FEW = {"hidden_layer_sizes": [(4,), ()], "epochs": 3, "dropout": (0.0, 0.5)}
 

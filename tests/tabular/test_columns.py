@@ -84,6 +84,22 @@ def test_unknown_and_missing_levels_are_zeros():
     np.testing.assert_array_equal(inputs_of(table, new=new), [[0, 0, 0], [0, 0, 0], [0, 1, 0]])
 
 
+def test_codes_are_known_by_their_digits_where_a_table_has_them_as_numbers():
+    table = pd.DataFrame({"zip": ["02139", "10001", "00501", None] * 3})
+    for cells in ([2139, 501, 10001, 7], [2139.0, 501.0, 10001.0, np.nan]):
+        found = TableEncoder.learn(table).read(pd.DataFrame({"zip": cells})).categories[:, 0]
+        np.testing.assert_array_equal(found, [0, 2, 1, -1])
+    texts = pd.DataFrame({"zip": ["02139", "2139", "10001"]})
+    found = TableEncoder.learn(table).read(texts).categories[:, 0]
+    np.testing.assert_array_equal(found, [0, -1, 1])  # a text is a level as it is written
+
+
+def test_a_level_that_is_written_as_the_number_comes_first():
+    table = pd.DataFrame({"c": ["07", "07", "07", "7", "8"] * 3})
+    found = TableEncoder.learn(table).read(pd.DataFrame({"c": [7, 8]})).categories[:, 0]
+    assert [["07", "7", "8"][code] for code in found] == ["7", "8"]
+
+
 def test_rare_levels_of_a_category_with_very_many_are_unknown():
     cells = [f"level {i % 300}" for i in range(900)]
     encoder = TableEncoder.learn(pd.DataFrame({"c": cells}))

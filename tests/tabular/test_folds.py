@@ -42,6 +42,26 @@ def test_groups_that_are_too_few_are_refused():
         rows_of(4, 0.1, np.zeros(100), groups=np.arange(100) % 2)
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("n", [1, 2, 4, 24])
+def test_a_group_with_most_of_the_rows_stays_in_training(n, seed):
+    groups = np.repeat([0, *range(1, 26)], [750, *[10] * 25])
+    rng = np.random.RandomState(seed)
+    with pytest.warns(UserWarning, match="one entry of groups has 75% of the rows"):
+        found = validation_rows(n, 0.15, rng, np.zeros(1000), stratify=False, groups=groups)
+    for rows in found:
+        assert 0 not in groups[rows]
+        assert 100 <= len(rows) <= 150  # half of the other rows, less or more a group
+        assert not np.isin(np.delete(groups, rows), groups[rows]).any()
+
+
+def test_one_other_group_beside_a_large_one_is_too_few():
+    with pytest.raises(ValueError, match="2 different entries, too few .* smaller groups, or no"):
+        rows_of(4, 0.15, np.zeros(100), groups=np.repeat([0, 1], [75, 25]))
+    with pytest.raises(ValueError, match="1 different entries, too few"):
+        rows_of(4, 0.15, np.zeros(100), groups=np.zeros(100))
+
+
 def test_with_time_the_latest_rows_are_left_out():
     time = np.random.default_rng(0).permutation(100)
     for rows in rows_of(3, 0.1, np.zeros(100), time=time):

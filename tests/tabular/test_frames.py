@@ -17,6 +17,8 @@ KINDS = {
     "nullable integers": (pd.array([1, None, 3], dtype="Int64"), "number"),
     "numbers as text": (["1", "2.5", None], "number"),
     "codes with leading zeros": (["02139", "10001", "94105"], "category"),
+    "numbers of more digits than float64 keeps": (["4111111111111111", "12"], "category"),
+    "telephone numbers": (["+491711234567", None, "+4930123456"], "category"),
     "text": (["a", "b", "a"], "category"),
     "booleans": ([True, False, True], "category"),
     "booleans with None": ([True, None, False], "category"),

@@ -77,6 +77,7 @@ def test_time_as_text_is_ordered_as_dates_and_numbers_are():
     assert latest_by(days.tz_localize("UTC")) == expected
     hours = (days - days.min()).days
     assert latest_by([str(hour) for hour in hours]) == expected  # "10" after "9"
+    assert latest_by([f"{hour:04d}" for hour in hours]) == expected
 
 
 def test_time_that_is_no_date_is_refused():

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from fastmlp.cli.splits import group_values, test_rows, time_values
-from fastmlp.cli.tables import Table
+from fastmlp.experiments.splits import group_values, test_rows, time_values
+from fastmlp.experiments.tables import Table
 
 test_rows.__test__ = False  # type: ignore[attr-defined]
 
@@ -43,6 +43,25 @@ def test_groups_are_not_divided(entries: list[int], fraction: float) -> None:
     inside = np.isin(np.arange(len(groups)), found)
     assert 0 < len(found) < len(groups)
     assert not set(groups[inside]) & set(groups[~inside])
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    ("counts", "lowest", "highest"),
+    [
+        ([75, *[5] * 5], 10, 15),
+        ([75, *[1] * 25], 12, 13),
+        ([75, 25], 25, 25),
+        ([60, 20, 20], 20, 20),
+    ],
+)
+def test_a_group_with_most_of_the_rows_is_not_in_the_test_set(
+    counts: list[int], lowest: int, highest: int, seed: int
+) -> None:
+    groups = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
+    found = test_rows(np.zeros(100), 0.2, seed, stratify=False, groups=groups)
+    assert 0 not in groups[found]
+    assert lowest <= len(found) <= highest
 
 
 def test_the_latest_rows_are_chosen() -> None:

@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fastmlp.data.split import hold_out
-from fastmlp.tabular.frames import dates, kind_of, numbers
-
+from ..data.split import hold_out
+from ..tabular.folds import free_rows
+from ..tabular.frames import sortable
 from .tables import Table
 from .targets import present
+
+__all__ = ["group_values", "test_rows", "time_values"]
 
 Array = NDArray[Any]
 Rows = NDArray[np.intp]
@@ -38,7 +40,8 @@ def test_rows(
         Whether each class of y has the same fraction in the test set.  A class keeps at least one
         row in the training set.
     groups : ndarray (m,), optional
-        Rows with equal entries stay together.
+        Rows with equal entries stay together; a group with more than half of the rows is not in
+        the test set.
     time : ndarray (m,), optional
         The latest rows are the test set.
 
@@ -86,37 +89,37 @@ def _of_groups(groups: Array, fraction: float, rng: np.random.Generator) -> Rows
     """Return the rows of random groups that together come closest to the fraction."""
     _, codes, counts = np.unique(groups, return_inverse=True, return_counts=True)
     if len(counts) < 2:
-        raise ValueError("--group: all rows have the same entry; the test set needs its own groups")
+        raise ValueError("group: all rows have the same entry; the test set needs its own groups")
+    free, share = free_rows(groups, fraction)
+    wanted = share * free.sum()
     order = rng.permutation(len(counts))
+    order = order[np.argsort(np.maximum(counts[order], wanted), kind="stable")]  # large ones last
     sums = np.cumsum(counts[order])[:-1]  # at least one group is left for training
-    n = int(np.argmin(np.abs(sums - fraction * len(groups)))) + 1
+    n = int(np.argmin(np.abs(sums - wanted))) + 1
     return np.flatnonzero(np.isin(codes, order[:n]))
 
 
 def group_values(table: Table, name: str) -> Array:
     """Return an entry for each row by which rows stay together."""
-    column = _whole(table, name, "--group")
+    column = _whole(table, name, "group")
     codes, _ = pd.factorize(column)
     result: Array = codes
     return result
 
 
 def time_values(table: Table, name: str) -> Array:
-    """Return the moments of the rows, as numbers."""
-    column = _whole(table, name, "--time")
-    kind = kind_of(column)
-    if kind == "category":
+    """Return the moments of the rows, as numbers or dates."""
+    column = _whole(table, name, "time")
+    moments = sortable(column)
+    if moments is None:
         raise ValueError(
-            f"{table.name}: --time: column {name!r} holds text, such as {column.iloc[0]!r}; it "
+            f"{table.name}: time: column {name!r} holds text, such as {column.iloc[0]!r}; it "
             f"needs numbers, or dates such as 2024-12-31"
         )
-    if kind == "number":
-        return numbers(column)
-    moments: Array = dates(column).to_numpy().astype(np.int64)
     return moments
 
 
-def _whole(table: Table, name: str, option: str) -> pd.Series:
+def _whole(table: Table, name: str, use: str) -> pd.Series:
     """Return a column that has no missing cells."""
     table.require(name)
     column = table.frame[name]
@@ -124,7 +127,7 @@ def _whole(table: Table, name: str, option: str) -> pd.Series:
     if len(missing):
         unit = "line" if table.frame.index.name == "line" else "row"
         raise ValueError(
-            f"{table.name}: {option}: column {name!r} is missing in {len(missing):,} rows, first "
+            f"{table.name}: {use}: column {name!r} is missing in {len(missing):,} rows, first "
             f"in {unit} {table.row_numbers[missing[0]]}; fill it in, or leave out these rows"
         )
     return column

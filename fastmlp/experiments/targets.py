@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fastmlp.tabular.frames import text
-from fastmlp.tabular.reading_matrix import number_matrix
-
+from ..tabular.frames import text
+from ..tabular.reading.matrix import number_matrix
 from .tables import Table
+
+__all__ = ["Target", "as_classes", "as_values", "like_training", "present", "read_target"]
 
 Array = NDArray[Any]
 
-TASKS = ("classification", "regression")
 MOST_CLASSES = 20  # whole numbers that are taken for classes
 LARGEST = 1e150  # value to predict
 FEWEST_ROWS = 5  # of a class, on average, where whole numbers are taken for classes
@@ -24,7 +24,7 @@ FEWEST_ROWS = 5  # of a class, on average, where whole numbers are taken for cla
 class Target(NamedTuple):
     """What there is to predict."""
 
-    task: str  # one of TASKS
+    task: str  # "classification" or "regression"
     reason: str  # why, for the user
     y: Array  # (n,) labels or values of the rows that have one
     rows: NDArray[np.intp]  # (n,) positions of these rows in the table

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fastmlp.cli.tables import Table
-from fastmlp.cli.targets import like_training, read_target
+from fastmlp.experiments.tables import Table
+from fastmlp.experiments.targets import like_training, read_target
 
 
 def table(cells: object) -> Table:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import zipfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,17 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model import npz
-from ..support.extras import imported
-from .reading_layout import refuse_twins
+from ...model import npz
+from ...support.extras import imported
+from .layout import refuse_twins
 
 if TYPE_CHECKING:
     import pandas
 
-HEADERS: dict[tuple[int, int], Any] = {  # functions that read a header, by version of the format
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 MOST_CELLS = 1 << 27  # of a Parquet file in any case, and beyond that
 MOST_CELLS_RATIO = 200  # times as many as the file has bytes
 
@@ -36,11 +31,12 @@ def npz_frame(data: bytes, name: str) -> pandas.DataFrame:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             arrays = {
-                info.filename.removesuffix(".npy"): _member(archive, info)
+                info.filename.removesuffix(".npy"): npz.read_member(archive, info)
                 for info in archive.infolist()
             }
     except (*npz.DAMAGE, RuntimeError, TypeError, SyntaxError) as error:
         raise ValueError(f"{name}: not an NPZ file of plain arrays ({error})") from None
+    columns: list[str] = []
     for key, array in arrays.items():
         if array.ndim not in (1, 2):
             raise ValueError(f"{name}: {key!r} has {array.ndim} axes; a table needs 1 or 2")
@@ -48,21 +44,15 @@ def npz_frame(data: bytes, name: str) -> pandas.DataFrame:
             raise ValueError(
                 f"{name}: {key!r} holds {array.dtype}; a table holds real numbers, text or dates"
             )
+        columns += [key] if array.ndim == 1 else [f"{key}[{j}]" for j in range(array.shape[1])]
     rows = {key: len(array) for key, array in arrays.items()}
     if len(set(rows.values())) > 1:
         raise ValueError(f"{name}: the arrays differ in their number of rows: {rows}")
-    if not any(rows.values()):
-        raise ValueError(f"{name}: the table is empty")
-    parts = [
-        pandas.DataFrame(_native(array), columns=_names(key, array), copy=False)
-        for key, array in arrays.items()
-    ]
-    refuse_twins([one for part in parts for one in part.columns], name)
-    return parts[0] if len(parts) == 1 else pandas.concat(parts, axis=1)
-
-
-def _names(key: str, array: NDArray[Any]) -> list[str]:
-    return [key] if array.ndim == 1 else [f"{key}[{j}]" for j in range(array.shape[1])]
+    refuse_twins(columns, name)
+    parts = [pandas.DataFrame(_native(array), copy=False) for array in arrays.values()]
+    frame: Any = parts[0] if len(parts) == 1 else pandas.concat(parts, axis=1)
+    frame.columns = columns
+    return frame
 
 
 def _native(array: NDArray[Any]) -> NDArray[Any]:
@@ -74,34 +64,6 @@ def _native(array: NDArray[Any]) -> NDArray[Any]:
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:
         return array.astype(np.float64)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
-
-
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
-    """Return an array of an archive, after a check of what its header announces."""
-    name = info.filename.removesuffix(".npy")
-    if info.header_offset < 0 or info.header_offset >= archive.start_dir:
-        raise ValueError("its directory points outside it")
-    if info.file_size > max(npz.MOST_INFLATED, npz.MOST_RATIO * info.compress_size):
-        raise ValueError(f"{name!r} is compressed more than {npz.MOST_RATIO} times")
-    with archive.open(info) as file:
-        version = np.lib.format.read_magic(file)
-        if version not in HEADERS:
-            raise ValueError(f"{name!r} has NumPy's format {version}")
-        shape, _, dtype = HEADERS[version](file, max_header_size=10_000)
-        if dtype.hasobject:
-            raise ValueError(f"{name!r} holds pickled objects")
-        size = file.tell() + dtype.itemsize * math.prod(shape)
-        if size != info.file_size:
-            raise ValueError(
-                f"{name!r} is {dtype} of shape {shape}, which takes {size:,} bytes, but has "
-                f"{info.file_size:,}"
-            )
-    with archive.open(info) as file:
-        array: NDArray[Any] = np.lib.format.read_array(
-            file, allow_pickle=False, max_header_size=10_000
-        )
-        file.read(1)  # the end, where the checksum of the archive is compared
-    return array
 
 
 def parquet_frame(data: bytes, name: str, columns: Sequence[str] | None) -> pandas.DataFrame:

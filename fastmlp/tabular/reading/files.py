@@ -18,7 +18,8 @@ import zipfile
 import zlib
 from typing import IO, Any, Literal
 
-from ..model.npz import MOST_INFLATED, MOST_RATIO
+from ...model.npz import MOST_INFLATED, MOST_RATIO
+from .layout import line_of
 
 Kind = Literal["text", "npz", "parquet"]
 
@@ -51,12 +52,7 @@ def display_name(path: str | os.PathLike[str]) -> str:
 
 
 def contents(path: str | os.PathLike[str]) -> tuple[Kind, bytes]:
-    """Return the kind of a file and its bytes, decompressed if the file is compressed.
-
-    Parameters
-    ----------
-    path : path-like
-        The file; "-" is the standard input.
+    """Return the kind of a file, "-" being the standard input, and its bytes, decompressed.
 
     Raises
     ------
@@ -93,19 +89,18 @@ def _zipped(data: bytes, name: str) -> tuple[Kind, bytes]:
     """Return an NPZ archive as it is, and the only file of another archive."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = [
-                info
-                for info in archive.infolist()
-                if not info.is_dir() and not info.filename.startswith("__MACOSX/")
+            names = [
+                member
+                for member in archive.namelist()
+                if not member.endswith("/") and not member.startswith("__MACOSX/")
             ]
-            names = [info.filename for info in members]
             if names and all(member.endswith(".npy") for member in names):
                 return "npz", data
             if any(member in names for member in WORKBOOKS):
                 raise ValueError("it is a workbook; save its sheet as CSV")
-            if len(members) != 1:
-                raise ValueError(f"it has {len(members)} files; a table is one file")
-            with archive.open(members[0]) as stream:
+            if len(names) != 1:
+                raise ValueError(f"it has {len(names)} files; a table is one file")
+            with archive.open(names[0]) as stream:
                 return "text", _inflated(stream, len(data))
     except DAMAGED as error:
         raise ValueError(f"{name} cannot be read as a ZIP archive: {error}") from None
@@ -127,15 +122,8 @@ def _inflated(stream: IO[bytes], compressed: int) -> bytes:
 def as_utf8(data: bytes, encoding: str | None, name: str) -> bytes:
     """Return text in UTF-8 without a byte order mark.
 
-    Parameters
-    ----------
-    data : bytes
-        Text in any encoding.
-    encoding : str or None
-        A name that Python knows. None: that of the byte order mark if there is one; otherwise
-        UTF-8; and if the bytes are not UTF-8, Windows-1252 or Latin-1, with a warning.
-    name : str
-        Name of the file, for messages.
+    Without an encoding it is that of the byte order mark, if there is one; otherwise UTF-8; and if
+    the bytes are not UTF-8, Windows-1252 or Latin-1, with a warning.
 
     Raises
     ------
@@ -154,24 +142,18 @@ def as_utf8(data: bytes, encoding: str | None, name: str) -> bytes:
     try:
         data.decode()
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        text, encoding = _western(data)
-        byte = data[error.start]
+        place = f"{name}, line {line_of(data, error.start)}: the byte {data[error.start]:#04x}"
+        try:
+            text, encoding = data.decode("cp1252"), "cp1252"
+        except UnicodeDecodeError:  # a byte has no meaning there
+            text, encoding = data.decode("latin-1"), "latin-1"
         warnings.warn(
-            f"{name}, line {line}: the byte {byte:#04x} is not UTF-8; the file is read as "
-            f"{encoding}. If letters come out wrong, give its encoding",
+            f"{place} is not UTF-8; the file is read as {encoding}. If letters come out wrong, "
+            f"give its encoding",
             stacklevel=4,
         )
         return text.encode()
     return data
-
-
-def _western(data: bytes) -> tuple[str, str]:
-    """Return text in Windows-1252, or in Latin-1 if a byte has no meaning there."""
-    try:
-        return data.decode("cp1252"), "cp1252"
-    except UnicodeDecodeError:
-        return data.decode("latin-1"), "latin-1"
 
 
 def _decoded(data: bytes, encoding: str, name: str) -> str:
@@ -179,15 +161,15 @@ def _decoded(data: bytes, encoding: str, name: str) -> str:
         encoding = "utf-8-sig"  # the same, and without a byte order mark
     try:
         return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = data[: error.start].decode(encoding, "ignore").count("\n") + 1
-        raise ValueError(
-            f"{name}, line {line}: the text is not in the encoding {encoding}: {error.reason}; "
-            f"give another encoding"
-        ) from None
     except LookupError:
         raise ValueError(
             f"unknown encoding {encoding!r}; give a name such as 'utf-8', 'cp1252' or 'utf-16'"
         ) from None
     except UnicodeError as error:
-        raise ValueError(f"{name}: the text is not in the encoding {encoding}: {error}") from None
+        place, reason = name, str(error)
+        if isinstance(error, UnicodeDecodeError):
+            line = data[: error.start].decode(encoding, "ignore").count("\n") + 1
+            place, reason = f"{name}, line {line}", error.reason
+        raise ValueError(
+            f"{place}: the text is not in the encoding {encoding}: {reason}; give another encoding"
+        ) from None

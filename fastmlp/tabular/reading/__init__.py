@@ -1,0 +1,148 @@
+"""Reading of tables from files: text such as CSV, Parquet, and NPZ archives of arrays.
+
+    files     the kind of file, its bytes decompressed, its text in UTF-8
+    layout    separator, header and lines of a text
+    text      the values of a text, by pandas
+    numbers   columns that pandas takes for text: numbers in another notation, booleans, codes
+    arrays    NPZ archives and Parquet files
+    matrix    a matrix of finite numbers from a table
+
+What cannot be read is refused with the name of the file, the line, the column and the remedy.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ...support.extras import imported
+from .arrays import npz_frame, parquet_frame
+from .files import contents, display_name
+from .layout import WHITESPACE
+from .text import text_frame
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["read_table", "require_column"]
+
+
+def read_table(
+    path: str | os.PathLike[str],
+    *,
+    separator: str | None = None,
+    encoding: str | None = None,
+    decimal: str | None = None,
+    thousands: str | None = None,
+    columns: Sequence[str] | None = None,
+) -> pandas.DataFrame:
+    """Read a table from a file.
+
+    The kind of file is recognized by its contents: text with a header line (CSV and the like), also
+    compressed by gzip, bzip2, xz or zip; Parquet (extra ``parquet``); or an NPZ archive of arrays
+    with m rows each, where a matrix X has the columns ``X[0]`` to ``X[n-1]``. The last four
+    arguments but `columns` are for text.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; "-" is the standard input.
+    separator : str, optional
+        The character between cells, or "whitespace" for one or several spaces or tabs.  Default:
+        comma, semicolon, tab, vertical bar or whitespace, whichever divides most of the first 500
+        lines into the same number of cells.
+    encoding : str, optional
+        Name of the encoding.  Default: that of the byte order mark; without one UTF-8, and if the
+        file is not UTF-8, Windows-1252 with a warning.
+    decimal : {".", ","}, optional
+        The decimal separator.  Default: a comma if cells are separated by semicolons, tabs, bars
+        or whitespace and numbers of a column can only be read so; otherwise a point.
+    thousands : str, optional
+        The character between groups of three digits.  Default: point, comma, apostrophe or space,
+        where all numbers of a column can be read so.
+    columns : sequence of str, optional
+        Names of the columns to return, in this order.  Default: all of the file.
+
+    Returns
+    -------
+    frame : pandas.DataFrame (m, n)
+        Columns are numbers (int64, uint64, float64; an NPZ archive's and a Parquet file's keep
+        their dtype), booleans, or text. Empty cells, "NA", "?", "-" and other names of missing
+        values are missing. Numbers may have the sign of percent or of a currency if all numbers of
+        the column have it: "12.5%" is 12.5. A column that is not all numbers is text; so is a
+        column of codes: digits alone, of which some have a leading zero ("02139"), more than 15
+        digits, or a plus and at least 8 digits (telephone numbers). Dates are text. The index,
+        named "line", has the line of the file in which each row begins, the header being line 1;
+        for Parquet and NPZ it is named "row" and counts from 0.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a table, or an option is not valid. The message has the place and the
+        remedy.
+    OSError
+        If the file cannot be read.
+    ImportError
+        If pandas is not installed, or pyarrow for Parquet.
+
+    Warns
+    -----
+    UserWarning
+        If the encoding or the decimal separator is a guess, or if a column is text because of a
+        few cells that are not numbers, or because it holds codes.
+
+    Examples
+    --------
+    >>> from fastmlp.tabular.reading import read_table
+    >>> frame = read_table("flowers.csv")  # doctest: +SKIP
+    """
+    imported("pandas", "tabular")
+    _check_options(separator, decimal, thousands)
+    name = display_name(path)
+    kind, data = contents(path)
+    if kind == "text":
+        frame = text_frame(data, name, separator, encoding, decimal, thousands, columns)
+    else:
+        frame = npz_frame(data, name) if kind == "npz" else parquet_frame(data, name, columns)
+        if frame.empty:
+            raise ValueError(f"{name}: the table is empty")
+        frame.index = frame.index.rename("row")
+    if columns is None:
+        return frame
+    for column in columns:
+        require_column(column, frame.columns, name)
+    return frame[list(columns)]
+
+
+def require_column(column: str, names: Sequence[str], name: str) -> None:
+    """Raise ValueError unless a column is among the names of the table in the file `name`."""
+    if column in names:
+        return
+    if close := difflib.get_close_matches(column, names, n=1):
+        raise ValueError(f"{name}: no column {column!r}; did you mean {close[0]!r}?")
+    some = ", ".join(map(repr, names[:8])) + (", …" if len(names) > 8 else "")
+    raise ValueError(f"{name}: no column {column!r}; there are {some}")
+
+
+def _check_options(separator: str | None, decimal: str | None, thousands: str | None) -> None:
+    if separator is not None and separator != WHITESPACE and (
+        len(separator) != 1 or not separator.isascii() or separator.isalnum()
+        or separator in '"\r\n\0 '
+    ):  # fmt: skip
+        raise ValueError(
+            f"separator must be one ASCII character, no letter, digit, quote or space, or "
+            f"'whitespace'; got {separator!r}"
+        )
+    if decimal not in (None, ".", ","):
+        raise ValueError(f"decimal must be '.' or ','; got {decimal!r}")
+    if thousands is not None and (len(thousands) != 1 or thousands.isalnum() or thousands in "+-"):
+        raise ValueError(
+            f"thousands must be one character, not a letter or digit; got {thousands!r}"
+        )
+    if thousands is not None and thousands == (decimal or "."):
+        raise ValueError(
+            f"thousands and decimal are both {thousands!r}; give the option decimal as "
+            f"{',' if thousands == '.' else '.'!r}"
+        )

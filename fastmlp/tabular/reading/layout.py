@@ -1,0 +1,185 @@
+"""The layout of a table in text: separator, names of the columns, and the line of each row.
+
+`csv` of the standard library goes through the file once, before pandas reads its values: this finds
+rows of another length than the header and quotes that are not closed, which pandas would fill or
+report without their lines, and gives each row the number of its line.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+SEPARATORS = (",", ";", "\t", "|")  # in order of preference where several are equally likely
+WHITESPACE = "whitespace"  # the separator of columns that are aligned by spaces or tabs
+SAMPLE_LINES = 500  # lines by which the separator is recognized
+SAMPLE_SIZE = 4 << 20  # characters after which the sample ends
+SHOWN = 5  # places that a message lists
+NUMERIC = re.compile(r"[+-]?[\d.,]+(?:[eE][+-]?\d+)?")
+BLANK = " \t\r\n"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the values of a table in text are."""
+
+    data: bytes  # the text, in UTF-8; columns aligned by whitespace are separated by spaces
+    separator: str  # one character, or "whitespace"
+    names: tuple[str, ...]  # the header
+    header_lines: int  # lines up to the end of the header
+    lines: NDArray[np.int64]  # (m,), in which each row begins, counted from 1
+
+
+def line_of(data: bytes, position: int) -> int:
+    """Return the number of the line in which a byte is."""
+    return len(data[: position + 1].splitlines())
+
+
+def text_stream(data: bytes) -> io.TextIOWrapper:
+    """Return a stream of text in UTF-8 that leaves line ends as they are."""
+    return io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline="")
+
+
+def layout(data: bytes, separator: str | None, name: str) -> Layout:
+    """Return the layout of a table in UTF-8; without a separator it is recognized.
+
+    Raises
+    ------
+    ValueError
+        If there is no row, two columns have the same name, rows have another number of cells than
+        the header, a quote is not closed, or a cell has more than 131,072 characters.
+    """
+    if (position := data.find(b"\0")) >= 0:
+        raise ValueError(
+            f"{name}, line {line_of(data, position)}: a NUL character; this is not text"
+        )
+    if separator is None:
+        separator = _recognized_separator(data)
+    if separator == WHITESPACE:
+        rows = (line.replace("\t", " ").rstrip(BLANK) for line in text_stream(data))
+        data = "\n".join(rows).encode() + b"\n"
+    stream = text_stream(data)
+    line, ended = "", False
+
+    def source() -> Iterator[str]:
+        nonlocal line, ended
+        while line := stream.readline():
+            yield line
+        ended = True
+        yield "end"  # a row of its own unless a quote is open
+
+    delimiter = " " if separator == WHITESPACE else separator
+    reader = csv.reader(source(), delimiter=delimiter, skipinitialspace=True)
+    names: tuple[str, ...] = ()
+    header_lines = n_uneven = 0
+    lines = array("q")
+    uneven: list[str] = []
+    begin = 1  # the line in which the next row begins
+    try:
+        for cells in reader:
+            if ended:
+                break
+            first, begin = begin, reader.line_num + 1
+            if len(cells) < 2 and not line.strip(BLANK):
+                continue
+            if not header_lines:
+                names, header_lines = tuple(cell.strip() for cell in cells), reader.line_num
+                continue
+            lines.append(first)
+            if len(cells) != len(names):
+                n_uneven += 1
+                if len(uneven) < SHOWN:
+                    uneven.append(f"line {first} has {len(cells)}")
+    except csv.Error as error:
+        if "field larger" in str(error):
+            raise ValueError(
+                f"{name}, line {begin}: a cell has more than {csv.field_size_limit():,} "
+                f"characters; is a quote not closed, or the separator not {separator!r}?"
+            ) from None
+        raise ValueError(f"{name}, line {reader.line_num}: {error}") from None
+    if reader.line_num > begin:  # the end mark has become a part of the last cell
+        raise ValueError(f"{name}, line {begin}: a quote is opened and not closed")
+    if not header_lines:
+        raise ValueError(f"{name}: the table is empty; it needs a header line and rows")
+    if n_uneven:
+        more = f", and {n_uneven - len(uneven):,} more rows" if n_uneven > len(uneven) else ""
+        remedy = (
+            f"name every column in the header, or give the separator if it is not {separator!r}"
+            if n_uneven == len(lines)
+            else f"put cells that contain {separator!r} in double quotes"
+        )
+        raise ValueError(
+            f"{name}: the header has {len(names)} cells, but {', '.join(uneven)}{more}; {remedy}"
+        )
+    if not lines:
+        raise ValueError(f"{name}: the table has a header line and no rows")
+    refuse_twins(names, name)
+    return Layout(data, separator, names, header_lines, np.frombuffer(lines, np.int64))
+
+
+def _recognized_separator(data: bytes) -> str:
+    """Return the separator of a table: the one that gives most rows the same number of cells."""
+    lines = []
+    size = 0
+    for line in islice(text_stream(data), SAMPLE_LINES):
+        size += len(line)
+        if line.strip(BLANK):
+            lines.append(line)
+        if size > SAMPLE_SIZE:
+            break
+    scores = {one: _agreement(_cells(lines, one)) for one in SEPARATORS}
+    best = max(SEPARATORS, key=lambda one: scores[one])
+    if scores[best][0] < 0.5:
+        rows = _cells([" ".join(line.split()) + "\n" for line in lines], " ")
+        numeric = any(NUMERIC.fullmatch(cell) for cells in rows[1:] for cell in cells)
+        if numeric and _agreement(rows) > (0.9, 1):
+            return WHITESPACE
+    return best
+
+
+def _cells(lines: Sequence[str], separator: str) -> list[list[str]]:
+    """Return the cells of complete rows; none if the separator cannot be that of the file."""
+    try:
+        rows = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
+    except csv.Error:  # a cell is too long
+        return []
+    return rows[:-1] if len(lines) >= SAMPLE_LINES else rows  # the last may be a part of a row
+
+
+def _agreement(rows: Sequence[Sequence[str]]) -> tuple[float, int]:
+    """Return the share of rows with the most common number of cells, and that number.
+
+    The header must have more than one cell; otherwise the share is 0.
+    """
+    counts = [len(cells) for cells in rows]
+    if not counts or counts[0] < 2:
+        return 0.0, 0
+    number, n_rows = Counter(counts).most_common(1)[0]
+    return (n_rows / len(counts), number) if number > 1 else (0.0, 0)
+
+
+def refuse_twins(names: Sequence[str], name: str) -> None:
+    """Raise ValueError if columns have the same name."""
+    twice = [one for one, count in Counter(names).items() if count > 1]
+    if twice:
+        shown = ", ".join(map(repr, twice[:SHOWN]))
+        more = f" and {len(twice) - SHOWN:,} more names" if len(twice) > SHOWN else ""
+        raise ValueError(f"{name}: several columns are named {shown}{more}; give each its own name")
+
+
+def may_hold_codes(data: bytes, separator: str) -> bool:
+    """Return whether a cell begins with a zero or a plus before another digit, as "02139" does."""
+    before = [*b' \t\r\n"', *separator.encode()]
+    characters = np.frombuffer(data, np.uint8)
+    first, second = characters[1:-1], characters[2:]
+    starts = np.flatnonzero(((first == ord("0")) | (first == ord("+"))) & (second - ord("0") < 10))
+    return bool(np.isin(characters[starts], before).any())

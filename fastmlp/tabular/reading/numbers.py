@@ -1,0 +1,162 @@
+"""Columns of text that are numbers in another notation, booleans, or codes.
+
+pandas reads a column as text as soon as one cell is not a number in its notation. Here the distinct
+cells of such a column are looked at once more: spaces around them, thousands separators, a decimal
+comma, signs of percent and currencies, and the names of missing values.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...support.extras import imported
+
+if TYPE_CHECKING:
+    import pandas
+
+MISSING = frozenset((
+    "", "?", "-", "--", ".", "NA", "N/A", "n/a", "na", "N.A.", "<NA>", "#N/A", "#N/A N/A", "#NA",
+    "NaN", "nan", "-NaN", "-nan", "NULL", "null", "None", "NaT", "1.#IND", "-1.#IND", "1.#QNAN",
+    "-1.#QNAN",
+))  # fmt: skip
+BOOLEANS = {
+    **dict.fromkeys(("True", "TRUE", "true"), True),
+    **dict.fromkeys(("False", "FALSE", "false"), False),
+}
+THOUSANDS = ",.'’ \u00a0\u2009\u202f"  # thousands separators that are recognized
+UNITS = "%$€£¥₹"  # signs that stand before or after a number
+MOSTLY = 0.9  # share of numbers from which other cells are reported as probable mistakes
+MOST_DIGITS = 15  # that float64 always keeps; a number of more is an identifier
+WHOLE = re.compile(r"\+?\d+(?: \d+)*")
+CODE = re.compile(rf"\+?0\d[\d ]*|\+?\d{{{MOST_DIGITS + 1},}}|\+(?: ?\d){{8,}}")
+
+
+def code_in(cells: Sequence[str]) -> str | None:
+    """Return the first of a column's distinct cells that makes it codes; None if it holds none.
+
+    Codes are digits that name something: postal codes and product codes with leading zeros,
+    identifiers of more than 15 digits, telephone numbers with a plus. One such cell makes a column
+    of digits one of codes; numbers with a sign or a decimal point are quantities.
+    """
+    code = next(filter(CODE.fullmatch, cells), None)
+    return code if code and all(map(WHOLE.fullmatch, cells)) else None
+
+
+class Notation:
+    """How numbers are written: the decimal separator, and the characters between thousands.
+
+    Thousands are groups of three digits after one to three digits of which the first is not 0, all
+    with the same character between them.
+    """
+
+    def __init__(self, decimal: str, thousands: str = THOUSANDS) -> None:
+        point = re.escape(decimal)
+        self.decimal = decimal
+        separators = re.escape(thousands.replace(decimal, ""))
+        plain = rf"(?:\d+(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?"
+        grouped = rf"[1-9]\d{{0,2}}([{separators}])\d{{3}}(?:\1\d{{3}})*(?:{point}\d*)?"
+        self._pattern = re.compile(rf"[+-]?(?:{plain}|{grouped if separators else '(?!)()'})")
+
+    def number(self, text: str) -> float | None:
+        """Return a cell as a number; None if it is not a finite number in this notation."""
+        match = self._pattern.fullmatch(text)
+        if match is None:
+            return None
+        if match[1]:
+            text = text.replace(match[1], "")
+        value = float(text.replace(self.decimal, "."))
+        return value if math.isfinite(value) else None
+
+
+POINT, COMMA = Notation("."), Notation(",")
+
+
+class TextColumn:
+    """A column that pandas read as text, by its distinct cells."""
+
+    def __init__(self, column: pandas.Series) -> None:
+        self.index = column.index
+        self.codes, cells = column.array.factorize()  # −1 where pandas found a cell missing
+        self.texts = [str(cell).strip() for cell in cells]
+        self._found: dict[Notation, dict[str, float | None]] = {}
+
+    @cached_property
+    def present(self) -> list[str]:
+        """The distinct cells that have a value."""
+        return [text for text in self.texts if text not in MISSING]
+
+    @cached_property
+    def code(self) -> str | None:
+        """A cell that makes this a column of codes; None if it is not."""
+        return code_in(self.present)
+
+    @cached_property
+    def without_unit(self) -> list[str]:
+        """`present` without the sign of percent or a currency, if the same is in every cell."""
+        unit = next((one for one in UNITS if self.present and one in self.present[0]), "")
+        pattern = re.compile(rf"([+-]?){re.escape(unit)}\s*(.*)|(.*?)\s*{re.escape(unit)}")
+        found = [pattern.fullmatch(text) for text in self.present] if unit else [None]
+        return self.present if None in found else ["".join(one.groups("")) for one in found if one]
+
+    def has_decimal_comma(self) -> bool | None:
+        """Return whether the numbers of this column have a decimal comma; None if it may be."""
+        texts = self.without_unit
+        if not any("," in text for text in texts) or None in map(COMMA.number, texts):
+            return False
+        return True if None in map(POINT.number, texts) else None
+
+    def rows(self, cells: Sequence[str]) -> NDArray[np.intp]:
+        """Return the rows that have one of some distinct cells."""
+        wanted = set(cells)
+        chosen = np.array([*(text in wanted for text in self.texts), False])
+        return np.flatnonzero(chosen[self.codes])
+
+    def found(self, notation: Notation) -> dict[str, float | None]:
+        """Return the numbers of the cells that have a value; None for what is not a number."""
+        if notation not in self._found:
+            found = map(notation.number, self.without_unit)
+            self._found[notation] = dict(zip(self.present, found, strict=True))
+        return self._found[notation]
+
+    def others(self, notation: Notation) -> list[str]:
+        """Return the distinct cells that have a value and are not numbers."""
+        return [text for text, number in self.found(notation).items() if number is None]
+
+    def numbers(self, notation: Notation) -> pandas.Series:
+        """Return the column as numbers, which all its values must be."""
+        found = {text: one for text, one in self.found(notation).items() if one is not None}
+        if all(abs(one) < 2**53 and one.is_integer() for one in found.values()):
+            return self._series({text: int(one) for text, one in found.items()})
+        return self._series(found)
+
+    def converted(self, notation: Notation) -> tuple[pandas.Series, NDArray[np.intp]]:
+        """Return the column as numbers if all its values are, otherwise as text.
+
+        The second result are the rows of probable mistakes: if a column is numbers but for a few
+        cells, the rows of these cells; otherwise none.
+        """
+        rows = self.rows(self.others(notation))
+        if self.code is None and len(rows) == 0:
+            return self.numbers(notation), rows
+        if {*self.present} <= BOOLEANS.keys():
+            return self._series(BOOLEANS), rows[:0]
+        few = len(rows) < (1 - MOSTLY) * len(self.rows(self.present))
+        return self._series({text: text for text in self.present}), rows if few else rows[:0]
+
+    def _series(self, values: Mapping[str, Any]) -> pandas.Series:
+        """Return the column with a value for each text; where a text has none it is missing."""
+        pandas = imported("pandas", "tabular")
+        distinct = [values.get(text, math.nan) for text in self.texts]
+        if -1 in self.codes:
+            distinct.append(math.nan)
+        column = pandas.Series(distinct)
+        if values is BOOLEANS and column.dtype == object:  # some are missing
+            column = column.astype("boolean")
+        return column.take(self.codes).set_axis(self.index)

@@ -1,0 +1,148 @@
+"""The values of a table in text: pandas reads them, and what it takes for text is looked at again.
+
+bytes → text in UTF-8 → layout → numbers, booleans, text
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...support.extras import imported
+from .files import as_utf8
+from .layout import SHOWN, WHITESPACE, Layout, layout, may_hold_codes, text_stream
+from .matrix import listed
+from .numbers import MISSING, MOST_DIGITS, THOUSANDS, Notation, TextColumn
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def text_frame(
+    data: bytes,
+    name: str,
+    separator: str | None,
+    encoding: str | None,
+    decimal: str | None,
+    thousands: str | None,
+    columns: Sequence[str] | None,
+) -> pandas.DataFrame:
+    """Return a table in text; with `columns`, only these are read if all exist."""
+    found = layout(as_utf8(data, encoding, name), separator, name)
+    known = {*found.names}
+    chosen = {*columns} if columns is not None and known.issuperset(columns) else known
+    positions = [j for j, one in enumerate(found.names) if one in chosen]
+    names = [found.names[j] for j in positions]
+    frame = _values(found, positions, decimal or ".", name)
+    texts = _text_columns(frame)
+    if decimal is None and found.separator != ",":
+        decimal = _recognized_decimal(texts, found.separator, names, name)
+        if decimal == ",":
+            frame = _values(found, positions, decimal, name)
+            texts = _text_columns(frame)
+    notation = Notation(decimal or ".", THOUSANDS if thousands is None else thousands)
+    suspects: list[tuple[int, Any]] = []
+    n_suspects = 0
+    if texts:
+        series = dict(frame.items())
+        for j, text in texts.items():
+            series[j], rows = text.converted(notation)
+            suspects += [(row, j) for row in rows[:SHOWN].tolist()]
+            n_suspects += len(rows)
+        frame = imported("pandas", "tabular").DataFrame(series, copy=False)
+    frame.columns = names
+    if suspects:
+        first = sorted(suspects)[:SHOWN]
+        more = f"; and {n_suspects - len(first):,} more" if n_suspects > len(first) else ""
+        _warn(
+            f"{name}: {_counted({j for _, j in suspects})} read as text because of cells that are "
+            f"not numbers: {listed(frame, first)}{more}. Correct these cells, or write NA for "
+            f"missing values"
+        )
+    if codes := [(int(text.rows([text.code])[0]), j) for j, text in texts.items() if text.code]:
+        more = f"; and {len(codes) - SHOWN:,} more columns" if len(codes) > SHOWN else ""
+        _warn(
+            f"{name}: {_counted(codes)} read as text because of cells that are codes: "
+            f"{listed(frame, codes[:SHOWN])}{more}. If the cells of a column are quantities, write "
+            f"them with a decimal point, such as 12.0"
+        )
+    if columns is None and "" in names and frame[""].isna().all():
+        frame = frame.drop(columns="")  # the rows end in a separator
+    return frame
+
+
+def _counted(columns: Any) -> str:
+    return "a column is" if len(columns) == 1 else f"{len(columns)} columns are"
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, stacklevel=4)  # where read_table is called
+
+
+def _values(found: Layout, positions: Sequence[int], decimal: str, name: str) -> Any:
+    """Return the columns at some positions, numbered from 0; those of codes as text."""
+    pandas = imported("pandas", "tabular")
+
+    def read(positions: Sequence[int], dtype: Any) -> Any:
+        stream = text_stream(found.data)
+        for _ in range(found.header_lines):
+            stream.readline()
+        return pandas.read_csv(
+            stream,
+            sep=r"\s+" if found.separator == WHITESPACE else found.separator,
+            header=None,
+            names=range(len(found.names)),
+            usecols=positions,
+            dtype=dtype,
+            index_col=False,
+            na_values=sorted(MISSING),
+            keep_default_na=False,
+            skipinitialspace=True,
+            decimal=decimal,
+            low_memory=False,
+        )
+
+    try:
+        frame = read(positions, None)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{name}: {' '.join(str(error).split())}") from None
+    if len(frame) != len(found.lines):
+        raise ValueError(
+            f"{name}: pandas finds {len(frame):,} rows and csv {len(found.lines):,}; put cells "
+            f"that contain quotes, separators or line ends in double quotes"
+        )
+    numbers = frame.select_dtypes("number")
+    if not may_hold_codes(found.data, found.separator):
+        numbers = numbers.loc[:, (numbers.max() >= 10**MOST_DIGITS).to_numpy(bool)]
+    whole = numbers.columns[((numbers % 1 == 0) | numbers.isna()).all()]
+    if len(whole):
+        cells = read(whole.tolist(), str)
+        codes = {j: cells[j] for j in cells if TextColumn(cells[j]).code}
+        frame = pandas.DataFrame({**dict(frame.items()), **codes}, copy=False)
+    frame.index = pandas.Index(found.lines, name="line")
+    frame.columns = range(len(positions))
+    return frame
+
+
+def _text_columns(frame: pandas.DataFrame) -> dict[int, TextColumn]:
+    """Return the columns that pandas has not read as numbers or booleans."""
+    return {j: TextColumn(column) for j, column in frame.items() if column.dtype.kind == "O"}
+
+
+def _recognized_decimal(
+    texts: dict[int, TextColumn], separator: str, names: Sequence[str], name: str
+) -> str:
+    """Return the decimal separator that the columns of text speak for."""
+    verdicts = {j: text.has_decimal_comma() for j, text in texts.items()}
+    if True in verdicts.values():
+        return ","
+    unclear = [names[j] for j, verdict in verdicts.items() if verdict is None]
+    if not unclear:
+        return "."
+    decimal, meaning = (",", "decimal") if separator == ";" else (".", "thousands")
+    _warn(
+        f"{name}: the commas in the numbers of column {unclear[0]!r} are read as {meaning} "
+        f"separators; if they are not, give the option decimal as {'.,'.replace(decimal, '')!r}"
+    )
+    return decimal
