@@ -2,7 +2,8 @@
 
 Counts by callgrind (valgrind) of a step of the report's network on pixels of MNIST's density, for
 several numbers of threads, which need not be as many cores.  Two runs of different length are
-subtracted, so that what a run costs once is left out.  Valgrind knows no AVX-512: the AVX2 build runs.
+subtracted, so that what a run costs once is left out.  Valgrind knows no AVX-512: the AVX2 build
+runs.
 """
 
 from __future__ import annotations
