@@ -223,38 +223,6 @@ INLINE vec power_of_two(vec shifted) {
 }
 #endif
 
-/* ------------------------------------------------- a square block of WIDTH×WIDTH, transposed
- * Stage h = 1, 2, 4… exchanges the off-diagonal h×h blocks: log2(WIDTH) stages in registers. */
-INLINE void transpose_block(const real *source, ptrdiff_t source_row, real *target,
-                            ptrdiff_t target_row) {
-#if VECTOR_BYTES > 0 && defined(__GNUC__) && !defined(__clang__)
-    vec row[WIDTH];
-#pragma GCC unroll 16
-    for (int i = 0; i < WIDTH; i++) row[i] = load(source + i * source_row);
-#pragma GCC unroll 4
-    for (int h = 1; h < WIDTH; h *= 2) {
-        vec_int upper, lower;
-#pragma GCC unroll 16
-        for (int lane = 0; lane < WIDTH; lane++) {
-            upper[lane] = lane & h ? WIDTH + lane - h : lane;
-            lower[lane] = lane & h ? WIDTH + lane : lane + h;
-        }
-#pragma GCC unroll 16
-        for (int i = 0; i < WIDTH; i++) {
-            if (i & h) continue;
-            vec a = row[i], b = row[i + h];
-            row[i] = __builtin_shuffle(a, b, upper);
-            row[i + h] = __builtin_shuffle(a, b, lower);
-        }
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < WIDTH; i++) store(target + i * target_row, row[i]);
-#else
-    for (int i = 0; i < WIDTH; i++)
-        for (int j = 0; j < WIDTH; j++) target[j * target_row + i] = source[i * source_row + j];
-#endif
-}
-
 /* ------------------------------------------------------------- the non-zeros of one vector
  * Writes (index + lane, value) of every lane that is not zero to `e`, which has room for WIDTH
  * entries in any case; returns how many there were.  NaN is not zero. */

@@ -1,4 +1,4 @@
-"""The vector type of this build and its operations; vector.h describes each.
+"""The vector type of this build and its operations; vector.h and transpose.h describe each.
 
 `real` and `vec` stand for C types that the build chooses.  Declare every local variable, assign
 each expression to one variable, and never convert a `vec` to or from a Python object.
@@ -32,8 +32,6 @@ cdef extern from "vector.h" nogil:
     vec select_gt(vec x, vec y, vec a, vec b)
     vec power_of_two(vec shifted)
     bint any_nan(vec x)
-    void transpose_block(const real* source, Py_ssize_t source_row, real* target,
-                         Py_ssize_t target_row)
     ctypedef unsigned long long loaded_entry        # or what the build makes of it
     loaded_entry load_entry(const entry* e)
     lane_int index_of(loaded_entry e)
@@ -46,3 +44,7 @@ cdef extern from "vector.h" nogil:
     void prefetch_line(const void* p)
     unsigned long long flush_denormals()
     void restore_denormals(unsigned long long old)
+
+cdef extern from "transpose.h" nogil:
+    void transpose_block(const real* source, Py_ssize_t source_row, real* target,
+                         Py_ssize_t target_row)
