@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ... import kernels
-from .arrays import CHUNK, Array, array, finite, without_subnormals
+from .arrays import CHUNK, Array, array, finite, ready, without_subnormals
 
 CSR = tuple[Array, NDArray[np.int32], NDArray[np.int64]]  # data, indices, indptr
 Rows = Array | CSR
@@ -33,6 +33,8 @@ def rows(X: object, n_in: int, dtype: np.dtype[Any]) -> Rows:
     order; other numbers are converted to the network's dtype.  An exception are subnormal numbers
     of float32 for a float64 network, which are converted to float64.
     """
+    if type(X) is np.ndarray and X.shape[1:] == (n_in,) and len(X) > 0 and ready(X, dtype):
+        return X.view()  # the usual case, first: a single row waits for its checks
     if hasattr(X, "tocsr"):
         return sparse_rows(X, n_in, dtype)
     X = array("X", X)
