@@ -136,7 +136,7 @@ def extensions() -> list[Extension]:
     shared = Extension(SHARED, [shared_source()], depends=[kind],
                        extra_compile_args=[*COMPILE, *SMALL], extra_link_args=STRIP)
     cpu = Extension("fastmlp.kernels.cpu", [str(c_files["cpu"])], include_dirs=[str(KERNELS)],
-                    depends=[kind], extra_compile_args=[*COMPILE, *SMALL, *openmp],
+                    depends=[kind], extra_compile_args=[*COMPILE, *openmp],
                     extra_link_args=[*openmp_link, *STRIP])
     return [shared, cpu] + [
         Extension(

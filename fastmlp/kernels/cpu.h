@@ -1,6 +1,10 @@
-/* Which of the builds this processor (and its operating system) can run. */
+/* Which of the builds this processor (and its operating system) can run, and a check of numbers. */
 #ifndef FASTMLP_CPU_H
 #define FASTMLP_CPU_H
+
+#include <float.h>
+#include <math.h>
+#include <stddef.h>
 
 #if defined(__x86_64__) && defined(__GNUC__)
 static int supports_v3(void) {
@@ -17,5 +21,17 @@ static int supports_v4(void) {
 static int supports_v3(void) { return 0; }
 static int supports_v4(void) { return 0; }
 #endif
+
+/* Whether none of n numbers is NaN or infinite; a NaN fails every comparison. */
+static int floats_are_finite(const float *x, ptrdiff_t n) {
+    int wrong = 0;
+    for (ptrdiff_t i = 0; i < n; i++) wrong |= !(fabsf(x[i]) <= FLT_MAX);
+    return !wrong;
+}
+static int doubles_are_finite(const double *x, ptrdiff_t n) {
+    int wrong = 0;
+    for (ptrdiff_t i = 0; i < n; i++) wrong |= !(fabs(x[i]) <= DBL_MAX);
+    return !wrong;
+}
 
 #endif

@@ -1,9 +1,11 @@
-"""What this processor can run, and on how many threads; a check of CSR.  Built for the baseline."""
+"""What this processor can run, and on how many threads; checks of arrays.  Built for the baseline."""
 from libc.stdint cimport int32_t, int64_t
 
 cdef extern from "cpu.h" nogil:
     bint supports_v3()
     bint supports_v4()
+    bint floats_are_finite(const float* x, Py_ssize_t n)
+    bint doubles_are_finite(const double* x, Py_ssize_t n)
 
 cdef extern from "team.h" nogil:
     const bint HAS_OPENMP
@@ -25,6 +27,23 @@ def supported() -> tuple[str, ...]:
 def omp_threads() -> int:
     """OpenMP's own thread limit: OMP_NUM_THREADS, or what threadpoolctl has set since."""
     return omp_get_max_threads()
+
+
+def all_finite(numbers) -> bool:
+    """Whether no number of a contiguous array (n,) of float32 or float64 is NaN or infinite."""
+    cdef const float[::1] floats
+    cdef const double[::1] doubles
+    cdef Py_ssize_t n = numbers.size
+    cdef bint found = True
+    if n > 0 and numbers.itemsize == sizeof(float):
+        floats = numbers
+        with nogil:
+            found = floats_are_finite(&floats[0], n)
+    elif n > 0:
+        doubles = numbers
+        with nogil:
+            found = doubles_are_finite(&doubles[0], n)
+    return found
 
 
 def csr_fault(const int32_t[::1] indices, const int64_t[::1] indptr, int64_t n_columns) -> str:

@@ -67,7 +67,8 @@ cdef enum:
     SAMPLED_ROWS = 256          # of the input, to measure its density
     PREDICT_ROWS = 120          # a multiple of every tile's rows
     PIECE_NUMBERS = 400000000   # rows × parameters a thread between two looks for Ctrl-C
-    LEAST_ROWS_A_THREAD = 16
+    LEAST_ROWS_A_THREAD = 4
+    MOST_KEPT_ROWS = 32         # of a prediction whose workspace is kept for the next
     MOST_THREADS = 512
     MOST_LAYERS = 1000
     MIN_SPARSE_VECTORS = 4      # width of a product below which sparse rows do not pay

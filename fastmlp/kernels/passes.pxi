@@ -73,6 +73,7 @@ cdef class Passes(FlatParameters):
     """Prediction, costs and gradients of one network."""
     cdef public bint use_sparse     # skip zeros where that is faster; no bit depends on it
     cdef Workspace passing          # of `gradients`, kept between calls
+    cdef Workspace predicting       # of a prediction of few rows, kept between calls
 
     def __cinit__(self, *args, **kwargs):
         self.use_sparse = True
@@ -234,6 +235,20 @@ cdef class Passes(FlatParameters):
 
     # ------------------------------------------------------------------------- prediction
 
+    cdef Workspace predicting_space(self, Data data, Py_ssize_t n_rows, int end):
+        """The workspace of one thread: that of the last prediction, if it is free and fits."""
+        cdef input_ways input = self.ways_of_input(data)
+        cdef Workspace space
+        with cython.critical_section(self):
+            space = self.predicting
+            self.predicting = None
+        key = (n_rows, input, data.x.max_in_row, self.use_sparse, end)
+        if space is None or space.key != key:
+            space = Workspace(self, n_rows, 1, False, data.x.max_in_row, input, data.density,
+                              end=end)
+            space.key = key
+        return space
+
     cdef int run_prediction(self, Data data, int threads, ParameterSet of, real** outs,
                             double* costs, int end=0, bint by_trained=False) except -1:
         """Every layer's activations into its array of `outs`, each example's cost into `costs`.
@@ -252,16 +267,15 @@ cdef class Passes(FlatParameters):
         cdef Workspace space
         cdef prediction p
         cdef Py_ssize_t piece
-        cdef int t
+        cdef int t, changed
         if m == 0:
             return 0
         threads = <int>max(1, min(min(threads, MOST_THREADS), m // LEAST_ROWS_A_THREAD))
         threads = team_size(threads)
         kept = []
         for t in range(threads):
-            space = Workspace(self, even_block((m + threads - 1) // threads, PREDICT_ROWS), 1,
-                              False, data.x.max_in_row, self.ways_of_input(data), data.density,
-                              end=end)
+            space = self.predicting_space(data, even_block((m + threads - 1) // threads,
+                                                           PREDICT_ROWS), end)
             kept.append(space)
             spaces[t] = &space.w
         if end > 0:     # the loss knows nothing of a hidden level: f alone
@@ -286,8 +300,12 @@ cdef class Passes(FlatParameters):
                     predict_part(&p, omp_get_thread_num(), omp_get_num_threads())
             p.first = p.last
             for t in range(threads):
-                require_unchanged(spaces[t].changed)
+                changed, spaces[t].changed = spaces[t].changed, 0
+                require_unchanged(changed)
             PyErr_CheckSignals()
+        if space.w.n_rows <= MOST_KEPT_ROWS:
+            with cython.critical_section(self):
+                self.predicting = space
         return 0
 
     def forward(self, Data data, int threads, ParameterSet of=None, bint require_finite=False):

@@ -171,9 +171,6 @@ cdef inline void lay_thread(workspace* w, scratch* own, Py_ssize_t* used, Py_ssi
     """One thread's scratch; what the products of the input may be has been set."""
     cdef Py_ssize_t size = sizeof(real), rows = max(w.n_rows, <Py_ssize_t>GRADIENT_ROWS)
     cdef const choice* input = &w.choices[0].forward
-    own.packed = <real*>reserve(base, used,
-                                2 * SPARSE_BLOCK_BYTES + WIDTH * 2 * panel_columns() * size)
-    own.block = <real*>reserve(base, used, rows * 2 * panel_columns() * size)
     own.row = <real*>reserve(base, used, widest * size)
     own.columns = <real*>reserve(base, used, w.n_rows * padded(w.n_columns) * size)
     own.wave_stride = row_stride(w.n_rows)
@@ -190,7 +187,6 @@ cdef inline void lay_thread(workspace* w, scratch* own, Py_ssize_t* used, Py_ssi
         lay_rows(&own.input.a, w.n_rows, used, base)
     own.cursors = <const entry**>reserve(base, used, rows * <Py_ssize_t>sizeof(entry*))
     own.ranges = <address_range*>reserve(base, used, 2 * rows * <Py_ssize_t>sizeof(address_range))
-    own.ends = <entry**>reserve(base, used, widest * <Py_ssize_t>sizeof(entry*))
     own.ways = <layer_ways*>reserve(base, used, w.n_layers * <Py_ssize_t>sizeof(layer_ways))
     if may_skip(input):
         # room for the vector that compress writes after the last entry
@@ -199,6 +195,10 @@ cdef inline void lay_thread(workspace* w, scratch* own, Py_ssize_t* used, Py_ssi
             own.input_columns = lay_sparse_rows(base, used, own.input.n, w.n_rows + 1)
         own.input_rows.density = own.input_columns.density = w.input_density
     if backward:
+        own.packed = <real*>reserve(base, used,
+                                    2 * SPARSE_BLOCK_BYTES + WIDTH * 2 * panel_columns() * size)
+        own.block = <real*>reserve(base, used, rows * 2 * panel_columns() * size)
+        own.ends = <entry**>reserve(base, used, widest * <Py_ssize_t>sizeof(entry*))
         own.transposed = <real*>reserve(base, used, (GRADIENT_ROWS + WIDTH) * padded(w.n_rows) * size)
         own.transposed_rows = <const real**>reserve(base, used,
                                                     GRADIENT_ROWS * <Py_ssize_t>sizeof(real*))

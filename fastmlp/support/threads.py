@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from operator import mul
 
 from .. import kernels
 from . import checks
@@ -173,7 +173,7 @@ def _shared(operations: int, least: int, cap: int | None) -> int:
 
 
 def _n_weights(sizes: Sequence[int]) -> int:
-    return sum(n_in * n_out for n_in, n_out in pairwise(sizes))
+    return sum(map(mul, sizes, sizes[1:]))
 
 
 def _default() -> int:

@@ -24,6 +24,27 @@ def test_prediction_does_not_depend_on_how_rows_are_cut(build, engine, sparse, m
     assert activations[-1].tobytes() == h.tobytes()
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_no_prediction_depends_on_those_before_it(build, engine, sparse, rng, threads):
+    """A few rows take the memory of the call before; each product tries both ways in turn."""
+
+    def output(made, X, level):
+        data = build.engine.Data(made, X)
+        if level == 3:
+            return made.forward(data, threads).tobytes()
+        return made.layer_activations(data, level, threads).tobytes()
+
+    sizes = (40, 70, 100, 3)
+    used = engine(sizes, "relu")
+    dense, zeros = rng.normal(size=(40, 40)).astype(build.dtype), sparse(40, 40)
+    calls = [(dense, 1, 3)] * 8 + [
+        (dense, 1, 1), (dense, 1, 3), (dense, 32, 3), (dense, 9, 2), (dense, 40, 3), (dense, 1, 3),
+        (zeros, 1, 3), (zeros, 9, 3), (zeros, 9, 2), (dense, 1, 3),
+    ]  # fmt: skip
+    for X, m, level in calls:
+        assert output(used, X[:m], level) == output(engine(sizes, "relu"), X[:m], level)
+
+
 def test_activations_are_those_of_each_layer(build, engine, sparse, parameters):
     made = engine((20, 70, 40, 3), "sigmoid", "tanh")
     X = a = sparse(33, 20)

@@ -127,6 +127,19 @@ def test_first_number_that_is_not_finite_is_named(dtype, value, place):
         checks.rows(X, 700, SINGLE)
 
 
+@pytest.mark.parametrize("dtype", [SINGLE, DOUBLE])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("n", [1, 7, 64, 99])
+def test_each_number_of_a_row_must_be_finite(dtype, value, n):
+    X = np.full((1, n), -np.finfo(dtype).max, dtype)
+    assert np.shares_memory(checks.rows(X, n, dtype), X)
+    for j in range(n):
+        wrong = X.copy()
+        wrong[0, j] = value
+        with pytest.raises(ValueError, match=rf"X\[0, {j}\] is {value}; fill in"):
+            checks.rows(wrong, n, dtype)
+
+
 def test_number_beyond_the_range_of_the_network_is_named():
     X = np.zeros((2, 3))
     X[1, 2] = 1e300
