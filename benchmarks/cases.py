@@ -102,6 +102,8 @@ _cases = [
          peers=("torch",), busy=True),
     Case("predict-one", "MNIST, predict 1 row", REPORT, 1, "mnist", 1_000, predicts=True,
          peers=PREDICTORS),
+    Case("predict-dense", "dense Gaussian, predict 1 row", REPORT, 1, "gaussian", 1_000,
+         predicts=True, peers=PREDICTORS),
     Case("predict-all", "MNIST, predict 60,000 rows", REPORT, 60_000, "mnist", 60_000,
          predicts=True, peers=PREDICTORS),
 ]
@@ -127,7 +129,8 @@ def make_data(case: Case) -> dict[str, Array]:
         net = fastmlp.MLP(case.sizes, dtype=case.dtype, uint8_scale=1 / 255)
         net.fit(*mnist(), epochs=2)
         layers = list(zip(net.weights, net.biases, strict=True))
-        arrays["labels"] = labels_in_numpy(arrays["X"] / 255.0, layers)
+        X = arrays["X"]
+        arrays["labels"] = labels_in_numpy(X / 255.0 if X.dtype == np.uint8 else X, layers)
     for l, (W, b) in enumerate(layers):
         arrays[f"W{l}"], arrays[f"b{l}"] = W.astype(case.dtype), b.astype(case.dtype)
     return arrays

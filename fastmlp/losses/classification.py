@@ -110,7 +110,7 @@ class CrossEntropy(Loss):
         if self.groups:
             spans = Softmax(self.groups).spans
             return np.stack([h[:, first:end].argmax(axis=1) for first, end in spans], axis=1)
-        return np.asarray(np.argmax(h, axis=1))
+        return np.asarray(h.argmax(axis=1))
 
     def correct(self, h: Array, y: Array) -> Array:
         correct = np.equal(self.predict(h), y if y.ndim == 1 else self.predict(y))
