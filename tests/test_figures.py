@@ -109,6 +109,17 @@ def test_the_page_of_a_study_is_what_its_script_computes_from_its_runs(
     assert module.page(module.read(STUDIES / study / "runs.csv")) == page
 
 
+def test_the_page_on_batch_norm_is_what_its_script_computes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = script("batch_norm", monkeypatch)
+    runs = module.read(STUDIES)
+    page = (STUDIES / "batch_norm.md").read_text("utf-8")
+    assert module.page(runs) == page
+    base, normalized = by_factor("report")["base", ""], by_factor("report")["batch_norm", "on"]
+    assert f"{spread(base)} | {spread(normalized)} | {difference(normalized, base)} |" in page
+
+
 @pytest.mark.parametrize("study", ["report", "strong"])
 def test_the_table_of_an_ablation_has_the_figures_of_its_runs(study: str) -> None:
     text = (STUDIES / study / "table.md").read_text("utf-8")
