@@ -3,8 +3,8 @@
     x ── e(x) ── s ∘ e(x) ── f(W a + b) ── … ── z of the output layer ── h
 
 The activations of successive layers lie in two buffers, u and v, in turns.  The weights of a layer
-are written row by row; those of a large layer in blocks of outputs, for which compilers write vector
-instructions.
+are written row by row; those of a large layer in blocks of outputs, for which compilers write
+vector instructions.
 """
 
 from __future__ import annotations
@@ -122,8 +122,8 @@ def _code(net: MLP, dtype: np.dtype[Any], names: dict[Activation, str], prefix: 
         laid_out = blocks_of_outputs(W) if wide else W
         arrays |= {f"{prefix}W{l}": laid_out.astype(dtype), f"{prefix}b{l}": b.astype(dtype)}
         calls.append(
-            f"NET_{'wide_' * wide}layer({places[l - 1]}, {n_in}, NET_{prefix}W{l}, NET_{prefix}b{l}, {n_out}, "
-            f"NET_{names[functions[l - 1]]}, {places[l]});"
+            f"NET_{'wide_' * wide}layer({places[l - 1]}, {n_in}, NET_{prefix}W{l}, "
+            f"NET_{prefix}b{l}, {n_out}, NET_{names[functions[l - 1]]}, {places[l]});"
         )
     declarations, units = buffers(C_TYPES[dtype.name], widths)
     if any(line.startswith("for (i") for line in calls):

@@ -68,8 +68,8 @@ static void NET_layer(const float *a, int n_in, const float *w, const float *b, 
 # Its weights are laid out by c_float.blocks_of_outputs.  The sums of a block stay in registers, and
 # each output has a sum of its own, so compilers may use vectors without reordering a sum.
 WIDE_LAYER = """\
-/* The same of a large layer: W in blocks of BLOCK outputs, where the weights of an input are next to
-   each other; the rows of the other outputs follow. Inputs that are 0 are skipped. */
+/* The same of a large layer: W in blocks of BLOCK outputs, where the weights of an input stand side
+   by side; the rows of the other outputs follow. Inputs that are 0 are skipped. */
 static void NET_wide_layer(const float *a, int n_in, const float *w, const float *b, int n_out,
         float (*f)(float), float *h)
 {
