@@ -2,7 +2,9 @@
 
     x ── e(x) ── s ∘ e(x) ── f(W a + b) ── … ── z of the output layer ── h
 
-The activations of successive layers lie in two buffers, u and v, in turns.
+The activations of successive layers lie in two buffers, u and v, in turns.  The weights of a layer
+are written row by row; those of a large layer in blocks of outputs, for which compilers write
+vector instructions.
 """
 
 from __future__ import annotations
@@ -22,7 +24,10 @@ from . import c_templates as templates
 from .c_text import C_TYPES, Array
 from .inference import inference_encodings, layers_after_encodings
 
-__all__ = ["Code", "buffers", "networks_code", "output_statements"]
+__all__ = ["Code", "blocks_of_outputs", "buffers", "networks_code", "output_statements"]
+
+BLOCK = 32  # outputs whose sums stay in registers: 8 of the 16 registers of SSE2
+LARGE = 2**14  # weights; smaller layers are as fast row by row, and smaller on a microcontroller
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Code:
     declarations: list[str]  # of the variables of `logits`
     logits: list[str]  # statements that write z of the output layer to h
     output: list[str]  # statements that turn it into h = f(z)
-    stack: int  # bytes of the buffers
+    stack: int  # bytes of the buffers and of a block's sums
 
     @property
     def index(self) -> list[str]:
@@ -73,12 +78,30 @@ def networks_code(
         *[templates.CODE] * bool(kinds & {"one_hot", "embedding"}),
         *[text for kind, text in templates.ENCODINGS.items() if kind in kinds],
         templates.LAYER,
+        *[templates.WIDE_LAYER.replace("BLOCK", str(BLOCK))] * any(map(_has_wide_layer, nets)),
         *[templates.SOFTMAX] * softmax,
     ]
     codes = [_code(net, dtype, names, prefix) for net, prefix in zip(nets, prefixes, strict=True)]
     if dtype == np.float64:
         texts = [templates.in_double(text) for text in texts]
     return texts, codes
+
+
+def _is_wide(W: Array) -> bool:
+    """Return whether a layer's weights are written in blocks of outputs."""
+    return len(W) >= BLOCK and W.size >= LARGE
+
+
+def _has_wide_layer(net: MLP) -> bool:
+    return any(_is_wide(layer.weight) for layer in layers_after_encodings(net))
+
+
+def blocks_of_outputs(W: Array) -> Array:
+    """Return weights in blocks of outputs, each input by input, then the rows of other outputs."""
+    n_out, n_in = W.shape
+    whole = n_out - n_out % BLOCK
+    blocks = W[:whole].reshape(-1, BLOCK, n_in).transpose(0, 2, 1)
+    return np.concatenate([blocks.ravel(), W[whole:].ravel()])
 
 
 def _code(net: MLP, dtype: np.dtype[Any], names: dict[Activation, str], prefix: str) -> Code:
@@ -94,11 +117,13 @@ def _code(net: MLP, dtype: np.dtype[Any], names: dict[Activation, str], prefix: 
     for l, (W, b, _) in enumerate(layers, start=1):
         checks.finite(f"W({l})", W, dtype)
         checks.finite(f"b({l})", b, dtype)
-        arrays |= {f"{prefix}W{l}": W.astype(dtype), f"{prefix}b{l}": b.astype(dtype)}
         n_out, n_in = W.shape
+        wide = _is_wide(W)
+        laid_out = blocks_of_outputs(W) if wide else W
+        arrays |= {f"{prefix}W{l}": laid_out.astype(dtype), f"{prefix}b{l}": b.astype(dtype)}
         calls.append(
-            f"NET_layer({places[l - 1]}, {n_in}, NET_{prefix}W{l}, NET_{prefix}b{l}, {n_out}, "
-            f"NET_{names[functions[l - 1]]}, {places[l]});"
+            f"NET_{'wide_' * wide}layer({places[l - 1]}, {n_in}, NET_{prefix}W{l}, "
+            f"NET_{prefix}b{l}, {n_out}, NET_{names[functions[l - 1]]}, {places[l]});"
         )
     declarations, units = buffers(C_TYPES[dtype.name], widths)
     if any(line.startswith("for (i") for line in calls):
@@ -109,7 +134,7 @@ def _code(net: MLP, dtype: np.dtype[Any], names: dict[Activation, str], prefix: 
         declarations,
         calls,
         output_statements(output, f"h[j] = NET_{names.get(output)}(h[j]);"),
-        units * dtype.itemsize,
+        (units + BLOCK * _has_wide_layer(net)) * dtype.itemsize,
     )
 
 

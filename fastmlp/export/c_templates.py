@@ -21,6 +21,7 @@ __all__ = [
     "SOFTMAX",
     "SOFTMAX_IN_DOUBLE",
     "SUM",
+    "WIDE_LAYER",
     "activation",
     "in_double",
     "with_names",
@@ -61,6 +62,31 @@ static void NET_layer(const float *a, int n_in, const float *w, const float *b, 
             s0 += w[i] * a[i];
         h[j] = f((s0 + s1) + (s2 + s3) + b[j]);
     }
+}
+"""
+
+# Its weights are laid out by c_float.blocks_of_outputs.  The sums of a block stay in registers, and
+# each output has a sum of its own, so compilers may use vectors without reordering a sum.
+WIDE_LAYER = """\
+/* The same of a large layer: W in blocks of BLOCK outputs, where the weights of an input stand side
+   by side; the rows of the other outputs follow. Inputs that are 0 are skipped. */
+static void NET_wide_layer(const float *a, int n_in, const float *w, const float *b, int n_out,
+        float (*f)(float), float *h)
+{
+    int i, j, k;
+
+    for (j = 0; j + BLOCK <= n_out; j += BLOCK) {
+        float s[BLOCK];
+        for (k = 0; k < BLOCK; k++)
+            s[k] = b[j + k];
+        for (i = 0; i < n_in; i++, w += BLOCK)
+            if (a[i] != 0.0f)
+                for (k = 0; k < BLOCK; k++)
+                    s[k] += w[k] * a[i];
+        for (k = 0; k < BLOCK; k++)
+            h[j + k] = f(s[k]);
+    }
+    NET_layer(a, n_in, w, b + j, n_out - j, f, h + j);
 }
 """
 

@@ -122,6 +122,22 @@ def test_the_bound_of_long_sums_holds(
     assert_close(run_c(net, np.abs(X)).h, net, np.abs(X))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("sizes", [(512, 32), (300, 71, 3), (700, 64, 300, 9)], ids=str)
+def test_large_layers_in_blocks_of_outputs(
+    make_network: MakeNetwork, run_c: RunC, rng: np.random.Generator, sizes: tuple[int, ...],
+    dtype: str,
+) -> None:  # fmt: skip
+    net = make_network(sizes, activation="relu", dtype=dtype)
+    X = rng.normal(size=(40, sizes[0])).astype(dtype)
+    X[:20][rng.random((20, sizes[0])) < 0.8] = 0  # inputs that are 0 are skipped
+    assert_close(run_c(net, X, ["-O3"]).h, net, X)
+    net.set_parameters([np.abs(W) for W in net.weights], net.biases)  # terms of one sign
+    assert_close(run_c(net, np.abs(X), ["-O3"]).h, net, np.abs(X))
+    X[0, -1] = np.nan
+    assert np.isnan(run_c(net, X).h[0]).all()
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_numbers_are_read_back_bit_for_bit(
     run_c: RunC, rng: np.random.Generator, dtype: type[Any]
