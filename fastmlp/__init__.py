@@ -7,7 +7,7 @@
 The modules `activations`, `callbacks`, `encodings`, `initializers`, `losses`, `optimizers` and
 `schedules` hold what a network can be made of; `augment` distorts images; `steps` is the training
 step to read, `reference` the same network in plain NumPy; `datasets` brings data, `plotting` draws,
-`tracking` logs training.
+`tracking` logs training, and `distributed` trains on several machines.
 """
 
 from importlib import import_module
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from . import (
         ablation,
         datasets,
+        distributed,
         export,
         plotting,
         recipes,
@@ -56,6 +57,7 @@ __all__ = [
     "augment",
     "callbacks",
     "datasets",
+    "distributed",
     "encodings",
     "export",
     "get_num_threads",
@@ -77,6 +79,7 @@ __all__ = [
 LAZY = (  # loaded at first use
     "ablation",
     "datasets",
+    "distributed",
     "export",
     "plotting",
     "recipes",

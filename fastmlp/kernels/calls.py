@@ -6,13 +6,13 @@ The engine keeps nothing of these between calls.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Batches", "Progress", "TrainingOptions"]
+__all__ = ["BatchShare", "Batches", "GradientSum", "Progress", "TrainingOptions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,25 @@ class TrainingOptions:
     batch_sums: NDArray[np.float64] | None = field(default=None, compare=False)
 
 
+class GradientSum(Protocol):
+    """Adds up the gradient of a batch that several processes share."""
+
+    def start(self, numbers: NDArray[np.floating[Any]]) -> None:
+        """Begin to replace each number by its sum over the processes."""
+
+    def finish(self) -> None:
+        """Wait until all that was begun is done."""
+
+
+class BatchShare(NamedTuple):
+    """The part that this process has of each batch; others have the remaining rows."""
+
+    starts: NDArray[np.int64]  # (n_batches + 1,) where in `order` its rows of each batch begin
+    places: NDArray[np.int64]  # (n_batches,) the number of rows of the batch before them
+    weights: NDArray[np.float64]  # (n_batches,) Σ s of the whole batches
+    gradient_sum: GradientSum
+
+
 class Batches(NamedTuple):
     """The batches that a call of `train` may run: rows of the data in the order of training."""
 
@@ -52,6 +71,7 @@ class Batches(NamedTuple):
     # probability; None: the optimizer's, and 1
     weight_decays: NDArray[np.float64] | None = None
     dropout_factors: NDArray[np.float64] | None = None
+    share: BatchShare | None = None  # then `batch_size` is the most rows of a batch here
 
 
 class Progress(NamedTuple):

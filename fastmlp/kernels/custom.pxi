@@ -44,7 +44,7 @@ cdef class PythonLossCall:
             row[r] = row_of(b, r)
         if not np.isfinite(outputs).all():
             j.not_finite = True
-            j.next = b.first // j.batch_size + 1
+            j.next = b.number + 1
             return False
         y = self.targets[rows]
         cost = self.loss.costs(outputs, y)

@@ -6,6 +6,7 @@
     data.pxi            the user's examples: class Data
     encodings.pxi       the encodings of their columns: class InputEncoding
     custom.pxi          losses written in Python
+    shared.pxi          batches that several processes share
     passes.pxi          passes without an update, prediction and gradients: class Passes
     inverse_hessian.pxi what L-BFGS remembers of earlier steps: class InverseHessian
     this file           training: class Engine
@@ -34,7 +35,7 @@ from .distortion cimport distort_rows, distortion, distortion_scratch
 from .encoding_gradients cimport SQUARES, trains_encoding
 from .encodings cimport (EMBEDDING, NUMERIC, ONE_HOT, PERIODIC, PIECEWISE_LINEAR, column_encoding,
                          encoded_density, input_encoding, n_parameters_of)
-from .epoch cimport job, run_batches
+from .epoch cimport ALL_SUMS, job, run_batches
 from .inputs cimport (CODES_CHANGED, COLUMNS_CHANGED, FLOAT32, FLOAT64, LABELS_CHANGED, UINT8, count_rows,
                       NOT_FINITE, density, examples, hash_rows, number_size, pack_rows, pack_scratch,
                       packed_number_size, packed_size, targets)
@@ -93,6 +94,7 @@ include "parameters.pxi"
 include "flat_parameters.pxi"
 include "data.pxi"
 include "custom.pxi"
+include "shared.pxi"
 include "passes.pxi"
 include "inverse_hessian.pxi"
 
@@ -211,6 +213,7 @@ cdef class Engine(Passes):
         cdef double ema = options.ema
         cdef Block layers = self.layers_as(options)
         cdef PythonLossCall loss_call = PythonLossCall(self.custom, data)
+        cdef GradientSumCall sum_call = None
         cdef examples x = data.x
         cdef int changed = 0
         cdef double[:, ::1] batch_sums
@@ -254,10 +257,13 @@ cdef class Engine(Passes):
             j.batch_sums = &batch_sums[0, 0]
         j.cost = progress.cost
         j.weight = progress.weight
-        if size > space.w.n_rows or j.clip_norm > 0:
+        if size > space.w.n_rows or j.clip_norm > 0 or batches.share is not None:
             if self.sums is None:
-                self.sums = Block(self.n_numbers * <Py_ssize_t>sizeof(real))
+                self.sums = Block((self.n_numbers + 1) * <Py_ssize_t>sizeof(real))
             j.sums = <real*>self.sums.data
+        if batches.share is not None:
+            sum_call = GradientSumCall(batches.share, order.shape[0])
+            sum_call.attach(&j)
         if ema > 0:
             self.start_average()
         self.begin_writing()
@@ -284,6 +290,8 @@ cdef class Engine(Passes):
             space.w.overflowed = False
         require_unchanged(changed)
         loss_call.raise_error(&j)
+        if sum_call is not None:
+            sum_call.raise_error()
         return Progress(
             j.next, j.cost, j.weight,
             j.next - 1 if j.not_finite or not isfinite(j.cost) else None,

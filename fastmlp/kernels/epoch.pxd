@@ -2,9 +2,9 @@
 
 Every thread runs `run_batches`; they share one `job` and meet at its barriers.
 """
-from libc.math cimport isfinite
+from libc.math cimport NAN, isfinite
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 from .dense cimport gradient_target
 from .dropout cimport drop_dense, random_stream
 from .encoding_gradients cimport encoding_gradients, update_encoding
@@ -15,12 +15,13 @@ from .matrices cimport at, copy_row, group_end
 from .norms cimport column_squares, total_of
 from .panels cimport padded
 from .random cimport mixed_key
-from .step cimport (batch, clipped_update, forward_pass, gather, gradients, hidden_deltas,
-                    limit_weights, network, output_deltas, stream_in)
+from .step cimport (batch, forward_pass, gather, gradients, hidden_deltas, layer_delta,
+                    layer_gradient, network, output_deltas, stream_in)
 from .team cimport barrier, seconds_now, team
 from .tile cimport even_block
 from .updates cimport optimizer, prepare_update, update_step
 from .vector cimport flush_denormals, real, restore_denormals
+from .whole_update cimport limit_weights, update_from_sums
 from .workspace cimport (GRADIENT, WAITING, activation_layer, choose_ways, lap, scratch, take_ways,
                          workspace)
 
@@ -35,7 +36,13 @@ ctypedef bint (*call_loss_t)(job* j, const batch* b) noexcept nogil
 ctypedef bint (*check_signals_t)(job* j) noexcept nogil
 
 
+# of a batch that several processes share: starts adding up one layer's gradient over them, or with
+# ALL_SUMS waits until all sums are there
+ctypedef void (*add_gradients_t)(job* j, int l) noexcept nogil
+
+
 cdef enum:
+    ALL_SUMS = -1
     SIGNAL_CHECKS_A_SECOND = 20         # for Ctrl-C, within a batch
 
 
@@ -47,10 +54,18 @@ cdef struct job:                # one call of train: what its threads share
     const optimizer* rule       # NULL: gradients only, no update
     real* slots[2]
     real* sums                  # gradient of a batch in chunks, or of `gradients`
+    Py_ssize_t n_numbers        # parameters, so many numbers of `sums`
     real* input_gradient        # (n_pass, n_in), or NULL
     const int64_t* order
     Py_ssize_t n_pass, batch_size
     int64_t first, next         # batch numbers, from 0 in `order`
+    int64_t n_batches
+    # of batches that several processes share, each NULL otherwise:
+    const int64_t* starts       # (n_batches + 1,) where this process's rows of each begin
+    const int64_t* places       # rows of each that other processes have before these
+    const double* weights       # Σ s of each
+    add_gradients_t add_gradients
+    void* gradient_sum          # with what it is called
     int64_t before              # batches that the epoch has had before it
     const double* rates
     const double* weight_decays # of each batch, or NULL: the rule's own
@@ -167,6 +182,52 @@ cdef inline double decay_of(const job* j, int64_t number) noexcept nogil:
     return min(j.ema, (1 + t) / (10 + t))
 
 
+cdef inline bint waits_for_sums(const job* j) noexcept nogil:
+    """Whether the update needs the gradient of the whole batch."""
+    return j.clip_norm > 0 or j.add_gradients != NULL
+
+
+cdef inline void start_sum(job* j, int l, int part) noexcept nogil:
+    """Start adding up layer l's gradient over the processes.
+
+    After the last layer's gradient lies one more number, NaN if the cost is not finite: then every
+    process finds it so in the same batch.
+    """
+    if part == 0:
+        if l == j.net.n_layers - 1:
+            j.sums[j.n_numbers] = 0 if isfinite(j.cost) else <real>NAN
+        j.add_gradients(j, l)
+
+
+cdef inline void shared_gradients(job* j, Py_ssize_t m, const gradient_target* g, int lowest,
+                                  int part, int n_parts) noexcept nogil:
+    """Steps 3 and 4 of the last chunk of a batch that several processes share.
+
+    Layer by layer from the output: the sum over the processes of a layer's gradient starts before
+    those of the layers below are computed.
+    """
+    cdef int l
+    cdef int output = j.net.n_layers - 1
+    for l in range(output, -1, -1):
+        if not j.net.layers[l].frozen:
+            layer_gradient(j.net, j.w, l, m, g, part, n_parts)
+            barrier(&j.threads, part, n_parts)
+        if not j.net.layers[l].frozen or l == output:
+            start_sum(j, l, part)
+        if l >= lowest:
+            layer_delta(j.net, j.w, l, m, &j.threads, part, n_parts)
+
+
+cdef inline void add_nothing(job* j, int part) noexcept nogil:
+    """The sums of a batch of which this process has no row."""
+    cdef int l
+    if part == 0:
+        memset(j.sums, 0, j.n_numbers * sizeof(real))
+        for l in range(j.net.n_layers - 1, -1, -1):
+            if not j.net.layers[l].frozen or l == j.net.n_layers - 1:
+                start_sum(j, l, part)
+
+
 cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexcept nogil:
     """Steps 1 to 6 on one batch, chunk after chunk; ends with a barrier.
 
@@ -181,13 +242,17 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
     cdef optimizer rule
     cdef update_step u
     cdef Py_ssize_t done = 0, m, r, chunk
+    cdef double own_weight
     cdef int lowest = lowest_delta(j)
     cdef bint bad = False
     b.x = j.x
     b.y = j.y
     b.order = <const long long*>j.order
-    b.first = number * j.batch_size
-    b.n = min(j.batch_size, j.n_pass - b.first)
+    b.number = number
+    b.first = number * j.batch_size if j.starts == NULL else j.starts[number]
+    b.n = (min(j.batch_size, j.n_pass - b.first) if j.starts == NULL
+           else j.starts[number + 1] - b.first)
+    b.place = 0 if j.places == NULL else j.places[number]
     b.n_pass = j.n_pass
     b.training = j.training
     b.key = mixed_key(j.key, j.before + number)
@@ -195,7 +260,8 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
     b.dropout = 1 if j.dropout == NULL else j.dropout[number]
     b.max_cost = j.max_cost
     chunk = even_block(b.n, w.n_rows)
-    b.weight = batch_weight(&b)
+    own_weight = batch_weight(&b)
+    b.weight = own_weight if j.weights == NULL else j.weights[number]
     g.parameters = net.parameters
     g.slots[0] = j.slots[0]
     g.slots[1] = j.slots[1]
@@ -212,8 +278,8 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
                            j.l2 / b.weight if j.l2_per_weight and b.weight > 0 else j.l2,
                            1 / b.weight if b.weight > 0 else 0,
                            j.steps + number - j.first + 1)
-        g.sums = j.sums if b.n > chunk or j.clip_norm > 0 else NULL
-        g.step = NULL if j.clip_norm > 0 else &u
+        g.sums = j.sums if b.n > chunk or waits_for_sums(j) else NULL
+        g.step = NULL if waits_for_sums(j) else &u
     if j.batch_sums != NULL:
         own_squares(j, part, n_parts)
     take_ways(w, part)
@@ -245,36 +311,52 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
         if w.input_delta:
             slopes_of_input(net, w, &b, done, m, part, n_parts)
             barrier(&j.threads, part, n_parts)    # written by rows, read by panels
-        hidden_deltas(net, w, m, lowest, &j.threads, part, n_parts)
+        if g.last and j.add_gradients != NULL:
+            shared_gradients(j, m, &g, lowest, part, n_parts)
+        else:
+            hidden_deltas(net, w, m, lowest, &j.threads, part, n_parts)
+            bad |= gradients(net, w, m, &g, j.every_layer, part, n_parts)
         if j.input_gradient != NULL:
             take_input_delta(w, j.input_gradient + done * w.activations[0].n, m, part, n_parts)
-        bad |= gradients(net, w, m, &g, j.every_layer, part, n_parts)
         if w.input_delta and net.encoding != NULL:
             bad |= encoding_step(net, w, &g, m, &j.threads, part, n_parts)
             lap(w, part, GRADIENT, 0)
         done += m
-        if g.last and j.clip_norm > 0:
-            g.step = &u
-            bad |= clipped_update(net, w, &g, j.clip_norm, &j.threads, part, n_parts)
-        if g.last and j.max_norm > 0:
-            limit_weights(net, j.max_norm, j.average, g.decay, &j.threads, part, n_parts)
-        if g.last:
-            if bad or w.overflowed:
-                j.not_finite = True
-            if part == 0:
-                if b.n == j.batch_size:
-                    choose_ways(w, b.n)
-                j.weight += b.weight
-                j.next = number + 1
-                j.stop = (not isfinite(j.cost) or (number + 1) * j.batch_size >= j.n_pass
-                          or seconds_now() >= j.deadline)
-        elif part == 0 and seconds_now() > j.signals_checked + 1.0 / SIGNAL_CHECKS_A_SECOND:
-            j.signals_checked = seconds_now()
-            j.failed = j.check_signals(j)
+        if done < b.n:
+            if part == 0 and seconds_now() > j.signals_checked + 1.0 / SIGNAL_CHECKS_A_SECOND:
+                j.signals_checked = seconds_now()
+                j.failed = j.check_signals(j)
+            barrier(&j.threads, part, n_parts)
+            lap(w, part, WAITING, 0)
+            if j.failed:
+                return False
+    if j.add_gradients != NULL:
+        if b.n == 0:
+            add_nothing(j, part)
+        barrier(&j.threads, part, n_parts)
+        if part == 0:
+            j.add_gradients(j, ALL_SUMS)
         barrier(&j.threads, part, n_parts)
         lap(w, part, WAITING, 0)
         if j.failed:
             return False
+        bad |= not isfinite(j.sums[j.n_numbers])
+    if j.rule != NULL and waits_for_sums(j):
+        g.step = &u
+        bad |= update_from_sums(net, w, &g, j.clip_norm, &j.threads, part, n_parts)
+    if j.max_norm > 0:
+        limit_weights(net, j.max_norm, j.average, g.decay, &j.threads, part, n_parts)
+    if bad or w.overflowed:
+        j.not_finite = True
+    if part == 0:
+        if b.n == j.batch_size:
+            choose_ways(w, b.n)
+        j.weight += own_weight
+        j.next = number + 1
+        j.stop = (not isfinite(j.cost) or number + 1 >= j.n_batches
+                  or seconds_now() >= j.deadline)
+    barrier(&j.threads, part, n_parts)
+    lap(w, part, WAITING, 0)
     return not (j.stop or j.not_finite)
 
 

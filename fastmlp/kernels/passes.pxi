@@ -58,7 +58,7 @@ cdef inline bint pays(Py_ssize_t n_sum, Py_ssize_t n_columns) noexcept nogil:
 
 cdef void run_job(job* j, int threads) noexcept:
     """All batches of the job, in one parallel region."""
-    if j.first * j.batch_size >= j.n_pass:
+    if j.first >= j.n_batches:
         return
     threads = team_size(threads)
     if threads == 1:
@@ -151,8 +151,11 @@ cdef class Passes(FlatParameters):
         j.w = &space.w
         j.x = &data.x
         j.y = &data.y
+        j.n_numbers = self.n_numbers
         j.n_pass = n_pass
         j.batch_size = batch_size
+        if n_pass > 0:
+            j.n_batches = (n_pass + batch_size - 1) // batch_size
 
     # -------------------------------------------------------- gradients of given examples
 

@@ -40,6 +40,8 @@ cdef inline void predict_part(prediction* p, int part, int n_parts) noexcept nog
     b.order = NULL
     b.first = p.first + n_rows * part // n_parts
     b.n_pass = last
+    b.number = 0
+    b.place = 0
     b.training = False
     b.max_cost = 0
     b.key = 0

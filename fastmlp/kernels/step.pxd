@@ -13,24 +13,20 @@ wherever a thread reads what another has written.  A batch larger than the works
 chunks of rows; its gradient is continued in the same accumulators, so that no bit depends on them.
 `done` is the number of examples in earlier chunks, m that of this chunk.
 """
-from libc.math cimport sqrt
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from .batch_norm cimport normalization, normalize, normalize_delta
 from .choice cimport may_skip
 from .compression cimport columns_from_rows, compress_row
 from .dense cimport (finish_layer, forward, gradient_target, hidden_delta, norm_gradient,
-                     own_rows_of_weight, update_layer, weight_gradient)
+                     own_rows_of_weight, weight_gradient)
 from .distortion cimport distort, distortion
 from .dropout cimport drop_dense, drop_sparse, random_stream, random_stream_of, row_key
-from .encoding_gradients cimport (average_encoding, encoding_squares, trains_encoding,
-                                  update_encoding)
 from .encodings cimport column_stride, encode, encode_sparse, input_encoding, make_waves
 from .few_outputs cimport few_outputs, few_outputs_gradient
 from .inputs cimport (LABELS_CHANGED, NOT_FINITE, examples, is_finite, own_kind, read_dense, read_once, read_sparse,
                       row_ranges, targets)
 from .losses cimport limited_cost, loss_function, output_delta
 from .matrices cimport matrix
-from .norms cimport gradient_squares, limit_norms, total_of
 from .panels cimport layer, padded, panel_count
 from .partition cimport (first_vector, part_of, parts_are_columns, row_range, rows_of_panel,
                          thread_part)
@@ -64,8 +60,10 @@ cdef struct batch:              # the examples first … first + n of a pass
     const targets* y
     const long long* order      # row numbers of the pass, or NULL: the rows in their own order
     Py_ssize_t first, n
-    double weight               # Σ s of these examples
+    double weight               # Σ s of the whole batch
     Py_ssize_t n_pass           # examples in the whole pass
+    int64_t number              # of the batch in the pass
+    Py_ssize_t place            # rows of the batch before these, in other processes
     bint training               # normalize by the batch, drop units, smooth targets
     uint64_t key                # of the batch's random numbers
     real smoothing
@@ -126,7 +124,7 @@ cdef inline bint any_normalized(const network* net) noexcept nogil:
 cdef inline random_stream stream_in(const batch* b, const scratch* own, int number, double p,
                                     Py_ssize_t done) noexcept nogil:
     """The random numbers of layer `number`, with dropout p, or of distortions, in the chunk."""
-    return random_stream_of(b.key, number, p * b.dropout, done,
+    return random_stream_of(b.key, number, p * b.dropout, b.place + done,
                             own.row_hashes if b.x.row_hashes != NULL else NULL)
 
 
@@ -289,112 +287,68 @@ cdef inline void output_deltas(const network* net, workspace* w, const batch* b,
     lap(w, part, OUTPUT, net.n_layers - 1)
 
 
+cdef inline void layer_delta(const network* net, workspace* w, int l, Py_ssize_t m, team* threads,
+                             int part, int n_parts) noexcept nogil:
+    """Step 3 of one layer: δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l)); ends with a barrier."""
+    cdef activation_layer* below = activations_of(w, part, l)
+    cdef scratch* own = &w.threads[part]
+    hidden_delta(&net.layers[l], net.parameters, below, &w.activations[l + 1],
+                 own.ways[l].delta, own, w.zeros, m, part, n_parts)
+    if l > 0 and net.layers[l - 1].scale > 0:
+        if not parts_are_columns(below.n, below.n_terms, n_parts):
+            barrier(threads, part, n_parts)
+        normalize_delta(&net.layers[l - 1], net.parameters, &below.delta, &below.norm, m,
+                        own.example_weights, part, n_parts)
+    lap(w, part, DELTA, l)
+    barrier(threads, part, n_parts)
+    lap(w, part, WAITING, l)
+
+
 cdef inline void hidden_deltas(const network* net, workspace* w, Py_ssize_t m, int lowest,
                                team* threads, int part, int n_parts) noexcept nogil:
-    """Step 3: δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l)), from the last hidden layer down to `lowest`."""
+    """Step 3 of all layers, from the last hidden layer down to `lowest`."""
     cdef int l
-    cdef activation_layer* below
-    cdef scratch* own = &w.threads[part]
     for l in range(net.n_layers - 1, lowest - 1, -1):
-        below = activations_of(w, part, l)
-        hidden_delta(&net.layers[l], net.parameters, below, &w.activations[l + 1],
-                     own.ways[l].delta, own, w.zeros, m, part, n_parts)
-        if l > 0 and net.layers[l - 1].scale > 0:
-            if not parts_are_columns(below.n, below.n_terms, n_parts):
-                barrier(threads, part, n_parts)
-            normalize_delta(&net.layers[l - 1], net.parameters, &below.delta, &below.norm, m,
-                            own.example_weights, part, n_parts)
-        lap(w, part, DELTA, l)
-        barrier(threads, part, n_parts)
-        lap(w, part, WAITING, l)
+        layer_delta(net, w, l, m, threads, part, n_parts)
 
 
-cdef inline bint gradients(const network* net, workspace* w, Py_ssize_t m, gradient_target* g,
-                           bint every_layer, int part, int n_parts) noexcept nogil:
-    """Steps 4 to 6: Σ δ(l+1) a(l)ᵀ over the examples, their mean + λW, the update.
+cdef inline bint layer_gradient(const network* net, workspace* w, int l, Py_ssize_t m,
+                                const gradient_target* g, int part, int n_parts) noexcept nogil:
+    """Steps 4 to 6 of one layer: Σ δ(l+1) a(l)ᵀ over the examples, their mean + λW, the update.
 
-    For the layers that are not frozen, or for every layer.  Returns whether a parameter is not
-    finite afterwards.
+    Returns whether a parameter is not finite afterwards.
     """
-    cdef int l
-    cdef bint bad = False
+    cdef bint bad
     cdef scratch* own = &w.threads[part]
     cdef gradient_target target = g[0]
     cdef update_step step
-    cdef const layer* L
+    cdef const layer* L = &net.layers[l]
     cdef const sparse_rows* columns
-    cdef activation_layer* below
-    for l in range(net.n_layers):
-        L = &net.layers[l]
-        if L.frozen and not every_layer:
-            continue
-        if g.step != NULL:
-            step = for_layer(g.step, L.rate, L.l2, L.bias_rate)
-            target.step = &step
-        below = activations_of(w, part, l)
-        if few_outputs(L, below, may_skip(&w.choices[l].gradient), &target):
-            bad |= few_outputs_gradient(L, below, &w.activations[l + 1], own, w.zeros, m, &target,
-                                        part, n_parts)
-        else:
-            columns = transposed_input(L, l, own, m, part, n_parts)
-            lap(w, part, COMPRESSING, l)
-            bad |= weight_gradient(L, below, &w.activations[l + 1], columns,
-                                   own.ways[l].gradient, own, w.zeros, m, &target, part, n_parts)
-        if L.scale > 0:
-            bad |= norm_gradient(L, &w.activations[l + 1], &target, part, n_parts)
-        lap(w, part, GRADIENT, l)
+    cdef activation_layer* below = activations_of(w, part, l)
+    if g.step != NULL:
+        step = for_layer(g.step, L.rate, L.l2, L.bias_rate)
+        target.step = &step
+    if few_outputs(L, below, may_skip(&w.choices[l].gradient), &target):
+        bad = few_outputs_gradient(L, below, &w.activations[l + 1], own, w.zeros, m, &target,
+                                   part, n_parts)
+    else:
+        columns = transposed_input(L, l, own, m, part, n_parts)
+        lap(w, part, COMPRESSING, l)
+        bad = weight_gradient(L, below, &w.activations[l + 1], columns, own.ways[l].gradient, own,
+                              w.zeros, m, &target, part, n_parts)
+    if L.scale > 0:
+        bad |= norm_gradient(L, &w.activations[l + 1], &target, part, n_parts)
+    lap(w, part, GRADIENT, l)
     return bad
 
 
-cdef inline bint clipped_update(const network* net, workspace* w, gradient_target* g,
-                                double clip_norm, team* threads, int part,
-                                int n_parts) noexcept nogil:
-    """Step 6 with the gradient g · min(1, clip_norm/‖g‖), from the sums over the whole batch."""
+cdef inline bint gradients(const network* net, workspace* w, Py_ssize_t m,
+                           const gradient_target* g, bint every_layer, int part,
+                           int n_parts) noexcept nogil:
+    """Steps 4 to 6 of the layers that are not frozen, or of every layer."""
     cdef int l
     cdef bint bad = False
-    cdef double total = 0, factor = 1
-    cdef Py_ssize_t place = 0
-    cdef gradient_target target = g[0]
-    cdef update_step step
-    cdef const layer* L
-    barrier(threads, part, n_parts)
     for l in range(net.n_layers):
-        L = &net.layers[l]
-        if not L.frozen:
-            gradient_squares(L, g.step, g.parameters, g.sums, w.squares + place, part, n_parts)
-        place += padded(L.n_out)
-    barrier(threads, part, n_parts)
-    place = 0
-    for l in range(net.n_layers):
-        if not net.layers[l].frozen:
-            total += total_of(w.squares + place, net.layers[l].n_out)
-        place += padded(net.layers[l].n_out)
-    if trains_encoding(net.encoding):
-        total += encoding_squares(net.encoding, g.sums + net.encoding.first, g.step.mean)
-    if total > clip_norm * clip_norm:
-        factor = clip_norm / sqrt(total)
-    for l in range(net.n_layers):
-        L = &net.layers[l]
-        if not L.frozen:
-            step = for_layer(g.step, L.rate, L.l2, L.bias_rate)
-            step.mean = <real>(step.mean * factor)
-            step.l2 = <real>(step.l2 * factor)
-            target.step = &step
-            bad |= update_layer(L, &target, part, n_parts)
-    if trains_encoding(net.encoding):
-        bad |= update_encoding(net.encoding, g, g.step, g.sums + net.encoding.first, factor, part,
-                               n_parts)
+        if every_layer or not net.layers[l].frozen:
+            bad |= layer_gradient(net, w, l, m, g, part, n_parts)
     return bad
-
-
-cdef inline void limit_weights(const network* net, double max_norm, real* average, real decay,
-                               team* threads, int part, int n_parts) noexcept nogil:
-    """‖W_j‖ ≤ max_norm for every unit of the trained layers, after the update; then the average."""
-    cdef int l
-    barrier(threads, part, n_parts)
-    for l in range(net.n_layers):
-        if not net.layers[l].frozen:
-            limit_norms(&net.layers[l], net.parameters, <real>max_norm, average, decay, part,
-                        n_parts)
-    if average != NULL and trains_encoding(net.encoding):
-        average_encoding(net.encoding, net.parameters, average, decay, part, n_parts)

@@ -27,14 +27,14 @@ from ..history import History, TrainingDiverged
 from ..kernels.calls import Batches, Progress, TrainingOptions
 from ..model.state import ModelState
 from ..support import checks, threads
+from . import evaluation
 from .config import FitConfig
-from .evaluation import evaluate
 from .first_reading import PACKED_EPOCHS, Trainable, may_check_later, undone_unless_finite
 
 if TYPE_CHECKING:
     from ..schedules import Rates, Steps
 
-__all__ = ["fit"]
+__all__ = ["Run", "fit"]
 
 SLICE = 0.02  # seconds
 ENDED_BY = {KeyboardInterrupt: "interrupt", TrainingDiverged: "divergence"}
@@ -127,6 +127,7 @@ class Run:
         # of examples to train on; None if it is not known
         self.n_rows: int | None = None
         self.batch_size = self.config.batch_size
+        self.seeds: tuple[int, ...] = ()  # of the order of examples, in addition to the network's
         self.constant_rates = np.empty(0)
         if not isinstance(self.source, Chunks):
             self.n_rows = len(self.source if self.rows is None else self.rows)
@@ -228,7 +229,8 @@ class Run:
             if isinstance(source, Examples):
                 source.data.unchecked = False
             if self.held_out is not None:
-                validation_cost, accuracy = evaluate(state, self.held_out, config.n_threads)
+                sums = evaluation.sums(state, self.held_out, config.n_threads)
+                validation_cost, accuracy = evaluation.figures(state, *self.total(*sums))
                 history.validation_cost.append(validation_cost)
                 if accuracy is not None:
                     history.validation_accuracy.append(accuracy)
@@ -236,16 +238,24 @@ class Run:
             history.cost.append(cost)
             history.seconds.append(perf_counter() - started)
             history.unfinished_batches = 0
-            stopped_by = [
-                type(callback).__name__
-                for callback in self.callbacks
-                if callback.on_epoch_end(self.net, history)
-            ]
+            stopped_by = self.end_epoch(history)
             if cost < config.cost_below:
                 return "cost_below"
             if stopped_by:
                 return stopped_by[0]
         return "epochs"
+
+    def total(self, *sums: float) -> tuple[float, ...]:
+        """Return sums over all examples, from those over the examples of this process."""
+        return sums
+
+    def end_epoch(self, history: History) -> list[str]:
+        """Call every callback; return the names of those that stop training."""
+        return [
+            type(callback).__name__
+            for callback in self.callbacks
+            if callback.on_epoch_end(self.net, history)
+        ]
 
     def training_source(self, options: TrainingOptions) -> Source:
         """Return the examples, or their activations after frozen layers without random numbers.
@@ -275,7 +285,8 @@ class Run:
     def parts(self, source: Source) -> Iterator[tuple[Examples, NDArray[np.int64]]]:
         """Yield the coming epoch's examples, with the rows to train on in order: whole batches."""
         state, shuffle = self.state, self.config.shuffle
-        rng = np.random.default_rng([state.spec.seed, state.epochs]) if shuffle is True else None
+        seeds = [state.spec.seed, state.epochs, *self.seeds]
+        rng = np.random.default_rng(seeds) if shuffle is True else None
         if not isinstance(source, Examples):
             return batches.batches_of_chunks(state, source, self.batch_size, rng)
         n_rows = len(source if self.rows is None else self.rows)
@@ -302,11 +313,20 @@ class Run:
         with np.errstate(over="ignore"):  # an infinite rate is an error of its own
             return values(np.arange(first, first + n_batches))
 
+    def n_batches(self, n_rows: int) -> int:
+        """Return the number of batches with so many examples of this process."""
+        return -(-n_rows // self.batch_size)
+
     def batches_of(
-        self, order: NDArray[np.int64], scheduled: Scheduled, epoch: int, before: int
+        self,
+        examples: Examples,
+        order: NDArray[np.int64],
+        scheduled: Scheduled,
+        epoch: int,
+        before: int,
     ) -> Batches:
-        """Return the coming batches, with what follows schedules in them."""
-        n, dtype = -(-len(order) // self.batch_size), self.state.spec.dtype
+        """Return the coming batches of these examples, with what follows schedules in them."""
+        n, dtype = self.n_batches(len(order)), self.state.spec.dtype
         decays = factors = None
         if scheduled.weight_decay is not None:
             coming = self.coming(scheduled.weight_decay, n)
@@ -337,7 +357,7 @@ class Run:
                 self.check_batches(before * self.batch_size + len(order))
             if options.distortion is not None:
                 examples.require_dense()
-            part = self.batches_of(order, scheduled, epoch, before)
+            part = self.batches_of(examples, order, scheduled, epoch, before)
             n_batches = len(part.rates)
             state.epochs = epoch + 1
             if before > 0:
@@ -364,10 +384,11 @@ class Run:
                     return None
             before, last_rate = before + n_batches, float(part.rates[-1])
             del examples  # a chunk goes before the next one comes
-        if progress.weight == 0:
+        total, weight = self.total(progress.cost, progress.weight)
+        if weight == 0:
             raise ValueError("sample_weight is zero for every example")
         penalty = state.penalty(options.l2, options.l2_multipliers)
-        return progress.cost / progress.weight + penalty, last_rate
+        return total / weight + penalty, last_rate
 
 
 def diverged(history: History, batch: int, rate: float) -> TrainingDiverged:

@@ -1,0 +1,189 @@
+"""Data-parallel training of one network."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..callbacks import Callback, Checkpoint, Progress, of_fit
+from ..data import batches
+from ..data.examples import Examples
+from ..history import History, TrainingDiverged
+from ..network import MLP
+from ..tracking import MLflow, TensorBoard
+from ..training import FitConfig
+from .communication import Ranks
+from .shared_run import SharedRun
+
+if TYPE_CHECKING:
+    from ..support import checks
+
+__all__ = ["fit"]
+
+OPTIONS = tuple(inspect.signature(MLP.fit).parameters)[3:]  # after self, X and y
+OF_RANK_0 = (Checkpoint, Progress, TensorBoard, MLflow)  # which write
+
+
+def fit(net: MLP, X_local: checks.Examples, y_local: ArrayLike, **options: Any) -> History:
+    """Train a network on the examples of all ranks of an MPI program.
+
+    Every rank calls it at the same time, with an equal network, the same options and its own
+    examples.  Each step's gradient is the mean over a batch that all ranks share, so that the
+    result is that of one process with this batch, up to rounding, and the same on every rank.
+    With one rank, also without mpiexec, it is ``net.fit(X_local, y_local, **options)``.
+
+    Parameters
+    ----------
+    net : MLP
+        The network: the same sizes, options, seed and parameters on every rank.
+    X_local : array-like or SciPy sparse matrix, (m_local, n_in)
+        The examples of this rank, in memory, at least one.  Ranks may have different numbers.
+    y_local : array-like
+        Their targets, as for `MLP.fit`.
+    **options
+        Options of `MLP.fit`, the same on every rank, with these differences:
+
+        - `batch_size` is the size of the whole batch, to which each rank adds rows in proportion
+          to its number of examples, in their order;
+        - with ``shuffle=True`` each rank shuffles its own examples anew in each epoch;
+        - `sample_weight` is of the examples of this rank;
+        - `validation_data` is this rank's part of the validation examples, or the fraction of its
+          own examples to set aside; cost and accuracy are those over all ranks;
+        - `callbacks` run on every rank, but `Checkpoint`, `tracking.TensorBoard`,
+          `tracking.MLflow` and the lines of ``verbose=True`` on rank 0 only.  Training stops when
+          a callback stops it on any rank.  A callback that changes parameters must do so alike on
+          every rank;
+        - `n_threads` is of one rank.  Default: the machine's processors divided by the number of
+          its ranks, at most `fastmlp.get_num_threads()`;
+        - `max_seconds` is not supported.
+
+    Returns
+    -------
+    History
+        The history, on every rank; its figures are those over all ranks.
+
+    Raises
+    ------
+    ImportError
+        If mpi4py or an MPI library is missing.
+    ValueError
+        If the ranks have different networks or options, or if the network has batch norm.
+    RuntimeError
+        If another rank has met an error before training, or in a callback at an epoch's end, which
+        the message repeats; or if mpiexec belongs to another MPI than mpi4py.
+    TrainingDiverged
+        If the cost or a parameter becomes infinite or NaN.
+
+    See Also
+    --------
+    MLP.fit : Train in one process.
+
+    Notes
+    -----
+    Errors in the arguments of one rank are raised on every rank.  An error that one rank alone
+    meets during an epoch, such as Ctrl-C, ends the processes of all ranks with its traceback
+    (MPI_Abort).  If a process is killed, mpiexec ends the others; training goes on from the last
+    `Checkpoint`, also with another number of ranks.
+
+    The same program with the same number of ranks gives the same bits.
+
+    Examples
+    --------
+    In a program that is started by ``mpiexec -n 4 python -m mpi4py train.py``:
+
+    >>> from mpi4py import MPI  # doctest: +SKIP
+    >>> rows = slice(MPI.COMM_WORLD.rank, None, MPI.COMM_WORLD.size)  # doctest: +SKIP
+    >>> history = fastmlp.distributed.fit(net, X[rows], y[rows], epochs=2)  # doctest: +SKIP
+    """
+    ranks = Ranks()
+    try:
+        if ranks.size == 1:
+            return net.fit(X_local, y_local, **options)
+        return _fit(ranks, net, X_local, y_local, options)
+    except BaseException as error:
+        if ranks.size > 1:
+            ranks.abort_unless_known(error)
+        raise
+    finally:
+        ranks.free()
+
+
+def _fit(
+    ranks: Ranks, net: MLP, X: checks.Examples, y: ArrayLike, options: dict[str, Any]
+) -> History:
+    """Train on several ranks."""
+    prepared, error = None, None
+    try:
+        prepared = _prepared(net, X, y, **options)
+    except Exception as raised:
+        error = raised
+    ranks.agree(error)
+    assert prepared is not None  # or it had raised
+    config, source, rows, held_out, callbacks = prepared
+    if ranks.rank > 0:
+        callbacks = [one for one in callbacks if not isinstance(one, OF_RANK_0)]
+    run = SharedRun(ranks, net, config, source, rows, held_out, callbacks)
+    run.require_equal()
+    try:
+        run.check()
+    except Exception as raised:
+        error = raised
+    ranks.agree(error)
+    history = History()
+    try:
+        with net.state.training_lock:
+            run.train(history)
+    except TrainingDiverged as raised:  # of the same batch on every rank
+        ranks.raise_on_all(raised)
+    return history
+
+
+def _prepared(
+    net: MLP,
+    X: checks.Examples,
+    y: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    validation_data: tuple[checks.Examples, ArrayLike] | float | None = None,
+    callbacks: Sequence[Callback] = (),
+    early_stopping: Any = None,
+    verbose: bool = False,
+    **options: Any,
+) -> tuple[FitConfig, Examples, NDArray[np.int64] | None, Examples | None, list[Callback]]:
+    """Return the checked arguments of this rank."""
+    if not isinstance(net, MLP):
+        raise TypeError(f"net must be a fastmlp.MLP, got {type(net).__name__}")
+    for name in options:
+        if name not in OPTIONS:
+            raise TypeError(
+                f"fit has no option {name!r}; the options are those of MLP.fit: "
+                f"{', '.join(OPTIONS)}"
+            )
+    if any(net.state.spec.batch_norm):
+        raise ValueError(
+            "a network with batch norm cannot be trained on several ranks: each would normalize "
+            "by its own part of the batch; use a network with batch_norm=False"
+        )
+    if options.get("max_seconds") is not None:
+        raise ValueError(
+            "max_seconds is not supported on several ranks; limit epochs, or let the job's own "
+            "time limit end it and go on from a Checkpoint"
+        )
+    if y is None:
+        raise TypeError("y_local must be the targets of X_local, got None")
+    config = FitConfig.checked(net.state.spec, **options)
+    source = batches.source(net.state, X, y, sample_weight, config.epochs)
+    rows, held_out = batches.validation(net.state, source, validation_data)
+    for name, one in (("X_local", source), ("validation_data", held_out)):
+        if one is not None and not isinstance(one, Examples):
+            raise TypeError(
+                f"{name} must be in memory, got a memory map; read this rank's rows by np.array"
+            )
+    assert isinstance(source, Examples)
+    assert held_out is None or isinstance(held_out, Examples)
+    chosen = of_fit(callbacks, early_stopping, config.epochs, verbose)
+    return config, source, rows, held_out, chosen

@@ -1,0 +1,66 @@
+"""Which rows of which rank make up each batch.
+
+The rows of all ranks are put into one order, each rank's in its own order and evenly spread: row i
+of a rank with n rows stands at (i + ½)/n, the lower rank first where two are equal.  Each batch
+takes the next `batch_size` rows.  So all batches but the last have exactly that many, each rank has
+its proportion of each to within as many rows as there are ranks, and with equal shards and a batch
+size that the number of ranks divides it is exactly ``batch_size / n_ranks`` rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["places", "starts"]
+
+
+def places(counts: Sequence[int], rank: int) -> NDArray[np.int64]:
+    """Return the places of a rank's rows in the order of all ranks' rows.
+
+    Parameters
+    ----------
+    counts : sequence of int
+        The number of rows, at least 1, of each rank.
+    rank : int
+        The rank.
+
+    Returns
+    -------
+    array of int64, (counts[rank],)
+        The places, ascending.
+    """
+    own = counts[rank]
+    twice = 2 * np.arange(own, dtype=np.int64) + 1  # 2i + 1, so that (i + ½)/n is twice / 2n
+    found = np.zeros(own, np.int64)
+    for other, n in enumerate(counts):
+        # the number of rows j with (2j + 1)/n < (2i + 1)/own, or ≤ for a lower rank
+        if other < rank:
+            found += (twice * n - own) // (2 * own) + 1
+        else:
+            found += -((own - twice * n) // (2 * own))
+    return found
+
+
+def starts(counts: Sequence[int], rank: int, batch_size: int) -> NDArray[np.int64]:
+    """Return where a rank's part of each batch begins in its rows.
+
+    Parameters
+    ----------
+    counts : sequence of int
+        The number of rows of each rank.
+    rank : int
+        The rank.
+    batch_size : int
+        The number of rows of a batch over all ranks.
+
+    Returns
+    -------
+    array of int64, (n_batches + 1,)
+        Part k is rows ``starts[k]`` to ``starts[k + 1]``; it may be empty.
+    """
+    n_batches = -(-sum(counts) // batch_size)
+    firsts = batch_size * np.arange(n_batches + 1, dtype=np.int64)
+    return np.searchsorted(places(counts, rank), firsts).astype(np.int64)

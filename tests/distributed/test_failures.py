@@ -1,0 +1,78 @@
+"""What goes wrong on one rank ends all of them, with a clear message and without waiting."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastmlp
+
+PROGRAM = Path(__file__).with_name("failures.py")
+
+
+def lines_of(output):
+    """Return what each rank printed, by its number."""
+    return dict(re.findall(r"^rank (\d): (.*)$", output, re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("case", "own", "others"),
+    [
+        ("empty shard", "ValueError: X is empty", "rank 1 of 2 failed.*ValueError: X is empty"),
+        ("columns", "ValueError: X has 2 columns", "rank 1 of 2 failed.*X has 2 columns"),
+        (
+            "unknown option",
+            "TypeError: fit has no option",
+            "rank 1 of 2 failed.*no option",
+        ),
+        (
+            "other weights",
+            "ValueError: ranks 0 and 1 differ in the parameters",
+            None,
+        ),
+        ("other seed", "ValueError: ranks 0 and 1 differ in the sizes or options", None),
+        ("other options", "ValueError: ranks 0 and 1 differ in the options of fit", None),
+        ("batch norm", "ValueError: a network with batch norm cannot be trained on several", None),
+        ("max_seconds", "ValueError: max_seconds is not supported on several ranks", None),
+        ("chunks", "TypeError: y_local must be the targets of X_local, got None", None),
+        ("divergence", "TrainingDiverged: the cost or a parameter became infinite or NaN", None),
+        ("divergence on one rank", "TrainingDiverged: the cost or a parameter became", None),
+        ("callback fails", "KeyError: 'of a callback'", "rank 1 of 2 failed.*'of a callback'"),
+        ("drift", "RuntimeError: the parameters of the ranks differ after epoch 2", None),
+        ("callback stops", "2 epochs, AfterEpochs", None),
+    ],
+)
+def test_every_rank_says_what_is_wrong(run_ranks, case, own, others):
+    found = lines_of(run_ranks(PROGRAM, 2, case).stdout)
+    assert re.match(own, found["1"])
+    assert re.search(others or own, found["0"])
+
+
+def test_an_error_that_one_rank_alone_meets_ends_the_job(run_ranks):
+    found = run_ranks(PROGRAM, 2, "interrupt", succeeds=False)
+    assert "rank 1 of 2 failed alone (KeyboardInterrupt: ) and ends the job" in found.stderr
+    assert not lines_of(found.stdout)  # nobody went on
+
+
+def test_a_killed_rank_ends_the_job_which_resumes_from_its_checkpoint(run_ranks, tmp_path):
+    """The bits are those of a job that was not interrupted."""
+    whole, part = tmp_path / "whole.npz", tmp_path / "part.npz"
+    run_ranks(PROGRAM, 2, "checkpoint", whole)
+    killed = run_ranks(PROGRAM, 2, "killed", part, succeeds=False)
+    assert "signal 9" in killed.stdout + killed.stderr
+    assert 0 < fastmlp.load(part).epochs < 6
+    run_ranks(PROGRAM, 2, "resume", part)
+    assert fastmlp.load(part).epochs == 6
+    for ours, theirs in zip(fastmlp.load(part).weights, fastmlp.load(whole).weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_checkpoint_is_resumed_with_another_number_of_ranks(run_ranks, tmp_path):
+    path = tmp_path / "net.npz"
+    run_ranks(PROGRAM, 2, "killed", path, succeeds=False)
+    epochs = fastmlp.load(path).epochs
+    found = lines_of(run_ranks(PROGRAM, 3, "resume", path).stdout)
+    assert found == {str(rank): f"{6 - epochs} epochs, epochs" for rank in range(3)}
