@@ -18,6 +18,7 @@ from .callbacks import Callback, Checkpoint, EarlyStopping
 from .ensemble import Ensemble
 from .history import History, TrainingDiverged
 from .loading import load
+from .many import fit_many
 from .network import MLP
 from .optimizers import Adam, AdamW, GradientDescent, RMSprop
 from .support.threads import get_num_threads, set_num_threads, show_config
@@ -60,6 +61,7 @@ __all__ = [
     "distributed",
     "encodings",
     "export",
+    "fit_many",
     "get_num_threads",
     "initializers",
     "load",

@@ -1,35 +1,31 @@
-"""Ensemble: several networks that predict together, by the mean of their outputs."""
+"""Ensemble: several networks that are trained and predict together; see ensemble_prediction.py."""
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Callable, Iterable, Iterator
 from itertools import combinations
-from typing import Any, Self, Unpack
+from typing import Any, Self, Unpack, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from . import losses
-from .augment import Distortion
 from .callbacks import Callback, EarlyStopping
 from .data.chunks import ChunkSource
+from .ensemble_prediction import EnsemblePredictor
 from .history import History
-from .losses import Loss, LossSpec
+from .losses import LossSpec
 from .model import files
 from .network import MLP
 from .support import checks
-from .training import FitOptions, side_by_side
+from .training import FitOptions
+from .training.many import Task, check_options, fit_tasks
 
 __all__ = ["Ensemble"]
 
-Array = NDArray[Any]
 
-DISTORTED_AT_ONCE = 10_000  # images, so that memory stays bounded for any number of examples
-
-
-class Ensemble:
+class Ensemble(EnsemblePredictor):
     """Several networks for the same task, which predict by the mean of their outputs.
 
     The outputs are probabilities for classification and values for regression (Hansen and Salamon
@@ -69,175 +65,6 @@ class Ensemble:
     array([0, 1, 2, 3, 4])
     """
 
-    def __init__(self, networks: Iterable[MLP]) -> None:
-        if isinstance(networks, MLP):
-            raise TypeError(f"networks must be a list of networks, got one: write [{networks!r}]")
-        self.networks = tuple(networks)
-        if not self.networks:
-            raise ValueError("networks is empty; an ensemble needs at least one")
-        for i, net in enumerate(self.networks):
-            if not isinstance(net, MLP):
-                raise TypeError(f"networks[{i}] must be an MLP, got {net!r}")
-            for what, read in ALIKE.items():
-                if read(net) != read(self.networks[0]):
-                    raise ValueError(
-                        f"the networks of an ensemble have the same {what}; networks[0] has "
-                        f"{read(self.networks[0])}, networks[{i}] {read(net)}"
-                    )
-        for i, j in combinations(range(len(self.networks)), 2):
-            if self.networks[i] is self.networks[j]:
-                raise ValueError(
-                    f"networks[{i}] and networks[{j}] are one and the same; make each of its own"
-                )
-        self.n_in, self.n_out = self.networks[0].n_in, self.networks[0].n_out
-        self.loss: Loss = self.networks[0].loss
-        self.dtype: np.dtype[Any] = np.result_type(*[net.dtype for net in self.networks])
-        self.uint8_scale = self.networks[0].uint8_scale
-        self.metadata: dict[str, Any] = {}
-
-    def __repr__(self) -> str:
-        return (
-            f"Ensemble({len(self)} networks, {self.n_in} inputs, {self.n_out} outputs, "
-            f"loss={self.loss})"
-        )
-
-    def __len__(self) -> int:
-        return len(self.networks)
-
-    @property
-    def n_parameters(self) -> int:
-        """The number of parameters of all networks together."""
-        return sum(net.n_parameters for net in self.networks)
-
-    # ----------------------------------------------------------------------------- prediction
-
-    def forward(
-        self,
-        X: checks.Examples,
-        *,
-        augment: Distortion | None = None,
-        copies: int = 8,
-        seed: int = 0,
-    ) -> Array:
-        """Return the mean of the networks' output activations.
-
-        Parameters
-        ----------
-        X : array-like or SciPy sparse matrix, (m, n_in)
-            Examples, one a row, as in `MLP.fit`.
-        augment : fastmlp.augment.Distortion, optional
-            Average over distorted copies of the images too; X must be dense.  Its
-            `gentle_classes` have no effect, because the classes are not known.
-        copies : int, default 8
-            Number of distorted copies of each image, in addition to the image itself.
-        seed : int, default 0
-            Seed of the distortions, which also depend on an image's row number.
-
-        Returns
-        -------
-        ndarray, (m, n_out)
-            In the ensemble's dtype.
-        """
-        total: Array | None = None
-        count = 0
-        for view in self._views(X, augment, copies, seed):
-            for net in self.networks:
-                h = net.forward(view)
-                if total is None:
-                    total = np.zeros(h.shape, np.float64)  # so that the order hardly matters
-                total += h
-                count += 1
-        assert total is not None
-        return (total / count).astype(self.dtype)
-
-    def predict(
-        self,
-        X: checks.Examples,
-        *,
-        augment: Distortion | None = None,
-        copies: int = 8,
-        seed: int = 0,
-    ) -> Array:
-        """Return the class or the value that the networks together predict for each example.
-
-        Parameters
-        ----------
-        X : array-like or SciPy sparse matrix, (m, n_in)
-            Examples, one a row, as in `MLP.fit`.
-        augment : fastmlp.augment.Distortion, optional
-            As in `forward`.
-        copies, seed : int, defaults 8 and 0
-            As in `forward`.
-
-        Returns
-        -------
-        ndarray
-            What `MLP.predict` returns, from the mean outputs.
-        """
-        return self.loss.predict(self.forward(X, augment=augment, copies=copies, seed=seed))
-
-    def predict_proba(
-        self,
-        X: checks.Examples,
-        *,
-        augment: Distortion | None = None,
-        copies: int = 8,
-        seed: int = 0,
-    ) -> Array:
-        """Return the mean probabilities of the classes (of 1, for "binary_cross_entropy").
-
-        Parameters
-        ----------
-        X : array-like or SciPy sparse matrix, (m, n_in)
-            Examples, one a row, as in `MLP.fit`.
-        augment : fastmlp.augment.Distortion, optional
-            As in `forward`.
-        copies, seed : int, defaults 8 and 0
-            As in `forward`.
-
-        Returns
-        -------
-        ndarray, (m, n_out)
-            In the ensemble's dtype.
-        """
-        if not self.loss.classification:
-            raise ValueError(
-                f"networks trained by {self.loss.name} give values, not probabilities; use "
-                f"predict or forward"
-            )
-        return self.forward(X, augment=augment, copies=copies, seed=seed)
-
-    def _views(
-        self, X: checks.Examples, augment: Distortion | None, copies: int, seed: int
-    ) -> Iterator[checks.Examples]:
-        """Yield the examples, and so many distorted copies of all of them."""
-        yield X
-        if augment is None:
-            return
-        if not isinstance(augment, Distortion):
-            raise TypeError(f"augment must be a fastmlp.augment.Distortion, got {augment!r}")
-        if hasattr(X, "tocsr"):
-            raise TypeError("augment distorts dense images; X is a sparse matrix")
-        copies, seed = checks.whole("copies", copies), checks.seed(seed)
-        images = checks.rows(X, self.n_in, self.dtype)
-        assert not isinstance(images, tuple)
-        for copied in range(copies):
-            blocks = []
-            for first in range(0, len(images), DISTORTED_AT_ONCE):
-                block = images[first : first + DISTORTED_AT_ONCE]
-                blocks.append(
-                    augment(
-                        block,
-                        seed=seed,
-                        epoch=copied,
-                        dtype=self.dtype.name,
-                        uint8_scale=self.uint8_scale,
-                    )
-                )
-            yield np.concatenate(blocks)
-
-    # ------------------------------------------------------------------------------- training
-
     def fit(
         self,
         X: checks.Examples | ChunkSource,
@@ -273,7 +100,9 @@ class Ensemble:
 
         Notes
         -----
-        When a fit fails, or on Ctrl-C, the other fits stop after the epoch that they are in.
+        When a fit fails, the other fits end within a few hundredths of a second, or one batch, and
+        its error is raised.  On Ctrl-C all end as soon, with a warning, and the histories so far
+        are returned.
 
         As many chunks are in memory as networks are in training at once; a function that returns
         chunks is called in the thread of each network.
@@ -296,14 +125,14 @@ class Ensemble:
             )
         self._require_different()
 
-        def job(net: MLP) -> Callable[[Callback], History]:
-            own = [] if callbacks is None else list(callbacks(net))
-            stopping = copy.copy(early_stopping)  # it remembers what it has seen
-            return lambda stop: net.fit(
-                X, y, n_threads=1, callbacks=[*own, stop], early_stopping=stopping, **options
-            )
-
-        return side_by_side([job(net) for net in self.networks], n_jobs)
+        check_options(options)
+        fit_options = {**options, "early_stopping": early_stopping}
+        tasks = [
+            Task(net, X, y, fit_options, [] if callbacks is None else list(callbacks(net)))
+            for net in self.networks
+        ]
+        histories = fit_tasks(tasks, n_jobs, ends_at_error=True)
+        return cast("list[History]", histories)
 
     def _require_different(self) -> None:
         """Refuse to train copies of one network: they would all stay the same."""
@@ -387,11 +216,3 @@ class Ensemble:
         ensemble = cls([MLP.from_state(*one) for one in networks])
         ensemble.metadata = metadata
         return ensemble
-
-
-ALIKE: dict[str, Callable[[MLP], object]] = {
-    "number of inputs": lambda net: net.n_in,
-    "number of outputs": lambda net: net.n_out,
-    "loss": lambda net: net.loss,
-    "uint8_scale": lambda net: net.uint8_scale,
-}

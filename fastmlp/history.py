@@ -16,6 +16,7 @@ REASONS = {
     "cost_below": "ended because the cost fell below cost_below",
     "max_seconds": "ended by max_seconds",
     "interrupt": "interrupted by Ctrl-C",
+    "stopped": "stopped because another network of the same call failed",
     "divergence": "ended because the cost or a parameter became infinite or NaN",
     "error": "ended by an error",
 }
@@ -44,7 +45,8 @@ class History:
         The networks of `fastmlp.tabular` have there the metric that their best epoch is chosen by.
     stopped_by : str
         Why training ended: "epochs" (all done), "cost_below", "max_seconds", "interrupt" (Ctrl-C),
-        "divergence", "error", or the class name of the callback that stopped it, such as
+        "divergence", "error", "stopped" (another network of `Ensemble.fit` failed), or the class
+        name of the callback that stopped it, such as
         "EarlyStopping".  "" during training.
     unfinished_batches : int
         Number of batches of an epoch that was begun but not finished, because of Ctrl-C,

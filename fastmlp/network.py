@@ -17,8 +17,9 @@ from .history import History
 from .initializers import Initializer
 from .losses import LossSpec
 from .model import columns
+from .model.layers import checked_layers
 from .model.spec import ActivationSpec, EncodingSpec, NetworkSpec
-from .model.state import ModelState, checked_layers
+from .model.state import ModelState
 from .optimizers import Optimizer
 from .storing import StoredNetwork
 from .support import checks

@@ -48,8 +48,23 @@ class Predictor(NetworkBase):
         return self._forward(X)
 
     def _forward(self, X: checks.Examples, of: Snapshot | None = None) -> Array:
-        spec = self.state.spec
-        rows = spec.rows(X)
+        return self.forward_rows(self.state.spec.rows(X), of)
+
+    def forward_rows(self, rows: checks.Rows, of: Snapshot | None = None) -> Array:
+        """Return the output activations of checked rows, by the parameters of now or a snapshot.
+
+        Parameters
+        ----------
+        rows : ndarray or CSR arrays
+            What `NetworkSpec.rows` of this network returned.
+        of : object, optional
+            What `snapshot` returned.
+
+        Returns
+        -------
+        ndarray, (m, n_out)
+            In the network's dtype.
+        """
         data, n_threads = self.state.data(rows), self._threads(rows)
         try:
             return self.state.forward(data, n_threads, of, require_finite=True)

@@ -15,6 +15,7 @@ from fastmlp import MLP, EarlyStopping, Ensemble, TrainingDiverged
 from fastmlp.augment import Distortion
 from fastmlp.callbacks import Callback
 from fastmlp.model import headers
+from fastmlp.model.spec import NetworkSpec
 
 
 @pytest.fixture
@@ -53,6 +54,26 @@ def test_probabilities_are_the_mean_of_the_networks(members, classes):
     assert together.forward(X).dtype == np.float32
     assert (together.n_in, together.n_out) == (6, 3)
     assert together.n_parameters == sum(net.n_parameters for net in members)
+
+
+def test_spread_is_the_standard_deviation_of_the_networks(members, classes):
+    X, _ = classes
+    outputs = [net.forward(X).astype(np.float64) for net in members]
+    spread = Ensemble(members).spread(X)
+    np.testing.assert_allclose(spread, np.std(outputs, axis=0), rtol=1e-5, atol=1e-7)
+    assert spread.dtype == np.float32
+    assert not Ensemble(members[:1]).spread(X).any()
+
+
+def test_networks_that_read_alike_check_examples_once(members, classes, monkeypatch):
+    checked = []
+    original = NetworkSpec.rows
+    monkeypatch.setattr(
+        NetworkSpec, "rows", lambda spec, X: checked.append(spec.dtype) or original(spec, X)
+    )
+    double = MLP((6, 3), dtype="float64")
+    Ensemble([*members, double]).forward(classes[0])
+    assert checked == [np.float32, np.float64]
 
 
 def test_values_of_regression_are_averaged(curve):
@@ -106,7 +127,7 @@ def test_distorted_copies_are_averaged_with_the_images(rng, kind, scale):
 def test_distortions_of_many_images_are_made_in_blocks(rng, monkeypatch):
     X = rng.random((25, 64), dtype=np.float32)
     augment, sizes = Distortion(rotation=20), []
-    monkeypatch.setattr("fastmlp.ensemble.DISTORTED_AT_ONCE", 10)
+    monkeypatch.setattr("fastmlp.ensemble_prediction.DISTORTED_AT_ONCE", 10)
     called = Distortion.__call__
 
     def spy(self, images, *more, **options):
@@ -217,7 +238,7 @@ def test_the_error_of_one_network_ends_the_others(classes):
     nets[1].set_parameters([np.full_like(W, 1e30) for W in nets[1].weights], nets[1].biases)
     with pytest.raises(TrainingDiverged):
         Ensemble(nets).fit(*classes, epochs=1_000_000, n_jobs=3)
-    assert nets[0].history.stopped_by in ("StopWhenSet", "")  # "": not begun yet
+    assert nets[0].history.stopped_by in ("stopped", "")  # "": not begun yet
 
 
 def test_copies_of_one_network_are_not_trained(classes):

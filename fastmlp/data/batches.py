@@ -54,6 +54,8 @@ def source(
 
     With `finite_later` the first epoch may check that X is finite: see `Examples.checked`.
     """
+    if isinstance(X, Examples):
+        return X
     if y is not None:
         return with_targets(state, X, y, sample_weight, finite_later=finite_later)
     if sample_weight is not None:
@@ -64,11 +66,13 @@ def source(
 def validation(
     state: ModelState,
     source: Source,
-    validation_data: tuple[checks.Examples, ArrayLike] | float | None,
+    validation_data: tuple[checks.Examples, ArrayLike] | Examples | MemoryMap | float | None,
 ) -> tuple[Rows | None, Examples | MemoryMap | None]:
     """Return the rows of `source` to train on, None for all, and the validation data."""
     if validation_data is None:
         return None, None
+    if isinstance(validation_data, (Examples, MemoryMap)):
+        return None, validation_data
     if isinstance(validation_data, (tuple, list)):
         if len(validation_data) != 2:
             raise ValueError(

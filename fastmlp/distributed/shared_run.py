@@ -17,7 +17,8 @@ from ..kernels.calls import Batches, BatchShare
 from ..model.state import ModelState
 from ..support import threads
 from ..training import FitConfig
-from ..training.loop import Run, Scheduled, Trainable
+from ..training.first_reading import Trainable
+from ..training.loop import Run, Scheduled
 from . import shares
 from .communication import Ranks
 
@@ -141,7 +142,7 @@ class SharedRun(Run):
         own = np.bincount(number, weight, len(sizes)).astype(np.float64)
         return self.ranks.total(own)
 
-    def batches_of(
+    def part_of(
         self,
         examples: Examples,
         order: NDArray[np.int64],
@@ -149,7 +150,7 @@ class SharedRun(Run):
         epoch: int,
         before: int,
     ) -> Batches:
-        whole = super().batches_of(examples, order, scheduled, epoch, before)
+        whole = super().part_of(examples, order, scheduled, epoch, before)
         weights = self.weights_of(examples, order)
         share = BatchShare(self.starts, self.places, weights, self.gradient_sum)
         return whole._replace(batch_size=self.most_rows, share=share)

@@ -71,6 +71,12 @@ class Batches(NamedTuple):
     # probability; None: the optimizer's, and 1
     weight_decays: NDArray[np.float64] | None = None
     dropout_factors: NDArray[np.float64] | None = None
+    # 0: a part of one epoch.  Otherwise so many whole epochs of all rows, on one thread: `rates`,
+    # `weight_decays` and `dropout_factors` are those of all their batches
+    n_epochs: int = 0
+    # of the random order of the rows in each of these epochs, in words of 32 bits with the lowest
+    # first; empty: `order` in each
+    seed: NDArray[np.uint32] | None = None
     share: BatchShare | None = None  # then `batch_size` is the most rows of a batch here
 
 
@@ -82,3 +88,6 @@ class Progress(NamedTuple):
     weight: float = 0.0  # Σ s over them
     failed: int | None = None  # the batch at which the cost or a parameter ceased to be finite
     slept: float = 0.0  # seconds that the call's threads slept at barriers
+    # of each whole epoch of several: Σ s·cost, Σ s, seconds, and Σ W² of each layer at its end.
+    # `failed` is then a batch of the epoch after these, which is undone
+    epochs: NDArray[np.float64] | None = None

@@ -107,7 +107,7 @@ cdef class Data:
         """Pack dense rows as sparse rows, where these take less memory than the rows."""
         cdef examples* x = &self.x
         cdef Py_ssize_t r, n = x.n_rows, size = packed_number_size(x), place
-        cdef Block memory, scratch
+        cdef Block memory, scratch, packed
         cdef int64_t* pointers
         cdef int changed = 0
         if (self.packed is not None or self.encoding is not None or x.indices != NULL
@@ -122,33 +122,37 @@ cdef class Data:
         for r in range(n):
             pointers[r + 1] += pointers[r]
         place = n + 1
-        self.packed = Block(place * <Py_ssize_t>sizeof(int64_t)
-                            + packed_size(pointers[n], size) + packed_size(pointers[n], 2))
+        packed = Block(place * <Py_ssize_t>sizeof(int64_t)
+                       + packed_size(pointers[n], size) + packed_size(pointers[n], 2))
         scratch = Block(threads * pack_scratch(x))
-        memcpy(self.packed.data, pointers, place * sizeof(int64_t))
-        pointers = <int64_t*>self.packed.data
+        memcpy(packed.data, pointers, place * sizeof(int64_t))
+        pointers = <int64_t*>packed.data
         with nogil, parallel(num_threads=threads):
             pack_rows(x, pointers, scratch.data, &changed, omp_get_thread_num(),
                       omp_get_num_threads())
-        if changed:
-            self.packed = None
-            require_unchanged(changed)
-        x.packed_pointers = pointers
-        x.packed_values = pointers + place
-        x.packed_indices = <uint16_t*>(<char*>x.packed_values
-                                        + packed_size(pointers[n], size))
+        require_unchanged(changed)
+        with cython.critical_section(self):
+            if self.packed is None:     # several fits may share the data: the first packed it
+                self.packed = packed
+                x.packed_values = pointers + place
+                x.packed_indices = <uint16_t*>(<char*>x.packed_values
+                                                + packed_size(pointers[n], size))
+                x.packed_pointers = pointers
         return 0
 
     cdef const uint64_t* hash_rows(self, int threads) except NULL:
         """A hash of each row's numbers, on which its random numbers depend; made once."""
-        cdef Block scratch
+        cdef Block scratch, hashes
         if self.row_hashes is None:
             threads = team_size(threads)
             scratch = Block(threads * pack_scratch(&self.x))
-            self.row_hashes = Block(self.x.n_rows * <Py_ssize_t>sizeof(uint64_t))
+            hashes = Block(self.x.n_rows * <Py_ssize_t>sizeof(uint64_t))
             with nogil, parallel(num_threads=threads):
-                hash_rows(&self.x, <uint64_t*>self.row_hashes.data, scratch.data,
+                hash_rows(&self.x, <uint64_t*>hashes.data, scratch.data,
                               omp_get_thread_num(), omp_get_num_threads())
+            with cython.critical_section(self):
+                if self.row_hashes is None:     # as above
+                    self.row_hashes = hashes
         return <uint64_t*>self.row_hashes.data
 
     cdef int take_targets(self, y, sample_weight, bint unread) except -1:

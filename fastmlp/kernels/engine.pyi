@@ -191,7 +191,18 @@ class Engine:
         threads: int,
         seconds: float,
     ) -> Progress:
-        """Run batches from `progress.batch` on, until their end or the time's."""
+        """Run batches from `progress.batch` on, or several epochs, until their end or the time's.
+
+        No epoch of several begins after `seconds`, but for the first.
+        """
+
+    def release_workspace(self) -> None:
+        """Free the training workspace, which the next call of `train` makes anew."""
+
+    def row_order(
+        self, seed: NDArray[np.uint32], epoch: int, n_rows: int
+    ) -> NDArray[np.int64]:
+        """The random order of an epoch's rows; the seed in words of 32 bits, the lowest first."""
 
     def phase_seconds(self) -> dict[tuple[str, int], float]: ...
     def workspace_bytes(self, batch_size: int, threads: int = 1) -> int: ...

@@ -10,6 +10,7 @@
     passes.pxi          passes without an update, prediction and gradients: class Passes
     inverse_hessian.pxi what L-BFGS remembers of earlier steps: class InverseHessian
     this file           training: class Engine
+    row_order.h         the random order of an epoch's rows
 
 `train` runs batches without the GIL inside one parallel region.  Only fastmlp/model/state.py
 calls the engine; every argument has been validated before (fastmlp/support/checks).  What a call
@@ -19,8 +20,8 @@ cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from cython.parallel cimport parallel
-from libc.math cimport isfinite
-from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
+from libc.math cimport INFINITY, isfinite
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
@@ -57,6 +58,9 @@ from .workspace cimport activation_layer, lay_out, layer_choices, scratch, works
 
 cdef extern from "memory.h" nogil:
     void* zeroed(size_t size, char** data)
+
+cdef extern from "row_order.h" nogil:
+    void row_order(const uint32_t* seed, int n_seed, uint64_t epoch, int64_t n, int64_t* order)
 
 cdef enum:
     CHUNK_ROWS = 128            # of a pass: a batch's activations and deltas stay in L2
@@ -216,7 +220,10 @@ cdef class Engine(Passes):
         cdef GradientSumCall sum_call = None
         cdef examples x = data.x
         cdef int changed = 0
-        cdef double[:, ::1] batch_sums
+        cdef double[:, ::1] batch_sums, into
+        cdef bint several = batches.n_epochs > 0
+        cdef int64_t n_done = 0
+        cdef Block good
         cdef job j
         x.row_hashes = NULL
         if options.by_row_hash:
@@ -266,6 +273,10 @@ cdef class Engine(Passes):
             sum_call.attach(&j)
         if ema > 0:
             self.start_average()
+        if several:
+            epochs = np.empty((batches.n_epochs, 3 + self.net.n_layers))
+            into = epochs
+            good = Block(2 * self.current.numbers.size)     # as many for the average
         self.begin_writing()
         try:
             self.in_step = True
@@ -279,10 +290,13 @@ cdef class Engine(Passes):
             j.slots[0] = self.slot(0)
             j.slots[1] = self.slot(1)
             j.deadline = seconds_now() + seconds
-            run_job(&j, threads)
-            self.steps += j.next - first
+            if several:
+                self.run_epochs(&j, batches, good, into, &n_done)
+            else:
+                run_job(&j, threads)
+            self.steps = j.steps + j.next - j.first
             if ema > 0:
-                self.current.averaged += j.next - first
+                self.current.averaged = j.averaged + j.next - j.first
         finally:
             self.in_step = False
             self.end_writing()
@@ -295,8 +309,81 @@ cdef class Engine(Passes):
         return Progress(
             j.next, j.cost, j.weight,
             j.next - 1 if j.not_finite or not isfinite(j.cost) else None,
-            1e-9 * j.threads.slept,
+            1e-9 * j.threads.slept, None if not several else epochs[:n_done],
         )
+
+    cdef int run_epochs(self, job* j, batches, Block good, double[:, ::1] epochs,
+                        int64_t* n_done) except -1:
+        """Whole epochs, until all are done or the time is up; one thread.
+
+        An epoch whose cost or parameters cease to be finite is undone and ends them.
+        """
+        cdef const uint32_t[::1] seed = batches.seed
+        cdef int n_seed = 0 if seed is None else <int>seed.shape[0]
+        cdef Py_ssize_t n = j.n_pass, n_batches = (n + j.batch_size - 1) // j.batch_size
+        cdef Py_ssize_t number_bytes = self.current.numbers.size, average_bytes = 0
+        cdef Block order = Block(n * <Py_ssize_t>sizeof(int64_t) if n_seed > 0 else 0)
+        cdef uint64_t epoch = batches.epoch, key = self.key
+        cdef double deadline = j.deadline, started
+        cdef int l, n_layers = self.net.n_layers
+        cdef real* parameters = j.net.parameters
+        if j.average != NULL:
+            average_bytes = self.current.average.size
+        if n_seed > 0:
+            j.order = <const int64_t*>order.data
+        j.deadline = INFINITY
+        with nogil:
+            while n_done[0] < epochs.shape[0]:
+                started = seconds_now()
+                if n_done[0] > 0:
+                    if started >= deadline:
+                        break
+                    j.steps += n_batches
+                    j.averaged += n_batches
+                    j.rates += n_batches
+                    if j.weight_decays != NULL:
+                        j.weight_decays += n_batches
+                    if j.dropout != NULL:
+                        j.dropout += n_batches
+                memcpy(good.data, parameters, number_bytes)
+                if average_bytes > 0:
+                    memcpy(good.data + number_bytes, j.average, average_bytes)
+                if n_seed > 0:
+                    row_order(&seed[0], n_seed, epoch + n_done[0], n, <int64_t*>order.data)
+                j.key = mixed_key(key, epoch + n_done[0])
+                j.next = 0
+                j.cost = j.weight = 0
+                j.stop = False
+                run_batches(j, 0, 1)
+                if j.w.changed or j.failed:
+                    break
+                if j.not_finite or not isfinite(j.cost):
+                    memcpy(parameters, good.data, number_bytes)
+                    if average_bytes > 0:
+                        memcpy(j.average, good.data + number_bytes, average_bytes)
+                    j.averaged -= j.next
+                    break
+                epochs[n_done[0], 0] = j.cost
+                epochs[n_done[0], 1] = j.weight
+                epochs[n_done[0], 2] = seconds_now() - started
+                for l in range(n_layers):
+                    epochs[n_done[0], 3 + l] = weight_squares(&self.net.layers[l], parameters)
+                n_done[0] += 1
+        return 0
+
+    def release_workspace(self):
+        """Free the training workspace, which the next call of `train` makes anew."""
+        self.training = None
+
+    def row_order(self, const uint32_t[::1] seed, uint64_t epoch, Py_ssize_t n_rows):
+        """The random order of an epoch's rows; the seed in words of 32 bits, the lowest first."""
+        cdef int64_t[::1] into
+        order = np.empty(n_rows, np.int64)
+        if n_rows > 0:
+            into = order
+            with nogil:
+                row_order(&seed[0], <int>seed.shape[0], epoch, n_rows, &into[0])
+        return order
 
     def phase_seconds(self):
         """Where thread 0's time went since the training workspace was made, by phase and layer."""

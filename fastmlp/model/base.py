@@ -14,7 +14,8 @@ from ..history import History
 from ..losses import Loss
 from ..support import checks
 from . import columns, summary, transfer
-from .state import Layer, ModelState, Snapshot, Statistics, checked_layers
+from .layers import checked_layers
+from .state import Layer, ModelState, Snapshot, Statistics
 
 __all__ = ["NetworkBase"]
 

@@ -40,8 +40,9 @@ from .headers import (
     shapes_of,
     spec_of,
 )
+from .layers import checked_layers
 from .spec import NetworkSpec
-from .state import Layer, ModelState, Statistics, checked_layers, shapes
+from .state import Layer, ModelState, Statistics, shapes
 
 __all__ = [
     "Arrays",

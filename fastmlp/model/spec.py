@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from math import prod
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from .. import activations, losses
 from ..activations import Activation
@@ -101,6 +102,17 @@ class NetworkSpec:
             input_scaling=bool(input_scaling),
         )
 
+    def reads_alike(self, other: NetworkSpec) -> bool:
+        """Return whether two networks read the same examples, and their targets, alike."""
+        return self is other or (
+            self.sizes[0] == other.sizes[0]
+            and self.sizes[-1] == other.sizes[-1]
+            and self.dtype == other.dtype
+            and self.loss == other.loss
+            and self.uint8_scale == other.uint8_scale
+            and self.encodings == other.encodings
+        )
+
     @property
     def layer_sizes(self) -> tuple[int, ...]:
         """Numbers of units, from a(1), the encoded input, to the output."""
@@ -112,6 +124,12 @@ class NetworkSpec:
     def n_layers(self) -> int:
         """The number of layers of weights."""
         return len(self.sizes) - 1
+
+    @cached_property
+    def seed_words(self) -> NDArray[np.uint32]:
+        """The seed in words of 32 bits, the lowest first, for the random orders of rows."""
+        n_words = max(1, -(-self.seed.bit_length() // 32))
+        return np.frombuffer(self.seed.to_bytes(4 * n_words, "little"), "<u4").astype(np.uint32)
 
     @property
     def n_parameters(self) -> int:

@@ -16,7 +16,7 @@ from operator import mul
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from .. import kernels
 from ..kernels.calls import Batches, Progress, TrainingOptions
@@ -28,7 +28,7 @@ from .spec import NetworkSpec
 if TYPE_CHECKING:
     from ..kernels.engine import Data, Engine, InverseHessian, OptimizerSnapshot, ParameterSet
 
-__all__ = ["Array", "Layer", "ModelState", "Snapshot", "Statistics", "checked_layers", "shapes"]
+__all__ = ["Array", "Layer", "ModelState", "Snapshot", "Statistics", "shapes"]
 
 Array = NDArray[Any]
 # weight (n_out, n_in), bias (n_out,) and, with batch norm, scale (n_out,); where encodings of
@@ -264,9 +264,14 @@ class ModelState:
         *,
         training: bool = True,
         of: Snapshot | None = None,
+        squares: Iterable[float] | None = None,
     ) -> float:
-        """Return λ/2 Σ W², the part of J that does not depend on examples."""
-        squares = self._engine.weight_squares(training, of) if l2 > 0 else ()
+        """Return λ/2 Σ W², the part of J that does not depend on examples.
+
+        `squares` has Σ W² of each layer where it is known already.
+        """
+        if squares is None:
+            squares = self._engine.weight_squares(training, of) if l2 > 0 else ()
         return l2 / 2 * fsum(map(mul, multipliers or repeat(1.0), squares))
 
     # ------------------------------------------------------------------------------- training
@@ -304,6 +309,28 @@ class ModelState:
     ) -> Progress:
         """Train on batches until they end, the time is up, or a number is not finite."""
         return self._engine.train(data, batches, options, progress, n_threads, seconds)
+
+    def row_order(self, epoch: int, n_rows: int) -> NDArray[np.int64]:
+        """Return the random order of the rows in an epoch of this network's life."""
+        return self._engine.row_order(self.spec.seed_words, epoch, n_rows)
+
+    def train_epochs(
+        self, data: Data, batches: Batches, options: TrainingOptions, seconds: float
+    ) -> Progress:
+        """Train for whole epochs; one with a number that is not finite is undone and the last."""
+        first = self.epochs
+        self.epochs = first + 1
+        progress = self._engine.train(data, batches, options, Progress(), 1, seconds)
+        assert progress.epochs is not None
+        self.epochs = first + len(progress.epochs)
+        if progress.failed is not None:
+            self.epochs += 1
+            self.optimizer = None
+        return progress
+
+    def release_workspace(self) -> None:
+        """Free the memory of training steps, which is else kept for the next fit."""
+        self._engine.release_workspace()
 
     def roll_back(self, snapshot: Snapshot) -> None:
         """Go back to the last good parameters; the optimizer's state is lost with the bad ones."""
@@ -360,29 +387,6 @@ class ModelState:
         """Make ready in a process made by fork, in which no other thread has come along."""
         self._engine.renew()
         self._engine.training_lock.renew()
-
-
-def checked_layers(
-    spec: NetworkSpec,
-    weights: Sequence[ArrayLike],
-    biases: Sequence[ArrayLike],
-    scales: Sequence[ArrayLike | None] | None = None,
-    encoding: Sequence[ArrayLike] = (),
-) -> list[Layer]:
-    """Return each layer's weight, bias and perhaps scale as a user passed them, checked.
-
-    `encoding` has the parameters of the encodings, in the order of `NetworkSpec.encoding_shapes`.
-    """
-    pairs = checks.parameters(weights, biases, spec.layer_sizes, spec.dtype)
-    checked_scales = checks.scales(scales, spec.sizes, spec.batch_norm, spec.dtype)
-    layers: list[Layer] = [
-        pair if scale is None else (*pair, scale)
-        for pair, scale in zip(pairs, checked_scales, strict=True)
-    ]
-    if encoding:
-        shapes_ = list(spec.encoding_shapes.values())
-        layers.append(tuple(checks.arrays("encodings", list(encoding), shapes_, spec.dtype)))
-    return layers
 
 
 def shapes(slots: Sequence[Sequence[Layer]]) -> list[Any]:

@@ -17,8 +17,9 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ..model.layers import checked_layers
 from ..model.spec import NetworkSpec
-from ..model.state import ModelState, checked_layers
+from ..model.state import ModelState
 from ..network import MLP
 from . import lbfgs, options, stochastic, streams
 from .rollback import restored_on_error

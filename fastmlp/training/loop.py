@@ -7,7 +7,6 @@ and other Python threads get their turn.
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,13 +22,16 @@ from ..data.batches import Source
 from ..data.chunks import Chunks
 from ..data.examples import Examples
 from ..data.memory_maps import MemoryMap
-from ..history import History, TrainingDiverged
+from ..history import History
 from ..kernels.calls import Batches, Progress, TrainingOptions
 from ..model.state import ModelState
 from ..support import checks, threads
 from . import evaluation
 from .config import FitConfig
+from .endings import Stop, Stopped, diverged, end_callbacks, reason_of, require_weight
 from .first_reading import PACKED_EPOCHS, Trainable, may_check_later, undone_unless_finite
+from .frozen_features import features, trains_encoding
+from .short_epochs import at_once, record
 
 if TYPE_CHECKING:
     from ..schedules import Rates, Steps
@@ -37,9 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Run", "fit"]
 
 SLICE = 0.02  # seconds
-ENDED_BY = {KeyboardInterrupt: "interrupt", TrainingDiverged: "divergence"}
 Values: TypeAlias = "Callable[[Steps], Rates]"
-MOST_FEATURES = 512 << 20  # bytes of activations after frozen layers that a fit keeps
 
 
 class Scheduled(NamedTuple):
@@ -59,15 +59,20 @@ def fit(
     sample_weight: ArrayLike | None = None,
     validation_data: tuple[checks.Examples, ArrayLike] | float | None = None,
     callbacks: Sequence[Callback] = (),
+    stop: Stop | None = None,
 ) -> History:
-    """Train a network on examples by the options of `config`: steps 2 to 7 of the report."""
+    """Train a network on examples by the options of `config`: steps 2 to 7 of the report.
+
+    X, with y None, or `validation_data` may be `Examples`, which several fits share.  `stop` ends
+    training from another thread.
+    """
     state = net.state
     source = batches.source(
         state, X, y, sample_weight, config.epochs,
         finite_later=may_check_later(state, config, validation_data, callbacks),
     )  # fmt: skip
     rows, held_out = batches.validation(state, source, validation_data)
-    run = Run(net, state, config, source, rows, held_out, callbacks)
+    run = Run(net, state, config, source, rows, held_out, callbacks, stop)
     run.check()
     history = History()
     try:
@@ -81,33 +86,9 @@ def fit(
             f"it has learned",
             stacklevel=3,
         )
+    except Stopped:
+        pass
     return history
-
-
-def end_callbacks(callbacks: Sequence[Callback], net: Trainable, history: History) -> None:
-    """Call every `on_fit_end`, whatever another one raises; raise the first error after them.
-
-    Early stopping comes first, so that those after it see the parameters that the fit ends with.
-    An error that has ended the fit itself goes before those of `on_fit_end`, which are added to it
-    as notes.
-    """
-    ended_by = sys.exception()
-    failures: list[BaseException] = []
-    for callback in sorted(callbacks, key=lambda one: not isinstance(one, EarlyStopping)):
-        try:
-            callback.on_fit_end(net, history)
-        except BaseException as error:
-            failures.append(error)
-    if failures and ended_by is None:
-        raise failures[0]
-    for failure in failures:
-        assert ended_by is not None
-        ended_by.add_note(f"on_fit_end of a callback then failed too: {failure!r}")
-
-
-def trains_encoding(state: ModelState) -> bool:
-    """Return whether training changes parameters of the columns' encodings."""
-    return bool(state.spec.encoding_shapes) and not state.encoding_frozen
 
 
 @dataclass
@@ -121,6 +102,7 @@ class Run:
     rows: NDArray[np.int64] | None  # of `source`, to train on; None: all
     held_out: Examples | MemoryMap | None
     callbacks: Sequence[Callback]
+    stop: Stop | None = None
     team: threads.AdaptiveTeam = field(default_factory=threads.AdaptiveTeam)
 
     def __post_init__(self) -> None:
@@ -192,7 +174,7 @@ class Run:
                 callback.on_fit_begin(self.net, history)
             history.stopped_by = self.run_epochs(history)
         except BaseException as error:
-            history.stopped_by = ENDED_BY.get(type(error), "error")
+            history.stopped_by = reason_of(error, self.stop)
             raise
         finally:
             end_callbacks(self.callbacks, self.net, history)
@@ -208,7 +190,7 @@ class Run:
         state.begin_training(
             (optimizer.name, optimizer.constants), options.ema > 0, config.reset_optimizer
         )
-        source = self.training_source(options)
+        source = features(state, self.source, options, config.n_threads)
         scheduled = self.schedules_from(state.steps)
         n_threads = threads.for_step(state.spec.layer_sizes, self.batch_size, config.n_threads)
         deadline = perf_counter() + config.max_seconds
@@ -218,10 +200,20 @@ class Run:
             and options.distortion is None
         ):
             state.pack(source.data, n_threads)
-        for _ in range(config.epochs):
+        looks_on = (
+            bool(self.callbacks or self.seeds) or self.held_out is not None or n_threads > 1
+        )
+        left = config.epochs
+        while left > 0:
+            if self.stop is not None and self.stop.is_set():
+                raise Stopped
             started = perf_counter()
             if started >= deadline:
                 return "max_seconds"
+            if not looks_on and (n := at_once(state, config, source, history, SLICE)) > 1:
+                left -= self.run_short_epochs(history, source, options, scheduled, min(n, left))
+                continue
+            left -= 1
             done = self.run_epoch(history, source, options, scheduled, n_threads, deadline)
             if done is None:
                 return "max_seconds"
@@ -257,45 +249,46 @@ class Run:
             if callback.on_epoch_end(self.net, history)
         ]
 
-    def training_source(self, options: TrainingOptions) -> Source:
-        """Return the examples, or their activations after frozen layers without random numbers.
+    def run_short_epochs(
+        self,
+        history: History,
+        source: Source,
+        options: TrainingOptions,
+        scheduled: Scheduled,
+        n_epochs: int,
+    ) -> int:
+        """Train for up to so many epochs, which together take about a slice; return how many.
 
-        Those are the same in every epoch, so they are computed once where they are not too large.
+        One call of the engine runs them, because around a short epoch Python would take longer
+        than the epoch itself.
         """
-        spec, source = self.state.spec, self.source
-        first = 0
-        if options.frozen and not trains_encoding(self.state):
-            first = options.frozen.index(False)
-        random = any((spec.input_dropout, *spec.dropout[:first], *spec.noise[:first]))
-        if (
-            not isinstance(source, Examples)
-            or first == 0
-            or random
-            or options.distortion is not None
-            or len(source) * spec.sizes[first] * spec.dtype.itemsize > MOST_FEATURES
-        ):
-            return source
-        n_threads = threads.for_pass(
-            spec.layer_sizes[: first + 1], len(source), self.config.n_threads
-        )
-        features = self.state.layer_activations(source.data, first, n_threads)
-        data = self.state.data(features, source.y, source.weight, first)
-        return replace(source, X=features, data=data)
+        assert isinstance(source, Examples)
+        state = self.state
+        n_batches = -(-len(source) // self.batch_size)
+        seed = state.spec.seed_words if self.config.shuffle else np.empty(0, np.uint32)
+        order = np.arange(len(source), dtype=np.int64)
+        part = self.batches_of(order, n_epochs * n_batches, scheduled, state.epochs, 0)
+        part = part._replace(n_epochs=n_epochs, seed=seed)
+        progress = state.train_epochs(source.data, part, options, SLICE)
+        return record(state, history, progress, part, options)
 
     def parts(self, source: Source) -> Iterator[tuple[Examples, NDArray[np.int64]]]:
         """Yield the coming epoch's examples, with the rows to train on in order: whole batches."""
         state, shuffle = self.state, self.config.shuffle
-        seeds = [state.spec.seed, state.epochs, *self.seeds]
-        rng = np.random.default_rng(seeds) if shuffle is True else None
         if not isinstance(source, Examples):
+            seed = [state.spec.seed, state.epochs, *self.seeds]
+            rng = np.random.default_rng(seed) if shuffle is True else None
             return batches.batches_of_chunks(state, source, self.batch_size, rng)
         n_rows = len(source if self.rows is None else self.rows)
         if callable(shuffle):
             order = batches.row_numbers(shuffle, n_rows)
+        elif shuffle and self.seeds:
+            seed = [state.spec.seed, state.epochs, *self.seeds]
+            order = np.random.default_rng(seed).permutation(n_rows)
+        elif shuffle:
+            order = state.row_order(state.epochs, n_rows)
         else:
             order = np.arange(n_rows, dtype=np.int64)
-            if rng is not None:
-                rng.shuffle(order)
         return iter([(source, order if self.rows is None else self.rows[order])])
 
     def rates_of(self, rate: Values, n_batches: int) -> NDArray[np.float64]:
@@ -317,7 +310,7 @@ class Run:
         """Return the number of batches with so many examples of this process."""
         return -(-n_rows // self.batch_size)
 
-    def batches_of(
+    def part_of(
         self,
         examples: Examples,
         order: NDArray[np.int64],
@@ -325,8 +318,14 @@ class Run:
         epoch: int,
         before: int,
     ) -> Batches:
-        """Return the coming batches of these examples, with what follows schedules in them."""
-        n, dtype = self.n_batches(len(order)), self.state.spec.dtype
+        """Return the coming batches of these examples."""
+        return self.batches_of(order, self.n_batches(len(order)), scheduled, epoch, before)
+
+    def batches_of(
+        self, order: NDArray[np.int64], n: int, scheduled: Scheduled, epoch: int, before: int
+    ) -> Batches:
+        """Return the coming n batches, with what follows schedules in them."""
+        dtype = self.state.spec.dtype
         decays = factors = None
         if scheduled.weight_decay is not None:
             coming = self.coming(scheduled.weight_decay, n)
@@ -357,7 +356,7 @@ class Run:
                 self.check_batches(before * self.batch_size + len(order))
             if options.distortion is not None:
                 examples.require_dense()
-            part = self.batches_of(examples, order, scheduled, epoch, before)
+            part = self.part_of(examples, order, scheduled, epoch, before)
             n_batches = len(part.rates)
             state.epochs = epoch + 1
             if before > 0:
@@ -375,6 +374,8 @@ class Run:
                 seconds = perf_counter() - started
                 self.team.report(seconds / (progress.batch - first), progress.slept / seconds)
                 history.unfinished_batches = before + progress.batch
+                if self.stop is not None and self.stop.is_set():
+                    raise Stopped
                 if progress.failed is not None:
                     state.roll_back(good)
                     history.unfinished_batches = 0
@@ -385,20 +386,6 @@ class Run:
             before, last_rate = before + n_batches, float(part.rates[-1])
             del examples  # a chunk goes before the next one comes
         total, weight = self.total(progress.cost, progress.weight)
-        if weight == 0:
-            raise ValueError("sample_weight is zero for every example")
+        require_weight(weight)
         penalty = state.penalty(options.l2, options.l2_multipliers)
         return total / weight + penalty, last_rate
-
-
-def diverged(history: History, batch: int, rate: float) -> TrainingDiverged:
-    """Return the error that names the place and what may help."""
-    epoch = history.epochs + 1
-    return TrainingDiverged(
-        f"the cost or a parameter became infinite or NaN in epoch {epoch}, batch {batch + 1}; "
-        f"the network is as it was before that epoch. Lower the learning rate (it was "
-        f"{rate:g}), or scale X so that its columns are about 1 in size",
-        epoch,
-        batch + 1,
-        history,
-    )

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from fastmlp import MLP, augment
-from fastmlp.training import loop
+from fastmlp.training import frozen_features, loop
 
 
 def trained(monkeypatch, most_features, classes, options, ema=None):
     """A network whose first layer is frozen, after a fit that may keep so many bytes."""
     X, y = classes
-    monkeypatch.setattr(loop, "MOST_FEATURES", most_features)
+    monkeypatch.setattr(frozen_features, "MOST_FEATURES", most_features)
     net = MLP((6, 16, 8, 3), seed=1, **options)
     net.fit(X, y, epochs=2, ema=ema)
     net.freeze(0)
@@ -84,7 +84,7 @@ def test_features_that_are_too_large_are_not_kept(monkeypatch, classes, kept):
     X, y = classes
     n_bytes = len(X) * 16 * 4
     for most, expected in ((n_bytes - 1, []), (n_bytes, [1])):
-        monkeypatch.setattr(loop, "MOST_FEATURES", most)
+        monkeypatch.setattr(frozen_features, "MOST_FEATURES", most)
         net = MLP((6, 16, 3))
         net.freeze(0)
         net.fit(X, y, epochs=1)

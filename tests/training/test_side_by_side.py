@@ -62,19 +62,6 @@ def test_at_least_one_job_runs(classes, n_jobs):
         Ensemble(members(2)).fit(*classes, epochs=1, n_jobs=n_jobs)
 
 
-def test_each_network_trains_on_one_thread(classes, monkeypatch):
-    found = []
-
-    def spy(net, X, y, **options):
-        found.append(options["n_threads"])
-        return original(net, X, y, **options)
-
-    original = MLP.fit
-    monkeypatch.setattr(MLP, "fit", spy)
-    Ensemble(members(2)).fit(*classes, epochs=1)
-    assert found == [1, 1]
-
-
 def test_jobs_that_have_not_begun_are_cancelled_by_an_error(monkeypatch):
     """The second job is running when the first has failed; the third waits for its thread."""
     begun, cancelled = [], threading.Event()

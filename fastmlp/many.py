@@ -1,0 +1,260 @@
+"""fit_many: many networks trained at once, in this process or by an executor."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count
+from time import perf_counter
+from typing import Any, Protocol
+
+from .callbacks import Callback
+from .history import History
+from .model.state import ModelState
+from .network import MLP
+from .support import checks
+from .training.many import (
+    Outcome,
+    Task,
+    check_options,
+    fit_task,
+    fit_tasks,
+    warn_of_interrupt,
+)
+
+__all__ = ["Executor", "fit_many"]
+
+SECONDS_A_LINE = 0.5  # from one line of progress to the next
+
+
+class Executor(Protocol):
+    """What runs functions elsewhere: of concurrent.futures, Dask's client, and others."""
+
+    def submit(self, function: Any, /, *arguments: Any) -> Any:
+        """Return a future, with methods `result` and `cancel`, of a call."""
+
+
+def fit_many(
+    networks: Sequence[MLP],
+    X: Any,
+    y: Any = None,
+    *,
+    options: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    n_jobs: int | None = None,
+    executor: Executor | None = None,
+    verbose: bool = False,
+) -> list[History | Exception]:
+    """Train many networks at once, each on one thread and each as its own fit would.
+
+    No bit of a network depends on the others, on `n_jobs` or on `executor`.  Arrays that several
+    networks are trained on are checked once and shared without copies.
+
+    Parameters
+    ----------
+    networks : sequence of MLP
+        The networks, each another one.
+    X, y : array or list
+        Examples and targets, as in `MLP.fit`: one array or matrix for all networks, or a list with
+        one for each.  A list is never one array for all: write ``numpy.asarray(y)``.
+    options : dict or list of dict, optional
+        Keywords of `MLP.fit`, one dict for all networks or a list with one for each; all but
+        `n_threads` and `verbose`.  In a dict for all, `callbacks` is a function from a network to
+        the callbacks of its fit, because a callback may remember what it has seen.
+    n_jobs : int, optional
+        Number of networks in training at once.  Default: `fastmlp.get_num_threads()`.
+    executor : object with a method submit, optional
+        Where the networks are trained instead of in threads of this call, for example a
+        ``concurrent.futures.ProcessPoolExecutor`` or Dask's ``Client``.  Networks and arrays are
+        sent to other processes, and parameters, optimizer state and history come back into the
+        networks of the caller.  It decides how many run at once: no `n_jobs`.
+    verbose : bool, default False
+        Print how many networks are done, about twice a second.
+
+    Returns
+    -------
+    list of History or Exception
+        One for each network, in order: its history, or the exception that ended its fit.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the arguments do not go together.  What is wrong with one network's examples or options
+        ends its fit only, and stands in the list.
+
+    See Also
+    --------
+    MLP.fit : Train one network.
+    Ensemble : Networks for one task, which predict together.
+
+    Notes
+    -----
+    The largest networks begin first.  On Ctrl-C all fits end within a few hundredths of a second,
+    or one batch, with a warning; networks keep what they have learned, and the histories so far are
+    returned, those of networks that had not begun without an epoch.  An executor's fits that have
+    begun go on to their end, and do not come back.
+
+    Examples
+    --------
+    >>> networks = [fastmlp.MLP((64, 32, 10), seed=seed) for seed in range(4)]
+    >>> histories = fastmlp.fit_many(networks, X, y, options={"epochs": 5})
+    >>> [history.epochs for history in histories]
+    [5, 5, 5, 5]
+    """
+    tasks = _tasks(networks, X, y, options)
+    report = _Lines(len(tasks)) if checks.flag("verbose", verbose) else None
+    if executor is None:
+        return fit_tasks(tasks, n_jobs, report=report)
+    if n_jobs is not None:
+        raise TypeError("n_jobs is for threads of this call; an executor has its own workers")
+    if not callable(getattr(executor, "submit", None)):
+        raise TypeError(
+            f"executor must have a method submit, as concurrent.futures.ProcessPoolExecutor has; "
+            f"got {executor!r}"
+        )
+    return _fit_by(executor, tasks, report)
+
+
+def _tasks(networks: Sequence[MLP], X: Any, y: Any, options: Any) -> list[Task]:
+    """Return what is to be trained on what, the arguments checked against one another."""
+    if isinstance(networks, MLP):
+        raise TypeError(f"networks must be a list of networks, got one: write [{networks!r}]")
+    networks = list(networks)
+    places: dict[int, int] = {}
+    for i, net in enumerate(networks):
+        if not isinstance(net, MLP):
+            raise TypeError(f"networks[{i}] must be an MLP, got {net!r}")
+        if places.setdefault(id(net), i) != i:
+            raise ValueError(
+                f"networks[{places[id(net)]}] and networks[{i}] are one and the same; make each "
+                f"of its own"
+            )
+    n = len(networks)
+    if isinstance(X, Iterator) and n > 1:
+        raise ValueError(
+            "X is an iterator, good for one network; give a list with one for each, or a function "
+            "that returns a new iterator"
+        )
+    every_X, every_y = _for_each("X", X, n), _for_each("y", y, n)
+    for_all = isinstance(options, Mapping) or options is None
+    if for_all:
+        every_options = [options or {}] * n
+    elif isinstance(options, (list, tuple)):
+        every_options = _for_each("options", options, n)
+    else:
+        raise TypeError(f"options must be a dict of MLP.fit's keywords or a list, got {options!r}")
+    tasks = []
+    # one dict of what is left of each: equal options are checked once
+    kept: dict[int, dict[str, Any]] = {}
+    for i, (net, one_X, one_y, one) in enumerate(
+        zip(networks, every_X, every_y, every_options, strict=True)
+    ):
+        if not isinstance(one, Mapping):
+            raise TypeError(f"options[{i}] must be a dict of MLP.fit's keywords, got {one!r}")
+        if id(one) not in kept:
+            kept[id(one)] = {name: value for name, value in one.items() if name != "callbacks"}
+            with checks.within("options" if for_all else f"options[{i}]"):
+                check_options(kept[id(one)])
+        callbacks = _callbacks(one.get("callbacks", ()), net, for_all and n > 1)
+        tasks.append(Task(net, one_X, one_y, kept[id(one)], callbacks))
+    return tasks
+
+
+def _for_each(name: str, value: Any, n: int) -> list[Any]:
+    """Return an entry of a list for each network, or the same array for each."""
+    if not isinstance(value, (list, tuple)):
+        return [value] * n
+    if len(value) != n:
+        remedy = (
+            "give a dict for all"
+            if name == "options"
+            else f"if it is one array for all, write numpy.asarray({name})"
+        )
+        raise ValueError(
+            f"{name} is a list of {len(value)}, one for each network, and there are {n} networks; "
+            f"{remedy}"
+        )
+    return list(value)
+
+
+def _callbacks(value: Any, net: MLP, for_all: bool) -> list[Callback]:
+    """Return the callbacks of one network's fit."""
+    if callable(value):
+        return list(value(net))
+    if isinstance(value, Callback) or not isinstance(value, Iterable):
+        raise TypeError(f"callbacks must be a list of callbacks or a function, got {value!r}")
+    found = list(value)
+    if found and for_all:
+        raise TypeError(
+            "callbacks of options for all networks must be a function from a network to the "
+            "callbacks of its fit, as in lambda net: [Checkpoint(path_of(net))]"
+        )
+    return found
+
+
+class _Lines:
+    """Prints how many networks are done, and how the last one ended."""
+
+    def __init__(self, n_networks: int) -> None:
+        self.n_networks = n_networks
+        self.done = count(1)
+        self.lock = threading.Lock()
+        self.printed = perf_counter()
+
+    def __call__(self, i: int, outcome: Outcome) -> None:
+        with self.lock:
+            done = next(self.done)
+            failed = isinstance(outcome, Exception)
+            now = perf_counter()
+            if not failed and done < self.n_networks and now < self.printed + SECONDS_A_LINE:
+                return
+            self.printed = now
+            text = f"{type(outcome).__name__}: {outcome}" if failed else repr(outcome)
+            print(f"{done}/{self.n_networks}  networks[{i}]  {text}", flush=True)
+
+
+def _fit_by(executor: Executor, tasks: list[Task], report: _Lines | None) -> list[Outcome]:
+    """Train by an executor, whose workers may have copies of the networks."""
+    order = sorted(range(len(tasks)), key=lambda i: -tasks[i].work)
+    futures = {i: executor.submit(_trained, tasks[i]) for i in order}
+    outcomes: list[Outcome] = [History(stopped_by="interrupt") for _ in tasks]
+    try:
+        for i, future in futures.items():
+            outcomes[i] = _result(future, tasks[i].net)
+            if report is not None:
+                report(i, outcomes[i])
+    except KeyboardInterrupt:
+        for i, future in futures.items():
+            if not future.cancel() and future.done():
+                outcomes[i] = _result(future, tasks[i].net)
+        warn_of_interrupt(outcomes, stacklevel=4)
+    return outcomes
+
+
+def _trained(task: Task) -> tuple[Any, Outcome]:
+    """Train in a worker; return the network there, and what came of it."""
+    try:
+        return task.net, fit_task(task)
+    except Exception as error:
+        return task.net, error
+
+
+def _result(future: Any, net: Any) -> Outcome:
+    """Return what came of a network's fit, its parameters put into the caller's network."""
+    outcome: Outcome
+    try:
+        trained, outcome = future.result()
+    except Exception as error:  # of the executor itself: a worker was killed
+        return error
+    if trained is not net:
+        _take(net.state, trained.state)
+        net.history = trained.history
+    return outcome
+
+
+def _take(state: ModelState, trained: ModelState) -> None:
+    """Make a state that of another network of the same description."""
+    with state.paused():  # readers see no state between these
+        state.restore(trained.snapshot())
+        if trained.optimizer is not None:
+            state.set_optimizer_state(trained.optimizer, trained.optimizer_state(), trained.steps)
+        state.optimizer, state.epochs = trained.optimizer, trained.epochs
