@@ -34,7 +34,13 @@ def rows(X: object, n_in: int, dtype: np.dtype[Any], *, finite_later: bool = Fal
     of float32 for a float64 network, which are converted to float64.  With `finite_later` the
     caller has an array that `is_read_as_it_lies`, and checks later that its numbers are finite.
     """
-    if type(X) is np.ndarray and X.shape[1:] == (n_in,) and len(X) > 0 and ready(X, dtype):
+    if (
+        not finite_later
+        and type(X) is np.ndarray
+        and X.shape[1:] == (n_in,)
+        and len(X) > 0
+        and ready(X, dtype)
+    ):
         return X.view()  # the usual case, first: a single row waits for its checks
     if hasattr(X, "tocsr"):
         return sparse_rows(X, n_in, dtype)
