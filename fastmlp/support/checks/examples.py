@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ... import kernels
-from .arrays import CHUNK, Array, array, finite, ready, without_subnormals
+from .arrays import CHUNK, Array, array, finite, without_subnormals
 
 CSR = tuple[Array, NDArray[np.int32], NDArray[np.int64]]  # data, indices, indptr
 Rows = Array | CSR
@@ -34,14 +34,12 @@ def rows(X: object, n_in: int, dtype: np.dtype[Any], *, finite_later: bool = Fal
     of float32 for a float64 network, which are converted to float64.  With `finite_later` the
     caller has an array that `is_read_as_it_lies`, and checks later that its numbers are finite.
     """
-    if (
-        not finite_later
-        and type(X) is np.ndarray
-        and X.shape[1:] == (n_in,)
-        and len(X) > 0
-        and ready(X, dtype)
-    ):
-        return X.view()  # the usual case, first: a single row waits for its checks
+    if type(X) is np.ndarray and X.shape[1:] == (n_in,) and len(X) > 0 and not finite_later:
+        if X.dtype == dtype and X.flags.c_contiguous:
+            # the usual case, first: a single row waits for its checks
+            X = X.view()
+            finite("X", X, dtype)
+            return X
     if hasattr(X, "tocsr"):
         return sparse_rows(X, n_in, dtype)
     X = array("X", X)
