@@ -68,7 +68,8 @@ def measured(ways: dict[str, Way], n_rounds: int) -> dict[str, Any]:
     rounds = []
     for number in range(n_rounds + 1):
         order = random.Random(number).sample(list(ways), len(ways))
-        turns = {name: ways[name]() for name in order}
+        seconds = {name: ways[name]() for name in order}
+        turns = {name: seconds[name] for name in ways}
         if number > 0 or n_rounds == 1:  # the first round warms up
             rounds.append(turns)
         if n_rounds == 1:
