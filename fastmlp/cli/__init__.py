@@ -17,7 +17,19 @@ import fastmlp
 from fastmlp.support import extras
 from fastmlp.support.text import printable
 
-from . import ablate, draw, evaluate, explain, export, info, predict, report, search, train
+from . import (
+    ablate,
+    draw,
+    evaluate,
+    explain,
+    export,
+    info,
+    playground,
+    predict,
+    report,
+    search,
+    train,
+)
 
 COMMANDS = {
     "report": report,
@@ -29,6 +41,7 @@ COMMANDS = {
     "ablate": ablate,
     "search": search,
     "draw": draw,
+    "playground": playground,
     "info": info,
 }
 ISSUES = "https://github.com/fastmlp/fastmlp/issues"

@@ -28,7 +28,15 @@ __all__ = ["to_html"]
 
 FOLDER = Path(__file__).parent / "page"
 STYLES = ("page.css", "parts.css", "details.css")
-SCRIPTS = ("network.js", "ink.js", "pen.js", "pictures.js", "page.js")  # in order of dependence
+SCRIPTS = (  # in order of dependence
+    "activations.js",
+    "network.js",
+    "ink.js",
+    "pen.js",
+    "colours.js",
+    "pictures.js",
+    "page.js",
+)
 N_IN, N_OUT = 784, 10
 MAX_PARAMETERS = 16_000_000  # a page of 43 MB, and the limit of a phone's largest canvas
 

@@ -58,10 +58,10 @@ def in_page(page: str) -> dict[str, Any]:
 
 
 def javascript(*expressions: str, **given: Any) -> list[Any]:
-    """Values of JavaScript expressions over `given`, in the page's first two scripts."""
+    """Values of JavaScript expressions over `given`, in the page's first three scripts."""
     if shutil.which("node") is None:
         pytest.skip("there is no node")
-    script = html._read(*html.SCRIPTS[:2])
+    script = html._read(*html.SCRIPTS[:3])
     plain = {key: one.tolist() if isinstance(one, np.ndarray) else one
              for key, one in given.items()}
     out = subprocess.run(
