@@ -27,9 +27,9 @@ from . import c_templates as templates
 from .c_comment import Program
 from .c_float import Code
 from .c_integers import integer_parts
-from .c_text import C_TYPES, Array, array, function, literals
+from .c_text import C_TYPES, Array, array, class_names, function, literals, sizes
 from .calibration import quantize
-from .inference import is_table_model, require_mlp
+from .inference import is_table_model, metadata_of, require_mlp
 from .integers import IntegerOnly
 from .quantization import Quantized
 
@@ -266,7 +266,12 @@ def _parts(net: MLP | Quantized, program: Program, name: str) -> Iterator[str]:
 
     yield c_comment.comment(net, program, [finished(one) for one in declarations], name)
     yield "".join(f"#include <{header}>\n" for header in program.headers)
-    yield finished("".join(f"{declaration};\n" for declaration in declarations))
+    metadata = net.metadata if isinstance(net, Quantized) else metadata_of(net)
+    declared_classes, classes = class_names(name, metadata.get("classes"))
+    yield sizes(name, net.n_in, net.n_out)
+    yield finished("".join(f"{declaration};\n" for declaration in declarations)) + declared_classes
+    if classes:
+        yield classes
     for array_name, values in code.arrays.items():
         yield array(f"{name}_{array_name}", values)
     yield ""

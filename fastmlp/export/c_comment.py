@@ -159,6 +159,7 @@ def comment(net: MLP | Quantized, program: Program, declarations: list[str], nam
         "predict": predicted + names_note(metadata.get("classes"), numbered=True),
         "layers": f"{net.n_in} inputs, " + ", ".join(layers),
         "memory": MEMORY.format(size=size, stack=program.code.stack),
+        "time": f"{_multiply_adds(program.code):,} multiply-adds in the layers",
         "accuracy": program.accuracy,
         "not finite": program.not_finite,
     }
@@ -169,6 +170,11 @@ def title(net: MLP | Quantized, name: str) -> str:
     """Return the first line."""
     sizes = "-".join(map(str, net.sizes))
     return f"{name}: a multilayer perceptron, {sizes}, by fastmlp {fastmlp.__version__}"
+
+
+def _multiply_adds(code: Code) -> int:
+    """Return the number of weights, each of which is multiplied once."""
+    return sum(one.size for name, one in code.arrays.items() if re.fullmatch(r"W\d+", name))
 
 
 def block(

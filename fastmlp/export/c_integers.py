@@ -16,7 +16,7 @@ from ..losses import Quantile
 from . import c_comment
 from . import c_templates as templates
 from .c_float import buffers
-from .c_text import Array, array, function, literals
+from .c_text import Array, array, class_names, function, literals, sizes
 from .integers import FINE, MIDDLE, IntegerOnly
 
 __all__ = ["integer_parts"]
@@ -146,7 +146,11 @@ def integer_parts(net: IntegerOnly, name: str) -> Iterator[str]:
     declarations = [finished(one) for one in (predict.partition("\n")[0], FORWARD)]
     yield _comment(net, name, declarations, arrays, stack)
     yield "#include <stdint.h>\n"
-    yield "".join(f"{declaration};\n" for declaration in declarations)
+    declared_classes, classes = class_names(name, net.metadata.get("classes"))
+    yield sizes(name, net.n_in, net.n_out)
+    yield "".join(f"{declaration};\n" for declaration in declarations) + declared_classes
+    if classes:
+        yield classes
     for array_name, values in arrays.items():
         yield array(f"{name}_{array_name}", values)
     yield ""
