@@ -25,4 +25,6 @@ def evaluate(
         if spec.loss.classification:
             each = spec.loss.correct(outputs, examples.y).astype(np.float64)
             correct += float(np.sum(each if examples.weight is None else each * examples.weight))
+    if weight == 0:  # another thread has changed the weights since they were checked
+        raise ValueError("sample_weight is zero for every validation example")
     return total / weight, correct / weight if spec.loss.classification else None
