@@ -4,8 +4,9 @@ The ending of OUT is the format: .onnx for ONNX Runtime and others, .safetensors
 read arrays, .c for one self-contained C99 file, whose first lines describe how to call it. With
 --quantized the C file computes in 8-bit integers and takes a quarter of the memory; TABLE then has
 examples of the rows that the model will predict, and the agreement with the float network on these
-rows is printed. A model of a table, as fastmlp train saves it, becomes an .onnx or .c file whose
-inputs are the raw columns. docs/exports.md lists what each format contains.
+rows is printed; with --integer-only in addition, it uses no floating point. A model of a table, as
+fastmlp train saves it, becomes an .onnx or .c file whose inputs are the raw columns.
+docs/exports.md lists what each format contains.
 """
 
 import argparse
@@ -47,6 +48,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     only_c.add_argument("--quantized", action="store_true", help="compute in 8-bit integers")
     only_c.add_argument(
+        "--integer-only",
+        action="store_true",
+        help="with --quantized: no floating point at all, inputs and outputs are signed bytes",
+    )
+    only_c.add_argument(
         "--calibration",
         type=Path,
         metavar="TABLE",
@@ -62,6 +68,8 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f"{args.out}: the ending must be {' or '.join(export.FORMATS)}")
     if args.quantized != (args.calibration is not None):
         raise ValueError("--quantized and --calibration TABLE go together")
+    if args.integer_only and not args.quantized:
+        raise ValueError("--integer-only needs --quantized and --calibration TABLE")
     options = {
         key: getattr(args, key) for key in ("name", "dtype", "quantized") if getattr(args, key)
     }
@@ -82,7 +90,7 @@ def run(args: argparse.Namespace) -> None:
         if options.pop("quantized", False):
             assert isinstance(net, (MLP, Ensemble))
             rows = inputs(net, args.model, args.calibration, format_options(args))
-            quantized = quantize(net, rows)
+            quantized = quantize(net, rows, args.integer_only)
             export.to_c(quantized, args.out, **options)
         else:
             write(net, args.out, **options)
@@ -90,11 +98,17 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(str(error)) from None
 
 
-def quantize(net: MLP | Ensemble, calibration: ArrayLike) -> export.Quantized:
+def quantize(
+    net: MLP | Ensemble, calibration: ArrayLike, integer_only: bool
+) -> export.Quantized:
     """Return the 8-bit network, and print its agreement and the warnings about it."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        quantized = export.quantize(net, calibration)  # type: ignore[arg-type]  # checked there
+        quantized = export.quantize(
+            net,  # type: ignore[arg-type]  # checked there
+            calibration,
+            integer_only=integer_only,
+        )
     print(quantized.summary())
     for warning in caught:
         print(f"fastmlp export: warning: {warning.message}", file=sys.stderr)

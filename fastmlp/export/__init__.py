@@ -19,6 +19,7 @@ from collections.abc import Callable
 from .c import to_c
 from .calibration import quantize
 from .html import to_html
+from .integers import IntegerOnly
 from .keras import from_keras
 from .onnx import to_onnx
 from .quantization import Quantized
@@ -29,6 +30,7 @@ from .torch import from_torch, to_torch
 
 __all__ = [
     "FORMATS",
+    "IntegerOnly",
     "Quantized",
     "from_keras",
     "from_safetensors",

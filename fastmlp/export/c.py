@@ -26,9 +26,11 @@ from . import c_comment, c_float
 from . import c_templates as templates
 from .c_comment import Program
 from .c_float import Code
-from .c_text import C_TYPES, Array, array, function, literals
+from .c_integers import integer_parts
+from .c_text import C_TYPES, Array, array, class_names, function, literals, sizes
 from .calibration import quantize
-from .inference import is_table_model, require_mlp
+from .inference import is_table_model, metadata_of, require_mlp
+from .integers import IntegerOnly
 from .quantization import Quantized
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ def to_c(
     dtype: DTypeLike | None = None,
     quantized: bool = False,
     calibration: ArrayLike | None = None,
+    integer_only: bool = False,
 ) -> None:
     """Write a network, or a model of a table, as one file of C99.
 
@@ -72,6 +75,9 @@ def to_c(
         and networks whose columns have encodings have no such form.
     calibration : array-like, (m, n_in), optional
         With ``quantized=True``: a few hundred examples like those that the network will see.
+    integer_only : bool, default False
+        With ``quantized=True``: take and return signed bytes and use no floating point at all, nor
+        anything but <stdint.h>; see `IntegerOnly`.
 
     Raises
     ------
@@ -109,7 +115,7 @@ def to_c(
     """
     name = _prefix(name, path)
     if is_table_model(net):
-        _only_float(net, dtype, quantized, calibration)
+        _only_float(net, dtype, quantized or integer_only, calibration)
         from .c_tables import table_parts  # imports pandas
 
         _write(path, table_parts(net, name, Path(path).name))
@@ -121,12 +127,17 @@ def to_c(
             raise ValueError("net is quantized already; leave out quantized=True")
         if calibration is None:
             raise ValueError("quantized=True needs calibration, such as X_train[:1000]")
-        net = quantize(net, calibration)
+        net = quantize(net, calibration, integer_only=integer_only)
+    elif checks.flag("integer_only", integer_only):
+        raise ValueError("integer_only=True needs quantized=True and calibration")
     elif calibration is not None:
         raise ValueError("calibration needs quantized=True")
     if isinstance(net, Quantized):
         if dtype is not None and checks.real_dtype(dtype) != np.float32:
             raise ValueError(f"a quantized network takes and returns float32, got dtype {dtype!r}")
+        if isinstance(net, IntegerOnly):
+            _write(path, integer_parts(net, name))
+            return
         program = _quantized_program(net)
     else:
         program = _float_program(net, net.dtype if dtype is None else checks.real_dtype(dtype))
@@ -255,7 +266,12 @@ def _parts(net: MLP | Quantized, program: Program, name: str) -> Iterator[str]:
 
     yield c_comment.comment(net, program, [finished(one) for one in declarations], name)
     yield "".join(f"#include <{header}>\n" for header in program.headers)
-    yield finished("".join(f"{declaration};\n" for declaration in declarations))
+    metadata = net.metadata if isinstance(net, Quantized) else metadata_of(net)
+    declared_classes, classes = class_names(name, metadata.get("classes"))
+    yield sizes(name, net.n_in, net.n_out)
+    yield finished("".join(f"{declaration};\n" for declaration in declarations)) + declared_classes
+    if classes:
+        yield classes
     for array_name, values in code.arrays.items():
         yield array(f"{name}_{array_name}", values)
     yield ""

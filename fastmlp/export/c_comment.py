@@ -21,6 +21,8 @@ from .quantization import Quantized
 
 __all__ = [
     "FLOAT_NOT_FINITE",
+    "MEANINGS",
+    "MEMORY",
     "QUANTIZED_NOT_FINITE",
     "Program",
     "block",
@@ -30,6 +32,7 @@ __all__ = [
     "names_note",
     "quantized_accuracy",
     "safe",
+    "title",
 ]
 
 LONGEST_NAMES = 500  # characters, of the names of columns or classes
@@ -156,14 +159,22 @@ def comment(net: MLP | Quantized, program: Program, declarations: list[str], nam
         "predict": predicted + names_note(metadata.get("classes"), numbered=True),
         "layers": f"{net.n_in} inputs, " + ", ".join(layers),
         "memory": MEMORY.format(size=size, stack=program.code.stack),
+        "time": f"{_multiply_adds(program.code):,} multiply-adds in the layers",
         "accuracy": program.accuracy,
         "not finite": program.not_finite,
     }
-    title = (
-        f"{name}: a multilayer perceptron, {'-'.join(map(str, net.sizes))}, by fastmlp "
-        f"{fastmlp.__version__}"
-    )
-    return block(title, declarations, [HOW_TO], notes)
+    return block(title(net, name), declarations, [HOW_TO], notes)
+
+
+def title(net: MLP | Quantized, name: str) -> str:
+    """Return the first line."""
+    sizes = "-".join(map(str, net.sizes))
+    return f"{name}: a multilayer perceptron, {sizes}, by fastmlp {fastmlp.__version__}"
+
+
+def _multiply_adds(code: Code) -> int:
+    """Return the number of weights, each of which is multiplied once."""
+    return sum(one.size for name, one in code.arrays.items() if re.fullmatch(r"W\d+", name))
 
 
 def block(

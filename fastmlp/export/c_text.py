@@ -13,9 +13,11 @@ __all__ = [
     "C_TYPES",
     "Array",
     "array",
+    "class_names",
     "function",
     "identifiers",
     "literals",
+    "sizes",
     "string",
     "string_array",
 ]
@@ -63,6 +65,23 @@ def string_array(declaration: str, texts: Iterable[str]) -> str:
     """Return an array of strings; the declaration is that of C, without the length."""
     lines = [string(text) for text in texts]
     return f"{declaration}[{len(lines)}] = {{\n" + ",\n".join(lines) + "};"
+
+
+def sizes(name: str, n_in: int, n_out: int) -> str:
+    """Return the macros of a network's numbers of inputs and outputs."""
+    return f"#define {name}_N_IN {n_in}\n#define {name}_N_OUT {n_out}\n"
+
+
+def class_names(name: str, classes: object) -> tuple[str, str]:
+    """Return the declaration and the definition of the array of class names.
+
+    They are empty if there are no names, or those of several groups.
+    """
+    if not isinstance(classes, (list, tuple)) or any(isinstance(c, (list, tuple)) for c in classes):
+        return "", ""
+    declaration = f"const char *const {name}_classes"
+    definition = string_array(declaration, map(str, classes))
+    return f"extern {declaration}[{len(classes)}];\n", f"{definition}\n"
 
 
 def literals(values: Array) -> list[str]:

@@ -28,6 +28,7 @@ from ..activations import Activation
 from ..network import MLP
 from ..support import checks
 from .inference import inference_layers, metadata_of, require_mlp
+from .integers import FINE, MIDDLE, FixedPoint, IntegerOnly
 from .quantization import (
     LARGEST_BYTE,
     ROWS_AT_ONCE,
@@ -56,7 +57,7 @@ FEW_ROWS = 100
 LOW_AGREEMENT = 0.95
 
 
-def quantize(net: MLP, calibration: ArrayLike) -> Quantized:
+def quantize(net: MLP, calibration: ArrayLike, *, integer_only: bool = False) -> Quantized:
     """Return a network in 8-bit integers.
 
     Parameters
@@ -68,12 +69,16 @@ def quantize(net: MLP, calibration: ArrayLike) -> Quantized:
         Examples like those that the network will see, such as a few hundred training examples.
         Their ranges become the ranges of the bytes.  Later values outside are clipped, and a column
         with the same value in all rows counts as this value.
+    integer_only : bool, default False
+        Use no floating point at all: inputs and outputs are signed bytes, and sums are multiplied
+        by an integer and shifted.  For processors without a floating-point unit.
 
     Returns
     -------
     Quantized
         With `forward` and `predict`, which show what the integers cost in accuracy, and with
-        `agreement`, how well it agrees with the float network on the calibration rows.
+        `agreement`, how well it agrees with the float network on the calibration rows.  With
+        ``integer_only=True`` it is an `IntegerOnly`.
 
     Raises
     ------
@@ -98,6 +103,7 @@ def quantize(net: MLP, calibration: ArrayLike) -> Quantized:
     True
     """
     net = require_mlp(net)
+    integer_only = checks.flag("integer_only", integer_only)
     with checks.within("calibration"):
         rows = float32_rows(calibration, net.n_in, net.uint8_scale)
     are_bytes = getattr(calibration, "dtype", None) == np.uint8
@@ -115,6 +121,8 @@ def quantize(net: MLP, calibration: ArrayLike) -> Quantized:
         unit, rounding = _rounding(f, z_range, target)
         units.append(unit)
         roundings.append(rounding)
+    output = _byte_output(net, ranges) if integer_only else None
+    units.append(output.unit if output else 1.0)
     steps_of_weights = [
         (inputs.weight, inputs.bias, inputs.zero),
         *(
@@ -135,11 +143,11 @@ def quantize(net: MLP, calibration: ArrayLike) -> Quantized:
         roundings=tuple(roundings),
         layers=tuple(
             _integer_layer(l, *layer, unit)
-            for l, (layer, unit) in enumerate(
-                zip(steps_of_weights, [*units, 1.0], strict=True), start=1
-            )
+            for l, (layer, unit) in enumerate(zip(steps_of_weights, units, strict=True), start=1)
         ),
     )
+    if output:
+        quantized = _integer_only(quantized, output)
     agreement = _agreement(quantized, rows, ranges.h)
     quantized = dataclasses.replace(quantized, agreement=agreement)
     _warn(quantized)
@@ -239,6 +247,39 @@ def _byte_inputs(rows: Array, W: Array, b: Array, scale: ByteScale) -> ByteInput
     some = rows[:: -(-len(rows) // ROWS_AT_ONCE)]
     z = some @ W.T + b
     return alike if alike.error(some, z) <= TOLERATED * own.error(some, z) else own
+
+
+# --------------------------------------------------------------------------------------- outputs
+
+
+@dataclass(frozen=True)
+class ByteOutput:
+    """How the output layer of a network without floating point becomes bytes."""
+
+    scale: ByteScale
+    unit: float  # what p = 1 stands for in terms of z
+    rounding: ByteRounding
+
+
+def _byte_output(net: MLP, ranges: Ranges) -> ByteOutput:
+    """Return the bytes of z for classification, otherwise those of h."""
+    if net.loss.classification:
+        scale = ByteScale.spanning(ranges.z[-1])
+        return ByteOutput(scale, scale.step / FINE, scale.rounding())
+    scale = ByteScale.spanning(_range(ranges.h))
+    return ByteOutput(scale, *_rounding(net.output_activation, ranges.z[-1], scale))
+
+
+def _integer_only(quantized: Quantized, output: ByteOutput) -> IntegerOnly:
+    """Return the network with a factor and a shift in place of each multiplier."""
+    own = {one.name: getattr(quantized, one.name) for one in dataclasses.fields(quantized)}
+    return IntegerOnly(
+        **own,
+        fixed_points=tuple(FixedPoint.of(layer.multiplier) for layer in quantized.layers),
+        output_rounding=output.rounding,
+        output_step=output.scale.step,
+        output_zero=output.scale.zero - MIDDLE,
+    )
 
 
 # ---------------------------------------------------------------------------------------- layers

@@ -44,17 +44,24 @@ def test_the_dtype_can_be_chosen(
 
 
 @pytest.mark.parametrize("n_rows", [3, 100])
+@pytest.mark.parametrize("integer_only", [False, True])
 def test_quantized_by_the_model_s_columns_of_a_table(
-    fastmlp_command: Command, model: Path, tmp_path: Path, n_rows: int, rng: np.random.Generator
+    fastmlp_command: Command,
+    model: Path,
+    tmp_path: Path,
+    n_rows: int,
+    integer_only: bool,
+    rng: np.random.Generator,
 ) -> None:
     rows = np.round(rng.normal(size=(n_rows, 2)), 3)
     lines = "".join(f"x,{b!r},{a!r}\n" for a, b in rows.tolist())
     (tmp_path / "table.csv").write_text(f"note,b,a\n{lines}")
     options = ["--quantized", "--calibration", tmp_path / "table.csv", "--name", "small"]
+    options += ["--integer-only"] * integer_only
     code, printed, err = fastmlp_command("export", model, tmp_path / "net.c", *options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        rounded = export.quantize(fastmlp.load(model), rows)
+        rounded = export.quantize(fastmlp.load(model), rows, integer_only=integer_only)
     assert (code, printed) == (0, f"{rounded.summary()}\n")
     few = f"fastmlp export: warning: {n_rows} calibration rows are few"
     assert err.startswith(few) if n_rows < 100 else err == ""
@@ -103,6 +110,7 @@ def test_bad_input_is_one_line(fastmlp_command: Command, model: Path, tmp_path: 
         ((model, tmp_path / "net.onnx", "--name", "a"), "need the ending .c"),
         ((model, tmp_path / "net.onnx", "--dtype", "float32"), "need the ending .c"),
         ((model, out, "--quantized"), "--quantized and --calibration TABLE go together"),
+        ((model, out, "--integer-only"), "--integer-only needs --quantized and --calibration"),
         ((model, out, "--calibration", out), "--quantized and --calibration TABLE go together"),
         (
             (model, out, "--quantized", "--calibration", tmp_path / "short.csv"),

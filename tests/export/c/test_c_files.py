@@ -130,6 +130,30 @@ def test_the_comment_names_columns_and_classes(tmp_path: Path) -> None:
     assert "void net_predict(const float x[2], int y[2]);" in text
 
 
+@pytest.mark.filterwarnings("ignore:the 8-bit network differs")  # its weights are random
+@pytest.mark.parametrize("form", ["float", "8 bits", "integers"])
+def test_sizes_and_class_names_are_in_the_code(
+    compiler: list[str], tmp_path: Path, form: str
+) -> None:
+    net = MLP((2, 3))
+    net.metadata = {"classes": ["a */", 'größer "', 7]}
+    one = net if form == "float" else quantize(
+        net, np.eye(2), integer_only=form == "integers"
+    )  # fmt: skip
+    to_c(one, tmp_path / "net.c")
+    (tmp_path / "main.c").write_text(
+        '#include "net.c"\n#include <stdio.h>\nint main(void)\n{\n    int j;\n'
+        '    printf("%d\\n", net_N_IN);\n    for (j = 0; j < net_N_OUT; j++)\n'
+        "        puts(net_classes[j]);\n    return 0;\n}\n"
+    )
+    program = tmp_path / "program"
+    strict = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
+    subprocess.run([*compiler, *strict, tmp_path / "main.c", "-lm", "-o", program], check=True)
+    lines = subprocess.check_output([program]).decode().split("\n")
+    assert lines == ["2", "a */", 'größer "', "7", ""]
+    assert " 6 multiply-adds" in (tmp_path / "net.c").read_text()
+
+
 def test_a_file_is_whole_or_what_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> str:
         raise OSError("no space left on device")

@@ -1,0 +1,323 @@
+"""The integer-only C has the bytes of fastmlp.export.IntegerOnly, and no floating point."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fastmlp import MLP, activations, datasets, losses
+from fastmlp.export import IntegerOnly, quantize, to_c
+from fastmlp.export.integers import FixedPoint
+
+from .conftest import STRICT
+
+Array = NDArray[Any]
+MakeNetwork = Callable[..., MLP]  # see conftest.py
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.* calibration rows are few", "ignore:the 8-bit network differs"
+)
+
+OUTPUTS = [name for name in activations.TABLE if name != "softmax"]
+SIZES = [(1, 1), (3, 2), (17, 5), (2, 1, 3), (9, 16, 1), (7, 33, 6, 2), (5, 3, 1, 8, 4)]
+MAIN = """\
+#include <stdio.h>
+#include "net.c"
+int main(int argc, char **argv)
+{{
+    static float x[{n_in}];
+    static int8_t q[{n_in}], h[{n_out}];
+    static {answer} y[{n_answers}];
+    FILE *in = fopen(argv[1], "rb"), *out = fopen(argv[argc - 1], "wb");
+    while (fread(x, sizeof x, 1, in) == 1) {{
+        net_quantize(x, q);
+        net_forward(q, h);
+        {call};
+        fwrite(q, sizeof q, 1, out);
+        fwrite(h, sizeof h, 1, out);
+        fwrite(y, sizeof y, 1, out);
+    }}
+    fclose(in);
+    return fclose(out);
+}}
+"""
+
+# A program for a board without an operating system: compares bytes, and says so by semihosting.
+BOARD = """\
+#include "net.c"
+static const int8_t x[{m}][{n_in}] = {x}, h[{m}][{n_out}] = {h};
+static int host(int operation, const void *argument)
+{{
+    register int r0 __asm__("r0") = operation;
+    register const void *r1 __asm__("r1") = argument;
+    __asm__ volatile("bkpt 0xAB" : "+r"(r0) : "r"(r1) : "memory");
+    return r0;
+}}
+void start(void)
+{{
+    int8_t found[{n_out}];
+    int i, j, wrong = 0;
+    for (i = 0; i < {m}; i++) {{
+        net_forward(x[i], found);
+        for (j = 0; j < {n_out}; j++)
+            wrong += found[j] != h[i][j];
+    }}
+    host(0x04, wrong ? "wrong" : "the same");
+    host(0x18, (void *)0x20026);
+    for (;;) {{
+    }}
+}}
+extern char stack_top[];
+__attribute__((section(".vectors"), used)) const void *const vectors[2] = {{stack_top, start}};
+"""
+LINK = """\
+MEMORY {
+    flash (rx) : ORIGIN = 0, LENGTH = 256K
+    ram (rwx) : ORIGIN = 0x20000000, LENGTH = 16K
+}
+SECTIONS {
+    .text : { KEEP(*(.vectors)) *(.text*) *(.rodata*) } > flash
+    .data : { *(.data*) *(.bss*) } > ram
+    stack_top = 0x20004000;
+    /DISCARD/ : { *(.ARM.exidx*) }
+}
+"""
+
+
+def rows_of(values: Array) -> str:
+    """Return the initializer of a two-dimensional array in C."""
+    return "{" + ", ".join("{" + ", ".join(map(str, row)) + "}" for row in values) + "}"
+
+
+@pytest.fixture
+def run_bytes(compiler: list[str], tmp_path: Path) -> Callable[..., Any]:
+    """Write a network as integer-only C, compile it with strict warnings, and run it on reals."""
+
+    def run(net: IntegerOnly, X: Array, flags: tuple[str, ...] = ("-O1",)) -> Any:
+        to_c(net, tmp_path / "net.c")
+        text = (tmp_path / "net.c").read_text()
+        several = re.search(r"^void net_predict\(.*, (\w+) y\[(\d+)\]\);", text, re.MULTILINE)
+        single = re.search(r"^(\w+) net_predict\(const int8_t x\[\d+\]\);", text, re.MULTILINE)
+        answer, n_answers = several.groups() if several else (single[1], 1)
+        main = MAIN.format(
+            n_in=net.n_in, n_out=net.n_out, answer=answer, n_answers=n_answers,
+            call="net_predict(q, y)" if several else "y[0] = net_predict(q)",
+        )  # fmt: skip
+        (tmp_path / "main.c").write_text(main)
+        program = tmp_path / "program"
+        build = [*compiler, *STRICT, *flags, "-Dnet_FLOAT", tmp_path / "main.c", "-lm"]
+        done = subprocess.run(
+            [*build, "-o", program], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        (tmp_path / "x").write_bytes(np.ascontiguousarray(X, np.float32).tobytes())
+        subprocess.run([program, tmp_path / "x", tmp_path / "out"], check=True)
+        y_dtype = np.dtype(np.intc if answer == "int" else np.int8)
+        record = np.dtype(
+            [
+                ("q", np.int8, (net.n_in,)),
+                ("h", np.int8, (net.n_out,)),
+                ("y", y_dtype, (int(n_answers),)),
+            ]
+        )
+        rows = np.fromfile(tmp_path / "out", record)
+        assert len(rows) == len(X)
+        return rows
+
+    return run
+
+
+def assert_same_bytes(rows: Any, twin: IntegerOnly, X: Array) -> None:
+    np.testing.assert_array_equal(rows["q"], twin.input_bytes(X))
+    np.testing.assert_array_equal(rows["h"], twin.output_bytes(X))
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_integer_only_c_has_the_bytes_of_its_twin(
+    make_network: MakeNetwork, run_bytes: Callable[..., Any], rng: np.random.Generator, name: str
+) -> None:
+    hidden = "tanh" if name == "exponential" else name  # which would overflow through layers
+    net = make_network((6, 21, 10, 4), activation=hidden, output_activation=name)
+    X = rng.normal(size=(300, 6)).astype(np.float32)
+    twin = quantize(net, X[:100], integer_only=True)  # others are partly out of range
+    assert_same_bytes(run_bytes(twin, X), twin, X)
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_integer_only_c_has_the_bytes_of_its_twin_at_any_depth(
+    make_network: MakeNetwork,
+    run_bytes: Callable[..., Any],
+    rng: np.random.Generator,
+    sizes: tuple[int, ...],
+) -> None:
+    net = make_network(sizes, activation="silu", dtype="float64")
+    X = rng.normal(size=(50, sizes[0])).astype(np.float32)
+    X[0, 0], X[1, 0] = 1e30, -1e30
+    twin = quantize(net, X[2:], integer_only=True)
+    assert_same_bytes(run_bytes(twin, X, ("-O3",)), twin, X)
+
+
+@pytest.mark.parametrize(
+    ("loss", "n_out"),
+    [
+        ("cross_entropy", 7),
+        (losses.CrossEntropy((3, 2, 5)), 10),
+        ("binary_cross_entropy", 1),
+        ("binary_cross_entropy", 4),
+    ],
+)
+def test_predicts_the_labels_of_its_twin(
+    make_network: MakeNetwork,
+    run_bytes: Callable[..., Any],
+    rng: np.random.Generator,
+    loss: Any,
+    n_out: int,
+) -> None:
+    net = make_network((5, 12, n_out), loss=loss)
+    X = rng.normal(size=(300, 5)).astype(np.float32)
+    twin = quantize(net, X, integer_only=True)
+    rows = run_bytes(twin, X)
+    assert_same_bytes(rows, twin, X)
+    expected = twin.predict(X)
+    np.testing.assert_array_equal(rows["y"], expected.reshape(len(X), -1))
+    assert np.mean(expected == net.predict(X)) > 0.95
+    assert twin.agreement == np.mean(expected == net.predict(X))
+
+
+@pytest.mark.parametrize(("loss", "n_out"), [("squared_error", 1), ("huber", 3), ("quantile", 6)])
+def test_predicts_the_values_that_forward_returns(
+    make_network: MakeNetwork,
+    run_bytes: Callable[..., Any],
+    rng: np.random.Generator,
+    loss: str,
+    n_out: int,
+) -> None:
+    net = make_network((5, 12, n_out), loss=loss)
+    X = rng.normal(size=(200, 5)).astype(np.float32)
+    twin = quantize(net, X, integer_only=True)
+    values = twin.output_step * (run_bytes(twin, X)["y"] - float(twin.output_zero))
+    np.testing.assert_allclose(values, twin.predict(X).reshape(len(X), -1), rtol=1e-6)
+    # a byte of the output is at best half a step off
+    span = np.ptp(net.forward(X))
+    assert np.abs(values - net.predict(X).reshape(len(X), -1)).max() < 0.05 * span
+
+
+def test_columns_have_steps_of_their_own(
+    run_bytes: Callable[..., Any], rng: np.random.Generator
+) -> None:
+    deviation, mean = 10.0 ** np.arange(-3, 4), np.array([0, 0, 5, 0, 2000, -1e5, 1e6])
+    X = (rng.normal(size=(300, 7)) * deviation + mean).astype(np.float32)
+    net = MLP((7, 12, 3), dtype="float64")
+    W, *others = net.weights
+    net.set_parameters([W / deviation, *others], [-(W / deviation) @ mean, np.zeros(3)])
+    twin = quantize(net, X[:200], integer_only=True)
+    assert twin.input_scaling.inverse.shape == (7,)
+    assert_same_bytes(run_bytes(twin, X), twin, X)
+    assert twin.agreement > 0.95
+
+
+def test_multiplications_are_rounded_to_nearest(rng: np.random.Generator) -> None:
+    multiplier = np.append(2.0 ** rng.uniform(-40, 8, 200), [1.0, 0.5, 1 - 2.0**-40, 2.0**-70])
+    total = rng.integers(-(2**31) + 1, 2**31, multiplier.size)
+    total = (total / np.maximum(1, multiplier)).astype(np.int64)
+    for one, s, p in zip(multiplier, total, FixedPoint.of(multiplier)(total), strict=True):
+        exact = Fraction(float(one)) * int(s)
+        assert abs(p - exact) <= Fraction(1, 2) + abs(exact) / 2**31
+
+
+def test_a_file_without_floating_point(
+    make_network: MakeNetwork, compiler: list[str], tmp_path: Path, rng: np.random.Generator
+) -> None:
+    net = make_network((9, 16, 8, 5), activation=["gelu", "relu"], loss="cross_entropy")
+    to_c(net, tmp_path / "net.c", quantized=True, calibration=rng.normal(size=(200, 9)),
+         integer_only=True)  # fmt: skip
+    text = (tmp_path / "net.c").read_text()
+    code = text[text.index("*/") : text.index("#ifdef net_FLOAT")]
+    assert re.findall("#include <(.*)>", code) == ["stdint.h"]
+    assert not re.search(r"\b(float|double)\b|\d\.\d", code)
+    build = [*compiler, *STRICT, "-O2", "-c", tmp_path / "net.c", "-o", tmp_path / "net.o"]
+    subprocess.run(build, check=True)
+    if shutil.which("nm"):
+        names = subprocess.check_output(["nm", "-u", tmp_path / "net.o"], text=True)
+        assert not names.split()
+
+
+@pytest.mark.parametrize("cpu", ["cortex-m0", "cortex-m4"])
+def test_microcontrollers_need_no_floating_point(
+    make_network: MakeNetwork, tmp_path: Path, rng: np.random.Generator, cpu: str
+) -> None:
+    if not shutil.which("arm-none-eabi-gcc"):
+        pytest.skip("arm-none-eabi-gcc is not installed: nothing was compiled for Cortex-M")
+    net = make_network((64, 100, 10), loss="cross_entropy")
+    to_c(quantize(net, rng.normal(size=(200, 64)), integer_only=True), tmp_path / "net.c")
+    build = ["arm-none-eabi-gcc", f"-mcpu={cpu}", "-mthumb", *STRICT, "-Os", "-c"]
+    subprocess.run([*build, tmp_path / "net.c", "-o", tmp_path / "net.o"], check=True)
+    names = subprocess.check_output(["arm-none-eabi-nm", "-u", tmp_path / "net.o"], text=True)
+    # multiplication and shifts of 64 bits
+    assert set(names.split()) <= {"U", "__aeabi_lmul", "__aeabi_lasr", "__aeabi_llsl"}
+    size = subprocess.check_output(["arm-none-eabi-size", tmp_path / "net.o"], text=True)
+    text, data, bss = map(int, size.splitlines()[1].split()[:3])
+    assert text + data + bss < 10_000
+
+
+@pytest.mark.parametrize(
+    ("cpu", "board"), [("cortex-m0", "microbit"), ("cortex-m4", "mps2-an386")]
+)
+def test_microcontrollers_have_the_bytes_of_the_twin(
+    make_network: MakeNetwork, tmp_path: Path, rng: np.random.Generator, cpu: str, board: str
+) -> None:
+    for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        if not shutil.which(program):
+            pytest.skip(f"{program} is not installed: nothing was run on an emulated {cpu}")
+    net = make_network((20, 16, 5), activation="gelu", loss="cross_entropy")
+    twin = quantize(net, rng.normal(size=(200, 20)), integer_only=True)
+    X = 2 * rng.normal(size=(30, 20))
+    to_c(twin, tmp_path / "net.c")
+    x, h = (rows_of(values) for values in (twin.input_bytes(X), twin.output_bytes(X)))
+    (tmp_path / "board.c").write_text(BOARD.format(m=len(X), n_in=20, n_out=5, x=x, h=h))
+    (tmp_path / "board.ld").write_text(LINK)
+    build = ["arm-none-eabi-gcc", f"-mcpu={cpu}", "-mthumb", "-Os", "-ffreestanding", "-nostdlib"]
+    files = ["-T", tmp_path / "board.ld", tmp_path / "board.c", "-lgcc", "-o", tmp_path / "elf"]
+    subprocess.run([*build, *files], check=True)
+    emulator = ["qemu-system-arm", "-M", board, "-display", "none", "-monitor", "none", "-serial",
+                "none", "-semihosting", "-kernel", tmp_path / "elf"]  # fmt: skip
+    done = subprocess.run(emulator, capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout + done.stderr == "the same"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"integer_only": True}, "integer_only=True needs quantized=True and calibration"),
+        (
+            {"integer_only": 1, "quantized": True, "calibration": np.zeros((3, 2))},
+            "integer_only must be True or False",
+        ),
+    ],
+)
+def test_integer_only_needs_calibration(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        to_c(MLP((2, 2)), tmp_path / "net.c", **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_digits_lose_no_accuracy_without_floating_point() -> None:
+    X, y = datasets.digits()
+    net = MLP((64, 40, 10), seed=0)
+    net.fit(X[:1300], y[:1300], epochs=30)
+    integers = quantize(net, X[:1300], integer_only=True)
+    correct = [np.mean(one.predict(X[1300:]) == y[1300:]) for one in (net, integers)]
+    assert abs(correct[1] - correct[0]) <= 0.004  # two of 497 images
+    # a byte of z is at most half a step off, and probabilities follow
+    assert np.abs(integers.forward(X[1300:]) - net.forward(X[1300:])).max() < 0.1
