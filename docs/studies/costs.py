@@ -189,7 +189,8 @@ def picture(runs: list[Run], path: Path) -> None:
                   linestyle="-" if k < 10 else "--")
     axes.plot(epochs, NOTEBOOK, "k.", label="notebook")
     axes.plot(epochs, REPORT, "k*", label="report")
-    axes.set(xlabel="epoch", ylabel="mean cost of the epoch", yscale="log")
+    axes.set(xlabel="epoch", ylabel="mean cost of the epoch", yscale="log",
+             xticks=epochs)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(path, dpi=130)
