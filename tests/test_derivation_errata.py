@@ -233,3 +233,31 @@ def test_slip_9_step_five_has_an_index_for_the_example_and_one_for_the_row():
     printed = sum(delta[i, i] * a[i] for i in range(N)) / N      # the same for every row of W
     assert agree(delta.T @ a / N, measured)
     assert differ(np.tile(printed, (N, 1)), measured)
+
+
+def deviations():
+    """‖printed − measured‖ / ‖measured‖ of the errata that have a value, sigmoid network."""
+    net = network("sigmoid")
+    hidden, error = NL - 1, -(net.y - net.a[NL])
+    measured = measured_delta(net, hidden)
+    all_y_i = [SimpleNamespace(**{**vars(net), "y": np.full(N, y_i)}) for y_i in net.y]
+    readings = {
+        "step 2": (error * net.f_prime(net.z[hidden]), measured_delta(net, NL)),
+        "step 3": (
+            net.W[hidden].sum(axis=0) * net.delta[NL] * net.f_prime(net.z[hidden]), measured
+        ),
+        "biases": (N * net.delta[NL], net.delta[NL]),
+        "target": (np.array([LINES[6](one, net.z[hidden])[i] for i, one in enumerate(all_y_i)]),
+                   measured),
+        "fifth line": (fifth_line(net)["printed, of f'"], measured),
+    }
+    return {
+        name: np.linalg.norm(found - right) / np.linalg.norm(right)
+        for name, (found, right) in readings.items()
+    }
+
+
+def test_the_deviations_of_the_errata_are_those_of_the_page():
+    page = (PAGE.parent / "reading_the_report.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\| .* \| (\d+) % \|$", page, re.MULTILINE)
+    assert shown == [f"{100 * value:.0f}" for value in deviations().values()]

@@ -100,7 +100,7 @@ def spread(values: Values) -> str:
     return f"{percent(fmean(values))} ± {percent(stdev(values))}"
 
 
-@pytest.mark.parametrize("study", ["fine_tuning", "search", "tables"])
+@pytest.mark.parametrize("study", ["costs", "fine_tuning", "search", "tables"])
 def test_the_page_of_a_study_is_what_its_script_computes_from_its_runs(
     study: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +118,35 @@ def test_the_page_on_batch_norm_is_what_its_script_computes(
     assert module.page(runs) == page
     base, normalized = by_factor("report")["base", ""], by_factor("report")["batch_norm", "on"]
     assert f"{spread(base)} | {spread(normalized)} | {difference(normalized, base)} |" in page
+
+
+def test_the_page_on_activations_is_what_its_script_computes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = script("activations", monkeypatch)
+    folder = STUDIES / "activations"
+    layers, correct = module.read(folder / "layers.csv"), module.accuracies(folder / "runs.csv")
+    assert module.page(layers, correct) == (STUDIES / "activations.md").read_text("utf-8")
+
+
+def test_the_first_layers_of_the_study_of_activations_are_computed_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = script("activations", monkeypatch)
+    study = module.studies.read(STUDIES / "activations.toml")
+    data = module.Images.load("digits", 0)
+    written = {
+        (one.activation, one.init, one.rate, one.layer): one
+        for one in module.read(STUDIES / "activations" / "layers.csv") if one.seed == 0
+    }
+    for *names, settings in module.combinations(study):
+        net = settings.network(64, 10, 0)
+        for l, (delta, n) in enumerate(
+            module.inside(net, settings.activation, data.X, data.y), start=2
+        ):
+            own = written[*names, l]
+            assert own.delta_first == pytest.approx(delta, rel=1e-4)
+            assert own.inactive_first == n
 
 
 @pytest.mark.parametrize("study", ["report", "strong"])
