@@ -107,9 +107,10 @@ class Chromium:
             if event["method"] == "Page.loadEventFired"
             or event.get("params", {}).get("frame", {}).get("loaderId") == loader
         ]
-        return "Page.frameNavigated" in methods and "Page.loadEventFired" in methods[
-            methods.index("Page.frameNavigated") :
-        ]
+        return (
+            "Page.frameNavigated" in methods
+            and "Page.loadEventFired" in methods[methods.index("Page.frameNavigated") :]
+        )
 
     def run(self, script: str) -> Any:
         """What a script, the body of an async function, returns."""
