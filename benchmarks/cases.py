@@ -25,7 +25,7 @@ DEEP = (784, 2500, 2000, 1500, 1000, 500, 10)  # Cireşan et al. 2010
 class Case:
     """One kind of work: a training step on `batch` rows, or one call of predict for them.
 
-    All networks have ReLU in the hidden layers, softmax and cross-entropy at the output.
+    All networks have softmax and cross-entropy at the output, or with one output its squared error.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Case:
     stored: int = 0  # numbers a row of sparse input
     norm: bool = False  # batch norm of the hidden layers
     dropout: float = 0.0  # of their units
+    activation: str = "relu"  # of the hidden layers, or "tanh"
 
     @property
     def batches(self) -> int:
@@ -60,6 +61,10 @@ class Case:
         others = sum(n_in * n_out for n_in, n_out in pairwise(self.sizes[1:]))
         products = first + others if self.predicts else 2 * first + 3 * others
         return 2 * self.batch * products
+
+    @property
+    def is_regression(self) -> bool:
+        return self.sizes[-1] == 1
 
     @property
     def few(self) -> int:
@@ -85,6 +90,10 @@ _cases = [
     Case("gaussian", "dense Gaussian, batch 100, SGD", REPORT, 100, "gaussian", 20_000),
     Case("wide", "dense Gaussian, batch 512, SGD", (1024, 4096, 4096, 1000), 512, "gaussian",
          2_048),
+    adam("narrow", "dense Gaussian, batch 256, Adam", (16, 256, 256, 256, 2), 256, "gaussian",
+         16_384, peers=("torch", "torch-compiled", "jax")),
+    adam("regression", "dense Gaussian, tanh, batch 100, Adam", (28, *[300] * 5, 1), 100,
+         "gaussian", 20_000, peers=("torch", "torch-compiled", "jax"), activation="tanh"),
     Case("deep", "MNIST, batch 100, SGD", DEEP, 100, "mnist", 55_000, rate=0.01),
     adam("tiny", "dense Gaussian, batch 16, Adam", (8, 16, 16, 2), 16, "gaussian", 4_000),
     adam("text", "CSR 0.2 %, batch 200, Adam", (50_000, 128, 20), 200, "text", 10_000,
@@ -140,9 +149,12 @@ def mnist_rows(case: Case, rng: np.random.Generator) -> dict[str, Array]:
 
 
 def gaussian_rows(case: Case, rng: np.random.Generator) -> dict[str, Array]:
-    """N(0, 1) without a zero, labels by a linear map that can be learned."""
+    """N(0, 1) without a zero, labels or values by a linear map that can be learned."""
     X = rng.standard_normal((case.rows, case.sizes[0]), np.float32)
     teacher = rng.standard_normal((case.sizes[0], case.sizes[-1]), np.float32)
+    if case.is_regression:
+        values = X @ teacher / np.sqrt(case.sizes[0])
+        return {"X": X.astype(case.dtype), "y": values.astype(case.dtype)}
     return {"X": X.astype(case.dtype), "y": np.argmax(X @ teacher, axis=1).astype(np.int32)}
 
 

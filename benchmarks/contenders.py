@@ -35,6 +35,8 @@ class FastMLP(Contender):
         self.X = csr(data) if "values" in data else data["X"]
         self.net = fastmlp.MLP(
             self.case.sizes,
+            activation=self.case.activation,
+            loss="squared_error" if self.case.is_regression else "cross_entropy",
             init=tuple(zip(*self.layers, strict=True)),
             batch_norm=self.case.norm,
             dropout=self.case.dropout,
@@ -82,7 +84,10 @@ class Torch(Contender):
         torch.set_num_threads(self.threads or torch.get_num_threads())
         torch.set_flush_denormal(True)
         self.X = torch.from_numpy(real_rows(self.case, data))
-        self.targets = torch.from_numpy(self.y.astype(np.int64))
+        self.targets = torch.from_numpy(
+            self.y if self.case.is_regression else self.y.astype(np.int64)
+        )
+        activation = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}[self.case.activation]
         modules: list[Any] = []
         for W, _ in self.layers:
             n_out, n_in = W.shape
@@ -90,7 +95,7 @@ class Torch(Contender):
             if W is not self.layers[-1][0]:
                 if self.case.norm:
                     modules.append(torch.nn.BatchNorm1d(n_out, dtype=self.X.dtype))
-                modules.append(torch.nn.ReLU())
+                modules.append(activation())
                 if self.case.dropout:
                     modules.append(torch.nn.Dropout(self.case.dropout))
         self.net = torch.nn.Sequential(*modules)
@@ -105,6 +110,8 @@ class Torch(Contender):
         self.reset()
 
     def loss_of(self, X: Any, y: Any) -> Any:
+        if self.case.is_regression:
+            return 0.5 * self.torch.nn.functional.mse_loss(self.net(X), y)
         return self.torch.nn.functional.cross_entropy(self.net(X), y)
 
     def label_of(self, X: Any) -> Any:
@@ -170,7 +177,9 @@ class Jax(Contender):
         jax.config.update("jax_enable_x64", self.case.dtype == "float64")
         self.jax, self.np = jax, jax.numpy
         self.X = self.np.asarray(real_rows(self.case, data))
-        self.targets = self.np.asarray(self.y.astype(np.int32))
+        self.targets = self.np.asarray(
+            self.y if self.case.is_regression else self.y.astype(np.int32)
+        )
         self.block = self.case.few  # steps of a scan
         self.scans = False
         self.pieces: list[Any] = []
@@ -203,7 +212,8 @@ class Jax(Contender):
     def forward(self, layers: Any, X: Any) -> Any:
         *hidden, (W, b) = layers
         for W_hidden, b_hidden in hidden:
-            X = self.np.maximum(X @ W_hidden + b_hidden, 0)
+            z = X @ W_hidden + b_hidden
+            X = self.np.tanh(z) if self.case.activation == "tanh" else self.np.maximum(z, 0)
         return X @ W + b
 
     def step_of(self, state: Any, X: Any, y: Any, index: Any) -> Any:
@@ -211,6 +221,8 @@ class Jax(Contender):
         jax, jnp, rate = self.jax, self.np, self.case.rate
 
         def loss(layers: Any) -> Any:
+            if self.case.is_regression:
+                return 0.5 * jnp.mean((self.forward(layers, X[index]) - y[index]) ** 2)
             log = jax.nn.log_softmax(self.forward(layers, X[index]))
             return -jnp.mean(jnp.take_along_axis(log, y[index][:, None], axis=1))
 

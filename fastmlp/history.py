@@ -177,3 +177,16 @@ class TrainingDiverged(FloatingPointError):
         self.epoch = epoch
         self.batch = batch
         self.history = history if history is not None else History()
+
+
+def diverged(history: History, batch: int, rate: float) -> TrainingDiverged:
+    """Return the error that names the place and what may help."""
+    epoch = history.epochs + 1
+    return TrainingDiverged(
+        f"the cost or a parameter became infinite or NaN in epoch {epoch}, batch {batch + 1}; "
+        f"the network is as it was before that epoch. Lower the learning rate (it was "
+        f"{rate:g}), or scale X so that its columns are about 1 in size",
+        epoch,
+        batch + 1,
+        history,
+    )

@@ -171,6 +171,8 @@ class Predictor(NetworkBase):
                 for chunk in batches.with_targets(state, X, y, sample_weight).chunks()
             ]
         total, weight = np.sum(sums, axis=0).tolist()
+        if weight == 0:  # another thread has changed the weights since they were checked
+            raise ValueError("sample_weight is zero for every example")
         if not np.isfinite(total):
             raise FloatingPointError(
                 "the cost of these examples is not finite: X, or the network's parameters, are "

@@ -59,6 +59,11 @@ class Schedule(Value):
         self.check()
         checks.constants(self)
 
+    @property
+    def _is_constant(self) -> bool:
+        """Whether all rates are the same, so that a fit computes them once."""
+        return False
+
     def check(self, dtype: np.dtype[Any] | None = None) -> None:
         """Check the learning rates among the attributes.
 
@@ -116,6 +121,10 @@ class Constant(Schedule):
     name = "constant"
     _rates = ("rate",)
     rate: float
+
+    @property
+    def _is_constant(self) -> bool:
+        return True
 
     def __call__(self, steps: Steps) -> Rates:
         return np.full(np.shape(steps), self.rate, np.float64)

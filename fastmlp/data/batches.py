@@ -28,20 +28,34 @@ Source = Examples | MemoryMap | Chunks
 
 
 def with_targets(
-    state: ModelState, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
+    state: ModelState,
+    X: Any,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    finite_later: bool = False,
 ) -> Examples | MemoryMap:
     """Return examples as their user passed them, checked: in memory or in a file."""
     if is_memory_map(X):
         return MemoryMap(state, X, y, sample_weight)
-    return Examples.checked(state, X, y, sample_weight)
+    return Examples.checked(state, X, y, sample_weight, finite_later=finite_later)
 
 
 def source(
-    state: ModelState, X: Any, y: ArrayLike | None, sample_weight: ArrayLike | None, epochs: int
+    state: ModelState,
+    X: Any,
+    y: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+    epochs: int,
+    *,
+    finite_later: bool = False,
 ) -> Source:
-    """Return what fit was passed to train on, checked as far as it is there."""
+    """Return what fit was passed to train on, checked as far as it is there.
+
+    With `finite_later` the first epoch may check that X is finite: see `Examples.checked`.
+    """
     if y is not None:
-        return with_targets(state, X, y, sample_weight)
+        return with_targets(state, X, y, sample_weight, finite_later=finite_later)
     if sample_weight is not None:
         raise TypeError("sample_weight of chunks comes with each: (X, y, sample_weight)")
     return Chunks(state, X, epochs)

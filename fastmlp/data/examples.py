@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["Examples"]
 
 
+# numbers of X from which it takes long to check that they are finite, and times as many as
+# parameters, of which a copy is made where the check is left to the first epoch
+LARGE, TIMES_PARAMETERS = 1 << 20, 16
+
+
 @dataclass(frozen=True)
 class Examples:
     """Checked examples with targets and perhaps weights, and the engine's view of them."""
@@ -36,16 +41,35 @@ class Examples:
         sample_weight: ArrayLike | None = None,
         *,
         part: bool = False,
+        finite_later: bool = False,
     ) -> Self:
-        """Return examples for a network as its user passed them: all, or a `part` of all."""
+        """Return examples for a network as its user passed them: all, or a `part` of all.
+
+        With `finite_later` training may check that the numbers of X are finite while it reads them
+        for the first time, if X is so large that this takes a while: see `Data.unchecked`.
+        """
         spec = state.spec
-        rows = spec.rows(X)
+        finite_later = (
+            finite_later
+            and not spec.encodings
+            and checks.is_read_as_it_lies(X, spec.dtype)
+            and X.size >= max(LARGE, TIMES_PARAMETERS * spec.n_parameters)
+        )
+        rows = spec.rows(X, finite_later=finite_later)
         m = checks.n_rows(rows)
         targets = spec.loss.targets(y, m, spec.sizes[-1], spec.dtype)
         weight = None
         if sample_weight is not None:
             weight = checks.sample_weight(sample_weight, m, spec.dtype, part)
-        return cls(rows, targets, weight, state.data(rows, targets, weight))
+        data = state.data(rows, targets, weight)
+        data.unchecked = finite_later
+        return cls(rows, targets, weight, data)
+
+    def require_finite(self, state: ModelState) -> None:
+        """Raise ValueError at the first number of X that is not finite, where that is unknown."""
+        if self.data.unchecked:
+            assert not isinstance(self.X, tuple)
+            checks.finite("X", self.X, state.spec.dtype)
 
     @classmethod
     def joined(cls, state: ModelState, parts: Sequence[Self]) -> Self:

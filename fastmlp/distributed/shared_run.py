@@ -17,7 +17,8 @@ from ..kernels.calls import Batches, BatchShare
 from ..model.state import ModelState
 from ..support import threads
 from ..training import FitConfig
-from ..training.loop import Run, Scheduled, Trainable
+from ..training.first_reading import Trainable
+from ..training.loop import Run, Scheduled
 from . import shares
 from .communication import Ranks
 

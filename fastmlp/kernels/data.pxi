@@ -13,6 +13,8 @@ cdef int require_unchanged(int changed) except -1:
         raise ValueError("X holds codes of categories that are none of the network's levels: it was "
                          "changed after it had been checked, while it was in use; pass a copy, "
                          "X.copy()")
+    if changed & NOT_FINITE:
+        raise ValueError("X holds numbers that are not finite")
     if changed:
         raise ValueError("the zeros of X have changed while it was read; pass a copy, X.copy()")
     return 0
@@ -91,6 +93,15 @@ cdef class Data:
         for r in range(self.x.n_rows):
             self.x.max_in_row = max(self.x.max_in_row, <Py_ssize_t>(pointers[r + 1] - pointers[r]))
         return 0
+
+    @property
+    def unchecked(self):
+        """Whether rows are still to be checked for finite numbers, as training reads them."""
+        return self.x.unchecked
+
+    @unchecked.setter
+    def unchecked(self, bint unchecked):
+        self.x.unchecked = unchecked
 
     cdef int pack(self, int threads) except -1:
         """Pack dense rows as sparse rows, where these take less memory than the rows."""

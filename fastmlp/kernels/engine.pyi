@@ -36,6 +36,7 @@ class Data:
     """
 
     density: float
+    unchecked: bool  # training checks that the numbers of the rows it reads are finite
     def __init__(
         self,
         engine: Engine | None,
@@ -73,6 +74,26 @@ class ParameterSet:
     use_average: bool
     averaged: int
     def tobytes(self) -> bytes: ...
+
+class InverseHessian:
+    """L-BFGS's approximation H of an inverse Hessian, from the last pairs of vectors of n numbers.
+
+    A pair is a step s and the change y of the gradient over it.
+    """
+
+    n_pairs: int
+    def __init__(self, n: int, capacity: int) -> None: ...
+    def add(self, step: Real, change: Real, least: float) -> None:
+        """Add a pair if sᵀy > least, in place of the oldest one of `capacity` pairs."""
+
+    def clear(self) -> None:
+        """Forget all pairs: H = I."""
+
+    def direction(self, gradient: Real) -> tuple[Real, float]:
+        """The direction d = −H g and its slope gᵀd."""
+
+class OptimizerSnapshot:
+    """An optimizer's rule, its numbers and its steps at one moment."""
 
 class TrainingLock(AbstractContextManager[None]):
     """The context of a call of fit: entered while it is held it raises RuntimeError."""
@@ -123,6 +144,12 @@ class Engine:
         """Make ready in a process made by fork."""
 
     def get_layers(self, of: ParameterSet | None = None) -> list[Layer]: ...
+    def get_flat(self) -> Real:
+        """All weights and biases in one vector: W(0) row after row, b(0), W(1), …"""
+
+    def set_flat(self, vector: Real) -> None:
+        """Replace all weights and biases by those in a vector like that of `get_flat`."""
+
     def get_average(self, of: ParameterSet | None = None) -> list[Layer] | None: ...
     def get_folded(self, of: ParameterSet | None = None) -> list[Layer]:
         """Weights and biases of the inference network, batch norm folded in."""
@@ -150,6 +177,11 @@ class Engine:
     def set_optimizer(self, name: str, constants: Sequence[float]) -> None: ...
     def get_state(self) -> list[list[Layer]]: ...
     def set_state(self, slots: Sequence[Sequence[Layer]], steps: int) -> None: ...
+    def optimizer_snapshot(self) -> OptimizerSnapshot: ...
+    def restore_optimizer(self, snapshot: OptimizerSnapshot) -> None: ...
+    def pack(self, data: Data, threads: int) -> None:
+        """Pack rows that training reads as sparse rows, where that takes less memory than X."""
+
     def train(
         self,
         data: Data,
@@ -200,10 +232,12 @@ class Engine:
         epoch: int = 0,
         of: ParameterSet | None = None,
         wrt_encoding: bool = False,
+        flat: bool = False,
     ) -> tuple[Progress, Any]:
         """Σ s·cost and Σ s, and the derivatives of J by each layer's parameters or by X.
 
-        With `wrt_encoding` by the parameters of the encodings, a list of arrays.
+        With `wrt_encoding` by the parameters of the encodings, a list of arrays; with `flat` by
+        weights and biases in one vector, like that of `get_flat`.
 
         Of the network as it predicts, or with `training` as the epoch's first batch sees it.
         """

@@ -2,11 +2,13 @@
 
     parameter_set.pxi   the numbers of a network at one moment, and the gate to them
     parameters.pxi      reading and writing these numbers: class Parameters
+    flat_parameters.pxi all of them in one vector: class FlatParameters
     data.pxi            the user's examples: class Data
     encodings.pxi       the encodings of their columns: class InputEncoding
     custom.pxi          losses written in Python
     shared.pxi          batches that several processes share
     passes.pxi          passes without an update, prediction and gradients: class Passes
+    inverse_hessian.pxi what L-BFGS remembers of earlier steps: class InverseHessian
     this file           training: class Engine
 
 `train` runs batches without the GIL inside one parallel region.  Only fastmlp/model/state.py
@@ -35,7 +37,7 @@ from .encodings cimport (EMBEDDING, NUMERIC, ONE_HOT, PERIODIC, PIECEWISE_LINEAR
                          encoded_density, input_encoding, n_parameters_of)
 from .epoch cimport ALL_SUMS, job, run_batches
 from .inputs cimport (CODES_CHANGED, COLUMNS_CHANGED, FLOAT32, FLOAT64, LABELS_CHANGED, UINT8, count_rows,
-                      density, examples, hash_rows, number_size, pack_rows, pack_scratch,
+                      NOT_FINITE, density, examples, hash_rows, number_size, pack_rows, pack_scratch,
                       packed_number_size, packed_size, targets)
 from .losses cimport CUSTOM, SQUARED_ERROR, loss_of
 from .norms cimport weight_squares
@@ -88,10 +90,19 @@ PHASES = ("gather", "lists", "forward", "output", "delta", "gradient", "wait")
 include "parameter_set.pxi"
 include "encodings.pxi"
 include "parameters.pxi"
+include "flat_parameters.pxi"
 include "data.pxi"
 include "custom.pxi"
 include "shared.pxi"
 include "passes.pxi"
+include "inverse_hessian.pxi"
+
+
+cdef class OptimizerSnapshot:
+    """An optimizer's state at one moment."""
+    cdef optimizer rule
+    cdef Block state
+    cdef int64_t steps
 
 
 cdef class Engine(Passes):
@@ -142,7 +153,30 @@ cdef class Engine(Passes):
         finally:
             self.gate.leave()
 
+    def optimizer_snapshot(self):
+        """The optimizer's rule, the number of its steps, and a copy of its numbers."""
+        cdef OptimizerSnapshot found = OptimizerSnapshot.__new__(OptimizerSnapshot)
+        self.gate.enter()
+        found.rule = self.rule
+        found.state = copied(self.state)
+        found.steps = self.steps
+        self.gate.leave()
+        return found
+
+    def restore_optimizer(self, OptimizerSnapshot snapshot not None):
+        """Go back to a snapshot of this network's optimizer."""
+        self.enter_gate()
+        self.rule = snapshot.rule
+        self.state = copied(snapshot.state)
+        self.steps = snapshot.steps
+        self.gate.leave()
+
     # --------------------------------------------------------------------------- training
+
+    def pack(self, Data data, int threads):
+        """Pack rows that training reads as sparse rows, where that takes less memory than X."""
+        if self.ways_of_input(data) != DENSE_INPUT:
+            data.pack(threads)
 
     cdef Workspace training_space(self, Data data, Distortion distortion,
                                   const input_encoding* encoding, Py_ssize_t batch_size,
@@ -154,8 +188,6 @@ cdef class Engine(Passes):
         if distortion is not None:      # which fills what was empty, and reads whole rows
             n_distortion = distortion_scratch(&distortion.d)
             most = data.x.n_in
-        elif input != DENSE_INPUT:
-            data.pack(threads)
         key = (batch_size, input, most, self.use_sparse, data.first, n_distortion,
                input_delta)
         if (self.training is None or self.training.key != key

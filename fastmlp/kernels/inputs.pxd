@@ -4,16 +4,17 @@
     read_sparse    a row as a sparse row: (index, value) of its non-zeros, then LAST_INDEX
 
 float32, float64, uint8 (times a scale) and CSR rows are converted when they are read, while a batch
-is gathered (step.pxd).  Training packs dense rows with many zeros once, if that takes less memory
+is gathered (step.pxd).  `Engine.pack` packs dense rows with many zeros, if that takes less memory
 than the rows themselves: every thread then reads sparse rows in about half the time.  engine.pyx
-fills the structs from checked arrays; CSR indices are ascending in each row, without duplicates.
+fills the structs from checked arrays, of which only large ones may hold numbers that are not finite,
+which `is_finite` finds; CSR indices are ascending in each row, without duplicates.
 """
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
 from libc.string cimport memcpy
 from .prefetch cimport address_range
 from .random cimport mixed_key
 from .compression cimport compress_row
-from .vector cimport (LAST_INDEX, REAL_IS_DOUBLE, WIDTH, entry, join, lane_int, load,
+from .vector cimport (LAST_INDEX, REAL_IS_DOUBLE, WIDTH, any_nan, entry, fused, join, lane_int, load,
                       load_bytes, real, splat, store, vec)
 
 cdef extern from "memory.h" nogil:
@@ -24,6 +25,7 @@ cdef enum:                      # what the owner of the arrays has changed since
     LABELS_CHANGED = 2          # labels out of range
     ROWS_CHANGED = 4            # the number of non-zeros of a dense row, while it was packed
     CODES_CHANGED = 8           # codes of categories out of range (encodings.pxd)
+    NOT_FINITE = 16             # numbers of rows that were not checked before
 
 cdef enum:
     FLOAT32
@@ -40,6 +42,7 @@ cdef struct examples:
     const void* packed_values   # uint8 if `values` are, else numbers of this build
     const int64_t* packed_pointers
     const uint64_t* row_hashes  # (n_rows,) equal for rows with equal numbers; or NULL
+    bint unchecked              # dense rows are checked for finite numbers as they are read
     Py_ssize_t n_rows, n_in
     real scale                  # factor of uint8
     Py_ssize_t max_in_row       # largest count of stored numbers in a row
@@ -94,6 +97,27 @@ cdef inline void read_dense(const examples* x, Py_ssize_t row, real* target) noe
         k += 1
 
 
+cdef inline bint is_finite(const real* numbers, Py_ssize_t n) noexcept nogil:
+    """Whether all of n numbers are finite: 0 · number is NaN where that is not."""
+    cdef vec sums[4]
+    cdef real rest = 0
+    cdef Py_ssize_t k = 0
+    cdef int i
+    for i in range(4):
+        sums[i] = splat(0)
+    while k + 4 * WIDTH <= n:
+        for i in range(4):
+            sums[i] = fused(load(numbers + k + i * WIDTH), splat(0), sums[i])
+        k += 4 * WIDTH
+    while k + WIDTH <= n:
+        sums[0] = fused(load(numbers + k), splat(0), sums[0])
+        k += WIDTH
+    while k < n:
+        rest += 0 * numbers[k]
+        k += 1
+    return rest == 0 and not any_nan(sums[0] + sums[1] + sums[2] + sums[3])
+
+
 cdef inline Py_ssize_t read_sparse(const examples* x, Py_ssize_t row, real* scratch,
                                    entry* e, int* changed) noexcept nogil:
     """One row as a sparse row; returns its count of non-zeros.  `scratch` has room for a row.
@@ -116,6 +140,8 @@ cdef inline Py_ssize_t read_sparse(const examples* x, Py_ssize_t row, real* scra
         return n
     if x.indices == NULL:
         read_dense(x, row, scratch)
+        if x.unchecked and not is_finite(scratch, x.n_in):
+            changed[0] |= NOT_FINITE
         return compress_row(scratch, x.n_in, e)
     for i in range(x.pointers[row], x.pointers[row + 1]):
         index = read_once(x.indices + i)

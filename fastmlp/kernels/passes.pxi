@@ -69,7 +69,7 @@ cdef void run_job(job* j, int threads) noexcept:
             run_batches(j, omp_get_thread_num(), omp_get_num_threads())
 
 
-cdef class Passes(Parameters):
+cdef class Passes(FlatParameters):
     """Prediction, costs and gradients of one network."""
     cdef public bint use_sparse     # skip zeros where that is faster; no bit depends on it
     cdef Workspace passing          # of `gradients`, kept between calls
@@ -175,7 +175,7 @@ cdef class Passes(Parameters):
 
     def gradients(self, Data data, options, int threads, bint wrt_input=False,
                   bint training=False, uint64_t epoch=0, ParameterSet of=None,
-                  bint wrt_encoding=False):
+                  bint wrt_encoding=False, bint flat=False):
         cdef Py_ssize_t m = data.x.n_rows
         cdef Block sums = Block(self.n_numbers * <Py_ssize_t>sizeof(real))
         cdef Workspace space = self.passing_space(data, wrt_input or wrt_encoding, training, threads)
@@ -214,6 +214,9 @@ cdef class Passes(Parameters):
                 self.passing = space
         mean = DTYPE.type(1 / j.weight if j.weight > 0 else 0)
         progress = Progress(0, j.cost, j.weight, None, 1e-9 * j.threads.slept)
+        if flat:
+            return progress, self.flat_gradient(<real*>sums.data, <real*>numbers.data, mean,
+                                                options.l2)
         if wrt_input:
             return progress, result * mean
         if wrt_encoding:

@@ -23,7 +23,7 @@ from .distortion cimport distort, distortion
 from .dropout cimport drop_dense, drop_sparse, random_stream, random_stream_of, row_key
 from .encodings cimport column_stride, encode, encode_sparse, input_encoding, make_waves
 from .few_outputs cimport few_outputs, few_outputs_gradient
-from .inputs cimport (LABELS_CHANGED, examples, own_kind, read_dense, read_once, read_sparse,
+from .inputs cimport (LABELS_CHANGED, NOT_FINITE, examples, is_finite, own_kind, read_dense, read_once, read_sparse,
                       row_ranges, targets)
 from .losses cimport limited_cost, loss_function, output_delta
 from .matrices cimport matrix
@@ -175,6 +175,8 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
                 else:
                     read_dense(b.x, row_of(b, done + r), row)
                 v.a.rows[r] = row
+            if b.x.unchecked and not is_finite(v.a.rows[r], v.n):
+                w.changed |= NOT_FINITE
             if dropping:
                 drop_dense(&dropout, r, row, v.n)
     if b.y.labels != NULL:      # for `output_deltas`: they lie anywhere too

@@ -1,6 +1,7 @@
 /* Threads: OpenMP where it is available, one thread where it is not, and a barrier.
  *
- * The barrier counts arrivals and then increments a generation number.  A waiting thread spins for
+ * The barrier counts arrivals in a tree, four threads or nodes to a node, so that many threads do not
+ * queue for one cache line; the last increments a generation number.  A waiting thread spins for
  * about 20 µs, which suffices while every thread has a core.  If other processes are busy, the
  * thread that it waits for may need the same core; so then it sleeps (Linux) or yields.  Sleeping
  * is better: a scheduler often returns the core for milliseconds to a thread that only yields, and
@@ -55,9 +56,16 @@
 #define SPINS 1000
 #define MOST_IN_TEAM 512
 
-typedef struct { /* each counter on a cache line of its own */
+#define CHILDREN 4
+#define MOST_NODES 172 /* of a tree over MOST_IN_TEAM threads: 128 + 32 + 8 + 2 + 1, and one spare */
+
+typedef struct {
     int arrived;
-    char pad1[60];
+    char pad[60];
+} arrival_node;
+
+typedef struct { /* each counter on a cache line of its own */
+    arrival_node nodes[MOST_NODES];
     int generation;
     int sleepers;
     int64_t slept; /* nanoseconds that all threads together slept or yielded */
@@ -153,11 +161,26 @@ static inline void pause_microseconds(int microseconds) {
 #endif
 }
 
+/* Count this thread's arrival; true for the last of all.  The last at a node goes on to the node
+ * above, and leaves zero behind for the next barrier. */
+static inline int arrive_last(team *t, int part, int n_threads) {
+    arrival_node *level = t->nodes;
+    for (;;) {
+        int nodes = (n_threads + CHILDREN - 1) / CHILDREN, here = part / CHILDREN;
+        int children = here + 1 < nodes ? CHILDREN : n_threads - CHILDREN * here;
+        if (ATOMIC_ADD(&level[here].arrived, 1) < children) return 0;
+        ATOMIC_STORE(&level[here].arrived, 0);
+        if (nodes == 1) return 1;
+        level += nodes;
+        part = here;
+        n_threads = nodes;
+    }
+}
+
 static inline void barrier(team *t, int part, int n_threads) {
     if (n_threads == 1) return;
     int generation = ATOMIC_LOAD(&t->generation);
-    if (ATOMIC_ADD(&t->arrived, 1) == n_threads) {
-        ATOMIC_STORE(&t->arrived, 0);
+    if (arrive_last(t, part, n_threads)) {
         ATOMIC_STORE(&t->generation, generation + 1);
         wake(t);
         return;

@@ -2,7 +2,7 @@
 cdef extern from "team.h" nogil:
     const bint HAS_OPENMP
     ctypedef struct team:
-        int arrived
+        int generation
         int generation
         long long slept
     int omp_get_num_threads()

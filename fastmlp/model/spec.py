@@ -140,13 +140,13 @@ class NetworkSpec:
         """The number of parameters of the encodings."""
         return sum(prod(shape) for shape in self.encoding_shapes.values())
 
-    def rows(self, X: checks.Examples) -> checks.Rows:
+    def rows(self, X: checks.Examples, *, finite_later: bool = False) -> checks.Rows:
         """Return examples as the engine reads them: see `checks.rows`.
 
         X of a network with encodings is dense, of real numbers, and its categories are codes.
         """
         if not self.encodings:
-            return checks.rows(X, self.sizes[0], self.dtype)
+            return checks.rows(X, self.sizes[0], self.dtype, finite_later=finite_later)
         if hasattr(X, "tocsr"):
             raise TypeError("X is sparse; a network with encodings takes dense rows: X.toarray()")
         found = checks.rows(X, self.sizes[0], self.dtype)

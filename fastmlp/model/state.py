@@ -8,14 +8,12 @@ the current set of them, `snapshot` keeps it, and a change beside it makes a new
 
 from __future__ import annotations
 
-import os
-import weakref
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from itertools import repeat
 from math import fsum
 from operator import mul
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,10 +22,11 @@ from .. import kernels
 from ..kernels.calls import Batches, Progress, TrainingOptions
 from ..losses import Custom
 from ..support import checks
+from . import forks
 from .spec import NetworkSpec
 
 if TYPE_CHECKING:
-    from ..kernels.engine import Data, Engine, ParameterSet
+    from ..kernels.engine import Data, Engine, InverseHessian, OptimizerSnapshot, ParameterSet
 
 __all__ = ["Array", "Layer", "ModelState", "Snapshot", "Statistics", "checked_layers", "shapes"]
 
@@ -39,6 +38,16 @@ Layer = tuple[Array, ...]
 Statistics = Sequence[tuple[Array, Array] | None]
 Snapshot: TypeAlias = "ParameterSet"
 OptimizerKind = tuple[str, tuple[float, ...]]  # name and constants: those of a state go on together
+
+
+class Backup(NamedTuple):
+    """All that training changes, as it was at one moment."""
+
+    snapshot: Snapshot
+    optimizer: OptimizerKind | None
+    optimizer_snapshot: OptimizerSnapshot
+    epochs: int
+    frozen: frozenset[int]
 
 
 class ModelState:
@@ -71,6 +80,7 @@ class ModelState:
         self.encoding_frozen = False
         self.optimizer: OptimizerKind | None = None
         module = kernels.engine(spec.dtype.name)
+        self._inverse_hessian_type: type[InverseHessian] = module.InverseHessian
         activations = (*spec.activation, spec.output_activation)
         self._data_type: type[Data] = module.Data
         self._engine: Engine = module.Engine(
@@ -100,7 +110,7 @@ class ModelState:
                 for has_scale, one in zip(normalized, ones, strict=True)
             ],
         )
-        _states.add(self)
+        forks.register(self)
 
     # ----------------------------------------------------------------------------- examples
 
@@ -227,6 +237,26 @@ class ModelState:
             data, options, n_threads, wrt_input, training, self.epochs, of, wrt_encoding
         )
 
+    # ------------------------------------------------------------ all parameters in one vector
+
+    def flat_parameters(self) -> Array:
+        """Return all weights and biases in one vector: W(0) row after row, b(0), W(1), …"""
+        return self._engine.get_flat()
+
+    def set_flat_parameters(self, vector: Array) -> None:
+        """Replace all weights and biases by those in a vector like that of `flat_parameters`."""
+        self._engine.set_flat(vector)
+
+    def flat_gradients(
+        self, data: Data, options: TrainingOptions, n_threads: int
+    ) -> tuple[Progress, Array]:
+        """Return Σ s·cost and Σ s, and the derivatives of J in a vector like the parameters'."""
+        return self._engine.gradients(data, options, n_threads, flat=True)
+
+    def inverse_hessian(self, n_pairs: int) -> InverseHessian:
+        """Return L-BFGS's approximation of the inverse Hessian, for vectors of parameters."""
+        return self._inverse_hessian_type(len(self.flat_parameters()), n_pairs)
+
     def penalty(
         self,
         l2: float,
@@ -280,6 +310,23 @@ class ModelState:
         self._engine.restore(snapshot)
         self.optimizer = None
 
+    def pack(self, data: Data, n_threads: int) -> None:
+        """Pack rows with many zeros, which pays where they are read several times."""
+        self._engine.pack(data, n_threads)
+
+    def backup(self) -> Backup:
+        """Return all that training changes, to undo it."""
+        optimizer = self._engine.optimizer_snapshot()
+        return Backup(self.snapshot(), self.optimizer, optimizer, self.epochs, self.frozen)
+
+    def restore_backup(self, backup: Backup) -> None:
+        """Undo all training since a backup."""
+        with self.paused():
+            self.restore(backup.snapshot)
+            self.optimizer = backup.optimizer
+            self._engine.restore_optimizer(backup.optimizer_snapshot)
+            self.epochs, self.frozen = backup.epochs, backup.frozen
+
     def optimizer_state(self) -> list[list[Layer]]:
         """Return copies of the optimizer's numbers, slot by slot, laid out like the parameters."""
         return self._engine.get_state()
@@ -309,7 +356,7 @@ class ModelState:
         """Allow products of sparse rows, as by default, or forbid them; no bit depends on it."""
         self._engine.use_sparse = wanted
 
-    def _renew(self) -> None:
+    def renew(self) -> None:
         """Make ready in a process made by fork, in which no other thread has come along."""
         self._engine.renew()
         self._engine.training_lock.renew()
@@ -341,35 +388,3 @@ def checked_layers(
 def shapes(slots: Sequence[Sequence[Layer]]) -> list[Any]:
     """Return the shapes and dtypes of layers, to compare."""
     return [[(one.shape, one.dtype) for one in layer] for layers in slots for layer in layers]
-
-
-_states: weakref.WeakSet[ModelState] = weakref.WeakSet()
-_paused: list[AbstractContextManager[None]] = []
-
-
-def _before_fork() -> None:
-    """Wait for the end of slices of training, so that the child has whole parameters."""
-    for state in list(_states):
-        if state._engine.training_lock.held:
-            pause = state.paused()
-            pause.__enter__()
-            _paused.append(pause)
-
-
-def _after_fork() -> None:
-    while _paused:
-        _paused.pop().__exit__(None, None, None)
-
-
-def _after_fork_in_child() -> None:
-    _after_fork()
-    for state in list(_states):
-        state._renew()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=_after_fork,
-        after_in_child=_after_fork_in_child,
-    )

@@ -10,7 +10,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_consistent_length,
@@ -21,7 +20,7 @@ from sklearn.utils.validation import (
 from ..model.spec import NetworkSpec
 from ..model.state import ModelState, checked_layers
 from ..network import MLP
-from . import lbfgs, options, stochastic
+from . import lbfgs, options, stochastic, streams
 from .rollback import restored_on_error
 from .samples import Samples, train_validation_split
 from .sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
@@ -43,6 +42,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
         _read_targets   check the y of a call           _score_outputs   score of outputs
         _encode         y as the network reads it       _weighted        apply class weights
+        _plain_target   the same of an array (m,), if it needs no other check
         _output_layer   number of outputs, and loss     _metadata        notes of the network
         _loss_divisor, _loss_constants, _max_cost       from the network's cost to the loss
         _after_fit      act on a fitted estimator
@@ -132,34 +132,44 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         validation_data: tuple[Any, Any, Any] = (None, None, None),
         incremental: bool = False,
     ) -> None:
-        self._validate_params()
-        if self.solver == "lbfgs":
-            options.check_lbfgs(self)
-        elif self.early_stopping and incremental:
-            raise ValueError("partial_fit does not support early_stopping=True")
-        hidden = options.hidden_sizes(self.hidden_layer_sizes)
+        goes_on = incremental and streams.goes_on(self)
+        if not goes_on:
+            self._validate_params()
+            if self.solver == "lbfgs":
+                options.check_lbfgs(self)
+            elif self.early_stopping and incremental:
+                raise ValueError("partial_fit does not support early_stopping=True")
         is_first = not hasattr(self, "network_") or not (self.warm_start or incremental)
         data = {
             "X": X,
             "y": y,
             "metadata": None if sample_weight is None else {"sample_weight": sample_weight},
         }
-        samples = self._samples(X, y, sample_weight, is_first, incremental)
-        rng = check_random_state(self.random_state)
-        self._prepare_network(hidden, samples, rng, is_first, incremental)
-        self._prepare_curves(is_first)
-        samples = self._weighted(samples).with_checked_weights(self.network_.dtype)
-        samples, validation_set = self._validation_set(samples, validation_data, rng)
-        self.callbacks_ = [copy.copy(callback) for callback in self.callbacks or ()]
-        tasks = FitTasks(self, 1 if incremental else self.max_iter, data)
-        if self.solver == "lbfgs":
-            lbfgs.train(self, samples, tasks)
+        target = self._plain_target(y) if goes_on and streams.is_plain(self, X, y) else None
+        if target is None:
+            samples = self._samples(X, y, sample_weight, is_first, incremental)
         else:
-            validation = None if validation_set is None else Validation(self, validation_set)
-            stochastic.train(self, samples, validation, rng, incremental, tasks)
+            if sample_weight is not None:
+                sample_weight = _check_sample_weight(sample_weight, X)
+            samples = Samples(X, target, y, sample_weight)
+        with streams.random_numbers(self.random_state) as rng:
+            if target is None:
+                self._prepare_network(samples, rng, is_first, incremental)
+            self._prepare_curves(is_first)
+            samples = self._weighted(samples).with_checked_weights(self.network_.dtype)
+            samples, validation_set = self._validation_set(samples, validation_data, rng)
+            self.callbacks_ = [copy.copy(callback) for callback in self.callbacks or ()]
+            tasks = FitTasks(self, 1 if incremental else self.max_iter, data)
+            if self.solver == "lbfgs":
+                lbfgs.train(self, samples, tasks)
+            else:
+                validation = None if validation_set is None else Validation(self, validation_set)
+                stochastic.train(self, samples, validation, rng, incremental, tasks)
         tasks.end()
         if not incremental:
             self._after_fit(samples)
+        elif not goes_on:
+            streams.remember(self)
 
     def _samples(
         self, X: Any, y: Any, sample_weight: Any, is_first: bool, incremental: bool
@@ -182,13 +192,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     def _prepare_network(
         self,
-        hidden: list[int],
         samples: Samples,
         rng: np.random.RandomState,
         is_first: bool,
         incremental: bool,
     ) -> None:
         """Make a new network, or the previous one ready to go on."""
+        hidden = options.hidden_sizes(self.hidden_layer_sizes)
         n_out, loss = self._output_layer(samples)
         # L-BFGS is SciPy's, in float64
         dtype = np.float64 if self.solver == "lbfgs" else samples.X.dtype

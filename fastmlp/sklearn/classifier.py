@@ -297,6 +297,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _encode(self, y: Any) -> Array:
         return self._labels.encode(y)
 
+    def _plain_target(self, y: Array) -> Array | None:
+        return self._labels.encode_known(y)
+
     def _output_layer(self, samples: Samples) -> tuple[int, str | Loss]:
         return self._labels.n_outputs, self._labels.loss
 

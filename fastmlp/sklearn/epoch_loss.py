@@ -42,7 +42,7 @@ class EpochLoss:
         self.divisor = estimator._loss_divisor
         self.first_rows = np.arange(0, len(samples), batch_size)
         self.n_samples = len(samples)
-        self.n_rows = np.diff(np.append(self.first_rows, len(samples)))
+        self.n_rows = np.minimum(batch_size, len(samples) - self.first_rows)
         self.weight = samples.weight
         constants = estimator._loss_constants(samples.target)
         if constants is not None and self.weight is not None:

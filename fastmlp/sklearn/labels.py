@@ -85,6 +85,8 @@ class Labels:
     def has_same_classes(self, classes: Any) -> bool:
         """Return whether classes, as passed to `partial_fit`, are these."""
         if self.kind != "multioutput":
+            if isinstance(classes, np.ndarray) and np.array_equal(self.classes, classes):
+                return True
             return not _is_by_column(classes) and np.array_equal(
                 self.classes, unique_labels(classes)
             )
@@ -154,6 +156,16 @@ class Labels:
             is_second = (y == self.classes[-1]) & (len(self.classes) == 2)
             return np.asarray(is_second)[:, np.newaxis]
         return np.asarray(np.searchsorted(self.columns[0], y))
+
+    def encode_known(self, y: Array) -> Array | None:
+        """Return the targets of the network for labels (m,), or None if one is not of a class."""
+        classes = self.classes
+        if isinstance(classes, list) or self.kind == "multilabel" or y.dtype != classes.dtype:
+            return None
+        numbers = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
+        if y.dtype == object or not (classes[numbers] == y).all():
+            return None
+        return numbers if self.kind == "multiclass" else self.encode(y)
 
     def decode(self, h: Array) -> Any:
         """Return the labels that output activations h (m, n_outputs) predict."""

@@ -1,29 +1,27 @@
-"""Training by solver "lbfgs": SciPy's L-BFGS-B over the network's cost and gradients."""
+"""Training by solver "lbfgs": L-BFGS over the network's cost and gradients of all samples."""
 
 from __future__ import annotations
 
-from itertools import pairwise
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from sklearn.utils.optimize import _check_optimize_result
 
 from ..data.examples import Examples
 from ..kernels.calls import TrainingOptions
 from ..support import threads
 from . import options
+from .minimize import minimize
 from .samples import Samples
 from .sklearn_callbacks import FitTasks
-
-if TYPE_CHECKING:
-    from ..network import MLP
 
 __all__ = ["train"]
 
 Vector = NDArray[np.float64]
+
+N_PAIRS = 10  # of steps and changes of the gradient, as in scikit-learn
 
 
 def train(estimator: Any, samples: Samples, tasks: FitTasks) -> None:
@@ -38,32 +36,33 @@ def train(estimator: Any, samples: Samples, tasks: FitTasks) -> None:
     team = threads.AdaptiveTeam()
     step = TrainingOptions(l2=l2, max_cost=estimator._max_cost)
 
-    def objective(packed: Vector) -> tuple[float, Vector]:
-        unpack(net, packed)
+    def objective(parameters: Vector) -> tuple[float, Vector]:
+        state.set_flat_parameters(parameters)
         started = perf_counter()
-        sums, gradients = state.gradients(examples.data, step, team.size(n_threads))
+        sums, gradient = state.flat_gradients(examples.data, step, team.size(n_threads))
         seconds = perf_counter() - started
         team.report(seconds, sums.slept / seconds)
-        return sums.cost / sums.weight + state.penalty(l2), pack(gradients)
+        return sums.cost / sums.weight + state.penalty(l2), gradient
 
-    def after_iteration(packed: Vector) -> None:
-        unpack(net, packed)
+    def halts() -> bool:
         if tasks.end_epoch():
-            raise StopIteration
+            return True
         tasks.begin_epoch()
+        return False
 
     tasks.begin_epoch()
     result = minimize(
         objective,
-        pack(state.layers()),
-        method="L-BFGS-B",
-        jac=True,
-        callback=after_iteration if tasks.has_callbacks else None,
-        options={"maxfun": estimator.max_fun, "maxiter": estimator.max_iter, "gtol": estimator.tol},
+        state.flat_parameters(),
+        state.inverse_hessian(N_PAIRS),
+        tolerance=estimator.tol,
+        max_iterations=estimator.max_iter,
+        max_evaluations=estimator.max_fun,
+        halts=halts if tasks.has_callbacks else None,
     )
     if not np.isfinite(result.x).all():
         raise ValueError(options.DIVERGED)
-    unpack(net, result.x)
+    state.set_flat_parameters(result.x)
     estimator.n_iter_ = _check_optimize_result("lbfgs", result, estimator.max_iter)
     penalty = state.penalty(l2)
     loss = (result.fun - penalty) / estimator._loss_divisor + penalty
@@ -71,19 +70,3 @@ def train(estimator: Any, samples: Samples, tasks: FitTasks) -> None:
     if constants is not None:
         loss += np.average(constants, weights=samples.weight)
     estimator.loss_ = float(loss)
-
-
-def pack(layers: Any) -> Vector:
-    """Return weights and biases in one vector."""
-    return np.concatenate([one.ravel() for layer in layers for one in layer])
-
-
-def unpack(net: MLP, packed: Vector) -> None:
-    """Set the network's parameters to those in a vector that `pack` returned."""
-    first, layers = 0, []
-    for n_in, n_out in pairwise(net.sizes):
-        last = first + n_in * n_out
-        weight = packed[first:last].reshape(n_out, n_in)
-        layers.append((weight, packed[last : last + n_out]))
-        first = last + n_out
-    net.state.set_layers(layers)

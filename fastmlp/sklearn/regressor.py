@@ -15,6 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from .. import losses
 from ..losses import Loss
 from ..support import checks
+from . import streams
 from .base import BaseMLP
 from .docstrings import shares_docstrings
 from .options import REGRESSOR_CONSTRAINTS
@@ -233,6 +234,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _encode(self, y: Any) -> Array:
         return np.asarray(y[:, np.newaxis] if y.ndim == 1 else y)
+
+    def _plain_target(self, y: Array) -> Array | None:
+        n_out = self.network_.loss.outputs_for(1)
+        is_known = y.dtype in streams.FLOATS and n_out == self.n_outputs_ and streams.is_finite(y)
+        return y[:, np.newaxis] if is_known else None
 
     def _output_layer(self, samples: Samples) -> tuple[int, Loss]:
         loss = losses.from_spec(self.loss)

@@ -22,22 +22,13 @@ class NetworkBackup:
 
     def __init__(self, net: MLP) -> None:
         self.net = net
-        state = net.state
-        self.snapshot = state.snapshot()
-        self.optimizer, self.steps = state.optimizer, state.steps
-        self.slots = [] if self.optimizer is None else state.optimizer_state()
-        self.epochs, self.frozen = state.epochs, state.frozen
+        self.state = net.state.backup()
         self.history, self.metadata = net.history, dict(net.metadata)
 
     def restore(self) -> None:
         """Undo the training."""
-        net, state = self.net, self.net.state
-        state.restore(self.snapshot)
-        if self.optimizer is None:
-            state.optimizer = None
-        else:
-            state.set_optimizer_state(self.optimizer, self.slots, self.steps)
-        state.epochs, state.frozen = self.epochs, self.frozen
+        net = self.net
+        net.state.restore_backup(self.state)
         net.history, net.metadata = self.history, self.metadata
 
 

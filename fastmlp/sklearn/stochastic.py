@@ -49,6 +49,10 @@ class EstimatorRate(Schedule):
     name = "estimator"
     estimator: Any
 
+    @property
+    def _is_constant(self) -> bool:
+        return bool(self.estimator.solver == "adam" or self.estimator.learning_rate == "constant")
+
     def __call__(self, steps: Any) -> NDArray[np.float64]:
         return np.full(np.shape(steps), self.estimator._rate)
 

@@ -39,4 +39,6 @@ def figures(
     state: ModelState, total: float, weight: float, correct: float
 ) -> tuple[float, float | None]:
     """Return the cost and the accuracy that follow from these sums."""
+    if weight == 0:  # another thread has changed the weights since they were checked
+        raise ValueError("sample_weight is zero for every validation example")
     return total / weight, correct / weight if state.spec.loss.classification else None

@@ -11,9 +11,8 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from numbers import Real
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,12 +23,13 @@ from ..data.batches import Source
 from ..data.chunks import Chunks
 from ..data.examples import Examples
 from ..data.memory_maps import MemoryMap
-from ..history import History, TrainingDiverged
+from ..history import History, TrainingDiverged, diverged
 from ..kernels.calls import Batches, Progress, TrainingOptions
 from ..model.state import ModelState
 from ..support import checks, threads
 from . import evaluation
 from .config import FitConfig
+from .first_reading import PACKED_EPOCHS, Trainable, may_check_later, undone_unless_finite
 
 if TYPE_CHECKING:
     from ..schedules import Rates, Steps
@@ -50,13 +50,6 @@ class Scheduled(NamedTuple):
     dropout: Values | None
 
 
-class Trainable(Protocol):
-    """A network: its state, which is trained, and the history of its latest fit."""
-
-    state: ModelState
-    history: History
-
-
 def fit(
     net: Trainable,
     X: Any,
@@ -69,13 +62,16 @@ def fit(
 ) -> History:
     """Train a network on examples by the options of `config`: steps 2 to 7 of the report."""
     state = net.state
-    source = batches.source(state, X, y, sample_weight, config.epochs)
+    source = batches.source(
+        state, X, y, sample_weight, config.epochs,
+        finite_later=may_check_later(state, config, validation_data, callbacks),
+    )  # fmt: skip
     rows, held_out = batches.validation(state, source, validation_data)
     run = Run(net, state, config, source, rows, held_out, callbacks)
     run.check()
     history = History()
     try:
-        with state.training_lock:
+        with state.training_lock, undone_unless_finite(net, source):
             run.train(history)
     except KeyboardInterrupt:
         if net.history is not history:  # it never began
@@ -216,6 +212,12 @@ class Run:
         scheduled = self.schedules_from(state.steps)
         n_threads = threads.for_step(state.spec.layer_sizes, self.batch_size, config.n_threads)
         deadline = perf_counter() + config.max_seconds
+        if (
+            config.epochs >= PACKED_EPOCHS
+            and isinstance(source, Examples)
+            and options.distortion is None
+        ):
+            state.pack(source.data, n_threads)
         for _ in range(config.epochs):
             started = perf_counter()
             if started >= deadline:
@@ -224,6 +226,8 @@ class Run:
             if done is None:
                 return "max_seconds"
             cost, last_rate = done
+            if isinstance(source, Examples):
+                source.data.unchecked = False
             if self.held_out is not None:
                 sums = evaluation.sums(state, self.held_out, config.n_threads)
                 validation_cost, accuracy = evaluation.figures(state, *self.total(*sums))
@@ -299,7 +303,7 @@ class Run:
         if len(self.constant_rates) == n_batches:
             return self.constant_rates
         rates = checks.rates(self.coming(rate, n_batches), n_batches, self.state.spec.dtype)
-        if isinstance(self.config.optimizer.learning_rate, Real):
+        if self.config.optimizer.schedule._is_constant:
             self.constant_rates = rates
         return rates
 
@@ -385,16 +389,3 @@ class Run:
             raise ValueError("sample_weight is zero for every example")
         penalty = state.penalty(options.l2, options.l2_multipliers)
         return total / weight + penalty, last_rate
-
-
-def diverged(history: History, batch: int, rate: float) -> TrainingDiverged:
-    """Return the error that names the place and what may help."""
-    epoch = history.epochs + 1
-    return TrainingDiverged(
-        f"the cost or a parameter became infinite or NaN in epoch {epoch}, batch {batch + 1}; "
-        f"the network is as it was before that epoch. Lower the learning rate (it was "
-        f"{rate:g}), or scale X so that its columns are about 1 in size",
-        epoch,
-        batch + 1,
-        history,
-    )

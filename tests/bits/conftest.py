@@ -177,6 +177,7 @@ def train(run: Run) -> Fingerprints:
     engine, data = engine_of(run)
     batches, options = Batches(run.order, run.batch_size, run.rates), TrainingOptions(l2=L2)
     n_batches, progress = len(run.rates), Progress()
+    engine.pack(data, run.threads)
     for stop in (*run.pauses, n_batches):
         while progress.batch < stop and progress.failed is None:
             # with pauses a call at a time, so that the last before one ends where it should

@@ -205,7 +205,7 @@ def test_dense_rows_targets_and_weights_may_change_in_another_thread():
         for seed in range(60):
             net = fastmlp.MLP((40, 64, 3), seed=seed, loss="squared_error")
             try:
-                net.fit(X, t, sample_weight=s, epochs=2, n_threads=1 + seed % 2)
+                net.fit(X, t, sample_weight=s, epochs=3, n_threads=1 + seed % 2)
                 net.cost(X, t, sample_weight=s)
             except ValueError as error:
                 assert "the zeros of X have changed" in str(error), error

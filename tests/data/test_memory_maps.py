@@ -135,7 +135,7 @@ MEASURED = """
 
     X = np.memmap(sys.argv[1], np.float32, "r").reshape(-1, 256)
     y = np.memmap(sys.argv[2], np.float32, "r").reshape(-1, 1)
-    net = MLP((256, 64, 1), loss="squared_error")  # so wide that rows are packed
+    net = MLP((256, 64, 1), loss="squared_error")
     net.fit(np.array(X[:1000]), y[:1000], epochs=1)
     before = status("VmRSS")
     net.fit(X, y, epochs=1, batch_size=1000, validation_data=(X, y))
@@ -147,7 +147,7 @@ MEASURED = """
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_memory_does_not_grow_with_the_file(rng, tmp_path):
-    """224 MiB in a file, read in chunks of 32, of which there may be four and what is packed."""
+    """224 MiB in a file, read in chunks of 32, of which there may be four."""
     block = rng.normal(size=(1024, 256)) * (rng.random((1024, 256)) < 0.1)
     with open(tmp_path / "X", "wb") as file:
         for _ in range(224):

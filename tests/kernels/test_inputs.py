@@ -201,3 +201,46 @@ def test_other_layouts_are_refused_or_read_right_never_misread(
         return
     _ = [np.full_like(X, 7) for _ in range(20)]  # would take the place of a copy set free
     assert made.evaluate(data, 1)[:2] == expected
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("n_in", [33, 64, 129])
+@pytest.mark.parametrize("form", ["float32", "float64", "uint8", "rows without a number"])
+def test_packed_rows_train_to_the_same_bits(build, engine, pixels, train, form, n_in, threads):
+    X = pixels(60, n_in, 0.1)
+    if form != "uint8":
+        X = (X * np.float32(SCALE)).astype("float32" if form[0] == "r" else form)
+    if form == "rows without a number":
+        X[::3] = 0
+    y = np.ones((60, 2), build.dtype)
+    found = []
+    for packs in (False, True):
+        made = engine((n_in, 70, 2))
+        data = build.engine.Data(made, X, y)
+        if packs:
+            made.pack(data, threads)
+            X[:] = 7  # the packed rows are a copy
+        train(made, data, np.arange(60)[::-1].copy(), 25, 0.01, threads=threads)
+        found.append(made.snapshot().tobytes())
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("density", [0.1, 1.0])
+@pytest.mark.parametrize("n_in", [1, 33, 64, 130])
+def test_unchecked_rows_are_checked_before_they_train(
+    build, engine, sparse, train, value, density, n_in
+):
+    """The batch updates nothing; rows that are not read are not checked."""
+    X = sparse(60, n_in, density=density)
+    X[41, n_in // 2] = value
+    y = np.ones((60, 2), build.dtype)
+    made = engine((n_in, 70, 2))
+    data = build.engine.Data(made, X, y)
+    assert not data.unchecked
+    data.unchecked = True
+    train(made, data, np.arange(40), 20, 0.01)
+    before = made.snapshot().tobytes()
+    with pytest.raises(ValueError, match="X holds numbers that are not finite"):
+        train(made, data, np.arange(40, 60), 20, 0.01)
+    assert made.snapshot().tobytes() == before

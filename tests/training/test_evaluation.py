@@ -96,3 +96,30 @@ def test_evaluation_takes_the_average_where_it_predicts(net, classes):
     assert found == pytest.approx(net.cost(*classes), rel=1e-12)
     net.use_average = False
     assert evaluate(net.state, source, 1)[0] != found
+
+
+def test_weights_that_become_zero_after_their_check_are_refused(net, classes):
+    """As another thread may make them while they are in use."""
+    X, y = classes
+    weight = np.ones(len(y), net.dtype)
+    examples = Examples.checked(net.state, X, y, weight)
+    weight[:] = 0
+    with pytest.raises(ValueError, match="sample_weight is zero"):
+        evaluate(net.state, examples, 1)
+
+
+def test_a_cost_of_weights_that_have_become_zero_is_refused(net, classes, monkeypatch):
+    X, y = classes
+    weight = np.ones(len(y), net.dtype)
+    checked = Examples.checked
+
+    def zeroed(*given, **options):
+        examples = checked(*given, **options)
+        weight[:] = 0
+        return examples
+
+    monkeypatch.setattr(Examples, "checked", zeroed)
+    for training in (False, True):
+        weight[:] = 1
+        with pytest.raises(ValueError, match="sample_weight is zero"):
+            net.cost(X, y, sample_weight=weight, training=training)

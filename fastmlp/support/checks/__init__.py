@@ -8,7 +8,18 @@ ValueError.
 
 from .arrays import Array, array, arrays, finite, reals
 from .choices import each, known, named, nearest, one_or_each, within
-from .examples import CSR, Examples, Rows, Sparse, codes, finite_outputs, n_rows, rows, shape
+from .examples import (
+    CSR,
+    Examples,
+    Rows,
+    Sparse,
+    codes,
+    finite_outputs,
+    is_read_as_it_lies,
+    n_rows,
+    rows,
+    shape,
+)
 from .networks import (
     factors,
     layer_numbers,
@@ -39,6 +50,7 @@ __all__ = [
     "finite",
     "finite_outputs",
     "flag",
+    "is_read_as_it_lies",
     "known",
     "labels",
     "layer_numbers",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,12 +26,13 @@ class Sparse(Protocol):
 Examples = ArrayLike | Sparse
 
 
-def rows(X: object, n_in: int, dtype: np.dtype[Any]) -> Rows:
+def rows(X: object, n_in: int, dtype: np.dtype[Any], *, finite_later: bool = False) -> Rows:
     """Return examples as the kernels read them: (m, n_in) in C order, or CSR.
 
     Arrays of float32, float64 and uint8 keep their dtype and are not copied if they are in C
     order; other numbers are converted to the network's dtype.  An exception are subnormal numbers
-    of float32 for a float64 network, which are converted to float64.
+    of float32 for a float64 network, which are converted to float64.  With `finite_later` the
+    caller has an array that `is_read_as_it_lies`, and checks later that its numbers are finite.
     """
     if hasattr(X, "tocsr"):
         return sparse_rows(X, n_in, dtype)
@@ -40,8 +41,21 @@ def rows(X: object, n_in: int, dtype: np.dtype[Any]) -> Rows:
     if X.dtype not in (np.float32, np.float64, np.uint8) or not X.dtype.isnative:
         X = X.astype(dtype)
     X = np.ascontiguousarray(X)
+    if finite_later:
+        return X
     finite("X", X, dtype)
     return without_subnormals(X, dtype)
+
+
+def is_read_as_it_lies(X: object, dtype: np.dtype[Any]) -> TypeGuard[Array]:
+    """Return whether X is an array of floats, no number of which has to be converted before."""
+    return (
+        type(X) is np.ndarray
+        and X.dtype in (np.float32, np.float64)
+        and X.dtype.isnative
+        and X.flags.c_contiguous
+        and X.itemsize >= dtype.itemsize
+    )
 
 
 def codes(name: str, X: Array, n_levels: Mapping[int, int]) -> None:

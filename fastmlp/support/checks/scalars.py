@@ -40,12 +40,12 @@ def number(
     result must lie in the interval too, and must not be 0 where the number is not.  `otherwise`
     ends the message and says what else the argument accepts.
     """
-    if not isinstance(value, Real) or isinstance(value, bool):
+    if type(value) is not float and (not isinstance(value, Real) or isinstance(value, bool)):
         raise TypeError(f"{name} must be a number{otherwise}, got {value!r}")
     x = float(value)
     if not _inside(x, interval):
         raise ValueError(f"{name} must be in {interval}{otherwise}, got {value!r}")
-    if dtype is not None:
+    if dtype is not None and x not in (0.0, 1.0):
         rounded = _rounded(x, dtype)
         if not _inside(rounded, interval) or (rounded == 0) != (x == 0):
             raise ValueError(

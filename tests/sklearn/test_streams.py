@@ -1,0 +1,159 @@
+"""Repeated calls of partial_fit leave out checks whose result is known, and nothing else."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+sklearn = pytest.importorskip("sklearn")
+from sklearn import neural_network as theirs  # noqa: E402
+
+from fastmlp import sklearn as ours  # noqa: E402
+from fastmlp.sklearn import streams  # noqa: E402
+
+OPTIONS = {"hidden_layer_sizes": (9,), "random_state": 3, "batch_size": 10}
+
+
+def problem(kind, dtype="float64"):
+    """X, y and what the first call of partial_fit needs besides."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 4)).astype(dtype)
+    if kind == "values":
+        return X, rng.normal(size=50), {}
+    y = (X[:, 0] > 0) + (X[:, 1] > 0 if kind == "three classes" else 0)
+    if kind == "names":
+        y = np.array(["no", "yes"])[y]
+    return X, y, {"classes": np.unique(y)}
+
+
+def estimator(kind, module=ours, **options):
+    name = "MLPRegressor" if kind == "values" else "MLPClassifier"
+    return getattr(module, name)(**OPTIONS, **options)
+
+
+def in_parts(model, X, y, first, n_calls=6):
+    for call in range(n_calls):
+        rows = slice(7 * call, 7 * call + 15)
+        model.partial_fit(X[rows], y[rows], **(first if call == 0 else {}))
+    return model
+
+
+KINDS = ["values", "two classes", "three classes", "names"]
+
+
+@pytest.fixture
+def n_checks(monkeypatch):
+    """A list with an entry for each time that parameters are validated."""
+    calls: list[int] = []
+    validate = ours.MLPClassifier._validate_params
+
+    def counted(self):
+        calls.append(1)
+        validate(self)
+
+    for kind in (ours.MLPClassifier, ours.MLPRegressor):
+        monkeypatch.setattr(kind, "_validate_params", counted)
+    return calls
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_network_is_that_of_all_checks_and_scikit_learns(monkeypatch, n_checks, kind, dtype):
+    X, y, first = problem(kind, dtype)
+    model = in_parts(estimator(kind), X, y, first)
+    assert len(n_checks) == 1
+    monkeypatch.setattr(streams, "goes_on", lambda estimator: False)
+    checked = in_parts(estimator(kind), X, y, first)
+    assert len(n_checks) == 7
+    assert model.network_.snapshot().tobytes() == checked.network_.snapshot().tobytes()
+    assert model.loss_curve_ == checked.loss_curve_ and model.t_ == checked.t_
+    expected = in_parts(estimator(kind, theirs), X, y, first)
+    for ours_, theirs_ in zip(model.coefs_, expected.coefs_, strict=True):
+        np.testing.assert_allclose(ours_, theirs_, rtol=1e-3, atol=1e-5)
+
+
+def test_changed_parameters_are_checked(n_checks):
+    X, y, first = problem("three classes")
+    model = in_parts(estimator("three classes"), X, y, first)
+    model.set_params(alpha=0.1)
+    model.partial_fit(X, y).partial_fit(X, y)
+    assert len(n_checks) == 2
+    for name, value in (("alpha", -1.0), ("early_stopping", True), ("hidden_layer_sizes", (8,))):
+        changed = copy.deepcopy(model).set_params(**{name: value})
+        with pytest.raises(ValueError, match=name):
+            changed.partial_fit(X, y)
+
+
+def test_parameters_that_may_change_in_place_are_checked_in_every_call(n_checks):
+    X, y, first = problem("three classes")
+    sizes = [9]
+    model = ours.MLPClassifier(sizes, random_state=3)
+    in_parts(model, X, y, first, 3)
+    assert len(n_checks) == 3
+    sizes[0] = 8
+    with pytest.raises(ValueError, match="hidden_layer_sizes"):
+        model.partial_fit(X, y)
+
+
+WRONG = {
+    "NaN": lambda X, y: (np.where(X > 1, np.nan, X), y),
+    "infinite": lambda X, y: (np.where(X > 1, np.inf, X), y),
+    "columns": lambda X, y: (X[:, :3], y),
+    "one axis": lambda X, y: (X[0], y[:1]),
+    "rows": lambda X, y: (X, y[:-1]),
+    "no rows": lambda X, y: (X[:0], y[:0]),
+    "target": lambda X, y: (X, np.where(X[:, 0] > 1, np.nan, y) if y.dtype == float else y + 1),
+}
+
+
+@pytest.mark.parametrize("kind", ["values", "two classes", "three classes"])
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_wrong_is_refused_as_in_the_first_call(monkeypatch, kind, wrong):
+    X, y, first = problem(kind)
+    model = in_parts(estimator(kind), X, y, first, 2)
+    checked = copy.deepcopy(model)
+    with pytest.raises(ValueError) as found:
+        model.partial_fit(*WRONG[wrong](X, y))
+    monkeypatch.setattr(streams, "goes_on", lambda estimator: False)
+    with pytest.raises(ValueError) as expected:
+        checked.partial_fit(*WRONG[wrong](X, y))
+    assert str(found.value) == str(expected.value)
+    assert model.network_.snapshot().tobytes() == checked.network_.snapshot().tobytes()
+
+
+def test_other_forms_of_the_same_numbers_are_the_same():
+    pandas = pytest.importorskip("pandas")
+    X, y, first = problem("three classes")
+    expected = in_parts(estimator("three classes"), X, y, first)
+    for form in (np.asfortranarray, pandas.DataFrame, lambda X: X.tolist()):
+        model = estimator("three classes").partial_fit(X[:15], y[:15], **first)
+        for call in range(1, 6):
+            rows = slice(7 * call, 7 * call + 15)
+            model.partial_fit(form(X[rows]), y[rows].tolist())
+        assert model.network_.snapshot().tobytes() == expected.network_.snapshot().tobytes()
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_copy_goes_on_as_the_estimator_does(copied):
+    X, y, first = problem("three classes")
+    model = in_parts(estimator("three classes"), X, y, first)
+    other = copied(model)
+    for one in (model, other):
+        one.partial_fit(X, y)
+    assert model.network_.snapshot().tobytes() == other.network_.snapshot().tobytes()
+
+
+def test_random_numbers_are_scikit_learns_and_nobody_elses():
+    with streams.random_numbers(5) as outer:
+        first = outer.random_sample(3)
+        with streams.random_numbers(5) as inner:
+            np.testing.assert_array_equal(inner.random_sample(3), first)
+        second = outer.random_sample(3)
+    expected = np.random.RandomState(5).random_sample(6)
+    np.testing.assert_array_equal(np.concatenate([first, second]), expected)
+    own = np.random.RandomState(1)
+    with streams.random_numbers(own) as found:
+        assert found is own
