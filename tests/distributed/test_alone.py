@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -20,19 +21,26 @@ def test_without_mpi4py_the_error_says_what_to_install(monkeypatch, classes):
         distributed.fit(net, *classes)
 
 
-def run(program: str, **variables: str) -> str:
-    """Run a program without mpiexec, in a process that MPI has to itself."""
-    pytest.importorskip("mpi4py", reason='mpi4py is missing: pip install "fastmlp[mpi]"')
-    found = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, **variables},
-        check=False,
-    )
-    assert found.returncode == 0, found.stderr
-    return found.stdout
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(run_ranks: object) -> Run:
+    """Return a function that runs a program without mpiexec; skips where MPI is missing."""
+
+    def run_alone(program: str, **variables: str) -> str:
+        found = subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env={**os.environ, **variables},
+            check=False,
+        )
+        assert found.returncode == 0, found.stderr
+        return found.stdout
+
+    return run_alone
 
 
 ALONE = """
@@ -53,22 +61,22 @@ except RuntimeError as error:
 """
 
 
-def test_without_mpiexec_it_is_fit() -> None:
+def test_without_mpiexec_it_is_fit(run: Run) -> None:
     assert run(ALONE).split() == ["2", "True"]
 
 
-def test_the_mpiexec_of_another_mpi_is_noticed() -> None:
+def test_the_mpiexec_of_another_mpi_is_noticed(run: Run) -> None:
     found = run(OTHER_MPI, OMPI_COMM_WORLD_SIZE="4")
     assert "mpiexec has started 4 processes (OMPI_COMM_WORLD_SIZE)" in found
     assert "different MPI installations" in found
 
 
-def test_importing_the_package_imports_no_mpi() -> None:
+def test_importing_the_package_imports_no_mpi(run: Run) -> None:
     program = "import sys, fastmlp; fastmlp.distributed; print('mpi4py' in sys.modules)"
     assert run(program).strip() == "False"
 
 
-def test_threads_are_the_processors_divided_by_the_ranks() -> None:
+def test_threads_are_the_processors_divided_by_the_ranks(run: Run) -> None:
     program = """
 import os, fastmlp
 from fastmlp.distributed.communication import Ranks
