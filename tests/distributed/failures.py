@@ -92,6 +92,9 @@ elif case in ("killed", "checkpoint", "resume"):
 
 try:
     history = fastmlp.distributed.fit(net, X, y, **options)
-    print(f"rank {rank}: {history.epochs} epochs, {history.stopped_by}")
+    found = f"{history.epochs} epochs, {history.stopped_by}"
 except Exception as error:
-    print(f"rank {rank}: {type(error).__name__}: {error}", flush=True)
+    found = f"{type(error).__name__}: {error}"
+# in one piece, or the end of the line may follow what another rank says meanwhile
+sys.stdout.write(f"rank {rank}: {found}\n")
+sys.stdout.flush()
