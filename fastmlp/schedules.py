@@ -54,6 +54,9 @@ class Schedule(Value):
 
     name: ClassVar[str]
     _rates: ClassVar[tuple[str, ...]] = ()  # attributes that are learning rates
+    # whether its values are valid at every step if `check` finds no fault; if not, or where that is
+    # unknown, it is asked for the steps of one epoch at a time
+    _is_checked: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         self.check()
@@ -118,6 +121,7 @@ class Constant(Schedule):
         The learning rate, ≥ 0.
     """
 
+    _is_checked = True
     name = "constant"
     _rates = ("rate",)
     rate: float
@@ -210,6 +214,7 @@ class Exponential(Schedule):
 class _Curve(Schedule):
     """A schedule over T = `total_steps` steps; later steps have the last rate."""
 
+    _is_checked = True
     total_steps: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:

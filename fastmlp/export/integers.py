@@ -69,11 +69,36 @@ class FixedPoint:
 class IntegerOnly(Quantized):
     """A network in 8-bit integers without floating point: ``quantize(net, X, integer_only=True)``.
 
-    It has the attributes and methods of `Quantized`.  `forward` returns the reals that the signed
-    bytes of the compiled C stand for.
+    It has the methods of `Quantized`.  `forward` returns the reals that the signed bytes of the
+    compiled C stand for.
 
     Attributes
     ----------
+    sizes : tuple of int
+        Numbers of units of the float network.
+    activation : tuple of Activation
+        Activation of each hidden layer.
+    output_activation : Activation
+        Activation of the output layer.
+    loss : Loss
+        The float network's loss.
+    uint8_scale : float
+        What uint8 examples are multiplied by.
+    metadata : dict
+        The float network's metadata.
+    n_calibration : int
+        Number of calibration rows.
+    agreement : float
+        How well the network agrees with the float network on the calibration rows.  For
+        classification the fraction of labels that are the same.  For other losses the coefficient
+        of determination R² of its outputs, with those of the float network as the truth; the
+        smallest R² of all outputs.
+    input_scaling : InputScaling
+        How inputs are scaled before they are rounded to bytes.
+    roundings : tuple of ByteRounding
+        How the input and the hidden layers are rounded to bytes.
+    layers : tuple of IntegerLayer
+        The arithmetic of the layers.
     fixed_points : tuple of FixedPoint
         The multiplications of each layer's sums.
     output_rounding : ByteRounding
@@ -176,7 +201,18 @@ class IntegerOnly(Quantized):
         return p
 
     def signed_biases(self) -> list[NDArray[np.int32]]:
-        """Return the bias of each layer whose inputs are q − 128."""
+        """Return the bias of each layer whose inputs are q − 128.
+
+        Returns
+        -------
+        list of ndarray
+            (n_out,) int32 for each layer.
+
+        Raises
+        ------
+        ValueError
+            If a layer has so many inputs that its sums exceed 32 bits.
+        """
         biases = []
         for l, layer in enumerate(self.layers, start=1):
             weight = layer.weight.astype(np.int64)

@@ -31,9 +31,13 @@ def at_once(
 
     0 where each must be looked at.
     """
+    schedules = (
+        config.optimizer.schedule, config.optimizer.decay_schedule, config.dropout_schedule
+    )  # fmt: skip
     if (
         not isinstance(source, Examples)
         or source.data.unchecked
+        or not all(one is None or one._is_checked for one in schedules)
         or callable(config.shuffle)
         or isinstance(state.spec.loss, Custom)
         or config.step.batch_sums is not None
