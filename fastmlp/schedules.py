@@ -23,16 +23,9 @@ from .support import checks
 from .support.values import Value
 
 __all__ = [
-    "TABLE",
-    "Constant",
-    "Cosine",
-    "Exponential",
-    "FlatCosine",
-    "LogCosine",
-    "OneCycle",
-    "Schedule",
+    "TABLE", "Constant", "Cosine", "Exponential", "FlatCosine", "LogCosine", "OneCycle", "Schedule",
     "Step",
-]
+]  # fmt: skip
 
 Steps = NDArray[np.integer[Any]]
 Rates = NDArray[np.float64]
@@ -54,9 +47,7 @@ class Schedule(Value):
 
     name: ClassVar[str]
     _rates: ClassVar[tuple[str, ...]] = ()  # attributes that are learning rates
-    # whether its values are valid at every step if `check` finds no fault; if not, or where that is
-    # unknown, it is asked for the steps of one epoch at a time
-    _is_checked: ClassVar[bool] = False
+    _is_checked: ClassVar[bool] = False  # no step has an invalid value if `check` finds no fault
 
     def __post_init__(self) -> None:
         self.check()
