@@ -11,8 +11,9 @@ from libc.stdint cimport int64_t
 
 cdef enum:
     TRIAL = 3                   # batches of a trial: in the first, memory may be out of the caches
-    # A way that costs c times as much as the other is tried again after PAUSE·(c − 1) batches, so
-    # that its trials cost TRIAL/PAUSE of the time: half a percent.
+    # A way that costs c times as much as the other is tried again after
+    # SHORTEST_PAUSE + PAUSE·(c − 1) batches, so that its trials cost less than TRIAL/PAUSE of the
+    # time, half a percent.
     PAUSE = 600
     SHORTEST_PAUSE = 48
 

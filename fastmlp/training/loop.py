@@ -275,15 +275,14 @@ class Run:
     def parts(self, source: Source) -> Iterator[tuple[Examples, NDArray[np.int64]]]:
         """Yield the coming epoch's examples, with the rows to train on in order: whole batches."""
         state, shuffle = self.state, self.config.shuffle
+        seed = [state.spec.seed, state.epochs, *self.seeds]
         if not isinstance(source, Examples):
-            seed = [state.spec.seed, state.epochs, *self.seeds]
             rng = np.random.default_rng(seed) if shuffle is True else None
             return batches.batches_of_chunks(state, source, self.batch_size, rng)
         n_rows = len(source if self.rows is None else self.rows)
         if callable(shuffle):
             order = batches.row_numbers(shuffle, n_rows)
         elif shuffle and self.seeds:
-            seed = [state.spec.seed, state.epochs, *self.seeds]
             order = np.random.default_rng(seed).permutation(n_rows)
         elif shuffle:
             order = state.row_order(state.epochs, n_rows)
