@@ -98,7 +98,7 @@ class DatabaseLock:
     """
 
     def __init__(self, engine: Engine, name: str) -> None:
-        self._engine = engine
+        self._database = engine
         digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
         self._number = int.from_bytes(digest, "big", signed=True)
         self._connection: Any = None
@@ -121,7 +121,7 @@ class DatabaseLock:
         from sqlalchemy import text
 
         self.release()
-        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection = self._database.connect().execution_options(isolation_level="AUTOCOMMIT")
         deadline = perf_counter() + wait
         while not connection.scalar(text(f"SELECT {function}({self._number})")):
             if perf_counter() >= deadline:
