@@ -231,7 +231,8 @@ def _fit_by(executor: Executor, tasks: list[Task], report: _Lines | None) -> lis
                 ended.put(i)
         for _ in order:
             i = ended.get()
-            outcomes[i] = _result(futures.pop(i), tasks[i].net)
+            outcomes[i] = _result(futures[i], tasks[i].net)
+            del futures[i]
             if report is not None:
                 report(i, outcomes[i])
     except KeyboardInterrupt:
