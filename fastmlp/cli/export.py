@@ -3,7 +3,8 @@
 The ending of OUT is the format: .onnx for ONNX Runtime and others, .safetensors for programs that
 read arrays, .c for one self-contained C99 file, whose first lines describe how to call it. With
 --header these lines and the declarations are a header beside it, such as net.h, and with
---weights-file the constants are a file of their own, such as net_weights.h.
+--weights-file the constants are a file of their own, such as net_weights.h. With --examples it also
+has a self-test: gcc -Dnet_TEST net.c -lm is a program that compares some rows with Python's.
 
 With --quantized the C file computes in 8-bit integers and takes a quarter of the memory; TABLE then
 has examples of the rows that the model will predict, and the agreement with the float network on
@@ -27,7 +28,7 @@ from .options import check_outputs, writable
 from .predict import inputs
 from .tables import add_format_options, format_options
 
-ONLY_C = ("name", "dtype", "header", "weights_file", "quantized")  # options
+ONLY_C = ("name", "dtype", "header", "weights_file", "examples", "quantized")  # options
 OF_TABLES = (".c", ".onnx")  # the endings for models of tables
 
 EXAMPLES = """\
@@ -71,6 +72,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="TABLE",
         help="with --quantized: rows from which the ranges of values are determined",
     )
+    only_c.add_argument(
+        "--examples",
+        type=Path,
+        metavar="TABLE",
+        help="a few rows for a self-test: OUT is a program where NAME_TEST is defined",
+    )
     add_format_options(parser)
 
 
@@ -89,7 +96,8 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f"{args.out}: only C has {named}; give OUT the ending .c")
     layout = Layout(args.out, args.header, args.weights_file)
     outputs = {"OUT": args.out, "the header": layout.header, "the weights file": layout.weights}
-    check_outputs(outputs, {"MODEL": args.model, "TABLE": args.calibration})
+    tables = {"TABLE": args.calibration, "the table of --examples": args.examples}
+    check_outputs(outputs, {"MODEL": args.model, **tables})
     net = load_any(args.model)
     if not isinstance(net, (MLP, Ensemble)):
         what = f"{args.model} is a model of a table, which is written"
@@ -100,6 +108,10 @@ def run(args: argparse.Namespace) -> None:
             )
         if args.quantized:
             raise ValueError(f"{what} in float; leave out --quantized and --calibration")
+        if args.examples:
+            raise ValueError(f"{what} without a self-test; leave out --examples")
+    elif args.examples:
+        options["examples"] = inputs(net, args.model, args.examples, format_options(args))
     try:
         if options.pop("quantized", False):
             assert isinstance(net, (MLP, Ensemble))

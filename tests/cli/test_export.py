@@ -99,6 +99,18 @@ def test_quantized_by_the_model_s_columns_of_a_table(
     assert (tmp_path / "net.c").read_text() == (tmp_path / "expected.c").read_text()
 
 
+def test_examples_of_a_table_become_the_self_test(
+    fastmlp_command: Command, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "table.csv").write_text("b,a\n1,2\n3,4.5\n")
+    arguments = ("export", model, tmp_path / "net.c", "--examples", tmp_path / "table.csv")
+    assert fastmlp_command(*arguments) == (0, "", "")
+    rows = [[2, 1], [4.5, 3]]
+    export.to_c(fastmlp.load(model), tmp_path / "expected.c", name="net", examples=rows)
+    assert (tmp_path / "net.c").read_text() == (tmp_path / "expected.c").read_text()
+    assert "#ifdef net_TEST" in (tmp_path / "net.c").read_text()
+
+
 @pytest.mark.parametrize(
     ("given", "kind"),
     [
@@ -141,6 +153,8 @@ def test_bad_input_is_one_line(fastmlp_command: Command, model: Path, tmp_path: 
         ((model, tmp_path / "net.onnx", "--dtype", "float32"), "give OUT the ending .c"),
         ((model, tmp_path / "net.onnx", "--header"), "only C has --header"),
         ((model, tmp_path / "net.onnx", "--weights-file"), "only C has --weights-file"),
+        ((model, tmp_path / "net.onnx", "--examples", out), "only C has --examples"),
+        ((model, out, "--examples", tmp_path / "short.csv"), "no column 'b'"),
         ((model, out, "--quantized"), "--quantized and --calibration TABLE go together"),
         ((model, out, "--integer-only"), "--integer-only needs --quantized and --calibration"),
         ((model, out, "--calibration", out), "--quantized and --calibration TABLE go together"),
@@ -206,6 +220,7 @@ def test_what_a_model_of_a_table_cannot_become_is_one_line(
     cases = [
         ((tmp_path / "out.safetensors",), "which is written with the ending .c or .onnx"),
         ((out, "--quantized", "--calibration", table), "leave out --quantized and --calibration"),
+        ((out, "--examples", table), "without a self-test; leave out --examples"),
         ((out, "--dtype", "float64"), "compute in float32, got dtype 'float64'"),
     ]
     for arguments, message in cases:
