@@ -2,10 +2,14 @@
 
 The ending of OUT is the format: .onnx for ONNX Runtime and others, .safetensors for programs that
 read arrays, .c for one self-contained C99 file, whose first lines describe how to call it. With
---quantized the C file computes in 8-bit integers and takes a quarter of the memory; TABLE then has
-examples of the rows that the model will predict, and the agreement with the float network on these
-rows is printed; with --integer-only in addition, it uses no floating point. A model of a table, as
-fastmlp train saves it, becomes an .onnx or .c file whose inputs are the raw columns.
+--header these lines and the declarations are a header beside it, such as net.h, and with
+--weights-file the constants are a file of their own, such as net_weights.h. With --examples it also
+has a self-test: gcc -Dnet_TEST net.c -lm is a program that compares some rows with Python's.
+
+With --quantized the C file computes in 8-bit integers and takes a quarter of the memory; TABLE then
+has examples of the rows that the model will predict, and the agreement with the float network on
+these rows is printed; with --integer-only in addition, it uses no floating point. A model of a
+table, as fastmlp train saves it, becomes an .onnx or .c file whose inputs are the raw columns.
 docs/exports.md lists what each format contains.
 """
 
@@ -17,18 +21,20 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from fastmlp import MLP, Ensemble, export
+from fastmlp.export.c_source import Layout
 
 from .models import load_any
 from .options import check_outputs, writable
 from .predict import inputs
 from .tables import add_format_options, format_options
 
+ONLY_C = ("name", "dtype", "header", "weights_file", "examples", "quantized")  # options
 OF_TABLES = (".c", ".onnx")  # the endings for models of tables
 
 EXAMPLES = """\
   fastmlp export iris-model.npz iris.onnx
   fastmlp export iris-model.npz iris.safetensors
-  fastmlp export iris-model.npz iris.c --dtype float32
+  fastmlp export iris-model.npz iris.c --header --dtype float32
   fastmlp export iris-model.npz iris.c --quantized --calibration iris.csv
 """
 
@@ -46,6 +52,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         choices=("float32", "float64"),
         help="compute in float or in double (default: the model's dtype)",
     )
+    only_c.add_argument(
+        "--header", action="store_true", help="write a header beside OUT, for C and C++"
+    )
+    only_c.add_argument(
+        "--weights-file",
+        action="store_true",
+        help="write the constants to a file beside OUT, which includes it",
+    )
     only_c.add_argument("--quantized", action="store_true", help="compute in 8-bit integers")
     only_c.add_argument(
         "--integer-only",
@@ -57,6 +71,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="TABLE",
         help="with --quantized: rows from which the ranges of values are determined",
+    )
+    only_c.add_argument(
+        "--examples",
+        type=Path,
+        metavar="TABLE",
+        help="a few rows for a self-test: OUT is a program where NAME_TEST is defined",
     )
     add_format_options(parser)
 
@@ -70,12 +90,14 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("--quantized and --calibration TABLE go together")
     if args.integer_only and not args.quantized:
         raise ValueError("--integer-only needs --quantized and --calibration TABLE")
-    options = {
-        key: getattr(args, key) for key in ("name", "dtype", "quantized") if getattr(args, key)
-    }
+    options = {key: getattr(args, key) for key in ONLY_C if getattr(args, key)}
     if options and args.out.suffix != ".c":
-        raise ValueError(f"{args.out}: --name, --dtype and --quantized need the ending .c")
-    check_outputs({"OUT": args.out}, {"MODEL": args.model, "TABLE": args.calibration})
+        named = ", ".join(f"--{key.replace('_', '-')}" for key in options)
+        raise ValueError(f"{args.out}: only C has {named}; give OUT the ending .c")
+    layout = Layout(args.out, args.header, args.weights_file)
+    outputs = {"OUT": args.out, "the header": layout.header, "the weights file": layout.weights}
+    tables = {"TABLE": args.calibration, "the table of --examples": args.examples}
+    check_outputs(outputs, {"MODEL": args.model, **tables})
     net = load_any(args.model)
     if not isinstance(net, (MLP, Ensemble)):
         what = f"{args.model} is a model of a table, which is written"
@@ -86,6 +108,10 @@ def run(args: argparse.Namespace) -> None:
             )
         if args.quantized:
             raise ValueError(f"{what} in float; leave out --quantized and --calibration")
+        if args.examples:
+            raise ValueError(f"{what} without a self-test; leave out --examples")
+    elif args.examples:
+        options["examples"] = inputs(net, args.model, args.examples, format_options(args))
     try:
         if options.pop("quantized", False):
             assert isinstance(net, (MLP, Ensemble))

@@ -43,6 +43,36 @@ def test_the_dtype_can_be_chosen(
     assert f"int net_predict(const {real} x[2]);" in (tmp_path / "net.c").read_text()
 
 
+def test_writes_the_header_and_the_constants_of_to_c(
+    fastmlp_command: Command, model: Path, tmp_path: Path
+) -> None:
+    for folder in ("expected", "found"):
+        (tmp_path / folder).mkdir()
+    net = fastmlp.load(model)
+    export.to_c(net, tmp_path / "expected" / "net.c", header=True, weights_file=True)
+    out = tmp_path / "found" / "net.c"
+    assert fastmlp_command("export", model, out, "--header", "--weights-file") == (0, "", "")
+    found = {one.name: one.read_bytes() for one in (tmp_path / "found").iterdir()}
+    expected = {one.name: one.read_bytes() for one in (tmp_path / "expected").iterdir()}
+    assert found.keys() == {"net.c", "net.h", "net_weights.h"}
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "what"),
+    [("net.h", "--header", "header"), ("net_weights.h", "--weights-file", "weights file")],
+)
+def test_no_input_is_overwritten_by_a_second_file(
+    fastmlp_command: Command, model: Path, tmp_path: Path, name: str, option: str, what: str
+) -> None:
+    model = model.rename(tmp_path / name)
+    before = model.read_bytes()
+    outcome = fastmlp_command("export", model, tmp_path / "net.c", option)
+    assert outcome.code == 2
+    assert f"the {what}" in outcome.err
+    assert model.read_bytes() == before
+
+
 @pytest.mark.parametrize("n_rows", [3, 100])
 @pytest.mark.parametrize("integer_only", [False, True])
 def test_quantized_by_the_model_s_columns_of_a_table(
@@ -67,6 +97,18 @@ def test_quantized_by_the_model_s_columns_of_a_table(
     assert err.startswith(few) if n_rows < 100 else err == ""
     export.to_c(rounded, tmp_path / "expected.c", name="small")
     assert (tmp_path / "net.c").read_text() == (tmp_path / "expected.c").read_text()
+
+
+def test_examples_of_a_table_become_the_self_test(
+    fastmlp_command: Command, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "table.csv").write_text("b,a\n1,2\n3,4.5\n")
+    arguments = ("export", model, tmp_path / "net.c", "--examples", tmp_path / "table.csv")
+    assert fastmlp_command(*arguments) == (0, "", "")
+    rows = [[2, 1], [4.5, 3]]
+    export.to_c(fastmlp.load(model), tmp_path / "expected.c", name="net", examples=rows)
+    assert (tmp_path / "net.c").read_text() == (tmp_path / "expected.c").read_text()
+    assert "#ifdef net_TEST" in (tmp_path / "net.c").read_text()
 
 
 @pytest.mark.parametrize(
@@ -107,8 +149,12 @@ def test_bad_input_is_one_line(fastmlp_command: Command, model: Path, tmp_path: 
     out = tmp_path / "net.c"
     cases = [
         ((model, tmp_path / "net.cpp"), "net.cpp: the ending must be .c or .onnx or .safetensors"),
-        ((model, tmp_path / "net.onnx", "--name", "a"), "need the ending .c"),
-        ((model, tmp_path / "net.onnx", "--dtype", "float32"), "need the ending .c"),
+        ((model, tmp_path / "net.onnx", "--name", "a"), "give OUT the ending .c"),
+        ((model, tmp_path / "net.onnx", "--dtype", "float32"), "give OUT the ending .c"),
+        ((model, tmp_path / "net.onnx", "--header"), "only C has --header"),
+        ((model, tmp_path / "net.onnx", "--weights-file"), "only C has --weights-file"),
+        ((model, tmp_path / "net.onnx", "--examples", out), "only C has --examples"),
+        ((model, out, "--examples", tmp_path / "short.csv"), "no column 'b'"),
         ((model, out, "--quantized"), "--quantized and --calibration TABLE go together"),
         ((model, out, "--integer-only"), "--integer-only needs --quantized and --calibration"),
         ((model, out, "--calibration", out), "--quantized and --calibration TABLE go together"),
@@ -174,6 +220,7 @@ def test_what_a_model_of_a_table_cannot_become_is_one_line(
     cases = [
         ((tmp_path / "out.safetensors",), "which is written with the ending .c or .onnx"),
         ((out, "--quantized", "--calibration", table), "leave out --quantized and --calibration"),
+        ((out, "--examples", table), "without a self-test; leave out --examples"),
         ((out, "--dtype", "float64"), "compute in float32, got dtype 'float64'"),
     ]
     for arguments, message in cases:
