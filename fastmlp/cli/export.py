@@ -2,12 +2,15 @@
 
 The ending of OUT is the format: .onnx for ONNX Runtime and others, .safetensors for programs that
 read arrays, .c for one self-contained C99 file, whose first lines describe how to call it, .html
-for a page to draw digits on (as fastmlp draw writes it). With --quantized an ONNX or C file
-computes in 8-bit integers and takes a quarter of the memory; TABLE then has examples of the rows
-that the model will predict, and the agreement with the float network on these rows is printed; with
---integer-only in addition, a C file uses no floating point. A model of a table, as fastmlp train
-saves it, becomes an .onnx or .c file whose inputs are the raw columns. docs/exports.md lists what
-each format contains.
+for a page to draw digits on (as fastmlp draw writes it). With --header the first lines of the C
+file and the declarations are a header beside it, such as net.h, and with --weights-file the
+constants are a file of their own, such as net_weights.h.
+
+With --quantized an ONNX or C file computes in 8-bit integers and takes a quarter of the memory;
+TABLE then has examples of the rows that the model will predict, and the agreement with the float
+network on these rows is printed; with --integer-only in addition, a C file uses no floating point.
+A model of a table, as fastmlp train saves it, becomes an .onnx or .c file whose inputs are the raw
+columns. docs/exports.md lists what each format contains.
 """
 
 import argparse
@@ -18,18 +21,21 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from fastmlp import MLP, Ensemble, export
+from fastmlp.export.c_source import Layout
 
 from .models import load_any
 from .options import check_outputs, writable
 from .predict import inputs
 from .tables import add_format_options, format_options
 
-COMPUTING = (".c", ".onnx")  # the endings of programs, for models of tables too
+PROGRAMS = (".c", ".onnx")  # the endings of what computes, for models of tables too
+OF_PROGRAMS = ("dtype", "quantized")  # options
+ONLY_C = ("name", "header", "weights_file", "integer_only")
 
 EXAMPLES = """\
   fastmlp export iris-model.npz iris.onnx --dtype float32
   fastmlp export iris-model.npz iris.safetensors
-  fastmlp export iris-model.npz iris.c --dtype float32
+  fastmlp export iris-model.npz iris.c --header --dtype float32
   fastmlp export iris-model.npz iris.c --quantized --calibration iris.csv
   fastmlp export mnist.npz digits.html
 """
@@ -57,6 +63,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     only_c = parser.add_argument_group("only for C")
     only_c.add_argument("--name", metavar="NAME", help="name of its functions (default: OUT's)")
     only_c.add_argument(
+        "--header", action="store_true", help="write a header beside OUT, for C and C++"
+    )
+    only_c.add_argument(
+        "--weights-file",
+        action="store_true",
+        help="write the constants to a file beside OUT, which includes it",
+    )
+    only_c.add_argument(
         "--integer-only",
         action="store_true",
         help="with --quantized: no floating point at all, inputs and outputs are signed bytes",
@@ -73,24 +87,26 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("--quantized and --calibration TABLE go together")
     if args.integer_only and not args.quantized:
         raise ValueError("--integer-only needs --quantized and --calibration TABLE")
-    options = {key: getattr(args, key) for key in ("name", "dtype") if getattr(args, key)}
-    if (options or args.quantized) and args.out.suffix not in COMPUTING:
-        raise ValueError(
-            f"{args.out}: --name, --dtype and --quantized need the ending {' or '.join(COMPUTING)}"
-        )
-    if (args.name or args.integer_only) and args.out.suffix != ".c":
-        raise ValueError(f"{args.out}: --name and --integer-only need the ending .c")
-    check_outputs({"OUT": args.out}, {"MODEL": args.model, "TABLE": args.calibration})
+    for names, endings in ((OF_PROGRAMS, PROGRAMS), (ONLY_C, (".c",))):
+        given = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name)]
+        if given and args.out.suffix not in endings:
+            needed = " or ".join(endings)
+            raise ValueError(f"{args.out}: {' and '.join(given)} needs the ending {needed}")
+    layout = Layout(args.out, args.header, args.weights_file)
+    outputs = {"OUT": args.out, "the header": layout.header, "the weights file": layout.weights}
+    check_outputs(outputs, {"MODEL": args.model, "TABLE": args.calibration})
     net = load_any(args.model)
     if not isinstance(net, (MLP, Ensemble)):
         what = f"{args.model} is a model of a table, which is written"
-        if args.out.suffix not in COMPUTING:
+        if args.out.suffix not in PROGRAMS:
             raise ValueError(
-                f"{args.out}: {what} with the ending {' or '.join(COMPUTING)}; the other formats "
+                f"{args.out}: {what} with the ending {' or '.join(PROGRAMS)}; the other formats "
                 f"hold single networks"
             )
         if args.quantized:
             raise ValueError(f"{what} in float; leave out --quantized and --calibration")
+    chosen = ("name", "dtype", "header", "weights_file")
+    options = {name: getattr(args, name) for name in chosen if getattr(args, name)}
     try:
         if args.quantized:
             assert isinstance(net, (MLP, Ensemble))

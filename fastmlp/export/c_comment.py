@@ -16,11 +16,13 @@ from ..activations import Softmax
 from ..losses import Quantile
 from ..network import MLP
 from .c_float import Code
+from .c_source import Layout
 from .inference import metadata_of
 from .quantization import Quantized
 
 __all__ = [
     "FLOAT_NOT_FINITE",
+    "LONGEST_NAMES",
     "MEANINGS",
     "MEMORY",
     "QUANTIZED_NOT_FINITE",
@@ -28,6 +30,7 @@ __all__ = [
     "block",
     "comment",
     "float_accuracy",
+    "how_to",
     "kind_of_prediction",
     "names_note",
     "quantized_accuracy",
@@ -37,11 +40,17 @@ __all__ = [
 
 LONGEST_NAMES = 500  # characters, of the names of columns or classes
 
-HOW_TO = (
-    'Declare these functions in your program (in C++ within extern "C" { }) and compile this file '
-    "with it: C99, with -lm where the mathematical functions are in a library of their own. x and "
-    "h must not overlap."
-)
+HOW_TO = {  # by whether there is a header
+    False: (
+        'Declare these functions in your program (in C++ within extern "C" {{ }}) and compile '
+        "{file} with it: C99{needs}. x and h must not overlap."
+    ),
+    True: (
+        "Include this file, in C or in C++, and compile {file} with your program: C99{needs}. x "
+        "and h must not overlap."
+    ),
+}
+LIBM = ", with -lm where the mathematical functions are in a library of their own"
 MEANINGS = {  # of predict and of h, by the kind of prediction
     "class": ("the most probable class", "the probability of each class"),
     "group_classes": (
@@ -58,9 +67,9 @@ MEANINGS = {  # of predict and of h, by the kind of prediction
     "quantiles": ("y: h, the quantiles of each target in ascending order", "the quantiles"),
 }
 MEMORY = (
-    "{size:,} bytes of constants (in flash memory where constants stay there: ARM, ESP32, RISC-V; "
-    "8-bit AVR copies them to RAM); on the stack {stack:,} bytes for two consecutive layers, and "
-    "in predict those of h in addition. Nothing is allocated and no state is kept, so several "
+    "{size:,} bytes of constants, in flash memory on ARM, ESP32, RISC-V, and on AVR if GCC "
+    "compiles the file as C (-std=gnu99); on the stack {stack:,} bytes for two consecutive layers, "
+    "and in predict those of h in addition. Nothing is allocated and no state is kept, so several "
     "threads may call the functions at once."
 )
 FLOAT_ACCURACY = (
@@ -103,6 +112,7 @@ class Program:
     code: Code
     accuracy: str
     not_finite: str
+    digest: str  # of the network in Python
 
 
 def kind_of_prediction(net: MLP | Quantized) -> str:
@@ -143,7 +153,15 @@ def quantized_accuracy(net: Quantized) -> str:
     return QUANTIZED_ACCURACY.format(summary=net.summary().replace("²", "2"), inputs=inputs)
 
 
-def comment(net: MLP | Quantized, program: Program, declarations: list[str], name: str) -> str:
+def how_to(layout: Layout, needs: str) -> str:
+    """Return how a program comes to call the functions, which need this beside C99."""
+    file = safe(layout.path.name, LONGEST_NAMES) if layout.with_header else "this file"
+    return HOW_TO[layout.with_header].format(file=file, needs=needs)
+
+
+def comment(
+    net: MLP | Quantized, program: Program, declarations: list[str], name: str, layout: Layout
+) -> str:
     """Return the comment."""
     metadata = net.metadata if isinstance(net, Quantized) else metadata_of(net)
     predicted, outputs = MEANINGS[kind_of_prediction(net)]
@@ -162,8 +180,9 @@ def comment(net: MLP | Quantized, program: Program, declarations: list[str], nam
         "time": f"{_multiply_adds(program.code):,} multiply-adds in the layers",
         "accuracy": program.accuracy,
         "not finite": program.not_finite,
+        "digest": program.digest,
     }
-    return block(title(net, name), declarations, [HOW_TO], notes)
+    return block(title(net, name), declarations, [how_to(layout, LIBM)], notes)
 
 
 def title(net: MLP | Quantized, name: str) -> str:

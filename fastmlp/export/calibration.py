@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import steps
 from ..activations import Activation
+from ..model.digest import model_digest
 from ..network import MLP
 from ..support import checks
 from .inference import inference_layers, metadata_of, require_mlp
@@ -137,6 +138,7 @@ def quantize(net: MLP, calibration: ArrayLike, *, integer_only: bool = False) ->
         loss=net.loss,
         uint8_scale=net.uint8_scale,
         metadata=dict(metadata_of(net)),
+        digest=model_digest(net.state),
         n_calibration=len(rows),
         agreement=float("nan"),
         input_scaling=inputs.scaling,

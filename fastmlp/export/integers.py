@@ -86,6 +86,8 @@ class IntegerOnly(Quantized):
         What uint8 examples are multiplied by.
     metadata : dict
         The float network's metadata.
+    digest : str
+        The float network's digest.
     n_calibration : int
         Number of calibration rows.
     agreement : float

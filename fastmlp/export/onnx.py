@@ -120,7 +120,7 @@ def to_onnx(
     order.
 
     Properties of the model are `task` ("classification" or "regression"), `loss`, `uint8_scale` if
-    it is not 1, `digest` (that of the network as it was exported, as ``fastmlp info`` prints it),
+    it is not 1, `digest` (that of the float network or the model, as ``fastmlp info`` prints it),
     and the entries of `net.metadata`, such as `classes` and `columns` (the names of the inputs), as
     JSON unless they are text; an ensemble has the entries that all its networks share.
 
@@ -205,8 +205,8 @@ def quantized_model(onnx: Any, net: Quantized, dtype: np.dtype[Any] | None) -> A
         outputs = add_classes(graph, net, net.metadata.get("classes"), h, z)
     else:
         outputs = add_values(graph, net, h)
-    metadata = {"quantization": f"8-bit integers; {net.summary()}", **net.metadata}
-    return whole_model(onnx, graph, net, outputs, metadata)
+    own = {"digest": net.digest, "quantization": f"8-bit integers; {net.summary()}"}
+    return whole_model(onnx, graph, net, outputs, {**own, **net.metadata})
 
 
 def whole_model(

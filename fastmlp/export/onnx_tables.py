@@ -24,6 +24,7 @@ from ..network import MLP
 from ..support.labels import class_labels
 from ..tabular.classifier import LEAST_PROBABILITY, TabularClassifier
 from ..tabular.columns import LARGEST, Category, Number, TableEncoder
+from ..tabular.digest import table_digest
 from ..tabular.regressor import TabularRegressor
 from .onnx_graph import Described, Graph
 from .onnx_model import BATCH, add_labels, forward, mean, model_of, task_of, with_prefixes
@@ -62,6 +63,7 @@ def table_model(onnx: Any, model: Any, dtype: np.dtype[Any]) -> Any:
     h = mean(outer, outputs)
     metadata: dict[str, Any] = {
         "task": task_of(isinstance(model, TabularClassifier)),
+        "digest": table_digest(model),
         **model.metadata_,
         "columns": [str(name) for name in encoder.kinds],
         "kinds": list(encoder.kinds.values()),

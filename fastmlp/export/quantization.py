@@ -106,6 +106,8 @@ class Quantized:
         What uint8 examples are multiplied by.
     metadata : dict
         The float network's metadata.
+    digest : str
+        The float network's digest.
     n_calibration : int
         Number of calibration rows.
     agreement : float
@@ -131,6 +133,7 @@ class Quantized:
     loss: Loss
     uint8_scale: float
     metadata: dict[str, Any] = field(repr=False)
+    digest: str
     n_calibration: int
     agreement: float
     input_scaling: InputScaling = field(repr=False)

@@ -43,6 +43,36 @@ def test_the_dtype_can_be_chosen(
     assert f"int net_predict(const {real} x[2]);" in (tmp_path / "net.c").read_text()
 
 
+def test_writes_the_header_and_the_constants_of_to_c(
+    fastmlp_command: Command, model: Path, tmp_path: Path
+) -> None:
+    for folder in ("expected", "found"):
+        (tmp_path / folder).mkdir()
+    net = fastmlp.load(model)
+    export.to_c(net, tmp_path / "expected" / "net.c", header=True, weights_file=True)
+    out = tmp_path / "found" / "net.c"
+    assert fastmlp_command("export", model, out, "--header", "--weights-file") == (0, "", "")
+    found = {one.name: one.read_bytes() for one in (tmp_path / "found").iterdir()}
+    expected = {one.name: one.read_bytes() for one in (tmp_path / "expected").iterdir()}
+    assert found.keys() == {"net.c", "net.h", "net_weights.h"}
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "what"),
+    [("net.h", "--header", "header"), ("net_weights.h", "--weights-file", "weights file")],
+)
+def test_no_input_is_overwritten_by_a_second_file(
+    fastmlp_command: Command, model: Path, tmp_path: Path, name: str, option: str, what: str
+) -> None:
+    model = model.rename(tmp_path / name)
+    before = model.read_bytes()
+    outcome = fastmlp_command("export", model, tmp_path / "net.c", option)
+    assert outcome.code == 2
+    assert f"the {what}" in outcome.err
+    assert model.read_bytes() == before
+
+
 @pytest.mark.parametrize("n_rows", [3, 100])
 @pytest.mark.parametrize("integer_only", [False, True])
 def test_quantized_by_the_model_s_columns_of_a_table(
@@ -110,8 +140,10 @@ def test_bad_input_is_one_line(fastmlp_command: Command, model: Path, tmp_path: 
             (model, tmp_path / "net.cpp"),
             "net.cpp: the ending must be .c or .html or .onnx or .safetensors",
         ),
-        ((model, tmp_path / "net.onnx", "--name", "a"), "--integer-only need the ending .c"),
-        ((model, tmp_path / "net.html", "--dtype", "float32"), "need the ending .c or .onnx"),
+        ((model, tmp_path / "net.onnx", "--name", "a"), "--name needs the ending .c"),
+        ((model, tmp_path / "net.onnx", "--header"), "--header needs the ending .c"),
+        ((model, tmp_path / "net.onnx", "--weights-file"), "--weights-file needs the ending .c"),
+        ((model, tmp_path / "net.html", "--dtype", "float32"), "--dtype needs the ending .c or"),
         ((model, tmp_path / "net.html"), "a network with 784 inputs and 10 outputs"),
         ((model, out, "--quantized"), "--quantized and --calibration TABLE go together"),
         ((model, out, "--integer-only"), "--integer-only needs --quantized and --calibration"),

@@ -16,6 +16,7 @@ import fastmlp
 from fastmlp import MLP, Ensemble
 from fastmlp.encodings import Embedding, Encoding, Numeric, OneHot, Periodic, PiecewiseLinear
 from fastmlp.export import Quantized, quantize, to_onnx
+from fastmlp.model.digest import model_digest
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -223,6 +224,7 @@ def test_the_integers_describe_themselves(make: Callable[..., MLP], path: Path, 
     found = properties(path)
     assert found["quantization"] == f"8-bit integers; {quantized.summary()}"
     assert json.loads(found["columns"]) == list("uvwxyz")
+    assert found["digest"] == model_digest(net.state)
     assert (found["task"], found["loss"]) == ("classification", "cross_entropy")
     labels = run(path, X.astype(np.float32))["label"].tolist()
     assert labels == [["a", "b", "c"][k] for k in quantized.predict(X)]

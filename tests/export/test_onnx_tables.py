@@ -17,6 +17,7 @@ pd = pytest.importorskip("pandas")
 pytest.importorskip("sklearn")
 
 from fastmlp.tabular import TabularClassifier, TabularRegressor, load  # noqa: E402
+from fastmlp.tabular.digest import table_digest  # noqa: E402
 
 
 @pytest.fixture
@@ -166,6 +167,7 @@ def test_the_model_describes_itself(path, tables):
     assert kinds == dict(model.encoder_.kinds)
     assert "row" not in kinds
     assert json.loads(properties["classes"]) == [False, True]
+    assert (properties["task"], properties["digest"]) == ("classification", table_digest(model))
     assert (properties["estimator"], properties["note"]) == ("TabularClassifier", "ü")
     assert json.loads(properties["versions"])["pandas"] == pd.__version__
 
