@@ -68,8 +68,8 @@ cdef inline bint normalize(const normalization* shared, const layer* L,
     cdef vec mean_of = splat(<real>1 / <real>m)
     cdef real n = max(<real>n_counted, <real>2)
     cdef vec zero = splat(0)    # 0 × the statistics: NaN once one of them is not finite
-    for c in range(first_vector(L.n_out, L.n_in, part, n_parts),
-                   first_vector(L.n_out, L.n_in, part + 1, n_parts)):
+    for c in range(first_vector(L.n_out, L.n_terms, part, n_parts),
+                   first_vector(L.n_out, L.n_terms, part + 1, n_parts)):
         j = c * WIDTH
         u = at(a, 0, j)
         u_hat = at(&v.u_hat, 0, j)
@@ -115,8 +115,8 @@ cdef inline void normalize_delta(const layer* L,
     cdef const real* u_hat
     cdef vec shift, scale, factor, x
     cdef vec mean_of = splat(<real>1 / <real>m)
-    for c in range(first_vector(L.n_out, L.n_in, part, n_parts),
-                   first_vector(L.n_out, L.n_in, part + 1, n_parts)):
+    for c in range(first_vector(L.n_out, L.n_terms, part, n_parts),
+                   first_vector(L.n_out, L.n_terms, part + 1, n_parts)):
         j = c * WIDTH
         d = at(delta, 0, j)
         u_hat = at(&v.u_hat, 0, j)
