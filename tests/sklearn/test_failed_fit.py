@@ -75,6 +75,7 @@ def content(model):
     net = attributes.pop("network_")
     header, arrays = pack(net.state, net.metadata, with_optimizer=True)
     attributes.pop("callbacks_")
+    attributes.pop("_plan", None)  # which only saves time
     return (
         {name: repr(value) for name, value in attributes.items()},
         repr(header),
