@@ -127,35 +127,30 @@ def _recognized_separator(data: bytes) -> str:
     """Return the separator of a table: the one that gives most rows the same number of cells."""
     sample = text_stream(data).readlines(SAMPLE_SIZE)[:SAMPLE_LINES]
     lines = [line for line in sample if line.strip(BLANK)]
-    scores = {one: _agreement(_cells(lines, one)) for one in SEPARATORS}
+    scores = {one: _agreement(lines, one) for one in SEPARATORS}
     best = max(SEPARATORS, key=lambda one: scores[one])
     if scores[best][0] < 0.5:
-        rows = _cells([" ".join(line.split()) + "\n" for line in lines], " ")
-        numeric = any(NUMERIC.fullmatch(cell) for cells in rows[1:] for cell in cells)
-        if numeric and _agreement(rows) > (0.9, 1):
+        rows = [line.split() for line in lines]
+        numeric = any(NUMERIC.fullmatch(cell.strip('"')) for cells in rows[1:] for cell in cells)
+        if numeric and _agreement([" ".join(cells) + "\n" for cells in rows], " ") > (0.9, 1):
             return WHITESPACE
     return best
 
 
-def _cells(lines: Sequence[str], separator: str) -> list[list[str]]:
-    """Return the cells of complete rows; none if the separator cannot be that of the file."""
-    try:
-        rows = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
-    except csv.Error:  # a cell is too long
-        return []
-    return rows[:-1] if len(lines) >= SAMPLE_LINES else rows  # the last may be a part of a row
-
-
-def _agreement(rows: Sequence[Sequence[str]]) -> tuple[float, int]:
+def _agreement(lines: Sequence[str], separator: str) -> tuple[float, int]:
     """Return the share of rows with the most common number of cells, and that number.
 
-    The header must have more than one cell; otherwise the share is 0.
+    If the header has one cell, or the separator cannot be that of the file, the share is 0.
     """
-    counts = [len(cells) for cells in rows]
-    if not counts or counts[0] < 2:
+    try:
+        rows = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+        counts = [len(cells) for cells in rows]
+    except csv.Error:  # a cell is too long
         return 0.0, 0
-    number, n_rows = Counter(counts).most_common(1)[0]
-    return (n_rows / len(counts), number) if number > 1 else (0.0, 0)
+    if len(lines) >= SAMPLE_LINES:
+        counts.pop()  # may be a part of a row
+    number, n_rows = Counter(counts).most_common(1)[0] if counts else (0, 0)
+    return (n_rows / len(counts), number) if number > 1 and counts[0] > 1 else (0.0, 0)
 
 
 def refuse_twins(names: Sequence[str], name: str) -> None:
