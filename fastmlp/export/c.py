@@ -22,8 +22,8 @@ from .c_integers import integer_source
 from .c_networks import float_program, network_source, quantized_program
 from .c_self_test import self_test
 from .c_source import Layout, Source
-from .calibration import quantize
-from .inference import is_table_model, require_mlp
+from .calibration import quantized_if_requested
+from .inference import is_table_model, refuse_quantization
 from .integers import IntegerOnly
 from .quantization import Quantized
 
@@ -42,6 +42,7 @@ def to_c(
     quantized: bool = False,
     calibration: ArrayLike | None = None,
     integer_only: bool = False,
+    ranges: str = "minmax",
     examples: ArrayLike | None = None,
     header: bool = False,
     weights_file: bool = False,
@@ -76,6 +77,9 @@ def to_c(
     integer_only : bool, default False
         With ``quantized=True``: take and return signed bytes and use no floating point at all, nor
         anything but <stdint.h>; see `IntegerOnly`.
+    ranges : {"minmax", "percentile", "kl"}, default "minmax"
+        With ``quantized=True``: how the ranges of hidden layers come from calibration, see
+        `quantize`.
     examples : array-like, (m, n_in), optional
         A few examples, such as ``X[:5]``, for a self-test: where ``NAME_TEST`` is defined, the file
         is a program that compares their outputs with those of Python and has the exit status 0 if
@@ -128,23 +132,14 @@ def to_c(
     )
     layout.check()
     if is_table_model(net):
-        _only_float(net, dtype, quantized or integer_only, calibration, examples)
+        _only_float(
+            net, dtype, quantized or integer_only or ranges != "minmax", calibration, examples
+        )
         from .c_tables import table_source  # imports pandas
 
         _write(table_source(net, name, layout), layout)
         return
-    if not isinstance(net, Quantized):
-        net = require_mlp(net)
-    if checks.flag("quantized", quantized):
-        if isinstance(net, Quantized):
-            raise ValueError("net is quantized already; leave out quantized=True")
-        if calibration is None:
-            raise ValueError("quantized=True needs calibration, such as X_train[:1000]")
-        net = quantize(net, calibration, integer_only=integer_only)
-    elif checks.flag("integer_only", integer_only):
-        raise ValueError("integer_only=True needs quantized=True and calibration")
-    elif calibration is not None:
-        raise ValueError("calibration needs quantized=True")
+    net = quantized_if_requested(net, quantized, calibration, integer_only, ranges)
     real: np.dtype[Any]  # of x and h
     if isinstance(net, Quantized):
         if dtype is not None and checks.real_dtype(dtype) != np.float32:
@@ -175,12 +170,8 @@ def _only_float(
     model: Any, dtype: Any, quantized: Any, calibration: Any, examples: Any
 ) -> None:
     """Raise ValueError at an option that models of tables do not have."""
+    refuse_quantization(model, quantized, calibration)
     what = f"a {type(model).__name__}"
-    if checks.flag("quantized", quantized) or calibration is not None:
-        raise ValueError(
-            f"{what} is written in float only; leave out quantized and calibration, which are for "
-            f"single networks"
-        )
     if examples is not None:
         raise ValueError(f"{what} has no self-test; leave out examples, or export single networks")
     if dtype is not None and checks.real_dtype(dtype) != np.float32:

@@ -119,7 +119,8 @@ OUTPUTS = {
     False: "{n} signed bytes, the values of Python's forward: value = {step} (h {zero})",
 }
 ACCURACY = (
-    "Weights and layers in 8 bits, no floating point: {summary}. fastmlp.export.quantize(..., "
+    "Weights and layers in 8 bits, no floating point; hidden layers with {ranges}: {summary}. "
+    "fastmlp.export.quantize(..., "
     "integer_only=True) returns the same network in Python, bit for bit, to measure its accuracy "
     "on other examples."
 )
@@ -268,7 +269,9 @@ def _comment(
         + ", ".join(f"{n} {f.name}" for n, f in zip(net.sizes[1:], functions, strict=True)),
         "memory": c_comment.MEMORY.format(size=size, stack=stack),
         "time": f"{sum(one.weight.size for one in net.layers):,} multiply-adds of bytes",
-        "accuracy": ACCURACY.format(summary=net.summary().replace("²", "2")),
+        "accuracy": ACCURACY.format(
+            summary=net.summary().replace("²", "2"), ranges=c_comment.RANGES[net.ranges]
+        ),
         "digest": net.digest,
     }
     title = c_comment.title(net, name)

@@ -41,7 +41,7 @@ from .quantization import (
 )
 from .ranges import METHODS, Range, Ranges, range_of, ranges_of
 
-__all__ = ["quantize"]
+__all__ = ["quantize", "quantized_if_requested"]
 
 Array = NDArray[Any]
 
@@ -162,6 +162,31 @@ def quantize(
     quantized = dataclasses.replace(quantized, agreement=agreement)
     _warn(quantized)
     return quantized
+
+
+def quantized_if_requested(
+    net: object,
+    quantized: bool,
+    calibration: ArrayLike | None,
+    integer_only: bool = False,
+    ranges: str = "minmax",
+) -> MLP | Quantized:
+    """Return the network that an export with these options writes; ValueError if they conflict."""
+    if not isinstance(net, Quantized):
+        net = require_mlp(net)
+    if checks.flag("quantized", quantized):
+        if isinstance(net, Quantized):
+            raise ValueError("net is quantized already; leave out quantized=True")
+        if calibration is None:
+            raise ValueError("quantized=True needs calibration, such as X_train[:1000]")
+        return quantize(net, calibration, integer_only=integer_only, ranges=ranges)
+    if checks.flag("integer_only", integer_only):
+        raise ValueError("integer_only=True needs quantized=True and calibration")
+    if calibration is not None:
+        raise ValueError("calibration needs quantized=True")
+    if ranges != "minmax":
+        raise ValueError(f"ranges={ranges!r} needs quantized=True and calibration")
+    return net
 
 
 # ------------------------------------------------------------------------------------- agreement

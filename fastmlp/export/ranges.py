@@ -11,7 +11,7 @@ for |a|, from a histogram of all |a| > 0 of the calibration rows (zero is exact 
 
 The percentile is that of Wu et al. (2020), "Integer quantization for deep learning inference:
 principles and empirical evaluation"; the divergence is that of Migacz (2017), "8-bit inference with
-TensorRT", NVIDIA GPU Technology Conference.
+TensorRT", NVIDIA GPU Technology Conference, with the smoothing of MXNet and ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ Range = tuple[float, float]  # smallest and largest value
 PERCENTILE = 99.99
 N_BINS = 2048
 N_LEVELS = 256
+SMALLEST_COUNT = 1e-4  # in place of 0, whose divergence would be infinite; as in ONNX Runtime
 
 
 @dataclass(frozen=True)
@@ -150,10 +151,10 @@ def _divergence(counts: Array, n_bins: int, n_levels: int) -> float:
     filled = kept > 0
     n_filled = np.bincount(level, filled, n_levels)
     total = np.bincount(level, kept, n_levels)
-    Q = np.where(filled, (total / np.maximum(n_filled, 1))[level], 0.0)
+    # the last bin may have clipped values alone
+    Q = np.where(filled, (total / np.maximum(n_filled, 1))[level], SMALLEST_COUNT)
     some = P > 0
-    if not Q[some].all():
-        return np.inf
+    Q[~some] = 0
     return float(np.sum(P[some] * np.log(P[some] / Q[some])) / P.sum() + np.log(Q.sum() / P.sum()))
 
 

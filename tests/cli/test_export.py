@@ -74,24 +74,29 @@ def test_no_input_is_overwritten_by_a_second_file(
 
 
 @pytest.mark.parametrize("n_rows", [3, 100])
-@pytest.mark.parametrize("integer_only", [False, True])
+@pytest.mark.parametrize(
+    ("integer_only", "ranges"), [(False, "minmax"), (True, "minmax"), (False, "percentile")]
+)
 def test_quantized_by_the_model_s_columns_of_a_table(
     fastmlp_command: Command,
     model: Path,
     tmp_path: Path,
     n_rows: int,
     integer_only: bool,
+    ranges: str,
     rng: np.random.Generator,
 ) -> None:
     rows = np.round(rng.normal(size=(n_rows, 2)), 3)
     lines = "".join(f"x,{b!r},{a!r}\n" for a, b in rows.tolist())
     (tmp_path / "table.csv").write_text(f"note,b,a\n{lines}")
     options = ["--quantized", "--calibration", tmp_path / "table.csv", "--name", "small"]
-    options += ["--integer-only"] * integer_only
+    options += ["--integer-only"] * integer_only + ["--ranges", ranges] * (ranges != "minmax")
     code, printed, err = fastmlp_command("export", model, tmp_path / "net.c", *options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        rounded = export.quantize(fastmlp.load(model), rows, integer_only=integer_only)
+        rounded = export.quantize(
+            fastmlp.load(model), rows, integer_only=integer_only, ranges=ranges
+        )
     assert (code, printed) == (0, f"{rounded.summary()}\n")
     few = f"fastmlp export: warning: {n_rows} calibration rows are few"
     assert err.startswith(few) if n_rows < 100 else err == ""
@@ -148,15 +153,20 @@ def test_bad_input_is_one_line(fastmlp_command: Command, model: Path, tmp_path: 
     fastmlp.Ensemble([fastmlp.load(model)]).save(tmp_path / "ensemble.npz")
     out = tmp_path / "net.c"
     cases = [
-        ((model, tmp_path / "net.cpp"), "net.cpp: the ending must be .c or .onnx or .safetensors"),
-        ((model, tmp_path / "net.onnx", "--name", "a"), "give OUT the ending .c"),
-        ((model, tmp_path / "net.onnx", "--dtype", "float32"), "give OUT the ending .c"),
-        ((model, tmp_path / "net.onnx", "--header"), "only C has --header"),
-        ((model, tmp_path / "net.onnx", "--weights-file"), "only C has --weights-file"),
-        ((model, tmp_path / "net.onnx", "--examples", out), "only C has --examples"),
+        (
+            (model, tmp_path / "net.cpp"),
+            "net.cpp: the ending must be .c or .html or .onnx or .safetensors",
+        ),
+        ((model, tmp_path / "net.onnx", "--name", "a"), "--name needs the ending .c"),
+        ((model, tmp_path / "net.onnx", "--header"), "--header needs the ending .c"),
+        ((model, tmp_path / "net.onnx", "--weights-file"), "--weights-file needs the ending .c"),
+        ((model, tmp_path / "net.html", "--dtype", "float32"), "--dtype needs the ending .c or"),
+        ((model, tmp_path / "net.html"), "a network with 784 inputs and 10 outputs"),
+        ((model, tmp_path / "net.onnx", "--examples", out), "--examples needs the ending .c"),
         ((model, out, "--examples", tmp_path / "short.csv"), "no column 'b'"),
         ((model, out, "--quantized"), "--quantized and --calibration TABLE go together"),
         ((model, out, "--integer-only"), "--integer-only needs --quantized and --calibration"),
+        ((model, out, "--ranges", "kl"), "--ranges needs --quantized and --calibration"),
         ((model, out, "--calibration", out), "--quantized and --calibration TABLE go together"),
         (
             (model, out, "--quantized", "--calibration", tmp_path / "short.csv"),
@@ -173,6 +183,32 @@ def test_bad_input_is_one_line(fastmlp_command: Command, model: Path, tmp_path: 
         assert message in err
         assert err.count("\n") == 1
     assert not out.exists()
+
+
+def test_a_network_of_digits_becomes_a_page(fastmlp_command: Command, tmp_path: Path) -> None:
+    net = fastmlp.MLP((784, 5, 10), seed=2)
+    net.save(tmp_path / "digits.npz")
+    out, expected = tmp_path / "digits.html", tmp_path / "expected.html"
+    assert fastmlp_command("export", tmp_path / "digits.npz", out) == (0, "", "")
+    export.to_html(net, expected)
+    assert out.read_bytes() == expected.read_bytes()
+
+
+def test_onnx_by_options(
+    fastmlp_command: Command, model: Path, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    pytest.importorskip("onnx")
+    rows = np.round(rng.normal(size=(200, 2)), 3)
+    lines = "".join(f"{a!r},{b!r}\n" for a, b in rows.tolist())
+    table, out, expected = (tmp_path / name for name in ("t.csv", "out.onnx", "expected.onnx"))
+    table.write_text(f"a,b\n{lines}")
+    net = fastmlp.load(model)
+    assert fastmlp_command("export", model, out, "--dtype", "float64") == (0, "", "")
+    export.to_onnx(net, expected, dtype="float64")
+    assert out.read_bytes() == expected.read_bytes()
+    assert fastmlp_command("export", model, out, "--quantized", "--calibration", table).code == 0
+    export.to_onnx(net, expected, quantized=True, calibration=rows)
+    assert out.read_bytes() == expected.read_bytes()
 
 
 @pytest.mark.parametrize(
