@@ -68,7 +68,12 @@ static void NET_layer(const int8_t *a, int n_in, const NET_FLASH int8_t *w,
 }
 """
 
+# With CMSIS-NN a unit without a table is one call; with MVE the library reads b as its kernel_sum.
 HIDDEN = """\
+#ifdef NET_CMSIS_NN /* the same bytes if the library has CMSIS_NN_USE_SINGLE_ROUNDING */
+#include <arm_nnsupportfunctions.h>
+#endif
+
 /* a layer from bytes to bytes */
 static void NET_byte_layer(const int8_t *a, int n_in, const NET_FLASH int8_t *w,
         const NET_FLASH int32_t *b, const NET_FLASH int32_t *factor,
@@ -79,6 +84,13 @@ static void NET_byte_layer(const int8_t *a, int n_in, const NET_FLASH int8_t *w,
     int j;
 
     for (j = 0; j < n_out; j++, w += n_in) {
+#ifdef NET_CMSIS_NN
+        if (!table) {
+            arm_nn_vec_mat_mult_t_s8(a, w, b + j, b + j, h + j, 0, -low - MIDDLE, factor[j],
+                    31 - shift[j], n_in, 1, -MIDDLE, high - low - MIDDLE, 1, 0);
+            continue;
+        }
+#endif
         NET_layer(a, n_in, w, b + j, factor + j, shift + j, 1, &p);
         h[j] = NET_byte(p, low, high, table);
     }
@@ -150,7 +162,7 @@ def integer_source(net: IntegerOnly, name: str, layout: Layout) -> Source:
 
     declarations = [finished(one) for one in (predict.partition("\n")[0], FORWARD)]
     declared_classes, classes = class_names(name, net.metadata.get("classes"))
-    functions = [SUM, SCALED, BYTE.replace("MIDDLE", str(MIDDLE)), LAYER]
+    functions = [SUM, SCALED, BYTE, LAYER]
     if len(net.layers) > 1 or not net.loss.classification:
         functions.append(HIDDEN)
     if net.loss.classification:
@@ -179,7 +191,7 @@ def integer_source(net: IntegerOnly, name: str, layout: Layout) -> Source:
         ],
         definitions=classes,
         constants=list(arrays.items()),
-        functions=[finished(text) for text in functions],
+        functions=[finished(text.replace("MIDDLE", str(MIDDLE))) for text in functions],
     )
 
 
