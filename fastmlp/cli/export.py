@@ -30,8 +30,8 @@ from .predict import inputs
 from .tables import add_format_options, format_options
 
 PROGRAMS = (".c", ".onnx")  # the endings of what computes, for models of tables too
-OF_PROGRAMS = ("dtype", "quantized")  # options
-ONLY_C = ("name", "header", "weights_file", "integer_only", "examples")
+OF_PROGRAMS = ("dtype", "quantized", "ranges")  # options
+ONLY_C = ("name", "header", "weights_file", "examples", "integer_only")
 
 EXAMPLES = """\
   fastmlp export iris-model.npz iris.onnx --dtype float32
@@ -60,6 +60,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="TABLE",
         help="with --quantized: rows from which the ranges of values are determined",
+    )
+    form.add_argument(
+        "--ranges",
+        choices=("minmax", "percentile", "kl"),
+        help="with --quantized: how the ranges of hidden layers come from these rows, the whole "
+        "(default), clipped at a percentile, or by KL divergence",
     )
     only_c = parser.add_argument_group("only for C")
     only_c.add_argument("--name", metavar="NAME", help="name of its functions (default: OUT's)")
@@ -92,8 +98,10 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f"{args.out}: the ending must be {' or '.join(export.FORMATS)}")
     if args.quantized != (args.calibration is not None):
         raise ValueError("--quantized and --calibration TABLE go together")
-    if args.integer_only and not args.quantized:
-        raise ValueError("--integer-only needs --quantized and --calibration TABLE")
+    for name in ("integer_only", "ranges"):
+        if getattr(args, name) and not args.quantized:
+            option = name.replace("_", "-")
+            raise ValueError(f"--{option} needs --quantized and --calibration TABLE")
     for names, endings in ((OF_PROGRAMS, PROGRAMS), (ONLY_C, (".c",))):
         given = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name)]
         if given and args.out.suffix not in endings:
@@ -117,13 +125,14 @@ def run(args: argparse.Namespace) -> None:
             raise ValueError(f"{what} without a self-test; leave out --examples")
     chosen = ("name", "dtype", "header", "weights_file")
     options = {name: getattr(args, name) for name in chosen if getattr(args, name)}
-    if args.examples:
-        options["examples"] = inputs(net, args.model, args.examples, format_options(args))
     try:
+        if args.examples:
+            assert isinstance(net, (MLP, Ensemble))
+            options["examples"] = inputs(net, args.model, args.examples, format_options(args))
         if args.quantized:
             assert isinstance(net, (MLP, Ensemble))
             rows = inputs(net, args.model, args.calibration, format_options(args))
-            quantized = quantize(net, rows, args.integer_only)
+            quantized = quantize(net, rows, args.integer_only, args.ranges or "minmax")
             write(quantized, args.out, **options)
         else:
             write(net, args.out, **options)
@@ -132,7 +141,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def quantize(
-    net: MLP | Ensemble, calibration: ArrayLike, integer_only: bool
+    net: MLP | Ensemble, calibration: ArrayLike, integer_only: bool, ranges: str
 ) -> export.Quantized:
     """Return the 8-bit network, and print its agreement and the warnings about it."""
     with warnings.catch_warnings(record=True) as caught:
@@ -141,6 +150,7 @@ def quantize(
             net,  # type: ignore[arg-type]  # checked there
             calibration,
             integer_only=integer_only,
+            ranges=ranges,
         )
     print(quantized.summary())
     for warning in caught:

@@ -42,6 +42,7 @@ def to_c(
     quantized: bool = False,
     calibration: ArrayLike | None = None,
     integer_only: bool = False,
+    ranges: str = "minmax",
     examples: ArrayLike | None = None,
     header: bool = False,
     weights_file: bool = False,
@@ -76,6 +77,9 @@ def to_c(
     integer_only : bool, default False
         With ``quantized=True``: take and return signed bytes and use no floating point at all, nor
         anything but <stdint.h>; see `IntegerOnly`.
+    ranges : {"minmax", "percentile", "kl"}, default "minmax"
+        With ``quantized=True``: how the ranges of hidden layers come from calibration, see
+        `quantize`.
     examples : array-like, (m, n_in), optional
         A few examples, such as ``X[:5]``, for a self-test: where ``NAME_TEST`` is defined, the file
         is a program that compares their outputs with those of Python and has the exit status 0 if
@@ -128,12 +132,14 @@ def to_c(
     )
     layout.check()
     if is_table_model(net):
-        _only_float(net, dtype, quantized or integer_only, calibration, examples)
+        _only_float(
+            net, dtype, quantized or integer_only or ranges != "minmax", calibration, examples
+        )
         from .c_tables import table_source  # imports pandas
 
         _write(table_source(net, name, layout), layout)
         return
-    net = quantized_if_requested(net, quantized, calibration, integer_only)
+    net = quantized_if_requested(net, quantized, calibration, integer_only, ranges)
     real: np.dtype[Any]  # of x and h
     if isinstance(net, Quantized):
         if dtype is not None and checks.real_dtype(dtype) != np.float32:

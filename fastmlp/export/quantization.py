@@ -110,6 +110,8 @@ class Quantized:
         The float network's digest.
     n_calibration : int
         Number of calibration rows.
+    ranges : str
+        How the ranges of hidden layers come from them: see `quantize`.
     agreement : float
         How well the network agrees with the float network on the calibration rows.  For
         classification the fraction of labels that are the same.  For other losses the coefficient
@@ -135,6 +137,7 @@ class Quantized:
     metadata: dict[str, Any] = field(repr=False)
     digest: str
     n_calibration: int
+    ranges: str
     agreement: float
     input_scaling: InputScaling = field(repr=False)
     roundings: tuple[ByteRounding, ...] = field(repr=False)

@@ -74,24 +74,29 @@ def test_no_input_is_overwritten_by_a_second_file(
 
 
 @pytest.mark.parametrize("n_rows", [3, 100])
-@pytest.mark.parametrize("integer_only", [False, True])
+@pytest.mark.parametrize(
+    ("integer_only", "ranges"), [(False, "minmax"), (True, "minmax"), (False, "percentile")]
+)
 def test_quantized_by_the_model_s_columns_of_a_table(
     fastmlp_command: Command,
     model: Path,
     tmp_path: Path,
     n_rows: int,
     integer_only: bool,
+    ranges: str,
     rng: np.random.Generator,
 ) -> None:
     rows = np.round(rng.normal(size=(n_rows, 2)), 3)
     lines = "".join(f"x,{b!r},{a!r}\n" for a, b in rows.tolist())
     (tmp_path / "table.csv").write_text(f"note,b,a\n{lines}")
     options = ["--quantized", "--calibration", tmp_path / "table.csv", "--name", "small"]
-    options += ["--integer-only"] * integer_only
+    options += ["--integer-only"] * integer_only + ["--ranges", ranges] * (ranges != "minmax")
     code, printed, err = fastmlp_command("export", model, tmp_path / "net.c", *options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        rounded = export.quantize(fastmlp.load(model), rows, integer_only=integer_only)
+        rounded = export.quantize(
+            fastmlp.load(model), rows, integer_only=integer_only, ranges=ranges
+        )
     assert (code, printed) == (0, f"{rounded.summary()}\n")
     few = f"fastmlp export: warning: {n_rows} calibration rows are few"
     assert err.startswith(few) if n_rows < 100 else err == ""
@@ -161,6 +166,7 @@ def test_bad_input_is_one_line(fastmlp_command: Command, model: Path, tmp_path: 
         ((model, tmp_path / "net.html"), "a network with 784 inputs and 10 outputs"),
         ((model, out, "--quantized"), "--quantized and --calibration TABLE go together"),
         ((model, out, "--integer-only"), "--integer-only needs --quantized and --calibration"),
+        ((model, out, "--ranges", "kl"), "--ranges needs --quantized and --calibration"),
         ((model, out, "--calibration", out), "--quantized and --calibration TABLE go together"),
         (
             (model, out, "--quantized", "--calibration", tmp_path / "short.csv"),
