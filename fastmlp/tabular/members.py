@@ -1,4 +1,4 @@
-"""Training of a model's networks, side by side, each on its own part of the rows.
+"""Training of the networks of models, side by side, each on its own part of the rows.
 
 Each network leaves out some of the rows: its validation rows.  Its outputs for them, in the best
 epoch by the metric, are what the model knows of its own errors: temperature, intervals and the
@@ -8,7 +8,10 @@ reported scores come from them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -17,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..callbacks import Callback
-from ..history import History
+from ..history import History, TrainingDiverged
 from ..losses import Loss
 from ..network import MLP
-from ..optimizers import AdamW
+from ..optimizers import AdamW, GradientDescent
 from ..schedules import OneCycle
 from ..support import threads
 from ..training import Stop, run_jobs
@@ -29,7 +32,7 @@ from .columns import Codes, TableEncoder
 from .metrics import Metric
 from .plan import FEWEST_EPOCHS, NetworkPlan, Plan
 
-__all__ = ["Callbacks", "Job", "Member", "Rows", "train_members"]
+__all__ = ["Callbacks", "Job", "Member", "Rows", "Trained", "Training", "train_models"]
 
 Array = NDArray[Any]
 Callbacks = Callable[[MLP], Iterable[Callback]]  # from a network to the callbacks of its fit
@@ -112,54 +115,116 @@ class BestEpoch(Callback):
             net.restore(self.snapshot)
 
 
-def train_members(
-    job: Job, plan: Plan, n_threads: int | None, time_limit: float | None
-) -> tuple[list[Member], bool]:
-    """Train the networks of a plan.
+@dataclass(frozen=True)
+class Training:
+    """A model to be trained."""
 
-    Returns
-    -------
-    members : list of Member
-        The networks with at least one whole epoch, in the plan's order.
-    interrupted : bool
-        Whether Ctrl-C ended training.
+    job: Job
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What became of the models that were to be trained together."""
+
+    members: list[list[Member]]  # of each model, the networks with at least one whole epoch
+    diverged: dict[int, TrainingDiverged]  # why a model, by number, has no networks
+    interrupted: bool  # whether Ctrl-C ended training
+
+
+class Inputs:
+    """The inputs of a model's networks, made for the first of them and dropped after the last."""
+
+    def __init__(self, training: Training) -> None:
+        self.job = training.job
+        self.left = Counter(network.encoding for network in training.plan.networks)
+        self.made: dict[str, Array] = {}
+        self.lock = threading.Lock()
+
+    @contextmanager
+    def of(self, encoding: str) -> Iterator[Array]:
+        """Return the inputs by an encoding of numbers, for one network."""
+        with self.lock:
+            if encoding not in self.made:
+                self.made[encoding] = self.job.encoder.inputs(self.job.rows.codes, encoding)
+            inputs = self.made[encoding]
+        try:
+            yield inputs
+        finally:
+            with self.lock:
+                self.left[encoding] -= 1
+                if not self.left[encoding]:
+                    del self.made[encoding]
+
+
+def train_models(
+    trainings: Sequence[Training], n_threads: int | None, time_limit: float | None = None
+) -> Trained:
+    """Train the networks of models, all side by side, the largest first.
+
+    A model other than the first may diverge; then its other networks are not trained.
+
+    Parameters
+    ----------
+    trainings : sequence of Training
+        The models.
+    n_threads : int, optional
+        Threads, each of which trains a network if there are enough of them.
+    time_limit : float, optional
+        Seconds for training, of a single model.
     """
     deadline = math.inf if time_limit is None else perf_counter() + time_limit
     n_threads = threads.get_num_threads() if n_threads is None else n_threads
-    n_jobs = min(n_threads, len(plan.networks))
+    n_jobs = min(n_threads, sum(len(one.plan.networks) for one in trainings))
     if time_limit is not None:
-        plan = within_time(job, plan, time_limit, n_jobs)
-    inputs = {
-        encoding: job.encoder.inputs(job.rows.codes, encoding)
-        for encoding in {network.encoding for network in plan.networks}
-    }
-    members: list[Member | None] = [None] * len(plan.networks)
+        trainings = [
+            replace(one, plan=within_time(one.job, one.plan, time_limit, n_jobs))
+            for one in trainings
+        ]
+    found: list[list[Member | None]] = [[None] * len(one.plan.networks) for one in trainings]
+    diverged: dict[int, TrainingDiverged] = {}
+    inputs = [Inputs(one) for one in trainings]
 
-    def job_of(i: int, network: NetworkPlan) -> Callable[[Stop], None]:
-        net = make_network(job, network, i)
+    def job_of(k: int, i: int) -> tuple[float, Callable[[Stop], None]]:
+        job, plan = trainings[k].job, trainings[k].plan.networks[i]
+        net = make_network(job, plan, i)
         own = () if job.callbacks is None else tuple(job.callbacks(net))
 
         def train(stop: Stop) -> None:
-            members[i] = train_member(
-                job,
-                network,
-                net,
-                inputs[network.encoding],
-                i,
-                n_threads // n_jobs,
-                deadline,
-                own,
-                stop,
-            )
+            if k in diverged:
+                return
+            try:
+                with inputs[k].of(plan.encoding) as X:
+                    found[k][i] = train_member(
+                        job, plan, net, X, i, n_threads // n_jobs, deadline, own, stop
+                    )
+            except TrainingDiverged as error:
+                if k == 0:
+                    raise
+                diverged[k] = error
+            if len(trainings) > 1:
+                drop_optimizer_state(net)
 
-        return train
+        return float(len(job.rows)) * plan.epochs * net.n_parameters, train
 
+    jobs = [job_of(k, i) for k, one in enumerate(trainings) for i in range(len(one.plan.networks))]
+    jobs.sort(key=lambda job: -job[0])
     interrupted = False
     try:
-        run_jobs([job_of(i, network) for i, network in enumerate(plan.networks)], n_jobs)
+        run_jobs([train for _, train in jobs], n_jobs)
     except KeyboardInterrupt:
         interrupted = True
-    return [member for member in members if member is not None], interrupted
+    members = [
+        [] if k in diverged else [member for member in of_model if member is not None]
+        for k, of_model in enumerate(found)
+    ]
+    return Trained(members, diverged, interrupted)
+
+
+def drop_optimizer_state(net: MLP) -> None:
+    """Free the memory of AdamW's state, twice that of the parameters."""
+    plain = GradientDescent(1.0)
+    net.state.begin_training((plain.name, plain.constants), ema=False, reset_optimizer=True)
 
 
 def make_network(job: Job, plan: NetworkPlan, number: int) -> MLP:
