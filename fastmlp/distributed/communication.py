@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import traceback
 from typing import Any, NoReturn
 
@@ -63,6 +64,7 @@ class Ranks:
                     f"MPICH from the package index is in {os.path.join(sys.prefix, 'bin')}"
                 )
         self._comm = world.Dup()  # its messages never mix with those of the user's program
+        self._ends = world.Dup()  # nor do those of `all_arrive` with what others wait for
         self.size: int = world.size
         self.rank: int = world.rank
         self._known: BaseException | None = None
@@ -70,6 +72,7 @@ class Ranks:
     def free(self) -> None:
         """End the use of these ranks."""
         self._comm.Free()
+        self._ends.Free()
 
     def gather(self, value: Any) -> list[Any]:
         """Return every rank's value, on every rank."""
@@ -108,6 +111,20 @@ class Ranks:
         here.Free()
         return max(1, min(threads.get_num_threads(), n_processors // n_ranks))
 
+    def all_arrive(self, deadline: float | None) -> bool:
+        """Wait until every rank has called this; False if some have not by a time.monotonic()."""
+        barrier = self._ends.Ibarrier()
+        while not barrier.Test():
+            if deadline is not None and time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def abort(self, code: int) -> NoReturn:
+        """End the processes of all ranks."""
+        self._comm.Abort(code)
+        raise SystemExit(code)
+
     def raise_on_all(self, error: BaseException) -> NoReturn:
         """Raise an error that every rank raises here."""
         self._known = error
@@ -138,7 +155,7 @@ class Ranks:
             file=sys.stderr,
             flush=True,
         )
-        self._comm.Abort(1)
+        self.abort(1)
 
 
 class GradientSum:
