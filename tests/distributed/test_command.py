@@ -81,6 +81,14 @@ def test_an_error_of_every_rank_is_one_line(run_ranks, arguments, message):
     assert result.returncode == 2
 
 
+def test_without_mpi4py_no_rank_trains_alone(run_ranks, table, tmp_path):
+    path = tmp_path / "model.npz"
+    result = run_train(run_ranks, "no mpi4py", table, *OPTIONS, "--save", path, succeeds=False)
+    (line,) = errors(result)
+    assert 'pip install "fastmlp[mpi]"' in line
+    assert result.returncode == 2 and not path.exists()
+
+
 @pytest.mark.parametrize(
     ("case", "message"),
     [
