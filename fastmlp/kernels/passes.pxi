@@ -56,16 +56,15 @@ cdef inline bint pays(Py_ssize_t n_sum, Py_ssize_t n_columns) noexcept nogil:
     return n_sum >= MIN_SPARSE_COLUMNS and padded(n_columns) >= MIN_SPARSE_VECTORS * WIDTH
 
 
-cdef void run_job(job* j, int threads) noexcept:
+cdef void run_job(job* j, int threads) noexcept nogil:
     """All batches of the job, in one parallel region."""
     if j.first >= j.n_batches:
         return
     threads = team_size(threads)
     if threads == 1:
-        with nogil:
-            run_batches(j, 0, 1)
+        run_batches(j, 0, 1)
     else:
-        with nogil, parallel(num_threads=threads):
+        with parallel(num_threads=threads):
             run_batches(j, omp_get_thread_num(), omp_get_num_threads())
 
 
@@ -206,7 +205,8 @@ cdef class Passes(FlatParameters):
             result = np.empty((m, self.sizes[0]), DTYPE)
             into = result
             j.input_gradient = &into[0, 0] if m else NULL
-        run_job(&j, threads)
+        with nogil:
+            run_job(&j, threads)
         changed, space.w.changed = space.w.changed, 0
         require_unchanged(changed)
         loss_call.raise_error(&j)
