@@ -79,7 +79,7 @@ class Batches(NamedTuple):
     # and `dropout_factors` are those of all their batches, and so are `batch_sums`
     n_epochs: int = 0
     # of the random order of the rows in each of these epochs, in words of 32 bits with the lowest
-    # first; empty: `order` has the order of each epoch, one after the other, or one for all
+    # first; None: `order` has the order of each epoch, one after the other, or one for all
     seed: NDArray[np.uint32] | None = None
     share: BatchShare | None = None  # then `batch_size` is the most rows of a batch here
 

@@ -7,7 +7,8 @@
     encodings.pxi       the encodings of their columns: class InputEncoding
     custom.pxi          losses written in Python
     shared.pxi          batches that several processes share
-    passes.pxi          passes without an update, prediction and gradients: class Passes
+    passes.pxi          passes without an update, gradients: class Passes
+    predictions.pxi     prediction: class Predictions
     inverse_hessian.pxi what L-BFGS remembers of earlier steps: class InverseHessian
     this file           training: class Engine
     row_order.h         the random order of an epoch's rows
@@ -37,9 +38,9 @@ from .encoding_gradients cimport SQUARES, trains_encoding
 from .encodings cimport (EMBEDDING, NUMERIC, ONE_HOT, PERIODIC, PIECEWISE_LINEAR, column_encoding,
                          encoded_density, input_encoding, n_parameters_of)
 from .epoch cimport ALL_SUMS, job, run_batches
-from .inputs cimport (CODES_CHANGED, COLUMNS_CHANGED, FLOAT32, FLOAT64, LABELS_CHANGED, UINT8, count_rows,
-                      NOT_FINITE, density, examples, hash_rows, number_size, pack_rows, pack_scratch,
-                      packed_number_size, packed_size, targets)
+from .inputs cimport (CODES_CHANGED, COLUMNS_CHANGED, FLOAT32, FLOAT64, LABELS_CHANGED, NOT_FINITE,
+                      UINT8, count_rows, density, examples, hash_rows, number_size, pack_rows,
+                      pack_scratch, packed_number_size, packed_size, targets)
 from .losses cimport CUSTOM, SQUARED_ERROR, loss_of
 from .norms cimport weight_squares
 from .matrices cimport copy_row, max_group_starts
@@ -48,12 +49,11 @@ from .periodic cimport whole_lines
 from .prediction cimport predict_part, prediction
 from .random cimport mixed_key
 from .step cimport batch, network, row_of
-from .team cimport (omp_get_num_threads, omp_get_thread_num, pause_microseconds,
-                   seconds_now, team_size)
+from .team cimport (omp_get_num_threads, omp_get_thread_num, pause_microseconds, seconds_now,
+                   team, team_size)
 from .tile cimport even_block
 from .updates cimport n_slots, optimizer, optimizer_of
-from .vector cimport (REAL_IS_DOUBLE, WIDTH, flush_denormals, real,
-                     restore_denormals)
+from .vector cimport REAL_IS_DOUBLE, WIDTH, flush_denormals, real, restore_denormals
 from .workspace cimport activation_layer, lay_out, layer_choices, scratch, workspace
 
 cdef extern from "memory.h" nogil:
@@ -99,6 +99,7 @@ include "data.pxi"
 include "custom.pxi"
 include "shared.pxi"
 include "passes.pxi"
+include "predictions.pxi"
 include "inverse_hessian.pxi"
 
 
@@ -109,7 +110,7 @@ cdef class OptimizerSnapshot:
     cdef int64_t steps
 
 
-cdef class Engine(Passes):
+cdef class Engine(Predictions):
     """Training: batch after batch of steps 1 to 6."""
     cdef optimizer rule
     cdef Block state                # of the optimizer, slot by slot, laid out like the parameters
@@ -214,12 +215,12 @@ cdef class Engine(Passes):
         cdef network net = self.net
         cdef input_encoding encoding = self.encoding_as(options, data.first, &net)
         cdef Workspace space = self.training_space(data, distortion, &encoding, size, threads)
-        cdef double ema = options.ema
         cdef Block layers = self.layers_as(options), good
         cdef PythonLossCall loss_call = PythonLossCall(self.custom, data)
         cdef GradientSumCall sum_call = None
         cdef examples x = data.x
         cdef int changed = 0
+        cdef double ema = options.ema
         cdef double[:, ::1] batch_sums, into
         cdef job j
         x.row_hashes = NULL
@@ -317,14 +318,13 @@ cdef class Engine(Passes):
         An epoch whose cost or parameters cease to be finite is undone and ends them.
         """
         cdef const uint32_t[::1] seed = batches.seed
-        cdef int n_seed = 0 if seed is None else <int>seed.shape[0]
+        cdef int l, n_seed = 0 if seed is None else <int>seed.shape[0]
         cdef Py_ssize_t n = j.n_pass, n_batches = j.n_batches
         cdef Py_ssize_t next_order = n if n_seed == 0 and len(batches.order) > n else 0
         cdef Py_ssize_t number_bytes = self.current.numbers.size, average_bytes = 0
         cdef Block order = Block(n * <Py_ssize_t>sizeof(int64_t) if n_seed > 0 else 0)
         cdef uint64_t epoch = batches.epoch, key = self.key
         cdef double deadline = j.deadline, started
-        cdef int l, n_layers = self.net.n_layers
         cdef real* parameters = j.net.parameters
         if j.average != NULL:
             average_bytes = self.current.average.size
@@ -368,7 +368,7 @@ cdef class Engine(Passes):
                 epochs[n_done[0], 0] = j.cost
                 epochs[n_done[0], 1] = j.weight
                 epochs[n_done[0], 2] = seconds_now() - started
-                for l in range(n_layers):
+                for l in range(self.net.n_layers):
                     epochs[n_done[0], 3 + l] = weight_squares(&self.net.layers[l], parameters)
                 n_done[0] += 1
         return 0

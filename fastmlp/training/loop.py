@@ -260,19 +260,17 @@ class Run:
         n_epochs: int,
         n_threads: int,
     ) -> tuple[int, list[str]]:
-        """Train for up to so many epochs, which together take about a slice.
+        """Train for up to so many epochs by one call of the engine (short_epochs.py).
 
-        One call of the engine runs them (short_epochs.py).  Return how many they were, and what
-        has stopped training.
+        Return how many they were, and what has stopped training.
         """
         assert isinstance(source, Examples)
         state, shuffle = self.state, self.config.shuffle
-        n_rows, seed = len(source), np.empty(0, np.uint32)
+        n_rows, seed = len(source), state.spec.seed_words if shuffle is True else None
         if isinstance(shuffle, batches.RowOrder):
             order = shuffle.of_epochs(n_rows, n_epochs)
         else:
             order = np.arange(n_rows, dtype=np.int64)
-            seed = state.spec.seed_words if shuffle else seed
         n_batches = self.n_batches(n_rows)
         part = self.batches_of(order, n_epochs * n_batches, scheduled, state.epochs, 0)
         part = part._replace(n_epochs=n_epochs, seed=seed)
