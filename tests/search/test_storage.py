@@ -183,13 +183,13 @@ def test_the_last_process_replaces_trials_of_processes_killed_meanwhile(
     leave_a_trial_running(path)
     other = SharedLock.of_file(path)
     other.share()
-    fit = fastmlp.MLP.fit
+    fit_task = search_trials.fit_task
 
-    def killing(net: fastmlp.MLP, *arguments: Any, **options: Any) -> Any:
+    def killing(*arguments: Any, **options: Any) -> Any:
         other.release()
-        return fit(net, *arguments, **options)
+        return fit_task(*arguments, **options)
 
-    monkeypatch.setattr(fastmlp.MLP, "fit", killing)
+    monkeypatch.setattr(search_trials, "fit_task", killing)
     assert len(search(n_trials=5, storage=path).trials) == 5
 
 
