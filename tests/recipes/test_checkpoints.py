@@ -130,7 +130,7 @@ def test_a_finished_run_is_not_trained_again(
     assert_same: Same,
 ) -> None:
     net, history = recipes.train(everything, *digits, checkpoint=path)
-    monkeypatch.setattr(MLP, "fit", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(Run, "train", lambda *_, **__: pytest.fail("trained"))
     again, read = recipes.train(everything, *digits, checkpoint=path)
     assert_same(again, net)
     assert read == history
