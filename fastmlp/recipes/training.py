@@ -7,7 +7,7 @@ the same bits wherever it was interrupted.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -24,7 +24,9 @@ from ..network import MLP
 from ..optimizers import Optimizer
 from ..schedules import Schedule
 from ..support import checks
-from ..training import side_by_side
+from ..training import Stop, run_jobs
+from ..training.division import division
+from ..training.many import Shared, Task, fit_task
 from . import checkpoints
 from .checkpoints import SaveCheckpoint
 from .recipe import Recipe, read
@@ -143,10 +145,13 @@ def run_recipe(
     verbose: bool = False,
     checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     callbacks: Callable[[MLP], Iterable[Callback]] | None = None,
+    fit: Callable[..., History] = MLP.fit,
 ) -> Outcome:
     """Train as `train` does, with the same parameters, and return times and resumptions too.
 
-    `callbacks` is called with each network in turn and returns the callbacks of its fit.
+    `callbacks` is called with each network in turn and returns the callbacks of its fit.  `fit`
+    takes the place of `MLP.fit`, of which it has the arguments, where there is one network; several
+    may be divided among processes (training/division.py).
     """
     started = perf_counter()
     if not isinstance(recipe, Recipe):
@@ -174,19 +179,48 @@ def run_recipe(
     def seconds() -> float:
         return before + perf_counter() - started
 
-    def job(member: _Member, n_threads: int | None) -> Callable[[Callback], History]:
-        own = [] if callbacks is None else list(callbacks(member.net))
-        return lambda stop: member.train(
-            X, y, validation_data, seconds, n_threads, [stop, *own] if size > 1 else own, verbose
+    tasks = [
+        member.task(
+            X,
+            y,
+            validation_data,
+            seconds,
+            n_threads if size == 1 else 1,
+            [] if callbacks is None else list(callbacks(member.net)),
+            verbose,
         )
-
+        for member in members
+    ]
     if size == 1:  # in this thread, for Ctrl-C to reach fit
-        histories = [job(members[0], n_threads)(Callback())]
+        members[0].train(
+            tasks[0],
+            lambda task: fit(task.net, task.X, task.y, callbacks=task.callbacks, **task.options),
+        )
+        nets = [members[0].net]
     else:
-        histories = side_by_side([job(member, 1) for member in members], n_threads)
-    nets = [member.net for member in members]
+        nets = _side_by_side(members, tasks, n_threads)
+    histories = [net.history for net in nets]
     model = nets[0] if size == 1 else Ensemble(nets)
     return Outcome(recipe, seed, model, histories, seconds(), resumed)
+
+
+def _side_by_side(
+    members: Sequence[_Member], tasks: Sequence[Task], n_threads: int | None
+) -> list[MLP]:
+    """Train the networks of this process; return those of all processes."""
+    processes, error = division(), None
+    own = processes.own(len(members))
+    shared = Shared([tasks[k] for k in own])
+
+    def job_of(k: int) -> Callable[[Stop], None]:
+        return lambda stop: members[k].train(tasks[k], lambda task: fit_task(task, shared, stop))
+
+    try:
+        run_jobs(map(job_of, own), n_threads)
+    except Exception as raised:
+        error = raised
+    everything = processes.exchange({k: members[k].net for k in own}, error)
+    return [everything[k] for k in range(len(members))]
 
 
 @dataclass
@@ -218,7 +252,7 @@ class _Member:
             net, earlier, seconds = recipe.settings.network(*sizes, seed), History(), 0.0
         return cls(recipe, net, earlier, seconds, checkpoint, identity, title)
 
-    def train(
+    def task(
         self,
         X: checks.Examples,
         y: ArrayLike,
@@ -227,37 +261,34 @@ class _Member:
         n_threads: int | None,
         callbacks: list[Callback],
         verbose: bool,
-    ) -> History:
-        """Train for the remaining epochs; return the history of all epochs."""
+    ) -> Task:
+        """Return what is to be trained: the remaining epochs, at least one."""
         settings, earlier = self.recipe.settings, self.earlier
-        if earlier.epochs >= settings.epochs:
-            self.net.history = replace(earlier, stopped_by="epochs")
-            return self.net.history
         if verbose:
             callbacks = [_Lines(settings.epochs, earlier.epochs, self.title), *callbacks]
         if self.checkpoint is not None:
-            save = SaveCheckpoint(
-                self.checkpoint, self.identity, settings.epochs, earlier, seconds
-            )
+            save = SaveCheckpoint(self.checkpoint, self.identity, settings.epochs, earlier, seconds)
             callbacks = [save, *callbacks]
         n_examples = _shape(X)[0]
-        n_batches = -(-n_examples // min(settings.batch_size, n_examples))
+        steps = settings.epochs * -(-n_examples // min(settings.batch_size, n_examples))
+        options = settings.options(
+            epochs=max(1, settings.epochs - earlier.epochs),
+            optimizer=_with_spanning_schedules(settings.optimizer, steps),
+            dropout_schedule=_spanning(settings.dropout_schedule, steps),
+            validation_data=validation_data,
+            n_threads=n_threads,
+        )
+        return Task(self.net, X, y, options, callbacks)
+
+    def train(self, task: Task, fit: Callable[[Task], Any]) -> None:
+        """Train for the remaining epochs; the network's history is that of all epochs."""
+        if self.earlier.epochs >= self.recipe.settings.epochs:
+            self.net.history = replace(self.earlier, stopped_by="epochs")
+            return
         try:
-            steps = settings.epochs * n_batches
-            settings.fit(
-                self.net,
-                X,
-                y,
-                epochs=settings.epochs - earlier.epochs,
-                optimizer=_with_spanning_schedules(settings.optimizer, steps),
-                dropout_schedule=_spanning(settings.dropout_schedule, steps),
-                validation_data=validation_data,
-                n_threads=n_threads,
-                callbacks=callbacks,
-            )
+            fit(task)
         finally:
-            self.net.history = joined(earlier, self.net.history)
-        return self.net.history
+            self.net.history = joined(self.earlier, self.net.history)
 
 
 @dataclass
