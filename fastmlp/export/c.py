@@ -63,7 +63,7 @@ def to_c(
         becomes `predict` and, of a classifier, `predict_proba` of a struct with the raw columns;
         see Notes.
     path : path-like
-        The file, which appears as a whole or not at all, such as ``digits.c``.
+        The file, such as ``digits.c``.  Each file appears as a whole or not at all.
     name : str, optional
         The beginning of the functions' names, a C identifier.  Default: the name of the file
         without its extension, with underscores for other characters than letters and digits.

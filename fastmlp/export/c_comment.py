@@ -67,12 +67,12 @@ MEANINGS = {  # of predict and of h, by the kind of prediction
     "values": ("y: h", "the values"),
     "quantiles": ("y: h, the quantiles of each target in ascending order", "the quantiles"),
 }
-FLASH = "{size:,} bytes of constants{code}; on AVR too, if GCC compiles the file as C (-std=gnu99)"
+FLASH = "{size:,} bytes of constants{code}; on AVR too, if GCC compiles the file as C (-std=gnu99)."
 CODE = " and about 1 kB of code (Cortex-M, GCC -Os, without libraries)"
 STACK = (
-    "{stack:,} bytes for two consecutive layers, in predict those of h in addition, and up to "
-    "200 bytes for registers and variables (Cortex-M). Nothing is allocated and no state is kept, "
-    "so several threads may call the functions at once."
+    "{stack:,} bytes for two consecutive layers; in predict those of h in addition, and up to 200 "
+    "bytes of registers and variables (Cortex-M, without libraries). Nothing is allocated and no "
+    "state is kept, so several threads may call the functions at once."
 )
 FLOAT_ACCURACY = (
     "All arithmetic is in {real}{rounded}. The sum of a unit with n inputs differs from that of "
@@ -82,9 +82,8 @@ FLOAT_ACCURACY = (
 )
 QUANTIZED_ACCURACY = (
     "Weights and layers in 8 bits: {summary}. {inputs} Hidden layers are rounded likewise, with "
-    "{ranges}. "
-    "fastmlp.export.quantize returns the same network in Python, bit for bit, to measure its "
-    "accuracy on other examples."
+    "{ranges}. fastmlp.export.quantize returns the same network in Python, bit for bit, to "
+    "measure its accuracy on other examples."
 )
 RANGES = {  # of hidden layers, by the method of ranges.py
     "minmax": "the whole range of their values",
@@ -198,9 +197,9 @@ def comment(
 def memory_notes(size: int, stack: int, has_encodings: bool = False) -> dict[str, str]:
     """Return the notes about memory: bytes of constants, of code, and on the stack.
 
-    Those of code and variables were measured for networks without encodings of columns.
+    The code of encodings of columns was not measured.
     """
-    code = " and the code of the encodings" if has_encodings else CODE
+    code = "" if has_encodings else CODE
     return {"flash": FLASH.format(size=size, code=code), "stack": STACK.format(stack=stack)}
 
 

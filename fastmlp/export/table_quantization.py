@@ -101,12 +101,13 @@ class QuantizedTable:
     """
 
     def __init__(self, model: Any, table: Any, ranges: str) -> None:
+        networks = table_networks(model)
         self.model = model
         codes = model.encoder_.read(model._table(table, reset=False))
         inputs = {one: model.encoder_.inputs(codes, one) for one in set(model.encodings_)}
         self.networks = [
             EncodedNetwork.of(net, inputs[encoding], ranges)
-            for net, encoding in zip(table_networks(model), model.encodings_, strict=True)
+            for net, encoding in zip(networks, model.encodings_, strict=True)
         ]
         self._in_bytes = copy.copy(model)
         self._in_bytes.networks_ = self.networks

@@ -177,4 +177,6 @@ def test_options_that_do_not_fit_are_refused(
         quantize_table("model.npz", X)
     with pytest.raises(TypeError, match="net must be an MLP"):
         quantize(model, X)
+    with pytest.raises(ValueError, match="this TabularClassifier is not fitted"):
+        quantize_table(tabular.TabularClassifier(), X)
     assert list(tmp_path.iterdir()) == []
