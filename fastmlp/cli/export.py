@@ -5,7 +5,8 @@ read arrays, .c for one self-contained C99 file, whose first lines describe how 
 for a page to draw digits on (as fastmlp draw writes it), and with --quantized also .npz for a model
 file in 8-bit integers, from which .c and .onnx are written later. With --header the first lines of
 the C file and the declarations are a header beside it, such as net.h, and with --weights-file the
-constants are a file of their own, such as net_weights.h.
+constants are a file of their own, such as net_weights.h. With --examples it also has a self-test:
+gcc -Dnet_TEST net.c -lm is a program that compares some rows with Python's.
 
 With --quantized an ONNX or C file computes in 8-bit integers and takes a quarter of the memory;
 TABLE then has examples of the rows that the model will predict, and the agreement with the float
@@ -33,9 +34,9 @@ PROGRAMS = (".c", ".onnx")  # the endings of what computes, for models of tables
 IN_INTEGERS = (*PROGRAMS, ".npz")
 OPTIONS: dict[tuple[str, ...], tuple[str, ...]] = {  # by the endings that they are for
     PROGRAMS: ("dtype",),
-    IN_INTEGERS: ("quantized",),
+    IN_INTEGERS: ("quantized", "ranges"),
     (".c", ".npz"): ("integer_only",),
-    (".c",): ("name", "header", "weights_file"),
+    (".c",): ("name", "header", "weights_file", "examples"),
 }
 
 EXAMPLES = """\
@@ -66,6 +67,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="TABLE",
         help="with --quantized: rows from which the ranges of values are determined",
     )
+    form.add_argument(
+        "--ranges",
+        choices=("minmax", "percentile", "kl"),
+        help="with --quantized: how the ranges of hidden layers come from these rows, the whole "
+        "(default), clipped at a percentile, or by KL divergence",
+    )
     only_c = parser.add_argument_group("only for C")
     only_c.add_argument("--name", metavar="NAME", help="name of its functions (default: OUT's)")
     only_c.add_argument(
@@ -81,6 +88,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --quantized: no floating point at all, inputs and outputs are signed bytes",
     )
+    only_c.add_argument(
+        "--examples",
+        type=Path,
+        metavar="TABLE",
+        help="a few rows for a self-test: OUT is a program where NAME_TEST is defined",
+    )
     add_format_options(parser)
 
 
@@ -92,8 +105,10 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f"{args.out}: the ending must be {formats}, or .npz with --quantized")
     if args.quantized != (args.calibration is not None):
         raise ValueError("--quantized and --calibration TABLE go together")
-    if args.integer_only and not args.quantized:
-        raise ValueError("--integer-only needs --quantized and --calibration TABLE")
+    for name in ("integer_only", "ranges"):
+        if getattr(args, name) and not args.quantized:
+            option = name.replace("_", "-")
+            raise ValueError(f"--{option} needs --quantized and --calibration TABLE")
     for endings, names in OPTIONS.items():
         given = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name)]
         if given and args.out.suffix not in endings:
@@ -101,7 +116,8 @@ def run(args: argparse.Namespace) -> None:
             raise ValueError(f"{args.out}: {' and '.join(given)} needs the ending {needed}")
     layout = Layout(args.out, args.header, args.weights_file)
     outputs = {"OUT": args.out, "the header": layout.header, "the weights file": layout.weights}
-    check_outputs(outputs, {"MODEL": args.model, "TABLE": args.calibration})
+    tables = {"TABLE": args.calibration, "the table of --examples": args.examples}
+    check_outputs(outputs, {"MODEL": args.model, **tables})
     net = load_any_or_quantized(args.model)
     if isinstance(net, export.Quantized):
         if args.quantized:
@@ -120,13 +136,18 @@ def run(args: argparse.Namespace) -> None:
             )
         if args.quantized:
             raise ValueError(f"{what} in float; leave out --quantized and --calibration")
+        if args.examples:
+            raise ValueError(f"{what} without a self-test; leave out --examples")
     chosen = ("name", "dtype", "header", "weights_file")
     options = {name: getattr(args, name) for name in chosen if getattr(args, name)}
     try:
+        if args.examples:
+            assert isinstance(net, (MLP, Ensemble, export.Quantized))
+            options["examples"] = inputs(net, args.model, args.examples, format_options(args))
         if args.quantized:
             assert isinstance(net, (MLP, Ensemble))
             rows = inputs(net, args.model, args.calibration, format_options(args))
-            net = quantize(net, rows, args.integer_only)
+            net = quantize(net, rows, args.integer_only, args.ranges or "minmax")
         if write is None:
             assert isinstance(net, export.Quantized)
             net.save(args.out)
@@ -137,7 +158,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def quantize(
-    net: MLP | Ensemble, calibration: ArrayLike, integer_only: bool
+    net: MLP | Ensemble, calibration: ArrayLike, integer_only: bool, ranges: str
 ) -> export.Quantized:
     """Return the 8-bit network, and print its agreement and the warnings about it."""
     with warnings.catch_warnings(record=True) as caught:
@@ -146,6 +167,7 @@ def quantize(
             net,  # type: ignore[arg-type]  # checked there
             calibration,
             integer_only=integer_only,
+            ranges=ranges,
         )
     print(quantized.summary())
     for warning in caught:

@@ -7,6 +7,7 @@ the fewest digits that are read back as the same bits, so the files lose nothing
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from pathlib import Path
@@ -19,6 +20,7 @@ from ..network import MLP
 from ..support import atomic_files, checks
 from .c_integers import integer_source
 from .c_networks import float_program, network_source, quantized_program
+from .c_self_test import self_test
 from .c_source import Layout, Source
 from .calibration import quantized_if_requested
 from .inference import is_table_model, refuse_quantization
@@ -40,6 +42,8 @@ def to_c(
     quantized: bool = False,
     calibration: ArrayLike | None = None,
     integer_only: bool = False,
+    ranges: str = "minmax",
+    examples: ArrayLike | None = None,
     header: bool = False,
     weights_file: bool = False,
 ) -> None:
@@ -73,6 +77,13 @@ def to_c(
     integer_only : bool, default False
         With ``quantized=True``: take and return signed bytes and use no floating point at all, nor
         anything but <stdint.h>; see `IntegerOnly`.
+    ranges : {"minmax", "percentile", "kl"}, default "minmax"
+        With ``quantized=True``: how the ranges of hidden layers come from calibration, see
+        `quantize`.
+    examples : array-like, (m, n_in), optional
+        A few examples, such as ``X[:5]``, for a self-test: where ``NAME_TEST`` is defined, the file
+        is a program that compares their outputs with those of Python and has the exit status 0 if
+        they agree, otherwise 1.  Models of tables have none.
     header : bool, default False
         Write the declarations and the comment to a header beside the file, such as ``digits.h``,
         for C and C++.
@@ -86,9 +97,9 @@ def to_c(
         If net is neither, for example an ensemble: write its networks one by one.
     ValueError
         If name is not a C identifier; if a parameter is beyond the range of dtype; if calibration
-        is missing, was not requested, or does not fit the network; if a model of a table is not
-        fitted, or its networks have been replaced by ones with other encodings; if C cannot include
-        a file of this name, or path has the name of its header.
+        is missing or was not requested; if calibration or examples do not fit the network; if a
+        model of a table is not fitted, or its networks have been replaced by ones with other
+        encodings; if C cannot include a file of this name, or path has the name of its header.
     OSError
         If the file cannot be written.
 
@@ -121,22 +132,30 @@ def to_c(
     )
     layout.check()
     if is_table_model(net):
-        _only_float(net, dtype, quantized or integer_only, calibration)
+        _only_float(
+            net, dtype, quantized or integer_only or ranges != "minmax", calibration, examples
+        )
         from .c_tables import table_source  # imports pandas
 
         _write(table_source(net, name, layout), layout)
         return
-    net = quantized_if_requested(net, quantized, calibration, integer_only)
+    net = quantized_if_requested(net, quantized, calibration, integer_only, ranges)
+    real: np.dtype[Any]  # of x and h
     if isinstance(net, Quantized):
         if dtype is not None and checks.real_dtype(dtype) != np.float32:
             raise ValueError(f"a quantized network takes and returns float32, got dtype {dtype!r}")
         if isinstance(net, IntegerOnly):
-            _write(integer_source(net, name, layout), layout)
-            return
-        program = quantized_program(net)
+            real, source = np.dtype(np.int8), integer_source(net, name, layout)
+        else:
+            program = quantized_program(net)
+            real, source = np.dtype(np.float32), network_source(net, program, name, layout)
     else:
-        program = float_program(net, net.dtype if dtype is None else checks.real_dtype(dtype))
-    _write(network_source(net, program, name, layout), layout)
+        real = net.dtype if dtype is None else checks.real_dtype(dtype)
+        source = network_source(net, float_program(net, real), name, layout)
+    if examples is not None:
+        test = self_test(net, name, real, examples)
+        source = dataclasses.replace(source, functions=[*source.functions, f"\n{test}"])
+    _write(source, layout)
 
 
 def _write(source: Source, layout: Layout) -> None:
@@ -147,10 +166,14 @@ def _write(source: Source, layout: Layout) -> None:
                 file.write(f"{part}\n".encode())
 
 
-def _only_float(model: Any, dtype: Any, quantized: Any, calibration: Any) -> None:
+def _only_float(
+    model: Any, dtype: Any, quantized: Any, calibration: Any, examples: Any
+) -> None:
     """Raise ValueError at an option that models of tables do not have."""
     refuse_quantization(model, quantized, calibration)
     what = f"a {type(model).__name__}"
+    if examples is not None:
+        raise ValueError(f"{what} has no self-test; leave out examples, or export single networks")
     if dtype is not None and checks.real_dtype(dtype) != np.float32:
         raise ValueError(
             f"the networks of {what} compute in float32, got dtype {dtype!r}; leave it out"

@@ -26,6 +26,7 @@ __all__ = [
     "MEANINGS",
     "MEMORY",
     "QUANTIZED_NOT_FINITE",
+    "RANGES",
     "Program",
     "block",
     "comment",
@@ -79,10 +80,16 @@ FLOAT_ACCURACY = (
     "functions are those of the C library; Python's are accurate to 4 units in the last place."
 )
 QUANTIZED_ACCURACY = (
-    "Weights and layers in 8 bits: {summary}. {inputs} Hidden layers are rounded likewise. "
+    "Weights and layers in 8 bits: {summary}. {inputs} Hidden layers are rounded likewise, with "
+    "{ranges}. "
     "fastmlp.export.quantize returns the same network in Python, bit for bit, to measure its "
     "accuracy on other examples."
 )
+RANGES = {  # of hidden layers, by the method of ranges.py
+    "minmax": "the whole range of their values",
+    "percentile": "ranges clipped at the 99.99th percentile",
+    "kl": "ranges clipped by KL divergence",
+}
 FLOAT_NOT_FINITE = (
     "NaN and infinities in x propagate into h; predict still returns a valid answer."
 )
@@ -150,7 +157,9 @@ def quantized_accuracy(net: Quantized) -> str:
             f"Each x is rounded to one of 256 values from {first.low * step!s} to "
             f"{first.high * step!s} and clipped there."
         )
-    return QUANTIZED_ACCURACY.format(summary=net.summary().replace("²", "2"), inputs=inputs)
+    return QUANTIZED_ACCURACY.format(
+        summary=net.summary().replace("²", "2"), inputs=inputs, ranges=RANGES[net.ranges]
+    )
 
 
 def how_to(layout: Layout, needs: str) -> str:

@@ -68,7 +68,12 @@ static void NET_layer(const int8_t *a, int n_in, const NET_FLASH int8_t *w,
 }
 """
 
+# With CMSIS-NN a unit without a table is one call; with MVE the library reads b as its kernel_sum.
 HIDDEN = """\
+#ifdef NET_CMSIS_NN /* the same bytes if the library has CMSIS_NN_USE_SINGLE_ROUNDING */
+#include <arm_nnsupportfunctions.h>
+#endif
+
 /* a layer from bytes to bytes */
 static void NET_byte_layer(const int8_t *a, int n_in, const NET_FLASH int8_t *w,
         const NET_FLASH int32_t *b, const NET_FLASH int32_t *factor,
@@ -79,6 +84,13 @@ static void NET_byte_layer(const int8_t *a, int n_in, const NET_FLASH int8_t *w,
     int j;
 
     for (j = 0; j < n_out; j++, w += n_in) {
+#ifdef NET_CMSIS_NN
+        if (!table) {
+            arm_nn_vec_mat_mult_t_s8(a, w, b + j, b + j, h + j, 0, -low - MIDDLE, factor[j],
+                    31 - shift[j], n_in, 1, -MIDDLE, high - low - MIDDLE, 1, 0);
+            continue;
+        }
+#endif
         NET_layer(a, n_in, w, b + j, factor + j, shift + j, 1, &p);
         h[j] = NET_byte(p, low, high, table);
     }
@@ -119,7 +131,8 @@ OUTPUTS = {
     False: "{n} signed bytes, the values of Python's forward: value = {step} (h {zero})",
 }
 ACCURACY = (
-    "Weights and layers in 8 bits, no floating point: {summary}. fastmlp.export.quantize(..., "
+    "Weights and layers in 8 bits, no floating point; hidden layers with {ranges}: {summary}. "
+    "fastmlp.export.quantize(..., "
     "integer_only=True) returns the same network in Python, bit for bit, to measure its accuracy "
     "on other examples."
 )
@@ -149,7 +162,7 @@ def integer_source(net: IntegerOnly, name: str, layout: Layout) -> Source:
 
     declarations = [finished(one) for one in (predict.partition("\n")[0], FORWARD)]
     declared_classes, classes = class_names(name, net.metadata.get("classes"))
-    functions = [SUM, SCALED, BYTE.replace("MIDDLE", str(MIDDLE)), LAYER]
+    functions = [SUM, SCALED, BYTE, LAYER]
     if len(net.layers) > 1 or not net.loss.classification:
         functions.append(HIDDEN)
     if net.loss.classification:
@@ -178,7 +191,7 @@ def integer_source(net: IntegerOnly, name: str, layout: Layout) -> Source:
         ],
         definitions=classes,
         constants=list(arrays.items()),
-        functions=[finished(text) for text in functions],
+        functions=[finished(text.replace("MIDDLE", str(MIDDLE))) for text in functions],
     )
 
 
@@ -268,7 +281,9 @@ def _comment(
         + ", ".join(f"{n} {f.name}" for n, f in zip(net.sizes[1:], functions, strict=True)),
         "memory": c_comment.MEMORY.format(size=size, stack=stack),
         "time": f"{sum(one.weight.size for one in net.layers):,} multiply-adds of bytes",
-        "accuracy": ACCURACY.format(summary=net.summary().replace("²", "2")),
+        "accuracy": ACCURACY.format(
+            summary=net.summary().replace("²", "2"), ranges=c_comment.RANGES[net.ranges]
+        ),
         "digest": net.digest,
     }
     title = c_comment.title(net, name)

@@ -112,6 +112,8 @@ class Quantized:
         The float network's digest.
     n_calibration : int
         Number of calibration rows.
+    ranges : str
+        How the ranges of hidden layers come from them: see `quantize`.
     agreement : float
         How well the network agrees with the float network on the calibration rows.  For
         classification the fraction of labels that are the same.  For other losses the coefficient
@@ -139,6 +141,7 @@ class Quantized:
     metadata: dict[str, Any] = field(repr=False)
     digest: str
     n_calibration: int
+    ranges: str
     agreement: float
     input_scaling: InputScaling = field(repr=False)
     roundings: tuple[ByteRounding, ...] = field(repr=False)
@@ -215,6 +218,7 @@ class Quantized:
             metadata=metadata,
             digest=entry["model_digest"],
             n_calibration=entry["n_calibration"],
+            ranges=entry["ranges"],
             agreement=entry["agreement"],
             **kind._unpacked(entry, arrays),
         )

@@ -58,6 +58,7 @@ def write(
             **entry,
             "model_digest": net.digest,
             "n_calibration": net.n_calibration,
+            "ranges": net.ranges,
             "agreement": net.agreement,
         },
     }
@@ -91,6 +92,8 @@ def _shapes(header: Entry) -> Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]
     if not isinstance(entry.get("integer_only"), bool):
         raise ValueError("integer_only of its header is neither true nor false")
     headers.count(entry, "n_calibration")
+    if not str(entry.get("ranges")).isidentifier():
+        raise ValueError("ranges of its header is no name")
     if not isinstance(entry.get("agreement"), float):
         raise ValueError("agreement of its header is no number")
     step, zero = entry.get("output_step"), entry.get("output_zero")

@@ -74,29 +74,46 @@ def test_no_input_is_overwritten_by_a_second_file(
 
 
 @pytest.mark.parametrize("n_rows", [3, 100])
-@pytest.mark.parametrize("integer_only", [False, True])
+@pytest.mark.parametrize(
+    ("integer_only", "ranges"), [(False, "minmax"), (True, "minmax"), (False, "percentile")]
+)
 def test_quantized_by_the_model_s_columns_of_a_table(
     fastmlp_command: Command,
     model: Path,
     tmp_path: Path,
     n_rows: int,
     integer_only: bool,
+    ranges: str,
     rng: np.random.Generator,
 ) -> None:
     rows = np.round(rng.normal(size=(n_rows, 2)), 3)
     lines = "".join(f"x,{b!r},{a!r}\n" for a, b in rows.tolist())
     (tmp_path / "table.csv").write_text(f"note,b,a\n{lines}")
     options = ["--quantized", "--calibration", tmp_path / "table.csv", "--name", "small"]
-    options += ["--integer-only"] * integer_only
+    options += ["--integer-only"] * integer_only + ["--ranges", ranges] * (ranges != "minmax")
     code, printed, err = fastmlp_command("export", model, tmp_path / "net.c", *options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        rounded = export.quantize(fastmlp.load(model), rows, integer_only=integer_only)
+        rounded = export.quantize(
+            fastmlp.load(model), rows, integer_only=integer_only, ranges=ranges
+        )
     assert (code, printed) == (0, f"{rounded.summary()}\n")
     few = f"fastmlp export: warning: {n_rows} calibration rows are few"
     assert err.startswith(few) if n_rows < 100 else err == ""
     export.to_c(rounded, tmp_path / "expected.c", name="small")
     assert (tmp_path / "net.c").read_text() == (tmp_path / "expected.c").read_text()
+
+
+def test_examples_of_a_table_become_the_self_test(
+    fastmlp_command: Command, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "table.csv").write_text("b,a\n1,2\n3,4.5\n")
+    arguments = ("export", model, tmp_path / "net.c", "--examples", tmp_path / "table.csv")
+    assert fastmlp_command(*arguments) == (0, "", "")
+    rows = [[2, 1], [4.5, 3]]
+    export.to_c(fastmlp.load(model), tmp_path / "expected.c", name="net", examples=rows)
+    assert (tmp_path / "net.c").read_text() == (tmp_path / "expected.c").read_text()
+    assert "#ifdef net_TEST" in (tmp_path / "net.c").read_text()
 
 
 @pytest.mark.parametrize(
@@ -149,8 +166,11 @@ def test_bad_input_is_one_line(fastmlp_command: Command, model: Path, tmp_path: 
         ((model, tmp_path / "net.onnx", "--weights-file"), "--weights-file needs the ending .c"),
         ((model, tmp_path / "net.html", "--dtype", "float32"), "--dtype needs the ending .c or"),
         ((model, tmp_path / "net.html"), "a network with 784 inputs and 10 outputs"),
+        ((model, tmp_path / "net.onnx", "--examples", out), "--examples needs the ending .c"),
+        ((model, out, "--examples", tmp_path / "short.csv"), "no column 'b'"),
         ((model, out, "--quantized"), "--quantized and --calibration TABLE go together"),
         ((model, out, "--integer-only"), "--integer-only needs --quantized and --calibration"),
+        ((model, out, "--ranges", "kl"), "--ranges needs --quantized and --calibration"),
         ((model, out, "--calibration", out), "--quantized and --calibration TABLE go together"),
         (
             (model, out, "--quantized", "--calibration", tmp_path / "short.csv"),
@@ -272,6 +292,7 @@ def test_what_a_model_of_a_table_cannot_become_is_one_line(
     cases = [
         ((tmp_path / "out.safetensors",), "which is written with the ending .c or .onnx"),
         ((out, "--quantized", "--calibration", table), "leave out --quantized and --calibration"),
+        ((out, "--examples", table), "without a self-test; leave out --examples"),
         ((out, "--dtype", "float64"), "compute in float32, got dtype 'float64'"),
     ]
     for arguments, message in cases:
