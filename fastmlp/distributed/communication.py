@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..support import extras, threads
 
-__all__ = ["GradientSum", "Ranks"]
+__all__ = ["GradientSum", "RankFailed", "Ranks"]
 
 # how launchers tell a process the number of ranks: MPICH's and Intel's mpiexec, Open MPI's
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
@@ -31,6 +31,10 @@ def mpi() -> Any:
             f'mpi4py cannot load an MPI library ({error}); pip install "fastmlp[mpi]" installs '
             f"MPICH, or load your system's MPI module first"
         ) from None
+
+
+class RankFailed(RuntimeError):
+    """Another rank has met an error, which the message repeats."""
 
 
 class Ranks:
@@ -117,7 +121,7 @@ class Ranks:
         for rank, text in enumerate(texts):
             if text is not None:
                 self.raise_on_all(
-                    RuntimeError(f"rank {rank} of {self.size} failed, so every rank ends: {text}")
+                    RankFailed(f"rank {rank} of {self.size} failed, so every rank ends: {text}")
                 )
 
     def abort_unless_known(self, error: BaseException) -> None:
@@ -154,3 +158,7 @@ class GradientSum:
         """Wait for all sums."""
         self._mpi.Request.Waitall(self._requests)
         self._requests.clear()
+
+    def add_up(self, numbers: NDArray[np.floating[Any]]) -> None:
+        """Replace each number by its sum over the ranks."""
+        self._comm.Allreduce(self._mpi.IN_PLACE, numbers)

@@ -49,12 +49,16 @@ class GradientSum(Protocol):
     def finish(self) -> None:
         """Wait until all that was begun is done."""
 
+    def add_up(self, numbers: NDArray[np.floating[Any]]) -> None:
+        """Replace each number by its sum over the processes."""
+
 
 class BatchShare(NamedTuple):
     """The part that this process has of each batch; others have the remaining rows."""
 
     starts: NDArray[np.int64]  # (n_batches + 1,) where in `order` its rows of each batch begin
     places: NDArray[np.int64]  # (n_batches,) the number of rows of the batch before them
+    n_rows: NDArray[np.int64]  # (n_batches,) the number of rows of the whole batches
     weights: NDArray[np.float64]  # (n_batches,) Σ s of the whole batches
     gradient_sum: GradientSum
 

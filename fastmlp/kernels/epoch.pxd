@@ -15,8 +15,9 @@ from .matrices cimport at, copy_row, group_end
 from .norms cimport column_squares, total_of
 from .panels cimport padded
 from .random cimport mixed_key
-from .step cimport (batch, forward_pass, gather, gradients, hidden_deltas, layer_delta,
-                    layer_gradient, network, output_deltas, stream_in)
+from .step cimport (add_up_t, batch, forward_pass, gather, gradients, hidden_deltas, layer_delta,
+                    layer_gradient, network, normalize_layer, normalize_layer_delta, output_deltas,
+                    stream_in)
 from .team cimport barrier, seconds_now, team
 from .tile cimport even_block
 from .updates cimport optimizer, prepare_update, update_step
@@ -63,8 +64,10 @@ cdef struct job:                # one call of train: what its threads share
     # of batches that several processes share, each NULL otherwise:
     const int64_t* starts       # (n_batches + 1,) where this process's rows of each begin
     const int64_t* places       # rows of each that other processes have before these
+    const int64_t* n_rows       # of each, in all processes
     const double* weights       # Σ s of each
     add_gradients_t add_gradients
+    add_up_t add_up             # called with this job
     void* gradient_sum          # with what it is called
     int64_t before              # batches that the epoch has had before it
     const double* rates
@@ -199,8 +202,8 @@ cdef inline void start_sum(job* j, int l, int part) noexcept nogil:
         j.add_gradients(j, l)
 
 
-cdef inline void shared_gradients(job* j, Py_ssize_t m, const gradient_target* g, int lowest,
-                                  int part, int n_parts) noexcept nogil:
+cdef inline void shared_gradients(job* j, const batch* b, Py_ssize_t m, const gradient_target* g,
+                                  int lowest, int part, int n_parts) noexcept nogil:
     """Steps 3 and 4 of the last chunk of a batch that several processes share.
 
     Layer by layer from the output: the sum over the processes of a layer's gradient starts before
@@ -215,17 +218,27 @@ cdef inline void shared_gradients(job* j, Py_ssize_t m, const gradient_target* g
         if not j.net.layers[l].frozen or l == output:
             start_sum(j, l, part)
         if l >= lowest:
-            layer_delta(j.net, j.w, l, m, &j.threads, part, n_parts)
+            layer_delta(j.net, j.w, b, l, m, &j.threads, part, n_parts)
 
 
-cdef inline void add_nothing(job* j, int part) noexcept nogil:
-    """The sums of a batch of which this process has no row."""
+cdef inline void add_nothing(job* j, const batch* b, int lowest, int part,
+                             int n_parts) noexcept nogil:
+    """The sums of a batch of which this process has no row, in the order of the other processes.
+
+    The running statistics of normalized layers move as in these.
+    """
     cdef int l
+    cdef const network* net = j.net
     if part == 0:
         memset(j.sums, 0, j.n_numbers * sizeof(real))
-        for l in range(j.net.n_layers - 1, -1, -1):
-            if not j.net.layers[l].frozen or l == j.net.n_layers - 1:
-                start_sum(j, l, part)
+    for l in range(net.n_layers):
+        if net.layers[l].scale > 0:
+            normalize_layer(net, l, j.w, b, NULL, 0, b.weight, &j.threads, part, n_parts)
+    for l in range(net.n_layers - 1, -1, -1):
+        if not net.layers[l].frozen or l == net.n_layers - 1:
+            start_sum(j, l, part)
+        if l >= lowest and l > 0 and net.layers[l - 1].scale > 0:
+            normalize_layer_delta(net, j.w, b, l, 0, &j.threads, part, n_parts)
 
 
 cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexcept nogil:
@@ -253,6 +266,9 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
     b.n = (min(j.batch_size, j.n_pass - b.first) if j.starts == NULL
            else j.starts[number + 1] - b.first)
     b.place = 0 if j.places == NULL else j.places[number]
+    b.n_rows = b.n if j.n_rows == NULL else j.n_rows[number]
+    b.add_up = j.add_up
+    b.job = j
     b.n_pass = j.n_pass
     b.training = j.training
     b.key = mixed_key(j.key, j.before + number)
@@ -296,7 +312,7 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
             return False
         if net.loss.kind == CUSTOM:     # its batch passes whole
             if part == 0:
-                j.failed = not j.call_loss(j, &b)
+                j.failed |= not j.call_loss(j, &b)
             barrier(&j.threads, part, n_parts)
             if j.failed:
                 return False
@@ -312,9 +328,9 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
             slopes_of_input(net, w, &b, done, m, part, n_parts)
             barrier(&j.threads, part, n_parts)    # written by rows, read by panels
         if g.last and j.add_gradients != NULL:
-            shared_gradients(j, m, &g, lowest, part, n_parts)
+            shared_gradients(j, &b, m, &g, lowest, part, n_parts)
         else:
-            hidden_deltas(net, w, m, lowest, &j.threads, part, n_parts)
+            hidden_deltas(net, w, &b, m, lowest, &j.threads, part, n_parts)
             bad |= gradients(net, w, m, &g, j.every_layer, part, n_parts)
         if j.input_gradient != NULL:
             take_input_delta(w, j.input_gradient + done * w.activations[0].n, m, part, n_parts)
@@ -332,7 +348,7 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
                 return False
     if j.add_gradients != NULL:
         if b.n == 0:
-            add_nothing(j, part)
+            add_nothing(j, &b, lowest, part, n_parts)
         barrier(&j.threads, part, n_parts)
         if part == 0:
             j.add_gradients(j, ALL_SUMS)

@@ -14,7 +14,8 @@ chunks of rows; its gradient is continued in the same accumulators, so that no b
 `done` is the number of examples in earlier chunks, m that of this chunk.
 """
 from libc.stdint cimport int64_t, uint64_t
-from .batch_norm cimport normalization, normalize, normalize_delta
+from .batch_norm cimport (normalization, normalize, normalize_delta, own_delta_sums, own_square_sums,
+                          own_sums)
 from .choice cimport may_skip
 from .compression cimport columns_from_rows, compress_row
 from .dense cimport (finish_layer, forward, gradient_target, hidden_delta, norm_gradient,
@@ -55,6 +56,10 @@ cdef struct network:
     const input_encoding* encoding  # of the columns of X, or NULL: they are a(1) themselves
 
 
+# of a batch that several processes share: replaces n numbers by their sums over the processes
+ctypedef void (*add_up_t)(void* job, real* numbers, Py_ssize_t n) noexcept nogil
+
+
 cdef struct batch:              # the examples first … first + n of a pass
     const examples* x
     const targets* y
@@ -63,7 +68,11 @@ cdef struct batch:              # the examples first … first + n of a pass
     double weight               # Σ s of the whole batch
     Py_ssize_t n_pass           # examples in the whole pass
     int64_t number              # of the batch in the pass
+    # of a batch that several processes share: see calls.py
     Py_ssize_t place            # rows of the batch before these, in other processes
+    Py_ssize_t n_rows           # of the whole batch; n otherwise
+    add_up_t add_up             # called by one thread; NULL: no process shares the batch
+    void* job                   # with what it is called
     bint training               # normalize by the batch, drop units, smooth targets
     uint64_t key                # of the batch's random numbers
     real smoothing
@@ -108,7 +117,7 @@ cdef inline void weigh_rows(const network* net, const batch* b, scratch* own, Py
         return
     for r in range(m):
         row = row_of(b, done + r)
-        own.example_weights[r] = <real>(b.n * (b.y.weights[row] / b.weight)) if weighted else 1
+        own.example_weights[r] = <real>(b.n_rows * (b.y.weights[row] / b.weight)) if weighted else 1
         if b.x.row_hashes != NULL:
             own.row_hashes[r] = b.x.row_hashes[row]
 
@@ -188,19 +197,45 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
     lap(w, part, GATHERING, 0)
 
 
-cdef inline void normalize_layer(const network* net, int l, workspace* w,
+cdef inline void add_up(const batch* b, real* numbers, Py_ssize_t n, team* threads, int part,
+                        int n_parts) noexcept nogil:
+    """Replace numbers that all threads have written by their sums over the processes."""
+    barrier(threads, part, n_parts)
+    if part == 0:
+        b.add_up(b.job, numbers, n)
+    barrier(threads, part, n_parts)
+
+
+cdef inline const real* shared_moments(const layer* L, activation_layer* v, const batch* b,
+                                       Py_ssize_t m, const real* weights, team* threads, int part,
+                                       int n_parts) noexcept nogil:
+    """Σ w u and Σ w (u − μ)² of a layer over all processes; NULL where this one needs no others."""
+    cdef Py_ssize_t wide = padded(L.n_out)
+    if b.add_up == NULL or L.frozen:
+        return NULL
+    own_sums(L, &v.a, &v.norm, m, weights, part, n_parts)
+    add_up(b, v.norm.shared, wide, threads, part, n_parts)
+    own_square_sums(L, &v.a, &v.norm, m, b.n_rows, weights, part, n_parts)
+    add_up(b, v.norm.shared + wide, wide, threads, part, n_parts)
+    return v.norm.shared
+
+
+cdef inline void normalize_layer(const network* net, int l, workspace* w, const batch* b,
                                  const random_stream* stream, Py_ssize_t m,
                                  double n_counted, team* threads, int part,
                                  int n_parts) noexcept nogil:
     """Batch normalization and activation of layer l + 1, in whose `a` lies a(l) Wᵀ."""
     cdef const layer* L = &net.layers[l]
     cdef activation_layer* v = &w.activations[l + 1]
-    cdef Py_ssize_t first = first_vector(L.n_out, L.n_in, part, n_parts)
-    cdef Py_ssize_t last = first_vector(L.n_out, L.n_in, part + 1, n_parts)
-    if not parts_are_columns(L.n_out, L.n_in, n_parts):
+    cdef const real* weights = w.threads[part].example_weights
+    cdef const real* sums
+    cdef Py_ssize_t first = first_vector(L.n_out, L.n_terms, part, n_parts)
+    cdef Py_ssize_t last = first_vector(L.n_out, L.n_terms, part + 1, n_parts)
+    if not parts_are_columns(L.n_out, L.n_terms, n_parts):
         barrier(threads, part, n_parts)
-    if not normalize(&net.normalization, L, net.parameters, &v.a, &v.norm, m,
-                     w.threads[part].example_weights, n_counted, part, n_parts):
+    sums = shared_moments(L, v, b, m, weights, threads, part, n_parts)
+    if not normalize(&net.normalization, L, net.parameters, &v.a, &v.norm, m, b.n_rows, weights,
+                     sums, n_counted, part, n_parts):
         w.overflowed = True
     finish_layer(L, stream, 0, first * WIDTH, last * WIDTH, v, m)
 
@@ -241,7 +276,7 @@ cdef inline void forward_pass(const network* net, workspace* w, const batch* b, 
                 sparse_input(own, l), own.ways[l].forward, own, w.zeros, stream, m,
                 hidden and net.layers[l].scale == 0, part, n_parts)
         if net.layers[l].scale > 0:
-            normalize_layer(net, l, w, stream, m, b.weight if remember else 0, threads, part,
+            normalize_layer(net, l, w, b, stream, m, b.weight if remember else 0, threads, part,
                             n_parts)
         lap(w, part, FORWARD, l)
         if hidden or panel_count(net.layers[l].n_out) > 1:
@@ -256,7 +291,7 @@ cdef inline void output_deltas(const network* net, workspace* w, const batch* b,
     cdef const layer* L = &net.layers[net.n_layers - 1]
     cdef activation_layer* v = &w.activations[net.n_layers]
     # the rows whose z this thread has computed itself, if the output is one panel
-    cdef thread_part whole = part_of(1, L.n_in, m, part, n_parts)
+    cdef thread_part whole = part_of(1, L.n_terms, m, part, n_parts)
     cdef row_range mine = rows_of_panel(&whole, 0, False)
     cdef Py_ssize_t r, j, row
     cdef real* delta
@@ -287,8 +322,23 @@ cdef inline void output_deltas(const network* net, workspace* w, const batch* b,
     lap(w, part, OUTPUT, net.n_layers - 1)
 
 
-cdef inline void layer_delta(const network* net, workspace* w, int l, Py_ssize_t m, team* threads,
-                             int part, int n_parts) noexcept nogil:
+cdef inline void normalize_layer_delta(const network* net, workspace* w, const batch* b, int l,
+                                       Py_ssize_t m, team* threads, int part,
+                                       int n_parts) noexcept nogil:
+    """∂J/∂u of layer l, which is normalized, in the place of its δ."""
+    cdef const layer* L = &net.layers[l - 1]
+    cdef activation_layer* v = &w.activations[l]
+    cdef const real* sums = NULL
+    if b.add_up != NULL and not L.frozen:
+        own_delta_sums(L, &v.delta, &v.norm, m, part, n_parts)
+        add_up(b, v.norm.shared, 2 * padded(L.n_out), threads, part, n_parts)
+        sums = v.norm.shared
+    normalize_delta(L, net.parameters, &v.delta, &v.norm, m, b.n_rows,
+                    w.threads[part].example_weights, sums, part, n_parts)
+
+
+cdef inline void layer_delta(const network* net, workspace* w, const batch* b, int l, Py_ssize_t m,
+                             team* threads, int part, int n_parts) noexcept nogil:
     """Step 3 of one layer: δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l)); ends with a barrier."""
     cdef activation_layer* below = activations_of(w, part, l)
     cdef scratch* own = &w.threads[part]
@@ -297,19 +347,18 @@ cdef inline void layer_delta(const network* net, workspace* w, int l, Py_ssize_t
     if l > 0 and net.layers[l - 1].scale > 0:
         if not parts_are_columns(below.n, below.n_terms, n_parts):
             barrier(threads, part, n_parts)
-        normalize_delta(&net.layers[l - 1], net.parameters, &below.delta, &below.norm, m,
-                        own.example_weights, part, n_parts)
+        normalize_layer_delta(net, w, b, l, m, threads, part, n_parts)
     lap(w, part, DELTA, l)
     barrier(threads, part, n_parts)
     lap(w, part, WAITING, l)
 
 
-cdef inline void hidden_deltas(const network* net, workspace* w, Py_ssize_t m, int lowest,
-                               team* threads, int part, int n_parts) noexcept nogil:
+cdef inline void hidden_deltas(const network* net, workspace* w, const batch* b, Py_ssize_t m,
+                               int lowest, team* threads, int part, int n_parts) noexcept nogil:
     """Step 3 of all layers, from the last hidden layer down to `lowest`."""
     cdef int l
     for l in range(net.n_layers - 1, lowest - 1, -1):
-        layer_delta(net, w, l, m, threads, part, n_parts)
+        layer_delta(net, w, b, l, m, threads, part, n_parts)
 
 
 cdef inline bint layer_gradient(const network* net, workspace* w, int l, Py_ssize_t m,

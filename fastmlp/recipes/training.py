@@ -24,7 +24,8 @@ from ..network import MLP
 from ..optimizers import Optimizer
 from ..schedules import Schedule
 from ..support import checks
-from ..training import side_by_side
+from ..training import Stop, run_jobs
+from ..training.many import Shared, Task, fit_task
 from . import checkpoints
 from .checkpoints import SaveCheckpoint
 from .recipe import Recipe, read
@@ -174,17 +175,29 @@ def run_recipe(
     def seconds() -> float:
         return before + perf_counter() - started
 
-    def job(member: _Member, n_threads: int | None) -> Callable[[Callback], History]:
-        own = [] if callbacks is None else list(callbacks(member.net))
-        return lambda stop: member.train(
-            X, y, validation_data, seconds, n_threads, [stop, *own] if size > 1 else own, verbose
+    tasks = [
+        member.task(
+            X,
+            y,
+            validation_data,
+            seconds,
+            n_threads if size == 1 else 1,
+            [] if callbacks is None else list(callbacks(member.net)),
+            verbose,
         )
+        for member in members
+    ]
+    shared = Shared(tasks)
+
+    def job_of(member: _Member, task: Task) -> Callable[[Stop], None]:
+        return lambda stop: member.train(task, shared, stop)
 
     if size == 1:  # in this thread, for Ctrl-C to reach fit
-        histories = [job(members[0], n_threads)(Callback())]
+        members[0].train(tasks[0])
     else:
-        histories = side_by_side([job(member, 1) for member in members], n_threads)
+        run_jobs(map(job_of, members, tasks), n_threads)
     nets = [member.net for member in members]
+    histories = [net.history for net in nets]
     model = nets[0] if size == 1 else Ensemble(nets)
     return Outcome(recipe, seed, model, histories, seconds(), resumed)
 
@@ -218,7 +231,7 @@ class _Member:
             net, earlier, seconds = recipe.settings.network(*sizes, seed), History(), 0.0
         return cls(recipe, net, earlier, seconds, checkpoint, identity, title)
 
-    def train(
+    def task(
         self,
         X: checks.Examples,
         y: ArrayLike,
@@ -227,12 +240,9 @@ class _Member:
         n_threads: int | None,
         callbacks: list[Callback],
         verbose: bool,
-    ) -> History:
-        """Train for the remaining epochs; return the history of all epochs."""
+    ) -> Task:
+        """Return what is to be trained: the remaining epochs, at least one."""
         settings, earlier = self.recipe.settings, self.earlier
-        if earlier.epochs >= settings.epochs:
-            self.net.history = replace(earlier, stopped_by="epochs")
-            return self.net.history
         if verbose:
             callbacks = [_Lines(settings.epochs, earlier.epochs, self.title), *callbacks]
         if self.checkpoint is not None:
@@ -241,23 +251,25 @@ class _Member:
             )
             callbacks = [save, *callbacks]
         n_examples = _shape(X)[0]
-        n_batches = -(-n_examples // min(settings.batch_size, n_examples))
+        steps = settings.epochs * -(-n_examples // min(settings.batch_size, n_examples))
+        options = settings.options(
+            epochs=max(1, settings.epochs - earlier.epochs),
+            optimizer=_with_spanning_schedules(settings.optimizer, steps),
+            dropout_schedule=_spanning(settings.dropout_schedule, steps),
+            validation_data=validation_data,
+            n_threads=n_threads,
+        )
+        return Task(self.net, X, y, options, callbacks)
+
+    def train(self, task: Task, shared: Shared | None = None, stop: Stop | None = None) -> None:
+        """Train for the remaining epochs; the network's history is that of all epochs."""
+        if self.earlier.epochs >= self.recipe.settings.epochs:
+            self.net.history = replace(self.earlier, stopped_by="epochs")
+            return
         try:
-            steps = settings.epochs * n_batches
-            settings.fit(
-                self.net,
-                X,
-                y,
-                epochs=settings.epochs - earlier.epochs,
-                optimizer=_with_spanning_schedules(settings.optimizer, steps),
-                dropout_schedule=_spanning(settings.dropout_schedule, steps),
-                validation_data=validation_data,
-                n_threads=n_threads,
-                callbacks=callbacks,
-            )
+            fit_task(task, shared, stop)
         finally:
-            self.net.history = joined(earlier, self.net.history)
-        return self.net.history
+            self.net.history = joined(self.earlier, self.net.history)
 
 
 @dataclass

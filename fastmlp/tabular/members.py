@@ -23,7 +23,8 @@ from ..network import MLP
 from ..optimizers import AdamW
 from ..schedules import OneCycle
 from ..support import threads
-from ..training.side_by_side import StopWhenSet, side_by_side
+from ..training import Stop, run_jobs
+from ..training.many import Task, fit_task
 from .columns import Codes, TableEncoder
 from .metrics import Metric
 from .plan import FEWEST_EPOCHS, NetworkPlan, Plan
@@ -134,11 +135,11 @@ def train_members(
     }
     members: list[Member | None] = [None] * len(plan.networks)
 
-    def job_of(i: int, network: NetworkPlan) -> Callable[[StopWhenSet], None]:
+    def job_of(i: int, network: NetworkPlan) -> Callable[[Stop], None]:
         net = make_network(job, network, i)
         own = () if job.callbacks is None else tuple(job.callbacks(net))
 
-        def run(stop: StopWhenSet) -> None:
+        def train(stop: Stop) -> None:
             members[i] = train_member(
                 job,
                 network,
@@ -147,14 +148,15 @@ def train_members(
                 i,
                 n_threads // n_jobs,
                 deadline,
-                (stop, *own),
+                own,
+                stop,
             )
 
-        return run
+        return train
 
     interrupted = False
     try:
-        side_by_side([job_of(i, network) for i, network in enumerate(plan.networks)], n_jobs)
+        run_jobs([job_of(i, network) for i, network in enumerate(plan.networks)], n_jobs)
     except KeyboardInterrupt:
         interrupted = True
     return [member for member in members if member is not None], interrupted
@@ -197,6 +199,7 @@ def train_member(
     n_threads: int,
     deadline: float,
     callbacks: Sequence[Callback],
+    stop: Stop,
 ) -> Member | None:
     """Train network `number` of a plan; return None if there was no time for an epoch."""
     validation = job.rows.validation[number]
@@ -211,13 +214,13 @@ def train_member(
             lambda net: job.score(net.forward(own), validation), job.patience, job.metric
         )
         callbacks = [best, *callbacks]  # first, so that the others see its metric
-    history = net.fit(
-        inputs[training],
-        job.targets(training),
-        callbacks=callbacks,
-        n_threads=n_threads,
-        max_seconds=None if math.isinf(seconds) else seconds,
+    options = {
         **fit_options(job, plan, training),
+        "n_threads": n_threads,
+        "max_seconds": None if math.isinf(seconds) else seconds,
+    }
+    history = fit_task(
+        Task(net, inputs[training], job.targets(training), options, callbacks), stop=stop
     )
     if history.epochs == 0:
         return None
