@@ -27,6 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -107,8 +108,8 @@ def digits(path: Path) -> Case:
 
 def mnist(path: Path) -> Case:
     """Return 784-512-512-10 after ten epochs on MNIST, with inputs from 0 to 1."""
-    X, y, X_test, y_test = fastmlp.datasets.mnist(MNIST)
-    X, X_test = X.astype(np.float32) / 255, X_test.astype(np.float32) / 255
+    images, y, test_images, y_test = fastmlp.datasets.mnist(MNIST)
+    X, X_test = (one.astype(np.float32) / 255 for one in (images, test_images))
     if not path.exists():
         net = MLP((784, 512, 512, 10), dropout=0.2, seed=0)
         rate = fastmlp.schedules.OneCycle(3e-3)
@@ -180,7 +181,13 @@ def onnx_models(net: MLP, rows: Array, folder: Path) -> Iterator[Form]:
     ):
         export.to_onnx(net, path, **one)  # type: ignore[arg-type]
         session = onnxruntime.InferenceSession(path, options)
-        yield Form(name, size_of(path), lambda X, run=session.run: run(["label"], {"X": X})[0])
+        yield Form(name, size_of(path), partial(label_of, session))
+
+
+def label_of(session: Any, X: Array) -> Array:
+    """Return the output "label" of an ONNX model."""
+    label: Array = session.run(["label"], {"X": X})[0]
+    return label
 
 
 def torch_module(net: MLP, folder: Path) -> Iterator[Form]:
