@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import sklearn
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import (
@@ -21,7 +21,7 @@ from sklearn.utils.validation import (
 )
 
 from .. import activations
-from ..model import files
+from ..model import files, rounding
 from ..network import MLP
 from ..support import checks
 from ..version import __version__
@@ -304,9 +304,7 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         return self._forward_codes(self.encoder_.read(table))
 
     def _forward_codes(self, codes: Any) -> Array:
-        inputs = {
-            encoding: self.encoder_.inputs(codes, encoding) for encoding in set(self.encodings_)
-        }
+        inputs = {one: self.encoder_.inputs(codes, one) for one in set(self.encodings_)}
         total = np.zeros((len(codes.numbers), self.networks_[0].n_out))
         for net, encoding in zip(self.networks_, self.encodings_, strict=True):
             total += net.forward(inputs[encoding])
@@ -314,24 +312,36 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
 
     # -------------------------------------------------------------------------------- files
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        dtype: DTypeLike | None = None,
+        compress: bool = False,
+    ) -> None:
         """Write the model to one file without pickle, which `fastmlp.tabular.load` reads.
 
         Parameters
         ----------
         path : path-like
             The file, which appears whole or not at all; no ending is added to its name.
+        dtype : {"float16", "float32"}, optional
+            Round the weights in the file, as in `MLP.save`.
+        compress : bool, default False
+            Compress the file, without loss.
 
         Raises
         ------
         ValueError
-            If a parameter is an object that a file without pickle cannot keep: a function as
-            `metric`, or a generator as `random_state`.
+            If a weight is beyond the range of dtype; if a parameter is an object that a file
+            without pickle cannot keep: a function as `metric`, or a generator as `random_state`.
         """
         check_is_fitted(self)
         members = [(net.state, net.metadata) for net in self.networks_]
         metadata = {**self.metadata_, "table": self._to_json()}
-        files.write_npz(path, files.pack_ensemble(members, metadata, False))
+        stored = rounding.checked_dtype(dtype, with_optimizer=False)
+        compress = checks.flag("compress", compress)
+        files.write_npz(path, files.pack_ensemble(members, metadata, False, stored), compress)
 
     def _to_json(self) -> dict[str, Any]:
         """Return everything beside the networks in JSON's types."""
