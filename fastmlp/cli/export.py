@@ -121,6 +121,8 @@ def run(args: argparse.Namespace) -> None:
     if isinstance(net, export.Quantized):
         if args.quantized:
             raise ValueError(f"{args.model} is in 8-bit integers already; leave out --quantized")
+        if args.examples:
+            raise ValueError(f"{args.model} is in 8-bit integers; --examples needs a float network")
         if args.out.suffix not in PROGRAMS:
             raise ValueError(
                 f"{args.out}: {args.model} is in 8-bit integers, which are written with the ending "

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import platform
 import re
+import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import inf
+from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +28,7 @@ from ..training.loop import Run, Scheduled
 from . import shares
 from .communication import Ranks
 from .rounds import TimeIsUp, rounds
+from .slowness import RankTimes, TimedSum, about_slow_rank
 
 __all__ = ["SharedRun"]
 
@@ -70,7 +74,9 @@ class SharedRun(Run):
         super().__init__(net, net.state, config, source, rows, held_out, callbacks)
         self.ranks = ranks
         self.seeds = (ranks.rank,)
-        self.gradient_sum = ranks.gradient_sum()
+        self.gradient_sum = TimedSum(ranks.gradient_sum())
+        self.warned = False
+        self.n_own = self.n_rows
         weighted = getattr(source, "weight", None) is not None
         found = ranks.gather((self.n_rows, weighted))
         counts = [n for n, _ in found if n is not None]
@@ -97,6 +103,7 @@ class SharedRun(Run):
         cap = config.n_threads or ranks.threads()
         cap = threads.for_step(net.state.spec.layer_sizes, self.most_rows, cap)
         self.config = replace(config, n_threads=cap)
+        self.started, self.waited_before = perf_counter(), ranks.seconds
         self.deadline: float | None = None
         self.share: BatchShare | None = None  # of the piece that comes next
 
@@ -149,6 +156,20 @@ class SharedRun(Run):
     def total(self, *sums: float) -> tuple[float, ...]:
         return tuple(self.ranks.total(np.array(sums)).tolist())
 
+    def times(self) -> RankTimes:
+        """Return how this rank has spent the time so far."""
+        total = perf_counter() - self.started
+        busy = total - self.gradient_sum.seconds - (self.ranks.seconds - self.waited_before)
+        return RankTimes(busy, total, self.n_own, platform.node())
+
+    def warn_of_slow_rank(self, times: list[RankTimes]) -> None:
+        """Warn on rank 0, once, if the others wait for a rank."""
+        message = None if self.warned else about_slow_rank(times)
+        if message is not None:
+            self.warned = True
+            if self.ranks.rank == 0:
+                warnings.warn(message, stacklevel=2)
+
     def end_epoch(self, history: History) -> list[str]:
         """Call this rank's callbacks; what stops one rank, by a name or an error, stops all."""
         error, names = None, []
@@ -157,8 +178,9 @@ class SharedRun(Run):
         except Exception as raised:
             error = raised
         self.ranks.agree(error)
-        found = self.ranks.gather((names, checksum(self.state)))
-        if len({one for _, one in found}) > 1:
+        found = self.ranks.gather((names, checksum(self.state), self.times()))
+        self.warn_of_slow_rank([times for _, _, times in found])
+        if len({one for _, one, _ in found}) > 1:
             self.ranks.raise_on_all(
                 RuntimeError(
                     f"the parameters of the ranks differ after epoch {history.epochs}: a callback "
@@ -166,7 +188,7 @@ class SharedRun(Run):
                     f"different sums"
                 )
             )
-        return [name for names, _ in found for name in names]
+        return [name for names, _, _ in found for name in names]
 
     def time_is_up(self, deadline: float) -> bool:
         """Return whether time is up on any rank."""

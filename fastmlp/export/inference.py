@@ -82,9 +82,15 @@ def is_table_model(model: object) -> bool:
 
 
 def table_networks(model: Any) -> list[MLP]:
-    """Return the networks of a model of a table; ValueError if it is not fitted."""
+    """Return the networks of a model of a table; ValueError if it is not fitted, or many models."""
     if not hasattr(model, "networks_"):
         raise ValueError(f"this {type(model).__name__} is not fitted: call its fit first")
+    if model.by_value_ is not None:
+        raise ValueError(
+            f"this {type(model).__name__} has a model for each value of {model.per!r} (per), and "
+            f"an export holds one model: export those of model.by_value_.models one by one, or "
+            f"model.by_value_.shared"
+        )
     networks: list[MLP] = model.networks_
     return networks
 

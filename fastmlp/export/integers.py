@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import quantized_files
+from .blocks import row_blocks
 from .quantization import (
     ByteRounding,
     Quantized,
     apply_activation,
     float32_rows,
-    row_blocks,
 )
 
 __all__ = ["FINE", "MIDDLE", "FixedPoint", "IntegerOnly"]

@@ -20,9 +20,7 @@ activation is computed in floating point.  calibration.py makes such networks (J
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -33,6 +31,7 @@ from ..activations import Activation, Softmax
 from ..losses import Loss
 from ..support import checks
 from . import quantized_files
+from .blocks import row_blocks
 
 __all__ = [
     "LARGEST_BYTE",
@@ -42,13 +41,11 @@ __all__ = [
     "Quantized",
     "apply_activation",
     "float32_rows",
-    "row_blocks",
 ]
 
 Array = NDArray[Any]
 
 LARGEST_BYTE = 255
-ROWS_AT_ONCE = 4096  # so that memory stays bounded for any number of rows
 
 
 @dataclass(frozen=True)
@@ -351,12 +348,6 @@ def float32_rows(X: ArrayLike, n_in: int, uint8_scale: float) -> NDArray[np.floa
     assert not isinstance(rows, tuple)
     scale = uint8_scale if rows.dtype == np.uint8 else 1
     return rows.astype(np.float32) * np.float32(scale)
-
-
-def row_blocks(rows: Array) -> Iterator[Array]:
-    """Yield rows in blocks, so that memory stays bounded."""
-    ends = [*range(0, len(rows), ROWS_AT_ONCE), len(rows)]
-    return (rows[first:last] for first, last in pairwise(ends))
 
 
 def apply_activation(f: Activation, z: Array) -> Array:

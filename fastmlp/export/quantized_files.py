@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from ..losses import Custom
 from ..model import files, headers, npz
 from ..model.spec import NetworkSpec
+from ..support import checks
+from .ranges import METHODS
 
 __all__ = ["Arrays", "Entry", "entry_of_rounding", "read", "write"]
 
@@ -92,8 +94,7 @@ def _shapes(header: Entry) -> Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]
     if not isinstance(entry.get("integer_only"), bool):
         raise ValueError("integer_only of its header is neither true nor false")
     headers.count(entry, "n_calibration")
-    if not str(entry.get("ranges")).isidentifier():
-        raise ValueError("ranges of its header is no name")
+    checks.known("ranges", entry.get("ranges"), METHODS)
     if not isinstance(entry.get("agreement"), float):
         raise ValueError("agreement of its header is no number")
     step, zero = entry.get("output_step"), entry.get("output_zero")

@@ -1,4 +1,4 @@
-"""Training of a model's networks, side by side, each on its own part of the rows.
+"""Training of the networks of models, side by side, each on its own part of the rows.
 
 Each network leaves out some of the rows: its validation rows.  Its outputs for them, in the best
 epoch by the metric, are what the model knows of its own errors: temperature, intervals and the
@@ -8,28 +8,34 @@ reported scores come from them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+import threading
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..callbacks import Callback
-from ..history import History
+from ..history import History, TrainingDiverged
 from ..losses import Loss
 from ..network import MLP
-from ..optimizers import AdamW
+from ..optimizers import AdamW, GradientDescent
 from ..schedules import OneCycle
 from ..support import threads
 from ..training import Stop, run_jobs
+from ..training.division import division
 from ..training.many import Task, fit_task
 from .columns import Codes, TableEncoder
 from .metrics import Metric
 from .plan import FEWEST_EPOCHS, NetworkPlan, Plan
 
-__all__ = ["Callbacks", "Job", "Member", "Rows", "train_members"]
+__all__ = ["Callbacks", "Job", "Member", "Rows", "Trained", "Training", "train_models"]
 
 Array = NDArray[Any]
 Callbacks = Callable[[MLP], Iterable[Callback]]  # from a network to the callbacks of its fit
@@ -112,54 +118,164 @@ class BestEpoch(Callback):
             net.restore(self.snapshot)
 
 
-def train_members(
-    job: Job, plan: Plan, n_threads: int | None, time_limit: float | None
-) -> tuple[list[Member], bool]:
-    """Train the networks of a plan.
+@dataclass(frozen=True)
+class Training:
+    """A model to be trained."""
 
-    Returns
-    -------
-    members : list of Member
-        The networks with at least one whole epoch, in the plan's order.
-    interrupted : bool
-        Whether Ctrl-C ended training.
+    job: Job
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What became of the models that were to be trained together."""
+
+    members: list[list[Member]]  # of each model, the networks with at least one whole epoch
+    diverged: dict[int, TrainingDiverged]  # why a model, by number, has no networks
+    interrupted: bool  # whether Ctrl-C ended training
+
+
+@dataclass(frozen=True)
+class NetworkJob:
+    """A network to be trained."""
+
+    job: Job
+    model: int  # the number of its model
+    number: int  # in its model
+    plan: NetworkPlan
+    net: MLP
+    callbacks: tuple[Callback, ...]
+
+    @classmethod
+    def of(cls, job: Job, model: int, number: int, plan: NetworkPlan) -> Self:
+        """Return the job of a network's plan, with the network."""
+        net = make_network(job, plan, number)
+        callbacks = () if job.callbacks is None else tuple(job.callbacks(net))
+        return cls(job, model, number, plan, net, callbacks)
+
+    @property
+    def work(self) -> float:
+        """About how long training takes, relative to other networks."""
+        return float(len(self.job.rows)) * self.plan.epochs * self.net.n_parameters
+
+
+class Inputs:
+    """The inputs of a model's networks, made for the first of them and dropped after the last."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.left: Counter[str] = Counter()  # networks that still need an encoding
+        self.made: dict[str, Array] = {}
+        self.lock = threading.Lock()
+
+    @contextmanager
+    def of(self, encoding: str) -> Iterator[Array]:
+        """Return the inputs by an encoding of numbers, for one network."""
+        with self.lock:
+            if encoding not in self.made:
+                self.made[encoding] = self.job.encoder.inputs(self.job.rows.codes, encoding)
+            inputs = self.made[encoding]
+        try:
+            yield inputs
+        finally:
+            with self.lock:
+                self.left[encoding] -= 1
+                if not self.left[encoding]:
+                    del self.made[encoding]
+
+
+def train_models(
+    trainings: Sequence[Training], n_threads: int | None, time_limit: float | None = None
+) -> Trained:
+    """Train the networks of models, all side by side, the largest first.
+
+    A model other than the first may diverge; then its other networks are not trained.
+
+    Parameters
+    ----------
+    trainings : sequence of Training
+        The models.
+    n_threads : int, optional
+        Threads, each of which trains a network if there are enough of them.
+    time_limit : float, optional
+        Seconds for training, of a single model.
     """
+    processes = division()
     deadline = math.inf if time_limit is None else perf_counter() + time_limit
     n_threads = threads.get_num_threads() if n_threads is None else n_threads
-    n_jobs = min(n_threads, len(plan.networks))
     if time_limit is not None:
-        plan = within_time(job, plan, time_limit, n_jobs)
-    inputs = {
-        encoding: job.encoder.inputs(job.rows.codes, encoding)
-        for encoding in {network.encoding for network in plan.networks}
-    }
-    members: list[Member | None] = [None] * len(plan.networks)
+        n_networks = sum(len(one.plan.networks) for one in trainings)
+        n_at_once = min(n_threads * processes.n_processes, n_networks)
+        plans = [within_time(one.job, one.plan, time_limit, n_at_once) for one in trainings]
+        plans = processes.of_first(plans)
+        trainings = [replace(one, plan=plan) for one, plan in zip(trainings, plans, strict=True)]
+    if processes.n_processes > 1:
+        processes.require_equal([checksum(one) for one in trainings], "data or networks")
+    # of all networks, also those of other processes: their callbacks may be numbered
+    jobs = [
+        NetworkJob.of(one.job, k, i, plan)
+        for k, one in enumerate(trainings)
+        for i, plan in enumerate(one.plan.networks)
+    ]
+    jobs.sort(key=lambda one: -one.work)
+    numbers = processes.own(len(jobs))
+    n_jobs = max(1, min(n_threads, len(numbers)))
+    inputs = [Inputs(one.job) for one in trainings]
+    for number in numbers:
+        inputs[jobs[number].model].left[jobs[number].plan.encoding] += 1
+    trained: dict[int, Member | TrainingDiverged | None] = {}
+    diverged: dict[int, TrainingDiverged] = {}
 
-    def job_of(i: int, network: NetworkPlan) -> Callable[[Stop], None]:
-        net = make_network(job, network, i)
-        own = () if job.callbacks is None else tuple(job.callbacks(net))
+    def train(number: int, stop: Stop) -> None:
+        one = jobs[number]
+        if one.model in diverged:
+            return
+        try:
+            with inputs[one.model].of(one.plan.encoding) as X:
+                trained[number] = train_member(one, X, n_threads // n_jobs, deadline, stop)
+        except TrainingDiverged as error:
+            if one.model == 0:
+                raise
+            trained[number] = diverged[one.model] = error
+        if len(trainings) > 1:
+            drop_optimizer_state(one.net)
 
-        def train(stop: Stop) -> None:
-            members[i] = train_member(
-                job,
-                network,
-                net,
-                inputs[network.encoding],
-                i,
-                n_threads // n_jobs,
-                deadline,
-                own,
-                stop,
-            )
-
-        return train
-
-    interrupted = False
+    interrupted, error = False, None
     try:
-        run_jobs([job_of(i, network) for i, network in enumerate(plan.networks)], n_jobs)
+        run_jobs([partial(train, number) for number in numbers], n_jobs)
     except KeyboardInterrupt:
+        if processes.n_processes > 1:  # the others do not know of it
+            raise
         interrupted = True
-    return [member for member in members if member is not None], interrupted
+    except Exception as raised:
+        error = raised
+    members: list[dict[int, Member]] = [{} for _ in trainings]
+    for number, outcome in processes.exchange(trained, error).items():
+        one = jobs[number]
+        if isinstance(outcome, TrainingDiverged):
+            diverged[one.model] = outcome
+        elif outcome is not None:
+            members[one.model][one.number] = outcome
+    of_models = [
+        [] if k in diverged else [found[i] for i in sorted(found)]
+        for k, found in enumerate(members)
+    ]
+    return Trained(of_models, diverged, interrupted)
+
+
+def drop_optimizer_state(net: MLP) -> None:
+    """Free the memory of AdamW's state, twice that of the parameters."""
+    plain = GradientDescent(1.0)
+    net.state.begin_training((plain.name, plain.constants), ema=False, reset_optimizer=True)
+
+
+def checksum(training: Training) -> int:
+    """Return a checksum of what a model's networks are trained on, and of how."""
+    job, rows = training.job, training.job.rows
+    found = zlib.crc32(repr((training.plan, job.seed, job.encoder.to_json())).encode())
+    for array in (rows.codes.numbers, rows.codes.categories, rows.targets):
+        found = zlib.crc32(np.ascontiguousarray(array).tobytes(), found)
+    return found
 
 
 def make_network(job: Job, plan: NetworkPlan, number: int) -> MLP:
@@ -191,18 +307,11 @@ def fit_options(job: Job, plan: NetworkPlan, rows: NDArray[np.intp]) -> dict[str
 
 
 def train_member(
-    job: Job,
-    plan: NetworkPlan,
-    net: MLP,
-    inputs: Array,
-    number: int,
-    n_threads: int,
-    deadline: float,
-    callbacks: Sequence[Callback],
-    stop: Stop,
+    one: NetworkJob, inputs: Array, n_threads: int, deadline: float, stop: Stop
 ) -> Member | None:
-    """Train network `number` of a plan; return None if there was no time for an epoch."""
-    validation = job.rows.validation[number]
+    """Train a network; return None if there was no time for an epoch."""
+    job, net, callbacks = one.job, one.net, one.callbacks
+    validation = job.rows.validation[one.number]
     training = np.delete(np.arange(len(job.rows)), validation)
     seconds = deadline - perf_counter()
     if seconds <= 0:
@@ -213,9 +322,9 @@ def train_member(
         best = BestEpoch(
             lambda net: job.score(net.forward(own), validation), job.patience, job.metric
         )
-        callbacks = [best, *callbacks]  # first, so that the others see its metric
+        callbacks = (best, *callbacks)  # first, so that the others see its metric
     options = {
-        **fit_options(job, plan, training),
+        **fit_options(job, one.plan, training),
         "n_threads": n_threads,
         "max_seconds": None if math.isinf(seconds) else seconds,
     }
@@ -229,7 +338,7 @@ def train_member(
     else:
         outputs = np.zeros((0, job.n_outputs))
     kept = history.epochs if best is None else best.epoch
-    return Member(net, plan.encoding, validation, outputs, kept, history.epochs)
+    return Member(net, one.plan.encoding, validation, outputs, kept, history.epochs)
 
 
 def within_time(job: Job, plan: Plan, seconds: float, n_jobs: int) -> Plan:

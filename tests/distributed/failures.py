@@ -11,7 +11,7 @@ import numpy as np
 from mpi4py import MPI
 
 import fastmlp
-from fastmlp.distributed import communication, rounds
+from fastmlp.distributed import communication, rounds, shared_run, slowness
 
 case, *rest = sys.argv[1:]
 rank = MPI.COMM_WORLD.rank
@@ -48,6 +48,11 @@ def drift(net):
 def run_out_of_time(net):
     """The clock of this rank is far ahead from now on, during epochs."""
     rounds.perf_counter = lambda: 1e12
+
+
+def slow_rank_times(self):
+    """What a run of some seconds on three fast ranks and a slow one would report."""
+    return slowness.RankTimes(9.0 if wrong else 2.5, 9.5, 60, f"host{rank}")
 
 
 def broken_chunks():
@@ -89,6 +94,8 @@ elif case == "no targets":
 elif case == "time is up":
     options["max_seconds"] = 1e6
     options["callbacks"] = [AfterEpochs(run_out_of_time)]
+elif case == "slow rank":
+    shared_run.SharedRun.times = slow_rank_times
 elif case == "broken chunk":
     own_X, own_y = X, y
     X, y = broken_chunks if wrong else [(X, y)], None

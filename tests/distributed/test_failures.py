@@ -68,6 +68,15 @@ def test_every_rank_says_what_is_wrong(run_ranks, case, own, others):
     assert re.search(others or own, found["0"])
 
 
+def test_a_slow_rank_is_reported_once(run_ranks):
+    result = run_ranks(PROGRAM, 3, "slow rank")
+    message = (
+        r"rank 2 of 3 \(host host2\) is slow: it has computed for 9\.0 of 9\.5 seconds, the median "
+        r"of the others is 2\.5\. They have waited 6\.5 seconds for it\."
+    )
+    assert len(re.findall(message, result.stderr)) == 1
+
+
 @pytest.fixture
 def folders(tmp_path):
     """Two folders of Parquet files: with eight row groups, and with one."""
