@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "into_production.md"
 RESULTS = ROOT / "benchmarks" / "results" / "production.csv"
-FILES = {"c": "main.c", "ld": "board.ld"}
+FILES = {"c": "main.c", "text": "board.ld"}
 
 
 def blocks(language: str) -> list[str]:
