@@ -19,6 +19,7 @@ extensions = [
     "mathml",
     "myst_parser",
     "numpydoc",
+    "promises",
     "repository",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",

@@ -41,10 +41,10 @@ class Optimizer(Value):
     @property
     def schedule(self) -> Schedule:
         """The learning rate as a function of the step."""
-        from .schedules import Constant, Schedule  # imported when something is trained
-
-        if isinstance(self.learning_rate, Schedule):
+        if callable(self.learning_rate):
             return self.learning_rate
+        from .schedules import Constant  # imported when something is trained
+
         return Constant(float(self.learning_rate))
 
     @property

@@ -62,7 +62,7 @@ def log_cosine(rate: float, cycles: int, t: float) -> float:
         (LogCosine(0.3, total_steps=40), lambda t: log_cosine(0.3, 4, t / 40)),
         (LogCosine(0.3, cycles=1, total_steps=40), lambda t: log_cosine(0.3, 1, t / 40)),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, Schedule) else "formula",
 )
 def test_rates_are_the_formula(schedule, formula):
     rates = schedule(STEPS)

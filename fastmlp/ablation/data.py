@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import floor, log10
 from typing import Any, NamedTuple, Protocol
 
-from ..training import StopWhenSet
+from ..training import Stop
 
 __all__ = ["Figures", "Metric", "StudyData"]
 
@@ -75,7 +75,7 @@ class StudyData(Protocol):
     def check(self, settings: Any) -> None:
         """Raise ValueError for settings that do not fit the data."""
 
-    def train(self, settings: Any, seed: int, stop: StopWhenSet) -> Any | None:
+    def train(self, settings: Any, seed: int, stop: Stop) -> Any | None:
         """Return a trained model, or None if `stop` ended its training.
 
         With the same seed all settings have the same examples for training and testing.

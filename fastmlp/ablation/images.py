@@ -15,7 +15,8 @@ from ..experiments.fingerprint import fingerprint
 from ..experiments.settings import Settings
 from ..network import MLP
 from ..support import checks
-from ..training import StopWhenSet, evaluate
+from ..training import Stop, evaluate
+from ..training.many import Task, fit_task
 from .data import Figures, Metric
 
 __all__ = ["ACCURACY", "DATA", "DataSet", "Images"]
@@ -114,10 +115,10 @@ class Images:
         batch_size = min(settings.batch_size, len(self.X))
         checks.normal_batches(settings.batch_norm, len(self.X), batch_size)
 
-    def train(self, settings: Settings, seed: int, stop: StopWhenSet) -> MLP | None:
+    def train(self, settings: Settings, seed: int, stop: Stop) -> MLP | None:
         """Return a trained network, or None if `stop` ended its training."""
         net = settings.network(self.X.shape[1], DATA[self.description["name"]].n_classes, seed)
-        history = settings.fit(net, self.X, self.y, n_threads=1, callbacks=[stop])
+        history = fit_task(Task(net, self.X, self.y, settings.options()), stop=stop)
         return None if history.epochs < settings.epochs else net
 
     def figures(self, net: MLP, seed: int) -> Figures:

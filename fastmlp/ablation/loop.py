@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from ..experiments.toml import located
 from ..history import TrainingDiverged
 from ..support import atomic_files, checks, threads
 from ..support.text import printable
-from ..training import StopWhenSet, side_by_side
+from ..training import Stop, run_jobs
 from . import reporting
 from .data import Figures, Metric, StudyData
 from .images import Images
@@ -151,27 +152,26 @@ def run_missing(
     n_before = len(wanted) - len(missing)
     if n_before > 0:
         report(f"{n_before} of {len(wanted)} runs are there already")
-    def job(variant: Variant, seed: int) -> Callable[[StopWhenSet], Run | None]:
-        def work(stop: StopWhenSet) -> Run | None:
+    n_finished, lock = count(n_before + 1), threading.Lock()
+
+    def job_of(pair: tuple[Variant, int]) -> Callable[[Stop], None]:
+        variant, seed = pair
+
+        def job(stop: Stop) -> None:
             made = one_run(data, variant, seed, stop)
-            if made is not None:
-                journal.add(made)
-            return made
+            if made is None:
+                return
+            journal.add(made)
+            with lock:
+                outcome = _outcome(data.metric, made)
+                report(f"{next(n_finished)}/{len(wanted)}  {variant}, seed {seed}: {outcome}")
 
-        return work
+        return job
 
-    n_finished = count(n_before + 1)
-
-    def report_run(i: int, made: Run | None) -> None:
-        if made is not None:
-            variant, seed = missing[i]
-            outcome = _outcome(data.metric, made)
-            report(f"{next(n_finished)}/{len(wanted)}  {variant}, seed {seed}: {outcome}")
-
-    side_by_side([job(*pair) for pair in missing], n_jobs, report_run)
+    run_jobs(map(job_of, missing), n_jobs)
 
 
-def one_run(data: StudyData, variant: Variant, seed: int, stop: StopWhenSet) -> Run | None:
+def one_run(data: StudyData, variant: Variant, seed: int, stop: Stop) -> Run | None:
     """Train and test a model on this thread; return None if `stop` ended it before its end."""
     began, started = time.time(), time.perf_counter()
     diverged = None

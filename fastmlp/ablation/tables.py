@@ -32,7 +32,7 @@ from ..experiments.toml import located
 from ..support import checks
 from ..tabular.frames import frame_of
 from ..tabular.plan import QUALITIES
-from ..training import StopWhenSet
+from ..training import Stop, StopWhenSet
 from .data import Figures, Metric
 
 __all__ = ["FACTORS", "KEYS", "TableData", "TableSettings"]
@@ -168,7 +168,7 @@ class TableData:
                 raise ValueError(f"{key} is for classification, and {self.description['label']!r} "
                                  f"holds numbers to predict")
 
-    def train(self, settings: TableSettings, seed: int, stop: StopWhenSet) -> TableModel | None:
+    def train(self, settings: TableSettings, seed: int, stop: Stop) -> TableModel | None:
         """Return a fitted estimator, or None if `stop` ended its training."""
         rows, _ = self._divided(seed)
         model = ESTIMATORS[self.task](
@@ -176,9 +176,13 @@ class TableData:
         )
         with located(self.description["name"]):
             model.fit(
-                rows.X, rows.y, groups=rows.groups, time=rows.time, callbacks=lambda net: [stop]
+                rows.X,
+                rows.y,
+                groups=rows.groups,
+                time=rows.time,
+                callbacks=lambda net: [StopWhenSet(stop)],
             )
-        return None if stop.event.is_set() else model
+        return None if stop.is_set() else model
 
     def figures(self, model: TableModel, seed: int) -> Figures:
         """Return the metric on the test rows, and on the rows that each network left out."""

@@ -1,12 +1,17 @@
 """Write a model in a format of other programs.
 
 The ending of OUT is the format: .onnx for ONNX Runtime and others, .safetensors for programs that
-read arrays, .c for one self-contained C99 file, whose first lines describe how to call it. With
---quantized the C file computes in 8-bit integers and takes a quarter of the memory; TABLE then has
-examples of the rows that the model will predict, and the agreement with the float network on these
-rows is printed; with --integer-only in addition, it uses no floating point. A model of a table, as
-fastmlp train saves it, becomes an .onnx or .c file whose inputs are the raw columns.
-docs/exports.md lists what each format contains.
+read arrays, .c for one self-contained C99 file, whose first lines describe how to call it, .html
+for a page to draw digits on (as fastmlp draw writes it). With --header the first lines of the C
+file and the declarations are a header beside it, such as net.h, and with --weights-file the
+constants are a file of their own, such as net_weights.h. With --examples it also has a self-test:
+gcc -Dnet_TEST net.c -lm is a program that compares some rows with Python's.
+
+With --quantized an ONNX or C file computes in 8-bit integers and takes a quarter of the memory;
+TABLE then has examples of the rows that the model will predict, and the agreement with the float
+network on these rows is printed; with --integer-only in addition, a C file uses no floating point.
+A model of a table, as fastmlp train saves it, becomes an .onnx or .c file whose inputs are the raw
+columns. docs/exports.md lists what each format contains.
 """
 
 import argparse
@@ -17,19 +22,23 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from fastmlp import MLP, Ensemble, export
+from fastmlp.export.c_source import Layout
 
 from .models import load_any
 from .options import check_outputs, writable
 from .predict import inputs
 from .tables import add_format_options, format_options
 
-OF_TABLES = (".c", ".onnx")  # the endings for models of tables
+PROGRAMS = (".c", ".onnx")  # the endings of what computes, for models of tables too
+OF_PROGRAMS = ("dtype", "quantized", "ranges")  # options
+ONLY_C = ("name", "header", "weights_file", "examples", "integer_only")
 
 EXAMPLES = """\
-  fastmlp export iris-model.npz iris.onnx
+  fastmlp export iris-model.npz iris.onnx --dtype float32
   fastmlp export iris-model.npz iris.safetensors
-  fastmlp export iris-model.npz iris.c --dtype float32
+  fastmlp export iris-model.npz iris.c --header --dtype float32
   fastmlp export iris-model.npz iris.c --quantized --calibration iris.csv
+  fastmlp export mnist.npz digits.html
 """
 
 
@@ -39,24 +48,45 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "model", type=Path, metavar="MODEL", help="a file that train, report or net.save wrote"
     )
     parser.add_argument("out", type=writable, metavar="OUT", help="the file to write")
+    form = parser.add_argument_group("for ONNX and C")
+    form.add_argument(
+        "--dtype",
+        choices=("float32", "float64"),
+        help="of inputs, outputs and arithmetic (default: the model's dtype)",
+    )
+    form.add_argument("--quantized", action="store_true", help="compute in 8-bit integers")
+    form.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="TABLE",
+        help="with --quantized: rows from which the ranges of values are determined",
+    )
+    form.add_argument(
+        "--ranges",
+        choices=("minmax", "percentile", "kl"),
+        help="with --quantized: how the ranges of hidden layers come from these rows, the whole "
+        "(default), clipped at a percentile, or by KL divergence",
+    )
     only_c = parser.add_argument_group("only for C")
     only_c.add_argument("--name", metavar="NAME", help="name of its functions (default: OUT's)")
     only_c.add_argument(
-        "--dtype",
-        choices=("float32", "float64"),
-        help="compute in float or in double (default: the model's dtype)",
+        "--header", action="store_true", help="write a header beside OUT, for C and C++"
     )
-    only_c.add_argument("--quantized", action="store_true", help="compute in 8-bit integers")
+    only_c.add_argument(
+        "--weights-file",
+        action="store_true",
+        help="write the constants to a file beside OUT, which includes it",
+    )
     only_c.add_argument(
         "--integer-only",
         action="store_true",
         help="with --quantized: no floating point at all, inputs and outputs are signed bytes",
     )
     only_c.add_argument(
-        "--calibration",
+        "--examples",
         type=Path,
         metavar="TABLE",
-        help="with --quantized: rows from which the ranges of values are determined",
+        help="a few rows for a self-test: OUT is a program where NAME_TEST is defined",
     )
     add_format_options(parser)
 
@@ -68,30 +98,42 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f"{args.out}: the ending must be {' or '.join(export.FORMATS)}")
     if args.quantized != (args.calibration is not None):
         raise ValueError("--quantized and --calibration TABLE go together")
-    if args.integer_only and not args.quantized:
-        raise ValueError("--integer-only needs --quantized and --calibration TABLE")
-    options = {
-        key: getattr(args, key) for key in ("name", "dtype", "quantized") if getattr(args, key)
-    }
-    if options and args.out.suffix != ".c":
-        raise ValueError(f"{args.out}: --name, --dtype and --quantized need the ending .c")
-    check_outputs({"OUT": args.out}, {"MODEL": args.model, "TABLE": args.calibration})
+    for name in ("integer_only", "ranges"):
+        if getattr(args, name) and not args.quantized:
+            option = name.replace("_", "-")
+            raise ValueError(f"--{option} needs --quantized and --calibration TABLE")
+    for names, endings in ((OF_PROGRAMS, PROGRAMS), (ONLY_C, (".c",))):
+        given = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name)]
+        if given and args.out.suffix not in endings:
+            needed = " or ".join(endings)
+            raise ValueError(f"{args.out}: {' and '.join(given)} needs the ending {needed}")
+    layout = Layout(args.out, args.header, args.weights_file)
+    outputs = {"OUT": args.out, "the header": layout.header, "the weights file": layout.weights}
+    tables = {"TABLE": args.calibration, "the table of --examples": args.examples}
+    check_outputs(outputs, {"MODEL": args.model, **tables})
     net = load_any(args.model)
     if not isinstance(net, (MLP, Ensemble)):
         what = f"{args.model} is a model of a table, which is written"
-        if args.out.suffix not in OF_TABLES:
+        if args.out.suffix not in PROGRAMS:
             raise ValueError(
-                f"{args.out}: {what} with the ending {' or '.join(OF_TABLES)}; the other formats "
+                f"{args.out}: {what} with the ending {' or '.join(PROGRAMS)}; the other formats "
                 f"hold single networks"
             )
         if args.quantized:
             raise ValueError(f"{what} in float; leave out --quantized and --calibration")
+        if args.examples:
+            raise ValueError(f"{what} without a self-test; leave out --examples")
+    chosen = ("name", "dtype", "header", "weights_file")
+    options = {name: getattr(args, name) for name in chosen if getattr(args, name)}
     try:
-        if options.pop("quantized", False):
+        if args.examples:
+            assert isinstance(net, (MLP, Ensemble))
+            options["examples"] = inputs(net, args.model, args.examples, format_options(args))
+        if args.quantized:
             assert isinstance(net, (MLP, Ensemble))
             rows = inputs(net, args.model, args.calibration, format_options(args))
-            quantized = quantize(net, rows, args.integer_only)
-            export.to_c(quantized, args.out, **options)
+            quantized = quantize(net, rows, args.integer_only, args.ranges or "minmax")
+            write(quantized, args.out, **options)
         else:
             write(net, args.out, **options)
     except (ImportError, TypeError) as error:  # a missing package; an ensemble
@@ -99,7 +141,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def quantize(
-    net: MLP | Ensemble, calibration: ArrayLike, integer_only: bool
+    net: MLP | Ensemble, calibration: ArrayLike, integer_only: bool, ranges: str
 ) -> export.Quantized:
     """Return the 8-bit network, and print its agreement and the warnings about it."""
     with warnings.catch_warnings(record=True) as caught:
@@ -108,6 +150,7 @@ def quantize(
             net,  # type: ignore[arg-type]  # checked there
             calibration,
             integer_only=integer_only,
+            ranges=ranges,
         )
     print(quantized.summary())
     for warning in caught:

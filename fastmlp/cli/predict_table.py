@@ -113,7 +113,20 @@ def unknown_levels(encoder: TableEncoder, X: pd.DataFrame) -> dict[str, tuple[in
 
 def tell_unknown(command: str, table: Table, model: TableModel, X: pd.DataFrame) -> None:
     """Print a warning for each column with categories that the model does not know."""
+    by_value = model.by_value_
+    if by_value is not None:
+        rows = by_value.shared_rows(X)
+        if rows:
+            warning = (
+                f"{rows:,} of {len(X):,} rows are predicted by the shared model: their values of "
+                f"{by_value.column!r} have no model of their own"
+            )
+            print(
+                printable(f"fastmlp {command}: warning: {table.name}: {warning}"), file=sys.stderr
+            )
     for name, (n, levels) in unknown_levels(model.encoder_, X).items():
+        if by_value is not None and name == by_value.column:
+            continue
         shown = ", ".join(map(repr, levels[:MOST_SHOWN])) + (", …" * (len(levels) > MOST_SHOWN))
         print(
             printable(

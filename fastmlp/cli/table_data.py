@@ -166,7 +166,8 @@ def features_of(table: Table, model: Any) -> pd.DataFrame:
     names = [str(name) for name in getattr(model, "feature_names_in_", [])]
     if not names:  # trained on an array
         names = [f"x{i}" for i in range(model.n_features_in_)]
-    used = [name for name in names if name in model.encoder_.kinds]
+    kinds = (model.by_value_ or model.encoder_).kinds
+    used = [name for name in names if name in kinds]
     require_all(table, used)
     known = {*table.names}
     if all(name in known for name in names):

@@ -18,6 +18,7 @@ PARAMETERS = {
     "members": "n_members",
     "time_limit": "time_limit",
     "class_weight": "class_weight",
+    "per": "per",
     "hidden": "hidden_layer_sizes",
     "activation": "activation",
     "epochs": "epochs",

@@ -42,11 +42,12 @@ EXAMPLES = """\
   fastmlp train houses.csv --label price --drop id,street --html houses.html
   fastmlp train visits.csv --label ill --group patient --metric auc --quality best
   fastmlp train sales.csv.gz --label units --time date --time-limit 60 --save sales-model.npz
+  fastmlp train sales.csv.gz --label units --per shop --quality fast --save shops-model.npz
   fastmlp train --list-recipes
   fastmlp train --recipe fast --data benchmarks/mnist --save fast.npz
 """
 DATA = ("task", "drop", "test", "test_fraction", "group", "time", *FORMAT)
-FITTING = ("metric", "quality", "members", "time_limit", "class_weight", "config")
+FITTING = ("metric", "quality", "members", "time_limit", "class_weight", "per", "config")
 NETWORKS = (
     "hidden", "activation", "epochs", "batch_size", "learning_rate", "weight_decay", "patience",
 )  # fmt: skip
@@ -149,6 +150,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--class-weight",
         choices=("balanced",),
         help="give rare classes as much weight as frequent ones",
+    )
+    add(
+        "--per",
+        metavar="COLUMN",
+        help="train a model for each value of this column that has at least 50 rows, such as each "
+        "shop, and one for all other rows",
     )
     add(
         "--config",

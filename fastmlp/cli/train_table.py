@@ -17,8 +17,11 @@ import fastmlp
 from fastmlp import kernels
 from fastmlp.experiments.table_models import TableModel
 from fastmlp.support.text import printable
+from fastmlp.tabular.by_value import ByValue
 from fastmlp.tabular.members import Callbacks
 from fastmlp.tabular.parameters import shown
+from fastmlp.tabular.reading import require_column
+from fastmlp.tabular.saving import versions
 
 from .baselines import (
     Scores,
@@ -37,6 +40,7 @@ from .table_data import TableData, read_data
 from .table_settings import estimator, metric_name
 
 MOST_SHOWN = 8  # columns that a line names
+SHARED = "shared model"  # of a model with --per, beside the baselines
 MOST_COST = 10.0  # times that of a constant prediction; more is training that went wrong
 
 
@@ -52,6 +56,7 @@ def run_on_table(args: argparse.Namespace) -> None:
         raise ValueError("several ranks cannot read TABLE from the standard input; give a file")
     data = read_data(args)
     model = estimator(args, data.task)
+    check_per(model, args, data)
     if not args.quiet:
         for line in about_data(data):
             print(printable(line))
@@ -101,6 +106,22 @@ def judge_and_save(
         part = data.training if data.test is None else data.test
         write_table_page(page, model, part.X, part.y, columns, f"{data.label}, by {data.name}")
         print(f"saved {page}")
+
+
+def check_per(model: TableModel, args: argparse.Namespace, data: TableData) -> None:
+    """Raise ValueError if the column of ``--per`` cannot divide the rows into models."""
+    if model.per is None:
+        return
+    if model.per == data.label:
+        raise ValueError(f"--per {model.per!r} is the label; name another column")
+    if args.group is not None:
+        raise ValueError("--per and --group exclude each other: give one of them")
+    if model.time_limit is not None:
+        raise ValueError(
+            "--time-limit is for one model, and --per trains many; give --quality, --members or "
+            "--epochs instead"
+        )
+    require_column(model.per, tuple(data.training.X.columns), data.name)
 
 
 def warn(message: str) -> None:
@@ -153,6 +174,8 @@ def check_converged(model: TableModel) -> None:
     Equal probabilities of K classes cost log K, the mean of a standardized target 1/2 at most.  The
     cost of a network is that of the epoch that was kept, on the rows that it was trained on.
     """
+    if model.by_value_ is not None:  # fit has replaced those of values that diverged
+        model = model.by_value_.shared
     classes = getattr(model, "classes_", ())
     constant = math.log(len(classes)) if len(classes) else 0.5
     kept = zip(model.networks_, model.best_epochs_, strict=True)
@@ -172,10 +195,10 @@ def judged(model: TableModel, data: TableData) -> tuple[Scores, dict[str, Scores
     if data.test is None:
         return dict(model.validation_scores_), {}
     training, test = data.training, data.test
-    return (
-        model_scores(model, test.X, test.y),
-        baseline_scores(model, training.X, training.y, test.X, test.y),
-    )
+    baselines = baseline_scores(model, training.X, training.y, test.X, test.y)
+    if model.by_value_ is not None and model.by_value_.models:
+        baselines[SHARED] = model_scores(model.by_value_.shared, test.X, test.y)
+    return model_scores(model, test.X, test.y), baselines
 
 
 def about_model(model: TableModel) -> list[str]:
@@ -200,11 +223,24 @@ def about_model(model: TableModel) -> list[str]:
             + "; ".join(f"{name!r}, {reason}" for name, reason in some)
             + (f"; and {more:,} more" if more else "")
         )
+    n = len(model.networks_)
+    if model.by_value_ is not None:
+        return [*lines, *about_values(model.by_value_), f"{n:,} networks in all"]
     epochs = ", ".join(
         f"{best} of {n}" for best, n in zip(model.best_epochs_, model.n_epochs_, strict=True)
     )
-    n = len(model.networks_)
     lines.append(f"{n} network{'s' * (n > 1)}; epoch kept: {epochs}")
+    return lines
+
+
+def about_values(by_value: ByValue) -> list[str]:
+    """Return lines about the values of the column of ``--per``."""
+    n, reasons = len(by_value.models), by_value.reasons
+    lines = [f"{n:,} of {n + len(reasons):,} values of {by_value.column!r} have their own model"]
+    if reasons:
+        some = [f"{value!r}, {reason}" for value, reason in [*reasons.items()][:MOST_SHOWN]]
+        more = f"; and {len(reasons) - len(some):,} more" * (len(reasons) > len(some))
+        lines.append(f"values that the shared model predicts: {'; '.join(some)}{more}")
     return lines
 
 
@@ -242,7 +278,6 @@ def card_of(
 ) -> dict[str, Any]:
     """Return the model card, which the model's file holds too."""
     seconds, since = process_seconds()
-    entry = model._to_json()
     return {
         "task": data.task,
         "label": data.label,
@@ -257,25 +292,41 @@ def card_of(
         },
         "columns": dict(model.encoder_.kinds),
         "columns not used": dict(model.encoder_.dropped),
+        **({} if model.by_value_ is None else {"models of values": values_card(model.by_value_)}),
         "classes": [str(one) for one in getattr(model, "classes_", ())],
         "scores": scores,
         "baselines": baselines,
-        "scores of validation rows": entry["validation_scores"],
+        "scores of validation rows": dict(model.validation_scores_),
         "parameters": {name: shown(value) for name, value in model.get_params().items()},
-        "networks": [
-            {
-                "layers": list(net.sizes),
-                "parameters": net.n_parameters,
-                "epochs": n,
-                "epoch kept": best,
-            }
-            for net, n, best in zip(
-                model.networks_, model.n_epochs_, model.best_epochs_, strict=True
-            )
-        ],
+        "networks": networks_card(model),
         "seed": args.seed,
-        "versions": entry["versions"],
+        "versions": versions(),
         "instruction set": kernels.isa,
         "threads": fastmlp.get_num_threads(),
         "seconds": {f"since {since}": round(seconds, 3)},
+    }
+
+
+def networks_card(model: TableModel) -> list[dict[str, Any]]:
+    """Return what the card says of each network; of the shared model's with ``--per``."""
+    if model.by_value_ is not None:
+        return networks_card(model.by_value_.shared)
+    return [
+        {"layers": list(net.sizes), "parameters": net.n_parameters, "epochs": n, "epoch kept": best}
+        for net, n, best in zip(model.networks_, model.n_epochs_, model.best_epochs_, strict=True)
+    ]
+
+
+def values_card(by_value: ByValue) -> dict[str, Any]:
+    """Return what the card says of the values of the column of ``--per``."""
+    return {
+        "column": by_value.column,
+        "values": {
+            value: {
+                "networks": len(model.networks_),
+                "scores of validation rows": model.validation_scores_,
+            }
+            for value, model in by_value.models.items()
+        },
+        "predicted by the shared model": dict(by_value.reasons),
     }

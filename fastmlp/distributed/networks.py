@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from .communication import Ranks
@@ -46,9 +47,18 @@ class RankDivision:
                     )
                 )
 
-    def exchange(self, trained: Mapping[int, Value], error: Exception | None) -> dict[int, Value]:
-        """Return the networks of all ranks; raise an error on every rank if one has met one."""
+    @contextmanager
+    def agreeing(self) -> Iterator[None]:
+        """Raise an error of one rank on all of them, at the end of this context."""
+        error = None
+        try:
+            yield
+        except Exception as raised:
+            error = raised
         self.ranks.agree(error)
+
+    def exchange(self, trained: Mapping[int, Value]) -> dict[int, Value]:
+        """Return the networks of all ranks."""
         found: dict[int, Value] = {}
         for part in self.ranks.gather(dict(trained)):
             found |= part

@@ -243,7 +243,22 @@ class Settings:
         History
             As of `MLP.fit`.
         """
-        return net.fit(X, y, **{key: getattr(self, key) for key in TRAINING} | options)
+        return net.fit(X, y, **self.options(**options))
+
+    def options(self, **others: Any) -> dict[str, Any]:
+        """Return these settings as keywords of `MLP.fit`.
+
+        Parameters
+        ----------
+        **others
+            Other keywords of `MLP.fit`; a keyword that is also a setting replaces it.
+
+        Returns
+        -------
+        dict
+            All keywords.
+        """
+        return {key: getattr(self, key) for key in TRAINING} | others
 
     def to_json(self) -> dict[str, Any]:
         """Return all settings, defaults included, as JSON's types.

@@ -43,5 +43,5 @@ def metric_on(rows: TableRows, model: TableModel, metric: str) -> float:
     ValueError
         If the rows have labels that are not among the classes of the training set.
     """
-    outputs = model._predicted(model._forward(rows.X))
-    return model._metric_by_name(metric).measure(model._known_targets(rows.y), outputs, None)
+    predicted = model._predictions(rows.X)
+    return model._metric_by_name(metric).measure(model._known_targets(rows.y), predicted, None)

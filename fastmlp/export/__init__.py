@@ -48,6 +48,7 @@ __all__ = [
 
 FORMATS: dict[str, Callable[..., object]] = {  # by the extension of the file
     ".c": to_c,
+    ".html": to_html,
     ".onnx": to_onnx,
     ".safetensors": to_safetensors,
 }

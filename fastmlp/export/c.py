@@ -1,35 +1,29 @@
-"""Write a network as C: one file of C99 that needs only the C library.
+"""Write a network as C99 that needs only the C library.
 
-    comment ── declarations ── constants ── functions ── NET_forward ── NET_predict
-
-The layers in floating point come from c_float.py, the functions from c_templates.py, the comment
-from c_comment.py; c_tables.py has the models of tables.  Numbers are written with the fewest digits
-that are read back as the same bits, so the file loses nothing of the network.
+c_networks.py has networks in floating point and in 8-bit integers, c_integers.py those without
+floating point, c_tables.py models of tables, and c_source.py the files.  Numbers are written with
+the fewest digits that are read back as the same bits, so the files lose nothing of the network.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from ..activations import Identity, Softmax
-from ..losses import Quantile
 from ..network import MLP
 from ..support import atomic_files, checks
-from . import c_comment, c_float
-from . import c_templates as templates
-from .c_comment import Program
-from .c_float import Code
-from .c_integers import integer_parts
-from .c_text import C_TYPES, Array, array, class_names, function, literals, sizes
-from .calibration import quantize
-from .inference import is_table_model, metadata_of, require_mlp
+from .c_integers import integer_source
+from .c_networks import float_program, network_source, quantized_program
+from .c_self_test import self_test
+from .c_source import Layout, Source
+from .calibration import quantized_if_requested
+from .inference import is_table_model, refuse_quantization
 from .integers import IntegerOnly
 from .quantization import Quantized
 
@@ -48,12 +42,17 @@ def to_c(
     quantized: bool = False,
     calibration: ArrayLike | None = None,
     integer_only: bool = False,
+    ranges: str = "minmax",
+    examples: ArrayLike | None = None,
+    header: bool = False,
+    weights_file: bool = False,
 ) -> None:
-    """Write a network, or a model of a table, as one file of C99.
+    """Write a network, or a model of a table, as C99: one file, or with a header.
 
-    The file allocates no memory, stores all numbers as constants, may be called by several threads
-    at once and needs only the headers of the C library.  The comment at its top says how to call
-    the functions, what they take and return, how much memory they need and how accurate they are.
+    The program allocates no memory, stores all numbers as constants, may be called by several
+    threads at once and needs only the headers of the C library.  The comment at its top says how to
+    call the functions, what they take and return, how much memory they need and how accurate they
+    are.
 
     Parameters
     ----------
@@ -63,7 +62,7 @@ def to_c(
         becomes `predict` and, of a classifier, `predict_proba` of a struct with the raw columns;
         see Notes.
     path : path-like
-        The file, which appears as a whole or not at all.
+        The file, which appears as a whole or not at all, such as ``digits.c``.
     name : str, optional
         The beginning of the functions' names, a C identifier.  Default: the name of the file
         without its extension, with underscores for other characters than letters and digits.
@@ -78,6 +77,19 @@ def to_c(
     integer_only : bool, default False
         With ``quantized=True``: take and return signed bytes and use no floating point at all, nor
         anything but <stdint.h>; see `IntegerOnly`.
+    ranges : {"minmax", "percentile", "kl"}, default "minmax"
+        With ``quantized=True``: how the ranges of hidden layers come from calibration, see
+        `quantize`.
+    examples : array-like, (m, n_in), optional
+        A few examples, such as ``X[:5]``, for a self-test: where ``NAME_TEST`` is defined, the file
+        is a program that compares their outputs with those of Python and has the exit status 0 if
+        they agree, otherwise 1.  Models of tables have none.
+    header : bool, default False
+        Write the declarations and the comment to a header beside the file, such as ``digits.h``,
+        for C and C++.
+    weights_file : bool, default False
+        Write the constants to a file of their own beside it, such as ``digits_weights.h``, which
+        the C file includes.
 
     Raises
     ------
@@ -85,8 +97,9 @@ def to_c(
         If net is neither, for example an ensemble: write its networks one by one.
     ValueError
         If name is not a C identifier; if a parameter is beyond the range of dtype; if calibration
-        is missing, was not requested, or does not fit the network; if a model of a table is not
-        fitted, or its networks have been replaced by ones with other encodings.
+        is missing or was not requested; if calibration or examples do not fit the network; if a
+        model of a table is not fitted, or its networks have been replaced by ones with other
+        encodings; if C cannot include a file of this name, or path has the name of its header.
     OSError
         If the file cannot be written.
 
@@ -110,55 +123,57 @@ def to_c(
 
     Examples
     --------
-    >>> fastmlp.export.to_c(net, "digits.c")
+    >>> fastmlp.export.to_c(net, "digits.c", header=True)
     >>> fastmlp.export.to_c(net, "digits8.c", quantized=True, calibration=X[:500])
     """
     name = _prefix(name, path)
+    layout = Layout(
+        Path(path), checks.flag("header", header), checks.flag("weights_file", weights_file)
+    )
+    layout.check()
     if is_table_model(net):
-        _only_float(net, dtype, quantized or integer_only, calibration)
-        from .c_tables import table_parts  # imports pandas
+        _only_float(
+            net, dtype, quantized or integer_only or ranges != "minmax", calibration, examples
+        )
+        from .c_tables import table_source  # imports pandas
 
-        _write(path, table_parts(net, name, Path(path).name))
+        _write(table_source(net, name, layout), layout)
         return
-    if not isinstance(net, Quantized):
-        net = require_mlp(net)
-    if checks.flag("quantized", quantized):
-        if isinstance(net, Quantized):
-            raise ValueError("net is quantized already; leave out quantized=True")
-        if calibration is None:
-            raise ValueError("quantized=True needs calibration, such as X_train[:1000]")
-        net = quantize(net, calibration, integer_only=integer_only)
-    elif checks.flag("integer_only", integer_only):
-        raise ValueError("integer_only=True needs quantized=True and calibration")
-    elif calibration is not None:
-        raise ValueError("calibration needs quantized=True")
+    net = quantized_if_requested(net, quantized, calibration, integer_only, ranges)
+    real: np.dtype[Any]  # of x and h
     if isinstance(net, Quantized):
         if dtype is not None and checks.real_dtype(dtype) != np.float32:
             raise ValueError(f"a quantized network takes and returns float32, got dtype {dtype!r}")
         if isinstance(net, IntegerOnly):
-            _write(path, integer_parts(net, name))
-            return
-        program = _quantized_program(net)
+            real, source = np.dtype(np.int8), integer_source(net, name, layout)
+        else:
+            program = quantized_program(net)
+            real, source = np.dtype(np.float32), network_source(net, program, name, layout)
     else:
-        program = _float_program(net, net.dtype if dtype is None else checks.real_dtype(dtype))
-    _write(path, _parts(net, program, name))
+        real = net.dtype if dtype is None else checks.real_dtype(dtype)
+        source = network_source(net, float_program(net, real), name, layout)
+    if examples is not None:
+        test = self_test(net, name, real, examples)
+        source = dataclasses.replace(source, functions=[*source.functions, f"\n{test}"])
+    _write(source, layout)
 
 
-def _write(path: str | os.PathLike[str], parts: Iterable[str]) -> None:
-    """Write the parts of a file, each with the end of a line."""
-    with atomic_files.whole(path) as file:
-        for part in parts:
-            file.write(f"{part}\n".encode())
+def _write(source: Source, layout: Layout) -> None:
+    """Write the files of a program."""
+    for path, parts in source.files(layout).items():
+        with atomic_files.whole(path) as file:
+            for part in parts:
+                file.write(f"{part}\n".encode())
 
 
-def _only_float(model: Any, dtype: Any, quantized: Any, calibration: Any) -> None:
+def _only_float(
+    model: Any, dtype: Any, quantized: Any, calibration: Any, examples: Any
+) -> None:
     """Raise ValueError at an option that models of tables do not have."""
+    refuse_quantization(model, quantized, calibration)
     what = f"a {type(model).__name__}"
-    if checks.flag("quantized", quantized) or calibration is not None:
-        raise ValueError(
-            f"{what} is written in float only; leave out quantized and calibration, which are for "
-            f"single networks"
-        )
+    if examples is not None:
+        raise ValueError(f"{what} has no self-test; leave out examples, or export single networks")
     if dtype is not None and checks.real_dtype(dtype) != np.float32:
         raise ValueError(
             f"the networks of {what} compute in float32, got dtype {dtype!r}; leave it out"
@@ -178,111 +193,3 @@ def _prefix(name: str | None, path: str | os.PathLike[str]) -> str:
             f"got {name!r}"
         )
     return name
-
-
-def _float_program(net: MLP, dtype: np.dtype[Any]) -> Program:
-    """Return a network in floating point."""
-    functions, (code,) = c_float.networks_code([net], dtype, [""])
-    return Program(
-        real=C_TYPES[dtype.name],
-        headers=("math.h",),
-        functions=functions,
-        code=code,
-        accuracy=c_comment.float_accuracy(net.dtype, dtype),
-        not_finite=c_comment.FLOAT_NOT_FINITE,
-    )
-
-
-def _quantized_program(net: Quantized) -> Program:
-    """Return a network in 8-bit integers."""
-    output, scaling, first = net.output_activation, net.input_scaling, net.roundings[0]
-    buffers, units = c_float.buffers("uint8_t", net.sizes[:-1])
-    arrays: dict[str, Array] = {}
-    if scaling.inverse.ndim:
-        arrays |= {"offset": scaling.offset, "inverse": scaling.inverse}
-        scaled = "(x[i] - NET_offset[i]) * NET_inverse[i]"
-    else:
-        scaled = f"x[i] * {literals(scaling.inverse)[0]}"
-    calls = [
-        "for (i = 0; i < N_IN; i++)",
-        f"    u[i] = NET_byte({scaled}, {first.low}, {first.high}, 0);",
-    ]
-    for l, layer in enumerate(net.layers, start=1):
-        arrays |= {f"W{l}": layer.weight, f"b{l}": layer.bias, f"m{l}": layer.multiplier}
-        n_out, n_in = layer.weight.shape
-        arguments = f"{'vu'[l % 2]}, {n_in}, NET_W{l}, NET_b{l}, NET_m{l}, {n_out}"
-        if l == len(net.layers):
-            calls.append(f"NET_output({arguments}, h);")
-        else:
-            rounding, table = net.roundings[l], "0"
-            if rounding.table is not None:
-                arrays[f"table{l}"], table = rounding.table, f"NET_table{l}"
-            ends = f"{rounding.low}, {rounding.high}"
-            calls.append(f"NET_layer({arguments}, {ends}, {table}, {'uv'[l % 2]});")
-    if isinstance(output, Softmax):
-        activation = templates.SOFTMAX_IN_DOUBLE
-    elif output == Identity():
-        activation = ""
-    else:
-        activation = templates.in_double(templates.activation(output.name, output))
-    return Program(
-        real="float",
-        headers=("math.h", "stdint.h"),
-        functions=[
-            templates.BYTE,
-            templates.SUM,
-            *[templates.BYTE_LAYER] * (len(net.layers) > 1),
-            templates.OUTPUT_LAYER,
-            *[activation] * bool(activation),
-        ],
-        code=Code(
-            arrays,
-            [*buffers, "int i;"],
-            calls,
-            c_float.output_statements(output, f"h[j] = (float)NET_{output.name}((double)h[j]);"),
-            units,
-        ),
-        accuracy=c_comment.quantized_accuracy(net),
-        not_finite=c_comment.QUANTIZED_NOT_FINITE,
-    )
-
-
-def _parts(net: MLP | Quantized, program: Program, name: str) -> Iterator[str]:
-    """Yield the file's text from top to bottom."""
-    code = program.code
-    predict = templates.PREDICT[c_comment.kind_of_prediction(net)]
-    if isinstance(net.loss, Quantile):
-        predict = predict.replace("N_QUANTILES", str(len(net.loss.quantiles)))
-    if isinstance(net.output_activation, Softmax):
-        spans = net.output_activation.spans
-        predict = predict.replace("N_GROUPS", str(len(spans)))
-        predict = predict.replace("ENDS", ", ".join(str(end) for _, end in spans))
-    forward = "void NET_forward(const float x[N_IN], float h[N_OUT])"
-    declarations = [predict.partition("\n")[0], forward]
-
-    def finished(text: str) -> str:
-        text = text if program.real == "float" else templates.in_double(text)
-        return templates.with_names(text, name, net.n_in, net.n_out)
-
-    yield c_comment.comment(net, program, [finished(one) for one in declarations], name)
-    yield "".join(f"#include <{header}>\n" for header in program.headers)
-    metadata = net.metadata if isinstance(net, Quantized) else metadata_of(net)
-    declared_classes, classes = class_names(name, metadata.get("classes"))
-    yield sizes(name, net.n_in, net.n_out)
-    yield finished("".join(f"{declaration};\n" for declaration in declarations)) + declared_classes
-    if classes:
-        yield classes
-    for array_name, values in code.arrays.items():
-        yield array(f"{name}_{array_name}", values)
-    yield ""
-    for text in program.functions:
-        yield templates.with_names(text, name, net.n_in, net.n_out)
-    if net.loss.classification:
-        logits = "static void NET_logits(const float *x, float *h)"
-        yield "/* z of the output layer */"
-        yield finished(function(logits, code.declarations, code.logits))
-        yield finished(function(forward, code.index, ["NET_logits(x, h);", *code.output]))
-    else:
-        declared = [*code.declarations, *code.index]
-        yield finished(function(forward, declared, [*code.logits, *code.output]))
-    yield finished(predict).rstrip("\n")

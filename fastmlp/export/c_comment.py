@@ -16,18 +16,22 @@ from ..activations import Softmax
 from ..losses import Quantile
 from ..network import MLP
 from .c_float import Code
+from .c_source import Layout
 from .inference import metadata_of
 from .quantization import Quantized
 
 __all__ = [
     "FLOAT_NOT_FINITE",
+    "LONGEST_NAMES",
     "MEANINGS",
     "MEMORY",
     "QUANTIZED_NOT_FINITE",
+    "RANGES",
     "Program",
     "block",
     "comment",
     "float_accuracy",
+    "how_to",
     "kind_of_prediction",
     "names_note",
     "quantized_accuracy",
@@ -37,11 +41,17 @@ __all__ = [
 
 LONGEST_NAMES = 500  # characters, of the names of columns or classes
 
-HOW_TO = (
-    'Declare these functions in your program (in C++ within extern "C" { }) and compile this file '
-    "with it: C99, with -lm where the mathematical functions are in a library of their own. x and "
-    "h must not overlap."
-)
+HOW_TO = {  # by whether there is a header
+    False: (
+        'Declare these functions in your program (in C++ within extern "C" {{ }}) and compile '
+        "{file} with it: C99{needs}. x and h must not overlap."
+    ),
+    True: (
+        "Include this file, in C or in C++, and compile {file} with your program: C99{needs}. x "
+        "and h must not overlap."
+    ),
+}
+LIBM = ", with -lm where the mathematical functions are in a library of their own"
 MEANINGS = {  # of predict and of h, by the kind of prediction
     "class": ("the most probable class", "the probability of each class"),
     "group_classes": (
@@ -58,9 +68,9 @@ MEANINGS = {  # of predict and of h, by the kind of prediction
     "quantiles": ("y: h, the quantiles of each target in ascending order", "the quantiles"),
 }
 MEMORY = (
-    "{size:,} bytes of constants (in flash memory where constants stay there: ARM, ESP32, RISC-V; "
-    "8-bit AVR copies them to RAM); on the stack {stack:,} bytes for two consecutive layers, and "
-    "in predict those of h in addition. Nothing is allocated and no state is kept, so several "
+    "{size:,} bytes of constants, in flash memory on ARM, ESP32, RISC-V, and on AVR if GCC "
+    "compiles the file as C (-std=gnu99); on the stack {stack:,} bytes for two consecutive layers, "
+    "and in predict those of h in addition. Nothing is allocated and no state is kept, so several "
     "threads may call the functions at once."
 )
 FLOAT_ACCURACY = (
@@ -70,10 +80,16 @@ FLOAT_ACCURACY = (
     "functions are those of the C library; Python's are accurate to 4 units in the last place."
 )
 QUANTIZED_ACCURACY = (
-    "Weights and layers in 8 bits: {summary}. {inputs} Hidden layers are rounded likewise. "
+    "Weights and layers in 8 bits: {summary}. {inputs} Hidden layers are rounded likewise, with "
+    "{ranges}. "
     "fastmlp.export.quantize returns the same network in Python, bit for bit, to measure its "
     "accuracy on other examples."
 )
+RANGES = {  # of hidden layers, by the method of ranges.py
+    "minmax": "the whole range of their values",
+    "percentile": "ranges clipped at the 99.99th percentile",
+    "kl": "ranges clipped by KL divergence",
+}
 FLOAT_NOT_FINITE = (
     "NaN and infinities in x propagate into h; predict still returns a valid answer."
 )
@@ -103,6 +119,7 @@ class Program:
     code: Code
     accuracy: str
     not_finite: str
+    digest: str  # of the network in Python
 
 
 def kind_of_prediction(net: MLP | Quantized) -> str:
@@ -140,10 +157,20 @@ def quantized_accuracy(net: Quantized) -> str:
             f"Each x is rounded to one of 256 values from {first.low * step!s} to "
             f"{first.high * step!s} and clipped there."
         )
-    return QUANTIZED_ACCURACY.format(summary=net.summary().replace("²", "2"), inputs=inputs)
+    return QUANTIZED_ACCURACY.format(
+        summary=net.summary().replace("²", "2"), inputs=inputs, ranges=RANGES[net.ranges]
+    )
 
 
-def comment(net: MLP | Quantized, program: Program, declarations: list[str], name: str) -> str:
+def how_to(layout: Layout, needs: str) -> str:
+    """Return how a program comes to call the functions, which need this beside C99."""
+    file = safe(layout.path.name, LONGEST_NAMES) if layout.with_header else "this file"
+    return HOW_TO[layout.with_header].format(file=file, needs=needs)
+
+
+def comment(
+    net: MLP | Quantized, program: Program, declarations: list[str], name: str, layout: Layout
+) -> str:
     """Return the comment."""
     metadata = net.metadata if isinstance(net, Quantized) else metadata_of(net)
     predicted, outputs = MEANINGS[kind_of_prediction(net)]
@@ -162,8 +189,9 @@ def comment(net: MLP | Quantized, program: Program, declarations: list[str], nam
         "time": f"{_multiply_adds(program.code):,} multiply-adds in the layers",
         "accuracy": program.accuracy,
         "not finite": program.not_finite,
+        "digest": program.digest,
     }
-    return block(title(net, name), declarations, [HOW_TO], notes)
+    return block(title(net, name), declarations, [how_to(layout, LIBM)], notes)
 
 
 def title(net: MLP | Quantized, name: str) -> str:

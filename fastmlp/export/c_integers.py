@@ -9,23 +9,22 @@ where NET_FLOAT is defined.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from ..activations import Softmax
-from ..losses import Quantile
 from . import c_comment
 from . import c_templates as templates
 from .c_float import buffers
-from .c_text import Array, array, class_names, function, literals, sizes
+from .c_source import Layout, Source
+from .c_text import Array, array, class_names, function, literals, macros
 from .integers import FINE, MIDDLE, IntegerOnly
 
-__all__ = ["integer_parts"]
+__all__ = ["integer_source"]
 
 FORWARD = "void NET_forward(const int8_t x[N_IN], int8_t h[N_OUT])"
 LAST_LAYER = "static void NET_logits(const int8_t *x, int32_t *z)"
 
 SUM = """\
-static int32_t NET_sum(const int8_t *a, int n_in, const int8_t *w, int32_t sum)
+static int32_t NET_sum(const int8_t *a, int n_in, const NET_FLASH int8_t *w, int32_t sum)
 {
     int i;
 
@@ -48,7 +47,7 @@ static int32_t NET_scaled(int32_t sum, int32_t factor, int shift)
 
 BYTE = """\
 /* table[k], or k - MIDDLE, with k = p - low, p clipped to low ... high */
-static int8_t NET_byte(int32_t p, int32_t low, int32_t high, const int8_t *table)
+static int8_t NET_byte(int32_t p, int32_t low, int32_t high, const NET_FLASH int8_t *table)
 {
     int32_t k = (p < low ? low : p > high ? high : p) - low;
 
@@ -58,8 +57,9 @@ static int8_t NET_byte(int32_t p, int32_t low, int32_t high, const int8_t *table
 
 LAYER = """\
 /* p of a layer */
-static void NET_layer(const int8_t *a, int n_in, const int8_t *w, const int32_t *b,
-        const int32_t *factor, const uint8_t *shift, int n_out, int32_t *p)
+static void NET_layer(const int8_t *a, int n_in, const NET_FLASH int8_t *w,
+        const NET_FLASH int32_t *b, const NET_FLASH int32_t *factor,
+        const NET_FLASH uint8_t *shift, int n_out, int32_t *p)
 {
     int j;
 
@@ -68,28 +68,42 @@ static void NET_layer(const int8_t *a, int n_in, const int8_t *w, const int32_t 
 }
 """
 
+# With CMSIS-NN a unit without a table is one call; with MVE the library reads b as its kernel_sum.
 HIDDEN = """\
+#ifdef NET_CMSIS_NN /* the same bytes if the library has CMSIS_NN_USE_SINGLE_ROUNDING */
+#include <arm_nnsupportfunctions.h>
+#endif
+
 /* a layer from bytes to bytes */
-static void NET_byte_layer(const int8_t *a, int n_in, const int8_t *w, const int32_t *b,
-        const int32_t *factor, const uint8_t *shift, int n_out, int32_t low, int32_t high,
-        const int8_t *table, int8_t *h)
+static void NET_byte_layer(const int8_t *a, int n_in, const NET_FLASH int8_t *w,
+        const NET_FLASH int32_t *b, const NET_FLASH int32_t *factor,
+        const NET_FLASH uint8_t *shift, int n_out, int32_t low, int32_t high,
+        const NET_FLASH int8_t *table, int8_t *h)
 {
     int32_t p;
     int j;
 
     for (j = 0; j < n_out; j++, w += n_in) {
+#ifdef NET_CMSIS_NN
+        if (!table) {
+            arm_nn_vec_mat_mult_t_s8(a, w, b + j, b + j, h + j, 0, -low - MIDDLE, factor[j],
+                    31 - shift[j], n_in, 1, -MIDDLE, high - low - MIDDLE, 1, 0);
+            continue;
+        }
+#endif
         NET_layer(a, n_in, w, b + j, factor + j, shift + j, 1, &p);
         h[j] = NET_byte(p, low, high, table);
     }
 }
 """
 
+QUANTIZED = "void NET_quantize(const float x[N_IN], int8_t q[N_IN])"
 QUANTIZE = """\
 #ifdef NET_FLOAT
 #include <math.h>
 
 ARRAYS
-void NET_quantize(const float x[N_IN], int8_t q[N_IN])
+QUANTIZED
 {
     int i;
 
@@ -101,11 +115,9 @@ void NET_quantize(const float x[N_IN], int8_t q[N_IN])
 #endif
 """
 
-HOW_TO = (
-    'Declare these functions in your program (in C++ within extern "C" {{ }}) and compile this '
-    "file with it: C99, integers alone. x and h must not overlap. Where the inputs are reals, "
-    "define {name}_FLOAT: the file then also has the function void {name}_quantize(const float "
-    "x[{n_in}], int8_t q[{n_in}]), which needs <math.h>."
+REALS = (
+    "Where the inputs are reals, define {name}_FLOAT: there is then also the function void "
+    "{name}_quantize(const float x[{n_in}], int8_t q[{n_in}]), which needs <math.h>."
 )
 INPUTS = {
     True: "{n} signed bytes, column i in steps of its own: {name}_quantize has their formula",
@@ -119,14 +131,15 @@ OUTPUTS = {
     False: "{n} signed bytes, the values of Python's forward: value = {step} (h {zero})",
 }
 ACCURACY = (
-    "Weights and layers in 8 bits, no floating point: {summary}. fastmlp.export.quantize(..., "
+    "Weights and layers in 8 bits, no floating point; hidden layers with {ranges}: {summary}. "
+    "fastmlp.export.quantize(..., "
     "integer_only=True) returns the same network in Python, bit for bit, to measure its accuracy "
     "on other examples."
 )
 
 
-def integer_parts(net: IntegerOnly, name: str) -> Iterator[str]:
-    """Yield the text of the file from top to bottom.
+def integer_source(net: IntegerOnly, name: str, layout: Layout) -> Source:
+    """Return the parts of the program of a network without floating point.
 
     Parameters
     ----------
@@ -134,43 +147,52 @@ def integer_parts(net: IntegerOnly, name: str) -> Iterator[str]:
         The network.
     name : str
         The beginning of all names.
+    layout : Layout
+        The names of the files, for the comment.
     """
     arrays, statements = _layers(net)
     declared, stack = buffers("int8_t", net.sizes[1:-1])
     stack += 4 * net.n_out * net.loss.classification
-    predict = _predict(net)
+    predict = templates.predict(net, c_comment.kind_of_prediction(net))
+    predict = predict.replace("float z[", "int32_t z[").replace("0.0f", "0")
+    predict = re.sub(r"\bfloat\b", "int8_t", predict)
 
     def finished(text: str) -> str:
         return templates.with_names(text, name, net.n_in, net.n_out)
 
     declarations = [finished(one) for one in (predict.partition("\n")[0], FORWARD)]
-    yield _comment(net, name, declarations, arrays, stack)
-    yield "#include <stdint.h>\n"
     declared_classes, classes = class_names(name, net.metadata.get("classes"))
-    yield sizes(name, net.n_in, net.n_out)
-    yield "".join(f"{declaration};\n" for declaration in declarations) + declared_classes
-    if classes:
-        yield classes
-    for array_name, values in arrays.items():
-        yield array(f"{name}_{array_name}", values)
-    yield ""
-    hidden = HIDDEN if len(net.layers) > 1 or not net.loss.classification else ""
-    for text in (SUM, SCALED, BYTE.replace("MIDDLE", str(MIDDLE)), LAYER, hidden):
-        yield finished(text)
+    functions = [SUM, SCALED, BYTE, LAYER]
+    if len(net.layers) > 1 or not net.loss.classification:
+        functions.append(HIDDEN)
     if net.loss.classification:
         ends = f"{net.output_rounding.low}, {net.output_rounding.high}"
-        yield f"/* z of the output layer, in 1/{FINE} of the step of h */"
-        yield finished(function(LAST_LAYER, declared, statements))
+        functions.append(f"/* z of the output layer, in 1/{FINE} of the step of h */")
+        functions.append(function(LAST_LAYER, declared, statements))
         rounded = [
             "NET_logits(x, z);",
             "for (j = 0; j < N_OUT; j++)",
             f"    h[j] = NET_byte(NET_scaled(z[j], 1, 16), {ends}, 0);",
         ]
-        yield finished(function(FORWARD, ["int32_t z[N_OUT];", "int j;"], rounded))
+        functions.append(function(FORWARD, ["int32_t z[N_OUT];", "int j;"], rounded))
     else:
-        yield finished(function(FORWARD, declared, statements))
-    yield finished(predict)
-    yield finished(_quantize_function(net, name)).rstrip("\n")
+        functions.append(function(FORWARD, declared, statements))
+    functions += [predict, _quantize_function(net, name).rstrip("\n")]
+    return Source(
+        name=name,
+        comment=_comment(net, name, declarations, arrays, stack, layout),
+        interface_headers=["stdint.h"],
+        headers=[],
+        interface=[
+            macros(name, net.n_in, net.n_out, net.digest),
+            *(f"{declaration};" for declaration in declarations),
+            *declared_classes,
+            finished(f"#ifdef NET_FLOAT\n{QUANTIZED};\n#endif"),
+        ],
+        definitions=classes,
+        constants=list(arrays.items()),
+        functions=[finished(text.replace("MIDDLE", str(MIDDLE))) for text in functions],
+    )
 
 
 def _layers(net: IntegerOnly) -> tuple[dict[str, Array], list[str]]:
@@ -200,29 +222,19 @@ def _layers(net: IntegerOnly) -> tuple[dict[str, Array], list[str]]:
     return arrays, statements
 
 
-def _predict(net: IntegerOnly) -> str:
-    """Return the function NET_predict."""
-    text = templates.PREDICT[c_comment.kind_of_prediction(net)]
-    if isinstance(net.loss, Quantile):
-        text = text.replace("N_QUANTILES", str(len(net.loss.quantiles)))
-    if isinstance(net.output_activation, Softmax):
-        spans = net.output_activation.spans
-        text = text.replace("N_GROUPS", str(len(spans)))
-        text = text.replace("ENDS", ", ".join(str(end) for _, end in spans))
-    text = text.replace("float z[", "int32_t z[").replace("0.0f", "0")
-    return re.sub(r"\bfloat\b", "int8_t", text)
-
-
 def _quantize_function(net: IntegerOnly, name: str) -> str:
     """Return the function from reals to the bytes of the inputs."""
     scaling, first = net.input_scaling, net.roundings[0]
     constants, scaled = "", f"x[i] * {literals(scaling.inverse)[0]}"
     if scaling.inverse.ndim:
         own = {"offset": scaling.offset, "inverse": scaling.inverse}
-        constants = "".join(array(f"{name}_{key}", one) + "\n" for key, one in own.items())
+        constants = "".join(
+            array(f"{name}_{key}", one, "NET_FLASH ") + "\n" for key, one in own.items()
+        )
         scaled = "(x[i] - NET_offset[i]) * NET_inverse[i]"
     words = {
-        "ARRAYS\n": f"{constants}void NET_quantize(const float x[N_IN], int8_t q[N_IN]);\n\n",
+        "ARRAYS\n": constants,
+        "QUANTIZED": QUANTIZED,
         "SCALED": scaled,
         "HIGH": f"{first.high}.0f",
         "LOW": f"{first.low}.0f",
@@ -240,7 +252,12 @@ def _plus(number: int) -> str:
 
 
 def _comment(
-    net: IntegerOnly, name: str, declarations: list[str], arrays: dict[str, Array], stack: int
+    net: IntegerOnly,
+    name: str,
+    declarations: list[str],
+    arrays: dict[str, Array],
+    stack: int,
+    layout: Layout,
 ) -> str:
     """Return the comment at the top of the file."""
     scaling, first = net.input_scaling, net.roundings[0]
@@ -264,8 +281,12 @@ def _comment(
         + ", ".join(f"{n} {f.name}" for n, f in zip(net.sizes[1:], functions, strict=True)),
         "memory": c_comment.MEMORY.format(size=size, stack=stack),
         "time": f"{sum(one.weight.size for one in net.layers):,} multiply-adds of bytes",
-        "accuracy": ACCURACY.format(summary=net.summary().replace("²", "2")),
+        "accuracy": ACCURACY.format(
+            summary=net.summary().replace("²", "2"), ranges=c_comment.RANGES[net.ranges]
+        ),
+        "digest": net.digest,
     }
     title = c_comment.title(net, name)
-    how_to = HOW_TO.format(name=name, n_in=net.n_in)
+    how_to = c_comment.how_to(layout, ", integers alone")
+    how_to += " " + REALS.format(name=name, n_in=net.n_in)
     return c_comment.block(title, declarations, [how_to], notes)

@@ -10,7 +10,9 @@ import fastmlp
 
 from ..network import MLP
 from ..tabular.classifier import TabularClassifier
-from .c_comment import block, names_note, safe
+from ..tabular.digest import table_digest
+from .c_comment import LONGEST_NAMES, block, names_note, safe
+from .c_source import Layout
 from .c_table_row import Row
 from .c_text import Array, string
 
@@ -19,12 +21,18 @@ __all__ = ["comment"]
 MOST_MEMBERS = 12  # of the example
 LONGEST_LEVEL = 40  # characters
 
-HOW_TO = (
-    "Include this file in one source file of your program, in C99 or in C++, or compile it by "
-    "itself and copy the struct and the declarations into a header (for C++ within "
-    'extern "C" { }). Link with -lm where the mathematical functions are in a library of their '
-    "own. Example:"
-)
+HOW_TO = {  # by whether there is a header
+    False: (
+        "Include this file in one source file of your program, in C99 or in C++, or compile it by "
+        "itself and copy the struct and the declarations into a header (for C++ within "
+        'extern "C" {{ }}). Link with -lm where the mathematical functions are in a library of '
+        "their own. Example:"
+    ),
+    True: (
+        "Include this file, in C99 or in C++, and compile {file} with your program, with -lm where "
+        "the mathematical functions are in a library of their own. Example:"
+    ),
+}
 ROW = (
     "one member for each of the {n} columns that the model uses, in the table's order; the struct "
     "has a comment on each. Numbers are finite, NAN if missing; of a time difference the seconds. "
@@ -52,7 +60,7 @@ def comment(
     declarations: Sequence[str],
     arrays: Mapping[str, Array],
     stack: int,
-    file: str,
+    layout: Layout,
 ) -> str:
     """Return the comment.
 
@@ -68,8 +76,8 @@ def comment(
         All constants but texts.
     stack : int
         Bytes on the stack.
-    file : str
-        The file's name.
+    layout : Layout
+        The names of the files.
     """
     name = row.name
     texts = sum(len(level.encode("utf-8", "surrogatepass")) + 1 for level in row.levels())
@@ -94,12 +102,15 @@ def comment(
         "networks": "; ".join(f"{count} {one}" for one, count in networks.items()),
         "memory": MEMORY.format(size=size, stack=stack),
         "accuracy": ACCURACY,
+        "digest": table_digest(model),
     }
+    how_to = HOW_TO[layout.with_header].format(file=safe(layout.path.name, LONGEST_NAMES))
+    included = (layout.header or layout.path).name
     title = (
         f"{name}: a {type(model).__name__} of {len(model.networks_)} networks, by fastmlp "
         f"{fastmlp.__version__}"
     )
-    return block(title, declarations, [HOW_TO, _example(model, row, file)], notes)
+    return block(title, declarations, [how_to, _example(model, row, included)], notes)
 
 
 def _layers(net: MLP) -> str:

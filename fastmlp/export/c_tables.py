@@ -10,29 +10,31 @@ other functions in c_table_templates.py, and the comment is in c_table_comment.p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..tabular.classifier import LEAST_PROBABILITY, TabularClassifier
 from ..tabular.columns import DATE_PARTS
+from ..tabular.digest import table_digest
 from . import c_table_comment, c_table_templates
 from . import c_templates as templates
 from .c_float import Code, networks_code
+from .c_source import Layout, Source
 from .c_table_row import Row
-from .c_text import Array, array, function, string_array
+from .c_text import Array, function, string, string_array
 from .inference import table_networks
 
-__all__ = ["table_parts"]
+__all__ = ["table_source"]
 
 FLOAT32 = np.dtype(np.float32)
 OF_SCALED = ("raw", "piecewise_linear")  # encodings that begin with z, the scaled number
 SAME_COLUMNS = {"periodic": "quantile"}  # encodings whose networks have the columns of another
 
 
-def table_parts(model: Any, name: str, file: str) -> Iterator[str]:
-    """Yield the text of a fitted model's file from top to bottom.
+def table_source(model: Any, name: str, layout: Layout) -> Source:
+    """Return the parts of a fitted model's program.
 
     Parameters
     ----------
@@ -40,8 +42,8 @@ def table_parts(model: Any, name: str, file: str) -> Iterator[str]:
         The model.
     name : str
         The beginning of all names.
-    file : str
-        The file's name, for the example at the top.
+    layout : Layout
+        The names of the files, for the comment.
     """
     networks = table_networks(model)
     for i, (net, encoding) in enumerate(zip(networks, model.encodings_, strict=True), start=1):
@@ -63,6 +65,7 @@ def table_parts(model: Any, name: str, file: str) -> Iterator[str]:
         arrays |= code.arrays
 
     def finished(text: str) -> str:
+        text = text.replace("NET_FLASH ", "")
         return templates.with_names(text, name, n_columns, n_out)
 
     public = [*_predict_functions(model), *[c_table_templates.SECONDS] * row.has_dates]
@@ -72,29 +75,34 @@ def table_parts(model: Any, name: str, file: str) -> Iterator[str]:
         classes = [str(label) for label in model.classes_]
         declarations.append(f"extern const char *const {name}_classes[{n_out}]")
     stack = _stack(row, codes, n_columns, n_out)
-    yield c_table_comment.comment(model, row, declarations, arrays, stack, file)
-    yield "#include <math.h>\n#include <stdint.h>"
-    yield "#include <string.h>\n" if levels else ""
-    yield row.struct()
-    yield "".join(f"{declaration};\n" for declaration in declarations)
-    if classes is not None:
-        yield string_array(f"const char *const {name}_classes", classes)
-    if levels:
-        yield string_array(f"static const char *const {name}_levels", levels)
-    for array_name, values in arrays.items():
-        yield array(f"{name}_{array_name}", values)
-    yield ""
-    for text in [*_reading_functions(row, set(encodings)), *functions]:
-        yield finished(text)
-    yield row.read_function()
-    for encoding in dict.fromkeys(encodings):
-        yield finished(_columns_function(row, encoding))
+    reading = [finished(text) for text in _reading_functions(row, set(encodings))]
+    reading += [*map(finished, functions), row.read_function()]
+    texts = [_columns_function(row, encoding) for encoding in dict.fromkeys(encodings)]
     for i, code in enumerate(codes, start=1):
         head = f"static void NET_network_{i}(const float *x, float *h)"
         declared = [*code.declarations, *code.index]
-        yield finished(function(head, declared, [*code.logits, *code.output]))
-    yield finished(_mean_function(row, encodings))
-    yield "\n".join(finished(text) for text in public).rstrip("\n")
+        texts.append(function(head, declared, [*code.logits, *code.output]))
+    texts += [_mean_function(row, encodings), "\n".join(public).rstrip("\n")]
+    definitions = []
+    if classes is not None:
+        definitions.append(string_array(f"const char *const {name}_classes", classes))
+    if levels:
+        definitions.append(string_array(f"static const char *const {name}_levels", levels))
+    return Source(
+        name=name,
+        comment=c_table_comment.comment(model, row, declarations, arrays, stack, layout),
+        interface_headers=["math.h"],
+        headers=["stdint.h", *["string.h"] * bool(levels)],
+        interface=[
+            f"#define {name}_DIGEST {string(table_digest(model))}\n",
+            row.struct(),
+            *(f"{declaration};" for declaration in declarations),
+        ],
+        definitions=definitions,
+        constants=list(arrays.items()),
+        functions=[*reading, *map(finished, texts)],
+        uses_flash=False,
+    )
 
 
 def _column_arrays(row: Row, encodings: set[str]) -> dict[str, Array]:

@@ -7,8 +7,10 @@ They are written in single precision for a network named NET with N_IN inputs an
 from __future__ import annotations
 
 import re
+from typing import Any
 
-from ..activations import Activation
+from ..activations import Activation, Softmax
+from ..losses import Quantile
 
 __all__ = [
     "BYTE",
@@ -17,13 +19,13 @@ __all__ = [
     "ENCODINGS",
     "LAYER",
     "OUTPUT_LAYER",
-    "PREDICT",
     "SOFTMAX",
     "SOFTMAX_IN_DOUBLE",
     "SUM",
     "WIDE_LAYER",
     "activation",
     "in_double",
+    "predict",
     "with_names",
 ]
 
@@ -45,8 +47,8 @@ FORMULAS = {
 
 LAYER = """\
 /* h = f(W a + b), W row by row; four partial sums have less rounding error than one */
-static void NET_layer(const float *a, int n_in, const float *w, const float *b, int n_out,
-        float (*f)(float), float *h)
+static void NET_layer(const float *a, int n_in, const NET_FLASH float *w,
+        const NET_FLASH float *b, int n_out, float (*f)(float), float *h)
 {
     int i, j;
 
@@ -70,8 +72,8 @@ static void NET_layer(const float *a, int n_in, const float *w, const float *b, 
 WIDE_LAYER = """\
 /* The same of a large layer: W in blocks of BLOCK outputs, where the weights of an input stand side
    by side; the rows of the other outputs follow. Inputs that are 0 are skipped. */
-static void NET_wide_layer(const float *a, int n_in, const float *w, const float *b, int n_out,
-        float (*f)(float), float *h)
+static void NET_wide_layer(const float *a, int n_in, const NET_FLASH float *w,
+        const NET_FLASH float *b, int n_out, float (*f)(float), float *h)
 {
     int i, j, k;
 
@@ -117,7 +119,7 @@ static int NET_code(float x, int n) { return x >= 0.0f && x < (float)n ? (int)x 
 ENCODINGS = {
     "piecewise_linear": """\
 /* a bin of the edges b[0] < ... < b[n] has 0 below it, 1 above it; the ends continue linearly */
-static void NET_piecewise_linear(float x, const float *b, int n, float *e)
+static void NET_piecewise_linear(float x, const NET_FLASH float *b, int n, float *e)
 {
     int j, k = 0;
 
@@ -139,7 +141,8 @@ static void NET_one_hot(float x, int n, float *e)
 """,
     "embedding": """\
 /* row k of a table for the code k */
-static void NET_embedding(float x, const float *table, int n, int n_out, float *e)
+static void NET_embedding(float x, const NET_FLASH float *table, int n, int n_out,
+        float *e)
 {
     int j, k = NET_code(x, n);
 
@@ -149,9 +152,9 @@ static void NET_embedding(float x, const float *table, int n, int n_out, float *
 """,
     "periodic": """\
 /* x, V cos(2 pi w x + b) + c; p has w, b, the rows of V, and c */
-static void NET_periodic(float x, const float *p, int n, int n_out, float *e)
+static void NET_periodic(float x, const NET_FLASH float *p, int n, int n_out, float *e)
 {
-    const float *b = p + n, *v = b + n, *c = v + n_out * n;
+    const NET_FLASH float *b = p + n, *v = b + n, *c = v + n_out * n;
     int j, k;
 
     *e++ = x;
@@ -171,7 +174,7 @@ static void NET_periodic(float x, const float *p, int n, int n_out, float *e)
 # The 8-bit form, with the arithmetic of quantization.py: ByteRounding, IntegerLayer
 BYTE = """\
 /* table[k], or k, with k = round(p) - low, p clipped to low ... high */
-static uint8_t NET_byte(float p, int low, int high, const uint8_t *table)
+static uint8_t NET_byte(float p, int low, int high, const NET_FLASH uint8_t *table)
 {
     int k = 0; /* also where p is NaN */
 
@@ -184,7 +187,7 @@ static uint8_t NET_byte(float p, int low, int high, const uint8_t *table)
 """
 
 SUM = """\
-static float NET_sum(const uint8_t *a, int n_in, const int8_t *w, int32_t sum)
+static float NET_sum(const uint8_t *a, int n_in, const NET_FLASH int8_t *w, int32_t sum)
 {
     int i;
 
@@ -196,8 +199,9 @@ static float NET_sum(const uint8_t *a, int n_in, const int8_t *w, int32_t sum)
 
 BYTE_LAYER = """\
 /* a hidden layer, from bytes to bytes */
-static void NET_layer(const uint8_t *a, int n_in, const int8_t *w, const int32_t *b, const float *m,
-        int n_out, int low, int high, const uint8_t *table, uint8_t *h)
+static void NET_layer(const uint8_t *a, int n_in, const NET_FLASH int8_t *w,
+        const NET_FLASH int32_t *b, const NET_FLASH float *m, int n_out, int low, int high,
+        const NET_FLASH uint8_t *table, uint8_t *h)
 {
     int j;
 
@@ -208,8 +212,8 @@ static void NET_layer(const uint8_t *a, int n_in, const int8_t *w, const int32_t
 
 OUTPUT_LAYER = """\
 /* z of the output layer */
-static void NET_output(const uint8_t *a, int n_in, const int8_t *w, const int32_t *b,
-        const float *m, int n_out, float *z)
+static void NET_output(const uint8_t *a, int n_in, const NET_FLASH int8_t *w,
+        const NET_FLASH int32_t *b, const NET_FLASH float *m, int n_out, float *z)
 {
     int j;
 
@@ -320,6 +324,18 @@ void NET_predict(const float x[N_IN], float y[N_OUT])
 }
 """,
 }
+
+
+def predict(net: Any, kind: str) -> str:
+    """Return the function NET_predict of a network, whose prediction is of this kind."""
+    text = PREDICT[kind]
+    if isinstance(net.loss, Quantile):
+        text = text.replace("N_QUANTILES", str(len(net.loss.quantiles)))
+    if isinstance(net.output_activation, Softmax):
+        spans = net.output_activation.spans
+        text = text.replace("N_GROUPS", str(len(spans)))
+        text = text.replace("ENDS", ", ".join(str(end) for _, end in spans))
+    return text
 
 
 def activation(name: str, f: Activation) -> str:

@@ -17,7 +17,7 @@ __all__ = [
     "function",
     "identifiers",
     "literals",
-    "sizes",
+    "macros",
     "string",
     "string_array",
 ]
@@ -53,12 +53,12 @@ MACROS = re.compile(
 )
 
 
-def array(name: str, values: Array) -> str:
-    """Return a constant array, row after row."""
+def array(name: str, values: Array, memory: str = "") -> str:
+    """Return a constant array, row after row; `memory` is a qualifier of it."""
     numbers, step = literals(values), NUMBERS_PER_LINE[values.dtype.name]
     lines = [", ".join(numbers[i : i + step]) for i in range(0, len(numbers), step)]
     c_type = C_TYPES[values.dtype.name]
-    return f"static const {c_type} {name}[{values.size}] = {{\n" + ",\n".join(lines) + "};"
+    return f"static const {memory}{c_type} {name}[{values.size}] = {{\n" + ",\n".join(lines) + "};"
 
 
 def string_array(declaration: str, texts: Iterable[str]) -> str:
@@ -67,21 +67,22 @@ def string_array(declaration: str, texts: Iterable[str]) -> str:
     return f"{declaration}[{len(lines)}] = {{\n" + ",\n".join(lines) + "};"
 
 
-def sizes(name: str, n_in: int, n_out: int) -> str:
-    """Return the macros of a network's numbers of inputs and outputs."""
-    return f"#define {name}_N_IN {n_in}\n#define {name}_N_OUT {n_out}\n"
+def macros(name: str, n_in: int, n_out: int, digest: str) -> str:
+    """Return the macros of a network's numbers of inputs and outputs, and of its digest."""
+    values = {"N_IN": n_in, "N_OUT": n_out, "DIGEST": string(digest)}
+    return "".join(f"#define {name}_{key} {value}\n" for key, value in values.items())
 
 
-def class_names(name: str, classes: object) -> tuple[str, str]:
+def class_names(name: str, classes: object) -> tuple[list[str], list[str]]:
     """Return the declaration and the definition of the array of class names.
 
-    They are empty if there are no names, or those of several groups.
+    There are none if the classes have no names, or are those of several groups.
     """
     if not isinstance(classes, (list, tuple)) or any(isinstance(c, (list, tuple)) for c in classes):
-        return "", ""
+        return [], []
     declaration = f"const char *const {name}_classes"
     definition = string_array(declaration, map(str, classes))
-    return f"extern {declaration}[{len(classes)}];\n", f"{definition}\n"
+    return [f"extern {declaration}[{len(classes)}];"], [f"{definition}\n"]
 
 
 def literals(values: Array) -> list[str]:

@@ -1,6 +1,7 @@
 """Make a network in 8-bit integers: choose quantization steps by the ranges of examples.
 
     ranges of x, z and a ── bytes of the inputs, of each hidden layer ── weights and biases in steps
+    (ranges.py)
 
 Inputs may have any units: a table may have both years and incomes.  Each column has an offset and
 a step of its own, which are folded into the first layer:
@@ -16,15 +17,14 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import steps
 from ..activations import Activation
+from ..model.digest import model_digest
 from ..network import MLP
 from ..support import checks
 from .inference import inference_layers, metadata_of, require_mlp
@@ -38,13 +38,12 @@ from .quantization import (
     Quantized,
     apply_activation,
     float32_rows,
-    row_blocks,
 )
+from .ranges import METHODS, Range, Ranges, range_of, ranges_of
 
-__all__ = ["quantize"]
+__all__ = ["quantize", "quantized_if_requested"]
 
 Array = NDArray[Any]
-Range = tuple[float, float]  # smallest and largest value
 
 LARGEST_WEIGHT = 127
 LARGEST_SUM = 2**31 - 1
@@ -57,7 +56,9 @@ FEW_ROWS = 100
 LOW_AGREEMENT = 0.95
 
 
-def quantize(net: MLP, calibration: ArrayLike, *, integer_only: bool = False) -> Quantized:
+def quantize(
+    net: MLP, calibration: ArrayLike, *, integer_only: bool = False, ranges: str = "minmax"
+) -> Quantized:
     """Return a network in 8-bit integers.
 
     Parameters
@@ -72,6 +73,12 @@ def quantize(net: MLP, calibration: ArrayLike, *, integer_only: bool = False) ->
     integer_only : bool, default False
         Use no floating point at all: inputs and outputs are signed bytes, and sums are multiplied
         by an integer and shifted.  For processors without a floating-point unit.
+    ranges : {"minmax", "percentile", "kl"}, default "minmax"
+        How the ranges of the hidden layers' activations come from the calibration rows: from the
+        smallest to the largest value; clipped at the 99.99th percentile of |a|; or clipped where
+        the Kullback–Leibler divergence of the rounded from the real distribution is smallest.  The
+        last two are for activations with few very large values.  Inputs and outputs keep the whole
+        range.
 
     Returns
     -------
@@ -83,8 +90,8 @@ def quantize(net: MLP, calibration: ArrayLike, *, integer_only: bool = False) ->
     Raises
     ------
     ValueError
-        If calibration does not fit the network, or a layer has too many inputs for 32-bit sums
-        (16,000 are never too many).
+        If calibration does not fit the network, if ranges is not one of these, or if a layer has
+        too many inputs for 32-bit sums (16,000 are never too many).
 
     Warns
     -----
@@ -104,6 +111,7 @@ def quantize(net: MLP, calibration: ArrayLike, *, integer_only: bool = False) ->
     """
     net = require_mlp(net)
     integer_only = checks.flag("integer_only", integer_only)
+    checks.known("ranges", ranges, METHODS)
     with checks.within("calibration"):
         rows = float32_rows(calibration, net.n_in, net.uint8_scale)
     are_bytes = getattr(calibration, "dtype", None) == np.uint8
@@ -111,17 +119,17 @@ def quantize(net: MLP, calibration: ArrayLike, *, integer_only: bool = False) ->
     weights = [layer.weight.astype(np.float64) for layer in layers]
     biases = [layer.bias.astype(np.float64) for layer in layers]
     functions = [layer.activation for layer in layers]
-    ranges = _ranges(rows, weights, biases, functions)
+    found = ranges_of(rows, weights, biases, functions, ranges)
 
-    scale = ByteScale(net.uint8_scale, 0) if are_bytes else ByteScale.spanning(_range(rows))
+    scale = ByteScale(net.uint8_scale, 0) if are_bytes else ByteScale.spanning(range_of(rows))
     inputs = _byte_inputs(rows, weights[0], biases[0], scale)
-    hidden = [ByteScale.spanning(one) for one in ranges.a]
+    hidden = [ByteScale.spanning(one) for one in found.a]
     roundings, units = [inputs.rounding], []
-    for f, z_range, target in zip(functions, ranges.z, hidden, strict=False):
+    for f, z_range, target in zip(functions, found.z, hidden, strict=False):
         unit, rounding = _rounding(f, z_range, target)
         units.append(unit)
         roundings.append(rounding)
-    output = _byte_output(net, ranges) if integer_only else None
+    output = _byte_output(net, found) if integer_only else None
     units.append(output.unit if output else 1.0)
     steps_of_weights = [
         (inputs.weight, inputs.bias, inputs.zero),
@@ -137,7 +145,9 @@ def quantize(net: MLP, calibration: ArrayLike, *, integer_only: bool = False) ->
         loss=net.loss,
         uint8_scale=net.uint8_scale,
         metadata=dict(metadata_of(net)),
+        digest=model_digest(net.state),
         n_calibration=len(rows),
+        ranges=ranges,
         agreement=float("nan"),
         input_scaling=inputs.scaling,
         roundings=tuple(roundings),
@@ -148,10 +158,35 @@ def quantize(net: MLP, calibration: ArrayLike, *, integer_only: bool = False) ->
     )
     if output:
         quantized = _integer_only(quantized, output)
-    agreement = _agreement(quantized, rows, ranges.h)
+    agreement = _agreement(quantized, rows, found.h)
     quantized = dataclasses.replace(quantized, agreement=agreement)
     _warn(quantized)
     return quantized
+
+
+def quantized_if_requested(
+    net: object,
+    quantized: bool,
+    calibration: ArrayLike | None,
+    integer_only: bool = False,
+    ranges: str = "minmax",
+) -> MLP | Quantized:
+    """Return the network that an export with these options writes; ValueError if they conflict."""
+    if not isinstance(net, Quantized):
+        net = require_mlp(net)
+    if checks.flag("quantized", quantized):
+        if isinstance(net, Quantized):
+            raise ValueError("net is quantized already; leave out quantized=True")
+        if calibration is None:
+            raise ValueError("quantized=True needs calibration, such as X_train[:1000]")
+        return quantize(net, calibration, integer_only=integer_only, ranges=ranges)
+    if checks.flag("integer_only", integer_only):
+        raise ValueError("integer_only=True needs quantized=True and calibration")
+    if calibration is not None:
+        raise ValueError("calibration needs quantized=True")
+    if ranges != "minmax":
+        raise ValueError(f"ranges={ranges!r} needs quantized=True and calibration")
+    return net
 
 
 # ------------------------------------------------------------------------------------- agreement
@@ -266,7 +301,7 @@ def _byte_output(net: MLP, ranges: Ranges) -> ByteOutput:
     if net.loss.classification:
         scale = ByteScale.spanning(ranges.z[-1])
         return ByteOutput(scale, scale.step / FINE, scale.rounding())
-    scale = ByteScale.spanning(_range(ranges.h))
+    scale = ByteScale.spanning(range_of(ranges.h))
     return ByteOutput(scale, *_rounding(net.output_activation, ranges.z[-1], scale))
 
 
@@ -330,35 +365,3 @@ def _integer_layer(l: int, weight: Array, bias: Array, zero: int, unit: float) -
         raise ValueError(f"layer {l} can reach values beyond the range of float32")
     multiplier = (worth / unit).astype(np.float32)
     return IntegerLayer(whole.astype(np.int8), start.astype(np.int32), multiplier)
-
-
-# ---------------------------------------------------------------------------------------- ranges
-
-
-@dataclass(frozen=True)
-class Ranges:
-    """What the calibration rows lead to."""
-
-    z: list[Range]  # of z(2) … z(nl)
-    a: list[Range]  # of a(2) … a(nl−1)
-    h: Array  # the output activations (m, n_out)
-
-
-def _range(values: Array) -> Range:
-    return float(values.min()), float(values.max())
-
-
-def _ranges(
-    rows: Array, weights: list[Array], biases: list[Array], functions: Sequence[Activation]
-) -> Ranges:
-    """Return the ranges over all rows and units of each layer."""
-    ends, outputs = [], []  # of each block of rows
-    for block in row_blocks(rows):
-        z, a = steps.forward(block.astype(np.float64), weights, biases, functions)
-        ends.append([_range(values) for values in (*z, *a[1:-1])])
-        outputs.append(a[-1])
-    if not np.isfinite(ends).all():
-        raise ValueError("calibration leads to activations that are infinite or NaN")
-    low, high = np.min(ends, axis=0)[:, 0], np.max(ends, axis=0)[:, 1]
-    spans = [(float(least), float(most)) for least, most in zip(low, high, strict=True)]
-    return Ranges(spans[: len(weights)], spans[len(weights) :], np.concatenate(outputs))

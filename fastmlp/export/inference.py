@@ -11,6 +11,7 @@ from ..ensemble import Ensemble
 from ..model import columns
 from ..model.state import Array
 from ..network import MLP
+from ..support import checks
 
 __all__ = [
     "InferenceLayer",
@@ -20,6 +21,7 @@ __all__ = [
     "layers_after_encodings",
     "members",
     "metadata_of",
+    "refuse_quantization",
     "require_mlp",
     "require_plain_input",
     "table_networks",
@@ -80,11 +82,26 @@ def is_table_model(model: object) -> bool:
 
 
 def table_networks(model: Any) -> list[MLP]:
-    """Return the networks of a model of a table; ValueError if it is not fitted."""
+    """Return the networks of a model of a table; ValueError if it is not fitted, or many models."""
     if not hasattr(model, "networks_"):
         raise ValueError(f"this {type(model).__name__} is not fitted: call its fit first")
+    if model.by_value_ is not None:
+        raise ValueError(
+            f"this {type(model).__name__} has a model for each value of {model.per!r} (per), and "
+            f"an export holds one model: export those of model.by_value_.models one by one, or "
+            f"model.by_value_.shared"
+        )
     networks: list[MLP] = model.networks_
     return networks
+
+
+def refuse_quantization(model: object, quantized: object, calibration: object) -> None:
+    """Raise ValueError if options ask for a model of a table in 8-bit integers."""
+    if checks.flag("quantized", quantized) or calibration is not None:
+        raise ValueError(
+            f"a {type(model).__name__} is written in float only; leave out quantized and "
+            f"calibration, which are for single networks"
+        )
 
 
 def require_mlp(net: object) -> MLP:

@@ -86,8 +86,12 @@ class IntegerOnly(Quantized):
         What uint8 examples are multiplied by.
     metadata : dict
         The float network's metadata.
+    digest : str
+        The float network's digest.
     n_calibration : int
         Number of calibration rows.
+    ranges : str
+        How the ranges of hidden layers come from them: see `quantize`.
     agreement : float
         How well the network agrees with the float network on the calibration rows.  For
         classification the fraction of labels that are the same.  For other losses the coefficient

@@ -12,7 +12,9 @@ import fastmlp
 from ..model.files import to_json
 from ..model.state import Array
 from ..network import MLP
-from .inference import inference_layers, layers_after_encodings
+from ..support import checks
+from .inference import inference_encodings, layers_after_encodings
+from .onnx_encodings import add_encodings
 from .onnx_graph import Graph, activate
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "forward",
     "mean",
     "model_of",
+    "task_of",
     "with_prefixes",
 ]
 
@@ -40,14 +43,17 @@ def with_prefixes(networks: Sequence[MLP]) -> list[tuple[MLP, str]]:
 
 
 def forward(graph: Graph, net: MLP, prefix: str, encoded: str | None = None) -> str:
-    """Add a network, of encoded columns if it has encodings; return its outputs' name."""
-    a = encoded or "X"
-    layers = inference_layers(net) if encoded is None else layers_after_encodings(net)
-    if encoded is not None and net.input_scale is not None:  # s ∘ e(x)
-        a = graph.add("Mul", a, graph.constant(net.input_scale, f"{prefix}input_scale"))
-    for l, (weight, bias, f) in enumerate(layers, start=1):
-        W = graph.constant(weight.astype(graph.dtype), f"{prefix}weight_{l}")
-        b = graph.constant(bias.astype(graph.dtype), f"{prefix}bias_{l}")
+    """Add a network, of X or of encoded columns, and return the name of its outputs."""
+    a = encoded or (add_encodings(graph, net, prefix) if net.encodings else "X")
+    _, scale = inference_encodings(net)
+    if scale is not None:  # s ∘ e(x)
+        scale = checks.reals("input_scale", scale, graph.dtype)
+        a = graph.add("Mul", a, graph.constant(scale, f"{prefix}input_scale"))
+    for l, (weight, bias, f) in enumerate(layers_after_encodings(net), start=1):
+        weight = checks.reals(f"W({l})", weight, graph.dtype)
+        bias = checks.reals(f"b({l})", bias, graph.dtype)
+        W = graph.constant(weight, f"{prefix}weight_{l}")
+        b = graph.constant(bias, f"{prefix}bias_{l}")
         a = activate(graph, f, graph.add("Gemm", a, W, b, transB=1))  # a Wᵀ + b
     return a
 
@@ -66,6 +72,11 @@ def add_labels(graph: Graph, labels: Array | None, numbers: str) -> np.dtype[Any
         return np.dtype(np.int64)
     graph.add("Gather", graph.constant(labels, "classes"), numbers, output="label")
     return labels.dtype
+
+
+def task_of(classification: bool) -> str:
+    """Return the name of the task, a property of the model."""
+    return "classification" if classification else "regression"
 
 
 def model_of(onnx: Any, graph: Any, description: str, metadata: Mapping[str, Any]) -> Any:

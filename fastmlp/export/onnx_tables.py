@@ -5,8 +5,9 @@
     categories (batch, 1) ─── one-hot codes ─┘                       or variable
 
 The encodings are those of fastmlp/tabular/columns.py.  They are computed in float64, as there,
-and rounded to the networks' float32.  All numbers are encoded at once, as the columns of one
-matrix; only quantiles and waves go from column to column, because knots and parameters differ.
+and rounded to the networks' float32, or all in float32 on request.  All numbers are encoded at
+once, as the columns of one matrix; only quantiles and waves go from column to column, because knots
+and parameters differ.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from ..network import MLP
 from ..support.labels import class_labels
 from ..tabular.classifier import LEAST_PROBABILITY, TabularClassifier
 from ..tabular.columns import LARGEST, Category, Number, TableEncoder
+from ..tabular.digest import table_digest
 from ..tabular.regressor import TabularRegressor
 from .onnx_graph import Described, Graph
-from .onnx_model import BATCH, add_labels, forward, mean, model_of, with_prefixes
+from .onnx_model import BATCH, add_labels, forward, mean, model_of, task_of, with_prefixes
 
 __all__ = ["table_model"]
 
@@ -34,16 +36,21 @@ OUTPUTS = ("label", "probabilities", "variable")
 SECONDS_PER_DAY = 86_400.0
 
 
-def table_model(onnx: Any, model: Any) -> Any:
-    """Return the ModelProto of a fitted TabularClassifier or TabularRegressor."""
+def table_model(onnx: Any, model: Any, dtype: np.dtype[Any]) -> Any:
+    """Return the ModelProto of a fitted TabularClassifier or TabularRegressor.
+
+    `dtype` is that of numbers and predictions.
+    """
     encoder: TableEncoder = model.encoder_
+    if dtype == FLOAT32:
+        require_float32(encoder)
     inputs = input_names(list(encoder.kinds))
     prefix = "/"  # which no column's name begins with
     while any(name.startswith(prefix) for name in inputs.values()):
         prefix += "/"
     graph = Graph(onnx, FLOAT32, prefix)
-    double = graph.in_dtype(FLOAT64)
-    encoded = Encoded(graph, double, encoder, inputs)
+    outer = graph.in_dtype(dtype)
+    encoded = Encoded(graph, outer, encoder, inputs)
     by_encoding = {
         one: encoded.inputs(one) for one in dict.fromkeys(model.encodings_) if one != "periodic"
     }
@@ -52,9 +59,11 @@ def table_model(onnx: Any, model: Any) -> Any:
         with_prefixes(model.networks_), model.encodings_, strict=True
     ):
         a = by_encoding.get(encoding) or encoded.periodic_inputs(net, start)
-        outputs.append(double.cast(forward(graph, net, start, a)))
-    h = mean(double, outputs)
+        outputs.append(outer.cast(forward(graph, net, start, a)))
+    h = mean(outer, outputs)
     metadata: dict[str, Any] = {
+        "task": task_of(isinstance(model, TabularClassifier)),
+        "digest": table_digest(model),
         **model.metadata_,
         "columns": [str(name) for name in encoder.kinds],
         "kinds": list(encoder.kinds.values()),
@@ -70,19 +79,36 @@ def table_model(onnx: Any, model: Any) -> Any:
         classes = model.classes_.tolist()
         labels = class_labels(classes, len(classes))
         metadata["classes"] = [str(one) for one in classes] if labels is None else classes
-        described = add_probabilities(double, model, labels, h)
+        described = add_probabilities(outer, model, labels, h)
     else:
-        described = add_value(double, model, h)
+        described = add_value(outer, model, h)
     types = {"category": np.dtype(object)}
     proto = graph.finished(
         f"fastmlp_{type(model).__name__}",
         {
-            inputs[name]: (types.get(kind, FLOAT64), (BATCH, 1))
+            inputs[name]: (types.get(kind, dtype), (BATCH, 1))
             for name, kind in encoder.kinds.items()
         },
         described,
     )
     return model_of(onnx, proto, repr(model), metadata)
+
+
+def require_float32(encoder: TableEncoder) -> None:
+    """Raise ValueError if the columns of a table cannot be encoded in float32."""
+    for name, kind in encoder.kinds.items():
+        if kind == "date":
+            raise ValueError(
+                f"column {name!r} is a date, and float32 cannot hold its seconds since 1970; leave "
+                f"out dtype='float32'"
+            )
+    for one in encoder.numbers:
+        for values in (one.edges, one.knots):
+            if (np.diff(np.array(values, FLOAT32)) <= 0).any():
+                raise ValueError(
+                    f"column {one.source!r} has values that are equal in float32 but not in "
+                    f"float64; leave out dtype='float32'"
+                )
 
 
 def input_names(columns: Sequence[Any]) -> dict[Any, str]:
@@ -98,22 +124,22 @@ def input_names(columns: Sequence[Any]) -> dict[Any, str]:
     return names
 
 
-def add_probabilities(double: Graph, model: TabularClassifier, labels: Any, h: str) -> Described:
+def add_probabilities(outer: Graph, model: TabularClassifier, labels: Any, h: str) -> Described:
     """Add the probabilities p^(1/T) / Σ p^(1/T) and the labels of a classification."""
-    logarithm = double.add("Log", double.add("Clip", h, LEAST_PROBABILITY))
-    z = double.add("Div", logarithm, model.temperature_)
-    double.add("Softmax", z, axis=1, output="probabilities")
-    chosen = double.add("ArgMax", "probabilities", axis=1, keepdims=0)
-    label_type = add_labels(double, labels, chosen)
+    logarithm = outer.add("Log", outer.add("Clip", h, LEAST_PROBABILITY))
+    z = outer.add("Div", logarithm, model.temperature_)
+    outer.add("Softmax", z, axis=1, output="probabilities")
+    chosen = outer.add("ArgMax", "probabilities", axis=1, keepdims=0)
+    label_type = add_labels(outer, labels, chosen)
     shape = (BATCH, len(model.classes_))
-    return {"label": (label_type, (BATCH,)), "probabilities": (FLOAT64, shape)}
+    return {"label": (label_type, (BATCH,)), "probabilities": (outer.dtype, shape)}
 
 
-def add_value(double: Graph, model: TabularRegressor, h: str) -> Described:
+def add_value(outer: Graph, model: TabularRegressor, h: str) -> Described:
     """Add the value in the target's unit, within the range of the training set."""
-    value = double.add("Add", double.add("Mul", h, model.target_deviation_), model.target_mean_)
-    double.add("Clip", value, *model.target_range_, output="variable")
-    return {"variable": (FLOAT64, (BATCH, 1))}
+    value = outer.add("Add", outer.add("Mul", h, model.target_deviation_), model.target_mean_)
+    outer.add("Clip", value, *model.target_range_, output="variable")
+    return {"variable": (outer.dtype, (BATCH, 1))}
 
 
 class Encoded:
@@ -121,8 +147,8 @@ class Encoded:
 
     Parameters
     ----------
-    graph, double : Graph
-        The graph, to compute in float32 and in float64.
+    graph, outer : Graph
+        The graph, to compute in the networks' float32 and in the dtype of numbers and predictions.
     encoder : TableEncoder
         How columns become inputs of networks.
     inputs : mapping of str to str
@@ -130,30 +156,30 @@ class Encoded:
     """
 
     def __init__(
-        self, graph: Graph, double: Graph, encoder: TableEncoder, inputs: Mapping[str, str]
+        self, graph: Graph, outer: Graph, encoder: TableEncoder, inputs: Mapping[str, str]
     ) -> None:
-        self.graph, self.double, self.numbers = graph, double, encoder.numbers
-        columns: dict[tuple[str, str], str] = {}  # the float64 values, by column and part
+        self.graph, self.outer, self.numbers = graph, outer, encoder.numbers
+        columns: dict[tuple[str, str], str] = {}  # the values, by column and part
         for name, kind in encoder.kinds.items():
             if kind == "number":
                 columns[name, ""] = inputs[name]
             elif kind == "date":
                 origin = pd.Timestamp(encoder.origins[name]).timestamp()  # a UTC time
-                for part, value in date_parts(double, inputs[name], origin).items():
+                for part, value in date_parts(outer, inputs[name], origin).items():
                     columns[name, part] = value
         self.columns = [columns[one.source, one.part] for one in self.numbers]
         self.one_hot = []
         for i, one in enumerate(encoder.categories):
             if one.part:  # numbers of months and weekdays
                 values = columns[one.source, one.part]
-                levels = double.constant(np.array([one.levels], np.float64), f"levels_{i}")
+                levels = outer.constant(np.array([one.levels], outer.dtype), f"levels_{i}")
             else:
                 values = level_codes(graph, one, inputs[one.source])
                 levels = graph.constant(np.arange(len(one.levels))[None], f"levels_{i}")
             self.one_hot.append(add_one_hot(graph, values, levels, len(one.levels)))
         if self.numbers:
-            self.x = joined(double, self.columns)
-            self.missing = double.add("IsNaN", self.x)
+            self.x = joined(outer, self.columns)
+            self.missing = outer.add("IsNaN", self.x)
 
     def inputs(self, encoding: str) -> str:
         """Add the inputs of networks by an encoding of numbers and return their name."""
@@ -162,27 +188,27 @@ class Encoded:
 
     def _number_inputs(self, encoding: str) -> str:
         """Add the encodings of all numbers, in the order of TableEncoder.inputs."""
-        double, n = self.double, len(self.numbers)
+        outer, n = self.outer, len(self.numbers)
         with_missing = [i for i, one in enumerate(self.numbers) if one.missing]
         blocks = [self._quantiles() if encoding == "quantile" else self._scaled()]
         column = [*range(n), *with_missing]  # the number that each input comes from
         if with_missing:
-            indices = double.constant(np.array(with_missing), "columns_with_missing")
-            missing = double.add("Gather", self.missing, indices, axis=1)
-            blocks.append(double.cast(missing))
+            indices = outer.constant(np.array(with_missing), "columns_with_missing")
+            missing = outer.add("Gather", self.missing, indices, axis=1)
+            blocks.append(outer.cast(missing))
         if encoding == "piecewise_linear":
             of_bins = [i for i, one in enumerate(self.numbers) for _ in one.edges[1:]]
             if of_bins:
                 blocks.append(self._bins(of_bins))
             column += of_bins
-        values = joined(double, blocks)
+        values = joined(outer, blocks)
         if len(blocks) > 1:  # from blocks of one kind to blocks of one number
             order = self.graph.constant(np.argsort(column, kind="stable"), f"order_{encoding}")
-            values = double.add("Gather", values, order, axis=1)
+            values = outer.add("Gather", values, order, axis=1)
         return self.graph.cast(values)
 
     def _row(self, name: str, values: Sequence[float]) -> str:
-        return self.double.constant(np.array([values], np.float64), name)
+        return self.outer.constant(np.array([values], self.outer.dtype), name)
 
     def periodic_inputs(self, net: MLP, prefix: str) -> str:
         """Add the inputs of a network whose numbers are quantiles and learned waves of these."""
@@ -205,37 +231,37 @@ class Encoded:
 
     def _z(self) -> str:
         """(x − median)·factor; 0 where x is missing."""
-        double = self.double
+        outer = self.outer
         medians = self._row("medians", [one.median for one in self.numbers])
         factors = self._row("factors", [one.factor for one in self.numbers])
-        z = double.add("Mul", double.add("Sub", self.x, medians), factors)
-        return double.add("Clip", double.add("Where", self.missing, 0.0, z), -LARGEST, LARGEST)
+        z = outer.add("Mul", outer.add("Sub", self.x, medians), factors)
+        return outer.add("Clip", outer.add("Where", self.missing, 0.0, z), -LARGEST, LARGEST)
 
     def _scaled(self) -> str:
         """z / √(1 + (z/3)²)."""
-        double, z = self.double, self._z()
-        third = double.add("Div", z, 3.0)
-        root = double.add("Sqrt", double.add("Add", double.add("Mul", third, third), 1.0))
-        return double.add("Div", z, root)
+        outer, z = self.outer, self._z()
+        third = outer.add("Div", z, 3.0)
+        root = outer.add("Sqrt", outer.add("Add", outer.add("Mul", third, third), 1.0))
+        return outer.add("Div", z, root)
 
     def _bins(self, of_bins: Sequence[int]) -> str:
         """Where z lies in each bin, 0 at its lower edge or below, 1 at its upper or above."""
-        double = self.double
+        outer = self.outer
         first = self._row("first_edges", [(*one.edges, 0.0)[0] for one in self.numbers])
         low = self._row("lower_edges", [e for one in self.numbers for e in one.edges[:-1]])
         high = self._row("upper_edges", [e for one in self.numbers for e in one.edges[1:]])
-        z = double.add("Where", self.missing, first, self._z())
-        z = double.add("Gather", z, double.constant(np.array(of_bins), "columns_of_bins"), axis=1)
-        inside = double.add("Div", double.add("Sub", z, low), double.add("Sub", high, low))
-        return double.add("Clip", inside, 0.0, 1.0)
+        z = outer.add("Where", self.missing, first, self._z())
+        z = outer.add("Gather", z, outer.constant(np.array(of_bins), "columns_of_bins"), axis=1)
+        inside = outer.add("Div", outer.add("Sub", z, low), outer.add("Sub", high, low))
+        return outer.add("Clip", inside, 0.0, 1.0)
 
     def _quantiles(self) -> str:
         """Φ⁻¹ of the share of the training set below x; 0 where x is missing."""
         scores = [
-            interpolated(self.double, x, one, f"quantiles_{i}")
+            interpolated(self.outer, x, one, f"quantiles_{i}")
             for i, (x, one) in enumerate(zip(self.columns, self.numbers, strict=True))
         ]
-        return self.double.add("Where", self.missing, 0.0, joined(self.double, scores))
+        return self.outer.add("Where", self.missing, 0.0, joined(self.outer, scores))
 
 
 def waves_of(net: MLP, column: int) -> dict[str, Any]:
@@ -275,25 +301,25 @@ def add_one_hot(graph: Graph, values: str, levels: str, n_levels: int) -> str:
     return graph.add("MatMul", hits, signs)
 
 
-def interpolated(double: Graph, x: str, number: Number, name: str) -> str:
+def interpolated(outer: Graph, x: str, number: Number, name: str) -> str:
     """Add the linear interpolation of a number's scores between its knots, constant beyond."""
-    knots, scores = np.array(number.knots), np.array(number.scores)
+    knots, scores = np.array(number.knots, outer.dtype), np.array(number.scores, outer.dtype)
     if len(knots) == 1:
         knots, scores = np.append(knots, knots + 1), np.repeat(scores, 2)
     slopes = np.diff(scores) / np.diff(knots)
-    x = double.add("Clip", x, float(knots[0]), float(knots[-1]))
-    starts = double.constant(knots[None, :-1], f"{name}_knots")
-    below = double.cast(double.add("LessOrEqual", starts, x), np.dtype(np.int64))
-    count = double.add("ReduceSum", below, double.constant(np.array([1]), "columns"), keepdims=1)
-    place = double.add("Sub", count, double.constant(np.array(1), "one"))  # −1 for NaN: the last
+    x = outer.add("Clip", x, float(knots[0]), float(knots[-1]))
+    starts = outer.constant(knots[None, :-1], f"{name}_knots")
+    below = outer.cast(outer.add("LessOrEqual", starts, x), np.dtype(np.int64))
+    count = outer.add("ReduceSum", below, outer.constant(np.array([1]), "columns"), keepdims=1)
+    place = outer.add("Sub", count, outer.constant(np.array(1), "one"))  # −1 for NaN: the last
     at = [
-        double.add("Gather", double.constant(values, f"{name}_{what}"), place)
+        outer.add("Gather", outer.constant(values, f"{name}_{what}"), place)
         for what, values in (("start", knots[:-1]), ("slope", slopes), ("score", scores[:-1]))
     ]
-    return double.add("Add", double.add("Mul", double.add("Sub", x, at[0]), at[1]), at[2])
+    return outer.add("Add", outer.add("Mul", outer.add("Sub", x, at[0]), at[1]), at[2])
 
 
-def date_parts(double: Graph, seconds: str, origin: float) -> dict[str, str]:
+def date_parts(outer: Graph, seconds: str, origin: float) -> dict[str, str]:
     """Add the parts of dates, by the names of DATE_PARTS, from seconds since 1970.
 
     Years and months come from the days by Hinnant's algorithm (2013, "chrono-compatible low-level
@@ -301,15 +327,15 @@ def date_parts(double: Graph, seconds: str, origin: float) -> dict[str, str]:
     """
 
     def computed(operator: str) -> Any:
-        return lambda *values: double.add(operator, *values)
+        return lambda *values: outer.add(operator, *values)
 
     add, subtract, multiply = computed("Add"), computed("Sub"), computed("Mul")
 
     def whole(value: str, divisor: float) -> str:
-        return double.add("Floor", double.add("Div", value, divisor))
+        return outer.add("Floor", outer.add("Div", value, divisor))
 
     day = whole(seconds, SECONDS_PER_DAY)  # since 1970-01-01, a Thursday
-    of_day = double.add("Floor", subtract(seconds, multiply(day, SECONDS_PER_DAY)))
+    of_day = outer.add("Floor", subtract(seconds, multiply(day, SECONDS_PER_DAY)))
     from_monday = add(day, 3.0)
     shifted = add(day, 719_468.0)  # since 0000-03-01
     era = whole(shifted, 146_097.0)  # of 400 years
@@ -323,10 +349,10 @@ def date_parts(double: Graph, seconds: str, origin: float) -> dict[str, str]:
     first = whole(add(multiply(month, 153.0), 2.0), 5.0)
     next_year = whole(month, 10.0)  # 1 in January and February
     return {
-        "days": double.add("Div", subtract(seconds, origin), SECONDS_PER_DAY),
+        "days": outer.add("Div", subtract(seconds, origin), SECONDS_PER_DAY),
         "year": add(add(year, multiply(era, 400.0)), next_year),
         "month": subtract(add(month, 3.0), multiply(next_year, 12.0)),
         "weekday": subtract(from_monday, multiply(whole(from_monday, 7.0), 7.0)),
         "day": add(subtract(of_year, first), 1.0),
-        "hour": double.add("Div", of_day, 3600.0),
+        "hour": outer.add("Div", of_day, 3600.0),
     }

@@ -95,8 +95,8 @@ cdef inline void own_sums(const layer* L, const matrix* a, batch_norm_values* v,
                           const real* weights, int part, int n_parts) noexcept nogil:
     """Σ w u of this process's m rows in this thread's columns: the first row of `shared`."""
     cdef Py_ssize_t c
-    for c in range(first_vector(L.n_out, L.n_in, part, n_parts),
-                   first_vector(L.n_out, L.n_in, part + 1, n_parts)):
+    for c in range(first_vector(L.n_out, L.n_terms, part, n_parts),
+                   first_vector(L.n_out, L.n_terms, part + 1, n_parts)):
         store(v.shared + c * WIDTH, weighted_sum(at(a, 0, c * WIDTH), a.stride, weights, m))
 
 
@@ -106,8 +106,8 @@ cdef inline void own_square_sums(const layer* L, const matrix* a, batch_norm_val
     """Σ w (u − μ)² likewise, with μ of the whole batch's n_rows: the second row of `shared`."""
     cdef Py_ssize_t c, wide = padded(L.n_out)
     cdef vec mu
-    for c in range(first_vector(L.n_out, L.n_in, part, n_parts),
-                   first_vector(L.n_out, L.n_in, part + 1, n_parts)):
+    for c in range(first_vector(L.n_out, L.n_terms, part, n_parts),
+                   first_vector(L.n_out, L.n_terms, part + 1, n_parts)):
         mu = load(v.shared + c * WIDTH) * splat(<real>1 / <real>n_rows)
         store(v.shared + wide + c * WIDTH,
               weighted_squares(at(a, 0, c * WIDTH), a.stride, mu, weights, m))
@@ -117,8 +117,8 @@ cdef inline void own_delta_sums(const layer* L, const matrix* delta, batch_norm_
                                 Py_ssize_t m, int part, int n_parts) noexcept nogil:
     """Σ δ and Σ δ ∘ û of this process's m rows in this thread's columns, also into `shared`."""
     cdef Py_ssize_t c, j, wide = padded(L.n_out)
-    for c in range(first_vector(L.n_out, L.n_in, part, n_parts),
-                   first_vector(L.n_out, L.n_in, part + 1, n_parts)):
+    for c in range(first_vector(L.n_out, L.n_terms, part, n_parts),
+                   first_vector(L.n_out, L.n_terms, part + 1, n_parts)):
         j = c * WIDTH
         delta_sums(delta, v, j, m)
         store(v.shared + j, load(v.sum_delta + j))
@@ -148,8 +148,8 @@ cdef inline bint normalize(const normalization* shared, const layer* L,
     cdef vec mean_of = splat(<real>1 / <real>n_rows)
     cdef real n = max(<real>n_counted, <real>2)
     cdef vec zero = splat(0)    # 0 × the statistics: NaN once one of them is not finite
-    for c in range(first_vector(L.n_out, L.n_in, part, n_parts),
-                   first_vector(L.n_out, L.n_in, part + 1, n_parts)):
+    for c in range(first_vector(L.n_out, L.n_terms, part, n_parts),
+                   first_vector(L.n_out, L.n_terms, part + 1, n_parts)):
         j = c * WIDTH
         u = at(a, 0, j)
         u_hat = at(&v.u_hat, 0, j)
@@ -196,8 +196,8 @@ cdef inline void normalize_delta(const layer* L,
     cdef const real* u_hat
     cdef vec shift, scale, factor, x
     cdef vec mean_of = splat(<real>1 / <real>n_rows)
-    for c in range(first_vector(L.n_out, L.n_in, part, n_parts),
-                   first_vector(L.n_out, L.n_in, part + 1, n_parts)):
+    for c in range(first_vector(L.n_out, L.n_terms, part, n_parts),
+                   first_vector(L.n_out, L.n_terms, part + 1, n_parts)):
         j = c * WIDTH
         d = at(delta, 0, j)
         u_hat = at(&v.u_hat, 0, j)

@@ -89,7 +89,7 @@ cdef inline void forward(const layer* L, const real* parameters, activation_laye
     cdef int p = 0
     cdef panel_pair W, z, start
     cdef row_range rows
-    cdef thread_part mine = part_of(L.n_out, L.n_in, m, part, n_parts)
+    cdef thread_part mine = part_of(L.n_out, L.n_terms, m, part, n_parts)
     cdef bint stream_W = outgrows_cache(L, n_parts)
     while p < panel_count(L.n_out):
         rows = rows_of_panel(&mine, p, True)
@@ -193,7 +193,7 @@ cdef inline void own_rows_of_weight(const layer* L, int part, int n_parts, Py_ss
                                     Py_ssize_t* last) noexcept nogil:
     """The rows first … last of the panels of W, which are inputs, in this thread's part."""
     cdef row_range rows
-    cdef thread_part mine = part_of(L.n_out, L.n_in, L.n_in, part, n_parts)
+    cdef thread_part mine = part_of(L.n_out, L.n_terms, L.n_in, part, n_parts)
     cdef int p
     first[0] = L.n_in
     last[0] = 0
@@ -260,8 +260,8 @@ cdef inline bint norm_gradient(const layer* L, activation_layer* above, gradient
 
     `normalize_delta` in batch_norm.pxd has computed both sums.
     """
-    cdef Py_ssize_t first = first_vector(L.n_out, L.n_in, part, n_parts)
-    cdef Py_ssize_t n = first_vector(L.n_out, L.n_in, part + 1, n_parts) - first
+    cdef Py_ssize_t first = first_vector(L.n_out, L.n_terms, part, n_parts)
+    cdef Py_ssize_t n = first_vector(L.n_out, L.n_terms, part + 1, n_parts) - first
     cdef Py_ssize_t scale = L.scale + first * WIDTH, bias = L.bias + first * WIDTH
     cdef size_t size = n * WIDTH * sizeof(real)
     if g.sums != NULL:
@@ -279,7 +279,7 @@ cdef inline bint update_layer(const layer* L, gradient_target* g, int part,
     cdef bint bad = False
     cdef Py_ssize_t columns, place, n = padded(L.n_out) // WIDTH
     cdef row_range rows
-    cdef thread_part mine = part_of(L.n_out, L.n_in, L.n_in, part, n_parts)
+    cdef thread_part mine = part_of(L.n_out, L.n_terms, L.n_in, part, n_parts)
     cdef int p
     for p in range(panel_count(L.n_out)):
         rows = rows_of_panel(&mine, p, False)
@@ -344,7 +344,7 @@ cdef inline bint weight_gradient(const layer* L, activation_layer* below, activa
     cdef panel_pair delta, C, start
     cdef operand x
     cdef row_range rows         # of W's panels: the inputs
-    cdef thread_part mine = part_of(L.n_out, L.n_in, L.n_in, part, n_parts)
+    cdef thread_part mine = part_of(L.n_out, L.n_terms, L.n_in, part, n_parts)
     cdef bint stream_W = outgrows_cache(L, n_parts) and updating
     cdef prefetch_queue parameters
     cdef prefetch_queue* queue = &parameters if stream_W else &own.next_examples

@@ -40,8 +40,8 @@ cdef inline void limit_norms(const layer* L,
     cdef real scales[64]        # as many as any vector has lanes
     cdef int i
     cdef bint any_larger
-    for v in range(first_vector(L.n_out, L.n_in, part, n_parts),
-                   first_vector(L.n_out, L.n_in, part + 1, n_parts)):
+    for v in range(first_vector(L.n_out, L.n_terms, part, n_parts),
+                   first_vector(L.n_out, L.n_terms, part + 1, n_parts)):
         w = <real*>column_of(L, parameters, v, &columns)
         square = splat(0)
         for k in range(L.n_in):
@@ -79,8 +79,8 @@ cdef inline void gradient_squares(const layer* L, const update_step* u, const re
     cdef const real* w
     cdef const real* g
     cdef vec x, square
-    for v in range(first_vector(L.n_out, L.n_in, part, n_parts),
-                   first_vector(L.n_out, L.n_in, part + 1, n_parts)):
+    for v in range(first_vector(L.n_out, L.n_terms, part, n_parts),
+                   first_vector(L.n_out, L.n_terms, part + 1, n_parts)):
         w = column_of(L, parameters, v, &columns)
         g = column_of(L, sums, v, &columns)
         square = splat(0)
@@ -102,8 +102,8 @@ cdef inline void column_squares(const layer* L, const real* parameters, real* sq
     cdef Py_ssize_t v, k, columns
     cdef const real* w
     cdef vec x, square
-    for v in range(first_vector(L.n_out, L.n_in, part, n_parts),
-                   first_vector(L.n_out, L.n_in, part + 1, n_parts)):
+    for v in range(first_vector(L.n_out, L.n_terms, part, n_parts),
+                   first_vector(L.n_out, L.n_terms, part + 1, n_parts)):
         w = column_of(L, parameters, v, &columns)
         square = splat(0)
         for k in range(L.n_in):

@@ -17,6 +17,7 @@ from .vector cimport PANEL_VECTORS, WIDTH, real, transpose_block
 
 cdef struct layer:
     Py_ssize_t n_in, n_out
+    Py_ssize_t n_terms          # of the longer of the sums that make z(l+1) and δ(l+1)
     Py_ssize_t weight, bias     # where they begin in the parameters
     Py_ssize_t scale            # where γ of batch normalization begins; 0: not normalized
     Py_ssize_t statistics       # where its running mean and variance begin in their own buffer

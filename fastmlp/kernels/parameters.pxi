@@ -65,6 +65,7 @@ cdef class Parameters:
             L = &self.net.layers[l]
             L.n_in = self.sizes[l]
             L.n_out = self.sizes[l + 1]
+            L.n_terms = max(self.sizes[l:l + 3:2])
             L.activation = activation_kind(activations[l][0])
             L.parameter = <real><double>activations[l][1]
             L.rate = L.l2 = L.bias_rate = 1

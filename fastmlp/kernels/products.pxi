@@ -16,7 +16,7 @@ cdef class OneLayer:
         cdef Py_ssize_t size, line = 64 // <Py_ssize_t>sizeof(real)
         cdef char* base
         self.m = m
-        self.L.n_in = n_in
+        self.L.n_in = self.L.n_terms = n_in
         self.L.n_out = n_out
         self.L.bias = (n_in * padded(n_out) + line - 1) // line * line
         self.n_numbers = self.L.bias + (padded(n_out) + line - 1) // line * line

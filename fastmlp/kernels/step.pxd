@@ -229,9 +229,9 @@ cdef inline void normalize_layer(const network* net, int l, workspace* w, const 
     cdef activation_layer* v = &w.activations[l + 1]
     cdef const real* weights = w.threads[part].example_weights
     cdef const real* sums
-    cdef Py_ssize_t first = first_vector(L.n_out, L.n_in, part, n_parts)
-    cdef Py_ssize_t last = first_vector(L.n_out, L.n_in, part + 1, n_parts)
-    if not parts_are_columns(L.n_out, L.n_in, n_parts):
+    cdef Py_ssize_t first = first_vector(L.n_out, L.n_terms, part, n_parts)
+    cdef Py_ssize_t last = first_vector(L.n_out, L.n_terms, part + 1, n_parts)
+    if not parts_are_columns(L.n_out, L.n_terms, n_parts):
         barrier(threads, part, n_parts)
     sums = shared_moments(L, v, b, m, weights, threads, part, n_parts)
     if not normalize(&net.normalization, L, net.parameters, &v.a, &v.norm, m, b.n_rows, weights,
@@ -291,7 +291,7 @@ cdef inline void output_deltas(const network* net, workspace* w, const batch* b,
     cdef const layer* L = &net.layers[net.n_layers - 1]
     cdef activation_layer* v = &w.activations[net.n_layers]
     # the rows whose z this thread has computed itself, if the output is one panel
-    cdef thread_part whole = part_of(1, L.n_in, m, part, n_parts)
+    cdef thread_part whole = part_of(1, L.n_terms, m, part, n_parts)
     cdef row_range mine = rows_of_panel(&whole, 0, False)
     cdef Py_ssize_t r, j, row
     cdef real* delta

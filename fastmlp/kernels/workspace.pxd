@@ -46,7 +46,7 @@ cdef struct layer_ways:         # the same, as chosen for a batch
 
 cdef struct activation_layer:   # l = 0 (input) … n_layers (output), shared by all threads
     Py_ssize_t n                # units
-    Py_ssize_t n_terms          # of the sums that make z: units of the layer below, 0 for the input
+    Py_ssize_t n_terms          # see `layer`; 0 for the input
     matrix a, delta
     batch_norm_values norm      # where the layer is normalized
 
@@ -218,7 +218,7 @@ cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t max
         v = &w.activations[l]
         n = layers[0].n_in if l == 0 else layers[l - 1].n_out
         v.n = n
-        v.n_terms = layers[l - 1].n_in if l > 0 else 0
+        v.n_terms = layers[l - 1].n_terms if l > 0 else 0
         widest = max(widest, row_stride(n))
         v.a = v.delta = ungrouped(NULL, n)
         if l < w.n_layers and w.n_threads > 1:      # the threads write it by columns

@@ -7,7 +7,7 @@ the same bits wherever it was interrupted.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -19,14 +19,14 @@ from ..callbacks import Callback, Checkpoint
 from ..ensemble import Ensemble
 from ..experiments.fingerprint import fingerprint
 from ..experiments.histories import joined
-from ..experiments.settings import TRAINING
 from ..history import History
 from ..network import MLP
 from ..optimizers import Optimizer
 from ..schedules import Schedule
 from ..support import checks
-from ..training import side_by_side
+from ..training import Stop, run_jobs
 from ..training.division import division
+from ..training.many import Shared, Task, fit_task
 from . import checkpoints
 from .checkpoints import SaveCheckpoint
 from .recipe import Recipe, read
@@ -145,7 +145,7 @@ def run_recipe(
     verbose: bool = False,
     checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     callbacks: Callable[[MLP], Iterable[Callback]] | None = None,
-    fit: Callable[..., History] = MLP.fit,
+    fit: Callable[..., History] | None = None,
 ) -> Outcome:
     """Train as `train` does, with the same parameters, and return times and resumptions too.
 
@@ -179,39 +179,36 @@ def run_recipe(
     def seconds() -> float:
         return before + perf_counter() - started
 
-    def job(member: _Member, n_threads: int | None) -> Callable[[Callback], History]:
-        own = [] if callbacks is None else list(callbacks(member.net))
-        return lambda stop: member.train(
-            X, y, validation_data, seconds, n_threads, [stop, *own] if size > 1 else own, verbose,
-            MLP.fit if size > 1 else fit,
-        )  # fmt: skip
+    tasks = [
+        member.task(
+            X,
+            y,
+            validation_data,
+            seconds,
+            n_threads if size == 1 else 1,
+            [] if callbacks is None else list(callbacks(member.net)),
+            verbose,
+        )
+        for member in members
+    ]
+    shared = Shared(tasks)
+
+    def job_of(member: _Member, task: Task) -> Callable[[Stop], None]:
+        return lambda stop: member.train(task, shared, stop)
 
     if size == 1:  # in this thread, for Ctrl-C to reach fit
-        nets, histories = [members[0].net], [job(members[0], n_threads)(Callback())]
+        members[0].train(tasks[0], fit=fit)
+        nets = [members[0].net]
     else:
-        nets, histories = _side_by_side([job(member, 1) for member in members], members, n_threads)
+        processes = division()
+        numbers = processes.own(size)
+        with processes.agreeing():
+            run_jobs([job_of(members[k], tasks[k]) for k in numbers], n_threads)
+        everything = processes.exchange({k: members[k].net for k in numbers})
+        nets = [everything[k] for k in range(size)]
+    histories = [net.history for net in nets]
     model = nets[0] if size == 1 else Ensemble(nets)
     return Outcome(recipe, seed, model, histories, seconds(), resumed)
-
-
-def _side_by_side(
-    jobs: Sequence[Callable[[Callback], History]],
-    members: Sequence[_Member],
-    n_threads: int | None,
-) -> tuple[list[MLP], list[History]]:
-    """Run the jobs of this process; return the networks and histories of all."""
-    processes, error = division(), None
-    numbers = processes.own(len(jobs))
-    histories: list[History] = []
-    try:
-        if numbers:
-            histories = side_by_side([jobs[k] for k in numbers], n_threads)
-    except Exception as raised:
-        error = raised
-    own = {k: (members[k].net, one) for k, one in zip(numbers, histories, strict=False)}
-    everything = processes.exchange(own, error)
-    found = [everything[k] for k in range(len(jobs))]
-    return [net for net, _ in found], [history for _, history in found]
 
 
 @dataclass
@@ -243,7 +240,7 @@ class _Member:
             net, earlier, seconds = recipe.settings.network(*sizes, seed), History(), 0.0
         return cls(recipe, net, earlier, seconds, checkpoint, identity, title)
 
-    def train(
+    def task(
         self,
         X: checks.Examples,
         y: ArrayLike,
@@ -252,34 +249,45 @@ class _Member:
         n_threads: int | None,
         callbacks: list[Callback],
         verbose: bool,
-        fit: Callable[..., History],
-    ) -> History:
-        """Train for the remaining epochs; return the history of all epochs."""
+    ) -> Task:
+        """Return what is to be trained: the remaining epochs, at least one."""
         settings, earlier = self.recipe.settings, self.earlier
-        if earlier.epochs >= settings.epochs:
-            self.net.history = replace(earlier, stopped_by="epochs")
-            return self.net.history
         if verbose:
             callbacks = [_Lines(settings.epochs, earlier.epochs, self.title), *callbacks]
         if self.checkpoint is not None:
-            save = SaveCheckpoint(self.checkpoint, self.identity, settings.epochs, earlier, seconds)
+            save = SaveCheckpoint(
+                self.checkpoint, self.identity, settings.epochs, earlier, seconds
+            )
             callbacks = [save, *callbacks]
         n_examples = _shape(X)[0]
-        n_batches = -(-n_examples // min(settings.batch_size, n_examples))
+        steps = settings.epochs * -(-n_examples // min(settings.batch_size, n_examples))
+        options = settings.options(
+            epochs=max(1, settings.epochs - earlier.epochs),
+            optimizer=_with_spanning_schedules(settings.optimizer, steps),
+            dropout_schedule=_spanning(settings.dropout_schedule, steps),
+            validation_data=validation_data,
+            n_threads=n_threads,
+        )
+        return Task(self.net, X, y, options, callbacks)
+
+    def train(
+        self,
+        task: Task,
+        shared: Shared | None = None,
+        stop: Stop | None = None,
+        fit: Callable[..., History] | None = None,
+    ) -> None:
+        """Train for the remaining epochs; the network's history is that of all epochs."""
+        if self.earlier.epochs >= self.recipe.settings.epochs:
+            self.net.history = replace(self.earlier, stopped_by="epochs")
+            return
         try:
-            steps = settings.epochs * n_batches
-            options = {
-                "epochs": settings.epochs - earlier.epochs,
-                "optimizer": _with_spanning_schedules(settings.optimizer, steps),
-                "dropout_schedule": _spanning(settings.dropout_schedule, steps),
-                "validation_data": validation_data,
-                "n_threads": n_threads,
-                "callbacks": callbacks,
-            }
-            fit(self.net, X, y, **{key: getattr(settings, key) for key in TRAINING} | options)
+            if fit is None:
+                fit_task(task, shared, stop)
+            else:
+                fit(task.net, task.X, task.y, callbacks=task.callbacks, **task.options)
         finally:
-            self.net.history = joined(earlier, self.net.history)
-        return self.net.history
+            self.net.history = joined(self.earlier, self.net.history)
 
 
 @dataclass

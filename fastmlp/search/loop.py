@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +19,7 @@ from .. import losses
 from ..experiments.fingerprint import fingerprint
 from ..history import TrainingDiverged
 from ..support import checks
-from ..training import StopWhenSet, side_by_side
+from ..training import Stop, run_jobs
 from . import data, studies
 from .space import SPACE, Space
 from .storage import SharedLock
@@ -181,7 +181,7 @@ def minimize(
         )
 
         def run_trial(
-            parameters: dict[str, Any], report: Callable[[int, float], bool], stop: StopWhenSet
+            parameters: dict[str, Any], report: Callable[[int, float], bool], stop: Stop
         ) -> Outcome:
             return measure(
                 plan,
@@ -242,7 +242,7 @@ class Search:
     study: Study
     shared_lock: SharedLock | None
     space: Space
-    measure: Callable[[dict[str, Any], Callable[[int, float], bool], StopWhenSet], Outcome]
+    measure: Callable[[dict[str, Any], Callable[[int, float], bool], Stop], Outcome]
     objective: str
     pruning: bool
     n_trials: int
@@ -282,30 +282,33 @@ class Search:
     def run_jobs(self) -> None:
         """Run trials in `n_jobs` threads."""
         if self.n_jobs == 1:  # in this thread, for Ctrl-C to reach fit
-            self.run_trials(StopWhenSet(threading.Event()))
+            for job in self.jobs():
+                job(Stop())
         else:
-            n_jobs = min(self.n_jobs, self.n_trials)
-            side_by_side([self.run_trials] * n_jobs, n_jobs)
+            run_jobs(self.jobs(), min(self.n_jobs, self.n_trials))
 
-    def run_trials(self, stop: StopWhenSet) -> None:
-        """Run one trial after the other until there are enough, or the time is over.
+    def jobs(self) -> Iterator[Callable[[Stop], None]]:
+        """Yield a trial as a job, one after the other, until there are enough or time is over."""
+        while (begun := self.begin()) is not None:
+            yield partial(self.run_trial, *begun)
 
-        KeyboardInterrupt is raised if Ctrl-C or `stop` ended a trial.
+    def run_trial(self, trial: Trial, parameters: dict[str, Any], stop: Stop) -> None:
+        """Run a trial that has begun.
+
+        KeyboardInterrupt is raised if Ctrl-C or `stop` ended it.
         """
         from optuna.trial import TrialState
 
-        while (begun := self.begin(stop)) is not None:
-            trial, parameters = begun
-            try:
-                outcome = self.measure(parameters, partial(self.report, trial), stop)
-                if outcome.state == "interrupted":
-                    raise KeyboardInterrupt
-            except BaseException:
-                self.study.tell(trial, state=TrialState.FAIL)
-                raise
-            self.finish(trial, outcome)
+        try:
+            outcome = self.measure(parameters, partial(self.report, trial), stop)
+            if outcome.state == "interrupted":
+                raise KeyboardInterrupt
+        except BaseException:
+            self.study.tell(trial, state=TrialState.FAIL)
+            raise
+        self.finish(trial, outcome)
 
-    def begin(self, stop: StopWhenSet) -> tuple[Trial, dict[str, Any]] | None:
+    def begin(self) -> tuple[Trial, dict[str, Any]] | None:
         """Begin the next trial and return it with its parameters, or None if there is to be none.
 
         Processes begin trials one after the other.  If a process does so nevertheless at the same
@@ -315,7 +318,7 @@ class Search:
 
         turn = nullcontext() if self.shared_lock is None else self.shared_lock.turn()
         with self.lock, turn:
-            if stop.event.is_set() or perf_counter() >= self.deadline:
+            if perf_counter() >= self.deadline:
                 return None
             if len(studies.begun(self.study)) >= self.n_trials:
                 return None

@@ -24,7 +24,7 @@ from ..support import checks
 from ..tabular import TabularClassifier
 from ..tabular.columns import ENCODINGS
 from ..tabular.metrics import CLASSIFICATION, REGRESSION
-from ..training import StopWhenSet
+from ..training import Stop, StopWhenSet
 from . import studies
 from .loop import Search
 from .space import Space, parsed
@@ -139,10 +139,10 @@ def minimize_table(
     estimator = clone(estimator).set_params(n_threads=1 if n_jobs > 1 else estimator.n_threads)
 
     def run_trial(
-        parameters: dict[str, Any], report: Callable[[int, float], bool], stop: StopWhenSet
+        parameters: dict[str, Any], report: Callable[[int, float], bool], stop: Stop
     ) -> Outcome:
         model = clone(estimator).set_params(**parameters)
-        return measure(model, training, validation, metric, alone=n_jobs == 1)
+        return measure(model, training, validation, metric, stop, alone=n_jobs == 1)
 
     settings = {
         "space": checked.to_json(),
@@ -180,7 +180,12 @@ def minimize_table(
 
 
 def measure(
-    model: TableModel, training: TableRows, validation: TableRows, metric: str, alone: bool
+    model: TableModel,
+    training: TableRows,
+    validation: TableRows,
+    metric: str,
+    stop: Stop,
+    alone: bool,
 ) -> Outcome:
     """Fit an estimator and return how well it does on the validation rows.
 
@@ -189,7 +194,7 @@ def measure(
     started = perf_counter()
     state, value, epoch, epochs = "complete", inf, 0, 0
     try:
-        interrupted = fit(model, training, alone)
+        interrupted = fit(model, training, stop, alone)
     except TrainingDiverged:
         state = "diverged"
     else:
@@ -201,11 +206,17 @@ def measure(
     return Outcome(state, value, value, epoch, epochs, round(perf_counter() - started, 4))
 
 
-def fit(model: TableModel, rows: TableRows, alone: bool) -> bool:
-    """Fit an estimator; return whether Ctrl-C ended it."""
+def fit(model: TableModel, rows: TableRows, stop: Stop, alone: bool) -> bool:
+    """Fit an estimator; return whether Ctrl-C, or the end of the search, ended it."""
     if not alone:
-        model.fit(rows.X, rows.y, groups=rows.groups, time=rows.time)
-        return False
+        model.fit(
+            rows.X,
+            rows.y,
+            groups=rows.groups,
+            time=rows.time,
+            callbacks=lambda net: [StopWhenSet(stop)],
+        )
+        return stop.is_set()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model.fit(rows.X, rows.y, groups=rows.groups, time=rows.time)

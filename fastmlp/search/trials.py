@@ -18,7 +18,8 @@ from ..history import History, TrainingDiverged
 from ..losses import Loss
 from ..network import MLP
 from ..support import checks
-from ..training import evaluate
+from ..training import Stop, evaluate
+from ..training.many import Task, fit_task
 from .data import Pair
 from .space import CONSTANTS, takes
 
@@ -73,13 +74,19 @@ class Plan:
         **options: Any,
     ) -> History:
         """Train a network with these parameters; keywords of `MLP.fit` replace them."""
+        return net.fit(X, y, **self.options(net, y, parameters, **options))
+
+    def options(
+        self, net: MLP, y: ArrayLike, parameters: Mapping[str, Any], **others: Any
+    ) -> dict[str, Any]:
+        """Return the keywords of `MLP.fit` for these parameters, with others that replace them."""
         settings = self.settings(parameters)
         if any(net.batch_norm):
-            m, size = len(np.asarray(y)), options.get("batch_size", settings.batch_size)
+            m, size = len(np.asarray(y)), others.get("batch_size", settings.batch_size)
             while size < m and m % size == 1:  # a single example cannot be normalized
                 size += 1
-            options["batch_size"] = size
-        return settings.fit(net, X, y, **options)
+            others["batch_size"] = size
+        return settings.options(**others)
 
 
 @dataclass(frozen=True)
@@ -118,7 +125,7 @@ def measure(
     *,
     objective: str,
     report: Callable[[int, float], bool],
-    stop: Callback,
+    stop: Stop,
     max_seconds: float | None,
     n_threads: int | None,
 ) -> Outcome:
@@ -136,7 +143,7 @@ def measure(
         The figure to minimize.
     report : callable
         Called with epoch and objective after each epoch; returns whether to prune the trial.
-    stop : Callback
+    stop : Stop
         Ends training when the search has been stopped.
     max_seconds, n_threads
         As in `MLP.fit`.
@@ -151,20 +158,20 @@ def measure(
     started = perf_counter()
     state = "complete"
     try:
-        history = plan.fit(
+        options = plan.options(
             net,
-            *training,
+            training[1],
             parameters,
             validation_data=validation,
-            callbacks=[watch, stop],
             max_seconds=max_seconds,
             n_threads=n_threads,
         )
+        history = fit_task(Task(net, *training, options, [watch]), stop=stop)
         if history.stopped_by == "max_seconds":  # within an epoch, whose result counts too
             examples = Examples.checked(net.state, *validation)
             cost, accuracy = evaluate(net.state, examples, n_threads)
             watch.update(history.epochs + 1, cost, accuracy)
-        if history.stopped_by in ("interrupt", type(stop).__name__):
+        if history.stopped_by in ("interrupt", stop.reason):
             state = "interrupted"
         elif watch.pruned:
             state = "pruned"

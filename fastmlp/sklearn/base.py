@@ -135,6 +135,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     ) -> None:
         goes_on = incremental and streams.goes_on(self)
         if not goes_on:
+            self.__dict__.pop("_plan", None)
             self._validate_params()
             if self.solver == "lbfgs":
                 options.check_lbfgs(self)
@@ -146,15 +147,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             "y": y,
             "metadata": None if sample_weight is None else {"sample_weight": sample_weight},
         }
-        target = self._plain_target(y) if goes_on and streams.is_plain(self, X, y) else None
-        if target is None:
+        samples = streams.plain_samples(self, X, y, sample_weight) if goes_on else None
+        is_known = samples is not None
+        if samples is None:
             samples = self._samples(X, y, sample_weight, is_first, incremental)
-        else:
-            if sample_weight is not None:
-                sample_weight = _check_sample_weight(sample_weight, X)
-            samples = Samples(X, target, y, sample_weight)
         with streams.random_numbers(self.random_state) as rng:
-            if target is None:
+            if not is_known:
                 self._prepare_network(samples, rng, is_first, incremental)
             self._prepare_curves(is_first)
             samples = self._weighted(samples).with_checked_weights(self.network_.dtype)

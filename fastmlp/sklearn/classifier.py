@@ -298,7 +298,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._labels.encode(y)
 
     def _plain_target(self, y: Array) -> Array | None:
-        return self._labels.encode_known(y)
+        return self._labels.encode_known(y, self.network_.dtype)
 
     def _output_layer(self, samples: Samples) -> tuple[int, str | Loss]:
         return self._labels.n_outputs, self._labels.loss

@@ -35,6 +35,8 @@ class EpochLoss:
     ----------
     batch_sums : ndarray of shape (n_batches, 2)
         What the network's fit writes: Σ s·cost of each batch, and Σ W² before its update.
+    depends_on_samples : bool
+        Whether the loss depends on weights or on constants of these samples.
     """
 
     def __init__(self, estimator: Any, samples: Samples, batch_size: int) -> None:
@@ -49,6 +51,7 @@ class EpochLoss:
             constants = constants * self.weight
         self.constants = constants
         self.batch_sums = np.zeros((len(self.first_rows), 2))
+        self.depends_on_samples = self.weight is not None or constants is not None
         self.frozen_squares = 0.0  # Σ W² of layers that `batch_sums` leaves out
 
     def __call__(self, order: NDArray[np.int64] | None, n_batches: int | None = None) -> float:
@@ -62,7 +65,7 @@ class EpochLoss:
             The number of batches.  Default: all.
         """
         sums = self.batch_sums[:n_batches]
-        if self.weight is None and self.constants is None and n_batches is None:
+        if n_batches is None and not self.depends_on_samples:
             cost, squares = sums.sum(axis=0).tolist()
             squares += len(sums) * self.frozen_squares
             return float((cost / self.divisor + self.alpha / 2 * squares) / self.n_samples)

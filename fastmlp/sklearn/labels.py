@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -157,15 +158,29 @@ class Labels:
             return np.asarray(is_second)[:, np.newaxis]
         return np.asarray(np.searchsorted(self.columns[0], y))
 
-    def encode_known(self, y: Array) -> Array | None:
-        """Return the targets of the network for labels (m,), or None if one is not of a class."""
+    def encode_known(self, y: Array, dtype: np.dtype[Any]) -> Array | None:
+        """Return the targets of a network for labels (m,), or None if one is not of a class.
+
+        They are arrays as the network reads them: numbers in int32, or 0 and 1 in its dtype.
+        """
         classes = self.classes
         if isinstance(classes, list) or self.kind == "multilabel" or y.dtype != classes.dtype:
             return None
+        if self.kind == "multiclass" and self._are_numbers:
+            is_known = y.astype(np.uint64).max() < len(classes)  # negative ones become large
+            return y.astype(np.int32) if is_known else None
         numbers = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
         if y.dtype == object or not (classes[numbers] == y).all():
             return None
-        return numbers if self.kind == "multiclass" else self.encode(y)
+        if self.kind == "multiclass":
+            return numbers.astype(np.int32)
+        return self.encode(y).astype(dtype)
+
+    @cached_property
+    def _are_numbers(self) -> bool:
+        """Whether the classes are the integers 0, 1, 2, …"""
+        classes = self.columns[0]
+        return classes.dtype.kind in "iu" and np.array_equal(classes, np.arange(len(classes)))
 
     def decode(self, h: Array) -> Any:
         """Return the labels that output activations h (m, n_outputs) predict."""

@@ -15,8 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from .. import losses
 from ..losses import Loss
 from ..support import checks
-from . import streams
-from .base import BaseMLP
+from .base import FLOATS, BaseMLP
 from .docstrings import shares_docstrings
 from .options import REGRESSOR_CONSTRAINTS
 from .rollback import restored_on_error
@@ -236,9 +235,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return np.asarray(y[:, np.newaxis] if y.ndim == 1 else y)
 
     def _plain_target(self, y: Array) -> Array | None:
-        n_out = self.network_.loss.outputs_for(1)
-        is_known = y.dtype in streams.FLOATS and n_out == self.n_outputs_ and streams.is_finite(y)
-        return y[:, np.newaxis] if is_known else None
+        net = self.network_
+        y = np.ascontiguousarray(y)
+        n_out = net.loss.outputs_for(1)
+        if n_out != self.n_outputs_ or y.dtype not in FLOATS or not checks.ready(y, y.dtype):
+            return None
+        return net.loss.targets(y[:, np.newaxis], len(y), n_out, net.dtype)
 
     def _output_layer(self, samples: Samples) -> tuple[int, Loss]:
         loss = losses.from_spec(self.loss)

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
+from ..data.examples import Examples
+from ..model.state import ModelState
 from ..support import checks
 
 __all__ = ["Samples", "train_validation_split"]
@@ -30,15 +32,25 @@ class Samples:
         The targets as the user passed them, for scorers.
     weight : ndarray of shape (n_samples,) or None
         The sample weights.
+    is_ready : bool
+        Whether X and target are checked arrays that the network reads as they are.
     """
 
     X: Any
     target: Array
     y: Any
     weight: Array | None
+    is_ready: bool = False
 
     def __len__(self) -> int:
         return int(self.X.shape[0])
+
+    def examples(self, state: ModelState) -> Examples:
+        """Return the samples as the network's training reads them."""
+        if not self.is_ready:
+            return Examples.checked(state, self.X, self.target, self.weight)
+        data = state.data(self.X, self.target, self.weight)
+        return Examples(self.X, self.target, self.weight, data)
 
     def take(self, rows: Array) -> Samples:
         """Return the samples with these row numbers."""

@@ -14,19 +14,16 @@ form:
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ..callbacks import Callback, of_fit
 from ..history import TrainingDiverged
-from ..schedules import Schedule
-from ..training import FitConfig, fit
+from ..training.loop import Run
 from . import options
-from .epoch_loss import EpochLoss
+from .plan import Plan, initialize_rate, plan_of
 from .samples import Samples
 from .sklearn_callbacks import FitTasks
 from .validation import Validation
@@ -42,35 +39,6 @@ MIN_RATE = 1e-6  # "adaptive" stops below this rate, as in scikit-learn
 MAX_CURVE_LENGTH = 1000  # losses that partial_fit keeps, so that a stream's estimator does not grow
 
 
-@dataclass(frozen=True)
-class EstimatorRate(Schedule):
-    """The learning rate that `EpochEnd` has set after the previous epoch."""
-
-    name = "estimator"
-    estimator: Any
-
-    @property
-    def _is_constant(self) -> bool:
-        return bool(self.estimator.solver == "adam" or self.estimator.learning_rate == "constant")
-
-    def __call__(self, steps: Any) -> NDArray[np.float64]:
-        return np.full(np.shape(steps), self.estimator._rate)
-
-
-class Shuffle:
-    """The order of the samples, shuffled again for each epoch, by scikit-learn's random numbers."""
-
-    def __init__(self, rng: np.random.RandomState) -> None:
-        self.rng = rng
-        self.order: NDArray[np.int64] | None = None
-
-    def __call__(self, n_rows: int) -> NDArray[np.int64]:
-        permutation = np.arange(n_rows)
-        self.rng.shuffle(permutation)
-        self.order = permutation if self.order is None else self.order[permutation]
-        return self.order
-
-
 class EpochEnd(Callback):
     """Does after each epoch what scikit-learn does there; the estimator's attributes are current.
 
@@ -78,12 +46,8 @@ class EpochEnd(Callback):
     ----------
     estimator : estimator
         The estimator that is fitted.
-    samples : Samples
-        The training set.
-    batch_size : int
-        Samples of a step.
-    shuffle : Shuffle or None
-        The order of the samples; None: as they are.
+    plan : Plan
+        The fit.
     validation : Validation or None
         The validation set.
     incremental : bool
@@ -95,18 +59,16 @@ class EpochEnd(Callback):
     def __init__(
         self,
         estimator: Any,
-        samples: Samples,
-        batch_size: int,
-        shuffle: Shuffle | None,
+        plan: Plan,
         validation: Validation | None,
         incremental: bool,
         tasks: FitTasks,
     ) -> None:
         self.estimator = estimator
-        self.n_rows = len(samples)
-        self.batch_size = batch_size
-        self.loss = EpochLoss(estimator, samples, batch_size)
-        self.shuffle = shuffle
+        self.n_rows = plan.n_samples
+        self.batch_size = plan.batch_size
+        self.loss = plan.loss
+        self.shuffle = plan.shuffle
         self.validation = validation
         self.incremental = incremental
         self.tasks = tasks
@@ -116,6 +78,7 @@ class EpochEnd(Callback):
 
     def on_fit_begin(self, net: MLP, history: History) -> None:
         self.estimator.n_iter_ = 0
+        self.loss.frozen_squares = 0.0
         if net.frozen:
             self.squares_at_begin = net.state.penalty(2.0)  # Σ W²
         if self.estimator.early_stopping:
@@ -244,44 +207,31 @@ def train(
 ) -> None:
     """Train `estimator.network_` until it converges, or for one epoch if `incremental`."""
     net = estimator.network_
-    batch_size = effective_batch_size(estimator, len(samples))
     initialize_rate(estimator, incremental)
-    rate = estimator.learning_rate
-    schedule = rate if isinstance(rate, Schedule) else EstimatorRate(estimator)
-    shuffle = Shuffle(rng) if estimator.shuffle else None
-    epoch_end = EpochEnd(estimator, samples, batch_size, shuffle, validation, incremental, tasks)
-    config = FitConfig.checked(
-        net.state.spec,
-        epochs=1 if incremental else estimator.max_iter,
-        batch_size=batch_size,
-        optimizer=options.optimizer(estimator, schedule),
-        l2=estimator.alpha,
-        l2_per_weight=True,
-        shuffle=shuffle or False,
-        max_seconds=estimator.max_seconds,
-        label_smoothing=getattr(estimator, "label_smoothing", 0.0),
-        ema=estimator.ema,
-        n_threads=estimator.n_threads,
-        reset_optimizer=not incremental,
-        by_row_hash=any(net.dropout),  # a repeated sample is one with a weight of 2
-        max_cost=estimator._max_cost,
-        batch_sums=epoch_end.loss.batch_sums,
+    plan = plan_of(estimator, samples, incremental)
+    if plan.shuffle is not None:
+        plan.shuffle.begin_fit(rng)
+    epoch_end = EpochEnd(estimator, plan, validation, incremental, tasks)
+    callbacks = of_fit([epoch_end, *estimator.callbacks_], None, plan.config.epochs, verbose=False)
+    run = Run(
+        net,
+        net.state,
+        plan.config,
+        samples.examples(net.state),
+        rows=None,
+        held_out=None,
+        callbacks=callbacks,
+        team=plan.team,
+        constant_rates=plan.rates,
     )
-    callbacks = of_fit([epoch_end, *estimator.callbacks_], None, config.epochs, verbose=False)
     try:
-        history = fit(
-            net,
-            samples.X,
-            samples.target,
-            config,
-            sample_weight=samples.weight,
-            callbacks=callbacks,
-        )
+        history = run.fit()
     except TrainingDiverged:
         if not estimator.early_stopping:
             raise ValueError(options.DIVERGED) from None
         epoch_end.record_divergence()
         return
+    plan.rates = run.constant_rates
     if estimator.early_stopping and validation is not None and estimator.n_iter_ > 0:
         validation.require_score()
     if epoch_end.unfinished_batches is not None:
@@ -298,29 +248,3 @@ def train(
             ConvergenceWarning,
             stacklevel=5,
         )
-
-
-def effective_batch_size(estimator: Any, n_rows: int) -> int:
-    """Return the number of samples of a step."""
-    has_batch_norm = any(estimator.network_.batch_norm)
-    if has_batch_norm and n_rows == 1:
-        raise ValueError("batch_norm needs at least 2 examples in a batch, got n_samples=1")
-    batch_size: int = estimator.batch_size
-    if estimator.batch_size == "auto":
-        batch_size = min(200, n_rows)
-        while has_batch_norm and batch_size > 2 and n_rows % batch_size == 1:
-            batch_size -= 1  # no batch of one sample
-    if batch_size > n_rows:
-        warnings.warn(
-            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-            stacklevel=6,
-        )
-        batch_size = n_rows
-    return batch_size
-
-
-def initialize_rate(estimator: Any, incremental: bool) -> None:
-    """Set the learning rate of the first epoch; a stream goes on with the rate it has come to."""
-    rule = estimator.solver, estimator.learning_rate, estimator.learning_rate_init
-    if not incremental or getattr(estimator, "_rate_rule", None) != rule:
-        estimator._rate, estimator._rate_rule = estimator.learning_rate_init, rule

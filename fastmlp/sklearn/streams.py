@@ -17,11 +17,14 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight
 
-__all__ = ["goes_on", "is_finite", "is_plain", "random_numbers", "remember"]
+from ..support import checks
+from .samples import Samples
+
+__all__ = ["goes_on", "plain_samples", "random_numbers", "remember"]
 
 CONSTANT = frozenset([int, float, str, bool, type(None)])  # types whose values never change
-FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
 _of_thread = threading.local()
 
@@ -32,49 +35,45 @@ def _values(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
     return attrgetter(*kind._get_param_names())
 
 
-def _checked(estimator: Any) -> tuple[Any, ...] | None:
-    """The estimator's parameters and its network; None if a parameter can be changed in place."""
+def remember(estimator: Any) -> None:
+    """Note the parameters that a call of partial_fit has checked, if none changes in place."""
     values = _values(estimator.__class__)(estimator)
     types = {type(value) for value in values}
     if tuple in types:
         types.remove(tuple)
         types |= {type(one) for value in values if type(value) is tuple for one in value}
-    return (*values, estimator.__dict__.get("network_")) if types <= CONSTANT else None
-
-
-def remember(estimator: Any) -> None:
-    """Note that a call of partial_fit has checked the estimator's parameters."""
-    estimator._checked = _checked(estimator)
+    estimator._checked = (*values, estimator.network_) if types <= CONSTANT else None
 
 
 def goes_on(estimator: Any) -> bool:
     """Return whether parameters and network are those that an earlier call has checked."""
-    before = estimator.__dict__.get("_checked")
-    if before is None:
+    attributes = estimator.__dict__
+    before = attributes.get("_checked")
+    if before is None or before[-1] is not attributes.get("network_"):
         return False
-    now = _checked(estimator)
-    return now is not None and all(map(is_, before, now))
+    return all(map(is_, before, _values(estimator.__class__)(estimator)))
 
 
-def is_plain(estimator: Any, X: Any, y: Any) -> bool:
-    """Return whether X and y are arrays of finite numbers, as a fitted estimator takes them."""
-    return (
+def plain_samples(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Samples | None:
+    """Return the samples of arrays that need no conversion, or None where more is to be checked."""
+    dtype = estimator.network_.dtype
+    if not (
         type(X) is np.ndarray
         and type(y) is np.ndarray
-        and X.dtype in FLOATS
         and X.ndim == 2
         and y.shape == X.shape[:1]
         and len(X) > 0
         and X.shape[1] == estimator.n_features_in_
-        and not hasattr(estimator, "feature_names_in_")
-        and is_finite(X)
-    )
-
-
-def is_finite(values: np.ndarray[Any, Any]) -> bool:
-    """Return whether the sum of values is finite, and so are all of them."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(values.sum()))
+        and "feature_names_in_" not in estimator.__dict__
+        and checks.ready(X, dtype)
+    ):
+        return None
+    target = estimator._plain_target(y)
+    if target is None:
+        return None
+    if sample_weight is not None:
+        sample_weight = _check_sample_weight(sample_weight, X)
+    return Samples(X, target, y, sample_weight, is_ready=True)
 
 
 @contextmanager

@@ -167,7 +167,7 @@ def for_pass(sizes: Sequence[int], n_rows: int, cap: int | None = None) -> int:
 
 
 def _shared(operations: int, least: int, cap: int | None) -> int:
-    if operations < least:
+    if operations < least or cap == 1:
         return 1
     return min(get_num_threads(), cap or MOST)
 

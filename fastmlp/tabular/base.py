@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-import sklearn
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import activations
-from ..model import files
-from ..network import MLP
 from ..support import checks
-from ..version import __version__
-from .columns import ENCODINGS, TableEncoder
-from .folds import row_values, validation_rows
-from .frames import frame_of, target_column
+from .by_value import ByValue, check_per, fit_by_value
+from .columns import ENCODINGS, Codes, NoColumnError, TableEncoder
+from .folds import validation_rows
+from .frames import frame_of
+from .given import Given
 from .insight import InsightMixin
-from .members import Callbacks, Job, Member, Rows, train_members
+from .members import Callbacks, Job, Member, Rows, Training, train_models
 from .metrics import Metric
-from .parameters import kept
-from .plan import QUALITIES, Plan, plan_of
+from .plan import QUALITIES, plan_of
+from .saving import SavingMixin
 
 __all__ = ["BaseTabular"]
 
@@ -42,7 +34,7 @@ FRACTIONS = {"dropout": "[0, 1)", "label_smoothing": "[0, 1)"}
 POSITIVE = {"learning_rate": "(0, inf)", "weight_decay": "[0, inf)"}
 
 
-class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
+class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[misc]
     """Base of the estimators of tables.
 
     A subclass has the constructor and the hooks
@@ -58,6 +50,8 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
     """
 
     _stratified = False
+    _predicted: Callable[[Array], Array]
+    by_value_: ByValue | None = None
 
     # ------------------------------------------------------------------------------ fitting
 
@@ -116,7 +110,13 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         state = dict(self.__dict__)
         try:
             table = self._table(X, reset=True)
-            self._fit(table, y, sample_weight, groups, time, callbacks, rng)
+            if self.per is not None:
+                check_per(self, table, y, groups)
+            given = Given.checked(table, y, sample_weight, groups, time)
+            if self.per is None:
+                self._fit(given, callbacks, rng)
+            else:
+                self._fit_by_value(given, callbacks, rng)
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(state)
@@ -124,35 +124,47 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _fit(
-        self,
-        table: pd.DataFrame,
-        y: Any,
-        sample_weight: Any,
-        groups: Any,
-        time: Any,
-        callbacks: Callbacks | None,
-        rng: np.random.RandomState,
+        self, given: Given, callbacks: Callbacks | None, rng: np.random.RandomState
     ) -> None:
-        y = target_column(y, len(table))
-        groups = None if groups is None else row_values("groups", groups, len(table))
-        time = None if time is None else row_values("time", time, len(table))
-        weights = None
-        if sample_weight is not None:
-            weights = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
-            counts = weights > 0  # rows of weight 0 are as if they were not there
-            table, y, weights = table[counts], y[counts], weights[counts]
-            groups = None if groups is None else groups[counts]
-            time = None if time is None else time[counts]
-        if len(table) < 2:
-            raise ValueError(f"n_samples={len(table)}: a model needs at least two rows")
-        if groups is not None and time is not None:
-            raise ValueError("groups and time exclude each other: pass one of them")
-        targets = self._read_targets(y)
-        weights = self._weighted(targets, weights)
+        training = self._prepare(given, callbacks, rng)
+        self._report_dropped()
+        trained = train_models([training], self.n_threads, self.time_limit)
+        (members,), n_networks = trained.members, len(training.plan.networks)
+        if not members:
+            if trained.interrupted:
+                raise KeyboardInterrupt
+            raise ValueError(
+                f"time_limit={self.time_limit:g} seconds are too few for an epoch of one network; "
+                f"allow more, or use fewer rows"
+            )
+        if trained.interrupted:
+            warnings.warn(
+                f"Training was interrupted: {len(members)} of {n_networks} networks are kept, each "
+                f"with its best epoch so far",
+                stacklevel=3,
+            )
+        self._keep(members, training.job.rows)
+
+    def _fit_by_value(
+        self, given: Given, callbacks: Callbacks | None, rng: np.random.RandomState
+    ) -> None:
+        by_value, scores, notes = fit_by_value(self, given, callbacks, rng)
+        self._adopt(by_value, scores)
+        self._report_dropped()
+        for note in notes:
+            warnings.warn(note, stacklevel=3)
+
+    def _prepare(
+        self, given: Given, callbacks: Callbacks | None, rng: np.random.RandomState
+    ) -> Training:
+        """Learn what precedes the networks, and return what is to be trained."""
+        self.by_value_ = None
+        targets = self._read_targets(given.y)
+        weights = self._weighted(targets, given.weights)
         n_outputs, loss = self._output_layer()
         self.metric_: Metric = self._metric_by_name(self.metric)
         self.plan_ = plan = plan_of(
-            self.quality, len(table), n_members=self.n_members, overrides=self._overrides()
+            self.quality, len(given), n_members=self.n_members, overrides=self._overrides()
         )
         validation = validation_rows(
             len(plan.networks),
@@ -160,12 +172,16 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
             rng,
             targets,
             stratify=self._stratified,
-            groups=groups,
-            time=time,
+            groups=given.groups,
+            time=given.time,
         )
-        self.encoder_ = TableEncoder.learn(table)
-        self._report_dropped()
-        rows = Rows(self.encoder_.read(table), targets, weights, validation)
+        self.encoder_ = TableEncoder.learn(given.table)
+        if not self.encoder_.kinds:
+            raise NoColumnError(
+                "X has no column that can help to predict: "
+                + "; ".join(f"{name!r}: {why}" for name, why in self.encoder_.dropped.items())
+            )
+        rows = Rows(self.encoder_.read(given.table), targets, weights, validation)
         seed = int(rng.randint(2**31 - len(plan.networks)))
         job = Job(
             self.encoder_,
@@ -178,21 +194,7 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
             seed,
             callbacks,
         )
-        members, interrupted = train_members(job, plan, self.n_threads, self.time_limit)
-        if not members:
-            if interrupted:
-                raise KeyboardInterrupt
-            raise ValueError(
-                f"time_limit={self.time_limit:g} seconds are too few for an epoch of one network; "
-                f"allow more, or use fewer rows"
-            )
-        if interrupted:
-            warnings.warn(
-                f"Training was interrupted: {len(members)} of {len(plan.networks)} networks are "
-                f"kept, each with its best epoch so far",
-                stacklevel=3,
-            )
-        self._keep(members, rows)
+        return Training(job, plan)
 
     def _check_parameters(self) -> None:
         checks.known("quality", self.quality, QUALITIES)
@@ -204,6 +206,8 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
                 checks.number(name, getattr(self, name), interval)
         if self.encoding is not None:
             checks.known("encoding", self.encoding, ENCODINGS)
+        if self.per is not None and not isinstance(self.per, str):
+            raise TypeError(f"per must be the name of a column, got {self.per!r}")
         if self.activation is not None:
             checks.named("activation", self.activation, activations.TABLE, activations.Activation)
 
@@ -237,11 +241,6 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
 
     def _report_dropped(self) -> None:
         dropped = self.encoder_.dropped
-        if not self.encoder_.kinds:
-            raise ValueError(
-                "X has no column that can help to predict: "
-                + "; ".join(f"{name!r}: {reason}" for name, reason in dropped.items())
-            )
         if dropped:
             some = list(dropped.items())[:8]
             more = ""
@@ -253,8 +252,16 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
                 stacklevel=4,
             )
 
-    def _keep(self, members: list[Member], rows: Rows) -> None:
-        """Keep what was trained, and what the validation rows say of it."""
+    def _keep(self, members: list[Member], rows: Rows) -> tuple[NDArray[np.intp], Array]:
+        """Keep what was trained, and what the validation rows say of it.
+
+        Returns
+        -------
+        known : ndarray (n,)
+            The validation rows.
+        predicted : ndarray (n, …)
+            Their predictions by the networks that were not trained on them.
+        """
         self.networks_ = [member.network for member in members]
         self.metadata_: dict[str, Any] = {}
         self.encodings_ = [member.encoding for member in members]
@@ -270,11 +277,22 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         outputs = total[known] / count[known, None]
         weights = None if rows.weights is None else rows.weights[known]
         self._learn_errors(outputs, rows.targets[known], weights)
+        predicted = self._predicted(outputs)
         self.validation_scores_ = (
-            self._scores(self._outputs_of(outputs), self._true(rows.targets[known]), weights)
-            if len(known)
-            else {}
+            self._scores(predicted, self._true(rows.targets[known]), weights) if len(known) else {}
         )
+        return known, predicted
+
+    def _adopt(self, by_value: ByValue, scores: dict[str, float]) -> None:
+        """Take over the networks of all models, and what the shared one has learned otherwise."""
+        own = ("n_features_in_", "feature_names_in_")
+        for name, value in vars(by_value.shared).items():
+            if name.endswith("_") and name not in own:
+                setattr(self, name, value)
+        parts = [by_value.shared, *by_value.models.values()]
+        for name in ("networks_", "encodings_", "best_epochs_", "n_epochs_"):
+            setattr(self, name, [one for part in parts for one in getattr(part, name)])
+        self.by_value_, self.validation_scores_ = by_value, scores
 
     # --------------------------------------------------------------------------- prediction
 
@@ -298,10 +316,26 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         same = list(table.columns) == list(names)
         return table if same else table.set_axis(list(names), axis=1)
 
-    def _forward(self, X: Any) -> Array:
-        """Return the mean of the networks' outputs (m, n_out)."""
-        table = self._table(X, reset=False)
-        return self._forward_codes(self.encoder_.read(table))
+    def _predictions(self, X: Any) -> Array:
+        """Return probabilities or values of the rows of a table."""
+        return self._predictions_of(self._read(self._table(X, reset=False)))
+
+    def _read(self, table: pd.DataFrame) -> Codes | pd.DataFrame:
+        """Return a table in the form from which `_predictions_of` predicts."""
+        return self.encoder_.read(table) if self.by_value_ is None else self.by_value_.read(table)
+
+    def _predictions_of(self, read: Any) -> Array:
+        if self.by_value_ is None:
+            return self._predicted(self._forward_codes(read))
+
+        def predict(model: BaseTabular, table: pd.DataFrame) -> Array:
+            return self._aligned(model, model._predictions_of(model._read(table)))
+
+        return self.by_value_.assembled(read, predict)
+
+    def _aligned(self, model: Any, predicted: Array) -> Array:
+        """Return predictions of a value's model in the form of this model's own."""
+        return predicted
 
     def _forward_codes(self, codes: Any) -> Array:
         inputs = {
@@ -311,72 +345,6 @@ class BaseTabular(InsightMixin, BaseEstimator):  # type: ignore[misc]
         for net, encoding in zip(self.networks_, self.encodings_, strict=True):
             total += net.forward(inputs[encoding])
         return total / len(self.networks_)
-
-    # -------------------------------------------------------------------------------- files
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model to one file without pickle, which `fastmlp.tabular.load` reads.
-
-        Parameters
-        ----------
-        path : path-like
-            The file, which appears whole or not at all; no ending is added to its name.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is an object that a file without pickle cannot keep: a function as
-            `metric`, or a generator as `random_state`.
-        """
-        check_is_fitted(self)
-        members = [(net.state, net.metadata) for net in self.networks_]
-        metadata = {**self.metadata_, "table": self._to_json()}
-        files.write_npz(path, files.pack_ensemble(members, metadata, False))
-
-    def _to_json(self) -> dict[str, Any]:
-        """Return everything beside the networks in JSON's types."""
-        return {
-            "estimator": type(self).__name__,
-            "parameters": {name: kept(name, value) for name, value in self.get_params().items()},
-            "plan": self.plan_.to_json(),
-            "encoder": self.encoder_.to_json(),
-            "encodings": self.encodings_,
-            "best_epochs": self.best_epochs_,
-            "n_epochs": self.n_epochs_,
-            "validation_scores": self.validation_scores_,
-            "n_features": self.n_features_in_,
-            "columns": getattr(self, "feature_names_in_", np.zeros(0)).tolist(),
-            "versions": {
-                "fastmlp": __version__,
-                "python": platform.python_version(),
-                "numpy": np.__version__,
-                "pandas": pd.__version__,
-                "scikit-learn": sklearn.__version__,
-            },
-        }
-
-    def _restore(
-        self, entry: dict[str, Any], networks: list[MLP], metadata: dict[str, Any]
-    ) -> None:
-        """Become the model that `_to_json` described."""
-        self.networks_, self.metadata_ = networks, metadata
-        self.plan_ = Plan.from_json(entry["plan"])
-        self.encoder_ = TableEncoder.from_json(entry["encoder"])
-        self.dropped_columns_ = dict(self.encoder_.dropped)
-        self.encodings_ = [
-            checks.known("encoding", one, ENCODINGS) for one in entry["encodings"]
-        ]
-        for net, encoding in zip(networks, self.encodings_, strict=True):
-            if net.encodings != tuple(self.encoder_.encodings(encoding)):
-                raise ValueError("a network has not the encodings of the table's columns")
-        self.best_epochs_ = [int(one) for one in entry["best_epochs"]]
-        self.n_epochs_ = [int(one) for one in entry["n_epochs"]]
-        self.validation_scores_ = {
-            name: float(value) for name, value in entry["validation_scores"].items()
-        }
-        self.n_features_in_ = int(entry["n_features"])
-        if entry["columns"]:
-            self.feature_names_in_ = np.array(entry["columns"], dtype=object)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "networks_")

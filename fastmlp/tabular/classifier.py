@@ -57,6 +57,13 @@ batch_size, epochs, encoding : optional
         schedule, AdamW's weight decay, batch size, epochs, and how numbers are encoded ("raw",
         "piecewise_linear", "quantile" or "periodic"; default: the networks take turns of
         "piecewise_linear" and "periodic").
+    per : str, optional
+        A column of X, such as "shop": each of its values with at least 50 rows and two classes
+        gets a model of its own, trained on these rows alone (1, 2 or 4 networks by quality, or
+        `n_members`), whose probability of a class that these rows do not have is 0.  A shared model
+        of the whole table predicts rows of all other values, and those without one.  Then
+        `networks_`, `encodings_`, `best_epochs_`, `n_epochs_` and `validation_scores_` are of all
+        models together, other attributes of the shared one.
     random_state : int, RandomState or None, default None
         Source of the validation rows, initial parameters and batches.  An int gives the same model
         for any number of threads.
@@ -87,6 +94,10 @@ batch_size, epochs, encoding : optional
         log T · m/(m + 100) / √n, with the T that makes the log-loss of m validation rows least
         (Guo, Pleiss, Sun and Weinberger 2017): few rows say little, and the mean of n networks is
         less certain than each of them.
+    by_value_ : ByValue or None
+        With `per`, the models: ``by_value_.models`` is a dict from a value, as text, to its
+        estimator, ``by_value_.shared`` the shared one, and ``by_value_.reasons`` says why other
+        values of the training set have none.
     n_features_in_, feature_names_in_
         As in scikit-learn.
 
@@ -122,6 +133,7 @@ batch_size, epochs, encoding : optional
         batch_size: int | None = None,
         epochs: int | None = None,
         encoding: str | None = None,
+        per: str | None = None,
         random_state: Any = None,
         n_threads: int | None = None,
     ) -> None:
@@ -140,6 +152,7 @@ batch_size, epochs, encoding : optional
         self.batch_size = batch_size
         self.epochs = epochs
         self.encoding = encoding
+        self.per = per
         self.random_state = random_state
         self.n_threads = n_threads
 
@@ -213,24 +226,28 @@ batch_size, epochs, encoding : optional
             trust = len(targets) / (len(targets) + ROWS_OF_DOUBT)
             self.temperature_ = float(of_one ** (trust / np.sqrt(len(self.networks_))))
 
-    def _scores(self, outputs: Array, targets: Array, weights: Array | None) -> dict[str, float]:
-        p = tempered(outputs, self.temperature_)
+    def _scores(self, predicted: Array, targets: Array, weights: Array | None) -> dict[str, float]:
         return {
-            name: metric.measure(targets, p, weights) for name, metric in CLASSIFICATION.items()
+            name: metric.measure(targets, predicted, weights)
+            for name, metric in CLASSIFICATION.items()
         }
 
-    def _to_json(self) -> dict[str, Any]:
+    def _aligned(self, model: Any, predicted: Array) -> Array:
+        """Return the probabilities of all classes: 0 for those that a value's rows do not have."""
+        p = np.zeros((len(predicted), len(self.classes_)))
+        p[:, np.searchsorted(self.classes_, model.classes_)] = predicted
+        return p
+
+    def _own_json(self) -> dict[str, Any]:
         return {
-            **super()._to_json(),
+            **super()._own_json(),
             "classes": _plain(self.classes_).tolist(),
             "classes_dtype": self.classes_.dtype.str,
             "temperature": self.temperature_,
         }
 
-    def _restore(
-        self, entry: dict[str, Any], networks: list[MLP], metadata: dict[str, Any]
-    ) -> None:
-        super()._restore(entry, networks, metadata)
+    def _restore_own(self, entry: dict[str, Any], networks: list[MLP]) -> None:
+        super()._restore_own(entry, networks)
         dtype = np.dtype(entry["classes_dtype"])
         if dtype.kind in "mM":
             self.classes_ = np.array(entry["classes"], np.int64).view(dtype)
@@ -253,7 +270,7 @@ batch_size, epochs, encoding : optional
         ndarray (m, n_classes)
             In the order of `classes_`.
         """
-        return self._predicted(self._forward(X))
+        return self._predictions(X)
 
     def predict(self, X: Any) -> Array:
         """Return the most probable class of each row.

@@ -34,7 +34,9 @@ from scipy.special import ndtri
 from ..encodings import Encoding, Numeric, OneHot, Periodic, PiecewiseLinear
 from .frames import Kind, dates, kind_of, numbers, texts
 
-__all__ = ["ENCODINGS", "Category", "Codes", "Number", "TableEncoder", "known_codes"]
+__all__ = [
+    "ENCODINGS", "Category", "Codes", "NoColumnError", "Number", "TableEncoder", "known_codes",
+]  # fmt: skip
 
 Array = NDArray[Any]
 
@@ -50,6 +52,10 @@ CYCLES = {"month", "weekday"}  # parts that are categories
 LARGEST = 1e9  # of |z|
 WAVES = Periodic(sigma=0.3)  # of q, which lies between −3 and 3 for most numbers
 SIGNS = np.array([1, -1, 0], np.float32)  # of a category with two levels: by code, 0 for −1
+
+
+class NoColumnError(ValueError):
+    """A table has no column that can help to predict."""
 
 
 class Codes(NamedTuple):

@@ -27,8 +27,8 @@ class InsightMixin:
     _table: Callable[..., pd.DataFrame]
     _known_targets: Callable[[Array], Array]
     _metric_by_name: Callable[[Any], Metric]
-    _predicted: Callable[[Array], Array]
-    _forward_codes: Callable[[Codes], Array]
+    _read: Callable[[pd.DataFrame], Codes | pd.DataFrame]
+    _predictions_of: Callable[[Any], Array]
     _output_names: Callable[[], list[str]]
 
     def feature_importances(
@@ -69,18 +69,18 @@ class InsightMixin:
         table = self._table(X, reset=False)
         targets = self._known_targets(target_column(y, len(table)))
         chosen = self._metric_by_name(metric)
-        codes = self.encoder_.read(table)
+        read = self._read(table)
         rng = check_random_state(random_state)
         n_repeats = checks.whole("n_repeats", n_repeats)
 
-        def loss(codes: Any) -> float:
-            return chosen.loss(targets, self._predicted(self._forward_codes(codes)), None)
+        def loss(read: Any) -> float:
+            return chosen.loss(targets, self._predictions_of(read), None)
 
-        base = loss(codes)
+        base = loss(read)
         rows = []
         for source in self.encoder_.kinds:
             found = [
-                loss(permuted(self.encoder_, codes, source, rng.permutation(len(table)))) - base
+                loss(permuted(self.encoder_, read, source, rng.permutation(len(table)))) - base
                 for _ in range(n_repeats)
             ]
             rows.append((source, float(np.mean(found)), float(np.std(found))))
@@ -118,16 +118,20 @@ class InsightMixin:
         sample = table.iloc[picked]
         means = []
         for value in values:
-            codes = self.encoder_.read(with_value(sample, column, value))
-            means.append(self._predicted(self._forward_codes(codes)).mean(axis=0))
+            read = self._read(with_value(sample, column, value))
+            means.append(self._predictions_of(read).mean(axis=0))
         names = self._output_names()
         result = pd.DataFrame(np.reshape(means, (len(values), len(names))), columns=names)
         result.insert(0, column, pd.Series(values), allow_duplicates=True)
         return result.sort_values(column, ignore_index=True)
 
 
-def permuted(encoder: TableEncoder, codes: Codes, source: str, order: NDArray[np.intp]) -> Codes:
+def permuted(
+    encoder: TableEncoder, codes: Codes | pd.DataFrame, source: str, order: NDArray[np.intp]
+) -> Codes | pd.DataFrame:
     """Return codes in which everything that comes from a column is in another order of rows."""
+    if isinstance(codes, pd.DataFrame):  # of a model with `per`
+        return codes.assign(**{source: codes[source].array[order]})
     numbers, categories = codes.numbers.copy(), codes.categories.copy()
     for i, number in enumerate(encoder.numbers):
         if number.source == source:

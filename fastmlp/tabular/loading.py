@@ -68,5 +68,6 @@ def from_unpacked(
     kind = ESTIMATORS[checks.known("estimator", entry["estimator"], ESTIMATORS)]
     model = kind(**{name: restored(value) for name, value in entry["parameters"].items()})
     others = {key: value for key, value in metadata.items() if key != "table"}
-    model._restore(entry, [MLP.from_state(*unpacked) for unpacked in states], others)
+    model._restore(entry, [MLP.from_state(*unpacked) for unpacked in states])
+    model.metadata_ = others
     return model

@@ -1,4 +1,4 @@
-"""Training of a model's networks, side by side, each on its own part of the rows.
+"""Training of the networks of models, side by side, each on its own part of the rows.
 
 Each network leaves out some of the rows: its validation rows.  Its outputs for them, in the best
 epoch by the metric, are what the model knows of its own errors: temperature, intervals and the
@@ -8,8 +8,11 @@ reported scores come from them.
 from __future__ import annotations
 
 import math
+import threading
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -18,19 +21,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..callbacks import Callback
-from ..history import History
+from ..history import History, TrainingDiverged
 from ..losses import Loss
 from ..network import MLP
-from ..optimizers import AdamW
+from ..optimizers import AdamW, GradientDescent
 from ..schedules import OneCycle
 from ..support import threads
+from ..training import Stop, run_jobs
 from ..training.division import division
-from ..training.side_by_side import StopWhenSet, side_by_side
+from ..training.many import Task, fit_task
 from .columns import Codes, TableEncoder
 from .metrics import Metric
 from .plan import FEWEST_EPOCHS, NetworkPlan, Plan
 
-__all__ = ["Callbacks", "Job", "Member", "Rows", "train_members"]
+__all__ = ["Callbacks", "Job", "Member", "Rows", "Trained", "Training", "train_models"]
 
 Array = NDArray[Any]
 Callbacks = Callable[[MLP], Iterable[Callback]]  # from a network to the callbacks of its fit
@@ -113,74 +117,142 @@ class BestEpoch(Callback):
             net.restore(self.snapshot)
 
 
-def train_members(
-    job: Job, plan: Plan, n_threads: int | None, time_limit: float | None
-) -> tuple[list[Member], bool]:
-    """Train the networks of a plan.
+@dataclass(frozen=True)
+class Training:
+    """A model to be trained."""
 
-    Returns
-    -------
-    members : list of Member
-        The networks with at least one whole epoch, in the plan's order.
-    interrupted : bool
-        Whether Ctrl-C ended training.
+    job: Job
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What became of the models that were to be trained together."""
+
+    members: list[list[Member]]  # of each model, the networks with at least one whole epoch
+    diverged: dict[int, TrainingDiverged]  # why a model, by number, has no networks
+    interrupted: bool  # whether Ctrl-C ended training
+
+
+class Inputs:
+    """The inputs of a model's networks, made for the first of them and dropped after the last."""
+
+    def __init__(self, training: Training) -> None:
+        self.job = training.job
+        self.left = Counter(network.encoding for network in training.plan.networks)
+        self.made: dict[str, Array] = {}
+        self.lock = threading.Lock()
+
+    @contextmanager
+    def of(self, encoding: str) -> Iterator[Array]:
+        """Return the inputs by an encoding of numbers, for one network."""
+        with self.lock:
+            if encoding not in self.made:
+                self.made[encoding] = self.job.encoder.inputs(self.job.rows.codes, encoding)
+            inputs = self.made[encoding]
+        try:
+            yield inputs
+        finally:
+            with self.lock:
+                self.left[encoding] -= 1
+                if not self.left[encoding]:
+                    del self.made[encoding]
+
+
+def train_models(
+    trainings: Sequence[Training], n_threads: int | None, time_limit: float | None = None
+) -> Trained:
+    """Train the networks of models, all side by side, the largest first.
+
+    A model other than the first may diverge; then its other networks are not trained.
+
+    Parameters
+    ----------
+    trainings : sequence of Training
+        The models.
+    n_threads : int, optional
+        Threads, each of which trains a network if there are enough of them.
+    time_limit : float, optional
+        Seconds for training, of a single model.
     """
     processes = division()
     deadline = math.inf if time_limit is None else perf_counter() + time_limit
     n_threads = threads.get_num_threads() if n_threads is None else n_threads
     if time_limit is not None:
-        n_at_once = min(n_threads * processes.n_processes, len(plan.networks))
-        plan = processes.of_first(within_time(job, plan, time_limit, n_at_once))
-    inputs = {
-        encoding: job.encoder.inputs(job.rows.codes, encoding)
-        for encoding in {network.encoding for network in plan.networks}
-    }
+        n_networks = sum(len(one.plan.networks) for one in trainings)
+        n_at_once = min(n_threads * processes.n_processes, n_networks)
+        plans = [within_time(one.job, one.plan, time_limit, n_at_once) for one in trainings]
+        trainings = [
+            replace(one, plan=plan)
+            for one, plan in zip(trainings, processes.of_first(plans), strict=True)
+        ]
     if processes.n_processes > 1:
-        processes.require_equal(checksum(job, plan, inputs), "data or networks")
-    numbers = processes.own(len(plan.networks))
+        processes.require_equal([checksum(one) for one in trainings], "data or networks")
+    places = [(k, i) for k, one in enumerate(trainings) for i in range(len(one.plan.networks))]
+    numbers = processes.own(len(places))  # of those that are trained here
     n_jobs = max(1, min(n_threads, len(numbers)))
-    members: dict[int, Member | None] = {}
+    found: list[list[Member | None]] = [[None] * len(one.plan.networks) for one in trainings]
+    diverged: dict[int, TrainingDiverged] = {}
+    inputs = [Inputs(one) for one in trainings]
 
-    def job_of(i: int, network: NetworkPlan) -> Callable[[StopWhenSet], None]:
-        net = make_network(job, network, i)
+    def job_of(k: int, i: int) -> tuple[float, Callable[[Stop], None]]:
+        job, plan = trainings[k].job, trainings[k].plan.networks[i]
+        net = make_network(job, plan, i)
         own = () if job.callbacks is None else tuple(job.callbacks(net))
 
-        def run(stop: StopWhenSet) -> None:
-            members[i] = train_member(
-                job,
-                network,
-                net,
-                inputs[network.encoding],
-                i,
-                n_threads // n_jobs,
-                deadline,
-                (stop, *own),
-            )
+        def train(stop: Stop) -> None:
+            if k in diverged:
+                return
+            try:
+                with inputs[k].of(plan.encoding) as X:
+                    found[k][i] = train_member(
+                        job, plan, net, X, i, n_threads // n_jobs, deadline, own, stop
+                    )
+            except TrainingDiverged as error:
+                if k == 0:
+                    raise
+                diverged[k] = error
+            if len(trainings) > 1:
+                drop_optimizer_state(net)
 
-        return run
+        return float(len(job.rows)) * plan.epochs * net.n_parameters, train
 
-    # of all networks: their callbacks may be numbered
-    jobs = [job_of(i, network) for i, network in enumerate(plan.networks)]
-    interrupted, error = False, None
+    jobs = [job_of(k, i) for k, i in places]  # of all: their callbacks may be numbered
+    jobs = sorted((jobs[number] for number in numbers), key=lambda job: -job[0])
+    interrupted = False
     try:
-        side_by_side([jobs[i] for i in numbers], n_jobs)
+        with processes.agreeing():
+            run_jobs([train for _, train in jobs], n_jobs)
     except KeyboardInterrupt:
         if processes.n_processes > 1:  # the others do not know of it
             raise
         interrupted = True
-    except Exception as raised:
-        error = raised
-    everything = processes.exchange(members, error)
-    found = [everything[i] for i in sorted(everything)]
-    return [member for member in found if member is not None], interrupted
+    own = {n: (found[places[n][0]][places[n][1]], diverged.get(places[n][0])) for n in numbers}
+    for n, (member, error) in processes.exchange(own).items():
+        k, i = places[n]
+        found[k][i] = member
+        if error is not None:
+            diverged[k] = error
+    members = [
+        [] if k in diverged else [member for member in of_model if member is not None]
+        for k, of_model in enumerate(found)
+    ]
+    return Trained(members, diverged, interrupted)
 
 
-def checksum(job: Job, plan: Plan, inputs: Mapping[str, Array]) -> int:
+def checksum(training: Training) -> int:
     """Return a checksum of what networks are trained on, and of how."""
-    found = zlib.crc32(repr((plan, job.seed)).encode())
-    for array in (job.rows.targets, *(inputs[name] for name in sorted(inputs))):
-        found = zlib.crc32(np.ascontiguousarray(array).tobytes(), found)
-    return found
+    rows = training.job.rows
+    result = zlib.crc32(repr((training.plan, training.job.seed)).encode())
+    for array in (rows.codes.numbers, rows.codes.categories, rows.targets, *rows.validation):
+        result = zlib.crc32(np.ascontiguousarray(array).tobytes(), result)
+    return result
+
+
+def drop_optimizer_state(net: MLP) -> None:
+    """Free the memory of AdamW's state, twice that of the parameters."""
+    plain = GradientDescent(1.0)
+    net.state.begin_training((plain.name, plain.constants), ema=False, reset_optimizer=True)
 
 
 def make_network(job: Job, plan: NetworkPlan, number: int) -> MLP:
@@ -220,6 +292,7 @@ def train_member(
     n_threads: int,
     deadline: float,
     callbacks: Sequence[Callback],
+    stop: Stop,
 ) -> Member | None:
     """Train network `number` of a plan; return None if there was no time for an epoch."""
     validation = job.rows.validation[number]
@@ -234,13 +307,13 @@ def train_member(
             lambda net: job.score(net.forward(own), validation), job.patience, job.metric
         )
         callbacks = [best, *callbacks]  # first, so that the others see its metric
-    history = net.fit(
-        inputs[training],
-        job.targets(training),
-        callbacks=callbacks,
-        n_threads=n_threads,
-        max_seconds=None if math.isinf(seconds) else seconds,
+    options = {
         **fit_options(job, plan, training),
+        "n_threads": n_threads,
+        "max_seconds": None if math.isinf(seconds) else seconds,
+    }
+    history = fit_task(
+        Task(net, inputs[training], job.targets(training), options, callbacks), stop=stop
     )
     if history.epochs == 0:
         return None

@@ -52,6 +52,12 @@ encoding : optional
         AdamW's weight decay, batch size, epochs, and how numbers are encoded ("raw",
         "piecewise_linear", "quantile" or "periodic"; default: the networks take turns of
         "piecewise_linear" and "periodic").
+    per : str, optional
+        A column of X, such as "shop": each of its values with at least 50 rows gets a model of
+        its own, trained on these rows alone (1, 2 or 4 networks by quality, or `n_members`).  A
+        shared model of the whole table predicts rows of all other values, and those without one.
+        Then `networks_`, `encodings_`, `best_epochs_`, `n_epochs_` and `validation_scores_` are of
+        all models together, other attributes of the shared one.
     random_state : int, RandomState or None, default None
         Source of the validation rows, initial parameters and batches.  An int gives the same model
         for any number of threads.
@@ -79,6 +85,10 @@ encoding : optional
         The errors at those rows, from which intervals are made.
     target_range_ : tuple of float
         The least and the greatest y of the training set.
+    by_value_ : ByValue or None
+        With `per`, the models: ``by_value_.models`` is a dict from a value, as text, to its
+        estimator, ``by_value_.shared`` the shared one, and ``by_value_.reasons`` says why other
+        values of the training set have none.
     n_features_in_, feature_names_in_
         As in scikit-learn.
 
@@ -110,6 +120,7 @@ encoding : optional
         batch_size: int | None = None,
         epochs: int | None = None,
         encoding: str | None = None,
+        per: str | None = None,
         random_state: Any = None,
         n_threads: int | None = None,
     ) -> None:
@@ -126,6 +137,7 @@ encoding : optional
         self.batch_size = batch_size
         self.epochs = epochs
         self.encoding = encoding
+        self.per = per
         self.random_state = random_state
         self.n_threads = n_threads
 
@@ -178,22 +190,20 @@ encoding : optional
         if len(targets):
             self.residuals_ = Residuals.of(self._outputs_of(outputs), self._true(targets))
 
-    def _scores(self, outputs: Array, targets: Array, weights: Array | None) -> dict[str, float]:
+    def _scores(self, predicted: Array, targets: Array, weights: Array | None) -> dict[str, float]:
         return {
-            name: metric.measure(targets, outputs, weights) for name, metric in REGRESSION.items()
+            name: metric.measure(targets, predicted, weights) for name, metric in REGRESSION.items()
         }
 
-    def _to_json(self) -> dict[str, Any]:
+    def _own_json(self) -> dict[str, Any]:
         return {
-            **super()._to_json(),
+            **super()._own_json(),
             "target": [*self.target_range_, self.target_mean_, self.target_deviation_],
             "residuals": None if self.residuals_ is None else self.residuals_.to_json(),
         }
 
-    def _restore(
-        self, entry: dict[str, Any], networks: list[MLP], metadata: dict[str, Any]
-    ) -> None:
-        super()._restore(entry, networks, metadata)
+    def _restore_own(self, entry: dict[str, Any], networks: list[MLP]) -> None:
+        super()._restore_own(entry, networks)
         low, high, self.target_mean_, self.target_deviation_ = map(float, entry["target"])
         self.target_range_ = (low, high)
         known = entry["residuals"]
@@ -213,7 +223,7 @@ encoding : optional
         -------
         ndarray (m,)
         """
-        return self._outputs_of(self._forward(X))
+        return self._predictions(X)
 
     def predict_quantiles(self, X: Any, quantiles: ArrayLike = (0.05, 0.5, 0.95)) -> Array:
         """Return quantiles of the value of each row.
@@ -237,7 +247,14 @@ encoding : optional
             checks.number(f"quantiles[{i}]", float(level), "(0, 1)")
         if levels.ndim != 1 or (np.diff(levels) <= 0).any():
             raise ValueError(f"quantiles must ascend, got {quantiles!r}")
-        predicted = self.predict(X)
+        return self._quantiles(self._read(self._table(X, reset=False)), levels)
+
+    def _quantiles(self, read: Any, levels: Array) -> Array:
+        if self.by_value_ is not None:
+            return self.by_value_.assembled(
+                read, lambda model, table: model._quantiles(model._read(table), levels)
+            )
+        predicted = self._predictions_of(read)
         if self.residuals_ is None:
             raise ValueError(
                 "the training set was too small to leave out rows for validation, so that nothing "

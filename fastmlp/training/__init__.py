@@ -2,16 +2,18 @@
 
 from ..history import TrainingDiverged
 from .config import FitConfig, FitOptions
+from .endings import Stop
 from .evaluation import evaluate
+from .jobs import StopWhenSet, run_jobs
 from .loop import fit
-from .side_by_side import StopWhenSet, side_by_side
 
 __all__ = [
     "FitConfig",
     "FitOptions",
+    "Stop",
     "StopWhenSet",
     "TrainingDiverged",
     "evaluate",
     "fit",
-    "side_by_side",
+    "run_jobs",
 ]

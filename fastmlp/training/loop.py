@@ -72,23 +72,7 @@ def fit(
         finite_later=may_check_later(state, config, validation_data, callbacks),
     )  # fmt: skip
     rows, held_out = batches.validation(state, source, validation_data)
-    run = Run(net, state, config, source, rows, held_out, callbacks, stop)
-    run.check()
-    history = History()
-    try:
-        with state.training_lock, undone_unless_finite(net, source):
-            run.train(history)
-    except KeyboardInterrupt:
-        if net.history is not history:  # it never began
-            raise
-        warnings.warn(
-            f"Training interrupted, whole epochs done: {history.epochs}; the network keeps what "
-            f"it has learned",
-            stacklevel=3,
-        )
-    except Stopped:
-        pass
-    return history
+    return Run(net, state, config, source, rows, held_out, callbacks, stop).fit()
 
 
 @dataclass
@@ -104,19 +88,39 @@ class Run:
     callbacks: Sequence[Callback]
     stop: Stop | None = None
     team: threads.AdaptiveTeam = field(default_factory=threads.AdaptiveTeam)
+    # the learning rates of an epoch, where all epochs have the same
+    constant_rates: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
         # of examples to train on; None if it is not known
         self.n_rows: int | None = None
         self.batch_size = self.config.batch_size
         self.seeds: tuple[int, ...] = ()  # of the order of examples, in addition to the network's
-        self.constant_rates = np.empty(0)
         self.starts = np.empty(0, np.int64)  # of batches, where the number of rows is known
         if not isinstance(self.source, Chunks):
             self.n_rows = len(self.source if self.rows is None else self.rows)
             self.batch_size = min(self.batch_size, self.n_rows)
             self.starts = batches.even_starts(self.n_rows, self.batch_size)
         self.cuts = batches.even_cuts(self.batch_size)
+
+    def fit(self) -> History:
+        """Check this call of fit and train; return the record of the training."""
+        self.check()
+        net, history = self.net, History()
+        try:
+            with self.state.training_lock, undone_unless_finite(net, self.source):
+                self.train(history)
+        except KeyboardInterrupt:
+            if net.history is not history:  # it never began
+                raise
+            warnings.warn(
+                f"Training interrupted, whole epochs done: {history.epochs}; the network keeps "
+                f"what it has learned",
+                stacklevel=4,
+            )
+        except Stopped:
+            pass
+        return history
 
     def check(self) -> None:
         """Refuse what does not go together, before anything changes."""
@@ -152,6 +156,8 @@ class Run:
     def check_batches(self, n_rows: int) -> None:
         """So many examples leave none alone in a batch that is normalized."""
         state = self.state
+        if not any(state.spec.batch_norm):
+            return
         normalized = [
             one and l not in state.frozen for l, one in enumerate(state.spec.batch_norm)
         ]

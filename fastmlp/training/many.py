@@ -21,8 +21,8 @@ from ..support import checks, threads
 from .config import FitConfig, FitOptions
 from .endings import Stop
 from .first_reading import Trainable
+from .jobs import run_jobs
 from .loop import fit
-from .side_by_side import job_pool
 
 __all__ = ["Outcome", "Task", "check_options", "fit_task", "fit_tasks"]
 
@@ -34,7 +34,10 @@ KEYWORDS = OF_EXAMPLES | FitOptions.__annotations__.keys()
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A network with what it is trained on, the keywords of its fit and its callbacks."""
+    """A network with what it is trained on, the keywords of its fit and its callbacks.
+
+    `n_threads` among the keywords is 1 by default.
+    """
 
     net: Trainable
     X: Any
@@ -101,7 +104,7 @@ class Shared:
                 if spec.sizes == net.state.spec.sizes and spec.reads_alike(net.state.spec):
                     return config
             rest = {name: one for name, one in options.items() if name not in OF_EXAMPLES}
-            config = FitConfig.checked(net.state.spec, n_threads=1, **rest)
+            config = FitConfig.checked(net.state.spec, **{"n_threads": 1, **rest})
             known.append((net.state.spec, config))
             return config
 
@@ -114,7 +117,7 @@ def _arrays(task: Task) -> Iterator[Any]:
 
 
 def fit_task(task: Task, shared: Shared | None = None, stop: Stop | None = None) -> History:
-    """Train one network on one thread, as its fit alone would."""
+    """Train one network, as its fit alone would."""
     net, options, X, y = task.net, task.options, task.X, task.y
     shared = shared or Shared([])
     config = shared.config_of(net, options)
@@ -169,20 +172,11 @@ def fit_tasks(
     list of History or Exception
         One for each task: the exception where the fit failed.
     """
-    from concurrent.futures import as_completed
-
-    n_jobs = threads.get_num_threads() if n_jobs is None else checks.whole("n_jobs", n_jobs)
-    stop, shared, lock = Stop(), Shared(tasks), threading.Lock()
+    shared = Shared(tasks)
     outcomes: list[Outcome] = [History(stopped_by="interrupt") for _ in tasks]
-    order = iter(sorted(range(len(tasks)), key=lambda i: -tasks[i].work))
 
-    def fit_next() -> None:
-        stop.may_begin.wait()
-        while not stop.is_set():
-            with lock:
-                i = next(order, None)
-            if i is None:
-                return
+    def job_of(i: int) -> Callable[[Stop], None]:
+        def job(stop: Stop) -> None:
             try:
                 outcomes[i] = fit_task(tasks[i], shared, stop)
             except Exception as error:
@@ -192,18 +186,12 @@ def fit_tasks(
             if report is not None:
                 report(i, outcomes[i])
 
+        return job
+
+    n_jobs = threads.get_num_threads() if n_jobs is None else checks.whole("n_jobs", n_jobs)
+    order = sorted(range(len(tasks)), key=lambda i: -tasks[i].work)
     try:
-        with job_pool(n_jobs, stop) as pool:
-            try:
-                # Ctrl-C within `submit` may leave a thread that the pool does not wait for: no fit
-                # begins before all threads are the pool's.
-                futures = [pool.submit(fit_next) for _ in range(min(n_jobs, len(tasks)))]
-                stop.may_begin.set()
-                for future in as_completed(futures):
-                    future.result()
-            except KeyboardInterrupt:
-                stop.reason = "interrupt"
-                raise
+        run_jobs(map(job_of, order), max(1, min(n_jobs, len(tasks))))
     except KeyboardInterrupt:
         warn_of_interrupt(outcomes, stacklevel=4)
     return outcomes

@@ -164,14 +164,14 @@ def test_a_run_that_was_stopped_early_is_not_recorded(
     given["base"]["epochs"] = 1_000_000
     given["factors"] = {"activation": ["tanh"]}
 
-    fit = fastmlp.ablation.Settings.fit
+    network = fastmlp.ablation.Settings.network
 
-    def breaking(self: Any, net: Any, *arguments: Any, **options: Any) -> Any:
+    def breaking(self: Any, *arguments: Any, **options: Any) -> Any:
         if self.activation[0].name == "tanh":
             raise RuntimeError("broken")
-        return fit(self, net, *arguments, **options)
+        return network(self, *arguments, **options)
 
-    monkeypatch.setattr(fastmlp.ablation.Settings, "fit", breaking)
+    monkeypatch.setattr(fastmlp.ablation.Settings, "network", breaking)
     with pytest.raises(RuntimeError, match="broken"):
         fastmlp.ablation.run(given, tmp_path, n_jobs=2)
     assert lines(tmp_path) == []

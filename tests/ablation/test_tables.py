@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from fastmlp.ablation import reporting  # noqa: E402
 from fastmlp.ablation.tables import METRICS, SHOWN, TableData, TableSettings  # noqa: E402
 from fastmlp.experiments.splits import test_rows as rows_of_test  # noqa: E402
 from fastmlp.tabular import TabularClassifier, TabularRegressor  # noqa: E402
-from fastmlp.training import StopWhenSet  # noqa: E402
+from fastmlp.training import Stop  # noqa: E402
 
 Given = dict[str, Any]
 SMALL = {"n_members": 2, "hidden_layer_sizes": [4], "epochs": 3}
@@ -176,10 +175,10 @@ def test_a_class_that_is_only_in_the_test_rows_is_left_out(frame: Any) -> None:
 
 
 def test_a_run_that_was_stopped_has_no_model(frame: Any) -> None:
-    event = threading.Event()
-    event.set()
+    stop = Stop()
+    stop.set()
     data = load(frame[[*COLUMNS, "price"]], label="price")
-    assert data.train(TableSettings.of(SMALL), 0, StopWhenSet(event)) is None
+    assert data.train(TableSettings.of(SMALL), 0, stop) is None
 
 
 def test_divergence_is_a_result(given: Given, frame: Any, tmp_path: Path) -> None:

@@ -43,30 +43,77 @@ def test_the_dtype_can_be_chosen(
     assert f"int net_predict(const {real} x[2]);" in (tmp_path / "net.c").read_text()
 
 
+def test_writes_the_header_and_the_constants_of_to_c(
+    fastmlp_command: Command, model: Path, tmp_path: Path
+) -> None:
+    for folder in ("expected", "found"):
+        (tmp_path / folder).mkdir()
+    net = fastmlp.load(model)
+    export.to_c(net, tmp_path / "expected" / "net.c", header=True, weights_file=True)
+    out = tmp_path / "found" / "net.c"
+    assert fastmlp_command("export", model, out, "--header", "--weights-file") == (0, "", "")
+    found = {one.name: one.read_bytes() for one in (tmp_path / "found").iterdir()}
+    expected = {one.name: one.read_bytes() for one in (tmp_path / "expected").iterdir()}
+    assert found.keys() == {"net.c", "net.h", "net_weights.h"}
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "what"),
+    [("net.h", "--header", "header"), ("net_weights.h", "--weights-file", "weights file")],
+)
+def test_no_input_is_overwritten_by_a_second_file(
+    fastmlp_command: Command, model: Path, tmp_path: Path, name: str, option: str, what: str
+) -> None:
+    model = model.rename(tmp_path / name)
+    before = model.read_bytes()
+    outcome = fastmlp_command("export", model, tmp_path / "net.c", option)
+    assert outcome.code == 2
+    assert f"the {what}" in outcome.err
+    assert model.read_bytes() == before
+
+
 @pytest.mark.parametrize("n_rows", [3, 100])
-@pytest.mark.parametrize("integer_only", [False, True])
+@pytest.mark.parametrize(
+    ("integer_only", "ranges"), [(False, "minmax"), (True, "minmax"), (False, "percentile")]
+)
 def test_quantized_by_the_model_s_columns_of_a_table(
     fastmlp_command: Command,
     model: Path,
     tmp_path: Path,
     n_rows: int,
     integer_only: bool,
+    ranges: str,
     rng: np.random.Generator,
 ) -> None:
     rows = np.round(rng.normal(size=(n_rows, 2)), 3)
     lines = "".join(f"x,{b!r},{a!r}\n" for a, b in rows.tolist())
     (tmp_path / "table.csv").write_text(f"note,b,a\n{lines}")
     options = ["--quantized", "--calibration", tmp_path / "table.csv", "--name", "small"]
-    options += ["--integer-only"] * integer_only
+    options += ["--integer-only"] * integer_only + ["--ranges", ranges] * (ranges != "minmax")
     code, printed, err = fastmlp_command("export", model, tmp_path / "net.c", *options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        rounded = export.quantize(fastmlp.load(model), rows, integer_only=integer_only)
+        rounded = export.quantize(
+            fastmlp.load(model), rows, integer_only=integer_only, ranges=ranges
+        )
     assert (code, printed) == (0, f"{rounded.summary()}\n")
     few = f"fastmlp export: warning: {n_rows} calibration rows are few"
     assert err.startswith(few) if n_rows < 100 else err == ""
     export.to_c(rounded, tmp_path / "expected.c", name="small")
     assert (tmp_path / "net.c").read_text() == (tmp_path / "expected.c").read_text()
+
+
+def test_examples_of_a_table_become_the_self_test(
+    fastmlp_command: Command, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "table.csv").write_text("b,a\n1,2\n3,4.5\n")
+    arguments = ("export", model, tmp_path / "net.c", "--examples", tmp_path / "table.csv")
+    assert fastmlp_command(*arguments) == (0, "", "")
+    rows = [[2, 1], [4.5, 3]]
+    export.to_c(fastmlp.load(model), tmp_path / "expected.c", name="net", examples=rows)
+    assert (tmp_path / "net.c").read_text() == (tmp_path / "expected.c").read_text()
+    assert "#ifdef net_TEST" in (tmp_path / "net.c").read_text()
 
 
 @pytest.mark.parametrize(
@@ -106,11 +153,20 @@ def test_bad_input_is_one_line(fastmlp_command: Command, model: Path, tmp_path: 
     fastmlp.Ensemble([fastmlp.load(model)]).save(tmp_path / "ensemble.npz")
     out = tmp_path / "net.c"
     cases = [
-        ((model, tmp_path / "net.cpp"), "net.cpp: the ending must be .c or .onnx or .safetensors"),
-        ((model, tmp_path / "net.onnx", "--name", "a"), "need the ending .c"),
-        ((model, tmp_path / "net.onnx", "--dtype", "float32"), "need the ending .c"),
+        (
+            (model, tmp_path / "net.cpp"),
+            "net.cpp: the ending must be .c or .html or .onnx or .safetensors",
+        ),
+        ((model, tmp_path / "net.onnx", "--name", "a"), "--name needs the ending .c"),
+        ((model, tmp_path / "net.onnx", "--header"), "--header needs the ending .c"),
+        ((model, tmp_path / "net.onnx", "--weights-file"), "--weights-file needs the ending .c"),
+        ((model, tmp_path / "net.onnx", "--examples", out), "--examples needs the ending .c"),
+        ((model, out, "--examples", tmp_path / "short.csv"), "no column 'b'"),
+        ((model, tmp_path / "net.html", "--dtype", "float32"), "--dtype needs the ending .c or"),
+        ((model, tmp_path / "net.html"), "a network with 784 inputs and 10 outputs"),
         ((model, out, "--quantized"), "--quantized and --calibration TABLE go together"),
         ((model, out, "--integer-only"), "--integer-only needs --quantized and --calibration"),
+        ((model, out, "--ranges", "kl"), "--ranges needs --quantized and --calibration"),
         ((model, out, "--calibration", out), "--quantized and --calibration TABLE go together"),
         (
             (model, out, "--quantized", "--calibration", tmp_path / "short.csv"),
@@ -127,6 +183,32 @@ def test_bad_input_is_one_line(fastmlp_command: Command, model: Path, tmp_path: 
         assert message in err
         assert err.count("\n") == 1
     assert not out.exists()
+
+
+def test_a_network_of_digits_becomes_a_page(fastmlp_command: Command, tmp_path: Path) -> None:
+    net = fastmlp.MLP((784, 5, 10), seed=2)
+    net.save(tmp_path / "digits.npz")
+    out, expected = tmp_path / "digits.html", tmp_path / "expected.html"
+    assert fastmlp_command("export", tmp_path / "digits.npz", out) == (0, "", "")
+    export.to_html(net, expected)
+    assert out.read_bytes() == expected.read_bytes()
+
+
+def test_onnx_by_options(
+    fastmlp_command: Command, model: Path, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    pytest.importorskip("onnx")
+    rows = np.round(rng.normal(size=(200, 2)), 3)
+    lines = "".join(f"{a!r},{b!r}\n" for a, b in rows.tolist())
+    table, out, expected = (tmp_path / name for name in ("t.csv", "out.onnx", "expected.onnx"))
+    table.write_text(f"a,b\n{lines}")
+    net = fastmlp.load(model)
+    assert fastmlp_command("export", model, out, "--dtype", "float64") == (0, "", "")
+    export.to_onnx(net, expected, dtype="float64")
+    assert out.read_bytes() == expected.read_bytes()
+    assert fastmlp_command("export", model, out, "--quantized", "--calibration", table).code == 0
+    export.to_onnx(net, expected, quantized=True, calibration=rows)
+    assert out.read_bytes() == expected.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -174,6 +256,7 @@ def test_what_a_model_of_a_table_cannot_become_is_one_line(
     cases = [
         ((tmp_path / "out.safetensors",), "which is written with the ending .c or .onnx"),
         ((out, "--quantized", "--calibration", table), "leave out --quantized and --calibration"),
+        ((out, "--examples", table), "without a self-test; leave out --examples"),
         ((out, "--dtype", "float64"), "compute in float32, got dtype 'float64'"),
     ]
     for arguments, message in cases:

@@ -136,10 +136,8 @@ def test_a_new_head_keeps_the_encodings(net, table):
     assert tuned.forward(table.X).shape == (300, 5)
 
 
-@pytest.mark.parametrize("name", ["to_onnx", "to_torch", "to_sklearn"])
-def test_exports_name_the_encodings_that_they_cannot_hold(net, tmp_path, name):
-    pytest.importorskip({"to_onnx": "onnx", "to_torch": "torch"}.get(name, "numpy"))
-    arguments = (net, tmp_path / "out") if name == "to_onnx" else (net,)
-    message = r"have encodings \(.*, piecewise_linear\)"
-    with pytest.raises(ValueError, match=message):
-        getattr(export, name)(*arguments)
+@pytest.mark.parametrize("name", ["to_torch", "to_sklearn"])
+def test_exports_name_the_encodings_that_they_cannot_hold(net, name):
+    pytest.importorskip({"to_torch": "torch"}.get(name, "numpy"))
+    with pytest.raises(ValueError, match=r"have encodings \(.*, piecewise_linear\)"):
+        getattr(export, name)(net)

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import fastmlp
 from fastmlp import MLP, Ensemble
 from fastmlp.export import onnx as to
 from fastmlp.export import quantize, to_c, to_onnx, to_safetensors, to_sklearn
+from fastmlp.model.digest import model_digest
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -168,22 +170,34 @@ def test_an_ensemble_has_the_names_that_its_networks_share(ensemble, path, X):
     to_onnx(ensemble, path)
     properties = {one.key: one.value for one in onnx.load(path).metadata_props}
     assert json.loads(properties["columns"]) == list("uvwxyz")
-    assert properties.keys() == {"classes", "columns"}
+    assert properties.keys() == {"task", "loss", "digest", "classes", "columns"}
     expected = [["a", "b", "c"][k] for k in ensemble.predict(X)]
     assert outputs(path, X)["label"].tolist() == expected
 
 
 def test_the_model_describes_itself(make, path):
     net = make()
-    net.metadata = {"task": "tests", "columns": ["größe", "β"]}
+    net.metadata = {"task": "the user's own", "columns": ["größe", "β"]}
     to_onnx(net, path)
     model = onnx.load(path)
     assert (model.producer_name, model.doc_string) == ("fastmlp", repr(net))
     assert [(one.domain, one.version) for one in model.opset_import] == [("", to.OPSET)]
     properties = {one.key: one.value for one in model.metadata_props}
-    assert properties["task"] == "tests"
+    assert properties["task"] == "the user's own"
     assert json.loads(properties["columns"]) == ["größe", "β"]
+    assert properties["loss"] == "cross_entropy"
+    assert properties["digest"] == model_digest(net.state)
+    assert model.producer_version == fastmlp.__version__
     assert {"weight_1", "bias_3"} <= {one.name for one in model.graph.initializer}
+
+
+@pytest.mark.parametrize(
+    ("name", "task"), [("classes", "classification"), ("one value", "regression")]
+)
+def test_the_task_and_the_scale_of_images_are_properties(name, task, make, path):
+    to_onnx(make(name, uint8_scale=0.5), path)
+    properties = {one.key: one.value for one in onnx.load(path).metadata_props}
+    assert (properties["task"], properties["uint8_scale"]) == (task, "0.5")
 
 
 def test_names_are_those_of_sklearn_onnx(make, path):

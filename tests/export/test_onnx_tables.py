@@ -17,6 +17,7 @@ pd = pytest.importorskip("pandas")
 pytest.importorskip("sklearn")
 
 from fastmlp.tabular import TabularClassifier, TabularRegressor, load  # noqa: E402
+from fastmlp.tabular.digest import table_digest  # noqa: E402
 
 
 @pytest.fixture
@@ -40,7 +41,8 @@ def inputs(path: Path, table: Any) -> dict[str, np.ndarray]:
             column = column.astype(object).where(column.notna(), "").astype(str).to_numpy(object)
         elif kind == "date":
             column = (pd.to_datetime(column) - pd.Timestamp("1970-01-01")) / pd.Timedelta(seconds=1)
-        feed[value.name] = np.asarray(column if kind == "category" else column.astype(float))
+        real = float if value.type.tensor_type.elem_type == onnx.TensorProto.DOUBLE else np.float32
+        feed[value.name] = np.asarray(column if kind == "category" else column.astype(real))
         feed[value.name] = feed[value.name][:, np.newaxis]
     return feed
 
@@ -72,6 +74,43 @@ def test_onnx_runtime_predicts_what_the_model_predicts(of_table, path):
                 rtol=1e-5, atol=2e-6,
             )  # fmt: skip
         assert found[min(set(found) - {"label"})].dtype == np.float64
+
+
+@pytest.mark.parametrize("encoding", ["piecewise_linear", "raw", "quantile", "periodic"])
+@pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
+def test_numbers_and_predictions_in_float32(kind, encoding, tables, path):
+    table, new = (one[["age", "income", "const or missing", "city"]] for one in tables)
+    score = np.log(table["income"]) + 2 * (table["city"] == "Oslo")
+    y = score > score.median() if kind is TabularClassifier else 100 * score
+    model = kind(random_state=0, epochs=4, n_members=2, encoding=encoding).fit(table, y)
+    to_onnx(model, path, dtype="float32")
+    onnx.checker.check_model(path, full_check=True)
+    types = {one.type.tensor_type.elem_type for one in onnx.load(path).graph.input}
+    assert types == {onnx.TensorProto.FLOAT, onnx.TensorProto.STRING}
+    for rows in (table, new):
+        found = outputs(path, rows)
+        values = found.get("probabilities", found.get("variable"))
+        assert values.dtype == np.float32
+        if kind is TabularClassifier:
+            np.testing.assert_allclose(values, model.predict_proba(rows), atol=1e-4)
+        else:
+            error = (values[:, 0] - model.predict(rows)) / model.target_deviation_
+            np.testing.assert_allclose(error, 0, atol=1e-4)
+
+
+def test_dates_and_values_that_float32_cannot_hold_are_refused(tables, path):
+    table = tables[0][["since"]]
+    model = TabularRegressor(random_state=0, epochs=1, n_members=1).fit(table, np.arange(300.0))
+    with pytest.raises(ValueError, match="'since' is a date.*leave out dtype='float32'"):
+        to_onnx(model, path, dtype="float32")
+    close = pd.DataFrame({"x": 1e9 + np.arange(300) / 10})
+    model = TabularRegressor(random_state=0, epochs=1, n_members=1, encoding="quantile")
+    model.fit(close, np.arange(300.0))
+    with pytest.raises(ValueError, match="'x' has values that are equal in float32"):
+        to_onnx(model, path, dtype="float32")
+    with pytest.raises(ValueError, match="float only; leave out quantized"):
+        to_onnx(model, path, quantized=True, calibration=close)
+    assert not path.exists()
 
 
 def test_no_rows_give_no_outputs(of_table, path):
@@ -128,6 +167,7 @@ def test_the_model_describes_itself(path, tables):
     assert kinds == dict(model.encoder_.kinds)
     assert "row" not in kinds
     assert json.loads(properties["classes"]) == [False, True]
+    assert (properties["task"], properties["digest"]) == ("classification", table_digest(model))
     assert (properties["estimator"], properties["note"]) == ("TabularClassifier", "ü")
     assert json.loads(properties["versions"])["pandas"] == pd.__version__
 

@@ -19,7 +19,7 @@ from fastmlp.losses import Quantile
 from fastmlp.search import loop
 from fastmlp.search.studies import SAMPLERS
 from fastmlp.search.trials import Outcome, Plan, measure
-from fastmlp.training import StopWhenSet
+from fastmlp.training import Stop
 
 Array = NDArray[Any]
 Search = Callable[..., fastmlp.search.Result]  # see conftest.py
@@ -276,11 +276,11 @@ def test_an_error_in_one_thread_stops_the_other_one(
     begun: list[object] = []
     both = threading.Barrier(2, timeout=60)
 
-    def broken(*arguments: Any, stop: StopWhenSet, **options: Any) -> Outcome:
+    def broken(*arguments: Any, stop: Stop, **options: Any) -> Outcome:
         begun.append(None)
         if len(begun) <= 2 and both.wait() == 0:
             raise RuntimeError("broken")
-        assert stop.event.wait(60)
+        assert stop.wait(60)
         return Outcome("complete", 0.5, 1.0, 1, 5, 0.1)
 
     monkeypatch.setattr(loop, "measure", broken)
@@ -289,9 +289,9 @@ def test_an_error_in_one_thread_stops_the_other_one(
     assert len(begun) == 2
 
 
-def test_a_trial_that_is_stopped_ends_after_its_epoch(classes: tuple[Array, Array]) -> None:
+def test_a_trial_that_is_stopped_ends_at_once(classes: tuple[Array, Array]) -> None:
     plan = Plan(6, 3, fastmlp.losses.CrossEntropy(), "float32", 1.0, seed=0, epochs=5)
-    event = threading.Event()
+    stop = Stop()
 
     def outcome() -> Outcome:
         return measure(
@@ -301,14 +301,14 @@ def test_a_trial_that_is_stopped_ends_after_its_epoch(classes: tuple[Array, Arra
             classes,
             objective="validation_cost",
             report=lambda epoch, figure: False,
-            stop=StopWhenSet(event),
+            stop=stop,
             max_seconds=None,
             n_threads=1,
         )
 
     assert (outcome().state, outcome().epochs) == ("complete", 5)
-    event.set()
-    assert (outcome().state, outcome().epochs) == ("interrupted", 1)
+    stop.set()
+    assert (outcome().state, outcome().epochs) == ("interrupted", 0)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import pytest
 from optuna.trial import TrialState
 
 import fastmlp
+from fastmlp.search import trials as search_trials
 from fastmlp.search.storage import SharedLock, opened
 
 Search = Callable[..., fastmlp.search.Result]  # see conftest.py
@@ -103,15 +104,15 @@ def test_a_search_that_was_killed_and_continued_has_the_trials_of_one_that_was_n
 def test_ctrl_c_and_a_second_call_make_the_same_trials(
     search: Search, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fit = fastmlp.MLP.fit
+    fit_task = search_trials.fit_task
     calls = iter(range(100))
 
-    def interrupted(net: fastmlp.MLP, *arguments: Any, **options: Any) -> Any:
+    def interrupted(*arguments: Any, **options: Any) -> Any:
         if next(calls) == 2:
             raise KeyboardInterrupt
-        return fit(net, *arguments, **options)
+        return fit_task(*arguments, **options)
 
-    monkeypatch.setattr(fastmlp.MLP, "fit", interrupted)
+    monkeypatch.setattr(search_trials, "fit_task", interrupted)
     with pytest.warns(UserWarning, match="Search interrupted, finished trials: 2"):
         search(storage=path)
     assert figures(search(storage=path)) == figures(search())

@@ -72,6 +72,6 @@ def test_classifier_passes_every_check(options):
     assert failed(MLPClassifier(**options)) == {}
 
 
-@pytest.mark.parametrize("options", REGRESSORS, ids=lambda options: str(options)[:40])
+@pytest.mark.parametrize("options", REGRESSORS, ids=", ".join)
 def test_regressor_passes_every_check(options):
     assert failed(MLPRegressor(**options)) == {}

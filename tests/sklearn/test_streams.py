@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import weakref
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def problem(kind, dtype="float64"):
     X = rng.normal(size=(50, 4)).astype(dtype)
     if kind == "values":
         return X, rng.normal(size=50), {}
-    y = (X[:, 0] > 0) + (X[:, 1] > 0 if kind == "three classes" else 0)
+    y = 1 * (X[:, 0] > 0) + (X[:, 1] > 0 if kind == "three classes" else 0)
     if kind == "names":
         y = np.array(["no", "yes"])[y]
     return X, y, {"classes": np.unique(y)}
@@ -157,3 +158,69 @@ def test_random_numbers_are_scikit_learns_and_nobody_elses():
     own = np.random.RandomState(1)
     with streams.random_numbers(own) as found:
         assert found is own
+
+
+def test_a_plan_is_made_once_for_as_many_samples():
+    X, y, first = problem("three classes")
+    model = in_parts(estimator("three classes"), X, y, first)
+    plan = model._plan
+    assert model.partial_fit(X[:15], y[:15])._plan is plan
+    assert model.partial_fit(X[:14], y[:14])._plan is not plan
+    plan = model._plan
+    assert model.set_params(alpha=0.1).partial_fit(X[:14], y[:14])._plan is not plan
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_calls_with_other_numbers_of_samples_and_weights_are_those_of_all_checks(
+    monkeypatch, kind
+):
+    X, y, first = problem(kind)
+    models = [estimator(kind).partial_fit(X, y, **first) for _ in range(2)]
+
+    def go_on(model):
+        for n in (15, 15, 14, 15):
+            model.partial_fit(X[:n], y[:n])
+            model.partial_fit(X[:n], y[:n], np.linspace(0, 1, n))
+            model.partial_fit(X[:n], y[:n])
+
+    go_on(models[0])
+    monkeypatch.setattr(streams, "goes_on", lambda estimator: False)
+    go_on(models[1])
+    assert models[0].loss_curve_ == models[1].loss_curve_
+    assert len({model.network_.snapshot().tobytes() for model in models}) == 1
+
+
+def test_losses_are_right_after_layers_were_frozen(monkeypatch):
+    X, y, first = problem("three classes")
+    models = [estimator("three classes", alpha=0.5).partial_fit(X, y, **first) for _ in range(2)]
+
+    def go_on(model):
+        model.partial_fit(X, y)
+        model.network_.freeze(0)
+        model.partial_fit(X, y)
+        model.network_.unfreeze()
+        model.partial_fit(X, y)
+
+    go_on(models[0])
+    monkeypatch.setattr(streams, "goes_on", lambda estimator: False)
+    go_on(models[1])
+    assert models[0].loss_curve_ == models[1].loss_curve_
+
+
+def test_an_estimator_keeps_no_samples():
+    X, y, first = problem("three classes")
+    model = in_parts(estimator("three classes"), X, y, first)
+    X = X.copy()
+    alive = weakref.ref(X)
+    model.partial_fit(X, y)
+    del X
+    assert alive() is None
+
+
+@pytest.mark.parametrize("label", [-1, 3, 2**40])
+def test_numbers_that_are_no_class_are_refused(label):
+    X, y, first = problem("three classes")
+    model = in_parts(estimator("three classes"), X, y, first)
+    y[3] = label
+    with pytest.raises(ValueError, match="classes not in"):
+        model.partial_fit(X, y)

@@ -131,7 +131,7 @@ def nan_scorer(estimator, X, y):
 
 
 @pytest.mark.parametrize(
-    ("scoring", "n_validation"), [(None, 1), ("r2", 1), (nan_scorer, 20)], ids=str
+    ("scoring", "n_validation"), [(None, 1), ("r2", 1), (nan_scorer, 20)]
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
 def test_a_score_that_is_nan_is_refused_after_the_first_epoch(diabetes, scoring, n_validation):

@@ -139,7 +139,7 @@ def test_same_bits_as_with_the_passes(data, monkeypatch, passes, epochs):
         {"epochs": 3},
         {"early_stopping": True, "validation_data": (np.ones((2, 40)), [0, 1])},
     ],
-    ids=str,
+    ids=", ".join,
 )
 def test_checked_before_where_somebody_looks_on_or_rows_are_left_out(data, passes, options):
     MLP((40, 64, 3)).fit(*data, **{"epochs": 1, **options})

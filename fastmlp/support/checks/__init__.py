@@ -6,7 +6,7 @@ what was expected and, where it helps, what to do.  A wrong type raises TypeErro
 ValueError.
 """
 
-from .arrays import Array, array, arrays, finite, reals
+from .arrays import Array, array, arrays, finite, ready, reals
 from .choices import each, known, named, nearest, one_or_each, within
 from .examples import (
     CSR,
@@ -64,6 +64,7 @@ __all__ = [
     "parameters",
     "rates",
     "real_dtype",
+    "ready",
     "reals",
     "rows",
     "sample_weight",

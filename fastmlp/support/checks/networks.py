@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -12,16 +13,30 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from .arrays import Array, arrays
 from .scalars import whole
 
+MAX_UNITS = 2**31 - 1
+MAX_WEIGHTS = sys.maxsize // 8  # of 8 bytes each
 LARGEST = {np.dtype(kind): float(np.finfo(kind).max) for kind in (np.float32, np.float64)}
 
 
 def sizes(value: object) -> tuple[int, ...]:
-    """Return the numbers of units: input, hidden layers, output."""
+    """Return the numbers of units: input, hidden layers, output.
+
+    Column numbers have 32 bits, and the weights must be addressable.
+    """
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
         raise TypeError(f"sizes must be a sequence such as (784, 256, 10), got {value!r}")
     found = tuple(whole(f"sizes[{i}]", size) for i, size in enumerate(value))
     if len(found) < 2:
         raise ValueError(f"sizes needs at least an input and an output size, got {found}")
+    for i, size in enumerate(found):
+        if size > MAX_UNITS:
+            raise ValueError(f"sizes[{i}] must be at most {MAX_UNITS}, got {size}")
+    n_weights = sum(n_in * n_out for n_in, n_out in pairwise(found))
+    if n_weights > MAX_WEIGHTS:
+        raise ValueError(
+            f"sizes {found} need {n_weights} weights, more than memory can be addressed for, "
+            f"{MAX_WEIGHTS}; use smaller layers"
+        )
     return found
 
 

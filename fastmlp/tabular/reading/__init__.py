@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import pandas
 
 __all__ = ["read_table", "require_column"]
+
+SEPARATOR = re.compile(r'[^\0\r\n "0-9A-Za-z\x80-\U0010ffff]')  # that may be given
 
 
 def read_table(
@@ -127,10 +130,7 @@ def require_column(column: str, names: Sequence[str], name: str) -> None:
 
 
 def _check_options(separator: str | None, decimal: str | None, thousands: str | None) -> None:
-    if separator is not None and separator != WHITESPACE and (
-        len(separator) != 1 or not separator.isascii() or separator.isalnum()
-        or separator in '"\r\n\0 '
-    ):  # fmt: skip
+    if separator not in (None, WHITESPACE) and not SEPARATOR.fullmatch(str(separator)):
         raise ValueError(
             f"separator must be one ASCII character, no letter, digit, quote or space, or "
             f"'whitespace'; got {separator!r}"

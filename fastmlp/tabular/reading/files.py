@@ -89,11 +89,8 @@ def _zipped(data: bytes, name: str) -> tuple[Kind, bytes]:
     """Return an NPZ archive as it is, and the only file of another archive."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            names = [
-                member
-                for member in archive.namelist()
-                if not member.endswith("/") and not member.startswith("__MACOSX/")
-            ]
+            names = [one for one in archive.namelist()
+                     if not (one.endswith("/") or one.startswith("__MACOSX/"))]
             if names and all(member.endswith(".npy") for member in names):
                 return "npz", data
             if any(member in names for member in WORKBOOKS):
@@ -139,21 +136,21 @@ def as_utf8(data: bytes, encoding: str | None, name: str) -> bytes:
             f"{name} is not a table: it holds bytes that are not text. For text in UTF-16 give the "
             f"encoding 'utf-16-le' or 'utf-16-be'"
         )
-    try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        place = f"{name}, line {line_of(data, error.start)}: the byte {data[error.start]:#04x}"
+    problem: UnicodeDecodeError | None = None
+    for encoding in ("utf-8", "cp1252", "latin-1"):  # every byte has a meaning in the last
         try:
-            text, encoding = data.decode("cp1252"), "cp1252"
-        except UnicodeDecodeError:  # a byte has no meaning there
-            text, encoding = data.decode("latin-1"), "latin-1"
-        warnings.warn(
-            f"{place} is not UTF-8; the file is read as {encoding}. If letters come out wrong, "
-            f"give its encoding",
-            stacklevel=4,
-        )
-        return text.encode()
-    return data
+            text = data.decode(encoding)
+            break
+        except UnicodeDecodeError as error:
+            problem = problem or error
+    if problem is None:
+        return data
+    warnings.warn(
+        f"{name}, line {line_of(data, problem.start)}: the byte {data[problem.start]:#04x} is not "
+        f"UTF-8; the file is read as {encoding}. If letters come out wrong, give its encoding",
+        stacklevel=4,
+    )
+    return text.encode()
 
 
 def _decoded(data: bytes, encoding: str, name: str) -> str:

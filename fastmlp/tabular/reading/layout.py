@@ -14,7 +14,6 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,12 +66,11 @@ def layout(data: bytes, separator: str | None, name: str) -> Layout:
     if separator == WHITESPACE:
         rows = (line.replace("\t", " ").rstrip(BLANK) for line in text_stream(data))
         data = "\n".join(rows).encode() + b"\n"
-    stream = text_stream(data)
     line, ended = "", False
 
     def source() -> Iterator[str]:
         nonlocal line, ended
-        while line := stream.readline():
+        for line in text_stream(data):  # noqa: UP028 (the loop sets the outer variable)
             yield line
         ended = True
         yield "end"  # a row of its own unless a quote is open
@@ -80,9 +78,8 @@ def layout(data: bytes, separator: str | None, name: str) -> Layout:
     delimiter = " " if separator == WHITESPACE else separator
     reader = csv.reader(source(), delimiter=delimiter, skipinitialspace=True)
     names: tuple[str, ...] = ()
-    header_lines = n_uneven = 0
-    lines = array("q")
-    uneven: list[str] = []
+    header_lines = 0
+    lines, counts = array("q"), array("q")
     begin = 1  # the line in which the next row begins
     try:
         for cells in reader:
@@ -95,10 +92,7 @@ def layout(data: bytes, separator: str | None, name: str) -> Layout:
                 names, header_lines = tuple(cell.strip() for cell in cells), reader.line_num
                 continue
             lines.append(first)
-            if len(cells) != len(names):
-                n_uneven += 1
-                if len(uneven) < SHOWN:
-                    uneven.append(f"line {first} has {len(cells)}")
+            counts.append(len(cells))
     except csv.Error as error:
         if "field larger" in str(error):
             raise ValueError(
@@ -110,61 +104,53 @@ def layout(data: bytes, separator: str | None, name: str) -> Layout:
         raise ValueError(f"{name}, line {begin}: a quote is opened and not closed")
     if not header_lines:
         raise ValueError(f"{name}: the table is empty; it needs a header line and rows")
-    if n_uneven:
-        more = f", and {n_uneven - len(uneven):,} more rows" if n_uneven > len(uneven) else ""
+    if not lines:
+        raise ValueError(f"{name}: the table has a header line and no rows")
+    uneven = np.flatnonzero(np.frombuffer(counts, np.int64) != len(names))
+    if len(uneven):
+        places = [f"line {lines[i]} has {counts[i]}" for i in uneven[:SHOWN]]
+        if len(uneven) > SHOWN:
+            places.append(f"and {len(uneven) - SHOWN:,} more rows")
         remedy = (
             f"name every column in the header, or give the separator if it is not {separator!r}"
-            if n_uneven == len(lines)
+            if len(uneven) == len(lines)
             else f"put cells that contain {separator!r} in double quotes"
         )
         raise ValueError(
-            f"{name}: the header has {len(names)} cells, but {', '.join(uneven)}{more}; {remedy}"
+            f"{name}: the header has {len(names)} cells, but {', '.join(places)}; {remedy}"
         )
-    if not lines:
-        raise ValueError(f"{name}: the table has a header line and no rows")
     refuse_twins(names, name)
     return Layout(data, separator, names, header_lines, np.frombuffer(lines, np.int64))
 
 
 def _recognized_separator(data: bytes) -> str:
     """Return the separator of a table: the one that gives most rows the same number of cells."""
-    lines = []
-    size = 0
-    for line in islice(text_stream(data), SAMPLE_LINES):
-        size += len(line)
-        if line.strip(BLANK):
-            lines.append(line)
-        if size > SAMPLE_SIZE:
-            break
-    scores = {one: _agreement(_cells(lines, one)) for one in SEPARATORS}
+    sample = text_stream(data).readlines(SAMPLE_SIZE)[:SAMPLE_LINES]
+    lines = [line for line in sample if line.strip(BLANK)]
+    scores = {one: _agreement(lines, one) for one in SEPARATORS}
     best = max(SEPARATORS, key=lambda one: scores[one])
     if scores[best][0] < 0.5:
-        rows = _cells([" ".join(line.split()) + "\n" for line in lines], " ")
-        numeric = any(NUMERIC.fullmatch(cell) for cells in rows[1:] for cell in cells)
-        if numeric and _agreement(rows) > (0.9, 1):
+        rows = [line.split() for line in lines]
+        numeric = any(NUMERIC.fullmatch(cell.strip('"')) for cells in rows[1:] for cell in cells)
+        if numeric and _agreement([" ".join(cells) + "\n" for cells in rows], " ") > (0.9, 1):
             return WHITESPACE
     return best
 
 
-def _cells(lines: Sequence[str], separator: str) -> list[list[str]]:
-    """Return the cells of complete rows; none if the separator cannot be that of the file."""
-    try:
-        rows = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
-    except csv.Error:  # a cell is too long
-        return []
-    return rows[:-1] if len(lines) >= SAMPLE_LINES else rows  # the last may be a part of a row
-
-
-def _agreement(rows: Sequence[Sequence[str]]) -> tuple[float, int]:
+def _agreement(lines: Sequence[str], separator: str) -> tuple[float, int]:
     """Return the share of rows with the most common number of cells, and that number.
 
-    The header must have more than one cell; otherwise the share is 0.
+    If the header has one cell, or the separator cannot be that of the file, the share is 0.
     """
-    counts = [len(cells) for cells in rows]
-    if not counts or counts[0] < 2:
+    try:
+        rows = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+        counts = [len(cells) for cells in rows]
+    except csv.Error:  # a cell is too long
         return 0.0, 0
-    number, n_rows = Counter(counts).most_common(1)[0]
-    return (n_rows / len(counts), number) if number > 1 else (0.0, 0)
+    if len(lines) >= SAMPLE_LINES:
+        counts.pop()  # may be a part of a row
+    number, n_rows = Counter(counts).most_common(1)[0] if counts else (0, 0)
+    return (n_rows / len(counts), number) if number > 1 and counts[0] > 1 else (0.0, 0)
 
 
 def refuse_twins(names: Sequence[str], name: str) -> None:
@@ -178,8 +164,5 @@ def refuse_twins(names: Sequence[str], name: str) -> None:
 
 def may_hold_codes(data: bytes, separator: str) -> bool:
     """Return whether a cell begins with a zero or a plus before another digit, as "02139" does."""
-    before = [*b' \t\r\n"', *separator.encode()]
-    characters = np.frombuffer(data, np.uint8)
-    first, second = characters[1:-1], characters[2:]
-    starts = np.flatnonzero(((first == ord("0")) | (first == ord("+"))) & (second - ord("0") < 10))
-    return bool(np.isin(characters[starts], before).any())
+    cell = rb'[\s"%b][0+]\d' % re.escape(separator.encode())
+    return re.search(cell, data) is not None

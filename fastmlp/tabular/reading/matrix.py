@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,13 +48,16 @@ def number_matrix(
         If cells are not numbers, are missing or not finite. The message has the places of the
         first five and how many there are.
     """
-    chosen = frame[list(columns)]
-    texts = {one: TextColumn(chosen[one]) for one in columns if chosen[one].dtype.kind == "O"}
-    if codes := {one: text.numbers(POINT) for one, text in texts.items() if text.code}:
-        chosen = imported("pandas", "tabular").DataFrame({**dict(chosen.items()), **codes})
-    kinds = [getattr(dtype, "kind", "O") for dtype in chosen.dtypes]
-    wrong = [j for j, kind in enumerate(kinds) if kind not in "iuf"]
-    cells = [(row, j) for j in wrong for row in _text_rows(chosen.iloc[:, j]).tolist()]
+    chosen = frame[list(columns)].copy(deep=False)
+    cells = []
+    for j, dtype in enumerate(chosen.dtypes):
+        text = TextColumn(chosen.iloc[:, j]) if dtype.kind == "O" else None
+        numbers, others = text.numbers(POINT) if text else (None, ())
+        if text and text.code:
+            chosen.isetitem(j, numbers)
+        elif dtype.kind not in "iuf":
+            rows = others if len(others) else range(len(chosen))  # all if each alone is a number
+            cells += [(row, j) for row in rows]
     _refuse(chosen, sorted(cells), NOT_NUMBERS, name, remedy)
     matrix: NDArray[Any] = chosen.to_numpy()
     if matrix.dtype.kind == "O":  # columns of pandas' nullable dtypes
@@ -71,45 +74,40 @@ def refuse_missing(frame: pandas.DataFrame, column: str, name: str, remedy: str)
     _refuse(chosen, np.argwhere(chosen.isna().to_numpy()), MISSING_VALUES, name, remedy)
 
 
-def listed(frame: pandas.DataFrame, cells: Iterable[tuple[int, int]]) -> str:
-    """Return the places of cells, given as rows and columns by position, and their contents."""
+def listed(frame: pandas.DataFrame, cells: Any, total: int, more: str = "more") -> str:
+    """Return the places and the contents of the first of `total` cells, and how many follow.
+
+    Cells are sorted pairs of a row and a column by position.
+    """
     unit = "line" if frame.index.name == "line" else "row"
     isna = imported("pandas", "tabular").isna
     found = []
-    for row, j in cells:
+    for row, j in cells[:SHOWN]:
         cell = frame.iat[row, j]
         text = str(cell)
         short = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
         contents = "" if isna(cell) else f": {short!r}"
         found.append(f"{unit} {frame.index[row]}, column {frame.columns[j]!r}{contents}")
+    if total > len(found):
+        found.append(f"and {total - len(found):,} {more}")
     return "; ".join(found)
-
-
-def _text_rows(column: pandas.Series) -> NDArray[np.intp]:
-    """Return the rows of a column's cells that are not numbers, or all if each alone is one."""
-    text = TextColumn(column) if column.dtype.kind == "O" else None
-    rows = text.rows(text.others(POINT)) if text else ()
-    return np.asarray(rows) if len(rows) else np.arange(len(column))
 
 
 def _refuse(
     frame: pandas.DataFrame, cells: Any, problem: tuple[str, str], name: str, remedy: str
 ) -> None:
     """Raise ValueError with the places of cells, sorted pairs of positions, if there are any."""
-    total = len(cells)
-    if not total:
+    if not len(cells):
         return
-    first = [(int(row), int(j)) for row, j in cells[:SHOWN]]
-    texts = [str(frame.iat[row, j]) for row, j in first]
+    texts = [str(frame.iat[row, j]) for row, j in cells[:SHOWN]]
     if problem is NOT_NUMBERS and None not in map(COMMA.number, texts):
         remedy = "if these are numbers with a decimal comma, give the option decimal as ','"
-    elif total > 1 and cells[-1][0] == 0:
+    elif len(cells) > 1 and cells[-1][0] == 0:
         remedy = f"if the header has two lines, make it one; otherwise {remedy}"
     one, several = problem
-    if total == 1:
-        raise ValueError(f"{name}, {listed(frame, first)}{one}; {remedy}")
-    more = f"; and {total - SHOWN:,} more" if total > SHOWN else ""
+    places = listed(frame, cells, len(cells))
+    if len(cells) == 1:
+        raise ValueError(f"{name}, {places}{one}; {remedy}")
     raise ValueError(
-        f"{name}: {total:,} cells {several}: {listed(frame, first)}{more}. "
-        f"{remedy[:1].upper()}{remedy[1:]}"
+        f"{name}: {len(cells):,} cells {several}: {places}. {remedy[:1].upper()}{remedy[1:]}"
     )

@@ -83,14 +83,9 @@ class TextColumn:
 
     def __init__(self, column: pandas.Series) -> None:
         self.index = column.index
-        self.codes, cells = column.array.factorize()  # −1 where pandas found a cell missing
+        self.codes, cells = column.factorize()  # −1 where pandas found a cell missing
         self.texts = [str(cell).strip() for cell in cells]
-        self._found: dict[Notation, dict[str, float | None]] = {}
-
-    @cached_property
-    def present(self) -> list[str]:
-        """The distinct cells that have a value."""
-        return [text for text in self.texts if text not in MISSING]
+        self.present = [text for text in self.texts if text not in MISSING]
 
     @cached_property
     def code(self) -> str | None:
@@ -114,49 +109,33 @@ class TextColumn:
 
     def rows(self, cells: Sequence[str]) -> NDArray[np.intp]:
         """Return the rows that have one of some distinct cells."""
-        wanted = set(cells)
-        chosen = np.array([*(text in wanted for text in self.texts), False])
-        return np.flatnonzero(chosen[self.codes])
+        return np.flatnonzero(self._series(dict.fromkeys(cells, True)).notna())
 
-    def found(self, notation: Notation) -> dict[str, float | None]:
-        """Return the numbers of the cells that have a value; None for what is not a number."""
-        if notation not in self._found:
-            found = map(notation.number, self.without_unit)
-            self._found[notation] = dict(zip(self.present, found, strict=True))
-        return self._found[notation]
-
-    def others(self, notation: Notation) -> list[str]:
-        """Return the distinct cells that have a value and are not numbers."""
-        return [text for text, number in self.found(notation).items() if number is None]
-
-    def numbers(self, notation: Notation) -> pandas.Series:
-        """Return the column as numbers, which all its values must be."""
-        found = {text: one for text, one in self.found(notation).items() if one is not None}
-        if all(abs(one) < 2**53 and one.is_integer() for one in found.values()):
-            return self._series({text: int(one) for text, one in found.items()})
-        return self._series(found)
+    def numbers(self, notation: Notation) -> tuple[pandas.Series, NDArray[np.intp]]:
+        """Return the column as numbers, and the rows of the values that are none."""
+        found = dict(zip(self.present, map(notation.number, self.without_unit), strict=True))
+        column = self._series(found).astype(np.float64)
+        if ((column % 1 == 0) & (column.abs() < 2**53)).all():
+            column = column.astype(np.int64)
+        return column, self.rows([text for text, number in found.items() if number is None])
 
     def converted(self, notation: Notation) -> tuple[pandas.Series, NDArray[np.intp]]:
-        """Return the column as numbers if all its values are, otherwise as text.
+        """Return the column as numbers if all its values are, otherwise as booleans or text.
 
         The second result are the rows of probable mistakes: if a column is numbers but for a few
         cells, the rows of these cells; otherwise none.
         """
-        rows = self.rows(self.others(notation))
-        if self.code is None and len(rows) == 0:
-            return self.numbers(notation), rows
+        column, others = self.numbers(notation)
+        if self.code is None and len(others) == 0:
+            return column, others
         if {*self.present} <= BOOLEANS.keys():
-            return self._series(BOOLEANS), rows[:0]
-        few = len(rows) < (1 - MOSTLY) * len(self.rows(self.present))
-        return self._series({text: text for text in self.present}), rows if few else rows[:0]
+            column = self._series(BOOLEANS)
+            return column.astype("boolean" if column.hasnans else bool), others[:0]
+        few = len(others) < (1 - MOSTLY) * len(self.rows(self.present))
+        return self._series({text: text for text in self.present}), others if few else others[:0]
 
     def _series(self, values: Mapping[str, Any]) -> pandas.Series:
         """Return the column with a value for each text; where a text has none it is missing."""
         pandas = imported("pandas", "tabular")
-        distinct = [values.get(text, math.nan) for text in self.texts]
-        if -1 in self.codes:
-            distinct.append(math.nan)
-        column = pandas.Series(distinct)
-        if values is BOOLEANS and column.dtype == object:  # some are missing
-            column = column.astype("boolean")
-        return column.take(self.codes).set_axis(self.index)
+        distinct = pandas.Series([values.get(text, math.nan) for text in self.texts])
+        return distinct.reindex(self.codes).set_axis(self.index)

@@ -34,54 +34,60 @@ def text_frame(
     chosen = {*columns} if columns is not None and known.issuperset(columns) else known
     positions = [j for j, one in enumerate(found.names) if one in chosen]
     names = [found.names[j] for j in positions]
-    frame = _values(found, positions, decimal or ".", name)
-    texts = _text_columns(frame)
+    frame, texts = _values(found, positions, decimal or ".", name)
     if decimal is None and found.separator != ",":
         decimal = _recognized_decimal(texts, found.separator, names, name)
         if decimal == ",":
-            frame = _values(found, positions, decimal, name)
-            texts = _text_columns(frame)
+            frame, texts = _values(found, positions, decimal, name)
     notation = Notation(decimal or ".", THOUSANDS if thousands is None else thousands)
-    suspects: list[tuple[int, Any]] = []
+    series = dict(frame.items()) if texts else {}
+    suspects: list[tuple[int, int]] = []
     n_suspects = 0
+    for j, text in texts.items():
+        series[j], rows = text.converted(notation)
+        suspects += [(row, j) for row in rows[:SHOWN].tolist()]
+        n_suspects += len(rows)
     if texts:
-        series = dict(frame.items())
-        for j, text in texts.items():
-            series[j], rows = text.converted(notation)
-            suspects += [(row, j) for row in rows[:SHOWN].tolist()]
-            n_suspects += len(rows)
         frame = imported("pandas", "tabular").DataFrame(series, copy=False)
     frame.columns = names
-    if suspects:
-        first = sorted(suspects)[:SHOWN]
-        more = f"; and {n_suspects - len(first):,} more" if n_suspects > len(first) else ""
-        _warn(
-            f"{name}: {_counted({j for _, j in suspects})} read as text because of cells that are "
-            f"not numbers: {listed(frame, first)}{more}. Correct these cells, or write NA for "
-            f"missing values"
-        )
-    if codes := [(int(text.rows([text.code])[0]), j) for j, text in texts.items() if text.code]:
-        more = f"; and {len(codes) - SHOWN:,} more columns" if len(codes) > SHOWN else ""
-        _warn(
-            f"{name}: {_counted(codes)} read as text because of cells that are codes: "
-            f"{listed(frame, codes[:SHOWN])}{more}. If the cells of a column are quantities, write "
-            f"them with a decimal point, such as 12.0"
-        )
+    codes = [(int(text.rows([text.code])[0]), j) for j, text in texts.items() if text.code]
+    _report(
+        frame, sorted(suspects), n_suspects, name, "not numbers",
+        "Correct these cells, or write NA for missing values",
+    )  # fmt: skip
+    _report(
+        frame, codes, len(codes), name, "codes",
+        "If the cells of a column are quantities, write them with a decimal point, such as 12.0",
+        more="more columns",
+    )  # fmt: skip
     if columns is None and "" in names and frame[""].isna().all():
         frame = frame.drop(columns="")  # the rows end in a separator
     return frame
 
 
-def _counted(columns: Any) -> str:
-    return "a column is" if len(columns) == 1 else f"{len(columns)} columns are"
+def _report(
+    frame: pandas.DataFrame,
+    cells: Sequence[tuple[int, int]],
+    total: int,
+    name: str,
+    why: str,
+    advice: str,
+    more: str = "more",
+) -> None:
+    """Warn of columns that are read as text because of some of their cells, if there are any."""
+    if cells:
+        n = len({j for _, j in cells})
+        warnings.warn(
+            f"{name}: {'a column is' if n == 1 else f'{n} columns are'} read as text because of "
+            f"cells that are {why}: {listed(frame, cells, total, more)}. {advice}",
+            stacklevel=4,  # where read_table is called
+        )
 
 
-def _warn(message: str) -> None:
-    warnings.warn(message, stacklevel=4)  # where read_table is called
-
-
-def _values(found: Layout, positions: Sequence[int], decimal: str, name: str) -> Any:
-    """Return the columns at some positions, numbered from 0; those of codes as text."""
+def _values(
+    found: Layout, positions: Sequence[int], decimal: str, name: str
+) -> tuple[pandas.DataFrame, dict[int, TextColumn]]:
+    """Return the columns at some positions, numbered from 0, and those of them that are text."""
     pandas = imported("pandas", "tabular")
 
     def read(positions: Sequence[int], dtype: Any) -> Any:
@@ -122,12 +128,7 @@ def _values(found: Layout, positions: Sequence[int], decimal: str, name: str) ->
         frame = pandas.DataFrame({**dict(frame.items()), **codes}, copy=False)
     frame.index = pandas.Index(found.lines, name="line")
     frame.columns = range(len(positions))
-    return frame
-
-
-def _text_columns(frame: pandas.DataFrame) -> dict[int, TextColumn]:
-    """Return the columns that pandas has not read as numbers or booleans."""
-    return {j: TextColumn(column) for j, column in frame.items() if column.dtype.kind == "O"}
+    return frame, {j: TextColumn(one) for j, one in frame.items() if one.dtype.kind == "O"}
 
 
 def _recognized_decimal(
@@ -141,8 +142,9 @@ def _recognized_decimal(
     if not unclear:
         return "."
     decimal, meaning = (",", "decimal") if separator == ";" else (".", "thousands")
-    _warn(
+    warnings.warn(
         f"{name}: the commas in the numbers of column {unclear[0]!r} are read as {meaning} "
-        f"separators; if they are not, give the option decimal as {'.,'.replace(decimal, '')!r}"
+        f"separators; if they are not, give the option decimal as {'.,'.replace(decimal, '')!r}",
+        stacklevel=4,  # where read_table is called
     )
     return decimal

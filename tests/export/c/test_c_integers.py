@@ -51,52 +51,6 @@ int main(int argc, char **argv)
 }}
 """
 
-# A program for a board without an operating system: compares bytes, and says so by semihosting.
-BOARD = """\
-#include "net.c"
-static const int8_t x[{m}][{n_in}] = {x}, h[{m}][{n_out}] = {h};
-static int host(int operation, const void *argument)
-{{
-    register int r0 __asm__("r0") = operation;
-    register const void *r1 __asm__("r1") = argument;
-    __asm__ volatile("bkpt 0xAB" : "+r"(r0) : "r"(r1) : "memory");
-    return r0;
-}}
-void start(void)
-{{
-    int8_t found[{n_out}];
-    int i, j, wrong = 0;
-    for (i = 0; i < {m}; i++) {{
-        net_forward(x[i], found);
-        for (j = 0; j < {n_out}; j++)
-            wrong += found[j] != h[i][j];
-    }}
-    host(0x04, wrong ? "wrong" : "the same");
-    host(0x18, (void *)0x20026);
-    for (;;) {{
-    }}
-}}
-extern char stack_top[];
-__attribute__((section(".vectors"), used)) const void *const vectors[2] = {{stack_top, start}};
-"""
-LINK = """\
-MEMORY {
-    flash (rx) : ORIGIN = 0, LENGTH = 256K
-    ram (rwx) : ORIGIN = 0x20000000, LENGTH = 16K
-}
-SECTIONS {
-    .text : { KEEP(*(.vectors)) *(.text*) *(.rodata*) } > flash
-    .data : { *(.data*) *(.bss*) } > ram
-    stack_top = 0x20004000;
-    /DISCARD/ : { *(.ARM.exidx*) }
-}
-"""
-
-
-def rows_of(values: Array) -> str:
-    """Return the initializer of a two-dimensional array in C."""
-    return "{" + ", ".join("{" + ", ".join(map(str, row)) + "}" for row in values) + "}"
-
 
 @pytest.fixture
 def run_bytes(compiler: list[str], tmp_path: Path) -> Callable[..., Any]:
@@ -249,49 +203,6 @@ def test_a_file_without_floating_point(
     if shutil.which("nm"):
         names = subprocess.check_output(["nm", "-u", tmp_path / "net.o"], text=True)
         assert not names.split()
-
-
-@pytest.mark.parametrize("cpu", ["cortex-m0", "cortex-m4"])
-def test_microcontrollers_need_no_floating_point(
-    make_network: MakeNetwork, tmp_path: Path, rng: np.random.Generator, cpu: str
-) -> None:
-    if not shutil.which("arm-none-eabi-gcc"):
-        pytest.skip("arm-none-eabi-gcc is not installed: nothing was compiled for Cortex-M")
-    net = make_network((64, 100, 10), loss="cross_entropy")
-    to_c(quantize(net, rng.normal(size=(200, 64)), integer_only=True), tmp_path / "net.c")
-    build = ["arm-none-eabi-gcc", f"-mcpu={cpu}", "-mthumb", *STRICT, "-Os", "-c"]
-    subprocess.run([*build, tmp_path / "net.c", "-o", tmp_path / "net.o"], check=True)
-    names = subprocess.check_output(["arm-none-eabi-nm", "-u", tmp_path / "net.o"], text=True)
-    # multiplication and shifts of 64 bits
-    assert set(names.split()) <= {"U", "__aeabi_lmul", "__aeabi_lasr", "__aeabi_llsl"}
-    size = subprocess.check_output(["arm-none-eabi-size", tmp_path / "net.o"], text=True)
-    text, data, bss = map(int, size.splitlines()[1].split()[:3])
-    assert text + data + bss < 10_000
-
-
-@pytest.mark.parametrize(
-    ("cpu", "board"), [("cortex-m0", "microbit"), ("cortex-m4", "mps2-an386")]
-)
-def test_microcontrollers_have_the_bytes_of_the_twin(
-    make_network: MakeNetwork, tmp_path: Path, rng: np.random.Generator, cpu: str, board: str
-) -> None:
-    for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
-        if not shutil.which(program):
-            pytest.skip(f"{program} is not installed: nothing was run on an emulated {cpu}")
-    net = make_network((20, 16, 5), activation="gelu", loss="cross_entropy")
-    twin = quantize(net, rng.normal(size=(200, 20)), integer_only=True)
-    X = 2 * rng.normal(size=(30, 20))
-    to_c(twin, tmp_path / "net.c")
-    x, h = (rows_of(values) for values in (twin.input_bytes(X), twin.output_bytes(X)))
-    (tmp_path / "board.c").write_text(BOARD.format(m=len(X), n_in=20, n_out=5, x=x, h=h))
-    (tmp_path / "board.ld").write_text(LINK)
-    build = ["arm-none-eabi-gcc", f"-mcpu={cpu}", "-mthumb", "-Os", "-ffreestanding", "-nostdlib"]
-    files = ["-T", tmp_path / "board.ld", tmp_path / "board.c", "-lgcc", "-o", tmp_path / "elf"]
-    subprocess.run([*build, *files], check=True)
-    emulator = ["qemu-system-arm", "-M", board, "-display", "none", "-monitor", "none", "-serial",
-                "none", "-semihosting", "-kernel", tmp_path / "elf"]  # fmt: skip
-    done = subprocess.run(emulator, capture_output=True, text=True, check=False, timeout=60)
-    assert done.stdout + done.stderr == "the same"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,7 @@
-"""Several fits at once: the number of jobs, errors, and jobs that never begin."""
+"""Several jobs at once: their number, errors, and jobs that never begin."""
 
 from __future__ import annotations
 
-import concurrent.futures
 import threading
 
 import numpy as np
@@ -10,8 +9,7 @@ import pytest
 
 from fastmlp import MLP, Callback, Ensemble
 from fastmlp.support import threads
-from fastmlp.training import StopWhenSet, side_by_side
-from fastmlp.training.side_by_side import job_pool
+from fastmlp.training import Stop, StopWhenSet, run_jobs
 
 TIMEOUT = 30  # seconds, of a test that fails
 
@@ -62,103 +60,89 @@ def test_at_least_one_job_runs(classes, n_jobs):
         Ensemble(members(2)).fit(*classes, epochs=1, n_jobs=n_jobs)
 
 
-def test_jobs_that_have_not_begun_are_cancelled_by_an_error(monkeypatch):
-    """The second job is running when the first has failed; the third waits for its thread."""
-    begun, cancelled = [], threading.Event()
-
-    class Pool(concurrent.futures.ThreadPoolExecutor):
-        def shutdown(self, wait=True, *, cancel_futures=False):
-            super().shutdown(wait=False, cancel_futures=cancel_futures)
-            cancelled.set()
-            super().shutdown(wait=wait)
+def test_jobs_that_have_not_begun_never_begin_after_an_error():
+    begun = []
 
     def fails(stop):
         raise ZeroDivisionError
 
-    def waits(stop):
-        assert cancelled.wait(TIMEOUT)
-
-    monkeypatch.setattr(concurrent.futures, "ThreadPoolExecutor", Pool)
     with pytest.raises(ZeroDivisionError):
-        side_by_side([fails, waits, begun.append], n_jobs=1)
+        run_jobs([fails, begun.append], n_jobs=1)
     assert begun == []
 
 
-def test_running_jobs_are_stopped_and_waited_for():
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+def test_running_jobs_are_stopped_and_waited_for(error):
     both, ended = threading.Barrier(2, timeout=TIMEOUT), []
 
     def fails(stop):
         both.wait()
-        raise ZeroDivisionError
+        raise error
 
     def waits(stop):
         both.wait()
-        assert stop.event.wait(TIMEOUT)
-        ended.append(stop.on_epoch_end(None, None))
+        assert stop.wait(TIMEOUT)
+        ended.append(stop.reason)
 
-    with pytest.raises(ZeroDivisionError):
-        side_by_side([fails, waits], n_jobs=2)
-    assert ended == [True]
-
-
-def test_results_come_in_the_order_of_the_jobs():
-    second_done = threading.Event()
-
-    def first(stop):
-        assert second_done.wait(TIMEOUT)
-        return "first"
-
-    def second(stop):
-        second_done.set()
-        return "second"
-
-    assert side_by_side([first, second], n_jobs=2) == ["first", "second"]
+    with pytest.raises(error):
+        run_jobs([fails, waits], n_jobs=2)
+    assert ended == ["interrupt" if error is KeyboardInterrupt else "stopped"]
 
 
-def test_a_result_is_reported_in_the_calling_thread_as_soon_as_its_job_has_finished():
-    reported, one_was_reported = [], threading.Event()
+def test_a_job_is_taken_when_a_thread_is_free_for_it():
+    """So the third job of an iterator may depend on the results of the first two."""
+    results = []
 
-    def report(number, result):
-        reported.append((number, result, threading.get_ident()))
-        one_was_reported.set()
+    def jobs():
+        yield lambda stop: results.append(1)
+        yield lambda stop: results.append(2)
+        total = sum(results)
+        yield lambda stop: results.append(total)
 
-    def first(stop):
-        assert one_was_reported.wait(TIMEOUT)
-        return "first"
-
-    assert side_by_side([first, lambda stop: "second"], 2, report) == ["first", "second"]
-    here = threading.get_ident()
-    assert reported == [(1, "second", here), (0, "first", here)]
+    run_jobs(jobs(), n_jobs=1)
+    assert results == [1, 2, 3]
 
 
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_an_error_in_a_report_ends_all_jobs(error):
+def test_an_iterator_is_advanced_by_one_thread_at_a_time():
+    under_way, most, done = 0, 0, []
+
+    def jobs():
+        nonlocal under_way, most
+        for number in range(40):
+            under_way += 1
+            most = max(most, under_way)
+            threading.Event().wait(0)  # lets another thread run
+            under_way -= 1
+            yield lambda stop, number=number: done.append(number)
+
+    run_jobs(jobs(), n_jobs=4)
+    assert most == 1
+    assert sorted(done) == list(range(40))
+
+
+def test_an_error_of_the_iterator_ends_the_jobs():
     ended, begun = [], threading.Event()
-
-    def finishes(stop):
-        assert begun.wait(TIMEOUT)
 
     def waits(stop):
         begun.set()
-        ended.append(stop.event.wait(TIMEOUT))
+        ended.append(stop.wait(TIMEOUT))
 
-    def report(number, result):
-        raise error
+    def jobs():
+        yield waits
+        assert begun.wait(TIMEOUT)
+        raise OSError("the disk is full")
 
-    with pytest.raises(error):
-        side_by_side([finishes, waits], 2, report)
+    with pytest.raises(OSError, match="the disk is full"):
+        run_jobs(jobs(), n_jobs=2)
     assert ended == [True]
 
 
-def test_a_pool_sets_its_event_at_the_end():
-    stop = threading.Event()
-    with job_pool(1, stop) as pool:
-        assert pool.submit(stop.is_set).result() is False
-    assert stop.is_set()
-
-
-def test_a_job_is_not_stopped_while_the_others_are_well():
-    assert not StopWhenSet(threading.Event()).on_epoch_end(None, None)
+def test_a_fit_within_a_job_ends_after_the_epoch_in_which_it_is_stopped(classes):
+    stop = Stop()
+    net = MLP((6, 4, 3))
+    assert net.fit(*classes, epochs=3, callbacks=[StopWhenSet(stop)]).epochs == 3
+    stop.set()
+    assert net.fit(*classes, epochs=3, callbacks=[StopWhenSet(stop)]).epochs == 1
 
 
 # ---------------------------------------------------------------------------- networks alike

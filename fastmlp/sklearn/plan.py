@@ -1,0 +1,178 @@
+"""The plan of a fit by solver "sgd" or "adam": what it needs apart from the samples themselves.
+
+A call of partial_fit has the same parameters as the previous call and often as many samples; it
+takes over that call's plan, because to make one takes as long as a step of a small network.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.batches import RowOrder
+from ..schedules import Schedule
+from ..support import threads
+from ..training import FitConfig
+from . import options
+from .epoch_loss import EpochLoss
+from .samples import Samples
+
+__all__ = ["Plan", "initialize_rate", "plan_of"]
+
+
+@dataclass(frozen=True)
+class EstimatorRate(Schedule):
+    """The learning rate that `EpochEnd` has set after the previous epoch."""
+
+    name = "estimator"
+    estimator: Any
+
+    def __call__(self, steps: Any) -> NDArray[np.float64]:
+        return np.full(np.shape(steps), self.estimator._rate)
+
+
+@dataclass(frozen=True)
+class FixedRate(Schedule):
+    """The learning rate of an estimator that does not change it."""
+
+    name = "fixed"
+    rate: float
+
+    @property
+    def _is_constant(self) -> bool:
+        return True
+
+    def __call__(self, steps: Any) -> NDArray[np.float64]:
+        return np.full(np.shape(steps), self.rate)
+
+
+class Shuffle(RowOrder):
+    """The order of the samples, shuffled again for each epoch, by scikit-learn's random numbers."""
+
+    rng: np.random.RandomState
+    order: NDArray[np.int64] | None = None
+
+    def begin_fit(self, rng: np.random.RandomState) -> None:
+        """Take the random numbers of a fit, which begins with the samples as they are."""
+        self.rng, self.order = rng, None
+
+    def __call__(self, n_rows: int) -> NDArray[np.int64]:
+        permutation = np.arange(n_rows, dtype=np.int64)
+        self.rng.shuffle(permutation)
+        self.order = permutation if self.order is None else self.order[permutation]
+        return self.order
+
+
+@dataclass
+class Plan:
+    """What a fit needs, made of the estimator's parameters and the number of samples.
+
+    A call of partial_fit takes over the plan of the previous call if nothing of it has changed.
+
+    Attributes
+    ----------
+    n_samples : int
+        The number of samples.
+    batch_size : int
+        Samples of a step.
+    shuffle : Shuffle or None
+        The order of the samples; None: as they are.
+    loss : EpochLoss
+        The training loss of an epoch.
+    config : FitConfig
+        The options of the network's fit.
+    team : AdaptiveTeam
+        The number of threads.
+    rates : ndarray
+        The learning rates of an epoch, once they have been computed; empty if they change.
+    """
+
+    n_samples: int
+    batch_size: int
+    shuffle: Shuffle | None
+    loss: EpochLoss
+    config: FitConfig
+    team: threads.AdaptiveTeam = field(default_factory=threads.AdaptiveTeam)
+    rates: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+
+    @classmethod
+    def of(cls, estimator: Any, samples: Samples, incremental: bool) -> Self:
+        """Return the plan of a fit, made anew."""
+        net = estimator.network_
+        batch_size = effective_batch_size(estimator, len(samples))
+        loss = EpochLoss(estimator, samples, batch_size)
+        shuffle = Shuffle() if estimator.shuffle else None
+        config = FitConfig.checked(
+            net.state.spec,
+            epochs=1 if incremental else estimator.max_iter,
+            batch_size=batch_size,
+            optimizer=options.optimizer(estimator, learning_rate(estimator)),
+            l2=estimator.alpha,
+            l2_per_weight=True,
+            shuffle=shuffle or False,
+            max_seconds=estimator.max_seconds,
+            label_smoothing=getattr(estimator, "label_smoothing", 0.0),
+            ema=estimator.ema,
+            n_threads=estimator.n_threads,
+            reset_optimizer=not incremental,
+            by_row_hash=any(net.dropout),  # a repeated sample is one with a weight of 2
+            max_cost=estimator._max_cost,
+            batch_sums=loss.batch_sums,
+        )
+        return cls(len(samples), batch_size, shuffle, loss, config)
+
+    @property
+    def can_be_kept(self) -> bool:
+        """Whether this is the plan for other samples as well, if they are as many."""
+        return not self.loss.depends_on_samples and self.config.optimizer.schedule._is_constant
+
+
+def effective_batch_size(estimator: Any, n_rows: int) -> int:
+    """Return the number of samples of a step."""
+    has_batch_norm = any(estimator.network_.batch_norm)
+    if has_batch_norm and n_rows == 1:
+        raise ValueError("batch_norm needs at least 2 examples in a batch, got n_samples=1")
+    batch_size: int = estimator.batch_size
+    if estimator.batch_size == "auto":
+        batch_size = min(200, n_rows)
+        while has_batch_norm and batch_size > 2 and n_rows % batch_size == 1:
+            batch_size -= 1  # no batch of one sample
+    if batch_size > n_rows:
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
+            stacklevel=8,
+        )
+        batch_size = n_rows
+    return batch_size
+
+
+def plan_of(estimator: Any, samples: Samples, incremental: bool) -> Plan:
+    """Return the plan of a fit; one for more calls of partial_fit is kept in the estimator."""
+    kept: Plan | None = estimator.__dict__.get("_plan")
+    if kept is not None and kept.n_samples == len(samples) and samples.weight is None:
+        return kept
+    plan = Plan.of(estimator, samples, incremental)
+    if incremental and plan.can_be_kept:
+        estimator._plan = plan
+    return plan
+
+
+def learning_rate(estimator: Any) -> Schedule:
+    """Return the learning rate of a fit as a schedule."""
+    rate = estimator.learning_rate
+    if isinstance(rate, Schedule):
+        return rate
+    if estimator.solver == "adam" or rate == "constant":
+        return FixedRate(estimator._rate)
+    return EstimatorRate(estimator)
+
+
+def initialize_rate(estimator: Any, incremental: bool) -> None:
+    """Set the learning rate of the first epoch; a stream goes on with the rate it has come to."""
+    rule = estimator.solver, estimator.learning_rate, estimator.learning_rate_init
+    if not incremental or getattr(estimator, "_rate_rule", None) != rule:
+        estimator._rate, estimator._rate_rule = estimator.learning_rate_init, rule

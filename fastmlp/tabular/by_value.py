@@ -1,0 +1,337 @@
+"""Models of the values of a column, the parameter `per`, and one shared model for other rows.
+
+    table ── typed ──┬── rows of a value with enough of them ── a model of its own
+                     └── all rows ── the shared model, for rare, missing and unknown values
+
+A value's model is an estimator like any other: the one that is fitted to the rows of that value
+alone, on the columns that the shared model uses.  Its seed is made of the shared model's seed and
+the value, so that it does not depend on other values.  All networks are trained by one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+from ..network import MLP
+from ..support import checks
+from .columns import NoColumnError, known_codes
+from .frames import Kind, dates, kind_of, numbers, texts
+from .given import Given
+from .members import Callbacks, Rows, Trained, train_models
+from .parameters import restored
+
+__all__ = ["ByValue", "check_per", "fit_by_value"]
+
+Array = NDArray[Any]
+
+FEWEST_ROWS = 50  # of a value that has a model of its own
+MEMBERS = {"fast": 1, "good": 2, "best": 4}  # networks of a value's model, by quality
+SHOWN = 5  # values that a message names
+
+
+@dataclass(frozen=True)
+class ByValue:
+    """The models of a column's values.
+
+    Attributes
+    ----------
+    column : str
+        The column.
+    kinds : dict
+        The kinds of the columns that the models use.
+    shared : TabularClassifier or TabularRegressor
+        The model of the whole training set, for rows of all other values.
+    models : dict
+        The model of each value that has one, by the value as text.
+    reasons : dict
+        The values of the training set without a model of their own, and why.
+    """
+
+    column: str
+    kinds: Mapping[str, Kind]
+    shared: Any
+    models: Mapping[str, Any]
+    reasons: Mapping[str, str]
+
+    def read(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return a table with typed columns, of which many small parts are read quickly."""
+        known = (*self.models, *self.reasons)
+        values = pd.Categorical.from_codes(known_codes(table[self.column], known), list(known))
+        return typed(table, self.kinds).assign(**{self.column: values})
+
+    def shared_rows(self, table: pd.DataFrame) -> int:
+        """Return how many rows of a table the shared model predicts."""
+        return int((known_codes(table[self.column], tuple(self.models)) < 0).sum())
+
+    def assembled(
+        self, table: pd.DataFrame, predict: Callable[[Any, pd.DataFrame], Array]
+    ) -> Array:
+        """Return what the models predict, each for its own rows of a table that `read` returned.
+
+        Parameters
+        ----------
+        table : DataFrame (m, n)
+            The rows.
+        predict : callable
+            Returns the predictions of a model, its first argument, for some rows.
+        """
+        codes = table[self.column].cat.codes.to_numpy()
+        codes = np.where(codes < len(self.models), codes, -1)
+        models = [self.shared, *self.models.values()]
+        result: Array | None = None
+        for code, rows in rows_of(codes):
+            found = predict(models[code + 1], table.iloc[rows])
+            if result is None:
+                result = np.empty((len(table), *found.shape[1:]), found.dtype)
+            result[rows] = found
+        assert result is not None  # a table has rows
+        return result
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything beside the networks in JSON's types."""
+        return {
+            "by_value": {
+                "column": self.column,
+                "kinds": dict(self.kinds),
+                "shared": self.shared._to_json(),
+                "models": {value: model._to_json() for value, model in self.models.items()},
+                "reasons": dict(self.reasons),
+            }
+        }
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any], networks: list[MLP], kind: type) -> Self:
+        """Return the models, of class `kind`, that `to_json` described, with their networks."""
+        coming = iter(networks)
+
+        def model_of(own: dict[str, Any]) -> Any:
+            model = kind(**{name: restored(value) for name, value in own["parameters"].items()})
+            model._restore(own, [next(coming) for _ in own["encodings"]])
+            return model
+
+        entry = entry["by_value"]
+        shared = model_of(entry["shared"])
+        models = {str(value): model_of(own) for value, own in entry["models"].items()}
+        if next(coming, None) is not None:
+            raise ValueError("there are more networks than the models have")
+        return cls(str(entry["column"]), entry["kinds"], shared, models, entry["reasons"])
+
+
+def typed(table: pd.DataFrame, kinds: Mapping[str, Kind]) -> pd.DataFrame:
+    """Return a table in which numbers, dates and text are stored as such.
+
+    A part of it has the kinds of the whole: a column of codes such as "A1" and "17" remains one of
+    categories in rows that have "17" alone.
+    """
+    columns: dict[str, Any] = {}
+    for name, kind in kinds.items():
+        column = table[name]
+        if kind == "number":
+            columns[name] = numbers(column)
+        elif kind == "date":
+            columns[name] = dates(column).to_numpy()
+        elif column.dtype == object or column.dtype == "str":
+            columns[name] = pd.Categorical.from_codes(*texts(column))
+        else:
+            columns[name] = column.array
+    return pd.DataFrame(columns, index=table.index)
+
+
+def rows_of(codes: NDArray[np.integer[Any]]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Yield each different code with the rows, in ascending order, that have it."""
+    order = np.argsort(codes, kind="stable")
+    ordered = codes[order]
+    for rows in np.split(order, np.flatnonzero(np.diff(ordered)) + 1):
+        yield int(codes[rows[0]]), rows
+
+
+# -------------------------------------------------------------------------------- fitting
+
+
+def check_per(model: Any, table: pd.DataFrame, y: Any, groups: Any) -> None:
+    """Refuse a column `per` that cannot divide the rows, and what does not go with it."""
+    column = model.per
+    if column not in table.columns:
+        known = list(map(str, table.columns))
+        with checks.within("per"):
+            checks.known("column", column, known)
+    if np.array_equal(np.asarray(y, object), np.asarray(table[column], object)):
+        raise ValueError(f"per={column!r} is the column to predict; name one of the other columns")
+    if groups is not None:
+        raise ValueError(
+            f"per and groups exclude each other: per={column!r} trains a model for each value, "
+            f"whose few rows are divided between training and validation; pass one of them"
+        )
+    if model.time_limit is not None:
+        raise ValueError(
+            f"time_limit is for one model, and per={column!r} trains many; set quality, n_members "
+            f"or epochs instead"
+        )
+
+
+def fit_by_value(
+    model: Any, given: Given, callbacks: Callbacks | None, rng: np.random.RandomState
+) -> tuple[ByValue, dict[str, float], list[str]]:
+    """Fit the shared model and those of the values.
+
+    Returns
+    -------
+    by_value : ByValue
+        The models.
+    scores : dict
+        Metrics of rows by networks that were not trained on them, each row predicted by the model
+        of its value.
+    notes : list of str
+        What the user should know.
+    """
+    kinds = {name: kind_of(given.table[name]) for name in given.table.columns}
+    codes, values = texts(given.table[model.per])
+    kinds[model.per] = "category"
+    table = typed(given.table, kinds)
+    table[model.per] = pd.Categorical.from_codes(codes, values)
+    given = Given(table, given.y, given.weights, given.groups, given.time)
+
+    seed = int(rng.randint(2**31 - 1))
+    shared = part_of(model, table, seed)
+    trainings = [shared._prepare(given, callbacks, check_random_state(seed))]
+    columns = [name for name in shared.encoder_.kinds if name != model.per]
+    models, rows_by, reasons = {}, {}, {}
+    for code, rows in rows_of(codes):
+        if code < 0:
+            continue
+        value = values[code]
+        reasons[value] = why_shared(model, given.y[rows], columns)
+        if reasons[value]:
+            continue
+        own = given[rows]
+        own = Given(own.table[columns], own.y, own.weights, own.groups, own.time)
+        part = part_of(model, own.table, seed_of(seed, value), own.y)
+        try:
+            trainings.append(
+                part._prepare(own, callbacks, check_random_state(part.random_state))
+            )
+        except NoColumnError as error:
+            reasons[value] = str(error)
+        else:
+            models[value], rows_by[value] = part, rows
+
+    trained = train_models(trainings, model.n_threads)
+    if not trained.members[0]:
+        raise KeyboardInterrupt
+    rows = trainings[0].job.rows
+    validated = Validated(shared, shared._keep(trained.members[0], rows), len(given))
+    for number, value in enumerate(list(models), start=1):
+        if number in trained.diverged:
+            reasons[value] = f"its training diverged: {trained.diverged[number]}"
+        elif not trained.members[number]:
+            reasons[value] = "training was interrupted before its first epoch"
+        if reasons[value]:
+            del models[value]
+            continue
+        part, training = models[value], trainings[number]
+        kept = part._keep(trained.members[number], training.job.rows)
+        validated.replace(part, kept, rows_by[value])
+    reasons = {value: reason for value, reason in reasons.items() if reason}
+    kinds = {**shared.encoder_.kinds, model.per: "category"}
+    by_value = ByValue(model.per, kinds, shared, models, reasons)
+    n_networks = sum(len(training.plan.networks) for training in trainings)
+    return by_value, validated.scores(rows), notes(by_value, trained, n_networks)
+
+
+def why_shared(model: Any, y: Array, columns: list[str]) -> str:
+    """Return why a value whose rows have the labels y gets no model; empty if it does."""
+    if len(y) < FEWEST_ROWS:
+        return f"it has {len(y)} rows, fewer than {FEWEST_ROWS}"
+    if not columns:
+        return "there is no other column to predict from"
+    if model._stratified and (y == y[0]).all():
+        return f"all its rows are of the class {y[0]!s}"
+    return ""
+
+
+def part_of(model: Any, table: pd.DataFrame, seed: int, y: Array | None = None) -> Any:
+    """Return an estimator for the columns of a table, not fitted, with the parameters of `model`.
+
+    With y, the labels of its rows, it is that of a value.
+    """
+    parameters = {**model.get_params(deep=False), "per": None, "random_state": seed}
+    if y is not None:
+        if model.n_members is None:
+            parameters["n_members"] = MEMBERS[model.quality]
+        weights = parameters.get("class_weight")
+        if isinstance(weights, Mapping):  # some of its classes may be missing in y
+            parameters["class_weight"] = {
+                label: weights.get(label, 1.0) for label in np.unique(y).tolist()
+            }
+    part = type(model)(**parameters)
+    part._table(table, reset=True)
+    return part
+
+
+def seed_of(seed: int, value: str) -> int:
+    """Return the seed of a value's model."""
+    mixed = np.random.SeedSequence([seed, *value.encode()]).generate_state(1)[0]
+    return int(mixed >> 1)
+
+
+class Validated:
+    """Predictions of rows by networks that were not trained on them."""
+
+    def __init__(self, shared: Any, kept: tuple[NDArray[np.intp], Array], m: int) -> None:
+        rows, predicted = kept
+        self.shared = shared
+        self.known = np.zeros(m, bool)
+        self.known[rows] = True
+        self.predicted = np.zeros((m, *predicted.shape[1:]))
+        self.predicted[rows] = predicted
+
+    def replace(
+        self, model: Any, kept: tuple[NDArray[np.intp], Array], rows: NDArray[np.intp]
+    ) -> None:
+        """Put the predictions of a value's model in the place of those of the shared one."""
+        own, predicted = kept
+        self.known[rows] = False
+        self.known[rows[own]] = True
+        self.predicted[rows[own]] = self.shared._aligned(model, predicted)
+
+    def scores(self, rows: Rows) -> dict[str, float]:
+        """Return the metrics of the predictions; none for a very small table."""
+        if not self.known.any():
+            return {}
+        weights = None if rows.weights is None else rows.weights[self.known]
+        scores: dict[str, float] = self.shared._scores(
+            self.predicted[self.known], self.shared._true(rows.targets[self.known]), weights
+        )
+        return scores
+
+
+def notes(by_value: ByValue, trained: Trained, n_networks: int) -> list[str]:
+    """Return what the user should know of a fit."""
+    found = []
+    if trained.interrupted:
+        found.append(
+            f"Training was interrupted: {sum(map(len, trained.members))} of {n_networks} networks "
+            f"are kept, each with its best epoch so far"
+        )
+    column, reasons = by_value.column, by_value.reasons
+    diverged = [value for value, reason in reasons.items() if "diverged" in reason]
+    if diverged:
+        shown = ", ".join(map(repr, diverged[:SHOWN])) + ", …" * (len(diverged) > SHOWN)
+        found.append(
+            f"training diverged for {len(diverged)} values of {column!r}, which the shared model "
+            f"predicts: {shown}; a lower learning_rate may help"
+        )
+    if not by_value.models:
+        some = "; ".join(f"{value!r}: {reason}" for value, reason in [*reasons.items()][:SHOWN])
+        found.append(
+            f"no value of {column!r} has a model of its own; the shared model predicts all rows "
+            f"({some or 'the column is empty'})"
+        )
+    return found

@@ -1,0 +1,61 @@
+"""The rows that an estimator of tables is fitted to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.utils.validation import _check_sample_weight
+
+from .folds import row_values
+from .frames import target_column
+
+__all__ = ["Given"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Given:
+    """The arguments of a fit, checked; rows of weight 0 are as if they were not there."""
+
+    table: pd.DataFrame  # (m, n)
+    y: Array  # (m,)
+    weights: Array | None  # (m,)
+    groups: Array | None  # (m,)
+    time: Array | None  # (m,)
+
+    @classmethod
+    def checked(
+        cls, table: pd.DataFrame, y: Any, sample_weight: Any, groups: Any, time: Any
+    ) -> Self:
+        """Return the rows of the arguments of `fit`."""
+        m = len(table)
+        y = target_column(y, m)
+        groups = None if groups is None else row_values("groups", groups, m)
+        time = None if time is None else row_values("time", time, m)
+        weights = None
+        if sample_weight is not None:
+            weights = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
+        found = cls(table, y, weights, groups, time)
+        if weights is not None:
+            found = found[np.flatnonzero(weights > 0)]
+        if len(found) < 2:
+            raise ValueError(f"n_samples={len(found)}: a model needs at least two rows")
+        if groups is not None and time is not None:
+            raise ValueError("groups and time exclude each other: pass one of them")
+        return found
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, rows: NDArray[np.intp]) -> Self:
+        others = (self.weights, self.groups, self.time)
+        return type(self)(
+            self.table.iloc[rows],
+            self.y[rows],
+            *(None if one is None else one[rows] for one in others),
+        )

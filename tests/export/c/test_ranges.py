@@ -1,0 +1,162 @@
+"""Ranges of hidden layers in 8 bits: the whole, a percentile of it, or by KL divergence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import entropy
+
+from fastmlp import MLP
+from fastmlp.export import quantize, to_c
+from fastmlp.export.ranges import METHODS, N_BINS, ranges_of
+
+Array = NDArray[Any]
+MakeNetwork = Callable[..., MLP]  # see conftest.py
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.* calibration rows are few", "ignore:the 8-bit network differs"
+)
+
+
+def hidden_range(values: Array, method: str, activation: str = "identity") -> tuple[float, float]:
+    """Return the range of a layer whose activations have these values."""
+    net = MLP((1, 1, 1), activation=activation, loss="squared_error")
+    one = [np.ones((1, 1)), np.ones((1, 1))]
+    zero = [np.zeros(1), np.zeros(1)]
+    functions = (*net.activation, net.output_activation)
+    rows = values.reshape(-1, 1).astype(np.float32)
+    return ranges_of(rows, one, zero, functions, method).a[0]
+
+
+def nvidia_threshold(values: Array, n_levels: int) -> float:
+    """Return the threshold of NVIDIA's pytorch-quantization (`_compute_amax_entropy`) by SciPy.
+
+    Bins that have clipped values alone are smoothed, as in ONNX Runtime.
+    """
+    sizes = np.abs(values[values != 0])
+    counts, edges = np.histogram(sizes, N_BINS, (0, sizes.max()))
+    divergences = []
+    for n in range(n_levels, N_BINS + 1):
+        reference = counts[:n].astype(float)
+        reference[-1] += counts[n:].sum()
+        starts = [-(-level * n // n_levels) for level in range(n_levels + 1)]
+        new = np.zeros(n)
+        for first, end in pairwise(starts):
+            of_level = counts[first:end]
+            new[first:end][of_level > 0] = of_level.sum() / max(1, np.count_nonzero(of_level))
+        new[(new == 0) & (reference > 0)] = 1e-4
+        divergences.append(entropy(reference, new))
+    best = len(divergences) - 1 - int(np.argmin(divergences[::-1]))
+    return float(edges[n_levels + best])
+
+
+def test_minmax_is_the_whole_range(rng: np.random.Generator) -> None:
+    values = rng.normal(size=300).astype(np.float32)
+    assert hidden_range(values, "minmax") == (values.min(), values.max())
+
+
+@pytest.mark.parametrize(("method", "limit"), [("percentile", 8), ("kl", 40)])
+def test_few_large_values_are_clipped(
+    rng: np.random.Generator, method: str, limit: float
+) -> None:
+    values = np.append(rng.normal(size=100_000), [300.0])
+    low, high = hidden_range(values, method)
+    assert -8 < low < 0 < high < limit  # of kl the narrowest range is 1/8 of the whole
+
+
+def test_a_percentile_of_the_values_other_than_zero(rng: np.random.Generator) -> None:
+    values = np.append(rng.exponential(size=50_000), np.zeros(200_000))
+    low, high = hidden_range(values, "percentile")
+    expected = np.percentile(values[values > 0], 99.99)
+    assert low == 0
+    assert 0 <= high - expected <= values.max() / N_BINS
+
+
+@pytest.mark.parametrize(
+    ("sample", "n_levels"),
+    [
+        (lambda rng: rng.exponential(size=4000), 256),
+        (lambda rng: np.append(rng.exponential(size=4000), 40.0), 256),
+        (lambda rng: np.append(np.abs(rng.standard_t(2, size=4000)), np.zeros(500)), 256),
+    ],
+    ids=["exponential", "an outlier", "heavy tails"],
+)
+def test_the_kl_threshold_is_that_of_nvidia_s_code(
+    rng: np.random.Generator, sample: Callable[..., Array], n_levels: int
+) -> None:
+    values = sample(rng).astype(np.float32)
+    low, high = hidden_range(values, "kl")
+    assert low == values.min()
+    assert high == pytest.approx(nvidia_threshold(values, n_levels), rel=1e-6)
+
+
+def test_both_signs_share_the_levels_of_kl(rng: np.random.Generator) -> None:
+    values = np.append(rng.standard_t(3, size=4000), [25.0, -25.0]).astype(np.float32)
+    low, high = hidden_range(values, "kl")
+    assert high == pytest.approx(nvidia_threshold(values, 128), rel=1e-6)
+    assert low == pytest.approx(-high)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_layer_that_is_always_zero_has_a_range(method: str) -> None:
+    assert hidden_range(-np.ones(120), method, "relu") == (0, 0)
+
+
+@pytest.mark.parametrize("integer_only", [False, True])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
+@pytest.mark.parametrize("method", METHODS)
+def test_networks_agree_with_the_float_network(
+    make_network: MakeNetwork, rng: np.random.Generator, method: str, activation: str,
+    integer_only: bool,
+) -> None:  # fmt: skip
+    net = make_network((6, 20, 20, 4), activation=activation, loss="cross_entropy")
+    X = rng.normal(size=(2000, 6))
+    twin = quantize(net, X, integer_only=integer_only, ranges=method)
+    assert twin.ranges == method
+    assert twin.agreement > 0.95
+
+
+def test_outliers_cost_less_where_they_are_clipped(rng: np.random.Generator) -> None:
+    net = MLP((4, 16, 3), activation="relu", seed=1)
+    X = rng.normal(size=(3000, 4))
+    X[0] = 500.0  # one wrong measurement
+    agreements = {}
+    for method in METHODS:
+        twin = quantize(net, X, ranges=method)
+        agreements[method] = np.mean(twin.predict(X[1:]) == net.predict(X[1:]))
+    assert agreements["percentile"] > agreements["minmax"]
+    assert agreements["kl"] > agreements["minmax"]
+
+
+@pytest.mark.parametrize("integer_only", [False, True])
+def test_c_has_the_ranges_and_says_so(
+    make_network: MakeNetwork, tmp_path: Path, rng: np.random.Generator, integer_only: bool
+) -> None:
+    net, X = make_network((3, 8, 2)), rng.standard_t(2, (300, 3))
+    twin = quantize(net, X, ranges="percentile", integer_only=integer_only)
+    to_c(twin, tmp_path / "net.c")
+    to_c(net, tmp_path / "one.c", name="net", quantized=True, calibration=X,
+         ranges="percentile", integer_only=integer_only)  # fmt: skip
+    text = (tmp_path / "net.c").read_text()
+    assert (tmp_path / "one.c").read_text() == text
+    assert "ranges clipped at the 99.99th percentile" in " ".join(text.replace(" *", "").split())
+    with pytest.raises(ValueError, match="ranges='kl' needs quantized=True and calibration"):
+        to_c(net, tmp_path / "two.c", ranges="kl")
+
+
+@pytest.mark.parametrize(
+    ("ranges", "error", "message"),
+    [
+        ("max", ValueError, "unknown ranges 'max'.*minmax"),
+        (None, TypeError, "ranges must be one of 'minmax', 'percentile', 'kl'; got None"),
+    ],
+)
+def test_other_ranges_are_refused(ranges: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        quantize(MLP((2, 2)), np.zeros((1, 2)), ranges=ranges)
