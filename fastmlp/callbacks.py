@@ -68,6 +68,14 @@ class Callback:
             True stops training.
         """
 
+    def _epochs_at_once(self) -> int:
+        """Return how many epochs may end before `on_epoch_end` is called for each of them.
+
+        It then stops training after the last of them at the earliest, and does not read the
+        network's parameters before.
+        """
+        return 1
+
     def on_fit_end(self, net: Network, history: History) -> None:
         """Act after the last epoch, also when an error or Ctrl-C has ended the fit.
 

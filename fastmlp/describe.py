@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from .ensemble import Ensemble
 from .losses import Loss
+from .model.digest import model_digest
 from .network import MLP
 from .support import threads
 from .version import __version__
 
-__all__ = ["environment", "model"]
+__all__ = ["environment", "model", "notes"]
 
 
 def model(net: MLP | Ensemble) -> Iterator[tuple[str, str]]:
@@ -34,7 +36,14 @@ def model(net: MLP | Ensemble) -> Iterator[tuple[str, str]]:
         yield from _of_loss(net.loss)
         yield "parameters", f"{net.n_parameters:,} of {net.dtype}"
         yield "epochs trained", str(net.epochs)
-    for name, value in net.metadata.items():
+    networks = net.networks if isinstance(net, Ensemble) else [net]
+    yield "digest", model_digest([one.state for one in networks])
+    yield from notes(net.metadata)
+
+
+def notes(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the entries of a network's metadata as text."""
+    for name, value in metadata.items():
         yield name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

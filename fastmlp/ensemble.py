@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Any, Self, Unpack, cast
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from . import losses
 from .callbacks import Callback, EarlyStopping
@@ -16,7 +16,7 @@ from .data.chunks import ChunkSource
 from .ensemble_prediction import EnsemblePredictor
 from .history import History
 from .losses import LossSpec
-from .model import files
+from .model import files, rounding
 from .network import MLP
 from .support import checks
 from .training import FitOptions
@@ -149,7 +149,14 @@ class Ensemble(EnsemblePredictor):
 
     # ---------------------------------------------------------------------------------- files
 
-    def save(self, path: str | os.PathLike[str], *, with_optimizer: bool = False) -> None:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        with_optimizer: bool = False,
+        dtype: DTypeLike | None = None,
+        compress: bool = False,
+    ) -> None:
         """Write all networks to one file that `fastmlp.load` and `Ensemble.load` read.
 
         The file appears whole or not at all: a file that was there before stays if writing fails.
@@ -160,10 +167,17 @@ class Ensemble(EnsemblePredictor):
             The file; no ending is added to its name.
         with_optimizer : bool, default False
             Also write the optimizers' states, so that training can go on from the file.
+        dtype : {"float16", "float32"}, optional
+            Round the weights in the file, as in `MLP.save`.
+        compress : bool, default False
+            Compress the file, without loss.
         """
         with_optimizer = checks.flag("with_optimizer", with_optimizer)
         members = [(net.state, net.metadata) for net in self.networks]
-        files.write_npz(path, files.pack_ensemble(members, self.metadata, with_optimizer))
+        compress = checks.flag("compress", compress)
+        stored = rounding.checked_dtype(dtype, with_optimizer)
+        packed = files.pack_ensemble(members, self.metadata, with_optimizer, stored)
+        files.write_npz(path, packed, compress)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, loss: LossSpec | None = None) -> Self:

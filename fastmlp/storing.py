@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any, Self
 
+from numpy.typing import DTypeLike
+
 from . import losses
 from .losses import Loss, LossSpec
-from .model import files
+from .model import files, rounding
 from .prediction import Predictor
 from .support import checks
 
@@ -57,7 +59,14 @@ class StoredNetwork(Predictor):
     def _from_packed(cls, header: files.Header, arrays: files.Arrays, loss: Loss) -> Self:
         return cls.from_state(*files.unpack(header, arrays, loss))
 
-    def save(self, path: str | os.PathLike[str], *, with_optimizer: bool = False) -> None:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        with_optimizer: bool = False,
+        dtype: DTypeLike | None = None,
+        compress: bool = False,
+    ) -> None:
         """Write the network to a file that `fastmlp.load` and `MLP.load` read.
 
         The file appears whole or not at all: a file that was there before stays if writing fails.
@@ -69,6 +78,22 @@ class StoredNetwork(Predictor):
         with_optimizer : bool, default False
             Also write the optimizer's state, so that training goes on from the file as if it had
             never stopped.  The file is then twice (momentum) or three times (Adam) as large.
+        dtype : {"float16", "float32"}, optional
+            Round the weights to this dtype in the file, if it is smaller than the network's.  The
+            loaded network has the dtype of this one, and predicts with the rounded weights.
+            Default: the network's dtype, which keeps every bit.
+        compress : bool, default False
+            Compress the file, without loss.  Saving takes several times as long.
+
+        Raises
+        ------
+        TypeError
+            If ``net.metadata`` has something that JSON cannot represent.
+        ValueError
+            If a weight is beyond the range of dtype, or dtype is given together with
+            ``with_optimizer=True``.
+        OSError
+            If the file cannot be written.
 
         See Also
         --------
@@ -80,4 +105,7 @@ class StoredNetwork(Predictor):
         `fastmlp.load` takes it again.
         """
         with_optimizer = checks.flag("with_optimizer", with_optimizer)
-        files.write_npz(path, files.pack(self.state, self.metadata, with_optimizer))
+        compress = checks.flag("compress", compress)
+        stored = rounding.checked_dtype(dtype, with_optimizer)
+        packed = files.pack(self.state, self.metadata, with_optimizer, stored)
+        files.write_npz(path, packed, compress)

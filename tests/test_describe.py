@@ -7,6 +7,7 @@ import platform
 import fastmlp
 from fastmlp import describe
 from fastmlp.encodings import Numeric, OneHot
+from fastmlp.model.digest import model_digest
 
 
 def test_a_network_is_described() -> None:
@@ -18,6 +19,7 @@ def test_a_network_is_described() -> None:
         "loss": "cross_entropy",
         "parameters": "67 of float64",
         "epochs trained": "0",
+        "digest": model_digest(net.state),
         "classes": "rose, tulip, daisy",
     }
 
@@ -35,6 +37,7 @@ def test_an_ensemble_is_described() -> None:
         "network 2": "4-3",
         "loss": "cross_entropy",
         "parameters": "82 in all",
+        "digest": model_digest([net.state for net in ensemble.networks]),
     }
 
 

@@ -340,7 +340,7 @@ def test_contents_that_do_not_fit_are_told(members, path, change):
 
 def test_file_of_a_newer_version_is_told(members, path):
     Ensemble(members).save(path)
-    newer = headers.ENCODINGS_FORMAT + 1
+    newer = headers.NEWEST_FORMAT + 1
     rewrite(path, lambda header, arrays: header.update(format=newer))
     with pytest.raises(ValueError, match="newer fastmlp.*upgrade fastmlp"):
         fastmlp.load(path)

@@ -10,6 +10,7 @@ import scipy.sparse
 
 from fastmlp import MLP
 from fastmlp.activations import ELU, LeakyReLU
+from fastmlp.support import threads as support_threads
 
 DENSE = {
     "list": lambda X: X.tolist(),
@@ -23,6 +24,12 @@ DENSE = {
     "int8": lambda X: X.astype(np.int8),
 }
 SPARSE = ("csr", "csc", "coo", "lil", "dok", "bsr")
+
+
+@pytest.fixture
+def threads(monkeypatch):
+    """Set the number of threads."""
+    return lambda n: monkeypatch.setattr(support_threads, "_chosen", n)
 
 
 def softmax(z):
@@ -133,6 +140,45 @@ def test_several_threads_may_predict_a_few_rows_at_once(rng):
     expected = [net.forward(rows) for rows in X]
     with ThreadPoolExecutor(4) as pool:
         np.testing.assert_array_equal(list(pool.map(net.forward, X)), expected)
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 7])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"activation": "tanh", "dtype": "float64"},
+        {"batch_norm": True},
+        {"loss": "squared_error"},
+    ],
+    ids=str,
+)
+def test_threads_that_pass_a_few_rows_together_change_no_bit(rng, threads, n_rows, options):
+    """The network has so many parameters that two threads divide the columns of any such pass."""
+    net = MLP((700, 1500, 1300, 150), **options)
+    X = rng.normal(size=(n_rows, 700)).astype(net.dtype) * (rng.random((n_rows, 700)) < 0.6)
+    y = rng.integers(0, 150, n_rows) if net.loss.classification else rng.normal(size=(n_rows, 150))
+
+    def found(n_threads):
+        threads(n_threads)
+        return [
+            *net.activations(X),
+            net.forward(X),
+            net.forward(scipy.sparse.csr_array(X)),
+            np.array(net.cost(X, y)),
+        ]
+
+    for one, two in zip(found(1), found(2), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_calls_that_follow_one_another_at_once_give_the_same_bits(rng, threads):
+    net = MLP((784, 256, 256, 10))
+    X = rng.normal(size=(50, 1, 784)).astype(np.float32)
+    threads(1)
+    expected = [net.forward(row) for row in X]
+    threads(2)
+    np.testing.assert_array_equal([net.forward(row) for row in X], expected)
 
 
 # --------------------------------------------------------------------- cost and gradients

@@ -2,8 +2,9 @@
 
 The ending of OUT is the format: .onnx for ONNX Runtime and others, .safetensors for programs that
 read arrays, .c for one self-contained C99 file, whose first lines describe how to call it, .html
-for a page to draw digits on (as fastmlp draw writes it). With --header the first lines of the C
-file and the declarations are a header beside it, such as net.h, and with --weights-file the
+for a page to draw digits on (as fastmlp draw writes it), and with --quantized also .npz for a model
+file in 8-bit integers, from which .c and .onnx are written later. With --header the first lines of
+the C file and the declarations are a header beside it, such as net.h, and with --weights-file the
 constants are a file of their own, such as net_weights.h. With --examples it also has a self-test:
 gcc -Dnet_TEST net.c -lm is a program that compares some rows with Python's.
 
@@ -24,14 +25,19 @@ from numpy.typing import ArrayLike
 from fastmlp import MLP, Ensemble, export
 from fastmlp.export.c_source import Layout
 
-from .models import load_any
+from .models import load_any_or_quantized
 from .options import check_outputs, writable
 from .predict import inputs
 from .tables import add_format_options, format_options
 
 PROGRAMS = (".c", ".onnx")  # the endings of what computes, for models of tables too
-OF_PROGRAMS = ("dtype", "quantized", "ranges")  # options
-ONLY_C = ("name", "header", "weights_file", "examples", "integer_only")
+IN_INTEGERS = (*PROGRAMS, ".npz")
+OPTIONS: dict[tuple[str, ...], tuple[str, ...]] = {  # by the endings that they are for
+    PROGRAMS: ("dtype",),
+    IN_INTEGERS: ("quantized", "ranges"),
+    (".c", ".npz"): ("integer_only",),
+    (".c",): ("name", "header", "weights_file", "examples"),
+}
 
 EXAMPLES = """\
   fastmlp export iris-model.npz iris.onnx --dtype float32
@@ -94,15 +100,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the model."""
     write = export.FORMATS.get(args.out.suffix)
-    if write is None:
-        raise ValueError(f"{args.out}: the ending must be {' or '.join(export.FORMATS)}")
+    if write is None and not (args.quantized and args.out.suffix == ".npz"):
+        formats = " or ".join(export.FORMATS)
+        raise ValueError(f"{args.out}: the ending must be {formats}, or .npz with --quantized")
     if args.quantized != (args.calibration is not None):
         raise ValueError("--quantized and --calibration TABLE go together")
     for name in ("integer_only", "ranges"):
         if getattr(args, name) and not args.quantized:
             option = name.replace("_", "-")
             raise ValueError(f"--{option} needs --quantized and --calibration TABLE")
-    for names, endings in ((OF_PROGRAMS, PROGRAMS), (ONLY_C, (".c",))):
+    for endings, names in OPTIONS.items():
         given = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name)]
         if given and args.out.suffix not in endings:
             needed = " or ".join(endings)
@@ -111,8 +118,18 @@ def run(args: argparse.Namespace) -> None:
     outputs = {"OUT": args.out, "the header": layout.header, "the weights file": layout.weights}
     tables = {"TABLE": args.calibration, "the table of --examples": args.examples}
     check_outputs(outputs, {"MODEL": args.model, **tables})
-    net = load_any(args.model)
-    if not isinstance(net, (MLP, Ensemble)):
+    net = load_any_or_quantized(args.model)
+    if isinstance(net, export.Quantized):
+        if args.quantized:
+            raise ValueError(f"{args.model} is in 8-bit integers already; leave out --quantized")
+        if args.examples:
+            raise ValueError(f"{args.model} is in 8-bit integers; --examples needs a float network")
+        if args.out.suffix not in PROGRAMS:
+            raise ValueError(
+                f"{args.out}: {args.model} is in 8-bit integers, which are written with the ending "
+                f"{' or '.join(PROGRAMS)}"
+            )
+    elif not isinstance(net, (MLP, Ensemble)):
         what = f"{args.model} is a model of a table, which is written"
         if args.out.suffix not in PROGRAMS:
             raise ValueError(
@@ -132,8 +149,10 @@ def run(args: argparse.Namespace) -> None:
         if args.quantized:
             assert isinstance(net, (MLP, Ensemble))
             rows = inputs(net, args.model, args.calibration, format_options(args))
-            quantized = quantize(net, rows, args.integer_only, args.ranges or "minmax")
-            write(quantized, args.out, **options)
+            net = quantize(net, rows, args.integer_only, args.ranges or "minmax")
+        if write is None:
+            assert isinstance(net, export.Quantized)
+            net.save(args.out)
         else:
             write(net, args.out, **options)
     except (ImportError, TypeError) as error:  # a missing package; an ensemble

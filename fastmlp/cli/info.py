@@ -9,9 +9,10 @@ from pathlib import Path
 
 import fastmlp
 from fastmlp import MLP, Ensemble, describe
+from fastmlp.export import Quantized
 from fastmlp.support.text import printable
 
-from .models import load_any
+from .models import load_any_or_quantized
 from .options import positive
 
 EXAMPLES = """\
@@ -47,7 +48,12 @@ def run(args: argparse.Namespace) -> None:
             raise ValueError("--memory needs a MODEL")
         show(describe.environment())
         return
-    net = load_any(args.model)
+    net = load_any_or_quantized(args.model)
+    if isinstance(net, Quantized):
+        if args.memory:
+            raise ValueError(f"--memory is for a network in floating point; {args.model} has none")
+        show(quantized(net))
+        return
     if not isinstance(net, (MLP, Ensemble)):
         from .table_info import about  # needs the extra tabular
 
@@ -66,6 +72,17 @@ def show(lines: Iterable[tuple[str, str]]) -> None:
     """Print names and values."""
     for name, value in lines:
         print(f"{printable(name):<16} {printable(value)}")
+
+
+def quantized(net: Quantized) -> Iterator[tuple[str, str]]:
+    """Yield names and values that describe a network in 8-bit integers."""
+    yield "layers", "-".join(map(str, net.sizes))
+    yield "activations", ", ".join(f.name for f in (*net.activation, net.output_activation))
+    yield "loss", net.loss.name
+    yield "arithmetic", "8-bit integers" + ", without floating point" * net.integer_only
+    yield "agreement", net.summary()
+    yield "digest", f"{net.digest} (of the float network)"
+    yield from describe.notes(net.metadata)
 
 
 def memory(net: MLP, batch_size: int) -> Iterator[tuple[str, int]]:

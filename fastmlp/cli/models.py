@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastmlp import MLP, Ensemble, loading
-from fastmlp.model import files
+from fastmlp.export import Quantized
+from fastmlp.model import files, headers
 
 if TYPE_CHECKING:
     from fastmlp.experiments.table_models import TableModel
@@ -20,6 +21,14 @@ def load_any(path: Path) -> MLP | Ensemble | TableModel:
     from fastmlp.tabular.loading import whole_model  # needs the extra tabular
 
     return whole_model(path, *unpacked)
+
+
+def load_any_or_quantized(path: Path) -> MLP | Ensemble | TableModel | Quantized:
+    """Return the model of a file, which may also be a network in 8-bit integers."""
+    try:
+        return load_any(path)
+    except headers.QuantizedContents:
+        return Quantized.load(path)
 
 
 def load_table_model(path: Path, command: str) -> TableModel:

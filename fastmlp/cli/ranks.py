@@ -85,10 +85,10 @@ def divided(ranks: Ranks | None) -> Iterator[None]:
         yield
 
 
-def fit_on(ranks: Ranks | None) -> Callable[..., History] | None:
-    """Return what fits one network on examples that every rank has; None: its own fit."""
+def fit_on(ranks: Ranks | None) -> Callable[..., History]:
+    """Return what fits one network on examples that every rank has: `MLP.fit` on one rank."""
     if ranks is None:
-        return None
+        return fastmlp.MLP.fit
     from fastmlp.recipes.checkpoints import SaveCheckpoint
 
     def fit(net: fastmlp.MLP, X: Any, y: Any, *, callbacks: Any, **options: Any) -> History:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fastmlp.experiments.table_models import TableModel
 from fastmlp.tabular.columns import TableEncoder
+from fastmlp.tabular.digest import table_digest
 from fastmlp.tabular.saving import versions
 
 from .baselines import SHOWN, task_of, written
@@ -53,6 +54,7 @@ def about(model: TableModel, path: Path) -> Iterator[tuple[str, str]]:
         yield f"data, {name}", f"{value:,}" if isinstance(value, int) else str(value)
     yield "versions", ", ".join(f"{name} {one}" for name, one in versions().items())
     with path.open("rb") as file:
+        yield "digest", table_digest(model)
         yield "SHA-256 of file", hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -194,6 +194,10 @@ class RowOrder:
         """Return the order of n_rows examples in the coming epoch."""
         raise NotImplementedError
 
+    def of_epochs(self, n_rows: int, n_epochs: int) -> Rows:
+        """Return the orders of the coming epochs, one after the other."""
+        raise NotImplementedError
+
 
 def row_numbers(shuffle: Callable[[int], ArrayLike], n_rows: int) -> Rows:
     """Return the order of a user's shuffle: a row number for each of n_rows examples."""

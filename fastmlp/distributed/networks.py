@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from .communication import Ranks
@@ -47,18 +46,9 @@ class RankDivision:
                     )
                 )
 
-    @contextmanager
-    def agreeing(self) -> Iterator[None]:
-        """Raise an error of one rank on all of them, at the end of this context."""
-        error = None
-        try:
-            yield
-        except Exception as raised:
-            error = raised
+    def exchange(self, trained: Mapping[int, Value], error: Exception | None) -> dict[int, Value]:
+        """Return the networks of all ranks; raise an error on every rank if one has met one."""
         self.ranks.agree(error)
-
-    def exchange(self, trained: Mapping[int, Value]) -> dict[int, Value]:
-        """Return the networks of all ranks."""
         found: dict[int, Value] = {}
         for part in self.ranks.gather(dict(trained)):
             found |= part

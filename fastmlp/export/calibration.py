@@ -27,11 +27,11 @@ from ..activations import Activation
 from ..model.digest import model_digest
 from ..network import MLP
 from ..support import checks
+from .blocks import ROWS_AT_ONCE
 from .inference import inference_layers, metadata_of, require_mlp
 from .integers import FINE, MIDDLE, FixedPoint, IntegerOnly
 from .quantization import (
     LARGEST_BYTE,
-    ROWS_AT_ONCE,
     ByteRounding,
     InputScaling,
     IntegerLayer,

@@ -13,17 +13,18 @@ Other outputs are h.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import quantized_files
+from .blocks import row_blocks
 from .quantization import (
     ByteRounding,
     Quantized,
     apply_activation,
     float32_rows,
-    row_blocks,
 )
 
 __all__ = ["FINE", "MIDDLE", "FixedPoint", "IntegerOnly"]
@@ -113,10 +114,43 @@ class IntegerOnly(Quantized):
         The signed byte that stands for 0.
     """
 
+    integer_only: ClassVar[bool] = True
+
     fixed_points: tuple[FixedPoint, ...] = field(repr=False)
     output_rounding: ByteRounding = field(repr=False)
     output_step: float
     output_zero: int
+
+    def _packed(self) -> tuple[quantized_files.Entry, quantized_files.Arrays]:
+        entry, arrays = super()._packed()
+        for l, one in enumerate(self.fixed_points, start=1):
+            arrays |= {f"factor_{l}": one.factor, f"shift_{l}": one.shift}
+        return {
+            **entry,
+            "output_step": self.output_step,
+            "output_zero": self.output_zero,
+        }, arrays
+
+    def _all_roundings(self) -> tuple[ByteRounding, ...]:
+        return (*self.roundings, self.output_rounding)
+
+    @classmethod
+    def _unpacked(
+        cls, entry: quantized_files.Entry, arrays: quantized_files.Arrays
+    ) -> dict[str, Any]:
+        fields = super()._unpacked(entry, arrays)
+        n_layers, output = len(fields["layers"]), entry["roundings"][-1]
+        table = arrays.get(f"table_{n_layers + 1}")
+        return {
+            **fields,
+            "fixed_points": tuple(
+                FixedPoint(arrays[f"factor_{l}"], arrays[f"shift_{l}"])
+                for l in range(1, n_layers + 1)
+            ),
+            "output_rounding": ByteRounding(output["low"], output["high"], table),
+            "output_step": entry["output_step"],
+            "output_zero": entry["output_zero"],
+        }
 
     def input_bytes(self, X: ArrayLike) -> NDArray[np.int8]:
         """Return examples as the signed bytes that the compiled C takes.

@@ -19,10 +19,9 @@ activation is computed in floating point.  calibration.py makes such networks (J
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,6 +30,8 @@ from .. import kernels
 from ..activations import Activation, Softmax
 from ..losses import Loss
 from ..support import checks
+from . import quantized_files
+from .blocks import row_blocks
 
 __all__ = [
     "LARGEST_BYTE",
@@ -40,13 +41,11 @@ __all__ = [
     "Quantized",
     "apply_activation",
     "float32_rows",
-    "row_blocks",
 ]
 
 Array = NDArray[Any]
 
 LARGEST_BYTE = 255
-ROWS_AT_ONCE = 4096  # so that memory stays bounded for any number of rows
 
 
 @dataclass(frozen=True)
@@ -129,6 +128,8 @@ class Quantized:
     quantize : Make a network in 8-bit integers.
     """
 
+    integer_only: ClassVar[bool] = False
+
     sizes: tuple[int, ...]
     activation: tuple[Activation, ...]
     output_activation: Activation
@@ -152,6 +153,112 @@ class Quantized:
     def n_out(self) -> int:
         """Number of outputs."""
         return self.sizes[-1]
+
+    def save(self, path: str | os.PathLike[str], *, compress: bool = False) -> None:
+        """Write the network to a file that `Quantized.load` reads.
+
+        Parameters
+        ----------
+        path : path-like
+            The file, which appears whole or not at all; no ending is added to its name.
+        compress : bool, default False
+            Compress the file, without loss.
+
+        Raises
+        ------
+        TypeError
+            If ``metadata`` has something that JSON cannot represent.
+        ValueError
+            If the loss was written in Python.
+        OSError
+            If the file cannot be written.
+        """
+        compress = checks.flag("compress", compress)
+        quantized_files.write(path, self, *self._packed(), compress)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a network that `save` wrote.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+
+        Returns
+        -------
+        Quantized
+            The network as it was saved: it computes the same bits.  It is an `IntegerOnly` if the
+            saved network was.
+
+        Raises
+        ------
+        ValueError
+            If the file holds another model, is damaged, or comes from a newer fastmlp;
+            `IntegerOnly.load` also refuses a network with floating point.
+        OSError
+            If the file cannot be opened or read.
+        """
+        spec, entry, metadata, arrays = quantized_files.read(path)
+        kinds = {one.integer_only: one for one in (cls, *cls.__subclasses__())}
+        kind = kinds.get(entry["integer_only"])
+        if kind is None:
+            raise ValueError(
+                f"{os.fspath(path)} holds a network with floating point; Quantized.load reads it"
+            )
+        return kind(
+            sizes=spec.sizes,
+            activation=spec.activation,
+            output_activation=spec.output_activation,
+            loss=spec.loss,
+            uint8_scale=spec.uint8_scale,
+            metadata=metadata,
+            digest=entry["model_digest"],
+            n_calibration=entry["n_calibration"],
+            ranges=entry["ranges"],
+            agreement=entry["agreement"],
+            **kind._unpacked(entry, arrays),
+        )
+
+    def _packed(self) -> tuple[quantized_files.Entry, quantized_files.Arrays]:
+        """Return the entry of a file's header and the arrays."""
+        scaling = self.input_scaling
+        arrays: quantized_files.Arrays = {
+            "input_offset": scaling.offset, "input_inverse": scaling.inverse
+        }  # fmt: skip
+        for l, layer in enumerate(self.layers, start=1):
+            arrays |= {f"{name}_{l}": array for name, array in vars(layer).items()}
+        roundings = self._all_roundings()
+        for l, one in enumerate(roundings, start=1):
+            if one.table is not None:
+                arrays[f"table_{l}"] = one.table
+        return {
+            "integer_only": self.integer_only,
+            "per_column": bool(scaling.inverse.ndim),
+            "roundings": [quantized_files.entry_of_rounding(**vars(one)) for one in roundings],
+        }, arrays
+
+    def _all_roundings(self) -> tuple[ByteRounding, ...]:
+        """Return the roundings of all layers that become bytes, in order."""
+        return self.roundings
+
+    @classmethod
+    def _unpacked(
+        cls, entry: quantized_files.Entry, arrays: quantized_files.Arrays
+    ) -> dict[str, Any]:
+        """Return the fields that `_packed` packed."""
+        n_layers = sum(name.startswith("weight_") for name in arrays)
+        return {
+            "input_scaling": InputScaling(arrays["input_offset"], arrays["input_inverse"]),
+            "roundings": tuple(
+                ByteRounding(one["low"], one["high"], arrays.get(f"table_{l}"))
+                for l, one in enumerate(entry["roundings"], start=1)
+            )[:n_layers],
+            "layers": tuple(
+                IntegerLayer(*(arrays[f"{name}_{l}"] for name in ("weight", "bias", "multiplier")))
+                for l in range(1, n_layers + 1)
+            ),
+        }
 
     def summary(self) -> str:
         """Return a sentence about the agreement with the float network.
@@ -241,12 +348,6 @@ def float32_rows(X: ArrayLike, n_in: int, uint8_scale: float) -> NDArray[np.floa
     assert not isinstance(rows, tuple)
     scale = uint8_scale if rows.dtype == np.uint8 else 1
     return rows.astype(np.float32) * np.float32(scale)
-
-
-def row_blocks(rows: Array) -> Iterator[Array]:
-    """Yield rows in blocks, so that memory stays bounded."""
-    ends = [*range(0, len(rows), ROWS_AT_ONCE), len(rows)]
-    return (rows[first:last] for first, last in pairwise(ends))
 
 
 def apply_activation(f: Activation, z: Array) -> Array:

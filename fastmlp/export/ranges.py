@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from .. import steps
 from ..activations import Activation
-from .quantization import row_blocks
+from .blocks import row_blocks
 
 __all__ = ["METHODS", "Range", "Ranges", "range_of", "ranges_of"]
 

@@ -75,11 +75,11 @@ class Batches(NamedTuple):
     # probability; None: the optimizer's, and 1
     weight_decays: NDArray[np.float64] | None = None
     dropout_factors: NDArray[np.float64] | None = None
-    # 0: a part of one epoch.  Otherwise so many whole epochs of all rows, on one thread: `rates`,
-    # `weight_decays` and `dropout_factors` are those of all their batches
+    # 0: a part of one epoch.  Otherwise so many whole epochs of all rows: `rates`, `weight_decays`
+    # and `dropout_factors` are those of all their batches, and so are `batch_sums`
     n_epochs: int = 0
     # of the random order of the rows in each of these epochs, in words of 32 bits with the lowest
-    # first; empty: `order` in each
+    # first; None: `order` has the order of each epoch, one after the other, or one for all
     seed: NDArray[np.uint32] | None = None
     share: BatchShare | None = None  # then `batch_size` is the most rows of a batch here
 

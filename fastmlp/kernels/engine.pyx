@@ -7,7 +7,8 @@
     encodings.pxi       the encodings of their columns: class InputEncoding
     custom.pxi          losses written in Python
     shared.pxi          batches that several processes share
-    passes.pxi          passes without an update, prediction and gradients: class Passes
+    passes.pxi          passes without an update, gradients: class Passes
+    predictions.pxi     prediction: class Predictions
     inverse_hessian.pxi what L-BFGS remembers of earlier steps: class InverseHessian
     this file           training: class Engine
     row_order.h         the random order of an epoch's rows
@@ -37,9 +38,9 @@ from .encoding_gradients cimport SQUARES, trains_encoding
 from .encodings cimport (EMBEDDING, NUMERIC, ONE_HOT, PERIODIC, PIECEWISE_LINEAR, column_encoding,
                          encoded_density, input_encoding, n_parameters_of)
 from .epoch cimport ALL_SUMS, job, run_batches
-from .inputs cimport (CODES_CHANGED, COLUMNS_CHANGED, FLOAT32, FLOAT64, LABELS_CHANGED, UINT8, count_rows,
-                      NOT_FINITE, density, examples, hash_rows, number_size, pack_rows, pack_scratch,
-                      packed_number_size, packed_size, targets)
+from .inputs cimport (CODES_CHANGED, COLUMNS_CHANGED, FLOAT32, FLOAT64, LABELS_CHANGED, NOT_FINITE,
+                      UINT8, count_rows, density, examples, hash_rows, number_size, pack_rows,
+                      pack_scratch, packed_number_size, packed_size, targets)
 from .losses cimport CUSTOM, SQUARED_ERROR, loss_of
 from .norms cimport weight_squares
 from .matrices cimport copy_row, max_group_starts
@@ -48,12 +49,11 @@ from .periodic cimport whole_lines
 from .prediction cimport predict_part, prediction
 from .random cimport mixed_key
 from .step cimport batch, network, row_of
-from .team cimport (omp_get_num_threads, omp_get_thread_num, pause_microseconds,
-                   seconds_now, team_size)
+from .team cimport (omp_get_num_threads, omp_get_thread_num, pause_microseconds, seconds_now,
+                   team, team_size)
 from .tile cimport even_block
 from .updates cimport n_slots, optimizer, optimizer_of
-from .vector cimport (REAL_IS_DOUBLE, WIDTH, flush_denormals, real,
-                     restore_denormals)
+from .vector cimport REAL_IS_DOUBLE, WIDTH, flush_denormals, real, restore_denormals
 from .workspace cimport activation_layer, lay_out, layer_choices, scratch, workspace
 
 cdef extern from "memory.h" nogil:
@@ -91,7 +91,6 @@ cdef extern from *:
 
 PHASES = ("gather", "lists", "forward", "output", "delta", "gradient", "wait")
 
-
 include "parameter_set.pxi"
 include "encodings.pxi"
 include "parameters.pxi"
@@ -100,6 +99,7 @@ include "data.pxi"
 include "custom.pxi"
 include "shared.pxi"
 include "passes.pxi"
+include "predictions.pxi"
 include "inverse_hessian.pxi"
 
 
@@ -110,7 +110,7 @@ cdef class OptimizerSnapshot:
     cdef int64_t steps
 
 
-cdef class Engine(Passes):
+cdef class Engine(Predictions):
     """Training: batch after batch of steps 1 to 6."""
     cdef optimizer rule
     cdef Block state                # of the optimizer, slot by slot, laid out like the parameters
@@ -193,8 +193,7 @@ cdef class Engine(Passes):
         if distortion is not None:      # which fills what was empty, and reads whole rows
             n_distortion = distortion_scratch(&distortion.d)
             most = data.x.n_in
-        key = (batch_size, input, most, self.use_sparse, data.first, n_distortion,
-               input_delta)
+        key = (batch_size, input, most, self.use_sparse, data.first, n_distortion, input_delta)
         if (self.training is None or self.training.key != key
                 or self.training.w.n_threads < threads):
             self.training = None
@@ -208,22 +207,21 @@ cdef class Engine(Passes):
         cdef const int64_t[::1] order = batches.order
         cdef const double[::1] rates = batches.rates, weight_decays = batches.weight_decays
         cdef const double[::1] dropout_factors = batches.dropout_factors
-        cdef Py_ssize_t batch_size = batches.batch_size, size = min(batch_size, order.shape[0])
-        cdef int64_t first = progress.batch
+        cdef bint several = batches.n_epochs > 0
+        cdef Py_ssize_t n_pass = data.x.n_rows if several else order.shape[0]
+        cdef Py_ssize_t batch_size = batches.batch_size, size = min(batch_size, n_pass)
+        cdef int64_t first = progress.batch, n_done = 0
         cdef Distortion distortion = options.distortion
         cdef network net = self.net
         cdef input_encoding encoding = self.encoding_as(options, data.first, &net)
         cdef Workspace space = self.training_space(data, distortion, &encoding, size, threads)
-        cdef double ema = options.ema
-        cdef Block layers = self.layers_as(options)
+        cdef Block layers = self.layers_as(options), good
         cdef PythonLossCall loss_call = PythonLossCall(self.custom, data)
         cdef GradientSumCall sum_call = None
         cdef examples x = data.x
         cdef int changed = 0
+        cdef double ema = options.ema
         cdef double[:, ::1] batch_sums, into
-        cdef bint several = batches.n_epochs > 0
-        cdef int64_t n_done = 0
-        cdef Block good
         cdef job j
         x.row_hashes = NULL
         if options.by_row_hash:
@@ -236,7 +234,7 @@ cdef class Engine(Passes):
             net.first = data.first
             net.n_layers -= data.first
             net.input_dropout = 0
-        self.prepare(&j, &net, data, space, order.shape[0], batch_size)
+        self.prepare(&j, &net, data, space, n_pass, batch_size)
         j.x = &x
         loss_call.attach(&j)
         j.rule = &self.rule
@@ -258,7 +256,7 @@ cdef class Engine(Passes):
         j.max_cost = options.max_cost
         if options.batch_sums is not None and order.shape[0]:
             batch_sums = options.batch_sums
-            if (batch_sums.shape[0] < batches.before + (order.shape[0] + batch_size - 1) // batch_size
+            if (batch_sums.shape[0] < batches.before + max(1, batches.n_epochs) * j.n_batches
                     or batch_sums.shape[1] != 2):
                 raise ValueError("batch_sums must have two columns and a row for each batch")
             j.batch_sums = &batch_sums[0, 0]
@@ -291,9 +289,10 @@ cdef class Engine(Passes):
             j.slots[1] = self.slot(1)
             j.deadline = seconds_now() + seconds
             if several:
-                self.run_epochs(&j, batches, good, into, &n_done)
+                self.run_epochs(&j, batches, good, into, &n_done, threads)
             else:
-                run_job(&j, threads)
+                with nogil:
+                    run_job(&j, threads)
             self.steps = j.steps + j.next - j.first
             if ema > 0:
                 self.current.averaged = j.averaged + j.next - j.first
@@ -313,19 +312,19 @@ cdef class Engine(Passes):
         )
 
     cdef int run_epochs(self, job* j, batches, Block good, double[:, ::1] epochs,
-                        int64_t* n_done) except -1:
-        """Whole epochs, until all are done or the time is up; one thread.
+                        int64_t* n_done, int threads) except -1:
+        """Whole epochs, until all are done or the time is up.
 
         An epoch whose cost or parameters cease to be finite is undone and ends them.
         """
         cdef const uint32_t[::1] seed = batches.seed
-        cdef int n_seed = 0 if seed is None else <int>seed.shape[0]
-        cdef Py_ssize_t n = j.n_pass, n_batches = (n + j.batch_size - 1) // j.batch_size
+        cdef int l, n_seed = 0 if seed is None else <int>seed.shape[0]
+        cdef Py_ssize_t n = j.n_pass, n_batches = j.n_batches
+        cdef Py_ssize_t next_order = n if n_seed == 0 and len(batches.order) > n else 0
         cdef Py_ssize_t number_bytes = self.current.numbers.size, average_bytes = 0
         cdef Block order = Block(n * <Py_ssize_t>sizeof(int64_t) if n_seed > 0 else 0)
         cdef uint64_t epoch = batches.epoch, key = self.key
         cdef double deadline = j.deadline, started
-        cdef int l, n_layers = self.net.n_layers
         cdef real* parameters = j.net.parameters
         if j.average != NULL:
             average_bytes = self.current.average.size
@@ -341,6 +340,9 @@ cdef class Engine(Passes):
                     j.steps += n_batches
                     j.averaged += n_batches
                     j.rates += n_batches
+                    j.order += next_order
+                    if j.batch_sums != NULL:
+                        j.batch_sums += 2 * n_batches
                     if j.weight_decays != NULL:
                         j.weight_decays += n_batches
                     if j.dropout != NULL:
@@ -354,7 +356,7 @@ cdef class Engine(Passes):
                 j.next = 0
                 j.cost = j.weight = 0
                 j.stop = False
-                run_batches(j, 0, 1)
+                run_job(j, threads)
                 if j.w.changed or j.failed:
                     break
                 if j.not_finite or not isfinite(j.cost):
@@ -366,7 +368,7 @@ cdef class Engine(Passes):
                 epochs[n_done[0], 0] = j.cost
                 epochs[n_done[0], 1] = j.weight
                 epochs[n_done[0], 2] = seconds_now() - started
-                for l in range(n_layers):
+                for l in range(self.net.n_layers):
                     epochs[n_done[0], 3 + l] = weight_squares(&self.net.layers[l], parameters)
                 n_done[0] += 1
         return 0

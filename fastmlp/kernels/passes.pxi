@@ -9,6 +9,7 @@ cdef enum input_ways:           # how the network's input is read
 cdef class Workspace:
     """The memory of a pass (workspace.pxd) through layers first … end, for so many rows and threads."""
     cdef workspace w
+    cdef team threads               # of a prediction that they make together
     cdef Block memory
     cdef readonly tuple key
 
@@ -56,24 +57,22 @@ cdef inline bint pays(Py_ssize_t n_sum, Py_ssize_t n_columns) noexcept nogil:
     return n_sum >= MIN_SPARSE_COLUMNS and padded(n_columns) >= MIN_SPARSE_VECTORS * WIDTH
 
 
-cdef void run_job(job* j, int threads) noexcept:
+cdef void run_job(job* j, int threads) noexcept nogil:
     """All batches of the job, in one parallel region."""
     if j.first >= j.n_batches:
         return
     threads = team_size(threads)
     if threads == 1:
-        with nogil:
-            run_batches(j, 0, 1)
+        run_batches(j, 0, 1)
     else:
-        with nogil, parallel(num_threads=threads):
+        with parallel(num_threads=threads):
             run_batches(j, omp_get_thread_num(), omp_get_num_threads())
 
 
 cdef class Passes(FlatParameters):
-    """Prediction, costs and gradients of one network."""
+    """Gradients of given examples, and what passes have in common."""
     cdef public bint use_sparse     # skip zeros where that is faster; no bit depends on it
     cdef Workspace passing          # of `gradients`, kept between calls
-    cdef Workspace predicting       # of a prediction of few rows, kept between calls
 
     def __cinit__(self, *args, **kwargs):
         self.use_sparse = True
@@ -206,7 +205,8 @@ cdef class Passes(FlatParameters):
             result = np.empty((m, self.sizes[0]), DTYPE)
             into = result
             j.input_gradient = &into[0, 0] if m else NULL
-        run_job(&j, threads)
+        with nogil:
+            run_job(&j, threads)
         changed, space.w.changed = space.w.changed, 0
         require_unchanged(changed)
         loss_call.raise_error(&j)
@@ -235,137 +235,3 @@ cdef class Passes(FlatParameters):
                 dW = dW * (scale[0] * inverse)[:, None]
             found.append((dW + l2 * W, *rest))
         return progress, found
-
-    # ------------------------------------------------------------------------- prediction
-
-    cdef Workspace predicting_space(self, Data data, Py_ssize_t n_rows, int end):
-        """The workspace of one thread: that of the last prediction, if it is free and fits."""
-        cdef input_ways input = self.ways_of_input(data)
-        cdef Workspace space
-        with cython.critical_section(self):
-            space = self.predicting
-            self.predicting = None
-        key = (n_rows, input, data.x.max_in_row, self.use_sparse, end)
-        if space is None or space.key != key:
-            space = Workspace(self, n_rows, 1, False, data.x.max_in_row, input, data.density,
-                              end=end)
-            space.key = key
-        return space
-
-    cdef int run_prediction(self, Data data, int threads, ParameterSet of, real** outs,
-                            double* costs, int end=0, bint by_trained=False) except -1:
-        """Every layer's activations into its array of `outs`, each example's cost into `costs`.
-
-        With `end` that layer is the last; `by_trained` passes over the average.
-        """
-        cdef network part
-        cdef ParameterSet source = self.reading() if of is None else of
-        cdef Block held
-        if by_trained and source.use_average:
-            source = source.sharing()
-            source.use_average = False
-        held = self.inference_numbers(source, &part)
-        cdef Py_ssize_t m = data.x.n_rows
-        cdef workspace* spaces[MOST_THREADS]
-        cdef Workspace space
-        cdef prediction p
-        cdef Py_ssize_t piece
-        cdef int t, changed
-        if m == 0:
-            return 0
-        threads = <int>max(1, min(min(threads, MOST_THREADS), m // LEAST_ROWS_A_THREAD))
-        threads = team_size(threads)
-        kept = []
-        for t in range(threads):
-            space = self.predicting_space(data, even_block((m + threads - 1) // threads,
-                                                           PREDICT_ROWS), end)
-            kept.append(space)
-            spaces[t] = &space.w
-        if end > 0:     # the loss knows nothing of a hidden level: f alone
-            part.n_layers = end
-            part.loss.kind = SQUARED_ERROR
-        p.net = &part
-        p.spaces = spaces
-        p.x = &data.x
-        p.y = &data.y
-        p.outs = outs
-        p.costs = costs
-        p.first = 0
-        piece = max(<Py_ssize_t>PREDICT_ROWS, PIECE_NUMBERS // max(1, self.n_numbers))
-        piece = piece // PREDICT_ROWS * PREDICT_ROWS
-        while p.first < m:      # in pieces, between which Ctrl-C is noticed
-            p.last = min(m, p.first + threads * piece)
-            if threads == 1:
-                with nogil:
-                    predict_part(&p, 0, 1)
-            else:
-                with nogil, parallel(num_threads=threads):
-                    predict_part(&p, omp_get_thread_num(), omp_get_num_threads())
-            p.first = p.last
-            for t in range(threads):
-                changed, spaces[t].changed = spaces[t].changed, 0
-                require_unchanged(changed)
-            PyErr_CheckSignals()
-        if space.w.n_rows <= MOST_KEPT_ROWS:
-            with cython.critical_section(self):
-                self.predicting = space
-        return 0
-
-    def forward(self, Data data, int threads, ParameterSet of=None, bint require_finite=False):
-        cdef real[:, ::1] into
-        cdef real* outs[MOST_LAYERS + 1]
-        cdef real zero = 0
-        cdef Py_ssize_t i, j
-        result = np.empty((data.x.n_rows, self.sizes[self.net.n_layers]), DTYPE)
-        into = result
-        memset(outs, 0, sizeof(outs))
-        outs[self.net.n_layers] = &into[0, 0] if result.size else NULL
-        self.run_prediction(data, threads, of, outs, NULL)
-        if require_finite:
-            for i in range(into.shape[0]):
-                for j in range(into.shape[1]):
-                    zero += 0 * into[i, j]      # NaN once an output is not finite
-            if zero != 0:
-                raise FloatingPointError("outputs are not finite")
-        return result
-
-    def layer_activations(self, Data data, int level, int threads, ParameterSet of=None,
-                          bint training=False):
-        cdef real[:, ::1] into
-        cdef real* outs[MOST_LAYERS + 1]
-        result = np.empty((data.x.n_rows, self.sizes[level]), DTYPE)
-        into = result
-        memset(outs, 0, sizeof(outs))
-        outs[level] = &into[0, 0] if result.size else NULL
-        self.run_prediction(data, threads, of, outs, NULL, level, training)
-        return result
-
-    def activations(self, Data data, int threads, ParameterSet of=None):
-        cdef real[:, ::1] into
-        cdef real* outs[MOST_LAYERS + 1]
-        memset(outs, 0, sizeof(outs))
-        results = [np.empty((data.x.n_rows, n), DTYPE) for n in self.sizes[1:]]
-        for l, result in enumerate(results):
-            into = result
-            outs[<int>l + 1] = &into[0, 0] if result.size else NULL
-        self.run_prediction(data, threads, of, outs, NULL)
-        return results
-
-    def evaluate(self, Data data, int threads, ParameterSet of=None):
-        cdef real[:, ::1] into
-        cdef real* outs[MOST_LAYERS + 1]
-        cdef Block costs = Block(data.x.n_rows * <Py_ssize_t>sizeof(double))
-        cdef double* cost = <double*>costs.data
-        cdef double total = 0, weight = 0
-        cdef Py_ssize_t r
-        result = np.empty((data.x.n_rows, self.sizes[self.net.n_layers]), DTYPE)
-        into = result
-        memset(outs, 0, sizeof(outs))
-        outs[self.net.n_layers] = &into[0, 0] if result.size else NULL
-        self.run_prediction(data, threads, of, outs, NULL if self.custom is not None else cost)
-        if self.custom is not None:
-            take_costs(self.custom, result, data, cost)
-        for r in range(data.x.n_rows):
-            total += cost[r]
-            weight += data.y.weights[r] if data.y.weights != NULL else 1
-        return total, weight, result

@@ -1,22 +1,25 @@
 """Forward passes without an update: the activations of layers, or the cost of each example.
 
-engine.pyx calls `predict_part` in every thread.  Each thread has a workspace of its own and passes
-its rows through all layers in chunks; no thread waits for another.  Normalized layers have been
-folded into weights and biases (`fold` in batch_norm.pxd), nothing is dropped and no noise is added.
+predictions.pxi calls `predict_part` in every thread.  Each thread has a workspace of its own and
+passes its rows through all layers in chunks; no thread waits for another.  Or all threads have one
+workspace and pass a few rows together, each its own columns.  Normalized layers have been folded
+into weights and biases (`fold` in batch_norm.pxd), nothing is dropped and no noise is added.
 """
 from libc.string cimport memcpy
 from .inputs cimport examples, targets
 from .losses cimport output_activation
 from .matrices cimport copy_row
 from .panels cimport layer
+from .partition cimport part_of, row_range, rows_of_panel, thread_part
 from .step cimport batch, forward_pass, gather, network, output_deltas
-from .team cimport seconds_now
+from .team cimport seconds_now, team
 from .vector cimport flush_denormals, real, restore_denormals
 from .workspace cimport activation_layer, choose_ways, take_ways, workspace
 
 cdef struct prediction:
     const network* net
-    workspace** spaces          # one for each thread
+    workspace** spaces          # one for each thread, or one for all
+    team* threads               # where all threads pass the same rows; or NULL
     const examples* x
     const targets* y
     Py_ssize_t first, last      # rows of this call
@@ -24,21 +27,26 @@ cdef struct prediction:
     double* costs               # OUT (n_rows,), or NULL: then no targets are needed
 
 
-cdef inline void predict_part(prediction* p, int part, int n_parts) noexcept nogil:
-    """Pass this thread's rows of the examples through all layers, chunk after chunk."""
+cdef inline void predict_rows(prediction* p, workspace* w, Py_ssize_t first, Py_ssize_t last,
+                              int part, int n_parts) noexcept nogil:
+    """Pass the rows first … last through all layers, chunk after chunk.
+
+    Several threads that pass them together have one chunk.
+    """
     cdef const network* net = p.net
-    cdef workspace* w = p.spaces[part]
     cdef const layer* L = &net.layers[net.n_layers - 1]
     cdef activation_layer* v = &w.activations[net.n_layers]
     cdef unsigned long long state = flush_denormals()
-    cdef Py_ssize_t n_rows = p.last - p.first
-    cdef Py_ssize_t last = p.first + n_rows * (part + 1) // n_parts, m, r
+    cdef Py_ssize_t m, r
     cdef int l
+    # the rows whose output this thread has computed, if the output is one panel
+    cdef thread_part whole
+    cdef row_range mine
     cdef batch b
     b.x = p.x
     b.y = p.y
     b.order = NULL
-    b.first = p.first + n_rows * part // n_parts
+    b.first = first
     b.n_pass = last
     b.number = 0
     b.place = 0
@@ -47,26 +55,40 @@ cdef inline void predict_part(prediction* p, int part, int n_parts) noexcept nog
     b.key = 0
     b.smoothing = 0
     b.dropout = 0
-    w.lap_start = seconds_now()
+    if part == 0:
+        w.lap_start = seconds_now()
     while b.first < last:
         m = b.n = min(w.n_rows, last - b.first)
-        take_ways(w, 0)
-        gather(net, w, &b, 0, m, NULL, 0, 1)
-        forward_pass(net, w, &b, 0, m, False, NULL, 0, 1)
-        if m == w.n_rows:
+        take_ways(w, part)
+        gather(net, w, &b, 0, m, p.threads, part, n_parts)
+        forward_pass(net, w, &b, 0, m, False, p.threads, part, n_parts)
+        whole = part_of(1, L.n_terms, m, part, n_parts)
+        mine = rows_of_panel(&whole, 0, False)
+        if part == 0 and m == w.n_rows:
             choose_ways(w, m)
         if p.costs != NULL:
-            output_deltas(net, w, &b, 0, m, 0, 1)
-            memcpy(p.costs + b.first, w.costs, m * sizeof(double))
+            output_deltas(net, w, &b, 0, m, part, n_parts)
+            memcpy(p.costs + b.first + mine.first, w.costs + mine.first,
+                   (mine.last - mine.first) * sizeof(double))
         else:
-            for r in range(m):
+            for r in range(mine.first, mine.last):
                 output_activation(&net.loss, L.activation, L.parameter,
                                   v.a.values + r * v.a.stride,
                                   v.delta.values + r * v.delta.stride, L.n_out)
         for l in range(1, net.n_layers + 1):
             if p.outs[l] != NULL:
-                for r in range(m):
+                for r in range(mine.first, mine.last):
                     copy_row(&w.activations[l].a, r, w.activations[l].n,
                              p.outs[l] + (b.first + r) * w.activations[l].n)
         b.first += m
     restore_denormals(state)
+
+
+cdef inline void predict_part(prediction* p, int part, int n_parts) noexcept nogil:
+    """Pass this thread's rows, or its columns of a few rows, through all layers."""
+    cdef Py_ssize_t n_rows = p.last - p.first
+    if p.threads != NULL:
+        predict_rows(p, p.spaces[0], p.first, p.last, part, n_parts)
+    else:
+        predict_rows(p, p.spaces[part], p.first + n_rows * part // n_parts,
+                     p.first + n_rows * (part + 1) // n_parts, 0, 1)

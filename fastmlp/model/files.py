@@ -8,7 +8,8 @@
     average_weight_1, …       the averaged parameters, laid out like them
     state_1_weight_1, …       the optimizer's state, slot by slot, laid out like the parameters
 
-An ensemble's header holds those of its networks, whose arrays begin with network_1_, network_2_, ….
+Matrices may be in a smaller dtype than the network's, see rounding.py.  An ensemble's header holds
+those of its networks, whose arrays begin with network_1_, network_2_, ….
 
 A format's number changes when older readers would misread the file.  A network is packed and
 unpacked as a `ModelState` and its metadata; fastmlp/loading.py turns files into networks.
@@ -17,22 +18,27 @@ unpacked as a `ModelState` and its metadata; fastmlp/loading.py turns files into
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .. import optimizers
 from ..losses import Loss
 from ..support import checks
 from ..support.text import printable
+from . import rounding
 from .headers import (
     ENCODINGS_FORMAT,
     ENSEMBLE_FORMAT,
     FORMAT,
     GROUPS_FORMAT,
+    ROUNDED_FORMAT,
     Header,
     NewerFormat,
+    QuantizedContents,
     count,
     entry_of,
     has_python_loss,
@@ -47,6 +53,7 @@ from .state import Layer, ModelState, Statistics, shapes
 __all__ = [
     "Arrays",
     "Header",
+    "naming",
     "pack",
     "pack_ensemble",
     "read",
@@ -65,8 +72,15 @@ PARAMETERS = ("weight", "bias", "scale")  # the last of layers with batch norm
 # ------------------------------------------------------------------------------------- packing
 
 
-def pack(state: ModelState, metadata: Mapping[str, Any], with_optimizer: bool) -> Packed:
+def pack(
+    state: ModelState,
+    metadata: Mapping[str, Any],
+    with_optimizer: bool,
+    dtype: np.dtype[Any] | None = None,
+) -> Packed:
     """Return a whole network as a header of JSON's types, and named arrays.
+
+    Weights are in `dtype` if it is smaller than the network's.
 
     Parameters, averages and the optimizer's state are of the same moment, whatever other threads
     do to the network meanwhile.
@@ -118,12 +132,18 @@ def pack(state: ModelState, metadata: Mapping[str, Any], with_optimizer: bool) -
         }
         for i, layers in enumerate(slots, start=1):
             arrays |= _named(f"state_{i}_", layers, spec)
+    smaller = None if dtype is None else rounding.rounded(arrays, dtype, spec.dtype)
+    if dtype is not None and smaller is not None:
+        arrays = smaller
+        header |= {"format": ROUNDED_FORMAT, rounding.KEY: dtype.name}
     return header, arrays
 
 
 def unpack(header: Header, arrays: Arrays, loss: Loss | None = None) -> Unpacked:
     """Return the network that `pack` packed; `loss` is its loss, if no file could hold it."""
     spec = spec_of(header, loss)
+    if rounding.KEY in header:
+        arrays = rounding.restored(arrays, spec.dtype)
     layers = _layers(arrays, "", spec)
     own, encoding = layers[: spec.n_layers], sum(layers[spec.n_layers :], ())
     scales = [one[2] if len(one) > 2 else None for one in own]
@@ -162,12 +182,13 @@ def pack_ensemble(
     networks: Iterable[tuple[ModelState, Mapping[str, Any]]],
     metadata: Mapping[str, Any],
     with_optimizer: bool,
+    dtype: np.dtype[Any] | None = None,
 ) -> Packed:
     """Return several networks, each with its metadata, and the ensemble's own metadata."""
     headers: list[Header] = []
     arrays: Arrays = {}
     for number, one in enumerate(networks, start=1):
-        header, own = pack(*one, with_optimizer)
+        header, own = pack(*one, with_optimizer, dtype)
         headers.append(header)
         arrays |= {f"network_{number}_{name}": array for name, array in own.items()}
     whole = {
@@ -221,13 +242,13 @@ def to_json(header: object) -> str:
         raise TypeError(f"net.metadata can hold only what JSON can: {error}") from None
 
 
-def write_npz(path: str | os.PathLike[str], packed: Packed) -> None:
+def write_npz(path: str | os.PathLike[str], packed: Packed, compress: bool = False) -> None:
     """Write header and arrays to a file that appears whole or not at all."""
     from . import npz  # here, for `import fastmlp` to stay quick
 
     header, arrays = packed
     to_json(header)  # refuses what the header cannot hold
-    npz.write(path, header, arrays)
+    npz.write(path, header, arrays, compress)
 
 
 def read_npz(path: str | os.PathLike[str], loss: Loss | None) -> Any:
@@ -252,25 +273,40 @@ def read(
     loss : Loss, optional
         The loss of networks whose loss was written in Python.
     """
-    from .npz import DAMAGE
-
     name = os.fspath(path)
-    try:
+    with naming(path):
         header, arrays = contents()
         python_loss = has_python_loss(header)
         if python_loss == (loss is not None):
             several = "networks" in header
             return (unpack_ensemble if several else unpack)(header, arrays, loss)
-    except NewerFormat as error:
-        raise ValueError(f"{name} {error}; upgrade fastmlp") from None
-    except DAMAGE as error:
-        raise ValueError(f"{name} is not a whole fastmlp model file: {_reason(error)}") from error
     raise ValueError(
         f"{name} has a network whose loss was written in Python, and no file holds that: give "
         f"load(path, loss=(value, gradient))"
         if python_loss
         else f"{name} holds its network's loss; load takes none for it"
     )
+
+
+@contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn the errors of a file that cannot be read into ones with its name and the remedy."""
+    from .npz import DAMAGE
+
+    name = os.fspath(path)
+    try:
+        yield
+    except NewerFormat as error:
+        raise ValueError(f"{name} {error}; upgrade fastmlp") from None
+    except QuantizedContents:
+        raise QuantizedContents(
+            f"{name} holds a network in 8-bit integers: fastmlp.export.Quantized.load reads it"
+        ) from None
+    except DAMAGE as error:
+        raise ValueError(
+            f"{name} is not a whole fastmlp model file: {_reason(error)}; copy it again from where "
+            f"it was saved, or save the model again"
+        ) from error
 
 
 def _reason(error: Exception) -> str:

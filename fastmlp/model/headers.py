@@ -12,6 +12,7 @@ from .. import activations, encodings, losses
 from ..activations import Activation
 from ..encodings import Encoding
 from ..losses import Custom, Loss
+from . import rounding
 from .spec import NetworkSpec
 
 __all__ = [
@@ -19,8 +20,14 @@ __all__ = [
     "ENSEMBLE_FORMAT",
     "FORMAT",
     "GROUPS_FORMAT",
+    "NEWEST_FORMAT",
+    "QUANTIZED",
+    "QUANTIZED_FORMAT",
+    "ROUNDED_FORMAT",
     "Header",
     "NewerFormat",
+    "QuantizedContents",
+    "checked_format",
     "count",
     "entry_of",
     "has_python_loss",
@@ -33,6 +40,10 @@ FORMAT = 2  # 1 knew no batch norm, dropout, noise, frozen layers or averages
 ENSEMBLE_FORMAT = 3  # of files with several networks; 2 knew none
 GROUPS_FORMAT = 4  # of files whose cross-entropy has groups; 3 knew none
 ENCODINGS_FORMAT = 5  # of files whose columns have encodings; 4 knew none
+ROUNDED_FORMAT = 6  # of files whose weights are in a smaller dtype; 5 knew none
+QUANTIZED_FORMAT = 7  # of files with a network in 8-bit integers; 6 knew none
+NEWEST_FORMAT = QUANTIZED_FORMAT
+QUANTIZED = "quantized"  # the entry of a header that has such a network
 
 MOST_SLOTS = 2  # numbers that an optimizer keeps of each parameter: Adam has two
 OPTIONS = ("batch_norm", "dropout", "input_dropout", "noise")  # which format 1 did not know
@@ -47,16 +58,27 @@ class NewerFormat(Exception):
     """A file's format is newer than this version of fastmlp."""
 
 
-def headers_of(header: Header) -> list[Header]:
-    """Return the headers of a file's networks."""
+class QuantizedContents(ValueError):
+    """A file holds a network in 8-bit integers, which another function reads."""
+
+
+def checked_format(header: Header) -> None:
+    """Raise an error unless a file's format is one that this version of fastmlp reads."""
     known = header.get("format")
     if not isinstance(known, int) or known < 1:
         raise ValueError("its header has no format")
-    if known > ENCODINGS_FORMAT:
+    if known > NEWEST_FORMAT:
         raise NewerFormat(
             f"was written by a newer fastmlp (file format {known}, this version reads up to "
-            f"{ENCODINGS_FORMAT})"
+            f"{NEWEST_FORMAT})"
         )
+
+
+def headers_of(header: Header) -> list[Header]:
+    """Return the headers of a file's networks."""
+    checked_format(header)
+    if QUANTIZED in header:
+        raise QuantizedContents
     headers = header.get("networks", [header])
     if not isinstance(headers, list) or not headers:
         raise ValueError("its header has no networks")
@@ -90,15 +112,16 @@ def _network_shapes(
         n_slots = count(mapping(header, "optimizer"), "slots")
     if n_slots > MOST_SLOTS:
         raise ValueError(f"an optimizer with {n_slots} slots is not known")
+    of_weights = rounding.dtype_of(header, spec.dtype)
     prefixes = ["", *(["average_"] if header.get("average") else [])]
     prefixes += [f"state_{i}_" for i in range(1, n_slots + 1)]
     for prefix in prefixes:
         for name, shape in spec.encoding_shapes.items():
-            yield f"{prefix}{name}", (shape, spec.dtype)
+            yield f"{prefix}{name}", (shape, of_weights if len(shape) == 2 else spec.dtype)
     normalized = (*spec.batch_norm, False)
     for l, (n_in, n_out) in enumerate(pairwise(spec.layer_sizes), start=1):
         for prefix in prefixes:
-            yield f"{prefix}weight_{l}", ((n_out, n_in), spec.dtype)
+            yield f"{prefix}weight_{l}", ((n_out, n_in), of_weights)
             yield f"{prefix}bias_{l}", ((n_out,), spec.dtype)
             if normalized[l - 1]:
                 yield f"{prefix}scale_{l}", ((n_out,), spec.dtype)

@@ -150,18 +150,31 @@ def _expected(
     return read_member(archive, info, check)
 
 
-def write(path: str | os.PathLike[str], header: dict[str, Any], arrays: Arrays) -> None:
+def write(
+    path: str | os.PathLike[str], header: dict[str, Any], arrays: Arrays, compress: bool = False
+) -> None:
     """Write header and arrays, with their digest, to a file that appears whole or not at all."""
+    for name, array in arrays.items() if compress else ():
+        if array.nbytes > MOST_INFLATED and MOST_RATIO * _deflated(array) < array.nbytes:
+            raise ValueError(
+                f"{name} is compressed more than {MOST_RATIO} times, which no reader accepts; "
+                f"leave out compress=True"
+            )
     signed = {**header, "digest": digest(header, arrays)}
     contents: dict[str, Any] = {"header": np.array(json.dumps(signed)), **arrays}
     with atomic_files.whole(path) as file:
         try:
-            np.savez(file, **contents)
+            (np.savez_compressed if compress else np.savez)(file, **contents)
         except ValueError as error:
             # zipfile complains of the member that an interrupt or a full disk has left open
             if isinstance(error.__context__, (KeyboardInterrupt, OSError)):
                 raise error.__context__ from None
             raise
+
+
+def _deflated(array: NDArray[Any]) -> int:
+    """Return the number of bytes of a compressed array."""
+    return len(zlib.compress(np.ascontiguousarray(array).data))
 
 
 def digest(header: Mapping[str, Any], arrays: Arrays) -> str:

@@ -315,12 +315,17 @@ class ModelState:
         return self._engine.row_order(self.spec.seed_words, epoch, n_rows)
 
     def train_epochs(
-        self, data: Data, batches: Batches, options: TrainingOptions, seconds: float
+        self,
+        data: Data,
+        batches: Batches,
+        options: TrainingOptions,
+        n_threads: int,
+        seconds: float,
     ) -> Progress:
         """Train for whole epochs; one with a number that is not finite is undone and the last."""
         first = self.epochs
         self.epochs = first + 1
-        progress = self._engine.train(data, batches, options, Progress(), 1, seconds)
+        progress = self._engine.train(data, batches, options, Progress(), n_threads, seconds)
         assert progress.epochs is not None
         self.epochs = first + len(progress.epochs)
         if progress.failed is not None:

@@ -7,7 +7,7 @@ the same bits wherever it was interrupted.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -145,7 +145,7 @@ def run_recipe(
     verbose: bool = False,
     checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     callbacks: Callable[[MLP], Iterable[Callback]] | None = None,
-    fit: Callable[..., History] | None = None,
+    fit: Callable[..., History] = MLP.fit,
 ) -> Outcome:
     """Train as `train` does, with the same parameters, and return times and resumptions too.
 
@@ -191,24 +191,36 @@ def run_recipe(
         )
         for member in members
     ]
-    shared = Shared(tasks)
-
-    def job_of(member: _Member, task: Task) -> Callable[[Stop], None]:
-        return lambda stop: member.train(task, shared, stop)
-
     if size == 1:  # in this thread, for Ctrl-C to reach fit
-        members[0].train(tasks[0], fit=fit)
+        members[0].train(
+            tasks[0],
+            lambda task: fit(task.net, task.X, task.y, callbacks=task.callbacks, **task.options),
+        )
         nets = [members[0].net]
     else:
-        processes = division()
-        numbers = processes.own(size)
-        with processes.agreeing():
-            run_jobs([job_of(members[k], tasks[k]) for k in numbers], n_threads)
-        everything = processes.exchange({k: members[k].net for k in numbers})
-        nets = [everything[k] for k in range(size)]
+        nets = _side_by_side(members, tasks, n_threads)
     histories = [net.history for net in nets]
     model = nets[0] if size == 1 else Ensemble(nets)
     return Outcome(recipe, seed, model, histories, seconds(), resumed)
+
+
+def _side_by_side(
+    members: Sequence[_Member], tasks: Sequence[Task], n_threads: int | None
+) -> list[MLP]:
+    """Train the networks of this process; return those of all processes."""
+    processes, error = division(), None
+    own = processes.own(len(members))
+    shared = Shared([tasks[k] for k in own])
+
+    def job_of(k: int) -> Callable[[Stop], None]:
+        return lambda stop: members[k].train(tasks[k], lambda task: fit_task(task, shared, stop))
+
+    try:
+        run_jobs(map(job_of, own), n_threads)
+    except Exception as raised:
+        error = raised
+    everything = processes.exchange({k: members[k].net for k in own}, error)
+    return [everything[k] for k in range(len(members))]
 
 
 @dataclass
@@ -255,9 +267,7 @@ class _Member:
         if verbose:
             callbacks = [_Lines(settings.epochs, earlier.epochs, self.title), *callbacks]
         if self.checkpoint is not None:
-            save = SaveCheckpoint(
-                self.checkpoint, self.identity, settings.epochs, earlier, seconds
-            )
+            save = SaveCheckpoint(self.checkpoint, self.identity, settings.epochs, earlier, seconds)
             callbacks = [save, *callbacks]
         n_examples = _shape(X)[0]
         steps = settings.epochs * -(-n_examples // min(settings.batch_size, n_examples))
@@ -270,22 +280,13 @@ class _Member:
         )
         return Task(self.net, X, y, options, callbacks)
 
-    def train(
-        self,
-        task: Task,
-        shared: Shared | None = None,
-        stop: Stop | None = None,
-        fit: Callable[..., History] | None = None,
-    ) -> None:
+    def train(self, task: Task, fit: Callable[[Task], Any]) -> None:
         """Train for the remaining epochs; the network's history is that of all epochs."""
         if self.earlier.epochs >= self.recipe.settings.epochs:
             self.net.history = replace(self.earlier, stopped_by="epochs")
             return
         try:
-            if fit is None:
-                fit_task(task, shared, stop)
-            else:
-                fit(task.net, task.X, task.y, callbacks=task.callbacks, **task.options)
+            fit(task)
         finally:
             self.net.history = joined(self.earlier, self.net.history)
 

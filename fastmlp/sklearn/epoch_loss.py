@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from .samples import Samples
 
+MOST_EPOCHS = 16  # that one call of the engine may run
+
 __all__ = ["EpochLoss"]
 
 
@@ -30,16 +32,21 @@ class EpochLoss:
         The training set.
     batch_size : int
         Samples of a step.
+    n_epochs : int
+        The number of epochs.
 
     Attributes
     ----------
-    batch_sums : ndarray of shape (n_batches, 2)
-        What the network's fit writes: Σ s·cost of each batch, and Σ W² before its update.
+    batch_sums : ndarray of shape (n_epochs_at_once · n_batches, 2)
+        What the network's fit writes: Σ s·cost of each batch, and Σ W² before its update.  The
+        first n_batches rows are those of the epoch that has ended.
     depends_on_samples : bool
         Whether the loss depends on weights or on constants of these samples.
     """
 
-    def __init__(self, estimator: Any, samples: Samples, batch_size: int) -> None:
+    def __init__(
+        self, estimator: Any, samples: Samples, batch_size: int, n_epochs: int
+    ) -> None:
         self.alpha = estimator.alpha
         self.divisor = estimator._loss_divisor
         self.first_rows = np.arange(0, len(samples), batch_size)
@@ -50,7 +57,7 @@ class EpochLoss:
         if constants is not None and self.weight is not None:
             constants = constants * self.weight
         self.constants = constants
-        self.batch_sums = np.zeros((len(self.first_rows), 2))
+        self.batch_sums = np.zeros((min(n_epochs, MOST_EPOCHS) * len(self.first_rows), 2))
         self.depends_on_samples = self.weight is not None or constants is not None
         self.frozen_squares = 0.0  # Σ W² of layers that `batch_sums` leaves out
 
@@ -64,7 +71,7 @@ class EpochLoss:
         n_batches : int, optional
             The number of batches.  Default: all.
         """
-        sums = self.batch_sums[:n_batches]
+        sums = self.batch_sums[: n_batches or len(self.n_rows)]
         if n_batches is None and not self.depends_on_samples:
             cost, squares = sums.sum(axis=0).tolist()
             squares += len(sums) * self.frozen_squares

@@ -7,6 +7,7 @@ takes over that call's plan, because to make one takes as long as a step of a sm
 from __future__ import annotations
 
 import warnings
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -23,12 +24,15 @@ from .samples import Samples
 
 __all__ = ["Plan", "initialize_rate", "plan_of"]
 
+Order = NDArray[np.int64]
+
 
 @dataclass(frozen=True)
 class EstimatorRate(Schedule):
     """The learning rate that `EpochEnd` has set after the previous epoch."""
 
     name = "estimator"
+    _is_checked = True
     estimator: Any
 
     def __call__(self, steps: Any) -> NDArray[np.float64]:
@@ -40,6 +44,7 @@ class FixedRate(Schedule):
     """The learning rate of an estimator that does not change it."""
 
     name = "fixed"
+    _is_checked = True
     rate: float
 
     @property
@@ -53,18 +58,26 @@ class FixedRate(Schedule):
 class Shuffle(RowOrder):
     """The order of the samples, shuffled again for each epoch, by scikit-learn's random numbers."""
 
-    rng: np.random.RandomState
-    order: NDArray[np.int64] | None = None
-
     def begin_fit(self, rng: np.random.RandomState) -> None:
         """Take the random numbers of a fit, which begins with the samples as they are."""
-        self.rng, self.order = rng, None
+        self.rng = rng
+        self.last: Order | None = None
+        self.coming: deque[Order] = deque()  # orders of epochs that have not ended
 
-    def __call__(self, n_rows: int) -> NDArray[np.int64]:
-        permutation = np.arange(n_rows, dtype=np.int64)
-        self.rng.shuffle(permutation)
-        self.order = permutation if self.order is None else self.order[permutation]
-        return self.order
+    def __call__(self, n_rows: int) -> Order:
+        return self.of_epochs(n_rows, 1)
+
+    def of_epochs(self, n_rows: int, n_epochs: int) -> Order:
+        while len(self.coming) < n_epochs:
+            permutation = np.arange(n_rows, dtype=np.int64)
+            self.rng.shuffle(permutation)
+            self.last = permutation if self.last is None else self.last[permutation]
+            self.coming.append(self.last)
+        return self.coming[0] if n_epochs == 1 else np.concatenate(self.coming)[: n_epochs * n_rows]
+
+    def end_epoch(self) -> Order:
+        """Return the order of the epoch that has ended."""
+        return self.coming.popleft()
 
 
 @dataclass
@@ -104,11 +117,12 @@ class Plan:
         """Return the plan of a fit, made anew."""
         net = estimator.network_
         batch_size = effective_batch_size(estimator, len(samples))
-        loss = EpochLoss(estimator, samples, batch_size)
+        n_epochs = 1 if incremental else estimator.max_iter
+        loss = EpochLoss(estimator, samples, batch_size, n_epochs)
         shuffle = Shuffle() if estimator.shuffle else None
         config = FitConfig.checked(
             net.state.spec,
-            epochs=1 if incremental else estimator.max_iter,
+            epochs=n_epochs,
             batch_size=batch_size,
             optimizer=options.optimizer(estimator, learning_rate(estimator)),
             l2=estimator.alpha,

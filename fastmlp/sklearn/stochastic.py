@@ -23,6 +23,7 @@ from ..callbacks import Callback, of_fit
 from ..history import TrainingDiverged
 from ..training.loop import Run
 from . import options
+from .epoch_loss import MOST_EPOCHS
 from .plan import Plan, initialize_rate, plan_of
 from .samples import Samples
 from .sklearn_callbacks import FitTasks
@@ -93,6 +94,17 @@ class EpochEnd(Callback):
         if self.best is not None:
             net.restore(self.best)
 
+    def _epochs_at_once(self) -> int:
+        est = self.estimator
+        if (
+            est.verbose
+            or self.validation is not None
+            or self.tasks.has_callbacks
+            or (est.solver == "sgd" and est.learning_rate == "invscaling")
+        ):
+            return 1
+        return int(min(MOST_EPOCHS, est.n_iter_no_change - est._no_improvement_count + 1))
+
     def on_epoch_end(self, net: MLP, history: History) -> bool:
         est = self.estimator
         self.record_epoch(net)
@@ -126,7 +138,7 @@ class EpochEnd(Callback):
         )
         if net.frozen and est.n_iter_ == 1:
             self.loss.frozen_squares = self.squares_at_begin - self.loss.batch_sums[0, 1]
-        order = None if self.shuffle is None else self.shuffle.order
+        order = None if self.shuffle is None else self.shuffle.end_epoch()
         est.loss_ = self.loss(order, n_batches)
         est.loss_curve_.append(est.loss_)
         if self.incremental:

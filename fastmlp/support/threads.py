@@ -22,6 +22,8 @@ MOST = 512  # threads the kernels have room for
 # there a second one gains less than the meeting points of the two cost.
 LEAST_SHARED_STEP = 2_000_000
 LEAST_SHARED_PASS = 4_000_000  # a pass must also wake the other threads
+# Of fewer rows the kernels divide the columns, if no thread has to be woken (predictions.pxi).
+FEW_ROWS, LEAST_SHARED_ROWS = 8, 400_000
 
 # OpenMP's own limit at import; where it is lower later, threadpoolctl has set it
 _OMP_AT_IMPORT = kernels.omp_threads()
@@ -163,7 +165,8 @@ class AdaptiveTeam:
 
 def for_pass(sizes: Sequence[int], n_rows: int, cap: int | None = None) -> int:
     """Threads for one pass forward over n_rows examples: 2 operations a weight and example."""
-    return _shared(2 * _n_weights(sizes) * n_rows, LEAST_SHARED_PASS, cap)
+    least = LEAST_SHARED_ROWS if n_rows < FEW_ROWS else LEAST_SHARED_PASS
+    return _shared(2 * _n_weights(sizes) * n_rows, least, cap)
 
 
 def _shared(operations: int, least: int, cap: int | None) -> int:

@@ -338,9 +338,7 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
         return predicted
 
     def _forward_codes(self, codes: Any) -> Array:
-        inputs = {
-            encoding: self.encoder_.inputs(codes, encoding) for encoding in set(self.encodings_)
-        }
+        inputs = {one: self.encoder_.inputs(codes, one) for one in set(self.encodings_)}
         total = np.zeros((len(codes.numbers), self.networks_[0].n_out))
         for net, encoding in zip(self.networks_, self.encodings_, strict=True):
             total += net.forward(inputs[encoding])

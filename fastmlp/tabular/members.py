@@ -14,8 +14,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,12 +135,36 @@ class Trained:
     interrupted: bool  # whether Ctrl-C ended training
 
 
+@dataclass(frozen=True)
+class NetworkJob:
+    """A network to be trained."""
+
+    job: Job
+    model: int  # the number of its model
+    number: int  # in its model
+    plan: NetworkPlan
+    net: MLP
+    callbacks: tuple[Callback, ...]
+
+    @classmethod
+    def of(cls, job: Job, model: int, number: int, plan: NetworkPlan) -> Self:
+        """Return the job of a network's plan, with the network."""
+        net = make_network(job, plan, number)
+        callbacks = () if job.callbacks is None else tuple(job.callbacks(net))
+        return cls(job, model, number, plan, net, callbacks)
+
+    @property
+    def work(self) -> float:
+        """About how long training takes, relative to other networks."""
+        return float(len(self.job.rows)) * self.plan.epochs * self.net.n_parameters
+
+
 class Inputs:
     """The inputs of a model's networks, made for the first of them and dropped after the last."""
 
-    def __init__(self, training: Training) -> None:
-        self.job = training.job
-        self.left = Counter(network.encoding for network in training.plan.networks)
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.left: Counter[str] = Counter()  # networks that still need an encoding
         self.made: dict[str, Array] = {}
         self.lock = threading.Lock()
 
@@ -182,77 +207,75 @@ def train_models(
         n_networks = sum(len(one.plan.networks) for one in trainings)
         n_at_once = min(n_threads * processes.n_processes, n_networks)
         plans = [within_time(one.job, one.plan, time_limit, n_at_once) for one in trainings]
-        trainings = [
-            replace(one, plan=plan)
-            for one, plan in zip(trainings, processes.of_first(plans), strict=True)
-        ]
+        plans = processes.of_first(plans)
+        trainings = [replace(one, plan=plan) for one, plan in zip(trainings, plans, strict=True)]
     if processes.n_processes > 1:
         processes.require_equal([checksum(one) for one in trainings], "data or networks")
-    places = [(k, i) for k, one in enumerate(trainings) for i in range(len(one.plan.networks))]
-    numbers = processes.own(len(places))  # of those that are trained here
+    # of all networks, also those of other processes: their callbacks may be numbered
+    jobs = [
+        NetworkJob.of(one.job, k, i, plan)
+        for k, one in enumerate(trainings)
+        for i, plan in enumerate(one.plan.networks)
+    ]
+    jobs.sort(key=lambda one: -one.work)
+    numbers = processes.own(len(jobs))
     n_jobs = max(1, min(n_threads, len(numbers)))
-    found: list[list[Member | None]] = [[None] * len(one.plan.networks) for one in trainings]
+    inputs = [Inputs(one.job) for one in trainings]
+    for number in numbers:
+        inputs[jobs[number].model].left[jobs[number].plan.encoding] += 1
+    trained: dict[int, Member | TrainingDiverged | None] = {}
     diverged: dict[int, TrainingDiverged] = {}
-    inputs = [Inputs(one) for one in trainings]
 
-    def job_of(k: int, i: int) -> tuple[float, Callable[[Stop], None]]:
-        job, plan = trainings[k].job, trainings[k].plan.networks[i]
-        net = make_network(job, plan, i)
-        own = () if job.callbacks is None else tuple(job.callbacks(net))
+    def train(number: int, stop: Stop) -> None:
+        one = jobs[number]
+        if one.model in diverged:
+            return
+        try:
+            with inputs[one.model].of(one.plan.encoding) as X:
+                trained[number] = train_member(one, X, n_threads // n_jobs, deadline, stop)
+        except TrainingDiverged as error:
+            if one.model == 0:
+                raise
+            trained[number] = diverged[one.model] = error
+        if len(trainings) > 1:
+            drop_optimizer_state(one.net)
 
-        def train(stop: Stop) -> None:
-            if k in diverged:
-                return
-            try:
-                with inputs[k].of(plan.encoding) as X:
-                    found[k][i] = train_member(
-                        job, plan, net, X, i, n_threads // n_jobs, deadline, own, stop
-                    )
-            except TrainingDiverged as error:
-                if k == 0:
-                    raise
-                diverged[k] = error
-            if len(trainings) > 1:
-                drop_optimizer_state(net)
-
-        return float(len(job.rows)) * plan.epochs * net.n_parameters, train
-
-    jobs = [job_of(k, i) for k, i in places]  # of all: their callbacks may be numbered
-    jobs = sorted((jobs[number] for number in numbers), key=lambda job: -job[0])
-    interrupted = False
+    interrupted, error = False, None
     try:
-        with processes.agreeing():
-            run_jobs([train for _, train in jobs], n_jobs)
+        run_jobs([partial(train, number) for number in numbers], n_jobs)
     except KeyboardInterrupt:
         if processes.n_processes > 1:  # the others do not know of it
             raise
         interrupted = True
-    own = {n: (found[places[n][0]][places[n][1]], diverged.get(places[n][0])) for n in numbers}
-    for n, (member, error) in processes.exchange(own).items():
-        k, i = places[n]
-        found[k][i] = member
-        if error is not None:
-            diverged[k] = error
-    members = [
-        [] if k in diverged else [member for member in of_model if member is not None]
-        for k, of_model in enumerate(found)
+    except Exception as raised:
+        error = raised
+    members: list[dict[int, Member]] = [{} for _ in trainings]
+    for number, outcome in processes.exchange(trained, error).items():
+        one = jobs[number]
+        if isinstance(outcome, TrainingDiverged):
+            diverged[one.model] = outcome
+        elif outcome is not None:
+            members[one.model][one.number] = outcome
+    of_models = [
+        [] if k in diverged else [found[i] for i in sorted(found)]
+        for k, found in enumerate(members)
     ]
-    return Trained(members, diverged, interrupted)
-
-
-def checksum(training: Training) -> int:
-    """Return a checksum of what networks are trained on, and of how."""
-    rows = training.job.rows
-    result = zlib.crc32(repr((training.plan, training.job.seed)).encode())
-    for array in (rows.codes.numbers, rows.codes.categories, rows.targets, *rows.validation):
-        result = zlib.crc32(np.ascontiguousarray(array).tobytes(), result)
-    return result
+    return Trained(of_models, diverged, interrupted)
 
 
 def drop_optimizer_state(net: MLP) -> None:
     """Free the memory of AdamW's state, twice that of the parameters."""
     plain = GradientDescent(1.0)
     net.state.begin_training((plain.name, plain.constants), ema=False, reset_optimizer=True)
+
+
+def checksum(training: Training) -> int:
+    """Return a checksum of what a model's networks are trained on, and of how."""
+    job, rows = training.job, training.job.rows
+    found = zlib.crc32(repr((training.plan, job.seed, job.encoder.to_json())).encode())
+    for array in (rows.codes.numbers, rows.codes.categories, rows.targets):
+        found = zlib.crc32(np.ascontiguousarray(array).tobytes(), found)
+    return found
 
 
 def make_network(job: Job, plan: NetworkPlan, number: int) -> MLP:
@@ -284,18 +307,11 @@ def fit_options(job: Job, plan: NetworkPlan, rows: NDArray[np.intp]) -> dict[str
 
 
 def train_member(
-    job: Job,
-    plan: NetworkPlan,
-    net: MLP,
-    inputs: Array,
-    number: int,
-    n_threads: int,
-    deadline: float,
-    callbacks: Sequence[Callback],
-    stop: Stop,
+    one: NetworkJob, inputs: Array, n_threads: int, deadline: float, stop: Stop
 ) -> Member | None:
-    """Train network `number` of a plan; return None if there was no time for an epoch."""
-    validation = job.rows.validation[number]
+    """Train a network; return None if there was no time for an epoch."""
+    job, net, callbacks = one.job, one.net, one.callbacks
+    validation = job.rows.validation[one.number]
     training = np.delete(np.arange(len(job.rows)), validation)
     seconds = deadline - perf_counter()
     if seconds <= 0:
@@ -306,9 +322,9 @@ def train_member(
         best = BestEpoch(
             lambda net: job.score(net.forward(own), validation), job.patience, job.metric
         )
-        callbacks = [best, *callbacks]  # first, so that the others see its metric
+        callbacks = (best, *callbacks)  # first, so that the others see its metric
     options = {
-        **fit_options(job, plan, training),
+        **fit_options(job, one.plan, training),
         "n_threads": n_threads,
         "max_seconds": None if math.isinf(seconds) else seconds,
     }
@@ -322,7 +338,7 @@ def train_member(
     else:
         outputs = np.zeros((0, job.n_outputs))
     kept = history.epochs if best is None else best.epoch
-    return Member(net, plan.encoding, validation, outputs, kept, history.epochs)
+    return Member(net, one.plan.encoding, validation, outputs, kept, history.epochs)
 
 
 def within_time(job: Job, plan: Plan, seconds: float, n_jobs: int) -> Plan:

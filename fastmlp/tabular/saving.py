@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import sklearn
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from ..model import files
+from ..model import files, rounding
 from ..network import MLP
 from ..support import checks
 from ..version import __version__
@@ -54,26 +54,36 @@ class SavingMixin:
     get_params: Callable[[], dict[str, Any]]
     _adopt: Callable[[ByValue, dict[str, float]], None]
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        dtype: DTypeLike | None = None,
+        compress: bool = False,
+    ) -> None:
         """Write the model to one file without pickle, which `fastmlp.tabular.load` reads.
 
         Parameters
         ----------
         path : path-like
             The file, which appears whole or not at all; no ending is added to its name.
+        dtype : {"float16", "float32"}, optional
+            Round the weights in the file, as in `MLP.save`.
+        compress : bool, default False
+            Compress the file, without loss.
 
         Raises
         ------
         ValueError
-            If a parameter is an object that a file without pickle cannot keep: a function as
-            `metric`, or a generator as `random_state`.
+            If a weight is beyond the range of dtype; if a parameter is an object that a file
+            without pickle cannot keep: a function as `metric`, or a generator as `random_state`.
         """
         check_is_fitted(self)
         members = [(net.state, net.metadata) for net in self.networks_]
-        table = {**self._to_json(), "versions": versions()}
-        files.write_npz(
-            path, files.pack_ensemble(members, {**self.metadata_, "table": table}, False)
-        )
+        metadata = {**self.metadata_, "table": {**self._to_json(), "versions": versions()}}
+        stored = rounding.checked_dtype(dtype, with_optimizer=False)
+        compress = checks.flag("compress", compress)
+        files.write_npz(path, files.pack_ensemble(members, metadata, False, stored), compress)
 
     def _to_json(self) -> dict[str, Any]:
         """Return everything beside the networks and versions in JSON's types."""

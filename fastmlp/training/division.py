@@ -7,7 +7,7 @@ trains them all; fastmlp.distributed divides them among the ranks of an MPI prog
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar
 
@@ -30,11 +30,8 @@ class Division(Protocol):
     def require_equal(self, value: Any, what: str) -> None:
         """Raise an error in every process if they pass different values."""
 
-    def agreeing(self) -> AbstractContextManager[None]:
-        """Return a context in which an error of one process is raised in all, at its end."""
-
-    def exchange(self, trained: Mapping[int, Value]) -> dict[int, Value]:
-        """Return what all processes have trained, by number."""
+    def exchange(self, trained: Mapping[int, Value], error: Exception | None) -> dict[int, Value]:
+        """Return what all processes have trained, by number, or raise an error that one has met."""
 
 
 class Undivided:
@@ -53,12 +50,10 @@ class Undivided:
     def require_equal(self, value: Any, what: str) -> None:
         """There is nothing to compare."""
 
-    def agreeing(self) -> AbstractContextManager[None]:
-        """Return a context that does nothing."""
-        return nullcontext()
-
-    def exchange(self, trained: Mapping[int, Value]) -> dict[int, Value]:
-        """Return what was trained."""
+    def exchange(self, trained: Mapping[int, Value], error: Exception | None) -> dict[int, Value]:
+        """Return what was trained, or raise the error."""
+        if error is not None:
+            raise error
         return dict(trained)
 
 

@@ -9,8 +9,12 @@ from typing import Any
 
 from ..callbacks import Callback, EarlyStopping
 from ..history import History, TrainingDiverged
+from ..model.spec import NetworkSpec
 
-__all__ = ["Stop", "Stopped", "diverged", "end_callbacks", "reason_of", "require_weight"]
+__all__ = [
+    "Stop", "Stopped", "diverged", "end_callbacks", "reason_of", "require_monitored",
+    "require_weight",
+]  # fmt: skip
 
 
 class Stop(threading.Event):
@@ -48,6 +52,24 @@ def reason_of(error: BaseException, stop: Stop | None) -> str:
     if stop is not None and isinstance(error, Stopped):
         return stop.reason
     return ENDED_BY.get(type(error), "error")
+
+
+def require_monitored(
+    callbacks: Sequence[Callback], spec: NetworkSpec, has_validation: bool
+) -> None:
+    """Raise ValueError if early stopping watches a figure that there will not be."""
+    available = {"cost"}
+    if has_validation:
+        available.add("validation_cost")
+        if spec.loss.classification:
+            available.add("validation_accuracy")
+    for callback in callbacks:
+        if isinstance(callback, EarlyStopping) and callback.monitor not in available:
+            raise ValueError(
+                f"early stopping watches {callback.monitor}, which this fit does not have; "
+                f"give validation_data, or EarlyStopping(monitor=…) with one of "
+                f"{', '.join(sorted(available))}"
+            )
 
 
 def end_callbacks(callbacks: Sequence[Callback], net: Any, history: History) -> None:

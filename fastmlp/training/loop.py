@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..callbacks import Callback, EarlyStopping
+from ..callbacks import Callback
 from ..data import batches
 from ..data.batches import Piece, Source, ValidationSource
 from ..data.chunks import Chunks
@@ -26,9 +26,9 @@ from ..history import History
 from ..kernels.calls import Batches, Progress, TrainingOptions
 from ..model.state import ModelState
 from ..support import checks, threads
-from . import evaluation
+from . import endings, evaluation
 from .config import FitConfig
-from .endings import Stop, Stopped, diverged, end_callbacks, reason_of, require_weight
+from .endings import Stop, Stopped, diverged, end_callbacks, reason_of
 from .first_reading import PACKED_EPOCHS, Trainable, may_check_later, undone_unless_finite
 from .frozen_features import features, trains_encoding
 from .short_epochs import at_once, record
@@ -133,25 +133,10 @@ class Run:
             )
         if config.step.distortion is not None and isinstance(self.source, Examples):
             self.source.require_dense()
-        self.check_monitors()
+        endings.require_monitored(self.callbacks, self.state.spec, self.held_out is not None)
         if self.n_rows is not None:
             self.check_batches(self.n_rows)
         self.schedules_from(0)  # raises if a schedule cannot span this fit
-
-    def check_monitors(self) -> None:
-        """Early stopping watches a figure that there will be."""
-        available = {"cost"}
-        if self.held_out is not None:
-            available.add("validation_cost")
-            if self.state.spec.loss.classification:
-                available.add("validation_accuracy")
-        for callback in self.callbacks:
-            if isinstance(callback, EarlyStopping) and callback.monitor not in available:
-                raise ValueError(
-                    f"early stopping watches {callback.monitor}, which this fit does not have; "
-                    f"give validation_data, or EarlyStopping(monitor=…) with one of "
-                    f"{', '.join(sorted(available))}"
-                )
 
     def check_batches(self, n_rows: int) -> None:
         """So many examples leave none alone in a batch that is normalized."""
@@ -209,9 +194,7 @@ class Run:
             and options.distortion is None
         ):
             state.pack(source.data, n_threads)
-        looks_on = (
-            bool(self.callbacks or self.seeds) or self.held_out is not None or n_threads > 1
-        )
+        looks_on = bool(self.seeds) or self.held_out is not None
         left = config.epochs
         while left > 0:
             if self.stop is not None and self.stop.is_set():
@@ -219,8 +202,14 @@ class Run:
             started = perf_counter()
             if self.time_is_up(deadline):
                 return "max_seconds"
-            if not looks_on and (n := at_once(state, config, source, history, SLICE)) > 1:
-                left -= self.run_short_epochs(history, source, options, scheduled, min(n, left))
+            n = 0 if looks_on else at_once(state, config, source, history, self.callbacks, SLICE)
+            if n > 1:
+                n, stopped_by = self.run_short_epochs(
+                    history, source, options, scheduled, min(n, left), n_threads
+                )
+                if stopped_by:
+                    return stopped_by[0]
+                left -= n
                 continue
             left -= 1
             done = self.run_epoch(history, source, options, scheduled, n_threads, deadline)
@@ -269,21 +258,29 @@ class Run:
         options: TrainingOptions,
         scheduled: Scheduled,
         n_epochs: int,
-    ) -> int:
-        """Train for up to so many epochs, which together take about a slice; return how many.
+        n_threads: int,
+    ) -> tuple[int, list[str]]:
+        """Train for up to so many epochs by one call of the engine (short_epochs.py).
 
-        One call of the engine runs them, because around a short epoch Python would take longer
-        than the epoch itself.
+        Return how many they were, and what has stopped training.
         """
         assert isinstance(source, Examples)
-        state = self.state
-        n_batches = -(-len(source) // self.batch_size)
-        seed = state.spec.seed_words if self.config.shuffle else np.empty(0, np.uint32)
-        order = np.arange(len(source), dtype=np.int64)
+        state, shuffle = self.state, self.config.shuffle
+        n_rows, seed = len(source), state.spec.seed_words if shuffle is True else None
+        if isinstance(shuffle, batches.RowOrder):
+            order = shuffle.of_epochs(n_rows, n_epochs)
+        else:
+            order = np.arange(n_rows, dtype=np.int64)
+        n_batches = self.n_batches(n_rows)
         part = self.batches_of(order, n_epochs * n_batches, scheduled, state.epochs, 0)
         part = part._replace(n_epochs=n_epochs, seed=seed)
-        progress = state.train_epochs(source.data, part, options, SLICE)
-        return record(state, history, progress, part, options)
+        n_threads, started = self.team.size(n_threads), perf_counter()
+        progress = state.train_epochs(source.data, part, options, n_threads, SLICE)
+        seconds, before = perf_counter() - started, history.epochs
+        stopped_by = record(state, history, progress, part, options, self.end_epoch)
+        n_done = history.epochs - before
+        self.team.report(seconds / (n_done * n_batches), progress.slept / seconds)
+        return n_done, stopped_by
 
     def pieces(self, source: Source) -> Iterator[Piece]:
         """Yield the batches of the coming epoch."""
@@ -398,6 +395,6 @@ class Run:
             before, last_rate = before + n_batches, float(part.rates[-1])
             del examples  # a chunk goes before the next one comes
         total, weight = self.total(progress.cost, progress.weight)
-        require_weight(weight)
+        endings.require_weight(weight)
         penalty = state.penalty(options.l2, options.l2_multipliers)
         return total / weight + penalty, last_rate

@@ -6,9 +6,11 @@ looks at each epoch, a call of the engine runs as many of them as take about a s
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from math import inf
 
-from ..data.batches import Source
+from ..callbacks import Callback
+from ..data.batches import RowOrder, Source
 from ..data.examples import Examples
 from ..history import History
 from ..kernels.calls import Batches, Progress, TrainingOptions
@@ -22,34 +24,43 @@ __all__ = ["at_once", "record"]
 # What an epoch of a small network takes at most, to begin with: for a parameter and example three
 # multiply-adds at 0.5 ns.
 SECONDS_A_BATCH, SECONDS_A_NUMBER = 1e-5, 1.5e-9
+MOST_EPOCHS = 10000
 
 
 def at_once(
-    state: ModelState, config: FitConfig, source: Source, history: History, seconds: float
+    state: ModelState,
+    config: FitConfig,
+    source: Source,
+    history: History,
+    callbacks: Sequence[Callback],
+    seconds: float,
 ) -> int:
     """Return how many epochs one call of the engine may run, for it to take so many seconds.
 
-    0 where each must be looked at.
+    0 or 1 where each must be looked at.
     """
+    most = min((callback._epochs_at_once() for callback in callbacks), default=MOST_EPOCHS)
     schedules = (
         config.optimizer.schedule, config.optimizer.decay_schedule, config.dropout_schedule
     )  # fmt: skip
     if (
-        not isinstance(source, Examples)
+        most <= 1
+        or not isinstance(source, Examples)
         or source.data.unchecked
         or not all(one is None or one._is_checked for one in schedules)
-        or callable(config.shuffle)
+        or (callable(config.shuffle) and not isinstance(config.shuffle, RowOrder))
         or isinstance(state.spec.loss, Custom)
-        or config.step.batch_sums is not None
         or config.cost_below > -inf
         or config.max_seconds < inf
     ):
         return 0
-    if history.seconds:
-        return int(seconds / history.seconds[-1])
     n_batches = -(-len(source) // config.batch_size)
+    if config.step.batch_sums is not None:
+        most = min(most, len(config.step.batch_sums) // n_batches)
+    if history.seconds:
+        return min(most, int(seconds / history.seconds[-1]))
     numbers = state.spec.n_parameters * len(source)
-    return int(seconds / (SECONDS_A_BATCH * n_batches + SECONDS_A_NUMBER * numbers))
+    return min(most, int(seconds / (SECONDS_A_BATCH * n_batches + SECONDS_A_NUMBER * numbers)))
 
 
 def record(
@@ -58,23 +69,30 @@ def record(
     progress: Progress,
     part: Batches,
     options: TrainingOptions,
-) -> int:
-    """Enter the epochs of one call of the engine into the history; return how many.
+    end_epoch: Callable[[History], list[str]],
+) -> list[str]:
+    """Enter the epochs of one call of the engine into the history, and end each of them.
 
-    TrainingDiverged is raised for an epoch after them in which a number was not finite.
+    What `end_epoch` says after the last epoch is returned.  It finds the `batch_sums` of an epoch
+    in the first rows.  TrainingDiverged is raised for an epoch after them in which a number was
+    not finite.
     """
     assert progress.epochs is not None
     n_batches = len(part.rates) // part.n_epochs
     rates = part.rates[n_batches - 1 :: n_batches].tolist()
-    for rate, epoch in zip(rates, progress.epochs.tolist(), strict=False):
+    stopped_by: list[str] = []
+    for i, (rate, epoch) in enumerate(zip(rates, progress.epochs.tolist(), strict=False)):
         cost, weight, seconds, *squares = epoch
         require_weight(weight)
         penalty = state.penalty(options.l2, options.l2_multipliers, squares=squares)
         history.learning_rate.append(rate)
         history.cost.append(cost / weight + penalty)
         history.seconds.append(seconds)
+        if i > 0 and options.batch_sums is not None:
+            options.batch_sums[:n_batches] = options.batch_sums[i * n_batches :][:n_batches]
+        stopped_by = end_epoch(history)
     n_done = len(progress.epochs)
     if progress.failed is not None:
         rate = float(part.rates[n_done * n_batches + progress.failed])
         raise diverged(history, progress.failed, rate)
-    return n_done
+    return stopped_by

@@ -155,7 +155,11 @@ def test_bad_input_is_one_line(fastmlp_command: Command, model: Path, tmp_path: 
     cases = [
         (
             (model, tmp_path / "net.cpp"),
-            "net.cpp: the ending must be .c or .html or .onnx or .safetensors",
+            "net.cpp: the ending must be .c or .html or .onnx or .safetensors, or .npz with",
+        ),
+        (
+            (model, tmp_path / "net.npz"),
+            "net.npz: the ending must be .c or .html or .onnx or .safetensors, or .npz with",
         ),
         ((model, tmp_path / "net.onnx", "--name", "a"), "--name needs the ending .c"),
         ((model, tmp_path / "net.onnx", "--header"), "--header needs the ending .c"),
@@ -209,6 +213,38 @@ def test_onnx_by_options(
     assert fastmlp_command("export", model, out, "--quantized", "--calibration", table).code == 0
     export.to_onnx(net, expected, quantized=True, calibration=rows)
     assert out.read_bytes() == expected.read_bytes()
+
+
+@pytest.mark.parametrize("integer_only", [False, True])
+def test_a_model_file_in_integers_becomes_c_later(
+    fastmlp_command: Command,
+    model: Path,
+    tmp_path: Path,
+    rng: np.random.Generator,
+    integer_only: bool,
+) -> None:
+    rows = np.round(rng.normal(size=(200, 2)), 3)
+    lines = "".join(f"{a!r},{b!r}\n" for a, b in rows.tolist())
+    table, file, out = (tmp_path / name for name in ("t.csv", "net8.npz", "net8.c"))
+    table.write_text(f"a,b\n{lines}")
+    options = ["--quantized", "--calibration", table, *["--integer-only"] * integer_only]
+    assert fastmlp_command("export", model, file, *options).code == 0
+    assert fastmlp_command("export", file, out) == (0, "", "")
+    quantized = export.quantize(fastmlp.load(model), rows, integer_only=integer_only)
+    export.to_c(quantized, tmp_path / "expected.c", name="net8")
+    assert out.read_text() == (tmp_path / "expected.c").read_text()
+    code, printed, _ = fastmlp_command("info", file)
+    assert code == 0
+    assert quantized.digest in printed
+    assert quantized.summary() in printed
+    assert ("without floating point" in printed) == integer_only
+    for arguments, message in (
+        ((tmp_path / "out.safetensors",), "are written with the ending .c or .onnx"),
+        ((out, *options), "is in 8-bit integers already; leave out --quantized"),
+    ):
+        outcome = fastmlp_command("export", file, *arguments)
+        assert outcome.code == 2
+        assert message in outcome.err
 
 
 @pytest.mark.parametrize(

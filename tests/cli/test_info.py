@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import fastmlp
+from fastmlp.model.digest import model_digest
 
 Command = Callable[..., Any]  # see conftest.py
 
@@ -39,6 +40,7 @@ def test_a_model_is_described(fastmlp_command: Command, model: Path) -> None:
         "loss": "cross_entropy",
         "parameters": "67 of float32",
         "epochs trained": "0",
+        "digest": model_digest(fastmlp.load(model).state),
         "label": "species",
         "classes": "rose, tulip, daisy",
     }

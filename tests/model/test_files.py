@@ -278,7 +278,7 @@ def test_contents_that_do_not_fit_are_told(net, classes, path, change):
 
 def test_file_of_a_newer_version_is_told(net, path):
     net.save(path)
-    rewrite(path, lambda header, arrays: header.update(format=headers.ENCODINGS_FORMAT + 1))
+    rewrite(path, lambda header, arrays: header.update(format=headers.NEWEST_FORMAT + 1))
     with pytest.raises(ValueError, match="newer fastmlp.*upgrade fastmlp"):
         fastmlp.load(path)
 

@@ -62,7 +62,8 @@ def test_small_work_runs_on_one_thread():
     fastmlp.set_num_threads(4)
     assert threads.for_step((8, 16, 16, 2), 16) == 1
     assert threads.for_step((784, 256, 256, 10), 100) == 4
-    assert threads.for_pass((784, 256, 256, 10), 1) == 1
+    assert threads.for_pass((784, 128, 10), 1) == 1 < threads.for_pass((784, 256, 256, 10), 1)
+    assert threads.for_pass((784, 128, 10), 8) == 1
     assert threads.for_gradients((10, 100, 1), 442) == 1 < threads.for_step((10, 100, 1), 442)
     assert threads.for_gradients((784, 256, 256, 10), 100) == 4
     assert threads.for_pass((784, 256, 256, 10), 10_000) == 4

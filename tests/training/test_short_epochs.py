@@ -10,6 +10,7 @@ from fastmlp import MLP, Adam, AdamW, Callback, GradientDescent, TrainingDiverge
 from fastmlp.encodings import OneHot
 from fastmlp.model.state import ModelState
 from fastmlp.schedules import Cosine, Schedule
+from fastmlp.support import threads
 from fastmlp.training import loop
 
 N_EPOCHS = 6
@@ -21,8 +22,8 @@ def calls(monkeypatch):
     found = []
     original = ModelState.train_epochs
 
-    def spy(state, data, batches, options, seconds):
-        progress = original(state, data, batches, options, seconds)
+    def spy(state, data, batches, *rest):
+        progress = original(state, data, batches, *rest)
         found.append(len(progress.epochs))
         return progress
 
@@ -171,3 +172,19 @@ def test_a_loss_in_python_keeps_epochs_apart(classes, calls):
 def test_weights_that_are_all_zero_are_an_error(net, classes, calls):
     with pytest.raises(ValueError, match="sample_weight is zero for every example"):
         net.fit(*classes, epochs=3, sample_weight=np.zeros(230))
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_epochs_of_one_call_on_two_threads_are_those_of_one_thread(
+    classes, state, calls, monkeypatch, shuffle
+):
+    monkeypatch.setattr(threads, "LEAST_SHARED_STEP", 0)
+    networks = [MLP((6, 40, 3), dropout=0.2) for _ in range(2)]
+    histories = [
+        net.fit(*classes, epochs=N_EPOCHS, batch_size=50, n_threads=n, shuffle=shuffle)
+        for n, net in enumerate(networks, start=1)
+    ]
+    assert calls == [N_EPOCHS, N_EPOCHS]
+    assert histories[0].cost == histories[1].cost
+    networks[0].history = networks[1].history
+    assert state(networks[0]) == state(networks[1])

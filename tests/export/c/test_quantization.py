@@ -160,7 +160,7 @@ def test_more_rows_than_a_block(rng: np.random.Generator, monkeypatch: pytest.Mo
     X = rng.normal(size=(50, 3))
     whole = quantize(net, X)
     expected = whole.forward(X)
-    monkeypatch.setattr("fastmlp.export.quantization.ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("fastmlp.export.blocks.ROWS_AT_ONCE", 7)
     np.testing.assert_array_equal(quantize(net, X).forward(X), expected)
 
 
