@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import queue
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from time import perf_counter
 from typing import Any, Protocol
@@ -31,7 +32,7 @@ class Executor(Protocol):
     """What runs functions elsewhere: of concurrent.futures, Dask's client, and others."""
 
     def submit(self, function: Any, /, *arguments: Any) -> Any:
-        """Return a future, with methods `result` and `cancel`, of a call."""
+        """Return a future, with methods `result`, `done` and `cancel`, of a call."""
 
 
 def fit_many(
@@ -65,8 +66,9 @@ def fit_many(
     executor : object with a method submit, optional
         Where the networks are trained instead of in threads of this call, for example a
         ``concurrent.futures.ProcessPoolExecutor`` or Dask's ``Client``.  Networks and arrays are
-        sent to other processes, and parameters, optimizer state and history come back into the
-        networks of the caller.  It decides how many run at once: no `n_jobs`.
+        sent to other processes, by Dask's client each array once, and parameters, optimizer state
+        and history come back into the networks of the caller.  It decides how many run at once: no
+        `n_jobs`.
     verbose : bool, default False
         Print how many networks are done, about twice a second.
 
@@ -215,27 +217,74 @@ class _Lines:
 def _fit_by(executor: Executor, tasks: list[Task], report: _Lines | None) -> list[Outcome]:
     """Train by an executor, whose workers may have copies of the networks."""
     order = sorted(range(len(tasks)), key=lambda i: -tasks[i].work)
-    futures = {i: executor.submit(_trained, tasks[i]) for i in order}
     outcomes: list[Outcome] = [History(stopped_by="interrupt") for _ in tasks]
+    futures: dict[int, Any] = {}
+    ended: queue.SimpleQueue[int] = queue.SimpleQueue()
+    submit = _submitter(executor)
     try:
+        for i in order:
+            futures[i] = submit(tasks[i])
         for i, future in futures.items():
-            outcomes[i] = _result(future, tasks[i].net)
+            if hasattr(future, "add_done_callback"):
+                future.add_done_callback(lambda _, i=i: ended.put(i))
+            else:  # its result is waited for in its turn
+                ended.put(i)
+        for _ in order:
+            i = ended.get()
+            outcomes[i] = _result(futures[i], tasks[i].net)
+            del futures[i]
             if report is not None:
                 report(i, outcomes[i])
     except KeyboardInterrupt:
         for i, future in futures.items():
-            if not future.cancel() and future.done():
+            if future.done():  # Dask's `cancel` would forget its result
                 outcomes[i] = _result(future, tasks[i].net)
+            else:
+                future.cancel()
         warn_of_interrupt(outcomes, stacklevel=4)
     return outcomes
 
 
-def _trained(task: Task) -> tuple[Any, Outcome]:
+def _submitter(executor: Any) -> Callable[[Task], Any]:
+    """Return the function that submits a task.
+
+    What has a method `scatter`, as Dask's client has, gets each array and dict of options once for
+    all tasks, on every worker: the others can train on when one is killed.
+    """
+    if not callable(getattr(executor, "scatter", None)):
+        return lambda task: executor.submit(
+            _trained, task.net, task.X, task.y, task.options, task.callbacks
+        )
+    sent: dict[int, Any] = {}
+
+    def send(value: Any) -> Any:
+        if id(value) not in sent:  # in a list, because Dask takes a dict for several things
+            sent[id(value)] = executor.scatter([value], broadcast=True, hash=False)[0]
+        return sent[id(value)]
+
+    def submit(task: Task) -> Any:
+        # not pure: equal tasks are fits of different networks
+        return executor.submit(
+            _trained,
+            task.net,
+            send(task.X),
+            None if task.y is None else send(task.y),
+            send(task.options),
+            task.callbacks,
+            pure=False,
+        )
+
+    return submit
+
+
+def _trained(
+    net: MLP, X: Any, y: Any, options: Mapping[str, Any], callbacks: Sequence[Callback]
+) -> tuple[MLP, Outcome]:
     """Train in a worker; return the network there, and what came of it."""
     try:
-        return task.net, fit_task(task)
+        return net, fit_task(Task(net, X, y, options, callbacks))
     except Exception as error:
-        return task.net, error
+        return net, error
 
 
 def _result(future: Any, net: Any) -> Outcome:

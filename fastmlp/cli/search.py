@@ -7,7 +7,8 @@ fastmlp train --config; --save trains a model with them on all training rows.
 
 With --storage the study is stored in a file. After an interruption, even if the process was killed,
 the same command continues it, and several processes with the same command share the work. A file
-whose name ends in .db is a SQLite database, any other a journal of Optuna.
+whose name ends in .db is a SQLite database, any other a journal of Optuna. With the URL of a
+PostgreSQL database the processes may run on several machines, one command on each.
 
 --space takes a TOML file of the parameters that trials may have: for each key a value, a list of
 values to choose from, or a range. The default is:
@@ -48,6 +49,7 @@ EXAMPLES = """\
   fastmlp search houses.csv --label price --trials 100 --jobs 2 --metric mae \\
       --storage houses.journal --save houses-model.npz
   fastmlp search iris.csv --label species --space space.toml --sampler gp --seconds 60
+  fastmlp search houses.csv --label price --trials 500 --storage postgresql://me@host/studies
 """
 
 
@@ -113,9 +115,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--storage",
-        type=writable,
+        type=place,
         metavar="FILE",
-        help="store the study in FILE, and continue it if it exists",
+        help="store the study in FILE, or in a database, postgresql://USER@HOST/NAME, and continue "
+        "it if it exists",
     )
     add_jobs_option(search, "trials", 1, "; with more than 1 the result depends on chance")
     add("--seconds", type=above_zero, metavar="X", help="begin no trial after X seconds")
@@ -139,8 +142,7 @@ def run(args: argparse.Namespace) -> None:
         {
             "--save": args.save,
             "--save-config": args.save_config,
-            "--storage": args.storage,
-            **lock_files(args.storage),
+            **storage_files(args.storage),
         },
         {"TABLE": args.table, "--space": args.space, "--test": args.test},
     )
@@ -149,11 +151,16 @@ def run(args: argparse.Namespace) -> None:
     search_table(args)
 
 
-def lock_files(storage: Path | None) -> dict[str, Path | None]:
-    """Return the files that are created beside a study for its locks."""
-    if storage is None:
+def place(text: str) -> Path | str:
+    """Parse where a study is stored: the name of a file, or a URL."""
+    return text if "://" in text else writable(text)
+
+
+def storage_files(storage: Path | str | None) -> dict[str, Path | None]:
+    """Return the file of a study and those that are created beside it for its locks."""
+    if not isinstance(storage, Path):
         return {}
-    return {
-        f"the lock of --storage, {ending}": storage.with_name(storage.name + ending)
-        for ending in (".lock", ".turn", ".workers")
-    }
+    files: dict[str, Path | None] = {"--storage": storage}
+    for ending in (".lock", ".turn", ".workers"):
+        files[f"the lock of --storage, {ending}"] = storage.with_name(storage.name + ending)
+    return files

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import shlex
 import sys
 import warnings
@@ -40,6 +41,7 @@ from .table_data import TableData, read_data
 from .table_settings import estimator, metric_name
 
 MOST_SHOWN = 8  # columns that a line names
+PASSWORD = re.compile(r"(://[^\s/:@]+:)[^\s@]+@")  # in the URL of a database
 SHARED = "shared model"  # of a model with --per, beside the baselines
 MOST_COST = 10.0  # times that of a constant prediction; more is training that went wrong
 
@@ -281,7 +283,7 @@ def card_of(
     return {
         "task": data.task,
         "label": data.label,
-        "command": shlex.join(["fastmlp", *args.argv]),
+        "command": PASSWORD.sub(r"\1***@", shlex.join(["fastmlp", *args.argv])),
         "data": {
             "file": data.name,
             "rows": data.n_rows,

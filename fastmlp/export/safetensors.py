@@ -26,7 +26,7 @@ from .inference import members
 __all__ = ["from_safetensors", "to_safetensors"]
 
 HEADER = "fastmlp"  # its key in the file's metadata
-LARGEST_HEADER = npz.MOST_HEADER  # bytes, of names and shapes of tensors and of all metadata
+LARGEST_HEADER = 64 << 20  # bytes, of names and shapes of tensors and of all metadata
 
 
 def to_safetensors(net: MLP | Ensemble, path: str | os.PathLike[str]) -> None:

@@ -26,7 +26,8 @@ __all__ = ["DAMAGE", "archive_in", "digest", "read", "read_member", "write"]
 Arrays = dict[str, NDArray[Any]]
 Shapes = Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
 
-MOST_HEADER = 64 << 20  # bytes of a model file's header, metadata included
+MOST_HEADER = 256 << 20  # bytes of a model file's header, metadata included
+MOST_TEXT = 4 << 20  # characters of a header in NumPy's text, which has four bytes for each
 MOST_INFLATED = 64 << 20  # bytes that compressed members may always have, and beyond that
 MOST_RATIO = 200  # times as many as they take in the file
 HEADERS: dict[tuple[int, int], Any] = {  # functions that read a header, by version of the format
@@ -56,7 +57,7 @@ def read(
             raise ValueError("it has no header")
         if members["header"].file_size > MOST_HEADER:
             raise ValueError(f"its header has more than {MOST_HEADER >> 20} MiB")
-        header = json.loads(str(_expected(archive, members.pop("header"), (), None)))
+        header = json.loads(_expected(archive, members.pop("header"), (), None).item())
         if not isinstance(header, dict):
             raise ValueError("its header is not an object of JSON")
         shapes = expected(header)
@@ -137,10 +138,10 @@ def _expected(
     shape: tuple[int, ...],
     dtype: np.dtype[Any] | None,
 ) -> NDArray[Any]:
-    """Return an array if it is as expected; without a dtype it must be text."""
+    """Return an array if it is as expected; without a dtype it must be text, or ASCII in bytes."""
 
     def check(found_shape: tuple[int, ...], fortran_order: bool, found: np.dtype[Any]) -> None:
-        as_expected = found.kind == "U" if dtype is None else found == dtype
+        as_expected = found.kind in "US" if dtype is None else found == dtype
         if found_shape != shape or not as_expected or fortran_order:
             raise ValueError(
                 f"{info.filename.removesuffix('.npy')!r} is {found} of shape {found_shape}; "
@@ -160,8 +161,14 @@ def write(
                 f"{name} is compressed more than {MOST_RATIO} times, which no reader accepts; "
                 f"leave out compress=True"
             )
-    signed = {**header, "digest": digest(header, arrays)}
-    contents: dict[str, Any] = {"header": np.array(json.dumps(signed)), **arrays}
+    text = json.dumps({**header, "digest": digest(header, arrays)})
+    if len(text) > MOST_HEADER:
+        raise ValueError(
+            f"the description of the model takes {len(text) >> 20} MiB, more than the "
+            f"{MOST_HEADER >> 20} that a file may have; save fewer networks in one file"
+        )
+    stored = np.array(text if len(text) <= MOST_TEXT else text.encode("ascii"))
+    contents: dict[str, Any] = {"header": stored, **arrays}
     with atomic_files.whole(path) as file:
         try:
             (np.savez_compressed if compress else np.savez)(file, **contents)

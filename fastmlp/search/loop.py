@@ -21,8 +21,8 @@ from ..history import TrainingDiverged
 from ..support import checks
 from ..training import Stop, run_jobs
 from . import data, studies
+from .locks import SharedLock
 from .space import SPACE, Space
-from .storage import SharedLock
 from .trials import OBJECTIVES, Outcome, Plan, Result, measure
 
 if TYPE_CHECKING:
@@ -86,11 +86,12 @@ def minimize(
         after as many epochs.
     storage : path-like, optional
         A file for the study, created if it does not exist: a journal, or a SQLite database if the
-        name ends in .db, .sqlite or .sqlite3.  A call with the file of an earlier one continues
-        where that ended, however it ended; several processes may work on one file at once.
-        Default: none.
+        name ends in .db, .sqlite or .sqlite3.  Or the URL of a PostgreSQL database,
+        ``"postgresql://USER@HOST/NAME"``, for processes on several machines.  A call with the
+        storage of an earlier one continues where that ended, however it ended; several processes
+        may work on one study at once.  Default: none.
     study_name : str, default "fastmlp"
-        The study's name in its file.
+        The study's name in its storage.
     n_jobs : int, default 1
         Number of trials at a time, each on one thread.  With more than one, the order in which
         trials end, and so the result, depends on chance.

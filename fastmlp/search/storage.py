@@ -1,14 +1,11 @@
-"""Files of studies, which several processes may share and a killed process cannot damage.
+"""Storages of studies, which several processes may share and a killed process cannot damage.
 
 A killed process leaves its trial in the state of running, and perhaps an incomplete line at the end
-of a journal.  The next process that opens the file while no other one works on it corrects this.
-For this, and to write one after the other, processes use locks that the operating system releases
-when their holder ends, however it ends; Optuna's own locks remain for half a minute then.
+of a journal.  The next process that opens the study while no other one works on it corrects this.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
@@ -16,113 +13,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..support.checks import known
+from .locks import FileLock, SharedLock
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
-__all__ = ["SharedLock", "opened"]
+__all__ = ["opened"]
 
 SQLITE = (".db", ".sqlite", ".sqlite3")
 MAX_JOURNAL = 1 << 30  # bytes
-WAIT = 0.2  # seconds, after which Ctrl-C is handled
 DATABASE = b"SQLite format 3\0"  # the beginning of every database
 FIRST = b'{"op_code":'  # the beginning of every line of Optuna's journals
 # what Optuna raises for a journal's line that is not one of its own
 NONSENSE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
 
 
-class ProcessLock:
-    """A lock between processes: SQLite's, because it works alike on all systems.
-
-    Parameters
-    ----------
-    path : path-like
-        A file that is used for the lock only, and stays empty.
-    """
-
-    def __init__(self, path: str | PathLike[str]) -> None:
-        self._path = path
-        self._connection: sqlite3.Connection | None = None  # while this process has the lock
-
-    def try_exclusive(self, wait: float = 0.0) -> bool:
-        """Acquire the lock if no other process has it within `wait` seconds; return whether."""
-        return self._begin(["BEGIN EXCLUSIVE"], wait)
-
-    def try_shared(self, wait: float = 0.0) -> bool:
-        """Acquire the lock together with others, unless one has it exclusively."""
-        return self._begin(["BEGIN", "SELECT * FROM sqlite_master"], wait)
-
-    def acquire(self) -> bool:
-        """Acquire the lock exclusively, however long it takes: the interface of Optuna's locks."""
-        while not self.try_exclusive(WAIT):
-            pass
-        return True
-
-    def release(self) -> None:
-        """Release the lock, if this process has it."""
-        if self._connection is not None:
-            self._connection.close()  # there is nothing to commit
-            self._connection = None
-
-    def _begin(self, statements: list[str], wait: float) -> bool:
-        self.release()
-        connection = sqlite3.connect(
-            self._path, timeout=wait, isolation_level=None, check_same_thread=False
-        )
-        try:
-            for statement in statements:
-                connection.execute(statement).fetchall()
-        except sqlite3.DatabaseError as error:
-            connection.close()
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                raise OSError(f"{self._path} cannot be locked: {error}") from None
-            return False
-        self._connection = connection
-        return True
-
-
-class SharedLock:
-    """A lock that every process has which works on a file, to find out whether others do.
-
-    Parameters
-    ----------
-    path : path-like
-        The file that the processes share.
-    """
-
-    def __init__(self, path: str | PathLike[str]) -> None:
-        self._lock = ProcessLock(f"{path}.workers")
-        self._turn = ProcessLock(f"{path}.turn")
-
-    def try_exclusive(self) -> bool:
-        """Return whether no other process has the lock.
-
-        If so, no other one gets it before this process calls `share` or `release`.
-        """
-        return self._lock.try_exclusive()
-
-    def share(self) -> None:
-        """Have the lock together with others."""
-        while not self._lock.try_shared(WAIT):
-            pass
-
-    def release(self) -> None:
-        """Release the lock."""
-        self._lock.release()
-
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait until no other process is in such a context, and keep others from it."""
-        self._turn.acquire()
-        try:
-            yield
-        finally:
-            self._turn.release()
-
-
 @contextmanager
 def opened(
-    place: str | PathLike[str] | None,
+    place: str | PathLike[str] | None, study: str = "fastmlp"
 ) -> Iterator[tuple[BaseStorage | None, SharedLock | None]]:
     """Open a storage, created if it does not exist, and correct what a killed process left.
 
@@ -133,14 +41,21 @@ def opened(
     ----------
     place : path-like or None
         A journal; a SQLite database if the name ends in .db, .sqlite or .sqlite3, or is a URL
-        sqlite:///PATH.  None: no storage and no lock.
+        sqlite:///PATH; a PostgreSQL database by a URL postgresql://USER@HOST/NAME.  None: no
+        storage and no lock.
+    study : str
+        The name of the study, which the processes of a PostgreSQL database share.
     """
     if place is None:
         yield None, None
         return
+    if scheme_of(place) == "postgresql":
+        with _postgresql(str(place), study) as both:
+            yield both
+        return
     path = _path(place)
     path.open("ab").close()  # raises OSError if the file cannot be written
-    lock = SharedLock(path)
+    lock = SharedLock.of_file(path)
     try:
         if not (alone := lock.try_exclusive()):
             lock.share()
@@ -153,13 +68,17 @@ def opened(
         lock.release()
 
 
+def scheme_of(place: str | PathLike[str]) -> str | None:
+    """Return the kind of database that a URL names; None for the name of a file."""
+    scheme, separator, _ = str(place).partition("://")
+    return known("kind of storage", scheme, ("sqlite", "postgresql")) if separator else None
+
+
 def _path(place: str | PathLike[str]) -> Path:
-    text = str(place)
-    scheme, separator, rest = text.partition("://")
-    if not separator:
+    if scheme_of(place) is None:
         return Path(place)
-    known("kind of storage", scheme, ("sqlite",))
-    path = Path(rest.removeprefix("/"))
+    text = str(place)
+    path = Path(text.partition("://")[2].removeprefix("/"))
     if path.suffix not in SQLITE:
         raise ValueError(f"storage must end in {', '.join(SQLITE)} to be a database, got {text!r}")
     return path
@@ -177,7 +96,7 @@ def _journal(path: Path, alone: bool) -> BaseStorage:
         if alone:
             content = beginning + file.read()
             file.truncate(content.rfind(b"\n") + 1)
-    lock: Any = ProcessLock(f"{path}.lock")  # Optuna's base class for locks is not public
+    lock: Any = FileLock(f"{path}.lock")  # Optuna's base class for locks is not public
     try:
         return JournalStorage(JournalFileBackend(str(path), lock))
     except NONSENSE as error:
@@ -208,3 +127,40 @@ def _sqlite(path: Path) -> Iterator[BaseStorage]:
     finally:  # a later access to the study connects again
         storage.remove_session()
         storage.engine.dispose()
+
+
+@contextmanager
+def _postgresql(url: str, study: str) -> Iterator[tuple[BaseStorage, SharedLock]]:
+    from optuna.exceptions import StorageInternalError
+    from optuna.storages import RDBStorage
+    from sqlalchemy import NullPool, create_engine
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+    try:
+        import psycopg  # noqa: F401
+    except ImportError:
+        raise ImportError(
+            'a study in PostgreSQL needs psycopg: pip install "fastmlp[postgresql]"', name="psycopg"
+        ) from None
+    url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+    try:
+        engine = create_engine(url, poolclass=NullPool)  # a lock ends with its connection
+    except (ArgumentError, ValueError):  # the latter at a port that is no number
+        raise ValueError("storage must be a URL such as postgresql://USER@HOST/NAME") from None
+    lock = SharedLock.of_database(engine, study)
+    try:
+        with lock.turn():  # two processes that create the same tables would fail
+            storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+        if not lock.try_exclusive():
+            lock.share()
+        try:
+            yield storage, lock
+        finally:  # a later access to the study connects again
+            storage.remove_session()
+            storage.engine.dispose()
+    except (SQLAlchemyError, StorageInternalError) as error:
+        place = engine.url.render_as_string(hide_password=True)
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        raise OSError(f"{place.replace('+psycopg', '')}: {reason}") from error
+    finally:
+        lock.release()

@@ -10,8 +10,8 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from . import storage
+from .locks import SharedLock
 from .space import Space
-from .storage import SharedLock
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -54,7 +54,7 @@ def opened(
 
     from .samplers import TrialByTrial
 
-    with storage.opened(place) as (opened_storage, lock):
+    with storage.opened(place, name) as (opened_storage, lock):
         verbosity = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # no line about the new study
         try:

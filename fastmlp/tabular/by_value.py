@@ -64,7 +64,8 @@ class ByValue:
         """Return a table with typed columns, of which many small parts are read quickly."""
         known = (*self.models, *self.reasons)
         values = pd.Categorical.from_codes(known_codes(table[self.column], known), list(known))
-        return typed(table, self.kinds).assign(**{self.column: values})
+        others = {name: kind for name, kind in self.kinds.items() if name != self.column}
+        return typed(table, others).assign(**{self.column: values})
 
     def shared_rows(self, table: pd.DataFrame) -> int:
         """Return how many rows of a table the shared model predicts."""
@@ -191,11 +192,9 @@ def fit_by_value(
     notes : list of str
         What the user should know.
     """
-    kinds = {name: kind_of(given.table[name]) for name in given.table.columns}
     codes, values = texts(given.table[model.per])
-    kinds[model.per] = "category"
-    table = typed(given.table, kinds)
-    table[model.per] = pd.Categorical.from_codes(codes, values)
+    given_as_text = given.table.assign(**{model.per: pd.Categorical.from_codes(codes, values)})
+    table = typed(given_as_text, {name: kind_of(one) for name, one in given_as_text.items()})
     given = Given(table, given.y, given.weights, given.groups, given.time)
 
     seed = int(rng.randint(2**31 - 1))

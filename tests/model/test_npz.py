@@ -212,3 +212,24 @@ def test_a_count_of_epochs_that_load_would_refuse_is_refused_by_save(path, epoch
 def test_a_device_without_an_end_is_no_model_file(cls):
     with pytest.raises(ValueError, match="is not a whole fastmlp model file: it is a device"):
         cls.load("/dev/zero")
+
+
+def test_a_long_header_takes_a_byte_for_each_character(path, monkeypatch):
+    """NumPy's text takes four; of many networks it would be most of the file."""
+    before = path.stat().st_size
+    net = fastmlp.load(path)
+    net.metadata["note"] = "é" * 10_000  # six characters each, in JSON
+    monkeypatch.setattr(npz, "MOST_TEXT", 50_000)
+    net.save(path)
+    assert 60_000 < path.stat().st_size < 60_000 + before
+    assert fastmlp.load(path).metadata == net.metadata
+
+
+def test_a_header_that_could_not_be_read_is_not_written(path, monkeypatch):
+    before = path.read_bytes()
+    net = fastmlp.load(path)
+    net.metadata["note"] = "x" * (2 << 20)
+    monkeypatch.setattr(npz, "MOST_HEADER", 1 << 20)
+    with pytest.raises(ValueError, match="takes 2 MiB, more than the 1 that a file may have"):
+        net.save(path)
+    assert path.read_bytes() == before

@@ -333,7 +333,7 @@ def test_a_trial_that_is_stopped_ends_at_once(classes: tuple[Array, Array]) -> N
         ({"examples": ([1.0, 2.0], [0, 1])}, "X has shape (2,); expected (m, n_in)"),
         ({"examples": ([[1.0]], [0])}, "validation_data=0.3 needs at least 2 examples, got 1"),
         ({"examples": ([[np.nan]] * 4, [0, 1] * 2)}, "X must be finite"),
-        ({"storage": "redis://localhost"}, "unknown kind of storage 'redis'. Known: sqlite"),
+        ({"storage": "redis://localhost"}, "unknown kind of storage 'redis'. Known: sqlite, "),
         ({"storage": "sqlite:///study"}, "storage must end in .db, .sqlite, .sqlite3"),
     ],
 )

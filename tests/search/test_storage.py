@@ -17,7 +17,8 @@ from optuna.trial import TrialState
 
 import fastmlp
 from fastmlp.search import trials as search_trials
-from fastmlp.search.storage import SharedLock, opened
+from fastmlp.search.locks import SharedLock
+from fastmlp.search.storage import opened
 
 Search = Callable[..., fastmlp.search.Result]  # see conftest.py
 
@@ -122,7 +123,7 @@ def test_a_trial_lost_beside_later_ones_is_made_anew(search: Search, path: Path)
     """Its process was killed, while another one went on."""
     search(n_trials=2, storage=path, sampler="random")
     leave_a_trial_running(path)
-    other = SharedLock(path)
+    other = SharedLock.of_file(path)
     other.share()
     search(n_trials=5, storage=path, sampler="random")
     other.release()
@@ -165,7 +166,7 @@ def test_running_trials_of_other_processes_count_and_are_not_changed(
 ) -> None:
     search(n_trials=3, storage=path)
     leave_a_trial_running(path)
-    lock = SharedLock(path)
+    lock = SharedLock.of_file(path)
     lock.share()  # as if the process were alive
     result = search(n_trials=6, storage=path)
     assert [row["number"] for row in result.trials] == [0, 1, 2, 4, 5]
@@ -180,7 +181,7 @@ def test_the_last_process_replaces_trials_of_processes_killed_meanwhile(
     """The other process works at the beginning, and is killed before the end."""
     search(n_trials=2, storage=path)
     leave_a_trial_running(path)
-    other = SharedLock(path)
+    other = SharedLock.of_file(path)
     other.share()
     fit = fastmlp.MLP.fit
 
@@ -234,7 +235,7 @@ def test_an_incomplete_line_stays_while_another_process_works_on_the_journal(
     search(n_trials=1, storage=journal)
     content = journal.read_bytes() + b'{"op_code": 4'
     journal.write_bytes(content)
-    other = SharedLock(journal)
+    other = SharedLock.of_file(journal)
     other.share()
     with opened(journal):
         assert journal.read_bytes() == content
@@ -312,7 +313,7 @@ def test_a_folder_that_does_not_exist_is_an_error(search: Search, tmp_path: Path
 
 
 def test_a_lock_is_exclusive_until_it_is_shared(tmp_path: Path) -> None:
-    first, second, third = (SharedLock(tmp_path / "study") for _ in range(3))
+    first, second, third = (SharedLock.of_file(tmp_path / "study") for _ in range(3))
     assert first.try_exclusive()
     assert not second.try_exclusive()
     first.share()
@@ -357,7 +358,7 @@ def test_of_processes_that_begin_the_last_trial_at_once_the_later_one_gives_it_u
 ) -> None:
     """Trial 2 is the last of three: the other process has it, or has a fourth one too many."""
     search(n_trials=2, storage=path)
-    other = SharedLock(path)
+    other = SharedLock.of_file(path)
     other.share()
     elsewhere = begin_elsewhere(monkeypatch, before)
     result = search(n_trials=3, storage=path)
