@@ -8,7 +8,7 @@
 cdef enum:
     TOGETHER_NUMBERS = 2000000  # rows × parameters, from which on waking a thread does not matter
     TOGETHER_CALLS = 2          # threads of calls that follow one another at once
-    LATE_CALLS = 3              # in a row, after which one thread predicts alone
+    LATE_CALLS = 6              # in a row, after which one thread predicts alone
     ALONE_CALLS = 10000         # for so many calls
 cdef double AT_ONCE = 5e-5      # seconds between the end of a call and the next one
 
