@@ -19,8 +19,7 @@ import argparse
 import sys
 import warnings
 from pathlib import Path
-
-from numpy.typing import ArrayLike
+from typing import Any
 
 from fastmlp import MLP, Ensemble, export
 from fastmlp.export.c_source import Layout
@@ -28,7 +27,7 @@ from fastmlp.export.c_source import Layout
 from .models import load_any_or_quantized
 from .options import check_outputs, writable
 from .predict import inputs
-from .tables import add_format_options, format_options
+from .tables import add_format_options, format_options, open_table
 
 PROGRAMS = (".c", ".onnx")  # the endings of what computes, for models of tables too
 IN_INTEGERS = (*PROGRAMS, ".npz")
@@ -136,42 +135,49 @@ def run(args: argparse.Namespace) -> None:
                 f"{args.out}: {what} with the ending {' or '.join(PROGRAMS)}; the other formats "
                 f"hold single networks"
             )
-        if args.quantized:
-            raise ValueError(f"{what} in float; leave out --quantized and --calibration")
+        if args.quantized and args.out.suffix != ".c":
+            raise ValueError(f"{what} as ONNX in float; leave out --quantized and --calibration")
+        if args.integer_only:
+            raise ValueError(f"{what} with encodings in floating point; leave out --integer-only")
         if args.examples:
             raise ValueError(f"{what} without a self-test; leave out --examples")
     chosen = ("name", "dtype", "header", "weights_file")
     options = {name: getattr(args, name) for name in chosen if getattr(args, name)}
     try:
         if args.examples:
-            assert isinstance(net, (MLP, Ensemble))
+            assert isinstance(net, (MLP, Ensemble, export.Quantized))
             options["examples"] = inputs(net, args.model, args.examples, format_options(args))
-        if args.quantized:
-            assert isinstance(net, (MLP, Ensemble))
-            rows = inputs(net, args.model, args.calibration, format_options(args))
-            net = quantize(net, rows, args.integer_only, args.ranges or "minmax")
+        written: Any = quantized(net, args) if args.quantized else net
         if write is None:
-            assert isinstance(net, export.Quantized)
-            net.save(args.out)
+            written.save(args.out)
         else:
-            write(net, args.out, **options)
+            write(written, args.out, **options)
     except (ImportError, TypeError) as error:  # a missing package; an ensemble
         raise ValueError(str(error)) from None
 
 
-def quantize(
-    net: MLP | Ensemble, calibration: ArrayLike, integer_only: bool, ranges: str
-) -> export.Quantized:
-    """Return the 8-bit network, and print its agreement and the warnings about it."""
+def quantized(model: Any, args: argparse.Namespace) -> export.Quantized | export.QuantizedTable:
+    """Return the 8-bit model, and print its agreement and the warnings about it."""
+    ranges = args.ranges or "minmax"
+    found: export.Quantized | export.QuantizedTable
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        quantized = export.quantize(
-            net,  # type: ignore[arg-type]  # checked there
-            calibration,
-            integer_only=integer_only,
-            ranges=ranges,
-        )
-    print(quantized.summary())
+        if isinstance(model, (MLP, Ensemble)):
+            rows = inputs(model, args.model, args.calibration, format_options(args))
+            found = export.quantize(
+                model,  # type: ignore[arg-type]  # checked there
+                rows,
+                integer_only=args.integer_only,
+                ranges=ranges,
+            )
+        else:
+            from .predict_table import as_input
+            from .table_data import features_of
+
+            table = open_table(args.calibration, **format_options(args))
+            with as_input(table):
+                found = export.quantize_table(model, features_of(table, model), ranges=ranges)
+    print(found.summary())
     for warning in caught:
         print(f"fastmlp export: warning: {warning.message}", file=sys.stderr)
-    return quantized
+    return found

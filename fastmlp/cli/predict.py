@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import MLP, Ensemble
+from fastmlp.export import Quantized
 from fastmlp.support import atomic_files
 from fastmlp.support.labels import class_labels
 from fastmlp.support.text import printable
@@ -94,7 +95,7 @@ def network_predictions(net: MLP | Ensemble, args: argparse.Namespace) -> dict[s
 
 
 def inputs(
-    net: MLP | Ensemble, model: Path, path: Path, options: dict[str, str | None]
+    net: MLP | Ensemble | Quantized, model: Path, path: Path, options: dict[str, str | None]
 ) -> NDArray[Any]:
     """Return the inputs of the network of the file `model` from the table at `path`."""
     columns = column_names(net, model)
@@ -105,7 +106,7 @@ def inputs(
     return table.numbers(columns)
 
 
-def column_names(net: MLP | Ensemble, model: Path) -> Sequence[str] | None:
+def column_names(net: MLP | Ensemble | Quantized, model: Path) -> Sequence[str] | None:
     """Return the names of a model's columns, or None if the file `model` has none."""
     columns = net.metadata.get("columns")
     if columns is None:

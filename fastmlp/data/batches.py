@@ -8,6 +8,7 @@ numbers for the whole epoch.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
@@ -88,6 +89,11 @@ def source(
         if len(X) == 0:
             raise ValueError(f"{X.path}: this part of the folder has no row")
         return ParquetRows(state, X)
+    if isinstance(X, (str, os.PathLike)):
+        raise TypeError(
+            f"X must be examples, got the path {os.fspath(X)!r}; for Parquet files pass "
+            f"fastmlp.ParquetFolder(path, label=…)"
+        )
     if y is not None:
         return with_targets(state, X, y, sample_weight, finite_later=finite_later)
     if sample_weight is not None:

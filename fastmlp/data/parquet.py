@@ -115,6 +115,11 @@ class ParquetFolder:
         columns: Sequence[str] | None = None,
         weight: str | None = None,
     ) -> None:
+        for name, value in (("label", label), ("columns", columns)):
+            if not isinstance(value, (str, list, tuple)) and (name == "label" or value is not None):
+                raise TypeError(f"{name} must be the names of columns, got {value!r}")
+        if isinstance(columns, str):
+            raise TypeError(f"columns must be a list of names: write [{columns!r}]")
         self._parquet = imported("pyarrow.parquet", "parquet")
         self.path = Path(path)
         self.files = files_of(self.path)

@@ -50,6 +50,16 @@ def optimizer_checksum(state: ModelState) -> int:
     return found
 
 
+def weights_of(piece: Piece) -> NDArray[np.float64]:
+    """Return Σ s of each batch over the rows of a piece; without sample weights their number."""
+    sizes = np.diff(piece.starts)
+    if piece.examples.weight is None:
+        return sizes.astype(np.float64)
+    number = np.repeat(np.arange(len(sizes)), sizes)  # of each row's batch
+    weight = piece.examples.weight[piece.order]
+    return np.bincount(number, weight, len(sizes)).astype(np.float64)
+
+
 class SharedRun(Run):
     """One rank's part of a call of fit, its arguments checked.
 
@@ -78,12 +88,13 @@ class SharedRun(Run):
         self.warned = False
         self.n_own = self.n_rows
         weighted = getattr(source, "weight", None) is not None
-        found = ranks.gather((self.n_rows, weighted))
-        counts = [n for n, _ in found if n is not None]
-        self.any_weighted = any(one for _, one in found)
+        found = ranks.gather((self.n_rows, weighted, config.batch_size))
+        counts = [n for n, _, _ in found if n is not None]
+        self.any_weighted = any(one for _, one, _ in found)
+        batch_size = found[0][2]  # that all have, or `require_equal` raises an error
         if len(counts) == ranks.size:
             self.n_rows = sum(counts)
-            self.batch_size = min(config.batch_size, self.n_rows)
+            self.batch_size = min(batch_size, self.n_rows)
             self.starts = shares.starts(counts, ranks.rank, self.batch_size)
             sizes = np.diff(self.starts)
             self.most_rows = int(sizes.max())
@@ -98,7 +109,7 @@ class SharedRun(Run):
                 )
             )
         else:
-            self.most_rows = shares.even(config.batch_size, ranks.size, ranks.rank)
+            self.most_rows = shares.even(batch_size, ranks.size, ranks.rank)
             self.cuts = batches.even_cuts(self.most_rows)
         cap = config.n_threads or ranks.threads()
         cap = threads.for_step(net.state.spec.layer_sizes, self.most_rows, cap)
@@ -223,19 +234,18 @@ class SharedRun(Run):
 
     def share_of(self, piece: Piece) -> BatchShare:
         """Return what this rank has of each batch of a piece."""
-        examples, order, starts = piece
-        sizes = np.diff(starts)
-        number = np.repeat(np.arange(len(sizes)), sizes)  # of each row's batch
-        weight = None if examples.weight is None else examples.weight[order]
-        own = np.bincount(number, weight, len(sizes)).astype(np.float64)
-        if starts is not self.starts:
-            n_rows, weights = self.ranks.total(np.stack([sizes.astype(np.float64), own]))
+        starts = piece.starts
+        if starts is self.starts:  # a whole epoch in memory, of which this is known
+            places, whole = self.places, self.sizes
+            weights = whole.astype(np.float64)
+            if self.any_weighted:
+                weights = self.ranks.total(weights_of(piece))
+        else:
+            sizes = np.diff(starts)
+            n_rows, weights = self.ranks.total(np.stack([sizes, weights_of(piece)]))
             places = self.ranks.sum_of_lower(sizes)
             whole = n_rows.astype(np.int64)
             self.require_normal(int(whole.min()))
-        else:  # a whole epoch in memory, of which this is known
-            places, whole = self.places, self.sizes
-            weights = self.ranks.total(own) if self.any_weighted else whole.astype(np.float64)
         return BatchShare(starts, places, whole, weights, self.gradient_sum)
 
     def part_of(

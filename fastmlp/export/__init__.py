@@ -26,17 +26,20 @@ from .quantization import Quantized
 from .safetensors import from_safetensors, to_safetensors
 from .skl2onnx import register_skl2onnx
 from .sklearn import from_sklearn, to_sklearn
+from .table_quantization import QuantizedTable, quantize_table
 from .torch import from_torch, to_torch
 
 __all__ = [
     "FORMATS",
     "IntegerOnly",
     "Quantized",
+    "QuantizedTable",
     "from_keras",
     "from_safetensors",
     "from_sklearn",
     "from_torch",
     "quantize",
+    "quantize_table",
     "register_skl2onnx",
     "to_c",
     "to_html",

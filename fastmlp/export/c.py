@@ -22,10 +22,11 @@ from .c_integers import integer_source
 from .c_networks import float_program, network_source, quantized_program
 from .c_self_test import self_test
 from .c_source import Layout, Source
-from .calibration import quantized_if_requested
-from .inference import is_table_model, refuse_quantization
+from .calibration import quantization_requested, quantized_if_requested
+from .inference import is_table_model
 from .integers import IntegerOnly
 from .quantization import Quantized
+from .table_quantization import QuantizedTable, quantize_table
 
 if TYPE_CHECKING:
     from ..tabular import TabularClassifier, TabularRegressor
@@ -34,7 +35,7 @@ __all__ = ["to_c"]
 
 
 def to_c(
-    net: MLP | Quantized | TabularClassifier | TabularRegressor,
+    net: MLP | Quantized | TabularClassifier | TabularRegressor | QuantizedTable,
     path: str | os.PathLike[str],
     *,
     name: str | None = None,
@@ -56,13 +57,13 @@ def to_c(
 
     Parameters
     ----------
-    net : MLP, Quantized, TabularClassifier or TabularRegressor
+    net : MLP, Quantized, TabularClassifier, TabularRegressor or QuantizedTable
         A trained network, whose functions are `forward` and `predict`; batch norm is folded in, and
         averaged parameters are used if the network predicts with them.  A fitted model of a table
         becomes `predict` and, of a classifier, `predict_proba` of a struct with the raw columns;
         see Notes.
     path : path-like
-        The file, which appears as a whole or not at all, such as ``digits.c``.
+        The file, such as ``digits.c``.  Each file appears as a whole or not at all.
     name : str, optional
         The beginning of the functions' names, a C identifier.  Default: the name of the file
         without its extension, with underscores for other characters than letters and digits.
@@ -70,13 +71,13 @@ def to_c(
         Compute in float or in double.  Default: the network's dtype.  The networks of a model of a
         table compute in float32.
     quantized : bool, default False
-        Compute in 8-bit integers, with a quarter of the memory: see `quantize`.  Models of tables
-        and networks whose columns have encodings have no such form.
-    calibration : array-like, (m, n_in), optional
-        With ``quantized=True``: a few hundred examples like those that the network will see.
+        Compute in 8-bit integers, with a quarter of the memory: see `quantize` and, for models of
+        tables, `quantize_table`.  Single networks whose columns have encodings have no such form.
+    calibration : array-like, (m, n_in), or DataFrame, optional
+        With ``quantized=True``: a few hundred examples like those that the model will see.
     integer_only : bool, default False
         With ``quantized=True``: take and return signed bytes and use no floating point at all, nor
-        anything but <stdint.h>; see `IntegerOnly`.
+        anything but <stdint.h>; see `IntegerOnly`.  Models of tables have no such form.
     ranges : {"minmax", "percentile", "kl"}, default "minmax"
         With ``quantized=True``: how the ranges of hidden layers come from calibration, see
         `quantize`.
@@ -131,10 +132,10 @@ def to_c(
         Path(path), checks.flag("header", header), checks.flag("weights_file", weights_file)
     )
     layout.check()
-    if is_table_model(net):
-        _only_float(
-            net, dtype, quantized or integer_only or ranges != "minmax", calibration, examples
-        )
+    if is_table_model(net) or isinstance(net, QuantizedTable):
+        _check_table_options(net, dtype, integer_only, examples)
+        if quantization_requested(net, quantized, calibration, ranges=ranges):
+            net = quantize_table(net, calibration, ranges=ranges)
         from .c_tables import table_source  # imports pandas
 
         _write(table_source(net, name, layout), layout)
@@ -166,12 +167,14 @@ def _write(source: Source, layout: Layout) -> None:
                 file.write(f"{part}\n".encode())
 
 
-def _only_float(
-    model: Any, dtype: Any, quantized: Any, calibration: Any, examples: Any
-) -> None:
+def _check_table_options(model: Any, dtype: Any, integer_only: Any, examples: Any) -> None:
     """Raise ValueError at an option that models of tables do not have."""
-    refuse_quantization(model, quantized, calibration)
     what = f"a {type(model).__name__}"
+    if checks.flag("integer_only", integer_only):
+        raise ValueError(
+            f"the columns of {what} are encoded in floating point; leave out integer_only, or "
+            f"export single networks"
+        )
     if examples is not None:
         raise ValueError(f"{what} has no self-test; leave out examples, or export single networks")
     if dtype is not None and checks.real_dtype(dtype) != np.float32:

@@ -24,7 +24,6 @@ __all__ = [
     "FLOAT_NOT_FINITE",
     "LONGEST_NAMES",
     "MEANINGS",
-    "MEMORY",
     "QUANTIZED_NOT_FINITE",
     "RANGES",
     "Program",
@@ -33,6 +32,7 @@ __all__ = [
     "float_accuracy",
     "how_to",
     "kind_of_prediction",
+    "memory_notes",
     "names_note",
     "quantized_accuracy",
     "safe",
@@ -67,11 +67,12 @@ MEANINGS = {  # of predict and of h, by the kind of prediction
     "values": ("y: h", "the values"),
     "quantiles": ("y: h, the quantiles of each target in ascending order", "the quantiles"),
 }
-MEMORY = (
-    "{size:,} bytes of constants, in flash memory on ARM, ESP32, RISC-V, and on AVR if GCC "
-    "compiles the file as C (-std=gnu99); on the stack {stack:,} bytes for two consecutive layers, "
-    "and in predict those of h in addition. Nothing is allocated and no state is kept, so several "
-    "threads may call the functions at once."
+FLASH = "{size:,} bytes of constants{code}; on AVR too, if GCC compiles the file as C (-std=gnu99)."
+CODE = " and about 1 kB of code (Cortex-M, GCC -Os, without libraries)"
+STACK = (
+    "{stack:,} bytes for two consecutive layers; in predict those of h in addition, and up to 200 "
+    "bytes of registers and variables (Cortex-M, without libraries). Nothing is allocated and no "
+    "state is kept, so several threads may call the functions at once."
 )
 FLOAT_ACCURACY = (
     "All arithmetic is in {real}{rounded}. The sum of a unit with n inputs differs from that of "
@@ -81,9 +82,8 @@ FLOAT_ACCURACY = (
 )
 QUANTIZED_ACCURACY = (
     "Weights and layers in 8 bits: {summary}. {inputs} Hidden layers are rounded likewise, with "
-    "{ranges}. "
-    "fastmlp.export.quantize returns the same network in Python, bit for bit, to measure its "
-    "accuracy on other examples."
+    "{ranges}. fastmlp.export.quantize returns the same network in Python, bit for bit, to "
+    "measure its accuracy on other examples."
 )
 RANGES = {  # of hidden layers, by the method of ranges.py
     "minmax": "the whole range of their values",
@@ -185,13 +185,22 @@ def comment(
         "h": f"{net.n_out} outputs, {outputs}",
         "predict": predicted + names_note(metadata.get("classes"), numbered=True),
         "layers": f"{net.n_in} inputs, " + ", ".join(layers),
-        "memory": MEMORY.format(size=size, stack=program.code.stack),
+        **memory_notes(size, program.code.stack, bool(_encodings_note(net))),
         "time": f"{_multiply_adds(program.code):,} multiply-adds in the layers",
         "accuracy": program.accuracy,
         "not finite": program.not_finite,
         "digest": program.digest,
     }
     return block(title(net, name), declarations, [how_to(layout, LIBM)], notes)
+
+
+def memory_notes(size: int, stack: int, has_encodings: bool = False) -> dict[str, str]:
+    """Return the notes about memory: bytes of constants, of code, and on the stack.
+
+    The code of encodings of columns was not measured.
+    """
+    code = "" if has_encodings else CODE
+    return {"flash": FLASH.format(size=size, code=code), "stack": STACK.format(stack=stack)}
 
 
 def title(net: MLP | Quantized, name: str) -> str:

@@ -24,7 +24,15 @@ from . import c_templates as templates
 from .c_text import C_TYPES, Array
 from .inference import inference_encodings, layers_after_encodings
 
-__all__ = ["Code", "blocks_of_outputs", "buffers", "networks_code", "output_statements"]
+__all__ = [
+    "Code",
+    "blocks_of_outputs",
+    "buffers",
+    "encoding_code",
+    "encoding_functions",
+    "networks_code",
+    "output_statements",
+]
 
 BLOCK = 32  # outputs whose sums stay in registers: 8 of the 16 registers of SSE2
 LARGE = 2**14  # weights; smaller layers are as fast row by row, and smaller on a microcontroller
@@ -71,12 +79,10 @@ def networks_code(
         if not isinstance(net.output_activation, Softmax):
             functions.append(net.output_activation)
     names = _function_names(functions)
-    kinds = {one.name for net in nets for one in net.encodings}
     softmax = any(isinstance(net.output_activation, Softmax) for net in nets)
     texts = [
         "".join(templates.activation(name, f) for f, name in names.items()),
-        *[templates.CODE] * bool(kinds & {"one_hot", "embedding"}),
-        *[text for kind, text in templates.ENCODINGS.items() if kind in kinds],
+        *encoding_functions(nets),
         templates.LAYER,
         *[templates.WIDE_LAYER.replace("BLOCK", str(BLOCK))] * any(map(_has_wide_layer, nets)),
         *[templates.SOFTMAX] * softmax,
@@ -85,6 +91,15 @@ def networks_code(
     if dtype == np.float64:
         texts = [templates.in_double(text) for text in texts]
     return texts, codes
+
+
+def encoding_functions(nets: Sequence[MLP]) -> list[str]:
+    """Return the functions that the encodings of networks call."""
+    kinds = {one.name for net in nets for one in net.encodings}
+    return [
+        *[templates.CODE] * bool(kinds & {"one_hot", "embedding"}),
+        *[text for kind, text in templates.ENCODINGS.items() if kind in kinds],
+    ]
 
 
 def _is_wide(W: Array) -> bool:
@@ -112,7 +127,7 @@ def _code(net: MLP, dtype: np.dtype[Any], names: dict[Activation, str], prefix: 
         widths = (layers[0].weight.shape[1], *widths)  # a(1) needs a buffer too
     own = ["uv"[i % 2] for i in range(len(widths))]
     places = [*([] if net.encodings else ["x"]), *own, "h"]
-    arrays, calls = _encoding_code(net, dtype, prefix) if net.encodings else ({}, [])
+    arrays, calls = encoding_code(net, dtype, prefix) if net.encodings else ({}, [])
     functions = [*net.activation, Identity()]
     for l, (W, b, _) in enumerate(layers, start=1):
         checks.finite(f"W({l})", W, dtype)
@@ -138,7 +153,7 @@ def _code(net: MLP, dtype: np.dtype[Any], names: dict[Activation, str], prefix: 
     )
 
 
-def _encoding_code(
+def encoding_code(
     net: MLP, dtype: np.dtype[Any], prefix: str
 ) -> tuple[dict[str, Array], list[str]]:
     """Return the constants of a network's encodings, and the statements from x to a(1) in u."""
@@ -217,8 +232,8 @@ def _function_names(activations: Sequence[Activation]) -> dict[Activation, str]:
     return names
 
 
-def buffers(c_type: str, widths: Sequence[int]) -> tuple[list[str], int]:
+def buffers(c_type: str, widths: Sequence[int], names: str = "uv") -> tuple[list[str], int]:
     """Return the declarations of two buffers for layers of these widths, and their total size."""
     sizes = [max(part) for part in (widths[::2], widths[1::2]) if part]
-    declared = [f"{c_type} {name}[{size}];" for name, size in zip("uv", sizes, strict=False)]
+    declared = [f"{c_type} {name}[{size}];" for name, size in zip(names, sizes, strict=False)]
     return declared, sum(sizes)

@@ -279,7 +279,7 @@ def _comment(
         "predict": meaning + classes,
         "layers": f"{net.n_in} inputs, "
         + ", ".join(f"{n} {f.name}" for n, f in zip(net.sizes[1:], functions, strict=True)),
-        "memory": c_comment.MEMORY.format(size=size, stack=stack),
+        **c_comment.memory_notes(size, stack),
         "time": f"{sum(one.weight.size for one in net.layers):,} multiply-adds of bytes",
         "accuracy": ACCURACY.format(
             summary=net.summary().replace("²", "2"), ranges=c_comment.RANGES[net.ranges]

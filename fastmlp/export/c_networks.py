@@ -12,15 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ..activations import Identity, Softmax
 from ..model.digest import model_digest
 from ..network import MLP
 from . import c_comment, c_float
 from . import c_templates as templates
+from .c_bytes import byte_code, byte_functions
 from .c_comment import Program
-from .c_float import Code
 from .c_source import Layout, Source
-from .c_text import C_TYPES, Array, class_names, function, literals, macros
+from .c_text import C_TYPES, class_names, function, macros
 from .inference import metadata_of
 from .quantization import Quantized
 
@@ -43,53 +42,11 @@ def float_program(net: MLP, dtype: np.dtype[Any]) -> Program:
 
 def quantized_program(net: Quantized) -> Program:
     """Return a network in 8-bit integers."""
-    output, scaling, first = net.output_activation, net.input_scaling, net.roundings[0]
-    buffers, units = c_float.buffers("uint8_t", net.sizes[:-1])
-    arrays: dict[str, Array] = {}
-    if scaling.inverse.ndim:
-        arrays |= {"offset": scaling.offset, "inverse": scaling.inverse}
-        scaled = "(x[i] - NET_offset[i]) * NET_inverse[i]"
-    else:
-        scaled = f"x[i] * {literals(scaling.inverse)[0]}"
-    calls = [
-        "for (i = 0; i < N_IN; i++)",
-        f"    u[i] = NET_byte({scaled}, {first.low}, {first.high}, 0);",
-    ]
-    for l, layer in enumerate(net.layers, start=1):
-        arrays |= {f"W{l}": layer.weight, f"b{l}": layer.bias, f"m{l}": layer.multiplier}
-        n_out, n_in = layer.weight.shape
-        arguments = f"{'vu'[l % 2]}, {n_in}, NET_W{l}, NET_b{l}, NET_m{l}, {n_out}"
-        if l == len(net.layers):
-            calls.append(f"NET_output({arguments}, h);")
-        else:
-            rounding, table = net.roundings[l], "0"
-            if rounding.table is not None:
-                arrays[f"table{l}"], table = rounding.table, f"NET_table{l}"
-            ends = f"{rounding.low}, {rounding.high}"
-            calls.append(f"NET_layer({arguments}, {ends}, {table}, {'uv'[l % 2]});")
-    if isinstance(output, Softmax):
-        activation = templates.SOFTMAX_IN_DOUBLE
-    elif output == Identity():
-        activation = ""
-    else:
-        activation = templates.in_double(templates.activation(output.name, output))
     return Program(
         real="float",
         headers=("math.h", "stdint.h"),
-        functions=[
-            templates.BYTE,
-            templates.SUM,
-            *[templates.BYTE_LAYER] * (len(net.layers) > 1),
-            templates.OUTPUT_LAYER,
-            *[activation] * bool(activation),
-        ],
-        code=Code(
-            arrays,
-            [*buffers, "int i;"],
-            calls,
-            c_float.output_statements(output, f"h[j] = (float)NET_{output.name}((double)h[j]);"),
-            units,
-        ),
+        functions=byte_functions([net]),
+        code=byte_code(net, "", "x", "uv"),
         accuracy=c_comment.quantized_accuracy(net),
         not_finite=c_comment.QUANTIZED_NOT_FINITE,
         digest=net.digest,

@@ -15,6 +15,7 @@ from .c_comment import LONGEST_NAMES, block, names_note, safe
 from .c_source import Layout
 from .c_table_row import Row
 from .c_text import Array, string
+from .table_quantization import QuantizedTable
 
 __all__ = ["comment"]
 
@@ -53,9 +54,15 @@ ACCURACY = (
     "1e-6, values by less than 1e-6 of the target's standard deviation."
 )
 
+QUANTIZED_ACCURACY = (
+    "Columns are encoded and the networks' outputs averaged in floating point; weights and layers "
+    "are in 8 bits: {summary}. fastmlp.export.quantize_table returns the same model in Python, to "
+    "measure its accuracy on other examples."
+)
+
 
 def comment(
-    model: Any,
+    given: Any,
     row: Row,
     declarations: Sequence[str],
     arrays: Mapping[str, Array],
@@ -66,7 +73,7 @@ def comment(
 
     Parameters
     ----------
-    model : TabularClassifier or TabularRegressor
+    given : TabularClassifier, TabularRegressor or QuantizedTable
         The model.
     row : Row
         Its columns.
@@ -79,6 +86,8 @@ def comment(
     layout : Layout
         The names of the files.
     """
+    quantized = given if isinstance(given, QuantizedTable) else None
+    model = quantized.model if quantized else given
     name = row.name
     texts = sum(len(level.encode("utf-8", "surrogatepass")) + 1 for level in row.levels())
     size = sum(values.nbytes for values in arrays.values()) + texts
@@ -101,7 +110,9 @@ def comment(
         **outputs,
         "networks": "; ".join(f"{count} {one}" for one, count in networks.items()),
         "memory": MEMORY.format(size=size, stack=stack),
-        "accuracy": ACCURACY,
+        "accuracy": QUANTIZED_ACCURACY.format(summary=quantized.summary().replace("²", "2"))
+        if quantized
+        else ACCURACY,
         "digest": table_digest(model),
     }
     how_to = HOW_TO[layout.with_header].format(file=safe(layout.path.name, LONGEST_NAMES))

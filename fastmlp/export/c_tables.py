@@ -20,11 +20,13 @@ from ..tabular.columns import DATE_PARTS
 from ..tabular.digest import table_digest
 from . import c_table_comment, c_table_templates
 from . import c_templates as templates
-from .c_float import Code, networks_code
+from .c_bytes import byte_code, byte_functions
+from .c_float import Code, encoding_code, encoding_functions, networks_code
 from .c_source import Layout, Source
 from .c_table_row import Row
 from .c_text import Array, function, string, string_array
 from .inference import table_networks
+from .table_quantization import EncodedNetwork, QuantizedTable
 
 __all__ = ["table_source"]
 
@@ -33,18 +35,20 @@ OF_SCALED = ("raw", "piecewise_linear")  # encodings that begin with z, the scal
 SAME_COLUMNS = {"periodic": "quantile"}  # encodings whose networks have the columns of another
 
 
-def table_source(model: Any, name: str, layout: Layout) -> Source:
+def table_source(given: Any, name: str, layout: Layout) -> Source:
     """Return the parts of a fitted model's program.
 
     Parameters
     ----------
-    model : TabularClassifier or TabularRegressor
+    given : TabularClassifier, TabularRegressor or QuantizedTable
         The model.
     name : str
         The beginning of all names.
     layout : Layout
         The names of the files, for the comment.
     """
+    quantized = given if isinstance(given, QuantizedTable) else None
+    model = quantized.model if quantized else given
     networks = table_networks(model)
     for i, (net, encoding) in enumerate(zip(networks, model.encodings_, strict=True), start=1):
         if net.encodings != tuple(model.encoder_.encodings(encoding)):
@@ -55,9 +59,11 @@ def table_source(model: Any, name: str, layout: Layout) -> Source:
     row = Row.of(model.encoder_, name)
     n_out = networks[0].n_out
     n_columns = max(net.n_in for net in networks)
-    functions, codes = networks_code(
-        networks, FLOAT32, [f"net{i}_" for i in range(1, len(networks) + 1)]
-    )
+    prefixes = [f"net{i}_" for i in range(1, len(networks) + 1)]
+    if quantized:
+        functions, codes = _quantized_code(quantized.networks, prefixes)
+    else:
+        functions, codes = networks_code(networks, FLOAT32, prefixes)
     encodings = [SAME_COLUMNS.get(one, one) for one in model.encodings_]
     levels = row.levels()
     arrays = _column_arrays(row, set(encodings))
@@ -90,7 +96,7 @@ def table_source(model: Any, name: str, layout: Layout) -> Source:
         definitions.append(string_array(f"static const char *const {name}_levels", levels))
     return Source(
         name=name,
-        comment=c_table_comment.comment(model, row, declarations, arrays, stack, layout),
+        comment=c_table_comment.comment(given, row, declarations, arrays, stack, layout),
         interface_headers=["math.h"],
         headers=["stdint.h", *["string.h"] * bool(levels)],
         interface=[
@@ -103,6 +109,27 @@ def table_source(model: Any, name: str, layout: Layout) -> Source:
         functions=[*reading, *map(finished, texts)],
         uses_flash=False,
     )
+
+
+def _quantized_code(
+    networks: Sequence[EncodedNetwork], prefixes: Sequence[str]
+) -> tuple[list[str], list[Code]]:
+    """Return the functions that networks in 8-bit integers call, and the code of each network."""
+    nets, layers = [one.net for one in networks], [one.layers for one in networks]
+    codes = []
+    for net, of_bytes, prefix in zip(nets, layers, prefixes, strict=True):
+        arrays, encoding = encoding_code(net, FLOAT32, prefix)
+        code = byte_code(of_bytes, prefix, "u", "pq")
+        codes.append(
+            Code(
+                arrays | code.arrays,
+                [f"float u[{of_bytes.n_in}];", *code.declarations],
+                [*encoding, *code.logits],
+                code.output,
+                FLOAT32.itemsize * of_bytes.n_in + code.stack,
+            )
+        )
+    return [*encoding_functions(nets), *byte_functions(layers)], codes
 
 
 def _column_arrays(row: Row, encodings: set[str]) -> dict[str, Array]:

@@ -28,7 +28,7 @@ from ..model.digest import model_digest
 from ..network import MLP
 from ..support import checks
 from .blocks import ROWS_AT_ONCE
-from .inference import inference_layers, metadata_of, require_mlp
+from .inference import inference_layers, is_table_model, metadata_of, require_mlp
 from .integers import FINE, MIDDLE, FixedPoint, IntegerOnly
 from .quantization import (
     LARGEST_BYTE,
@@ -65,7 +65,7 @@ def quantize(
     ----------
     net : MLP
         A trained network.  Batch norm is folded in; averaged parameters are used if the network
-        predicts with them.
+        predicts with them.  For models of tables see `quantize_table`.
     calibration : array-like, (m, n_in)
         Examples like those that the network will see, such as a few hundred training examples.
         Their ranges become the ranges of the bytes.  Later values outside are clipped, and a column
@@ -101,6 +101,7 @@ def quantize(
 
     See Also
     --------
+    quantize_table : The same of a model of a table.
     to_c : Write the network as C.
 
     Examples
@@ -174,19 +175,33 @@ def quantized_if_requested(
     """Return the network that an export with these options writes; ValueError if they conflict."""
     if not isinstance(net, Quantized):
         net = require_mlp(net)
+    if quantization_requested(net, quantized, calibration, integer_only, ranges):
+        assert isinstance(net, MLP) and calibration is not None
+        return quantize(net, calibration, integer_only=integer_only, ranges=ranges)
+    return net
+
+
+def quantization_requested(
+    net: object,
+    quantized: bool,
+    calibration: object,
+    integer_only: bool = False,
+    ranges: str = "minmax",
+) -> bool:
+    """Return whether an export with these options is to quantize; ValueError if they conflict."""
     if checks.flag("quantized", quantized):
-        if isinstance(net, Quantized):
+        if not isinstance(net, MLP) and not is_table_model(net):
             raise ValueError("net is quantized already; leave out quantized=True")
         if calibration is None:
             raise ValueError("quantized=True needs calibration, such as X_train[:1000]")
-        return quantize(net, calibration, integer_only=integer_only, ranges=ranges)
+        return True
     if checks.flag("integer_only", integer_only):
         raise ValueError("integer_only=True needs quantized=True and calibration")
     if calibration is not None:
         raise ValueError("calibration needs quantized=True")
     if ranges != "minmax":
         raise ValueError(f"ranges={ranges!r} needs quantized=True and calibration")
-    return net
+    return False
 
 
 # ------------------------------------------------------------------------------------- agreement

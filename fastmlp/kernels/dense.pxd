@@ -20,8 +20,8 @@ from .blocks cimport blocked_product
 from .dropout cimport add_noise, clear_padding_of_rows, drop, random_stream
 from .matrices cimport at, columns_from, group_end, matrix, matrix_panels, rows_from
 from .operands cimport from_row, adjacent_panels, operand, panel, panel_pair, stacked_panels
-from .panels cimport (clear_padding, layer, padded, panel_count, panel_start, panel_vectors, transposed_panel,
-                      weight_panels, weight_ranges)
+from .panels cimport (clear_padding, ends_in_half, layer, padded, panel_count, panel_start,
+                      panel_vectors, transposed_panel, weight_panels, weight_ranges)
 from .partition cimport first_vector, part_of, row_range, rows_of_panel, thread_part
 from .prefetch cimport MAX_RANGES, address_range, prefetch_queue, start_prefetch
 from .skipping cimport skipping_block, skipping_product
@@ -158,11 +158,13 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, activation
         rows = rows_of_panel(&mine, p, skip)
         n_rows = rows.last - rows.first
         k = panel_start(L.n_in, p)
+        columns = rows.n_vectors * WIDTH
+        Wt = adjacent_panels(own.packed, columns, rows.n_vectors)
+        Wt.first.half = ends_in_half(L.n_in, p)
+        Wt.second.half = ends_in_half(L.n_in, p + 1)
         p += rows.n_panels
         if n_rows <= 0:
             continue
-        columns = rows.n_vectors * WIDTH
-        Wt = adjacent_panels(own.packed, columns, rows.n_vectors)
         C = adjacent_panels(own.block, columns, rows.n_vectors)
         start = adjacent_panels(zeros, 0, rows.n_vectors)
         block = skipping_block(rows.n_vectors) if skip else padded(dense_block(L.n_out,

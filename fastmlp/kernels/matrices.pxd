@@ -11,7 +11,7 @@ one group.  workspace.pxd allocates the matrices; all kernels read and write the
 from cpython.pyport cimport PY_SSIZE_T_MAX
 from libc.string cimport memcpy
 from .operands cimport operand, panel_at, panel_pair
-from .panels cimport padded, panel_start, panel_with_column
+from .panels cimport ends_in_half, padded, panel_start, panel_with_column
 from .partition cimport panel_edge
 from .vector cimport WIDTH, real
 
@@ -139,6 +139,8 @@ cdef inline panel_pair matrix_panels(const matrix* x, Py_ssize_t r, Py_ssize_t n
     cdef panel_pair panels
     panels.first = panel_at(at(x, r, panel_start(n, p)), x.stride)
     panels.second = panel_at(at(x, r, panel_start(n, p + 1)), x.stride)
+    panels.first.half = ends_in_half(n, p)
+    panels.second.half = ends_in_half(n, p + 1)
     return panels
 
 

@@ -20,6 +20,7 @@ cdef struct operand:            # x[r, s] = rows[r][column + s]; transposed: row
 cdef struct panel:              # row r begins at values + r·stride; stride 0: all rows are the same
     real* values
     Py_ssize_t stride
+    bint half                   # whether at most half of its last vector are columns (panels.pxd)
 
 
 cdef struct panel_pair:
@@ -51,6 +52,7 @@ cdef inline panel panel_at(const real* values, Py_ssize_t stride) noexcept nogil
     cdef panel p
     p.values = <real*>values
     p.stride = stride
+    p.half = False
     return p
 
 

@@ -13,7 +13,7 @@ state have the layout of the parameters.
 """
 from .operands cimport panel_at, panel_pair
 from .prefetch cimport MAX_RANGES, address_range
-from .vector cimport PANEL_VECTORS, WIDTH, real, transpose_block
+from .vector cimport HALVES, PANEL_VECTORS, WIDTH, real, transpose_block
 
 cdef struct layer:
     Py_ssize_t n_in, n_out
@@ -60,6 +60,11 @@ cdef inline Py_ssize_t panel_start(Py_ssize_t n, int panel) noexcept nogil:
     """The first column of panel number `panel`, or of as many as there are."""
     cdef int vectors = <int>(padded(n) // WIDTH), count = panel_count(n)
     return (panel * (vectors // count) + min(panel, vectors % count)) * WIDTH
+
+
+cdef inline bint ends_in_half(Py_ssize_t n, int panel) noexcept nogil:
+    """Whether the last vector of a panel has padding in the second half, where that can be used."""
+    return HALVES and panel == panel_count(n) - 1 and 0 < n % WIDTH <= WIDTH // 2
 
 
 cdef inline int panel_with_column(Py_ssize_t n, Py_ssize_t column) noexcept nogil:
@@ -112,6 +117,8 @@ cdef inline panel_pair weight_panels(const layer* L, const real* numbers, int p)
     cdef panel_pair W
     W.first = panel_at(first, columns)
     W.second = panel_at(first + columns * L.n_in, panel_vectors(L.n_out, p + 1) * WIDTH)
+    W.first.half = ends_in_half(L.n_out, p)
+    W.second.half = ends_in_half(L.n_out, p + 1)
     return W
 
 

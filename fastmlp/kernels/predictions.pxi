@@ -1,13 +1,14 @@
 # Part of engine.pyx: prediction.
 #
 # Threads divide the rows among them.  Of a few rows they divide the columns instead, and meet after
-# each layer: if the pass is long, or if calls follow one another at once.  The second thread, which
-# waits in a loop for a few milliseconds after a call (libgomp), then need not be woken.
+# each layer: if the pass is long, or if calls of a Python thread follow one another at once.  Its
+# second thread, which waits in a loop for a few milliseconds after a call (libgomp), then need not
+# be woken.
 
 cdef enum:
     TOGETHER_NUMBERS = 2000000  # rows × parameters, from which on waking a thread does not matter
     TOGETHER_CALLS = 2          # threads of calls that follow one another at once
-    LATE_CALLS = 3              # in a row, after which one thread predicts alone
+    LATE_CALLS = 6              # in a row, after which one thread predicts alone
     ALONE_CALLS = 10000         # for so many calls
 cdef double AT_ONCE = 5e-5      # seconds between the end of a call and the next one
 
@@ -16,6 +17,7 @@ cdef class Predictions(Passes):
     """Predictions and costs of one network."""
     cdef Workspace predicting       # of few rows, kept between calls
     cdef double predicted           # when the last prediction of few rows ended
+    cdef unsigned long caller       # the Python thread that made it
     cdef int late, alone            # calls in a row in which a thread slept; calls left of one thread
 
     cdef int threads_together(self, Py_ssize_t n_rows, int threads) noexcept:
@@ -25,7 +27,10 @@ cdef class Predictions(Passes):
         if self.alone > 0:
             self.alone -= 1
             return 1
-        return min(threads, TOGETHER_CALLS) if seconds_now() - self.predicted < AT_ONCE else 1
+        if (self.caller != PyThread_get_thread_ident()     # whose second thread is another one
+                or seconds_now() - self.predicted > AT_ONCE):
+            return 1
+        return min(threads, TOGETHER_CALLS)
 
     cdef void end_few_rows(self, Workspace space, long long slept) noexcept:
         """Note when the call ended, and whether a thread had to wait for another one's core."""
@@ -33,6 +38,7 @@ cdef class Predictions(Passes):
         if self.late >= LATE_CALLS:
             self.late = 0
             self.alone = ALONE_CALLS
+        self.caller = PyThread_get_thread_ident()
         self.predicted = seconds_now()
 
     cdef Workspace predicting_space(self, Data data, Py_ssize_t n_rows, int threads, int end):

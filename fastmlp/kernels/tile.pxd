@@ -3,7 +3,8 @@
     C[r, :] = start[r, :] + Σ_s x[r, s] · P[s, :]          r < n_rows, s < n_sum
 
 in the operands of operands.pxd.  C, start and P are one panel wide (1 to 4 vectors), or two (5 to
-8).  x is read one number at a time, so one tile serves the forward pass (x = a), the hidden delta
+8).  If the last vector is half padding (`P.first.half`, `P.second.half`), a half is computed of it.
+x is read one number at a time, so one tile serves the forward pass (x = a), the hidden delta
 (x = δ) and the weight gradient (x = aᵀ, transposed), and input examples are read in the user's own
 array.
 `start` is the bias (stride 0), zeros, or C itself when a sum is continued.
@@ -14,19 +15,24 @@ Callers: blocks.pxd and dense.pxd.
 """
 from .operands cimport (first_vectors, from_panel_row, from_x_row, operand, panel, panel_pair)
 from .prefetch cimport prefetch_queue, prefetch_some
-from .vector cimport (DENSE_BLOCK_BYTES, TILE_ROWS_1, TILE_ROWS_2, TILE_ROWS_3, TILE_ROWS_4, WIDTH,
-                      fused, inlined, load, real, splat, store, vec)
+from .vector cimport (DENSE_BLOCK_BYTES, HALVES, TILE_ROWS_1, TILE_ROWS_2, TILE_ROWS_3,
+                      TILE_ROWS_4, WIDTH, fused, fused_half, half_vec, inlined, load, load_half,
+                      real, splat, store, store_half, vec)
 
 
 cdef inline inlined tile(operand x, Py_ssize_t n_sum, panel P, panel start, panel C,
-                         bint transposed, int n_rows, int n_vectors) noexcept nogil:
+                         bint transposed, int n_rows, int n_vectors, bint half) noexcept nogil:
     """n_rows × n_vectors accumulators.
 
-    These two and `transposed`, which is x.transposed, are constants where the tile is called.
+    These two, `transposed`, which is x.transposed, and `half`, which is P.half, are constants where
+    the tile is called.
     """
     cdef vec sums[10][4]
     cdef vec row[4]
+    cdef half_vec half_sums[10]
+    cdef half_vec half_row
     cdef vec value
+    cdef int n = n_vectors - 1 if half else n_vectors       # whole vectors
     cdef const real* x_rows[10]
     cdef const real* terms = NULL
     cdef int r, j
@@ -34,58 +40,68 @@ cdef inline inlined tile(operand x, Py_ssize_t n_sum, panel P, panel start, pane
     for r in range(n_rows):
         if not transposed:
             x_rows[r] = x.rows[r] + x.column
-        for j in range(n_vectors):
+        for j in range(n):
             sums[r][j] = load(start.values + r * start.stride + j * WIDTH)
+        if half:
+            half_sums[r] = load_half(start.values + r * start.stride + n * WIDTH)
     for s in range(n_sum):
-        for j in range(n_vectors):
+        for j in range(n):
             row[j] = load(P.values + j * WIDTH)
+        if half:
+            half_row = load_half(P.values + n * WIDTH)
         if transposed:
             terms = x.rows[s] + x.column
         for r in range(n_rows):
             value = splat(terms[r] if transposed else x_rows[r][s])
-            for j in range(n_vectors):
+            for j in range(n):
                 sums[r][j] = fused(value, row[j], sums[r][j])
+            if half:
+                half_sums[r] = fused_half(value, half_row, half_sums[r])
         P.values += P.stride
     for r in range(n_rows):
-        for j in range(n_vectors):
+        for j in range(n):
             # −0 + 0 = +0: the sparse product, which leaves zero terms out, gives the same zero
             store(C.values + r * C.stride + j * WIDTH, sums[r][j] + splat(0))
+        if half:
+            store_half(C.values + r * C.stride + n * WIDTH, half_sums[r])
 
 
 cdef inline inlined tiles(const operand* x, Py_ssize_t n_sum, panel P, panel start, panel C,
                           Py_ssize_t n_rows, prefetch_queue* queue,
-                          bint transposed, int tile_rows, int n_vectors) noexcept nogil:
+                          bint transposed, int tile_rows, int n_vectors,
+                          bint half) noexcept nogil:
     """All rows: tiles of tile_rows rows, then tiles of 4, 2 and 1 rows for the remainder."""
     cdef Py_ssize_t r = 0
     while r + tile_rows <= n_rows:
         prefetch_some(queue)
         tile(from_x_row(x, r), n_sum, P, from_panel_row(start, r), from_panel_row(C, r),
-             transposed, tile_rows, n_vectors)
+             transposed, tile_rows, n_vectors, half)
         r += tile_rows
     while tile_rows > 4 and r + 4 <= n_rows:
         tile(from_x_row(x, r), n_sum, P, from_panel_row(start, r), from_panel_row(C, r),
-             transposed, 4, n_vectors)
+             transposed, 4, n_vectors, half)
         r += 4
     if tile_rows > 2 and r + 2 <= n_rows:
         tile(from_x_row(x, r), n_sum, P, from_panel_row(start, r), from_panel_row(C, r),
-             transposed, 2, n_vectors)
+             transposed, 2, n_vectors, half)
         r += 2
     if r < n_rows:
         tile(from_x_row(x, r), n_sum, P, from_panel_row(start, r), from_panel_row(C, r),
-             transposed, 1, n_vectors)
+             transposed, 1, n_vectors, half)
 
 
 cdef inline inlined tiles_of_width(const operand* x, Py_ssize_t n_sum, panel P, panel start,
                                    panel C, Py_ssize_t n_rows, int n_vectors,
-                                   prefetch_queue* queue, bint transposed) noexcept nogil:
+                                   prefetch_queue* queue, bint transposed,
+                                   bint half) noexcept nogil:
     if n_vectors == 1:
-        tiles(x, n_sum, P, start, C, n_rows, queue, transposed, TILE_ROWS_1, 1)
+        tiles(x, n_sum, P, start, C, n_rows, queue, transposed, TILE_ROWS_1, 1, half)
     elif n_vectors == 2:
-        tiles(x, n_sum, P, start, C, n_rows, queue, transposed, TILE_ROWS_2, 2)
+        tiles(x, n_sum, P, start, C, n_rows, queue, transposed, TILE_ROWS_2, 2, half)
     elif n_vectors == 3:
-        tiles(x, n_sum, P, start, C, n_rows, queue, transposed, TILE_ROWS_3, 3)
+        tiles(x, n_sum, P, start, C, n_rows, queue, transposed, TILE_ROWS_3, 3, half)
     else:
-        tiles(x, n_sum, P, start, C, n_rows, queue, transposed, TILE_ROWS_4, 4)
+        tiles(x, n_sum, P, start, C, n_rows, queue, transposed, TILE_ROWS_4, 4, half)
 
 
 cdef inline void product(operand x,                 # IN
@@ -99,10 +115,18 @@ cdef inline void product(operand x,                 # IN
     """The product above in one pass over the sum, for one panel or two."""
     cdef int n = first_vectors(n_vectors)
     while n_vectors > 0:        # the first panel, then the second
-        if x.transposed:
-            tiles_of_width(&x, n_sum, P.first, start.first, C.first, n_rows, n, queue, True)
+        if HALVES and P.first.half:
+            if x.transposed:
+                tiles_of_width(&x, n_sum, P.first, start.first, C.first, n_rows, n, queue, True,
+                               True)
+            else:
+                tiles_of_width(&x, n_sum, P.first, start.first, C.first, n_rows, n, queue, False,
+                               True)
+        elif x.transposed:
+            tiles_of_width(&x, n_sum, P.first, start.first, C.first, n_rows, n, queue, True, False)
         else:
-            tiles_of_width(&x, n_sum, P.first, start.first, C.first, n_rows, n, queue, False)
+            tiles_of_width(&x, n_sum, P.first, start.first, C.first, n_rows, n, queue, False,
+                           False)
         P.first = P.second
         start.first = start.second
         C.first = C.second

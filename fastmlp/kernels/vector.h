@@ -193,6 +193,38 @@ INLINE vec root(vec a) { return (real)sqrt((double)a); }
 INLINE vec select_gt(vec x, vec y, vec a, vec b) { return x > y ? a : b; }
 #endif
 
+/* ------------------------------------------------------------------------- half a vector
+ * Zen 4 computes half a 512-bit vector in half the time.  So the last vector of a row, of which at
+ * most half are columns and the others padding, may be computed as a half. */
+#if VECTOR_BYTES == 64 && REAL_IS_DOUBLE
+#define HALVES 1
+typedef __m256d half_vec;
+INLINE half_vec load_half(const real *p) { return _mm256_loadu_pd(p); }
+INLINE half_vec fused_half(vec a, half_vec b, half_vec c) {
+    return _mm256_fmadd_pd(_mm512_castpd512_pd256(a), b, c);
+}
+/* Store x + 0, and zeros in the other half. */
+INLINE void store_half(real *p, half_vec x) {
+    _mm512_storeu_pd(p, _mm512_zextpd256_pd512(_mm256_add_pd(x, _mm256_setzero_pd())));
+}
+#elif VECTOR_BYTES == 64
+#define HALVES 1
+typedef __m256 half_vec;
+INLINE half_vec load_half(const real *p) { return _mm256_loadu_ps(p); }
+INLINE half_vec fused_half(vec a, half_vec b, half_vec c) {
+    return _mm256_fmadd_ps(_mm512_castps512_ps256(a), b, c);
+}
+INLINE void store_half(real *p, half_vec x) {
+    _mm512_storeu_ps(p, _mm512_zextps256_ps512(_mm256_add_ps(x, _mm256_setzero_ps())));
+}
+#else /* whole vectors only */
+#define HALVES 0
+typedef vec half_vec;
+INLINE half_vec load_half(const real *p) { return load(p); }
+INLINE half_vec fused_half(vec a, half_vec b, half_vec c) { return fused(a, b, c); }
+INLINE void store_half(real *p, half_vec x) { store(p, x); }
+#endif
+
 /* -------------------------------------------------------------------------- powers of two
  * Adding 1.5·2^(mantissa bits) rounds a small x to the nearest whole number n and leaves n in
  * the low bits of the sum; shifted into the exponent's place they are 2ⁿ. */

@@ -6,6 +6,7 @@ each expression to one variable, and never convert a `vec` to or from a Python o
 cdef extern from "vector.h" nogil:
     ctypedef float real
     ctypedef float vec
+    ctypedef float half_vec
     ctypedef int lane_int
     ctypedef void inlined "INLINED"
     ctypedef struct entry:
@@ -14,6 +15,7 @@ cdef extern from "vector.h" nogil:
 
     const lane_int LAST_INDEX
     const int WIDTH
+    const bint HALVES
     const int PANEL_VECTORS
     const int TILE_ROWS_4
     const int TILE_ROWS_3
@@ -28,6 +30,9 @@ cdef extern from "vector.h" nogil:
     void store(real* p, vec x)
     vec splat(real x)
     vec fused(vec a, vec b, vec c)
+    half_vec load_half(const real* p)
+    half_vec fused_half(vec a, half_vec b, half_vec c)
+    void store_half(real* p, half_vec x)
     vec root(vec a)
     vec select_gt(vec x, vec y, vec a, vec b)
     vec power_of_two(vec shifted)

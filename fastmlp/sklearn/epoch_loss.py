@@ -73,7 +73,7 @@ class EpochLoss:
         """
         sums = self.batch_sums[: n_batches or len(self.n_rows)]
         if n_batches is None and not self.depends_on_samples:
-            cost, squares = sums.sum(axis=0).tolist()
+            cost, squares = (sums[0] if len(sums) == 1 else sums.sum(axis=0)).tolist()
             squares += len(sums) * self.frozen_squares
             return float((cost / self.divisor + self.alpha / 2 * squares) / self.n_samples)
         total = sums[:, 0] / self.divisor + self.alpha / 2 * (sums[:, 1] + self.frozen_squares)

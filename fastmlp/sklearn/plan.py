@@ -75,6 +75,9 @@ class Shuffle(RowOrder):
             self.coming.append(self.last)
         return self.coming[0] if n_epochs == 1 else np.concatenate(self.coming)[: n_epochs * n_rows]
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # in a copy of the estimator, the next fit begins anew
+
     def end_epoch(self) -> Order:
         """Return the order of the epoch that has ended."""
         return self.coming.popleft()
@@ -170,7 +173,8 @@ def plan_of(estimator: Any, samples: Samples, incremental: bool) -> Plan:
     if kept is not None and kept.n_samples == len(samples) and samples.weight is None:
         return kept
     plan = Plan.of(estimator, samples, incremental)
-    if incremental and plan.can_be_kept:
+    is_clipped = estimator.batch_size not in ("auto", plan.batch_size)  # each call warns of it
+    if incremental and plan.can_be_kept and not is_clipped:
         estimator._plan = plan
     return plan
 

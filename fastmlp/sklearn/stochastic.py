@@ -224,7 +224,9 @@ def train(
     if plan.shuffle is not None:
         plan.shuffle.begin_fit(rng)
     epoch_end = EpochEnd(estimator, plan, validation, incremental, tasks)
-    callbacks = of_fit([epoch_end, *estimator.callbacks_], None, plan.config.epochs, verbose=False)
+    callbacks: list[Callback] = [epoch_end]
+    if estimator.callbacks_:
+        callbacks = of_fit([epoch_end, *estimator.callbacks_], None, plan.config.epochs, False)
     run = Run(
         net,
         net.state,

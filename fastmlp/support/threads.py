@@ -181,9 +181,11 @@ def _n_weights(sizes: Sequence[int]) -> int:
 
 def _default() -> int:
     """OMP_NUM_THREADS (of a list for nested regions the first), else the processors we may use."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    if wanted.isdecimal() and int(wanted) > 0:
-        return min(int(wanted), MOST)
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted:
+        wanted = wanted.split(",")[0].strip()
+        if wanted.isdecimal() and int(wanted) > 0:
+            return min(int(wanted), MOST)
     if hasattr(os, "sched_getaffinity"):
         return min(len(os.sched_getaffinity(0)), MOST)
     return min(os.cpu_count() or 1, MOST)

@@ -194,8 +194,8 @@ class Run:
             and options.distortion is None
         ):
             state.pack(source.data, n_threads)
-        looks_on = bool(self.seeds) or self.held_out is not None
         left = config.epochs
+        looks_on = left == 1 or bool(self.seeds) or self.held_out is not None
         while left > 0:
             if self.stop is not None and self.stop.is_set():
                 raise Stopped

@@ -24,7 +24,7 @@ __all__ = ["at_once", "record"]
 # What an epoch of a small network takes at most, to begin with: for a parameter and example three
 # multiply-adds at 0.5 ns.
 SECONDS_A_BATCH, SECONDS_A_NUMBER = 1e-5, 1.5e-9
-MOST_EPOCHS = 10000
+MOST_EPOCHS = 10000  # of one call, where no callback limits them
 
 
 def at_once(

@@ -283,15 +283,42 @@ def test_a_model_of_a_table_becomes_onnx_or_c(
     assert out.read_bytes() == expected.read_bytes()
 
 
+def test_a_model_of_a_table_in_8_bits(
+    fastmlp_command: Command, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    tabular = pytest.importorskip("fastmlp.tabular")
+    pd = pytest.importorskip("pandas")
+    rows = pd.DataFrame(np.round(rng.normal(size=(150, 2)), 3), columns=["u", "v"])
+    model = tabular.TabularClassifier("log_loss", "fast", epochs=4, random_state=0)
+    model.fit(rows, rows["u"] > 0).save(tmp_path / "table.npz")
+    rows[["v", "u"]].to_csv(tmp_path / "table.csv", index=False)
+    options = ["--quantized", "--calibration", tmp_path / "table.csv", "--ranges", "percentile"]
+    outcome = fastmlp_command("export", tmp_path / "table.npz", tmp_path / "out.c", *options)
+    twin = export.quantize_table(model, rows, ranges="percentile")
+    assert outcome == (0, f"{twin.summary()}\n", "")
+    export.to_c(twin, tmp_path / "expected.c", name="out")
+    expected = (tmp_path / "expected.c").read_text().replace("expected.c", "out.c")
+    assert (tmp_path / "out.c").read_text() == expected
+
+
 def test_what_a_model_of_a_table_cannot_become_is_one_line(
     fastmlp_command: Command, table_model: Path, tmp_path: Path
 ) -> None:
-    table = tmp_path / "table.csv"
+    table, short = tmp_path / "table.csv", tmp_path / "short.csv"
     table.write_text("x0,x1\n1,2\n")
+    short.write_text("x0\n1\n")
     out = tmp_path / "out.c"
     cases = [
         ((tmp_path / "out.safetensors",), "which is written with the ending .c or .onnx"),
-        ((out, "--quantized", "--calibration", table), "leave out --quantized and --calibration"),
+        (
+            (tmp_path / "out.onnx", "--quantized", "--calibration", table),
+            "as ONNX in float; leave out --quantized and --calibration",
+        ),
+        (
+            (out, "--quantized", "--calibration", table, "--integer-only"),
+            "with encodings in floating point; leave out --integer-only",
+        ),
+        ((out, "--quantized", "--calibration", short), "short.csv: "),
         ((out, "--examples", table), "without a self-test; leave out --examples"),
         ((out, "--dtype", "float64"), "compute in float32, got dtype 'float64'"),
     ]

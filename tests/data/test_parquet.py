@@ -252,6 +252,25 @@ def test_targets_are_columns_not_arguments(folder, arrays):
         network().fit(rows, arrays[1])
 
 
+@pytest.mark.parametrize("kind", [str, lambda path: path], ids=["str", "Path"])
+def test_a_path_alone_is_told_what_to_pass(folder, kind):
+    with pytest.raises(TypeError, match=r"got the path .*rows'; .*fastmlp\.ParquetFolder"):
+        network().fit(kind(folder))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"label": None}, "label must be the names of columns, got None"),
+        ({"label": "y", "columns": 3}, "columns must be the names of columns, got 3"),
+        ({"label": "y", "columns": "a"}, r"columns must be a list of names: write \['a'\]"),
+    ],
+)
+def test_names_of_columns_are_checked(folder, options, message):
+    with pytest.raises(TypeError, match=message):
+        fastmlp.ParquetFolder(folder, **options)
+
+
 def test_a_fraction_cannot_be_set_aside(folder):
     rows = fastmlp.ParquetFolder(folder, label="y", weight="w")
     with pytest.raises(ValueError, match="a pair .X, y. or a ParquetFolder"):

@@ -87,6 +87,8 @@ elif case == "other options" and wrong:
     options["l2"] = 0.1
 elif case == "unknown option" and wrong:
     options["batch_sums"] = None
+elif case == "other batch size" and wrong:
+    options["batch_size"] = 7
 elif case == "other dtype" and wrong:
     net = fastmlp.MLP((4, 8, 3), seed=0, dtype="float64")
 elif case == "no targets":

@@ -35,6 +35,7 @@ def lines_of(output):
         ),
         ("other seed", "ValueError: ranks 0 and 1 differ in the sizes or options", None),
         ("other options", "ValueError: ranks 0 and 1 differ in the options of fit", None),
+        ("other batch size", "ValueError: ranks 0 and 1 differ in the options of fit", None),
         ("other dtype", "ValueError: ranks 0 and 1 differ in the sizes or options", None),
         ("no targets", "TypeError: y is missing", None),
         ("time is up", "2 epochs, max_seconds, 2 batches more", None),

@@ -184,6 +184,21 @@ def test_onnx_runtime_computes_the_integers_of_the_c(
 
 
 @FEW
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+def test_onnx_runtime_makes_one_integer_operator_of_each_layer(
+    make: Callable[..., MLP], path: Path, X: Array, activation: str
+) -> None:
+    net = make("classes", activation=activation)
+    to_onnx(quantize(net, X), path)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # the optimized graph is for this machine only, it says
+    options.optimized_model_filepath = str(path.with_suffix(".optimized"))
+    onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    nodes = [one.op_type for one in onnx.load(options.optimized_model_filepath).graph.node]
+    assert (nodes.count("QGemm"), nodes.count("Gemm")) == (3, 0)
+
+
+@FEW
 def test_z_has_the_bits_of_the_c(make: Callable[..., MLP], path: Path, X: Array) -> None:
     X = X.astype(np.float32)
     quantized = quantize(make("one value", activation="tanh"), X)

@@ -190,6 +190,14 @@ def test_calls_with_other_numbers_of_samples_and_weights_are_those_of_all_checks
     assert len({model.network_.snapshot().tobytes() for model in models}) == 1
 
 
+def test_every_call_warns_of_a_batch_size_that_is_clipped():
+    X, y, first = problem("three classes")
+    model = estimator("three classes").partial_fit(X, y, **first)
+    for _ in range(3):
+        with pytest.warns(UserWarning, match="batch_size"):
+            model.partial_fit(X[:9], y[:9])
+
+
 def test_losses_are_right_after_layers_were_frozen(monkeypatch):
     X, y, first = problem("three classes")
     models = [estimator("three classes", alpha=0.5).partial_fit(X, y, **first) for _ in range(2)]

@@ -75,6 +75,28 @@ def test_the_self_test_passes_on_an_emulated_cortex(
     assert run_on_cortex(CORTEXES[cpu], tmp_path, ["net.c"], []) == "wrong"
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("cpu", CORTEXES)
+def test_code_takes_about_a_kilobyte_as_the_comment_states(
+    make_network: MakeNetwork, tmp_path: Path, rng: np.random.Generator, cpu: str, form: str
+) -> None:
+    require("arm-none-eabi-gcc", f"nothing was compiled for {cpu}")
+    mix = ["selu", "mish", "softplus", "gelu"]
+    net = make_network((64, 300, 40, 30, 20, 12), activation=mix, loss="cross_entropy")
+    options = FORMS[form] | (
+        {"calibration": rng.normal(size=(200, 64))} if "quantized" in FORMS[form] else {}
+    )
+    to_c(net, tmp_path / "net.c", **options)
+    build = ["arm-none-eabi-gcc", *CORTEXES[cpu].flags, "-mthumb", "-std=c99", "-Os", "-c"]
+    subprocess.run([*build, tmp_path / "net.c", "-o", tmp_path / "net.o"], check=True)
+    size = subprocess.check_output(["arm-none-eabi-size", tmp_path / "net.o"], text=True)
+    text, data, bss = map(int, size.splitlines()[1].split()[:3])
+    assert data + bss == 0
+    comment = " ".join((tmp_path / "net.c").read_text().replace("\n *", " ").split())
+    constants = re.search(r"flash ([\d,]+) bytes of constants and about 1 kB of code", comment)
+    assert 500 < text - int(constants[1].replace(",", "")) < 1200
+
+
 @pytest.mark.parametrize("cpu", CORTEXES)
 def test_microcontrollers_need_no_floating_point(
     make_network: MakeNetwork, tmp_path: Path, rng: np.random.Generator, cpu: str
