@@ -85,7 +85,8 @@ def build_parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: the process's own) and return its exit code."""
     args = argparse.Namespace(command=None, ranks=None)
-    with silenced():
+    argv = list(sys.argv[1:] if argv is None else argv)
+    with silenced(argv[0] if argv else ""):
         outcome = run(args, argv)
         if args.ranks is not None:
             outcome = ended(args.ranks, outcome)
@@ -96,11 +97,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return outcome.code
 
 
-def run(args: argparse.Namespace, argv: Sequence[str] | None) -> Outcome:
+def run(args: argparse.Namespace, argv: list[str]) -> Outcome:
     """Parse the command line into `args`, run its command, and return how it ended."""
     try:
         build_parser().parse_args(argv, args)
-        args.argv = list(sys.argv[1:] if argv is None else argv)
+        args.argv = argv
         args.ranks = ranks_of(args.command)
         args.run(args)
         sys.stdout.flush()

@@ -26,6 +26,7 @@ __all__ = [
 
 # how launchers tell a process its number: MPICH's and Intel's mpiexec, Open MPI's, and srun
 NUMBERS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK")
+TOGETHER = ("train",)  # commands that ranks run together; others each rank runs by itself
 PATIENCE = 5.0  # seconds that a failed rank waits for the others to end too
 
 
@@ -52,7 +53,7 @@ def rank_of_launcher() -> int | None:
 
 def ranks_of(command: str) -> Ranks | None:
     """Return the ranks that run the command together; None if this process runs it alone."""
-    if command != "train" or rank_of_launcher() is None:
+    if command not in TOGETHER or rank_of_launcher() is None:
         return None
     from fastmlp.distributed.communication import Ranks
 
@@ -108,9 +109,9 @@ def repeats_another(error: Exception) -> bool:
 
 
 @contextlib.contextmanager
-def silenced() -> Iterator[None]:
-    """Print nothing but on rank 0."""
-    if not rank_of_launcher():
+def silenced(command: str) -> Iterator[None]:
+    """Print nothing but on rank 0, where the ranks run the command together."""
+    if command not in TOGETHER or not rank_of_launcher():
         yield
         return
     with (

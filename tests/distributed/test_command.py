@@ -133,3 +133,8 @@ def test_ranks_train_by_a_recipe(run_ranks, recipe, tmp_path):
     again = run_train(run_ranks, "", *arguments, "--checkpoint", checkpoint)
     assert f"Accuracy: {accuracy:.4f}" in again.stdout
     assert "Resumed after epochs: 3" in again.stdout
+
+
+def test_other_commands_run_on_each_rank_by_itself(run_ranks):
+    result = run_ranks(PROGRAM, 2, "", "info")
+    assert result.stdout.count("fastmlp ") >= 2
