@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,7 @@ from ..tracking import MLflow, TensorBoard
 from ..training import FitConfig
 from .communication import Ranks
 from .shared_run import SharedRun
+from .sharing import Sharing
 
 if TYPE_CHECKING:
     from ..support import checks
@@ -28,7 +29,16 @@ OPTIONS = tuple(inspect.signature(MLP.fit).parameters)[3:]  # after self, X and 
 OF_RANK_0 = (Checkpoint, Progress, TensorBoard, MLflow)  # which write
 
 
-def fit(net: MLP, X_local: checks.Examples, y_local: ArrayLike, **options: Any) -> History:
+def fit(
+    net: MLP,
+    X_local: checks.Examples,
+    y_local: ArrayLike,
+    *,
+    accumulate: int = 1,
+    local_steps: int = 1,
+    compression: Literal["bfloat16"] | None = None,
+    **options: Any,
+) -> History:
     """Train a network on the examples of all ranks of an MPI program.
 
     Every rank calls it at the same time, with an equal network, the same options and its own
@@ -44,6 +54,19 @@ def fit(net: MLP, X_local: checks.Examples, y_local: ArrayLike, **options: Any) 
         The examples of this rank, in memory, at least one.  Ranks may have different numbers.
     y_local : array-like
         Their targets, as for `MLP.fit`.
+    accumulate : int, default=1
+        The number of batches of which each update uses the mean gradient.  The ranks add up
+        gradients once in so many batches.  The result is that of a `batch_size` so many times as
+        large.
+    local_steps : int, default=1
+        With a number above 1, each rank makes so many updates by the gradients of its own rows of
+        each batch, and then the parameters are replaced by their mean over the ranks, weighted by
+        their numbers of examples: only they are sent.  At the end of an epoch this is done too,
+        with the optimizer's state and the average of `ema` as well.  Batch norm, dropout and
+        `clip_norm` then see the rows of one rank.  The result differs from that of one process.
+    compression : {None, "bfloat16"}, default=None
+        With "bfloat16", gradients are rounded to bfloat16, to nearest and even, before they are
+        sent, and so are their sums: half the bytes of float32, a quarter of those of float64.
     **options
         Options of `MLP.fit`, the same on every rank, with these differences:
 
@@ -102,8 +125,9 @@ def fit(net: MLP, X_local: checks.Examples, y_local: ArrayLike, **options: Any) 
     ranks = Ranks()
     try:
         if ranks.size == 1:
-            return net.fit(X_local, y_local, **options)
-        return _fit(ranks, net, X_local, y_local, options)
+            sharing = Sharing.checked(accumulate, local_steps, compression)
+            return net.fit(X_local, y_local, **sharing.enlarged(options))
+        return _fit(ranks, net, X_local, y_local, (accumulate, local_steps, compression), options)
     except BaseException as error:
         if ranks.size > 1:
             ranks.abort_unless_known(error)
@@ -113,12 +137,18 @@ def fit(net: MLP, X_local: checks.Examples, y_local: ArrayLike, **options: Any) 
 
 
 def _fit(
-    ranks: Ranks, net: MLP, X: checks.Examples, y: ArrayLike, options: dict[str, Any]
+    ranks: Ranks,
+    net: MLP,
+    X: checks.Examples,
+    y: ArrayLike,
+    chosen: tuple[object, object, object],
+    options: dict[str, Any],
 ) -> History:
-    """Train on several ranks."""
+    """Train on several ranks; `chosen` are the arguments of `Sharing.checked`."""
     prepared, error = None, None
     try:
-        prepared = _prepared(net, X, y, **options)
+        sharing = Sharing.checked(*chosen)
+        prepared = _prepared(net, X, y, **sharing.enlarged(options))
     except Exception as raised:
         error = raised
     ranks.agree(error)
@@ -126,7 +156,7 @@ def _fit(
     config, source, rows, held_out, callbacks = prepared
     if ranks.rank > 0:
         callbacks = [one for one in callbacks if not isinstance(one, OF_RANK_0)]
-    run = SharedRun(ranks, net, config, source, rows, held_out, callbacks)
+    run = SharedRun(ranks, net, config, source, rows, held_out, callbacks, sharing)
     run.require_equal()
     try:
         run.check()

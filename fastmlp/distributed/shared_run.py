@@ -21,6 +21,7 @@ from ..training.first_reading import Trainable
 from ..training.loop import Run, Scheduled
 from . import shares
 from .communication import Ranks
+from .sharing import Sharing
 
 __all__ = ["SharedRun"]
 
@@ -51,6 +52,8 @@ class SharedRun(Run):
         All ranks of this fit.
     net, config, source, rows, held_out, callbacks
         As for `Run`, with the examples of this rank.
+    sharing : Sharing
+        What the ranks send one another.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class SharedRun(Run):
         rows: NDArray[np.int64] | None,
         held_out: Examples | None,
         callbacks: Sequence[Callback],
+        sharing: Sharing,
     ) -> None:
         super().__init__(net, net.state, config, source, rows, held_out, callbacks)
         self.ranks = ranks
@@ -76,7 +80,9 @@ class SharedRun(Run):
         sizes = np.diff(self.starts)
         self.places = ranks.sum_of_lower(sizes)
         self.most_rows = int(sizes.max())
-        self.gradient_sum = ranks.gradient_sum()
+        self.sharing = sharing
+        self.gradient_sum = ranks.gradient_sum(sharing.compression)
+        self.average = ranks.parameter_average(own / self.n_all)
         cap = config.n_threads or ranks.threads()
         cap = threads.for_step(net.state.spec.layer_sizes, self.most_rows, cap)
         self.config = replace(config, n_threads=cap)
@@ -91,6 +97,7 @@ class SharedRun(Run):
             "number of epochs so far": state.epochs,
             "frozen layers": (sorted(state.frozen), state.encoding_frozen),
             "options of fit": ADDRESS.sub("", repr(replace(self.config, n_threads=None))),
+            "accumulate, local_steps or compression": self.sharing,
             "presence of validation_data": self.held_out is not None,
         }
         found = self.ranks.gather(own)
@@ -152,5 +159,8 @@ class SharedRun(Run):
     ) -> Batches:
         whole = super().part_of(examples, order, scheduled, epoch, before)
         weights = self.weights_of(examples, order)
+        k = self.sharing.local_steps
         share = BatchShare(self.starts, self.places, weights, self.gradient_sum)
+        if k > 1:
+            share = share._replace(local_steps=k, average=self.average)
         return whole._replace(batch_size=self.most_rows, share=share)

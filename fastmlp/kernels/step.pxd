@@ -30,6 +30,7 @@ from .matrices cimport matrix
 from .panels cimport layer, padded, panel_count
 from .partition cimport (first_vector, part_of, parts_are_columns, row_range, rows_of_panel,
                          thread_part)
+from .pieces cimport part_of_piece
 from .prefetch cimport address_range, start_prefetch
 from .sparse_rows cimport sparse_rows
 from .team cimport barrier, team
@@ -211,12 +212,12 @@ cdef inline const sparse_rows* sparse_input(const scratch* own, int l) noexcept 
 
 
 cdef inline const sparse_rows* transposed_input(const layer* L, int l, scratch* own, Py_ssize_t m,
-                                                int part, int n_parts) noexcept nogil:
+                                                const thread_part* mine) noexcept nogil:
     """Sparse rows of a(l)ᵀ for this thread's part of the weight gradient, of the input; or NULL."""
     cdef Py_ssize_t first, last
     if sparse_input(own, l) == NULL:
         return NULL
-    own_rows_of_weight(L, part, n_parts, &first, &last)
+    own_rows_of_weight(L, mine, &first, &last)
     columns_from_rows(&own.input_rows, m, first, last, own.ends, &own.input_columns)
     return &own.input_columns
 
@@ -313,16 +314,18 @@ cdef inline void hidden_deltas(const network* net, workspace* w, Py_ssize_t m, i
 
 
 cdef inline bint layer_gradient(const network* net, workspace* w, int l, Py_ssize_t m,
-                                const gradient_target* g, int part, int n_parts) noexcept nogil:
+                                const gradient_target* g, int piece, int n_pieces, int part,
+                                int n_parts) noexcept nogil:
     """Steps 4 to 6 of one layer: Σ δ(l+1) a(l)ᵀ over the examples, their mean + λW, the update.
 
-    Returns whether a parameter is not finite afterwards.
+    Of n_pieces pieces of W it computes one; `piece_count` is how many there may be.  Returns whether a parameter is not finite afterwards.
     """
     cdef bint bad
     cdef scratch* own = &w.threads[part]
     cdef gradient_target target = g[0]
     cdef update_step step
     cdef const layer* L = &net.layers[l]
+    cdef thread_part mine = part_of_piece(L.n_out, L.n_in, L.n_in, piece, n_pieces, part, n_parts)
     cdef const sparse_rows* columns
     cdef activation_layer* below = activations_of(w, part, l)
     if g.step != NULL:
@@ -332,11 +335,11 @@ cdef inline bint layer_gradient(const network* net, workspace* w, int l, Py_ssiz
         bad = few_outputs_gradient(L, below, &w.activations[l + 1], own, w.zeros, m, &target,
                                    part, n_parts)
     else:
-        columns = transposed_input(L, l, own, m, part, n_parts)
+        columns = transposed_input(L, l, own, m, &mine)
         lap(w, part, COMPRESSING, l)
         bad = weight_gradient(L, below, &w.activations[l + 1], columns, own.ways[l].gradient, own,
-                              w.zeros, m, &target, part, n_parts)
-    if L.scale > 0:
+                              w.zeros, m, &target, &mine, n_parts)
+    if L.scale > 0 and piece + 1 == n_pieces:
         bad |= norm_gradient(L, &w.activations[l + 1], &target, part, n_parts)
     lap(w, part, GRADIENT, l)
     return bad
@@ -350,5 +353,5 @@ cdef inline bint gradients(const network* net, workspace* w, Py_ssize_t m,
     cdef bint bad = False
     for l in range(net.n_layers):
         if every_layer or not net.layers[l].frozen:
-            bad |= layer_gradient(net, w, l, m, g, part, n_parts)
+            bad |= layer_gradient(net, w, l, m, g, 0, 1, part, n_parts)
     return bad
