@@ -32,6 +32,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -43,7 +44,14 @@ from . import ROOT, two_hosts
 CASES: dict[str, tuple[tuple[int, ...], int, bool]] = {  # sizes, batch, whether it is of each rank
     "weak": ((784, 256, 256, 10), 512, True),
     "strong": ((1024, 2048, 2048, 100), 1024, False),
+    # for scaling.py
+    "report 64": ((784, 256, 256, 10), 64, True),
+    "report 512": ((784, 256, 256, 10), 512, True),
+    "wide 128": ((784, 4096, 4096, 10), 128, True),
+    "wide 512": ((784, 4096, 4096, 10), 512, True),
 }
+SCALING = ("weak", "strong")
+FIT_FLOP = 6e10  # floating-point operations of a rank in a fit, about
 
 
 def measure(name: str, seconds: float) -> dict[str, float]:
@@ -57,6 +65,7 @@ def measure(name: str, seconds: float) -> dict[str, float]:
     processors = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {processors[comm.rank % len(processors)]})
     sizes, batch_size, of_each = CASES[name]
+    weights = sum(a * b for a, b in pairwise(sizes))
     n_local = batch_size if of_each else batch_size // comm.size
     overlaps = {"step": None, "blocking": False, "overlapped": True}
     way = "step"
@@ -85,7 +94,7 @@ def measure(name: str, seconds: float) -> dict[str, float]:
 
     communication.GradientSum = ChosenSum  # type: ignore[misc]
     rng = np.random.default_rng(comm.rank)
-    steps = 16 if of_each else 3
+    steps = max(2, min(16, int(FIT_FLOP / (6 * n_local * weights))))
     X = rng.normal(size=(n_local * steps, sizes[0])).astype(np.float32)
     y = rng.integers(0, sizes[-1], len(X))
     net = fastmlp.MLP(sizes, seed=0)
@@ -131,7 +140,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, help="of a network of two hosts, bits a second")
     parser.add_argument("--delay", type=float, default=0.0, help="of this network, seconds")
     parser.add_argument("--output", type=Path)
-    parser.add_argument("--only", choices=[*CASES], help="one of the two cases")
+    parser.add_argument("--only", choices=SCALING, help="one of the two cases")
     parser.add_argument("--case", choices=[*CASES], help=argparse.SUPPRESS)  # of a rank
     options = parser.parse_args()
     if options.case:
@@ -144,7 +153,7 @@ def main() -> None:
     network = None if options.rate is None else (options.delay, options.rate)
     n_ranks = options.ranks if network is None else 2
     results: dict[str, Any] = {"ranks": n_ranks, "network": network}
-    for name in [options.only] if options.only else CASES:
+    for name in [options.only] if options.only else SCALING:
         one = run(name, 1, options.seconds)
         many = run(name, n_ranks, options.seconds, network)
         ratio = one["step"] / many["step"]

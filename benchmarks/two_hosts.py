@@ -62,7 +62,7 @@ def open_device(namespace: str) -> int:
 
 def relay(namespaces: Sequence[str], delay: float, rate: float) -> None:
     """Pass on packets between two namespaces until this process is ended."""
-    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))  # ranks that wait keep polling
+    os.setpriority(os.PRIO_PROCESS, 0, -20)  # before ranks that poll while they wait
     devices = [open_device(one) for one in namespaces]
     waiting: list[deque[tuple[float, bytes]]] = [deque(), deque()]  # to be read by device 0, 1
     free = [0.0, 0.0]  # when the last packet will have left

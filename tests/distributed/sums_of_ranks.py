@@ -1,4 +1,4 @@
-"""Program of the ranks: sums that go on in a thread, and sums that begin when they are waited for."""
+"""Program of the ranks: sums that go on in a thread, and sums that begin when waited for."""
 
 from functools import partial
 from itertools import product

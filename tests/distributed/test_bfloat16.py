@@ -25,7 +25,9 @@ def test_the_nearest_is_taken_and_of_two_the_even_one(number):
     code = int(rounded(np.array([number], np.float32))[0])
     neighbours = [code, code + 1] if code & 0x7FFF == 0 else [code - 1, code, code + 1]
     values = widened(np.array(neighbours, np.uint16)).astype(float)
-    distances = {c: abs(Fraction(v) - Fraction(number)) for c, v in zip(neighbours, values)}
+    distances = {
+        c: abs(Fraction(v) - Fraction(number)) for c, v in zip(neighbours, values, strict=True)
+    }
     least = min(distances.values())
     nearest = [c for c, distance in distances.items() if distance == least]
     assert code in nearest
