@@ -74,10 +74,9 @@ def measure(name: str, seconds: float) -> dict[str, float]:
     class ChosenSum(sums.GradientSum):
         """Overlaps as the benchmark says, and remembers the arrays."""
 
-        def __init__(self, begin: Any, overlap: bool) -> None:
+        def __init__(self, mpi: Any, comm: Any, begin: Any, overlap: bool) -> None:
             chosen = overlaps[way]
-            super().__init__(begin, overlap if chosen is None else chosen)
-            self.begin = begin
+            super().__init__(mpi, comm, begin, overlap if chosen is None else chosen)
 
         def start(self, numbers: Any) -> None:
             pieces.append(numbers)

@@ -2,7 +2,7 @@
 
     mpiexec -n 2 python -m benchmarks.sending_less
 
-784-256-256-10, ReLU, Adam, 10 epochs, a global batch of 200, all else by default; three seeds.
+784-256-256-10, ReLU, Adam, 5 epochs, a global batch of 200, all else by default; three seeds.
 Writes results/sending_less.csv, and prints its means: test accuracy after the last epoch, and the
 bytes that a rank hands to the sums in an epoch.
 """
@@ -32,7 +32,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "local_steps=16": {"local_steps": 16},
     "local_steps=64": {"local_steps": 64},
 }
-EPOCHS, BATCH_SIZE, SEEDS = 10, 200, (0, 1, 2)
+EPOCHS, BATCH_SIZE, SEEDS = 5, 200, (0, 1, 2)
 FILE = ROOT / "benchmarks" / "results" / "sending_less.csv"
 n_bytes = 0  # sent so far
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import activations, augment, callbacks, encodings, initializers, losses, optimizers
 from .callbacks import Callback, Checkpoint, EarlyStopping
+from .data.parquet import ParquetFolder
 from .ensemble import Ensemble
 from .history import History, TrainingDiverged
 from .loading import load
@@ -51,6 +52,7 @@ __all__ = [
     "Ensemble",
     "GradientDescent",
     "History",
+    "ParquetFolder",
     "RMSprop",
     "TrainingDiverged",
     "ablation",

@@ -13,6 +13,7 @@ from .activations import Activation
 from .augment import Distortion
 from .callbacks import Callback, EarlyStopping
 from .data.chunks import ChunkSource
+from .data.parquet import ParquetFolder
 from .history import History
 from .initializers import Initializer
 from .losses import LossSpec
@@ -178,7 +179,7 @@ class MLP(StoredNetwork):
         batch_size: int = 100,
         optimizer: str | Optimizer = "adam",
         l2: float = 0.0,
-        validation_data: tuple[checks.Examples, ArrayLike] | float | None = None,
+        validation_data: tuple[checks.Examples, ArrayLike] | ParquetFolder | float | None = None,
         sample_weight: ArrayLike | None = None,
         callbacks: Iterable[Callback] = (),
         cost_below: float | None = None,
@@ -214,8 +215,8 @@ class MLP(StoredNetwork):
             Examples, one a row.  float32, float64, uint8 and CSR are read where they lie, without
             a copy; uint8 counts as value × `uint8_scale`.  Other numbers are converted.  A
             numpy.memmap is read in pieces.  Without y: an iterable of chunks (X, y) or
-            (X, y, sample_weight), which is gone through once an epoch, or a function that returns
-            such an iterable.  See Notes.
+            (X, y, sample_weight), which is gone through once an epoch, a function that returns
+            such an iterable, or a `ParquetFolder`.  See Notes.
         y : array-like, optional
             Targets.  For "cross_entropy" labels (m,) from 0 to n_out − 1, with groups of classes
             (m, n_groups), each from 0, or probabilities (m, n_out); for "quantile" values
@@ -231,7 +232,7 @@ class MLP(StoredNetwork):
             ``fastmlp.Adam(0.01)``, whose learning rate may be a schedule (fastmlp.schedules).
         l2 : float, default 0.0
             λ of the penalty λ/2 Σ W², on weights, not on biases.
-        validation_data : (X, y) or float, optional
+        validation_data : (X, y), ParquetFolder or float, optional
             Examples to evaluate after each epoch, or the fraction, in (0, 1), of the examples to
             set aside for it: chosen at random by the network's seed, the same in each call.
         sample_weight : array-like, (m,), optional
@@ -320,8 +321,8 @@ class MLP(StoredNetwork):
         shuffling, rows change places within their chunk only.  A memmap is read in chunks of
         32 MiB, which with shuffling consist of blocks of 1 MiB from all over the file.  Schedules
         that span a fit (`Cosine`, `OneCycle`, `FlatCosine`, `LogCosine`) need `total_steps` for
-        chunks.  For chunks and memmaps validation_data is a pair; its arrays may be memmaps, in any
-        fit.
+        chunks.  Where X is read in pieces validation_data is a pair or a `ParquetFolder`; the
+        arrays of a pair may be memmaps, in any fit.
 
         Examples
         --------

@@ -30,6 +30,7 @@ from . import (
     search,
     train,
 )
+from .ranks import Outcome, ended, ranks_of, repeats_another, silenced
 
 COMMANDS = {
     "report": report,
@@ -83,53 +84,62 @@ def build_parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: the process's own) and return its exit code."""
-    command = "fastmlp"
+    args = argparse.Namespace(command=None, ranks=None)
+    with silenced():
+        outcome = run(args, argv)
+        if args.ranks is not None:
+            outcome = ended(args.ranks, outcome)
+        if outcome.message:
+            command = f"fastmlp {args.command}" if args.command else "fastmlp"
+            message = _one_line(outcome.message, MAX_LINE * 2)
+            print(f"{command}: error: {message}", file=sys.stderr)
+    return outcome.code
+
+
+def run(args: argparse.Namespace, argv: Sequence[str] | None) -> Outcome:
+    """Parse the command line into `args`, run its command, and return how it ended."""
     try:
-        args = build_parser().parse_args(argv)
+        build_parser().parse_args(argv, args)
         args.argv = list(sys.argv[1:] if argv is None else argv)
-        command = f"fastmlp {args.command}"
+        args.ranks = ranks_of(args.command)
         args.run(args)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        return _fail(command, "interrupted", 130)
+        return Outcome.failed("interrupted", 130)
     except BrokenPipeError:
         # The reader of our output has ended (`fastmlp … | head`). Without this the interpreter
         # would report an error for what is still buffered when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return Outcome(1)
     except (ValueError, ImportError) as error:  # of an extra, with the command that installs it
         if isinstance(error, ModuleNotFoundError) and error.name in OF_TABLES:
             error = extras.not_installed(error.name, "tabular")
-        return _fail(command, str(error), 2)
+        return Outcome.failed(str(error), 2)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
-        return _fail(command, _describe(error), 2)
+        return Outcome.failed(_describe(error), 2)
     except OSError as error:
-        return _fail(command, _describe(error), 1)
+        return Outcome.failed(_describe(error), 1)
     except fastmlp.TrainingDiverged as error:
-        return _fail(command, str(error), 1)
+        return Outcome.failed(str(error), 1)
     except MemoryError as error:
         reason = f" ({error})" if str(error) else ""
         message = "give fewer rows or columns, smaller layers or smaller batches"
-        return _fail(command, f"not enough memory{reason}; {message}", 1)
+        return Outcome.failed(f"not enough memory{reason}; {message}", 1)
     except OverflowError as error:
-        return _fail(command, f"a number is too large: {error}", 1)
+        return Outcome.failed(f"a number is too large: {error}", 1)
     except RecursionError:
-        return _fail(command, "a file is nested too deeply", 1)
+        return Outcome.failed("a file is nested too deeply", 1)
     except Exception as error:
+        if args.ranks is not None and repeats_another(error):
+            return Outcome(1, str(error), repeats=True)
         if os.environ.get("FASTMLP_TRACEBACK", "0") not in ("", "0"):
             traceback.print_exc()
-        return _fail(
-            command,
+        return Outcome.failed(
             f"unexpected {type(error).__name__}: {_one_line(str(error))}. This is a mistake of "
             f"fastmlp; please report it with this line and the command at {ISSUES}",
             70,
         )
-    return 0
-
-
-def _fail(command: str, message: str, code: int) -> int:
-    print(f"{command}: error: {_one_line(message, MAX_LINE * 2)}", file=sys.stderr)
-    return code
+    return Outcome(0)
 
 
 def _one_line(message: str, length: int = MAX_LINE) -> str:

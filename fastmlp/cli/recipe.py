@@ -27,6 +27,7 @@ from .options import (
 )
 from .page import write_page
 from .predict import whole_file
+from .ranks import divided, fit_on, is_first
 
 if TYPE_CHECKING:
     from fastmlp.recipes.training import Outcome
@@ -88,16 +89,20 @@ def run(args: argparse.Namespace) -> None:
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Training interrupted")
-        outcome = run_recipe(
-            recipe,
-            X,
-            y,
-            seed=args.seed,
-            n_threads=args.threads,
-            verbose=not args.quiet,
-            checkpoint=args.checkpoint,
-            callbacks=log_callbacks(args.log_dir),
-        )
+        with divided(args.ranks):
+            outcome = run_recipe(
+                recipe,
+                X,
+                y,
+                seed=args.seed,
+                n_threads=args.threads,
+                verbose=not args.quiet,
+                checkpoint=args.checkpoint,
+                callbacks=log_callbacks(args.log_dir),
+                fit=fit_on(args.ranks),
+            )
+    if not is_first(args.ranks):
+        return
     seconds, since = process_seconds()
     if any(history.stopped_by == "interrupt" for history in outcome.histories):
         raise KeyboardInterrupt

@@ -19,7 +19,7 @@ from .predict import whole_file
 from .recipe import writable_card
 from .table_data import read_data
 from .table_settings import checked_metric
-from .train_table import about_data, train_and_save
+from .train_table import about_data, fit, judge_and_save
 
 
 def search_table(args: argparse.Namespace) -> None:
@@ -77,7 +77,8 @@ def search_table(args: argparse.Namespace) -> None:
         print(f"saved {args.save_config}")
     if args.save is not None:
         model = ESTIMATORS[data.task](**best, random_state=args.seed, n_threads=args.threads)
-        train_and_save(args, data, model, card)
+        fit(model, data, None)
+        judge_and_save(args, data, model, card)
 
 
 def space_of(args: argparse.Namespace) -> dict[str, Any]:

@@ -14,6 +14,9 @@ training with the best epochs so far.
 With --recipe a network is trained on MNIST instead, as the recipe describes. The seconds of
 training and the accuracy on the test images are printed. With --save a model card, FILE.card.json,
 is written beside the model.
+
+On several ranks of MPI (mpiexec -n N fastmlp train ...) the networks of a table's model are divided
+among the ranks; a recipe's single network is trained on all of them.
 """
 
 import argparse

@@ -31,6 +31,7 @@ from .baselines import (
 from .clock import process_seconds
 from .options import check_outputs, log_callbacks, set_threads
 from .predict import whole_file
+from .ranks import divided, is_first
 from .recipe import laid_out, writable_card
 from .table_data import TableData, read_data
 from .table_settings import estimator, metric_name
@@ -47,24 +48,21 @@ def run_on_table(args: argparse.Namespace) -> None:
         {"--save": args.save, "the model card": card, "--html": args.html},
         {"TABLE": args.table, "--test": args.test, "--config": args.config},
     )
+    if args.ranks is not None and str(args.table) == "-":
+        raise ValueError("several ranks cannot read TABLE from the standard input; give a file")
     data = read_data(args)
     model = estimator(args, data.task)
     if not args.quiet:
         for line in about_data(data):
             print(printable(line))
         sys.stdout.flush()
-    train_and_save(
-        args,
-        data,
-        model,
-        card,
-        quiet=args.quiet,
-        page=args.html,
-        callbacks=log_callbacks(args.log_dir),
-    )
+    with divided(args.ranks):
+        fit(model, data, log_callbacks(args.log_dir))
+    if is_first(args.ranks):
+        judge_and_save(args, data, model, card, quiet=args.quiet, page=args.html)
 
 
-def train_and_save(
+def judge_and_save(
     args: argparse.Namespace,
     data: TableData,
     model: TableModel,
@@ -72,10 +70,8 @@ def train_and_save(
     *,
     quiet: bool = False,
     page: Path | None = None,
-    callbacks: Callbacks | None = None,
 ) -> None:
-    """Fit a model, print its scores beside those of the baselines, and write its files."""
-    fit(model, data, callbacks)
+    """Print a model's scores beside those of the baselines, and write its files."""
     check_converged(model)
     scores, baselines = judged(model, data)
     if not quiet:

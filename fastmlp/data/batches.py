@@ -1,15 +1,15 @@
 """From what a user passes to fit to whole batches, in the order of training.
 
-Chunks and memory maps are cut into whole batches; rows left over at a chunk's end share a batch
-with the first rows of the next chunk.  Without shuffling the batches are those of all chunks in
-one array.  With shuffling, rows change places within a chunk, by one stream of random numbers for
-the whole epoch.
+Chunks, memory maps and Parquet files are cut into whole batches; rows left over at a chunk's end
+share a batch with the first rows of the next chunk.  Without shuffling the batches are those of all
+chunks in one array.  With shuffling, rows change places within a chunk, by one stream of random
+numbers for the whole epoch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,11 +20,34 @@ from . import split
 from .chunks import Chunks
 from .examples import Examples
 from .memory_maps import MemoryMap, is_memory_map
+from .parquet import ParquetFolder, ParquetRows
 
-__all__ = ["Source", "batches_of_chunks", "row_numbers", "source", "validation", "with_targets"]
+__all__ = [
+    "Cuts", "Piece", "Source", "ValidationSource", "batches_of_chunks", "cuts_at", "even_cuts",
+    "even_starts", "row_numbers", "source", "validation", "with_targets",
+]  # fmt: skip
 
 Rows = NDArray[np.int64]
-Source = Examples | MemoryMap | Chunks
+# (a batch's number, a number of rows) → the numbers of rows at which this batch and the following
+# ones begin, as far as the batches before these places end within so many rows
+Cuts = Callable[[int, int], Rows]
+Source = Examples | MemoryMap | ParquetRows | Chunks
+ValidationSource = Examples | MemoryMap | ParquetRows
+
+
+class Piece(NamedTuple):
+    """Batches of examples: number k is the rows ``order[starts[k]:starts[k + 1]]``."""
+
+    examples: Examples
+    order: Rows
+    starts: Rows
+
+    @classmethod
+    def joined(cls, state: ModelState, parts: Sequence[Examples]) -> Self:
+        """Return one batch of several examples, one after the other."""
+        examples = Examples.joined(state, parts)
+        n = len(examples)
+        return cls(examples, np.arange(n, dtype=np.int64), np.array([0, n]))
 
 
 def with_targets(
@@ -56,6 +79,15 @@ def source(
     """
     if isinstance(X, Examples):
         return X
+    if isinstance(X, ParquetFolder):
+        if y is not None or sample_weight is not None:
+            raise TypeError(
+                "y and sample_weight of a ParquetFolder are columns of its files: name them by "
+                "its arguments label and weight"
+            )
+        if len(X) == 0:
+            raise ValueError(f"{X.path}: this part of the folder has no row")
+        return ParquetRows(state, X)
     if y is not None:
         return with_targets(state, X, y, sample_weight, finite_later=finite_later)
     if sample_weight is not None:
@@ -66,13 +98,18 @@ def source(
 def validation(
     state: ModelState,
     source: Source,
-    validation_data: tuple[checks.Examples, ArrayLike] | Examples | MemoryMap | float | None,
-) -> tuple[Rows | None, Examples | MemoryMap | None]:
+    validation_data: (
+        tuple[checks.Examples, ArrayLike] | ParquetFolder | Examples | MemoryMap | float | None
+    ),
+) -> tuple[Rows | None, ValidationSource | None]:
     """Return the rows of `source` to train on, None for all, and the validation data."""
     if validation_data is None:
         return None, None
     if isinstance(validation_data, (Examples, MemoryMap)):
         return None, validation_data
+    if isinstance(validation_data, ParquetFolder):
+        with checks.within("validation_data"):
+            return None, ParquetRows(state, validation_data)
     if isinstance(validation_data, (tuple, list)):
         if len(validation_data) != 2:
             raise ValueError(
@@ -83,8 +120,8 @@ def validation(
             return None, with_targets(state, *validation_data)
     if not isinstance(source, Examples):
         raise ValueError(
-            f"validation_data must be a pair (X, y) where X is read in pieces, got "
-            f"{validation_data!r}"
+            f"validation_data must be a pair (X, y) or a ParquetFolder where X is read in pieces, "
+            f"got {validation_data!r}"
         )
     stream = split.validation_stream(state.spec.seed, state.spec.n_layers)
     training_rows, held_out = split.hold_out(len(source), validation_data, stream)
@@ -95,38 +132,59 @@ def validation(
     return training_rows, source.take(state, held_out)
 
 
+def even_starts(n_rows: int, size: int) -> Rows:
+    """Return where batches of this size begin, and n_rows, where the last one ends."""
+    return np.append(np.arange(0, n_rows, size, dtype=np.int64), n_rows)
+
+
+def even_cuts(size: int) -> Cuts:
+    """Return the cuts between batches that all have this size."""
+
+    def cuts(batch: int, end: int) -> Rows:
+        return size * np.arange(batch, end // size + 1, dtype=np.int64)
+
+    return cuts
+
+
+def cuts_at(starts: Rows) -> Cuts:
+    """Return the cuts at these places: where each batch begins, and the end of the last one."""
+
+    def cuts(batch: int, end: int) -> Rows:
+        return starts[batch : np.searchsorted(starts, end, "right")]
+
+    return cuts
+
+
 def batches_of_chunks(
     state: ModelState,
-    source: Chunks | MemoryMap,
-    batch_size: int,
+    source: Chunks | MemoryMap | ParquetRows,
+    cuts: Cuts,
     rng: np.random.Generator | None,
-) -> Iterator[tuple[Examples, Rows]]:
-    """Yield an epoch's examples with the rows to train on, in order: whole batches but the last.
+) -> Iterator[Piece]:
+    """Yield an epoch's examples cut into batches, all whole but perhaps the last.
 
     A chunk is not copied but for its first and last rows, which share a batch with its neighbours.
     """
-    left: list[Examples] = []
-    missing = batch_size  # examples, to make a batch of what is left
+    left: list[Examples] = []  # rows of a batch that is not whole yet
+    batch = end = 0
     for chunk in source.chunks(rng):
         order = np.arange(len(chunk), dtype=np.int64)
         if rng is not None:
             order = rng.permutation(order)
-        if left:
-            left.append(chunk.take(state, order[:missing]))
-            order = order[missing:]
-            missing -= len(left[-1])
-            if missing == 0:
-                yield Examples.joined(state, left), np.arange(batch_size, dtype=np.int64)
-                left = []
-        whole = len(order) // batch_size * batch_size
-        if whole > 0:
-            yield chunk, order[:whole]
-        if whole < len(order):
-            left = [chunk.take(state, order[whole:])]
-            missing = batch_size - len(left[0])
+        first, end = end, end + len(chunk)
+        starts = cuts(batch, end) - first  # the first may be negative: in the chunks before
+        if left and len(starts) > 1:
+            left.append(chunk.take(state, order[: starts[1]]))
+            yield Piece.joined(state, left)
+            left, batch, starts = [], batch + 1, starts[1:]
+        if len(starts) > 1:
+            yield Piece(chunk, order[starts[0] : starts[-1]], starts - starts[0])
+            batch += len(starts) - 1
+        if starts[-1] < len(chunk):
+            left.append(chunk.take(state, order[max(starts[-1], 0) :]))
         del chunk
     if left:
-        yield Examples.joined(state, left), np.arange(batch_size - missing, dtype=np.int64)
+        yield Piece.joined(state, left)
 
 
 def row_numbers(shuffle: Callable[[int], ArrayLike], n_rows: int) -> Rows:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NoReturn
 
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from ..support import extras, threads
 from .sums import CompressedSum, ExactSum, GradientSum, Sum, average
 
-__all__ = ["Ranks"]
+__all__ = ["RankFailed", "Ranks"]
 
 # how launchers tell a process the number of ranks: MPICH's and Intel's mpiexec, Open MPI's
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
@@ -36,8 +38,19 @@ def mpi() -> Any:
         ) from None
 
 
+class RankFailed(RuntimeError):
+    """Another rank has met an error, which the message repeats."""
+
+
 class Ranks:
     """The ranks of this program, for one fit: all of them make the same calls in the same order.
+
+    Attributes
+    ----------
+    size, rank : int
+        The number of ranks, and the number of this one, from 0.
+    seconds : float
+        The time that this rank has waited for others in calls of this object.
 
     Raises
     ------
@@ -62,8 +75,10 @@ class Ranks:
                     f"MPICH from the package index is in {os.path.join(sys.prefix, 'bin')}"
                 )
         self._comm = world.Dup()  # its messages never mix with those of the user's program
+        self._ends = world.Dup()  # nor do those of `all_arrive` with what others wait for
         self.size: int = world.size
         self.rank: int = world.rank
+        self.seconds = 0.0
         self._known: BaseException | None = None
         self._gradient_sum: GradientSum | None = None
         self._comms_of_parts: tuple[Any, ...] = ()  # see `CompressedSum`
@@ -72,25 +87,36 @@ class Ranks:
         """End the use of these ranks."""
         if self._gradient_sum is not None:
             self._gradient_sum.close()
-        for comm in (self._comm, *self._comms_of_parts):
+        for comm in (self._comm, self._ends, *self._comms_of_parts):
             comm.Free()
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds += time.perf_counter() - started
 
     def gather(self, value: Any) -> list[Any]:
         """Return every rank's value, on every rank."""
-        found: list[Any] = self._comm.allgather(value)
+        with self._timed():
+            found: list[Any] = self._comm.allgather(value)
         return found
 
     def total(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return sums over the ranks: added on rank 0, so that every rank has the same bits."""
         sums = np.empty_like(values)
-        self._comm.Reduce(values, sums, root=0)
-        self._comm.Bcast(sums, root=0)
+        with self._timed():
+            self._comm.Reduce(values, sums, root=0)
+            self._comm.Bcast(sums, root=0)
         return sums
 
     def sum_of_lower(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return sums over the ranks below this one."""
         sums = np.zeros_like(values)
-        self._comm.Exscan(values, sums)
+        with self._timed():
+            self._comm.Exscan(values, sums)
         return sums if self.rank > 0 else np.zeros_like(values)  # rank 0's are undefined
 
     def gradient_sum(self, compression: str | None) -> GradientSum:
@@ -107,7 +133,7 @@ class Ranks:
         else:
             self._comms_of_parts = self._comm.Dup(), self._comm.Dup()
             begin = partial(CompressedSum, self._comms_of_parts)
-        self._gradient_sum = GradientSum(begin, overlap)
+        self._gradient_sum = GradientSum(self._mpi, self._comm, begin, overlap)
         return self._gradient_sum
 
     def parameter_average(self, weight: float) -> Callable[..., bool]:
@@ -129,6 +155,20 @@ class Ranks:
         here.Free()
         return max(1, min(threads.get_num_threads(), n_processors // n_ranks))
 
+    def all_arrive(self, deadline: float | None) -> bool:
+        """Wait until every rank has called this; False if some have not by a time.monotonic()."""
+        barrier = self._ends.Ibarrier()
+        while not barrier.Test():
+            if deadline is not None and time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def abort(self, code: int) -> NoReturn:
+        """End the processes of all ranks."""
+        self._comm.Abort(code)
+        raise SystemExit(code)
+
     def raise_on_all(self, error: BaseException) -> NoReturn:
         """Raise an error that every rank raises here."""
         self._known = error
@@ -142,7 +182,7 @@ class Ranks:
         for rank, text in enumerate(texts):
             if text is not None:
                 self.raise_on_all(
-                    RuntimeError(f"rank {rank} of {self.size} failed, so every rank ends: {text}")
+                    RankFailed(f"rank {rank} of {self.size} failed, so every rank ends: {text}")
                 )
 
     def abort_unless_known(self, error: BaseException) -> None:
@@ -159,4 +199,4 @@ class Ranks:
             file=sys.stderr,
             flush=True,
         )
-        self._comm.Abort(1)
+        self.abort(1)

@@ -4,35 +4,40 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..callbacks import Callback, Checkpoint, Progress, of_fit
 from ..data import batches
-from ..data.examples import Examples
 from ..history import History, TrainingDiverged
 from ..network import MLP
 from ..tracking import MLflow, TensorBoard
 from ..training import FitConfig
 from .communication import Ranks
+from .folders import own_part
 from .shared_run import SharedRun
 from .sharing import Sharing
 
 if TYPE_CHECKING:
+    from ..data.batches import Source, ValidationSource
+    from ..data.chunks import ChunkSource
     from ..support import checks
 
 __all__ = ["fit"]
 
+Prepared: TypeAlias = (
+    "tuple[FitConfig, Source, NDArray[np.int64] | None, ValidationSource | None, list[Callback]]"
+)
 OPTIONS = tuple(inspect.signature(MLP.fit).parameters)[3:]  # after self, X and y
 OF_RANK_0 = (Checkpoint, Progress, TensorBoard, MLflow)  # which write
 
 
 def fit(
     net: MLP,
-    X_local: checks.Examples,
-    y_local: ArrayLike,
+    X_local: checks.Examples | ChunkSource,
+    y_local: ArrayLike | None = None,
     *,
     accumulate: int = 1,
     local_steps: int = 1,
@@ -50,9 +55,10 @@ def fit(
     ----------
     net : MLP
         The network: the same sizes, options, seed and parameters on every rank.
-    X_local : array-like or SciPy sparse matrix, (m_local, n_in)
-        The examples of this rank, in memory, at least one.  Ranks may have different numbers.
-    y_local : array-like
+    X_local : array-like, SciPy sparse matrix, (m_local, n_in), chunks or ParquetFolder
+        The examples of this rank, at least one, as for `MLP.fit`; ranks may have different numbers.
+        Of a `ParquetFolder`, the same on every rank, each rank reads a part of the row groups.
+    y_local : array-like, optional
         Their targets, as for `MLP.fit`.
     accumulate : int, default=1
         The number of batches of which each update uses the mean gradient.  The ranks add up
@@ -71,18 +77,22 @@ def fit(
         Options of `MLP.fit`, the same on every rank, with these differences:
 
         - `batch_size` is the size of the whole batch, to which each rank adds rows in proportion
-          to its number of examples, in their order;
+          to its number of examples, in their order.  The numbers of rows of chunks are not known:
+          every rank adds the same number of rows, and where its chunks end before those of others,
+          the last batches are smaller;
         - with ``shuffle=True`` each rank shuffles its own examples anew in each epoch;
         - `sample_weight` is of the examples of this rank;
-        - `validation_data` is this rank's part of the validation examples, or the fraction of its
-          own examples to set aside; cost and accuracy are those over all ranks;
+        - `validation_data` is this rank's part of the validation examples, a `ParquetFolder` for
+          all ranks, or the fraction of its own examples to set aside; cost and accuracy are those
+          over all ranks;
+        - batch norm normalizes by the whole batch;
+        - `max_seconds` ends training on all ranks after the same batch, when it is over on one;
         - `callbacks` run on every rank, but `Checkpoint`, `tracking.TensorBoard`,
           `tracking.MLflow` and the lines of ``verbose=True`` on rank 0 only.  Training stops when
           a callback stops it on any rank.  A callback that changes parameters must do so alike on
           every rank;
         - `n_threads` is of one rank.  Default: the machine's processors divided by the number of
-          its ranks, at most `fastmlp.get_num_threads()`;
-        - `max_seconds` is not supported.
+          its ranks, at most `fastmlp.get_num_threads()`.
 
     Returns
     -------
@@ -94,7 +104,7 @@ def fit(
     ImportError
         If mpi4py or an MPI library is missing.
     ValueError
-        If the ranks have different networks or options, or if the network has batch norm.
+        If the ranks have different networks or options.
     RuntimeError
         If another rank has met an error before training, or in a callback at an epoch's end, which
         the message repeats; or if mpiexec belongs to another MPI than mpi4py.
@@ -139,12 +149,16 @@ def fit(
 def _fit(
     ranks: Ranks,
     net: MLP,
-    X: checks.Examples,
-    y: ArrayLike,
+    X: checks.Examples | ChunkSource,
+    y: ArrayLike | None,
     chosen: tuple[object, object, object],
     options: dict[str, Any],
 ) -> History:
     """Train on several ranks; `chosen` are the arguments of `Sharing.checked`."""
+    X = own_part(ranks, "X_local", X)
+    validation_data = options.get("validation_data")
+    own = own_part(ranks, "validation_data", validation_data, may_be_empty=True)
+    options = {**options, "validation_data": own}
     prepared, error = None, None
     try:
         sharing = Sharing.checked(*chosen)
@@ -174,8 +188,8 @@ def _fit(
 
 def _prepared(
     net: MLP,
-    X: checks.Examples,
-    y: ArrayLike,
+    X: checks.Examples | ChunkSource,
+    y: ArrayLike | None,
     *,
     sample_weight: ArrayLike | None = None,
     validation_data: tuple[checks.Examples, ArrayLike] | float | None = None,
@@ -183,7 +197,7 @@ def _prepared(
     early_stopping: Any = None,
     verbose: bool = False,
     **options: Any,
-) -> tuple[FitConfig, Examples, NDArray[np.int64] | None, Examples | None, list[Callback]]:
+) -> Prepared:
     """Return the checked arguments of this rank."""
     if not isinstance(net, MLP):
         raise TypeError(f"net must be a fastmlp.MLP, got {type(net).__name__}")
@@ -193,27 +207,8 @@ def _prepared(
                 f"fit has no option {name!r}; the options are those of MLP.fit: "
                 f"{', '.join(OPTIONS)}"
             )
-    if any(net.state.spec.batch_norm):
-        raise ValueError(
-            "a network with batch norm cannot be trained on several ranks: each would normalize "
-            "by its own part of the batch; use a network with batch_norm=False"
-        )
-    if options.get("max_seconds") is not None:
-        raise ValueError(
-            "max_seconds is not supported on several ranks; limit epochs, or let the job's own "
-            "time limit end it and go on from a Checkpoint"
-        )
-    if y is None:
-        raise TypeError("y_local must be the targets of X_local, got None")
     config = FitConfig.checked(net.state.spec, **options)
     source = batches.source(net.state, X, y, sample_weight, config.epochs)
     rows, held_out = batches.validation(net.state, source, validation_data)
-    for name, one in (("X_local", source), ("validation_data", held_out)):
-        if one is not None and not isinstance(one, Examples):
-            raise TypeError(
-                f"{name} must be in memory, got a memory map; read this rank's rows by np.array"
-            )
-    assert isinstance(source, Examples)
-    assert held_out is None or isinstance(held_out, Examples)
     chosen = of_fit(callbacks, early_stopping, config.epochs, verbose)
     return config, source, rows, held_out, chosen

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import platform
 import re
+import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import inf
+from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..callbacks import Callback
+from ..data import batches
+from ..data.batches import Piece, Source, ValidationSource
 from ..data.examples import Examples
 from ..history import History
-from ..kernels.calls import Batches, BatchShare
+from ..kernels.calls import Batches, BatchShare, TrainingOptions
 from ..model.state import ModelState
 from ..support import threads
 from ..training import FitConfig
@@ -21,7 +27,9 @@ from ..training.first_reading import Trainable
 from ..training.loop import Run, Scheduled
 from . import shares
 from .communication import Ranks
+from .rounds import TimeIsUp, rounds
 from .sharing import Sharing
+from .slowness import RankTimes, TimedSum, about_slow_rank
 
 __all__ = ["SharedRun"]
 
@@ -61,31 +69,74 @@ class SharedRun(Run):
         ranks: Ranks,
         net: Trainable,
         config: FitConfig,
-        source: Examples,
+        source: Source,
         rows: NDArray[np.int64] | None,
-        held_out: Examples | None,
+        held_out: ValidationSource | None,
         callbacks: Sequence[Callback],
         sharing: Sharing,
     ) -> None:
         super().__init__(net, net.state, config, source, rows, held_out, callbacks)
         self.ranks = ranks
         self.seeds = (ranks.rank,)
-        own = len(source if rows is None else rows)
-        found = ranks.gather((own, source.weight is not None))
-        counts = [n for n, _ in found]
-        self.any_weighted = any(weighted for _, weighted in found)
-        self.n_rows = self.n_all = sum(counts)
-        self.batch_size = min(config.batch_size, self.n_all)
-        self.starts = shares.starts(counts, ranks.rank, self.batch_size)
-        sizes = np.diff(self.starts)
-        self.places = ranks.sum_of_lower(sizes)
-        self.most_rows = int(sizes.max())
         self.sharing = sharing
-        self.gradient_sum = ranks.gradient_sum(sharing.compression)
-        self.average = ranks.parameter_average(own / self.n_all)
+        self.gradient_sum = TimedSum(ranks.gradient_sum(sharing.compression))
+        self.warned = False
+        self.n_own = self.n_rows
+        weighted = getattr(source, "weight", None) is not None
+        found = ranks.gather((self.n_rows, weighted))
+        counts = [n for n, _ in found if n is not None]
+        self.any_weighted = any(one for _, one in found)
+        if len(counts) == ranks.size:
+            self.n_rows = sum(counts)
+            self.batch_size = min(config.batch_size, self.n_rows)
+            self.starts = shares.starts(counts, ranks.rank, self.batch_size)
+            sizes = np.diff(self.starts)
+            self.most_rows = int(sizes.max())
+            self.places = ranks.sum_of_lower(sizes)
+            self.sizes = np.diff(batches.even_starts(self.n_rows, self.batch_size))
+            self.cuts = batches.cuts_at(self.starts)
+        elif counts:
+            ranks.raise_on_all(
+                ValueError(
+                    "X_local is an iterable of chunks on some ranks and arrays on others: every "
+                    "rank must pass its examples in the same way"
+                )
+            )
+        else:
+            self.most_rows = shares.even(config.batch_size, ranks.size, ranks.rank)
+            self.cuts = batches.even_cuts(self.most_rows)
+        weight = 1 / ranks.size
+        if self.n_own is not None and self.n_rows is not None:
+            weight = self.n_own / self.n_rows
+        self.average = self.gradient_sum.timed(ranks.parameter_average(weight))
         cap = config.n_threads or ranks.threads()
         cap = threads.for_step(net.state.spec.layer_sizes, self.most_rows, cap)
         self.config = replace(config, n_threads=cap)
+        self.started, self.waited_before = perf_counter(), ranks.seconds
+        self.deadline: float | None = None
+        self.share: BatchShare | None = None  # of the piece that comes next
+
+    def check(self) -> None:
+        super().check()
+        if self.n_rows is None and self.config.batch_size < self.ranks.size:
+            raise ValueError(
+                f"batch_size is {self.config.batch_size} and there are {self.ranks.size} ranks, "
+                f"each of which adds rows of its chunks to every batch: give a batch_size of at "
+                f"least {self.ranks.size}"
+            )
+
+    def check_batches(self, n_rows: int) -> None:
+        """So many examples leave none alone in a batch; see `require_normal` for chunks."""
+        if self.n_rows is not None:
+            super().check_batches(n_rows)
+
+    def require_normal(self, n_rows: int) -> None:
+        """Refuse on every rank a batch of one row of chunks where it is normalized."""
+        try:
+            if self.n_rows is None:
+                super().check_batches(n_rows)
+        except ValueError as error:
+            self.ranks.raise_on_all(error)
 
     def require_equal(self) -> None:
         """Refuse ranks that do not train the same network in the same way."""
@@ -115,6 +166,20 @@ class SharedRun(Run):
     def total(self, *sums: float) -> tuple[float, ...]:
         return tuple(self.ranks.total(np.array(sums)).tolist())
 
+    def times(self) -> RankTimes:
+        """Return how this rank has spent the time so far."""
+        total = perf_counter() - self.started
+        busy = total - self.gradient_sum.seconds - (self.ranks.seconds - self.waited_before)
+        return RankTimes(busy, total, self.n_own, platform.node())
+
+    def warn_of_slow_rank(self, times: list[RankTimes]) -> None:
+        """Warn on rank 0, once, if the others wait for a rank."""
+        message = None if self.warned else about_slow_rank(times)
+        if message is not None:
+            self.warned = True
+            if self.ranks.rank == 0:
+                warnings.warn(message, stacklevel=2)
+
     def end_epoch(self, history: History) -> list[str]:
         """Call this rank's callbacks; what stops one rank, by a name or an error, stops all."""
         error, names = None, []
@@ -123,8 +188,9 @@ class SharedRun(Run):
         except Exception as raised:
             error = raised
         self.ranks.agree(error)
-        found = self.ranks.gather((names, checksum(self.state)))
-        if len({one for _, one in found}) > 1:
+        found = self.ranks.gather((names, checksum(self.state), self.times()))
+        self.warn_of_slow_rank([times for _, _, times in found])
+        if len({one for _, one, _ in found}) > 1:
             self.ranks.raise_on_all(
                 RuntimeError(
                     f"the parameters of the ranks differ after epoch {history.epochs}: a callback "
@@ -132,22 +198,57 @@ class SharedRun(Run):
                     f"different sums"
                 )
             )
-        return [name for names, _ in found for name in names]
+        return [name for names, _, _ in found for name in names]
 
-    def n_batches(self, n_rows: int) -> int:
-        return len(self.places)
+    def time_is_up(self, deadline: float) -> bool:
+        """Return whether time is up on any rank."""
+        if self.config.max_seconds == inf:
+            return False
+        return any(self.ranks.gather(super().time_is_up(deadline)))
 
-    def weights_of(self, examples: Examples, order: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return Σ s of each batch over all ranks; without sample weights the number of rows."""
-        sizes = np.diff(self.starts)
-        if not self.any_weighted:
-            ends = self.batch_size * np.arange(len(sizes) + 1, dtype=np.float64)
-            whole: NDArray[np.float64] = np.diff(np.minimum(ends, self.n_all))
-            return whole
+    def run_epoch(
+        self,
+        history: History,
+        source: Source,
+        options: TrainingOptions,
+        scheduled: Scheduled,
+        n_threads: int,
+        deadline: float,
+    ) -> tuple[float, float] | None:
+        self.deadline = None if deadline == inf else deadline
+        try:
+            return super().run_epoch(history, source, options, scheduled, n_threads, inf)
+        except TimeIsUp:
+            return None
+
+    def pieces(self, source: Source) -> Iterator[Piece]:
+        """Yield this rank's part of the batches of the coming epoch."""
+        pieces = super().pieces(source)
+        if self.deadline is not None or not isinstance(source, Examples):
+            pieces = rounds(self.ranks, self.state, pieces, self.deadline)
+        for piece in pieces:
+            self.share = self.share_of(piece)
+            yield piece
+            del piece  # a chunk goes before the next one comes
+
+    def share_of(self, piece: Piece) -> BatchShare:
+        """Return what this rank has of each batch of a piece."""
+        examples, order, starts = piece
+        sizes = np.diff(starts)
         number = np.repeat(np.arange(len(sizes)), sizes)  # of each row's batch
         weight = None if examples.weight is None else examples.weight[order]
         own = np.bincount(number, weight, len(sizes)).astype(np.float64)
-        return self.ranks.total(own)
+        if starts is not self.starts:
+            n_rows, weights = self.ranks.total(np.stack([sizes.astype(np.float64), own]))
+            places = self.ranks.sum_of_lower(sizes)
+            whole = n_rows.astype(np.int64)
+            self.require_normal(int(whole.min()))
+        else:  # a whole epoch in memory, of which this is known
+            places, whole = self.places, self.sizes
+            weights = self.ranks.total(own) if self.any_weighted else whole.astype(np.float64)
+        share = BatchShare(starts, places, whole, weights, self.gradient_sum)
+        k = self.sharing.local_steps
+        return share if k == 1 else share._replace(local_steps=k, average=self.average)
 
     def part_of(
         self,
@@ -157,10 +258,6 @@ class SharedRun(Run):
         epoch: int,
         before: int,
     ) -> Batches:
-        whole = super().part_of(examples, order, scheduled, epoch, before)
-        weights = self.weights_of(examples, order)
-        k = self.sharing.local_steps
-        share = BatchShare(self.starts, self.places, weights, self.gradient_sum)
-        if k > 1:
-            share = share._replace(local_steps=k, average=self.average)
-        return whole._replace(batch_size=self.most_rows, share=share)
+        assert self.share is not None
+        part = self.batches_of(order, len(self.share.places), scheduled, epoch, before)
+        return part._replace(batch_size=self.most_rows, share=self.share)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["places", "starts"]
+__all__ = ["even", "places", "starts"]
 
 
 def places(counts: Sequence[int], rank: int) -> NDArray[np.int64]:
@@ -64,3 +64,8 @@ def starts(counts: Sequence[int], rank: int, batch_size: int) -> NDArray[np.int6
     n_batches = -(-sum(counts) // batch_size)
     firsts = batch_size * np.arange(n_batches + 1, dtype=np.int64)
     return np.searchsorted(places(counts, rank), firsts).astype(np.int64)
+
+
+def even(batch_size: int, n_ranks: int, rank: int) -> int:
+    """Return the number of a rank's rows in a batch to which all ranks add equally."""
+    return batch_size * (rank + 1) // n_ranks - batch_size * rank // n_ranks

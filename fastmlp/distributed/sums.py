@@ -130,6 +130,8 @@ class GradientSum:
 
     Parameters
     ----------
+    mpi, comm
+        The module mpi4py.MPI and the communicator of `add_up`.
     begin : callable
         numbers → their `Sum`, begun.  Every rank calls it with arrays of the same sizes in the
         same order.
@@ -137,7 +139,11 @@ class GradientSum:
         Whether the rank computes while sums go on.
     """
 
-    def __init__(self, begin: Callable[[Numbers], Sum], overlap: bool) -> None:
+    def __init__(
+        self, mpi: Any, comm: Any, begin: Callable[[Numbers], Sum], overlap: bool
+    ) -> None:
+        self._mpi = mpi
+        self._comm = comm
         self._begin = begin
         self._waiting: list[Numbers] = []  # arrays whose sums have not begun
         self._begun: list[Sum] = []
@@ -173,6 +179,11 @@ class GradientSum:
             self._waiting.clear()
             self._advance(self._begun[:count], wait=True)
             del self._begun[:count]
+
+    def add_up(self, numbers: Numbers) -> None:
+        """Replace each number by its sum over the ranks, now and exactly."""
+        with self._lock:
+            self._comm.Allreduce(self._mpi.IN_PLACE, numbers)
 
     def _advance(self, sums: list[Sum], wait: bool) -> bool:
         """Let sums go on; return whether all are there."""

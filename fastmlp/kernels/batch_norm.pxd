@@ -27,6 +27,10 @@ What lies where, with m examples and n units:
 
 step.pxd calls `normalize` and `normalize_delta` in every thread, for the whole batch at once.  A
 thread has whole columns; each sum runs over the rows in order, so no bit depends on the threads.
+
+Of a batch that several processes share m is the number of rows of all of them.  Each process sums
+over its own rows (`own_sums`, `own_square_sums`, `own_delta_sums`); step.pxd has the sums added up over
+the processes, and passes them to `normalize` and `normalize_delta` as `sums`.
 """
 from libc.math cimport sqrt
 from .matrices cimport at, matrix
@@ -45,6 +49,80 @@ cdef struct batch_norm_values:  # of one layer and batch
     real* inverse               # (n,) 1/√(σ² + ε)
     real* sum_delta             # (n,) Σ δ = ∂J/∂b
     real* sum_delta_u_hat       # (n,) Σ δ ∘ û = ∂J/∂γ
+    real* shared                # (2, n) sums over the processes that share the batch
+
+
+cdef inline vec weighted_sum(const real* u, Py_ssize_t row, const real* weights,
+                             Py_ssize_t m) noexcept nogil:
+    """Σ w u of a vector of columns; the rows of u lie `row` numbers apart."""
+    cdef Py_ssize_t r
+    cdef vec total = splat(0)
+    for r in range(m):
+        total = fused(splat(weights[r]), load(u + r * row), total)
+    return total
+
+
+cdef inline vec weighted_squares(const real* u, Py_ssize_t row, vec mu, const real* weights,
+                                 Py_ssize_t m) noexcept nogil:
+    """Σ w (u − μ)² of a vector of columns."""
+    cdef Py_ssize_t r
+    cdef vec x
+    cdef vec square = splat(0)
+    for r in range(m):
+        x = load(u + r * row) - mu
+        square = fused(splat(weights[r]) * x, x, square)
+    return square
+
+
+cdef inline void delta_sums(const matrix* delta, batch_norm_values* v, Py_ssize_t j,
+                            Py_ssize_t m) noexcept nogil:
+    """Σ δ and Σ δ ∘ û over m rows, of the vector of columns from j on."""
+    cdef Py_ssize_t r, row = delta.stride
+    cdef const real* d = at(delta, 0, j)
+    cdef const real* u_hat = at(&v.u_hat, 0, j)
+    cdef vec x
+    cdef vec shift = splat(0)
+    cdef vec scale = splat(0)
+    for r in range(m):
+        x = load(d + r * row)
+        shift = shift + x
+        scale = fused(x, load(u_hat + r * row), scale)
+    store(v.sum_delta + j, shift)
+    store(v.sum_delta_u_hat + j, scale)
+
+
+cdef inline void own_sums(const layer* L, const matrix* a, batch_norm_values* v, Py_ssize_t m,
+                          const real* weights, int part, int n_parts) noexcept nogil:
+    """Σ w u of this process's m rows in this thread's columns: the first row of `shared`."""
+    cdef Py_ssize_t c
+    for c in range(first_vector(L.n_out, L.n_in, part, n_parts),
+                   first_vector(L.n_out, L.n_in, part + 1, n_parts)):
+        store(v.shared + c * WIDTH, weighted_sum(at(a, 0, c * WIDTH), a.stride, weights, m))
+
+
+cdef inline void own_square_sums(const layer* L, const matrix* a, batch_norm_values* v,
+                                Py_ssize_t m, Py_ssize_t n_rows, const real* weights, int part,
+                                int n_parts) noexcept nogil:
+    """Σ w (u − μ)² likewise, with μ of the whole batch's n_rows: the second row of `shared`."""
+    cdef Py_ssize_t c, wide = padded(L.n_out)
+    cdef vec mu
+    for c in range(first_vector(L.n_out, L.n_in, part, n_parts),
+                   first_vector(L.n_out, L.n_in, part + 1, n_parts)):
+        mu = load(v.shared + c * WIDTH) * splat(<real>1 / <real>n_rows)
+        store(v.shared + wide + c * WIDTH,
+              weighted_squares(at(a, 0, c * WIDTH), a.stride, mu, weights, m))
+
+
+cdef inline void own_delta_sums(const layer* L, const matrix* delta, batch_norm_values* v,
+                                Py_ssize_t m, int part, int n_parts) noexcept nogil:
+    """Σ δ and Σ δ ∘ û of this process's m rows in this thread's columns, also into `shared`."""
+    cdef Py_ssize_t c, j, wide = padded(L.n_out)
+    for c in range(first_vector(L.n_out, L.n_in, part, n_parts),
+                   first_vector(L.n_out, L.n_in, part + 1, n_parts)):
+        j = c * WIDTH
+        delta_sums(delta, v, j, m)
+        store(v.shared + j, load(v.sum_delta + j))
+        store(v.shared + wide + j, load(v.sum_delta_u_hat + j))
 
 
 cdef inline bint normalize(const normalization* shared, const layer* L,
@@ -52,7 +130,9 @@ cdef inline bint normalize(const normalization* shared, const layer* L,
                            matrix* a,                   # IN u, OUT z
                            batch_norm_values* v,        # OUT u_hat, inverse
                            Py_ssize_t m,
+                           Py_ssize_t n_rows,           # of the whole batch
                            const real* weights,         # IN (m,) w
+                           const real* sums,            # IN (2, n) over all processes; or NULL
                            double n_counted,            # Σ s; 0: the running statistics stay
                            int part, int n_parts) noexcept nogil:
     """z = γ ∘ û + b in this thread's columns, and the running statistics' next values.
@@ -64,8 +144,8 @@ cdef inline bint normalize(const normalization* shared, const layer* L,
     cdef real* variance = mean + wide
     cdef real* u
     cdef real* u_hat
-    cdef vec total, mu, square, inverse, gamma, beta, x
-    cdef vec mean_of = splat(<real>1 / <real>m)
+    cdef vec mu, square, inverse, gamma, beta, x
+    cdef vec mean_of = splat(<real>1 / <real>n_rows)
     cdef real n = max(<real>n_counted, <real>2)
     cdef vec zero = splat(0)    # 0 × the statistics: NaN once one of them is not finite
     for c in range(first_vector(L.n_out, L.n_in, part, n_parts),
@@ -76,16 +156,12 @@ cdef inline bint normalize(const normalization* shared, const layer* L,
         if L.frozen:
             mu = load(mean + j)
             square = load(variance + j)
+        elif sums != NULL:
+            mu = load(sums + j) * mean_of
+            square = load(sums + wide + j) * mean_of
         else:
-            total = splat(0)
-            for r in range(m):
-                total = fused(splat(weights[r]), load(u + r * row), total)
-            mu = total * mean_of
-            square = splat(0)
-            for r in range(m):
-                x = load(u + r * row) - mu
-                square = fused(splat(weights[r]) * x, x, square)
-            square = square * mean_of
+            mu = weighted_sum(u, row, weights, m) * mean_of
+            square = weighted_squares(u, row, mu, weights, m) * mean_of
         if n_counted > 0 and not L.frozen:
             store(mean + j, fused(splat(shared.momentum), mu - load(mean + j), load(mean + j)))
             x = square * splat(n / (n - 1)) - load(variance + j)
@@ -107,27 +183,31 @@ cdef inline void normalize_delta(const layer* L,
                                  matrix* delta,             # IN δ = ∂J/∂z, OUT ∂J/∂u
                                  batch_norm_values* v,      # IN u_hat, inverse; OUT both sums
                                  Py_ssize_t m,
+                                 Py_ssize_t n_rows,         # of the whole batch
                                  const real* weights,       # IN (m,) w
+                                 const real* sums,          # IN (2, n) over all processes; or NULL
                                  int part, int n_parts) noexcept nogil:
-    """∂J/∂u, Σ δ and Σ δ ∘ û in this thread's columns."""
-    cdef Py_ssize_t c, j, r, row = delta.stride
+    """∂J/∂u, Σ δ and Σ δ ∘ û in this thread's columns.
+
+    With `sums`, those of the processes, the sums of this one have been formed before.
+    """
+    cdef Py_ssize_t c, j, r, row = delta.stride, wide = padded(L.n_out)
     cdef real* d
     cdef const real* u_hat
     cdef vec shift, scale, factor, x
-    cdef vec mean_of = splat(<real>1 / <real>m)
+    cdef vec mean_of = splat(<real>1 / <real>n_rows)
     for c in range(first_vector(L.n_out, L.n_in, part, n_parts),
                    first_vector(L.n_out, L.n_in, part + 1, n_parts)):
         j = c * WIDTH
         d = at(delta, 0, j)
         u_hat = at(&v.u_hat, 0, j)
-        shift = splat(0)
-        scale = splat(0)
-        for r in range(m):
-            x = load(d + r * row)
-            shift = shift + x
-            scale = fused(x, load(u_hat + r * row), scale)
-        store(v.sum_delta + j, shift)
-        store(v.sum_delta_u_hat + j, scale)
+        if sums == NULL:
+            delta_sums(delta, v, j, m)
+            shift = load(v.sum_delta + j)
+            scale = load(v.sum_delta_u_hat + j)
+        else:
+            shift = load(sums + j)
+            scale = load(sums + wide + j)
         factor = load(parameters + L.scale + j) * load(v.inverse + j)
         if L.frozen:            # μ and σ do not depend on u
             shift = scale = splat(0)

@@ -51,12 +51,16 @@ class GradientSum(Protocol):
     def finish(self, count: int) -> None:
         """Wait for the first `count` of the sums that have begun and not been waited for."""
 
+    def add_up(self, numbers: NDArray[np.floating[Any]]) -> None:
+        """Replace each number by its sum over the processes."""
+
 
 class BatchShare(NamedTuple):
     """The part that this process has of each batch; others have the remaining rows."""
 
     starts: NDArray[np.int64]  # (n_batches + 1,) where in `order` its rows of each batch begin
     places: NDArray[np.int64]  # (n_batches,) the number of rows of the batch before them
+    n_rows: NDArray[np.int64]  # (n_batches,) the number of rows of the whole batches
     weights: NDArray[np.float64]  # (n_batches,) Σ s of the whole batches
     gradient_sum: GradientSum
     # 0: the gradient of each batch is added up.  Otherwise each process makes so many updates by

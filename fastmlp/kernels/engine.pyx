@@ -44,12 +44,12 @@ from .job cimport ALL_PIECES, job
 from .losses cimport CUSTOM, SQUARED_ERROR, loss_of
 from .norms cimport weight_squares
 from .matrices cimport copy_row, max_group_starts
+from .network cimport batch, network, row_of
 from .panels cimport layer, pack, padded, unpack
 from .periodic cimport whole_lines
 from .pieces cimport piece_count, piece_start
 from .prediction cimport predict_part, prediction
 from .random cimport mixed_key
-from .step cimport batch, network, row_of
 from .team cimport (omp_get_num_threads, omp_get_thread_num, pause_microseconds,
                    seconds_now, team_size)
 from .tile cimport even_block

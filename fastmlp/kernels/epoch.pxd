@@ -12,12 +12,12 @@ from .encodings cimport input_encoding
 from .job cimport job
 from .losses cimport CUSTOM
 from .matrices cimport at, copy_row, group_end
+from .network cimport batch, network
 from .norms cimport column_squares, total_of
 from .panels cimport padded
 from .random cimport mixed_key
 from .shared_batch cimport add_nothing, average_when_due, finish_sums, shared_gradients
-from .step cimport (batch, forward_pass, gather, gradients, hidden_deltas, network, output_deltas,
-                    stream_in)
+from .step cimport forward_pass, gather, gradients, hidden_deltas, output_deltas, stream_in
 from .team cimport barrier, seconds_now, team
 from .tile cimport even_block
 from .updates cimport optimizer, prepare_update, update_step
@@ -149,6 +149,9 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
     b.n = (min(j.batch_size, j.n_pass - b.first) if j.starts == NULL
            else j.starts[number + 1] - b.first)
     b.place = 0 if j.places == NULL else j.places[number]
+    b.n_rows = b.n if j.n_rows == NULL else j.n_rows[number]
+    b.add_up = j.add_up
+    b.job = j
     b.n_pass = j.n_pass
     b.training = j.training
     b.key = mixed_key(j.key, j.before + number)
@@ -192,7 +195,7 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
             return False
         if net.loss.kind == CUSTOM:     # its batch passes whole
             if part == 0:
-                j.failed = not j.call_loss(j, &b)
+                j.failed |= not j.call_loss(j, &b)
             barrier(&j.threads, part, n_parts)
             if j.failed:
                 return False
@@ -208,9 +211,9 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
             slopes_of_input(net, w, &b, done, m, part, n_parts)
             barrier(&j.threads, part, n_parts)    # written by rows, read by panels
         if g.last and j.add_gradients != NULL:
-            shared_gradients(j, m, &g, lowest, part, n_parts)
+            shared_gradients(j, &b, m, &g, lowest, part, n_parts)
         else:
-            hidden_deltas(net, w, m, lowest, &j.threads, part, n_parts)
+            hidden_deltas(net, w, &b, m, lowest, &j.threads, part, n_parts)
             bad |= gradients(net, w, m, &g, j.every_layer, part, n_parts)
         if j.input_gradient != NULL:
             take_input_delta(w, j.input_gradient + done * w.activations[0].n, m, part, n_parts)
@@ -228,7 +231,7 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
                 return False
     if j.add_gradients != NULL:
         if b.n == 0:
-            add_nothing(j, part)
+            add_nothing(j, &b, lowest, part, n_parts)
         g.step = &u
         bad |= finish_sums(j, &g, part, n_parts)
         if j.failed:

@@ -1,7 +1,7 @@
 """What the threads of one call of `train` or `gradients` share: see epoch.pxd."""
 from libc.stdint cimport int64_t, uint64_t
 from .inputs cimport examples, targets
-from .step cimport batch, network
+from .network cimport add_up_t, batch, network
 from .team cimport team
 from .updates cimport optimizer
 from .vector cimport real
@@ -49,8 +49,10 @@ cdef struct job:                # one call of train: what its threads share
     # of batches that several processes share, each NULL otherwise:
     const int64_t* starts       # (n_batches + 1,) where this process's rows of each begin
     const int64_t* places       # rows of each that other processes have before these
+    const int64_t* n_rows       # of each, in all processes
     const double* weights       # Σ s of each
     add_gradients_t add_gradients
+    add_up_t add_up             # called with this job
     average_parameters_t average_parameters
     int64_t local_steps         # batches between two averages of the parameters
     void* gradient_sum          # with what these functions are called

@@ -148,7 +148,8 @@ def batch_norm(const real[:, ::1] u, const real[::1] scale, const real[::1] shif
     one.values.u_hat = one.rows(u_hat)
     one.parameters[:n] = shift
     one.parameters[wide:wide + n] = scale
-    normalize(&one.shared, &one.L, &one.parameters[0], &a, &one.values, m, &weights[0], 0, 0, 1)
+    normalize(&one.shared, &one.L, &one.parameters[0], &a, &one.values, m, m, &weights[0], NULL, 0,
+              0, 1)
     return z[:, :n].copy(), u_hat[:, :n].copy(), np.array(one.inverse[:n])
 
 
@@ -167,7 +168,7 @@ def batch_norm_delta(const real[:, ::1] delta, const real[:, ::1] normalized,
     one.values.u_hat = one.rows(u_hat)
     one.parameters[wide:wide + n] = scale
     one.inverse[:n] = inverse
-    normalize_delta(&one.L, &one.parameters[0], &d, &one.values, m, &weights[0], 0, 1)
+    normalize_delta(&one.L, &one.parameters[0], &d, &one.values, m, m, &weights[0], NULL, 0, 1)
     return (result[:, :n].copy(), np.array(one.sum_delta_u_hat[:n]), np.array(one.sum_delta[:n]))
 
 

@@ -9,7 +9,8 @@ from .inputs cimport examples, targets
 from .losses cimport output_activation
 from .matrices cimport copy_row
 from .panels cimport layer
-from .step cimport batch, forward_pass, gather, network, output_deltas
+from .network cimport batch, network
+from .step cimport forward_pass, gather, output_deltas
 from .team cimport seconds_now
 from .vector cimport flush_denormals, real, restore_denormals
 from .workspace cimport activation_layer, choose_ways, take_ways, workspace

@@ -8,19 +8,21 @@ cdef class GradientSumCall:
     cdef object sum, parameter_average, error
     cdef list ranges            # [first, end) of each layer's numbers; then of the encodings, if any
     cdef list pieces            # of the gradient: a list of arrays for each of these ranges
-    cdef const int64_t[::1] starts, places
+    cdef const int64_t[::1] starts, places, n_rows
     cdef const double[::1] weights
 
-    def __cinit__(self, share, Py_ssize_t n_rows):
+    def __cinit__(self, share, Py_ssize_t n_own):
         cdef Py_ssize_t n
         self.sum = share.gradient_sum
         self.parameter_average = share.average
         self.starts = share.starts
         self.places = share.places
+        self.n_rows = share.n_rows
         self.weights = share.weights
         n = self.places.shape[0]
-        if self.starts.shape[0] != n + 1 or self.weights.shape[0] != n or self.starts[n] != n_rows:
-            raise ValueError("starts, places and weights do not fit the batches")
+        if (self.starts.shape[0] != n + 1 or self.n_rows.shape[0] != n
+                or self.weights.shape[0] != n or self.starts[n] != n_own):
+            raise ValueError("starts, places, n_rows and weights do not fit the batches")
 
     cdef int attach(self, job* j, int64_t local_steps) except -1:
         """Point the job to the share."""
@@ -34,8 +36,10 @@ cdef class GradientSumCall:
             j.local_steps = local_steps
             j.average_parameters = average_parameters
             return 0
+        j.n_rows = &self.n_rows[0]
         j.weights = &self.weights[0]
         j.add_gradients = add_gradients
+        j.add_up = add_up_numbers
         self.pieces = [self.pieces_of(j, l) for l in range(len(self.ranges))]
         return 0
 
@@ -113,6 +117,22 @@ cdef void add_gradients(job* j, int l, int piece) noexcept with gil:
     try:
         if not j.failed:
             sum_call.call(l, piece)
+    except BaseException as error:
+        sum_call.error = error
+        j.failed = True
+    finally:
+        restore_denormals(flushing)
+
+
+cdef void add_up_numbers(void* of, real* numbers, Py_ssize_t n) noexcept with gil:
+    """Likewise, of the sums of a normalized layer."""
+    cdef job* j = <job*>of
+    cdef unsigned long long flushing = flush_denormals()
+    restore_denormals(j.denormals)
+    sum_call = <GradientSumCall>j.gradient_sum
+    try:
+        if not j.failed:
+            sum_call.sum.add_up(numbers_at(numbers, 0, n))
     except BaseException as error:
         sum_call.error = error
         j.failed = True

@@ -11,8 +11,9 @@ from libc.string cimport memset
 from .dense cimport gradient_target
 from .encoding_gradients cimport trains_encoding, update_encoding
 from .job cimport ALL_PIECES, job
+from .network cimport batch, network
 from .pieces cimport piece_count
-from .step cimport layer_delta, layer_gradient, network
+from .step cimport layer_delta, layer_gradient, normalize_layer, normalize_layer_delta
 from .team cimport barrier
 from .vector cimport real
 from .whole_update cimport update_from_sum, update_from_sums
@@ -32,8 +33,8 @@ cdef inline void start_sum(job* j, int l, int piece, int part) noexcept nogil:
     lap(j.w, part, WAITING, l)
 
 
-cdef inline void shared_gradients(job* j, Py_ssize_t m, const gradient_target* g, int lowest,
-                                  int part, int n_parts) noexcept nogil:
+cdef inline void shared_gradients(job* j, const batch* b, Py_ssize_t m, const gradient_target* g,
+                                  int lowest, int part, int n_parts) noexcept nogil:
     """Steps 3 and 4 of the last chunk of a batch that several processes share.
 
     Piece by piece, layer by layer from the output: the sum over the processes of a piece starts
@@ -50,18 +51,28 @@ cdef inline void shared_gradients(job* j, Py_ssize_t m, const gradient_target* g
             if not j.net.layers[l].frozen or l == output:
                 start_sum(j, l, piece, part)
         if l >= lowest:
-            layer_delta(j.net, j.w, l, m, &j.threads, part, n_parts)
+            layer_delta(j.net, j.w, b, l, m, &j.threads, part, n_parts)
 
 
-cdef inline void add_nothing(job* j, int part) noexcept nogil:
-    """The sums of a batch of which this process has no row."""
+cdef inline void add_nothing(job* j, const batch* b, int lowest, int part,
+                             int n_parts) noexcept nogil:
+    """The sums of a batch of which this process has no row, in the order of the other processes.
+
+    The running statistics of normalized layers move as in these.
+    """
     cdef int l, piece
+    cdef const network* net = j.net
     if part == 0:
         memset(j.sums, 0, j.n_numbers * sizeof(real))
-        for l in range(j.net.n_layers - 1, -1, -1):
-            if not j.net.layers[l].frozen or l == j.net.n_layers - 1:
-                for piece in range(piece_count(&j.net.layers[l])):
-                    start_sum(j, l, piece, part)
+    for l in range(net.n_layers):
+        if net.layers[l].scale > 0:
+            normalize_layer(net, l, j.w, b, NULL, 0, b.weight, &j.threads, part, n_parts)
+    for l in range(net.n_layers - 1, -1, -1):
+        if not net.layers[l].frozen or l == net.n_layers - 1:
+            for piece in range(piece_count(&net.layers[l])):
+                start_sum(j, l, piece, part)
+        if l >= lowest and l > 0 and net.layers[l - 1].scale > 0:
+            normalize_layer_delta(net, j.w, b, l, 0, &j.threads, part, n_parts)
 
 
 cdef inline void wait_for_sums(job* j, int l, int part, int n_parts) noexcept nogil:

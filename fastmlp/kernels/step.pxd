@@ -13,20 +13,19 @@ wherever a thread reads what another has written.  A batch larger than the works
 chunks of rows; its gradient is continued in the same accumulators, so that no bit depends on them.
 `done` is the number of examples in earlier chunks, m that of this chunk.
 """
-from libc.stdint cimport int64_t, uint64_t
-from .batch_norm cimport normalization, normalize, normalize_delta
+from .batch_norm cimport normalize, normalize_delta, own_delta_sums, own_square_sums, own_sums
 from .choice cimport may_skip
 from .compression cimport columns_from_rows, compress_row
 from .dense cimport (finish_layer, forward, gradient_target, hidden_delta, norm_gradient,
                      own_rows_of_weight, weight_gradient)
-from .distortion cimport distort, distortion
+from .distortion cimport distort
 from .dropout cimport drop_dense, drop_sparse, random_stream, random_stream_of, row_key
-from .encodings cimport column_stride, encode, encode_sparse, input_encoding, make_waves
+from .encodings cimport column_stride, encode, encode_sparse, make_waves
 from .few_outputs cimport few_outputs, few_outputs_gradient
-from .inputs cimport (LABELS_CHANGED, NOT_FINITE, examples, is_finite, own_kind, read_dense, read_once, read_sparse,
-                      row_ranges, targets)
-from .losses cimport limited_cost, loss_function, output_delta
-from .matrices cimport matrix
+from .inputs cimport (LABELS_CHANGED, NOT_FINITE, is_finite, own_kind, read_dense, read_once,
+                      read_sparse, row_ranges)
+from .losses cimport limited_cost, output_delta
+from .network cimport batch, network, row_of
 from .panels cimport layer, padded, panel_count
 from .partition cimport (first_vector, part_of, parts_are_columns, row_range, rows_of_panel,
                          thread_part)
@@ -43,38 +42,6 @@ cdef enum:
     # the number by which the random stream of distortions differs from those of the layers
     DISTORTION_STREAM = 1 << 20
     PREFETCHES_PER_ROW = 8      # calls of prefetch_some in a step, for each example, at least about
-
-cdef struct network:
-    int n_layers
-    layer* layers
-    real* parameters
-    loss_function loss
-    int first                   # number of layers[0] in the whole network, frozen layers included
-    double input_dropout        # the probability that an input is dropped
-    normalization normalization
-    const distortion* distortion    # of input images in training, or NULL
-    const input_encoding* encoding  # of the columns of X, or NULL: they are a(1) themselves
-
-
-cdef struct batch:              # the examples first … first + n of a pass
-    const examples* x
-    const targets* y
-    const long long* order      # row numbers of the pass, or NULL: the rows in their own order
-    Py_ssize_t first, n
-    double weight               # Σ s of the whole batch
-    Py_ssize_t n_pass           # examples in the whole pass
-    int64_t number              # of the batch in the pass
-    Py_ssize_t place            # rows of the batch before these, in other processes
-    bint training               # normalize by the batch, drop units, smooth targets
-    uint64_t key                # of the batch's random numbers
-    real smoothing
-    double dropout              # factor of every probability that a unit is dropped
-    double max_cost             # −log of the least probability that counts; 0: none
-
-
-cdef inline Py_ssize_t row_of(const batch* b, Py_ssize_t i) noexcept nogil:
-    """The row of x and y that holds example i of the batch."""
-    return b.first + i if b.order == NULL else b.order[b.first + i]
 
 
 cdef inline void distort_batch(const network* net, workspace* w, const batch* b,
@@ -109,7 +76,7 @@ cdef inline void weigh_rows(const network* net, const batch* b, scratch* own, Py
         return
     for r in range(m):
         row = row_of(b, done + r)
-        own.example_weights[r] = <real>(b.n * (b.y.weights[row] / b.weight)) if weighted else 1
+        own.example_weights[r] = <real>(b.n_rows * (b.y.weights[row] / b.weight)) if weighted else 1
         if b.x.row_hashes != NULL:
             own.row_hashes[r] = b.x.row_hashes[row]
 
@@ -189,19 +156,45 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
     lap(w, part, GATHERING, 0)
 
 
-cdef inline void normalize_layer(const network* net, int l, workspace* w,
+cdef inline void add_up(const batch* b, real* numbers, Py_ssize_t n, team* threads, int part,
+                        int n_parts) noexcept nogil:
+    """Replace numbers that all threads have written by their sums over the processes."""
+    barrier(threads, part, n_parts)
+    if part == 0:
+        b.add_up(b.job, numbers, n)
+    barrier(threads, part, n_parts)
+
+
+cdef inline const real* shared_moments(const layer* L, activation_layer* v, const batch* b,
+                                       Py_ssize_t m, const real* weights, team* threads, int part,
+                                       int n_parts) noexcept nogil:
+    """Σ w u and Σ w (u − μ)² of a layer over all processes; NULL where this one needs no others."""
+    cdef Py_ssize_t wide = padded(L.n_out)
+    if b.add_up == NULL or L.frozen:
+        return NULL
+    own_sums(L, &v.a, &v.norm, m, weights, part, n_parts)
+    add_up(b, v.norm.shared, wide, threads, part, n_parts)
+    own_square_sums(L, &v.a, &v.norm, m, b.n_rows, weights, part, n_parts)
+    add_up(b, v.norm.shared + wide, wide, threads, part, n_parts)
+    return v.norm.shared
+
+
+cdef inline void normalize_layer(const network* net, int l, workspace* w, const batch* b,
                                  const random_stream* stream, Py_ssize_t m,
                                  double n_counted, team* threads, int part,
                                  int n_parts) noexcept nogil:
     """Batch normalization and activation of layer l + 1, in whose `a` lies a(l) Wᵀ."""
     cdef const layer* L = &net.layers[l]
     cdef activation_layer* v = &w.activations[l + 1]
+    cdef const real* weights = w.threads[part].example_weights
+    cdef const real* sums
     cdef Py_ssize_t first = first_vector(L.n_out, L.n_in, part, n_parts)
     cdef Py_ssize_t last = first_vector(L.n_out, L.n_in, part + 1, n_parts)
     if not parts_are_columns(L.n_out, L.n_in, n_parts):
         barrier(threads, part, n_parts)
-    if not normalize(&net.normalization, L, net.parameters, &v.a, &v.norm, m,
-                     w.threads[part].example_weights, n_counted, part, n_parts):
+    sums = shared_moments(L, v, b, m, weights, threads, part, n_parts)
+    if not normalize(&net.normalization, L, net.parameters, &v.a, &v.norm, m, b.n_rows, weights,
+                     sums, n_counted, part, n_parts):
         w.overflowed = True
     finish_layer(L, stream, 0, first * WIDTH, last * WIDTH, v, m)
 
@@ -242,7 +235,7 @@ cdef inline void forward_pass(const network* net, workspace* w, const batch* b, 
                 sparse_input(own, l), own.ways[l].forward, own, w.zeros, stream, m,
                 hidden and net.layers[l].scale == 0, part, n_parts)
         if net.layers[l].scale > 0:
-            normalize_layer(net, l, w, stream, m, b.weight if remember else 0, threads, part,
+            normalize_layer(net, l, w, b, stream, m, b.weight if remember else 0, threads, part,
                             n_parts)
         lap(w, part, FORWARD, l)
         if hidden or panel_count(net.layers[l].n_out) > 1:
@@ -288,8 +281,23 @@ cdef inline void output_deltas(const network* net, workspace* w, const batch* b,
     lap(w, part, OUTPUT, net.n_layers - 1)
 
 
-cdef inline void layer_delta(const network* net, workspace* w, int l, Py_ssize_t m, team* threads,
-                             int part, int n_parts) noexcept nogil:
+cdef inline void normalize_layer_delta(const network* net, workspace* w, const batch* b, int l,
+                                       Py_ssize_t m, team* threads, int part,
+                                       int n_parts) noexcept nogil:
+    """∂J/∂u of layer l, which is normalized, in the place of its δ."""
+    cdef const layer* L = &net.layers[l - 1]
+    cdef activation_layer* v = &w.activations[l]
+    cdef const real* sums = NULL
+    if b.add_up != NULL and not L.frozen:
+        own_delta_sums(L, &v.delta, &v.norm, m, part, n_parts)
+        add_up(b, v.norm.shared, 2 * padded(L.n_out), threads, part, n_parts)
+        sums = v.norm.shared
+    normalize_delta(L, net.parameters, &v.delta, &v.norm, m, b.n_rows,
+                    w.threads[part].example_weights, sums, part, n_parts)
+
+
+cdef inline void layer_delta(const network* net, workspace* w, const batch* b, int l, Py_ssize_t m,
+                             team* threads, int part, int n_parts) noexcept nogil:
     """Step 3 of one layer: δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l)); ends with a barrier."""
     cdef activation_layer* below = activations_of(w, part, l)
     cdef scratch* own = &w.threads[part]
@@ -298,19 +306,18 @@ cdef inline void layer_delta(const network* net, workspace* w, int l, Py_ssize_t
     if l > 0 and net.layers[l - 1].scale > 0:
         if not parts_are_columns(below.n, below.n_terms, n_parts):
             barrier(threads, part, n_parts)
-        normalize_delta(&net.layers[l - 1], net.parameters, &below.delta, &below.norm, m,
-                        own.example_weights, part, n_parts)
+        normalize_layer_delta(net, w, b, l, m, threads, part, n_parts)
     lap(w, part, DELTA, l)
     barrier(threads, part, n_parts)
     lap(w, part, WAITING, l)
 
 
-cdef inline void hidden_deltas(const network* net, workspace* w, Py_ssize_t m, int lowest,
-                               team* threads, int part, int n_parts) noexcept nogil:
+cdef inline void hidden_deltas(const network* net, workspace* w, const batch* b, Py_ssize_t m,
+                               int lowest, team* threads, int part, int n_parts) noexcept nogil:
     """Step 3 of all layers, from the last hidden layer down to `lowest`."""
     cdef int l
     for l in range(net.n_layers - 1, lowest - 1, -1):
-        layer_delta(net, w, l, m, threads, part, n_parts)
+        layer_delta(net, w, b, l, m, threads, part, n_parts)
 
 
 cdef inline bint layer_gradient(const network* net, workspace* w, int l, Py_ssize_t m,
@@ -318,7 +325,8 @@ cdef inline bint layer_gradient(const network* net, workspace* w, int l, Py_ssiz
                                 int n_parts) noexcept nogil:
     """Steps 4 to 6 of one layer: Σ δ(l+1) a(l)ᵀ over the examples, their mean + λW, the update.
 
-    Of n_pieces pieces of W it computes one; `piece_count` is how many there may be.  Returns whether a parameter is not finite afterwards.
+    Of n_pieces pieces of W it computes one; `piece_count` is how many there may be.  Returns
+    whether a parameter is not finite afterwards.
     """
     cdef bint bad
     cdef scratch* own = &w.threads[part]

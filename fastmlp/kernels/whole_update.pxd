@@ -10,9 +10,9 @@ from libc.math cimport sqrt
 from .dense cimport gradient_target, update_layer
 from .encoding_gradients cimport (average_encoding, encoding_squares, trains_encoding,
                                   update_encoding)
+from .network cimport network
 from .norms cimport gradient_squares, limit_norms, total_of
 from .panels cimport layer, padded
-from .step cimport network
 from .team cimport barrier, team
 from .updates cimport for_layer, update_step
 from .vector cimport real

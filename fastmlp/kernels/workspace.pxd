@@ -239,6 +239,7 @@ cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t max
             v.norm.inverse = <real*>reserve(base, &used, padded(n) * size)
             v.norm.sum_delta = <real*>reserve(base, &used, padded(n) * size)
             v.norm.sum_delta_u_hat = <real*>reserve(base, &used, padded(n) * size)
+            v.norm.shared = <real*>reserve(base, &used, 2 * padded(n) * size)
         n_squares += padded(n)
     w.zeros = <real*>reserve(base, &used, 2 * panel_columns() * size)
     w.images = ungrouped(NULL, layers[0].n_in)

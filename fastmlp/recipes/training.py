@@ -7,7 +7,7 @@ the same bits wherever it was interrupted.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -19,12 +19,14 @@ from ..callbacks import Callback, Checkpoint
 from ..ensemble import Ensemble
 from ..experiments.fingerprint import fingerprint
 from ..experiments.histories import joined
+from ..experiments.settings import TRAINING
 from ..history import History
 from ..network import MLP
 from ..optimizers import Optimizer
 from ..schedules import Schedule
 from ..support import checks
 from ..training import side_by_side
+from ..training.division import division
 from . import checkpoints
 from .checkpoints import SaveCheckpoint
 from .recipe import Recipe, read
@@ -143,10 +145,13 @@ def run_recipe(
     verbose: bool = False,
     checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     callbacks: Callable[[MLP], Iterable[Callback]] | None = None,
+    fit: Callable[..., History] = MLP.fit,
 ) -> Outcome:
     """Train as `train` does, with the same parameters, and return times and resumptions too.
 
-    `callbacks` is called with each network in turn and returns the callbacks of its fit.
+    `callbacks` is called with each network in turn and returns the callbacks of its fit.  `fit`
+    takes the place of `MLP.fit`, of which it has the arguments, where there is one network; several
+    may be divided among processes (training/division.py).
     """
     started = perf_counter()
     if not isinstance(recipe, Recipe):
@@ -177,16 +182,36 @@ def run_recipe(
     def job(member: _Member, n_threads: int | None) -> Callable[[Callback], History]:
         own = [] if callbacks is None else list(callbacks(member.net))
         return lambda stop: member.train(
-            X, y, validation_data, seconds, n_threads, [stop, *own] if size > 1 else own, verbose
-        )
+            X, y, validation_data, seconds, n_threads, [stop, *own] if size > 1 else own, verbose,
+            MLP.fit if size > 1 else fit,
+        )  # fmt: skip
 
     if size == 1:  # in this thread, for Ctrl-C to reach fit
-        histories = [job(members[0], n_threads)(Callback())]
+        nets, histories = [members[0].net], [job(members[0], n_threads)(Callback())]
     else:
-        histories = side_by_side([job(member, 1) for member in members], n_threads)
-    nets = [member.net for member in members]
+        nets, histories = _side_by_side([job(member, 1) for member in members], members, n_threads)
     model = nets[0] if size == 1 else Ensemble(nets)
     return Outcome(recipe, seed, model, histories, seconds(), resumed)
+
+
+def _side_by_side(
+    jobs: Sequence[Callable[[Callback], History]],
+    members: Sequence[_Member],
+    n_threads: int | None,
+) -> tuple[list[MLP], list[History]]:
+    """Run the jobs of this process; return the networks and histories of all."""
+    processes, error = division(), None
+    numbers = processes.own(len(jobs))
+    histories: list[History] = []
+    try:
+        if numbers:
+            histories = side_by_side([jobs[k] for k in numbers], n_threads)
+    except Exception as raised:
+        error = raised
+    own = {k: (members[k].net, one) for k, one in zip(numbers, histories, strict=False)}
+    everything = processes.exchange(own, error)
+    found = [everything[k] for k in range(len(jobs))]
+    return [net for net, _ in found], [history for _, history in found]
 
 
 @dataclass
@@ -227,6 +252,7 @@ class _Member:
         n_threads: int | None,
         callbacks: list[Callback],
         verbose: bool,
+        fit: Callable[..., History],
     ) -> History:
         """Train for the remaining epochs; return the history of all epochs."""
         settings, earlier = self.recipe.settings, self.earlier
@@ -236,25 +262,21 @@ class _Member:
         if verbose:
             callbacks = [_Lines(settings.epochs, earlier.epochs, self.title), *callbacks]
         if self.checkpoint is not None:
-            save = SaveCheckpoint(
-                self.checkpoint, self.identity, settings.epochs, earlier, seconds
-            )
+            save = SaveCheckpoint(self.checkpoint, self.identity, settings.epochs, earlier, seconds)
             callbacks = [save, *callbacks]
         n_examples = _shape(X)[0]
         n_batches = -(-n_examples // min(settings.batch_size, n_examples))
         try:
             steps = settings.epochs * n_batches
-            settings.fit(
-                self.net,
-                X,
-                y,
-                epochs=settings.epochs - earlier.epochs,
-                optimizer=_with_spanning_schedules(settings.optimizer, steps),
-                dropout_schedule=_spanning(settings.dropout_schedule, steps),
-                validation_data=validation_data,
-                n_threads=n_threads,
-                callbacks=callbacks,
-            )
+            options = {
+                "epochs": settings.epochs - earlier.epochs,
+                "optimizer": _with_spanning_schedules(settings.optimizer, steps),
+                "dropout_schedule": _spanning(settings.dropout_schedule, steps),
+                "validation_data": validation_data,
+                "n_threads": n_threads,
+                "callbacks": callbacks,
+            }
+            fit(self.net, X, y, **{key: getattr(settings, key) for key in TRAINING} | options)
         finally:
             self.net.history = joined(earlier, self.net.history)
         return self.net.history

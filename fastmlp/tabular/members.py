@@ -8,7 +8,8 @@ reported scores come from them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -23,6 +24,7 @@ from ..network import MLP
 from ..optimizers import AdamW
 from ..schedules import OneCycle
 from ..support import threads
+from ..training.division import division
 from ..training.side_by_side import StopWhenSet, side_by_side
 from .columns import Codes, TableEncoder
 from .metrics import Metric
@@ -123,16 +125,21 @@ def train_members(
     interrupted : bool
         Whether Ctrl-C ended training.
     """
+    processes = division()
     deadline = math.inf if time_limit is None else perf_counter() + time_limit
     n_threads = threads.get_num_threads() if n_threads is None else n_threads
-    n_jobs = min(n_threads, len(plan.networks))
     if time_limit is not None:
-        plan = within_time(job, plan, time_limit, n_jobs)
+        n_at_once = min(n_threads * processes.n_processes, len(plan.networks))
+        plan = processes.of_first(within_time(job, plan, time_limit, n_at_once))
     inputs = {
         encoding: job.encoder.inputs(job.rows.codes, encoding)
         for encoding in {network.encoding for network in plan.networks}
     }
-    members: list[Member | None] = [None] * len(plan.networks)
+    if processes.n_processes > 1:
+        processes.require_equal(checksum(job, plan, inputs), "data or networks")
+    numbers = processes.own(len(plan.networks))
+    n_jobs = max(1, min(n_threads, len(numbers)))
+    members: dict[int, Member | None] = {}
 
     def job_of(i: int, network: NetworkPlan) -> Callable[[StopWhenSet], None]:
         net = make_network(job, network, i)
@@ -152,12 +159,28 @@ def train_members(
 
         return run
 
-    interrupted = False
+    # of all networks: their callbacks may be numbered
+    jobs = [job_of(i, network) for i, network in enumerate(plan.networks)]
+    interrupted, error = False, None
     try:
-        side_by_side([job_of(i, network) for i, network in enumerate(plan.networks)], n_jobs)
+        side_by_side([jobs[i] for i in numbers], n_jobs)
     except KeyboardInterrupt:
+        if processes.n_processes > 1:  # the others do not know of it
+            raise
         interrupted = True
-    return [member for member in members if member is not None], interrupted
+    except Exception as raised:
+        error = raised
+    everything = processes.exchange(members, error)
+    found = [everything[i] for i in sorted(everything)]
+    return [member for member in found if member is not None], interrupted
+
+
+def checksum(job: Job, plan: Plan, inputs: Mapping[str, Array]) -> int:
+    """Return a checksum of what networks are trained on, and of how."""
+    found = zlib.crc32(repr((plan, job.seed)).encode())
+    for array in (job.rows.targets, *(inputs[name] for name in sorted(inputs))):
+        found = zlib.crc32(np.ascontiguousarray(array).tobytes(), found)
+    return found
 
 
 def make_network(job: Job, plan: NetworkPlan, number: int) -> MLP:

@@ -18,6 +18,7 @@ from ..optimizers import Optimizer
 from ..support import checks
 
 if TYPE_CHECKING:  # imported when something is trained
+    from ..data.parquet import ParquetFolder
     from ..schedules import Schedule
 
 __all__ = ["FitConfig", "FitOptions"]
@@ -30,7 +31,7 @@ class FitOptions(TypedDict, total=False):
     batch_size: int
     optimizer: str | Optimizer
     l2: float
-    validation_data: tuple[checks.Examples, ArrayLike] | float | None
+    validation_data: tuple[checks.Examples, ArrayLike] | ParquetFolder | float | None
     sample_weight: ArrayLike | None
     cost_below: float | None
     max_seconds: float | None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..data.examples import Examples
-from ..data.memory_maps import MemoryMap
+from ..data.batches import ValidationSource
 from ..model.state import ModelState
 from ..support import threads
 
@@ -13,14 +12,14 @@ __all__ = ["evaluate", "figures", "sums"]
 
 
 def evaluate(
-    state: ModelState, source: Examples | MemoryMap, n_threads: int | None
+    state: ModelState, source: ValidationSource, n_threads: int | None
 ) -> tuple[float, float | None]:
     """Return the cost of examples without λ and, for classification, the accuracy on them."""
     return figures(state, *sums(state, source, n_threads))
 
 
 def sums(
-    state: ModelState, source: Examples | MemoryMap, n_threads: int | None
+    state: ModelState, source: ValidationSource, n_threads: int | None
 ) -> tuple[float, float, float]:
     """Return Σ s·cost, Σ s and, for classification, Σ s over the examples predicted correctly."""
     spec, of = state.spec, state.snapshot()

@@ -18,10 +18,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..callbacks import Callback, EarlyStopping
 from ..data import batches
-from ..data.batches import Source
+from ..data.batches import Piece, Source, ValidationSource
 from ..data.chunks import Chunks
 from ..data.examples import Examples
-from ..data.memory_maps import MemoryMap
+from ..data.parquet import ParquetFolder
 from ..history import History
 from ..kernels.calls import Batches, Progress, TrainingOptions
 from ..model.state import ModelState
@@ -57,7 +57,7 @@ def fit(
     config: FitConfig,
     *,
     sample_weight: ArrayLike | None = None,
-    validation_data: tuple[checks.Examples, ArrayLike] | float | None = None,
+    validation_data: tuple[checks.Examples, ArrayLike] | ParquetFolder | float | None = None,
     callbacks: Sequence[Callback] = (),
     stop: Stop | None = None,
 ) -> History:
@@ -100,7 +100,7 @@ class Run:
     config: FitConfig
     source: Source
     rows: NDArray[np.int64] | None  # of `source`, to train on; None: all
-    held_out: Examples | MemoryMap | None
+    held_out: ValidationSource | None
     callbacks: Sequence[Callback]
     stop: Stop | None = None
     team: threads.AdaptiveTeam = field(default_factory=threads.AdaptiveTeam)
@@ -111,9 +111,12 @@ class Run:
         self.batch_size = self.config.batch_size
         self.seeds: tuple[int, ...] = ()  # of the order of examples, in addition to the network's
         self.constant_rates = np.empty(0)
+        self.starts = np.empty(0, np.int64)  # of batches, where the number of rows is known
         if not isinstance(self.source, Chunks):
             self.n_rows = len(self.source if self.rows is None else self.rows)
             self.batch_size = min(self.batch_size, self.n_rows)
+            self.starts = batches.even_starts(self.n_rows, self.batch_size)
+        self.cuts = batches.even_cuts(self.batch_size)
 
     def check(self) -> None:
         """Refuse what does not go together, before anything changes."""
@@ -208,7 +211,7 @@ class Run:
             if self.stop is not None and self.stop.is_set():
                 raise Stopped
             started = perf_counter()
-            if started >= deadline:
+            if self.time_is_up(deadline):
                 return "max_seconds"
             if not looks_on and (n := at_once(state, config, source, history, SLICE)) > 1:
                 left -= self.run_short_epochs(history, source, options, scheduled, min(n, left))
@@ -236,6 +239,10 @@ class Run:
             if stopped_by:
                 return stopped_by[0]
         return "epochs"
+
+    def time_is_up(self, deadline: float) -> bool:
+        """Return whether `max_seconds` are over."""
+        return perf_counter() >= deadline
 
     def total(self, *sums: float) -> tuple[float, ...]:
         """Return sums over all examples, from those over the examples of this process."""
@@ -272,13 +279,13 @@ class Run:
         progress = state.train_epochs(source.data, part, options, SLICE)
         return record(state, history, progress, part, options)
 
-    def parts(self, source: Source) -> Iterator[tuple[Examples, NDArray[np.int64]]]:
-        """Yield the coming epoch's examples, with the rows to train on in order: whole batches."""
+    def pieces(self, source: Source) -> Iterator[Piece]:
+        """Yield the batches of the coming epoch."""
         state, shuffle = self.state, self.config.shuffle
         seed = [state.spec.seed, state.epochs, *self.seeds]
         if not isinstance(source, Examples):
             rng = np.random.default_rng(seed) if shuffle is True else None
-            return batches.batches_of_chunks(state, source, self.batch_size, rng)
+            return batches.batches_of_chunks(state, source, self.cuts, rng)
         n_rows = len(source if self.rows is None else self.rows)
         if callable(shuffle):
             order = batches.row_numbers(shuffle, n_rows)
@@ -288,7 +295,7 @@ class Run:
             order = state.row_order(state.epochs, n_rows)
         else:
             order = np.arange(n_rows, dtype=np.int64)
-        return iter([(source, order if self.rows is None else self.rows[order])])
+        return iter([Piece(source, order if self.rows is None else self.rows[order], self.starts)])
 
     def rates_of(self, rate: Values, n_batches: int) -> NDArray[np.float64]:
         """Return the learning rate of each of the coming steps; constant ones are made once."""
@@ -350,7 +357,7 @@ class Run:
         state, epoch = self.state, self.state.epochs
         good = state.snapshot()
         before, last_rate, progress = 0, 0.0, Progress()
-        for examples, order in self.parts(source):
+        for examples, order, _ in self.pieces(source):
             if isinstance(source, Chunks):  # of other sources this is known before
                 self.check_batches(before * self.batch_size + len(order))
             if options.distortion is not None:

@@ -244,7 +244,7 @@ def test_examples_without_targets_are_no_chunks(net, given):
     ("options", "error", "message"),
     [
         ({"sample_weight": np.ones(230)}, TypeError, "sample_weight of chunks comes with each"),
-        ({"validation_data": 0.2}, ValueError, r"must be a pair \(X, y\) where X is read in"),
+        ({"validation_data": 0.2}, ValueError, r"or a ParquetFolder where X is read in"),
         ({"shuffle": np.arange}, ValueError, "shuffle must be True or False where X is read in"),
         ({"optimizer": Adam(schedules.Cosine(0.1))}, ValueError, "needs total_steps when"),
         ({"optimizer": Adam(schedules.OneCycle(0.1))}, ValueError, "epochs × ⌈examples"),

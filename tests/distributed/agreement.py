@@ -32,6 +32,7 @@ class Case:
     weighted: bool = False
     validated: bool = False
     frozen: tuple[int, ...] = ()
+    kind: str = "arrays"  # or "chunks", of 37 rows, "memory map" or "parquet", for all ranks
 
     @property
     def batch_size(self) -> int:
@@ -69,8 +70,26 @@ CASES = {
     "frozen_input": Case(frozen=(0,)),
     "python_loss": Case(network={"loss": (half_square, difference)}),
     "encodings": Case(network={"encodings": COLUMNS, "input_scaling": True}),
+    "batch_norm": Case(network={"batch_norm": True}, options=FIFTY_STEPS),
+    "batch_norm_random": Case(network={"batch_norm": [True, False]} | RANDOM, options=LIMITS),
+    "batch_norm_uneven": Case(network={"batch_norm": True}, even=False),
+    "batch_norm_weights": Case(
+        network={"batch_norm": True}, weighted=True, even=False, options={"batch_size": 24}
+    ),
+    "batch_norm_frozen": Case(network={"batch_norm": True}, frozen=(0,)),
+    "batch_norm_encodings": Case(
+        network={"batch_norm": True, "encodings": COLUMNS}, options={"optimizer": MOMENTUM}
+    ),
     "schedule": Case(options={"optimizer": fastmlp.Adam(fastmlp.schedules.OneCycle(0.01))}),
+    "chunks": Case(kind="chunks", options=FIFTY_STEPS),
+    "chunks_weights": Case(kind="chunks", weighted=True, network={"batch_norm": True}),
+    "uneven_chunks": Case(kind="chunks", even=False),
+    "memory_map": Case(kind="memory map", even=False, validated=True),
+    "memory_map_weights": Case(kind="memory map", even=False, weighted=True),
+    "time": Case(options={"max_seconds": 1000.0}, even=False, weighted=True, network=RANDOM),
+    "parquet": Case(kind="parquet", options=FIFTY_STEPS | {"batch_size": 50}),
     "shuffled": Case(options={"shuffle": True, "epochs": 3}),
+    "shuffled_chunks": Case(kind="chunks", even=False, options={"shuffle": True, "epochs": 3}),
 }
 
 
@@ -109,6 +128,28 @@ def shard(case: Case, counts: list[int], rank: int) -> tuple[tuple[Any, Any], di
     return (X[rows], y[rows]), options
 
 
+def in_pieces(kind: str, X: Any, y: Any, options: dict[str, Any], path: Path) -> tuple[Any, Any]:
+    """Return the examples as chunks, or as a memory map of a file."""
+    if kind == "memory map":
+        X.tofile(path)
+        return np.memmap(path, X.dtype, "r", shape=X.shape), y
+    if kind == "parquet":  # the rows of all ranks, in row groups that any N_RANKS can divide
+        import pyarrow.parquet
+
+        (X, y), _ = shard(CASES["parquet"], [N_ROWS], 0)
+        table = pyarrow.table({"y": y} | {f"x{k}": X[:, k] for k in range(X.shape[1])})
+        path.parent.joinpath(path.stem).mkdir()
+        rows = path.parent / path.stem / "rows.parquet"
+        pyarrow.parquet.write_table(table, rows, row_group_size=25)
+        return fastmlp.ParquetFolder(rows.parent, label="y"), None
+    if kind == "chunks":
+        arrays = [X, y]
+        if "sample_weight" in options:
+            arrays.append(options.pop("sample_weight"))
+        return [tuple(one[k : k + 37] for one in arrays) for k in range(0, len(X), 37)], None
+    return X, y
+
+
 def run(folder: Path, names: list[str]) -> None:
     """Fit the named cases and save networks, their bits and histories."""
     from mpi4py import MPI
@@ -118,6 +159,7 @@ def run(folder: Path, names: list[str]) -> None:
         case = CASES[name]
         net = network(case)
         local, options = shard(case, counts(n_ranks, case.even), rank)
+        local = in_pieces(case.kind, *local, options, folder / f"{name}-{n_ranks}-{rank}.rows")
         history = fastmlp.distributed.fit(net, *local, **options)
         figures = asdict(history)
         del figures["seconds"]

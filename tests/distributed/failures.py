@@ -11,14 +11,15 @@ import numpy as np
 from mpi4py import MPI
 
 import fastmlp
-from fastmlp.distributed import communication
+from fastmlp.distributed import communication, rounds, shared_run, slowness
 
 case, *rest = sys.argv[1:]
 rank = MPI.COMM_WORLD.rank
 wrong = rank == MPI.COMM_WORLD.size - 1
 rng = np.random.default_rng(rank)
 X, y = rng.normal(size=(60, 4)), rng.integers(0, 3, 60)
-net = fastmlp.MLP((4, 8, 3), seed=0, batch_norm=case == "batch norm")
+normalized = case == "one row left of normalized chunks"
+net = fastmlp.MLP((4, 8, 3), seed=0, batch_norm=normalized)
 options = {"epochs": 6, "batch_size": 40}
 
 
@@ -42,6 +43,22 @@ def interrupt(net):
 
 def drift(net):
     net.set_parameters(net.weights, [b + 1 for b in net.biases])
+
+
+def run_out_of_time(net):
+    """The clock of this rank is far ahead from now on, during epochs."""
+    rounds.perf_counter = lambda: 1e12
+
+
+def slow_rank_times(self):
+    """What a run of some seconds on three fast ranks and a slow one would report."""
+    return slowness.RankTimes(9.0 if wrong else 2.5, 9.5, 60, f"host{rank}")
+
+
+def broken_chunks():
+    """The rank's second chunk has the wrong number of columns."""
+    yield own_X[:30], own_y[:30]
+    yield own_X[30:, :3], own_y[30:]
 
 
 def kill_in_an_epoch():
@@ -78,10 +95,34 @@ elif case == "local divergence":
         options["sample_weight"] = np.full(60, 1e38)
 elif case == "unknown option" and wrong:
     options["batch_sums"] = None
-elif case == "max_seconds":
-    options["max_seconds"] = 5
-elif case == "chunks":
+elif case == "other dtype" and wrong:
+    net = fastmlp.MLP((4, 8, 3), seed=0, dtype="float64")
+elif case == "no targets":
+    y = None
+elif case == "time is up":
+    options["max_seconds"] = 1e6
+    options["callbacks"] = [AfterEpochs(run_out_of_time)]
+elif case == "slow rank":
+    shared_run.SharedRun.times = slow_rank_times
+elif case == "broken chunk":
+    own_X, own_y = X, y
+    X, y = broken_chunks if wrong else [(X, y)], None
+elif case == "chunks and arrays" and wrong:
     X, y = [(X, y)], None
+elif case == "one row left of normalized chunks":
+    X, y = [(X, y), (X[:1], y[:1])] if wrong else [(X, y)], None
+elif case == "no chunk" and wrong:
+    X, y = [], None
+elif case == "no chunk":
+    X, y = [(X, y)], None
+elif case in ("folder", "other folder", "small folder"):
+    # row groups of 16 rows in the first folder, one row group in the second
+    folders = [fastmlp.ParquetFolder(rest[k], label="y") for k in (0, 1)]
+    X, y = folders[1 if case == "small folder" or (case == "other folder" and wrong) else 0], None
+    options["validation_data"] = folders[1]
+elif case == "small batches of chunks":
+    X, y = [(X, y)], None
+    options["batch_size"] = 1
 elif case == "divergence":
     options.update(optimizer=fastmlp.GradientDescent(1e30), l2=1.0)
 elif case == "divergence on one rank" and wrong:
@@ -101,6 +142,8 @@ elif case in ("killed", "checkpoint", "resume"):
 try:
     history = fastmlp.distributed.fit(net, X, y, **options)
     found = f"{history.epochs} epochs, {history.stopped_by}"
+    if history.unfinished_batches:
+        found += f", {history.unfinished_batches} batches more"
 except Exception as error:
     found = f"{type(error).__name__}: {error}"
 # in one piece, or the end of the line may follow what another rank says meanwhile

@@ -23,7 +23,7 @@ def sum_of(every, compressed):
 
 for dtype, compressed, overlap in product((np.float32, np.float64), (False, True), (False, True)):
     begin = partial(CompressedSum, comms) if compressed else partial(ExactSum, MPI, comm)
-    sums = GradientSum(begin, overlap)
+    sums = GradientSum(MPI, comm, begin, overlap)
     for step in range(2):
         every = [
             [np.random.default_rng([r, step]).normal(size=n).astype(dtype) for n in SIZES]
@@ -32,6 +32,9 @@ for dtype, compressed, overlap in product((np.float32, np.float64), (False, True
         arrays = [one.copy() for one in every[comm.rank]]
         for one in arrays:
             sums.start(one)
+        now = np.full(3, comm.rank, dtype)
+        sums.add_up(now)
+        assert now.tolist() == [sum(range(comm.size))] * 3
         done = 0
         for count in (2, 0, len(SIZES) - 2):
             sums.finish(count)

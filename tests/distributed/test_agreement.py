@@ -16,6 +16,7 @@ from fastmlp.distributed.shares import starts
 
 PROGRAM = Path(__file__).with_name("agreement.py")
 N_RANKS = [1, 2, 3]
+OTHER_BATCHES = ("shuffled", "shuffled_chunks", "uneven_chunks")  # than those of one process
 
 spec = importlib.util.spec_from_file_location("fits_of_ranks", PROGRAM)
 cases = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
@@ -50,18 +51,27 @@ def in_one_process(case, n_ranks):
     return net, net.fit(X[order], y[order], **options)
 
 
-@pytest.mark.parametrize("name", [name for name in cases.CASES if name != "shuffled"])
+def running_statistics(net):
+    """Return the means and variances of normalized layers in a row."""
+    return np.array([n for pair in net.state.statistics() for one in pair or () for n in one])
+
+
+@pytest.mark.parametrize("name", [name for name in cases.CASES if name not in OTHER_BATCHES])
 def test_ranks_give_what_one_process_gives(trained, name):
     n_ranks, folder = trained
-    net, history = in_one_process(cases.CASES[name], n_ranks)
-    assert net.state.steps >= (50 if name in ("adam", "momentum") else 5)
+    case = cases.CASES[name]
+    net, history = in_one_process(case, n_ranks)
+    assert net.state.steps >= (50 if case.options == cases.FIFTY_STEPS else 5)
     expected = asdict(history)
     for rank in range(n_ranks):
-        loss = cases.CASES[name].network.get("loss")
+        loss = case.network.get("loss")
         found = fastmlp.load(folder / f"{name}-{n_ranks}-{rank}.npz", loss=loss)
         layers = zip(net.state.layers(), found.state.layers(), strict=True)
         for ours, theirs in (pair for layer in layers for pair in zip(*layer, strict=True)):
             np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(
+            running_statistics(found), running_statistics(net), rtol=0, atol=1e-12
+        )
         figures = json.loads((folder / f"{name}-{n_ranks}-{rank}.json").read_text())
         assert figures["stopped_by"] == expected["stopped_by"]
         for figure in ("cost", "validation_cost", "validation_accuracy", "learning_rate"):
@@ -94,3 +104,25 @@ def test_each_rank_shuffles_rows_of_its_own(trained):
     }
     assert costs["shuffled"] != costs["adam"][:3]
     assert costs["shuffled"][-1] < costs["shuffled"][0]
+
+
+def test_chunks_of_unequal_lengths_make_smaller_batches_at_the_end(trained):
+    """Each rank adds its part of the batch size as long as it has rows."""
+    n_ranks, folder = trained
+    case = cases.CASES["uneven_chunks"]
+    counts = cases.counts(n_ranks, case.even)
+    firsts = np.cumsum([0, *counts])
+    own = [60 * (rank + 1) // n_ranks - 60 * rank // n_ranks for rank in range(n_ranks)]
+    (X, y), options = cases.shard(case, [sum(counts)], 0)
+    net = cases.network(case)
+    for _ in range(options["epochs"]):
+        for k in range(max(-(-n // size) for n, size in zip(counts, own, strict=True))):
+            rows = [
+                np.arange(first + k * size, min(first + (k + 1) * size, first + n))
+                for first, n, size in zip(firsts, counts, own, strict=False)
+            ]
+            batch = np.concatenate([one for one in rows if len(one)])
+            net.fit(X[batch], y[batch], batch_size=60, epochs=1, shuffle=False)
+    found = fastmlp.load(folder / f"uneven_chunks-{n_ranks}-0.npz")
+    for ours, theirs in zip(net.weights, found.weights, strict=True):
+        np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-12)

@@ -42,9 +42,26 @@ def lines_of(output):
         ("wrong sharing", "ValueError: compression must be", "rank 1 of 2 failed.*compression"),
         ("local divergence", "TrainingDiverged: the cost or a parameter became", None),
         ("other options", "ValueError: ranks 0 and 1 differ in the options of fit", None),
-        ("batch norm", "ValueError: a network with batch norm cannot be trained on several", None),
-        ("max_seconds", "ValueError: max_seconds is not supported on several ranks", None),
-        ("chunks", "TypeError: y_local must be the targets of X_local, got None", None),
+        ("other dtype", "ValueError: ranks 0 and 1 differ in the sizes or options", None),
+        ("no targets", "TypeError: y is missing", None),
+        ("time is up", "2 epochs, max_seconds, 2 batches more", None),
+        (
+            "broken chunk",
+            "ValueError: chunk 2: X has 3 columns",
+            "rank 1 of 2 failed.*chunk 2: X has 3 columns",
+        ),
+        ("chunks and arrays", "ValueError: X_local is an iterable of chunks on some ranks", None),
+        (
+            "one row left of normalized chunks",
+            "ValueError: batch norm needs at least 2 examples in each batch",
+            None,
+        ),
+        ("no chunk", "ValueError: no chunk came", "rank 1 of 2 failed.*no chunk came"),
+        (
+            "small batches of chunks",
+            "ValueError: batch_size is 1 and there are 2 ranks",
+            None,
+        ),
         ("divergence", "TrainingDiverged: the cost or a parameter became infinite or NaN", None),
         ("divergence on one rank", "TrainingDiverged: the cost or a parameter became", None),
         ("callback fails", "KeyError: 'of a callback'", "rank 1 of 2 failed.*'of a callback'"),
@@ -56,6 +73,41 @@ def test_every_rank_says_what_is_wrong(run_ranks, case, own, others):
     found = lines_of(run_ranks(PROGRAM, 2, case).stdout)
     assert re.match(own, found["1"])
     assert re.search(others or own, found["0"])
+
+
+def test_a_slow_rank_is_reported_once(run_ranks):
+    result = run_ranks(PROGRAM, 3, "slow rank")
+    message = (
+        r"rank 2 of 3 \(host host2\) is slow: it has computed for 9\.0 of 9\.5 seconds, the median "
+        r"of the others is 2\.5\. They have waited 6\.5 seconds for it\."
+    )
+    assert len(re.findall(message, result.stderr)) == 1
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two folders of Parquet files: with eight row groups, and with one."""
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rng = np.random.default_rng(0)
+    table = pa.table({name: rng.normal(size=128) for name in "abcd"} | {"y": np.arange(128) % 3})
+    paths = [tmp_path / "many", tmp_path / "one"]
+    for path, size in zip(paths, (16, 128), strict=True):
+        path.mkdir()
+        pq.write_table(table, path / "rows.parquet", row_group_size=size)
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ("folder", "6 epochs, epochs"),
+        ("other folder", "ValueError: X_local of ranks 0 and 1 are different folders or columns"),
+        ("small folder", "ValueError: .* has 1 row groups for 2 ranks"),
+    ],
+)
+def test_ranks_divide_a_folder_of_parquet_files(run_ranks, folders, case, message):
+    found = lines_of(run_ranks(PROGRAM, 2, case, *folders).stdout)
+    assert all(re.match(message, found[rank]) for rank in "01"), found
 
 
 def test_an_error_that_one_rank_alone_meets_ends_the_job(run_ranks):

@@ -1,0 +1,135 @@
+"""``mpiexec -n N fastmlp train``: one model, one output, one error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp.cli import main
+
+PROGRAM = Path(__file__).with_name("command.py")
+OPTIONS = ("--label", "y", "--epochs", 3, "--members", 3, "--hidden", 8)
+MNIST = Path(__file__).parents[2] / "benchmarks" / "mnist"
+RECIPE = """
+name = "small"
+description = "A small network."
+[network]
+hidden = [32]
+batch_norm = true
+uint8_scale = 0.004
+[training]
+epochs = 3
+batch_size = 100
+"""
+ENSEMBLE = RECIPE + "[ensemble]\nsize = 3\n"
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    pytest.importorskip("pandas")
+    path = tmp_path_factory.mktemp("tables") / "rows.csv"
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    lines = [f"{a:.4f},{b:.4f},{c:.4f},{'yes' if a > 0 else 'no'}" for a, b, c in X]
+    path.write_text("\n".join(["a,b,c,y", *lines]))
+    return path
+
+
+def run_train(run_ranks, case, *arguments, n_ranks=2, succeeds=True):
+    return run_ranks(PROGRAM, n_ranks, case, "train", *arguments, succeeds=succeeds)
+
+
+def errors(result):
+    """Return the lines of the command's errors."""
+    return [line for line in result.stderr.splitlines() if "error: " in line]
+
+
+@pytest.mark.parametrize("n_ranks", [2, 4])
+def test_members_divided_among_ranks_are_those_of_one_process(
+    run_ranks, table, tmp_path, capsys, n_ranks
+):
+    paths = [tmp_path / "one.npz", tmp_path / "many.npz"]
+    assert main([str(one) for one in ("train", table, *OPTIONS, "--save", paths[0])]) == 0
+    alone = capsys.readouterr().out
+    found = run_train(run_ranks, "", table, *OPTIONS, "--save", paths[1], n_ranks=n_ranks).stdout
+    assert found.replace("many", "one") == alone
+    models = [fastmlp.tabular.load(path) for path in paths]
+    for one, other in zip(*(model.networks_ for model in models), strict=True):
+        assert one.snapshot().tobytes() == other.snapshot().tobytes()
+
+
+def test_a_time_limit_gives_all_ranks_the_same_networks(run_ranks, table):
+    found = run_train(run_ranks, "", table, *OPTIONS, "--time-limit", 60)
+    assert "3 networks; epoch kept:" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nowhere.csv", "--label", "y"), "nowhere.csv: No such file"),
+        (("-", "--label", "y"), "several ranks cannot read TABLE from the standard input"),
+        (("--recipe", "nowhere"), "unknown recipe 'nowhere'"),
+    ],
+)
+def test_an_error_of_every_rank_is_one_line(run_ranks, arguments, message):
+    result = run_train(run_ranks, "", *arguments, succeeds=False)
+    (line,) = errors(result)
+    assert message in line and line.startswith("fastmlp train: error: ")
+    assert result.returncode == 2
+
+
+def test_without_mpi4py_no_rank_trains_alone(run_ranks, table, tmp_path):
+    path = tmp_path / "model.npz"
+    result = run_train(run_ranks, "no mpi4py", table, *OPTIONS, "--save", path, succeeds=False)
+    (line,) = errors(result)
+    assert 'pip install "fastmlp[mpi]"' in line
+    assert result.returncode == 2 and not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ("in training", "fastmlp train: error: rank 1 of 2: the disk of this rank is full"),
+        ("before training", "rank 1 of 2: the disk of this rank is full"),
+        ("at the end", "fastmlp train: error: rank 0 of 2: the disk of this rank is full"),
+        ("other data", "rows.csv: ranks 0 and 1 have different data or networks"),
+    ],
+)
+def test_an_error_of_one_rank_ends_all(run_ranks, table, tmp_path, case, message):
+    path = tmp_path / "model.npz"
+    result = run_train(run_ranks, case, table, *OPTIONS, "--save", path, succeeds=False)
+    assert result.stderr.count(message.removeprefix("fastmlp train: error: ")) == 1
+    assert message in result.stderr
+    assert not path.exists()
+
+
+def test_a_killed_rank_ends_the_command(run_ranks, table, tmp_path):
+    path = tmp_path / "model.npz"
+    result = run_train(run_ranks, "killed", table, *OPTIONS, "--save", path, succeeds=False)
+    assert "signal 9" in result.stdout + result.stderr
+    assert not path.exists()
+
+
+@pytest.fixture(params=["single", "ensemble"])
+def recipe(request, tmp_path):
+    """The file of a recipe for one network with batch norm, or for three."""
+    path = tmp_path / "small.toml"
+    path.write_text(ENSEMBLE if request.param == "ensemble" else RECIPE)
+    return path
+
+
+def test_ranks_train_by_a_recipe(run_ranks, recipe, tmp_path):
+    model, checkpoint = tmp_path / "model.npz", tmp_path / "checkpoint.npz"
+    arguments = ("--recipe", recipe, "--data", MNIST, "--validation-images", 59_000)
+    result = run_train(run_ranks, "", *arguments, "--save", model, "--checkpoint", checkpoint)
+    assert result.stdout.count("Accuracy: ") == 1
+    accuracy = float(result.stdout.partition("Accuracy: ")[2].split()[0])
+    assert accuracy > 0.6
+    net = fastmlp.load(model)
+    assert len(getattr(net, "networks", [net])) == (3 if "ensemble" in recipe.read_text() else 1)
+    again = run_train(run_ranks, "", *arguments, "--checkpoint", checkpoint)
+    assert f"Accuracy: {accuracy:.4f}" in again.stdout
+    assert "Resumed after epochs: 3" in again.stdout
