@@ -1,16 +1,24 @@
 """Scaling of data-parallel training by MPI, from one rank to two or more, of one thread each.
 
-    python benchmarks/distributed.py [--ranks 2] [--seconds 2] [--output results.json]
+    python -m benchmarks.distributed [--ranks 2] [--seconds 2] [--output results.json]
+    python -m benchmarks.distributed --rate 2e9 [--delay 0.0005]
 
     weak scaling     784-256-256-10, ReLU, Adam, 512 rows a rank: seconds a step on one rank divided
                      by those on N
     strong scaling   1024-2048-2048-100, a global batch of 1,024: the same quotient; N is perfect
 
-Random examples, the same number of steps on every rank.  Each figure is the least of several fits:
-what else runs on the machine can only add to it.  `exposed` is the time that a step spends in
-starting the sums and waiting for them, `at the end` the same where all sums start after the whole
-backward pass.  The fits of both kinds alternate.  The share of the all-reduce that overlaps with
-computation is 1 − exposed / at the end.
+Random examples, the same number of steps on every rank, each rank on a processor of its own.  Each
+figure is the least of several fits, which alternate: what else runs on the machine can only add to
+it.  Measured are
+
+    step         as fastmlp.distributed.fit runs it
+    blocking     with all sums after the whole backward pass
+    overlapped   with sums that go on during the backward pass
+    all-reduce   the sums alone, while nothing is computed
+
+and the share of the all-reduce that overlap hides is (blocking − overlapped) / all-reduce.  On one
+machine `fit` takes the blocking way, on several the overlapped one.  With `--rate`, two ranks in
+two network namespaces are joined by a network of so many bits a second (two_hosts.py).
 
 It needs mpi4py and an mpiexec: ``pip install "fastmlp[mpi]"``.
 """
@@ -23,16 +31,27 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
+from . import ROOT, two_hosts
+
 CASES: dict[str, tuple[tuple[int, ...], int, bool]] = {  # sizes, batch, whether it is of each rank
     "weak": ((784, 256, 256, 10), 512, True),
     "strong": ((1024, 2048, 2048, 100), 1024, False),
+    # for scaling.py
+    "report 64": ((784, 256, 256, 10), 64, True),
+    "report 512": ((784, 256, 256, 10), 512, True),
+    "wide 128": ((784, 4096, 4096, 10), 128, True),
+    "wide 512": ((784, 4096, 4096, 10), 512, True),
 }
+SCALING = ("weak", "strong")
+FIT_FLOP = 6e10  # floating-point operations of a rank in a fit, about
 
 
 def measure(name: str, seconds: float) -> dict[str, float]:
@@ -40,73 +59,75 @@ def measure(name: str, seconds: float) -> dict[str, float]:
     from mpi4py import MPI
 
     import fastmlp
-    from fastmlp.distributed import communication
+    from fastmlp.distributed import communication, sums
 
     comm = MPI.COMM_WORLD
+    processors = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {processors[comm.rank % len(processors)]})
     sizes, batch_size, of_each = CASES[name]
+    weights = sum(a * b for a, b in pairwise(sizes))
     n_local = batch_size if of_each else batch_size // comm.size
-    waited, n_bytes, overlapping = 0.0, 0, True
+    overlaps = {"step": None, "blocking": False, "overlapped": True}
+    way = "step"
+    pieces: list[Any] = []  # of the last batch
 
-    class TimedSum(communication.GradientSum):
-        """Records the time spent in calls, and the bytes added up."""
+    class ChosenSum(sums.GradientSum):
+        """Overlaps as the benchmark says, and remembers the arrays."""
+
+        def __init__(self, mpi: Any, comm: Any, begin: Any, overlap: bool) -> None:
+            chosen = overlaps[way]
+            super().__init__(mpi, comm, begin, overlap if chosen is None else chosen)
 
         def start(self, numbers: Any) -> None:
-            nonlocal waited, n_bytes
-            n_bytes += numbers.nbytes
-            started = perf_counter()
-            if overlapping:
-                super().start(numbers)
-            else:
-                self.__dict__.setdefault("later", []).append(numbers)
-            waited += perf_counter() - started
+            pieces.append(numbers)
+            super().start(numbers)
 
-        def finish(self) -> None:
-            nonlocal waited
-            started = perf_counter()
-            for numbers in self.__dict__.pop("later", ()):
-                super().start(numbers)
-            super().finish()
-            waited += perf_counter() - started
+    def all_reduce() -> float:
+        arrays = [np.zeros_like(one) for one in pieces[-len(pieces) // steps :]]
+        comm.Barrier()
+        started = perf_counter()
+        begun = [sums.ExactSum(MPI, comm, one) for one in arrays]
+        for one in begun:
+            one.done(wait=True)
+        return perf_counter() - started
 
-    communication.GradientSum = TimedSum  # type: ignore[misc]
+    communication.GradientSum = ChosenSum  # type: ignore[misc]
     rng = np.random.default_rng(comm.rank)
-    steps = 16 if of_each else 3
+    steps = max(2, min(16, int(FIT_FLOP / (6 * n_local * weights))))
     X = rng.normal(size=(n_local * steps, sizes[0])).astype(np.float32)
     y = rng.integers(0, sizes[-1], len(X))
     net = fastmlp.MLP(sizes, seed=0)
-    step, exposed = np.inf, {True: np.inf, False: np.inf}
+    least = {**dict.fromkeys(overlaps, np.inf), "all_reduce": np.inf}
     end = perf_counter() + seconds
-    while not comm.bcast(perf_counter() > end) or not np.isfinite(exposed[False]):
-        waited, n_bytes = 0.0, 0
-        comm.Barrier()
-        history = fastmlp.distributed.fit(
-            net, X, y, epochs=1, batch_size=n_local * comm.size, shuffle=False, n_threads=1
-        )
-        longest = comm.allreduce(waited / steps, MPI.MAX)
-        exposed[overlapping] = min(exposed[overlapping], longest)
-        if overlapping:
-            step = min(step, comm.allreduce(history.seconds[0] / steps, MPI.MAX))
-        overlapping = not overlapping
-    return {
-        "step": step,
-        "bytes": n_bytes / steps,
-        "exposed": exposed[True],
-        "at_the_end": exposed[False],
-    }
+    while not comm.bcast(perf_counter() > end) or not np.isfinite(least["all_reduce"]):
+        for way in overlaps:
+            pieces.clear()
+            comm.Barrier()
+            history = fastmlp.distributed.fit(
+                net, X, y, epochs=1, batch_size=n_local * comm.size, shuffle=False, n_threads=1
+            )
+            longest = comm.allreduce(history.seconds[0] / steps, MPI.MAX)
+            least[way] = min(least[way], longest)
+        least["all_reduce"] = min(least["all_reduce"], comm.allreduce(all_reduce(), MPI.MAX))
+    return {**least, "bytes": sum(one.nbytes for one in pieces) / steps}
 
 
-def run(name: str, n_ranks: int, seconds: float) -> dict[str, float]:
-    """Measure a case in a program of so many ranks."""
-    mpiexec = Path(sys.executable).with_name("mpiexec")
-    with tempfile.TemporaryDirectory() as folder:
+def run(
+    name: str, n_ranks: int, seconds: float, network: tuple[float, float] | None = None
+) -> dict[str, float]:
+    """Measure a case in a program of so many ranks; on two hosts with a delay and a rate."""
+    own = Path(sys.executable).with_name("mpiexec")
+    mpiexec = str(own) if own.exists() else "mpiexec"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         output = Path(folder, "figures.json")
-        command = [
-            str(mpiexec) if mpiexec.exists() else "mpiexec",
-            *("-n", str(n_ranks), sys.executable, __file__, "--case", name),
-            *("--seconds", str(seconds), "--output", str(output)),
-        ]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        subprocess.run(command, check=True, timeout=600, env=environment)
+        program = [sys.executable, "-m", "benchmarks.distributed", "--case", name]
+        program += ["--seconds", str(seconds), "--output", str(output)]
+        command = [mpiexec, "-n", str(n_ranks), *program]
+        if network is not None:
+            names = stack.enter_context(two_hosts.hosts(*network))
+            command = stack.enter_context(two_hosts.command_on(names, program))
+        subprocess.run(command, check=True, timeout=600, env=environment, cwd=ROOT)
         found: dict[str, float] = json.loads(output.read_text())
         return found
 
@@ -115,7 +136,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
+    parser.add_argument("--rate", type=float, help="of a network of two hosts, bits a second")
+    parser.add_argument("--delay", type=float, default=0.0, help="of this network, seconds")
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--only", choices=SCALING, help="one of the two cases")
     parser.add_argument("--case", choices=[*CASES], help=argparse.SUPPRESS)  # of a rank
     options = parser.parse_args()
     if options.case:
@@ -125,18 +149,22 @@ def main() -> None:
         if MPI.COMM_WORLD.rank == 0:
             options.output.write_text(json.dumps(figures))
         return
-    results: dict[str, Any] = {"ranks": options.ranks}
-    for name in CASES:
+    network = None if options.rate is None else (options.delay, options.rate)
+    n_ranks = options.ranks if network is None else 2
+    results: dict[str, Any] = {"ranks": n_ranks, "network": network}
+    for name in [options.only] if options.only else SCALING:
         one = run(name, 1, options.seconds)
-        many = run(name, options.ranks, options.seconds)
+        many = run(name, n_ranks, options.seconds, network)
         ratio = one["step"] / many["step"]
-        hidden = 1 - many["exposed"] / many["at_the_end"]
+        hidden = (many["blocking"] - many["overlapped"]) / many["all_reduce"]
         results[name] = {"one": one, "many": many, "ratio": ratio, "hidden": hidden}
+        times = ", ".join(
+            f"{key} {1e3 * many[key]:.1f}" for key in ("blocking", "overlapped", "all_reduce")
+        )
         print(
-            f"{name:<7} 1 rank {1e3 * one['step']:8.3f} ms, {options.ranks} ranks "
-            f"{1e3 * many['step']:8.3f} ms: {ratio:.2f}; all-reduce of "
-            f"{many['bytes'] / 1e6:.1f} MB {1e3 * many['exposed']:.3f} ms, at the end "
-            f"{1e3 * many['at_the_end']:.3f} ms: {hidden:.0%} hidden",
+            f"{name:<7} 1 rank {1e3 * one['step']:.1f} ms, {n_ranks} ranks "
+            f"{1e3 * many['step']:.1f} ms: {ratio:.2f}; {times} ms of "
+            f"{many['bytes'] / 1e6:.1f} MB: {hidden:.0%} hidden",
             flush=True,
         )
     if options.output:

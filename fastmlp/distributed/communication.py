@@ -6,16 +6,18 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..support import extras, threads
+from .sums import CompressedSum, ExactSum, GradientSum, Sum, average
 
-__all__ = ["GradientSum", "RankFailed", "Ranks"]
+__all__ = ["RankFailed", "Ranks"]
 
 # how launchers tell a process the number of ranks: MPICH's and Intel's mpiexec, Open MPI's
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
@@ -78,11 +80,15 @@ class Ranks:
         self.rank: int = world.rank
         self.seconds = 0.0
         self._known: BaseException | None = None
+        self._gradient_sum: GradientSum | None = None
+        self._comms_of_parts: tuple[Any, ...] = ()  # see `CompressedSum`
 
     def free(self) -> None:
         """End the use of these ranks."""
-        self._comm.Free()
-        self._ends.Free()
+        if self._gradient_sum is not None:
+            self._gradient_sum.close()
+        for comm in (self._comm, self._ends, *self._comms_of_parts):
+            comm.Free()
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
@@ -113,9 +119,26 @@ class Ranks:
             self._comm.Exscan(values, sums)
         return sums if self.rank > 0 else np.zeros_like(values)  # rank 0's are undefined
 
-    def gradient_sum(self) -> GradientSum:
-        """Return what adds up gradients over the ranks."""
-        return GradientSum(self._mpi, self._comm)
+    def gradient_sum(self, compression: str | None) -> GradientSum:
+        """Return what adds up gradients over the ranks, until `free`.
+
+        Where all ranks are on one machine, a sum is work for the processors on which they compute:
+        it takes less time when it does not come between their products.
+        """
+        here = self._comm.Split_type(self._mpi.COMM_TYPE_SHARED)
+        overlap = any(self.gather(here.size < self.size))
+        here.Free()
+        if compression is None:
+            begin: Callable[[Any], Sum] = partial(ExactSum, self._mpi, self._comm)
+        else:
+            self._comms_of_parts = self._comm.Dup(), self._comm.Dup()
+            begin = partial(CompressedSum, self._comms_of_parts)
+        self._gradient_sum = GradientSum(self._mpi, self._comm, begin, overlap)
+        return self._gradient_sum
+
+    def parameter_average(self, weight: float) -> Callable[..., bool]:
+        """Return a function of arrays and whether they are finite: see `sums.average`."""
+        return partial(average, self._mpi, self._comm, weight)
 
     def threads(self) -> int:
         """Return the number of threads for this rank: its part of the machine's processors.
@@ -177,26 +200,3 @@ class Ranks:
             flush=True,
         )
         self.abort(1)
-
-
-class GradientSum:
-    """Adds up gradients over the ranks, in place, while the program goes on."""
-
-    def __init__(self, mpi: Any, comm: Any) -> None:
-        self._mpi = mpi
-        self._comm = comm
-        self._requests: list[Any] = []
-
-    def start(self, numbers: NDArray[np.floating[Any]]) -> None:
-        """Begin to replace each number by its sum over the ranks."""
-        self._requests.append(self._comm.Iallreduce(self._mpi.IN_PLACE, numbers))
-        self._mpi.Request.Testall(self._requests)  # many MPIs advance only when they are called
-
-    def finish(self) -> None:
-        """Wait for all sums."""
-        self._mpi.Request.Waitall(self._requests)
-        self._requests.clear()
-
-    def add_up(self, numbers: NDArray[np.floating[Any]]) -> None:
-        """Replace each number by its sum over the ranks."""
-        self._comm.Allreduce(self._mpi.IN_PLACE, numbers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,7 @@ from ..training import FitConfig
 from .communication import Ranks
 from .folders import own_part
 from .shared_run import SharedRun
+from .sharing import Sharing
 
 if TYPE_CHECKING:
     from ..data.batches import Source, ValidationSource
@@ -37,6 +38,10 @@ def fit(
     net: MLP,
     X_local: checks.Examples | ChunkSource,
     y_local: ArrayLike | None = None,
+    *,
+    accumulate: int = 1,
+    local_steps: int = 1,
+    compression: Literal["bfloat16"] | None = None,
     **options: Any,
 ) -> History:
     """Train a network on the examples of all ranks of an MPI program.
@@ -55,6 +60,19 @@ def fit(
         Of a `ParquetFolder`, the same on every rank, each rank reads a part of the row groups.
     y_local : array-like, optional
         Their targets, as for `MLP.fit`.
+    accumulate : int, default=1
+        The number of batches of which each update uses the mean gradient.  The ranks add up
+        gradients once in so many batches.  The result is that of a `batch_size` so many times as
+        large.
+    local_steps : int, default=1
+        With a number above 1, each rank makes so many updates by the gradients of its own rows of
+        each batch, and then the parameters are replaced by their mean over the ranks, weighted by
+        their numbers of examples: only they are sent.  At the end of an epoch this is done too,
+        with the optimizer's state and the average of `ema` as well.  Batch norm, dropout and
+        `clip_norm` then see the rows of one rank.  The result differs from that of one process.
+    compression : {None, "bfloat16"}, default=None
+        With "bfloat16", gradients are rounded to bfloat16, to nearest and even, before they are
+        sent, and so are their sums: half the bytes of float32, a quarter of those of float64.
     **options
         Options of `MLP.fit`, the same on every rank, with these differences:
 
@@ -117,8 +135,9 @@ def fit(
     ranks = Ranks()
     try:
         if ranks.size == 1:
-            return net.fit(X_local, y_local, **options)
-        return _fit(ranks, net, X_local, y_local, options)
+            sharing = Sharing.checked(accumulate, local_steps, compression)
+            return net.fit(X_local, y_local, **sharing.enlarged(options))
+        return _fit(ranks, net, X_local, y_local, (accumulate, local_steps, compression), options)
     except BaseException as error:
         if ranks.size > 1:
             ranks.abort_unless_known(error)
@@ -132,16 +151,18 @@ def _fit(
     net: MLP,
     X: checks.Examples | ChunkSource,
     y: ArrayLike | None,
+    chosen: tuple[object, object, object],
     options: dict[str, Any],
 ) -> History:
-    """Train on several ranks."""
+    """Train on several ranks; `chosen` are the arguments of `Sharing.checked`."""
     X = own_part(ranks, "X_local", X)
     validation_data = options.get("validation_data")
     own = own_part(ranks, "validation_data", validation_data, may_be_empty=True)
     options = {**options, "validation_data": own}
     prepared, error = None, None
     try:
-        prepared = _prepared(net, X, y, **options)
+        sharing = Sharing.checked(*chosen)
+        prepared = _prepared(net, X, y, **sharing.enlarged(options))
     except Exception as raised:
         error = raised
     ranks.agree(error)
@@ -149,7 +170,7 @@ def _fit(
     config, source, rows, held_out, callbacks = prepared
     if ranks.rank > 0:
         callbacks = [one for one in callbacks if not isinstance(one, OF_RANK_0)]
-    run = SharedRun(ranks, net, config, source, rows, held_out, callbacks)
+    run = SharedRun(ranks, net, config, source, rows, held_out, callbacks, sharing)
     run.require_equal()
     try:
         run.check()

@@ -28,6 +28,7 @@ from ..training.loop import Run, Scheduled
 from . import shares
 from .communication import Ranks
 from .rounds import TimeIsUp, rounds
+from .sharing import Sharing
 from .slowness import RankTimes, TimedSum, about_slow_rank
 
 __all__ = ["SharedRun"]
@@ -69,6 +70,8 @@ class SharedRun(Run):
         All ranks of this fit.
     net, config, source, rows, held_out, callbacks
         As for `Run`, with the examples of this rank.
+    sharing : Sharing
+        What the ranks send one another.
     """
 
     def __init__(
@@ -80,11 +83,13 @@ class SharedRun(Run):
         rows: NDArray[np.int64] | None,
         held_out: ValidationSource | None,
         callbacks: Sequence[Callback],
+        sharing: Sharing,
     ) -> None:
         super().__init__(net, net.state, config, source, rows, held_out, callbacks)
         self.ranks = ranks
         self.seeds = (ranks.rank,)
-        self.gradient_sum = TimedSum(ranks.gradient_sum())
+        self.sharing = sharing
+        self.gradient_sum = TimedSum(ranks.gradient_sum(sharing.compression))
         self.warned = False
         self.n_own = self.n_rows
         weighted = getattr(source, "weight", None) is not None
@@ -111,6 +116,10 @@ class SharedRun(Run):
         else:
             self.most_rows = shares.even(batch_size, ranks.size, ranks.rank)
             self.cuts = batches.even_cuts(self.most_rows)
+        weight = 1 / ranks.size
+        if self.n_own is not None and self.n_rows is not None:
+            weight = self.n_own / self.n_rows
+        self.average = self.gradient_sum.timed(ranks.parameter_average(weight))
         cap = config.n_threads or ranks.threads()
         cap = threads.for_step(net.state.spec.layer_sizes, self.most_rows, cap)
         self.config = replace(config, n_threads=cap)
@@ -150,6 +159,7 @@ class SharedRun(Run):
             "number of epochs so far": state.epochs,
             "frozen layers": (sorted(state.frozen), state.encoding_frozen),
             "options of fit": ADDRESS.sub("", repr(replace(self.config, n_threads=None))),
+            "accumulate, local_steps or compression": self.sharing,
             "presence of validation_data": self.held_out is not None,
         }
         found = self.ranks.gather(own)
@@ -246,7 +256,9 @@ class SharedRun(Run):
             places = self.ranks.sum_of_lower(sizes)
             whole = n_rows.astype(np.int64)
             self.require_normal(int(whole.min()))
-        return BatchShare(starts, places, whole, weights, self.gradient_sum)
+        share = BatchShare(starts, places, whole, weights, self.gradient_sum)
+        k = self.sharing.local_steps
+        return share if k == 1 else share._replace(local_steps=k, average=self.average)
 
     def part_of(
         self,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from ..kernels.calls import GradientSum
 
 __all__ = ["RankTimes", "TimedSum", "about_slow_rank"]
 
+Result = TypeVar("Result")
 MIN_RATIO = 1.3  # of the slowest rank's seconds to the median of the others
 MIN_LOST = 5.0  # seconds that the others have waited
 
@@ -44,17 +45,24 @@ class TimedSum:
         """Begin to replace each number by its sum over the ranks."""
         self.of.start(numbers)
 
-    def finish(self) -> None:
-        """Wait for all sums."""
-        started = perf_counter()
-        self.of.finish()
-        self.seconds += perf_counter() - started
+    def finish(self, count: int) -> None:
+        """Wait for the first `count` of the sums that have not been waited for."""
+        self.timed(self.of.finish)(count)
 
     def add_up(self, numbers: NDArray[np.floating[Any]]) -> None:
         """Replace each number by its sum over the ranks."""
-        started = perf_counter()
-        self.of.add_up(numbers)
-        self.seconds += perf_counter() - started
+        self.timed(self.of.add_up)(numbers)
+
+    def timed(self, function: Callable[..., Result]) -> Callable[..., Result]:
+        """Return a function that waits for other ranks too, and is measured likewise."""
+
+        def measured(*arguments: Any) -> Result:
+            started = perf_counter()
+            result = function(*arguments)
+            self.seconds += perf_counter() - started
+            return result
+
+        return measured
 
 
 def about_slow_rank(times: Sequence[RankTimes]) -> str | None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -46,8 +48,8 @@ class GradientSum(Protocol):
     def start(self, numbers: NDArray[np.floating[Any]]) -> None:
         """Begin to replace each number by its sum over the processes."""
 
-    def finish(self) -> None:
-        """Wait until all that was begun is done."""
+    def finish(self, count: int) -> None:
+        """Wait for the first `count` of the sums that have begun and not been waited for."""
 
     def add_up(self, numbers: NDArray[np.floating[Any]]) -> None:
         """Replace each number by its sum over the processes."""
@@ -61,6 +63,12 @@ class BatchShare(NamedTuple):
     n_rows: NDArray[np.int64]  # (n_batches,) the number of rows of the whole batches
     weights: NDArray[np.float64]  # (n_batches,) Σ s of the whole batches
     gradient_sum: GradientSum
+    # 0: the gradient of each batch is added up.  Otherwise each process makes so many updates by
+    # its own rows, and then `average` is called with the parameters
+    local_steps: int = 0
+    # arrays, whether they are finite → whether they are finite in every process: then they have
+    # been replaced by their average over the processes
+    average: Callable[[list[NDArray[np.floating[Any]]], bool], bool] | None = None
 
 
 class Batches(NamedTuple):

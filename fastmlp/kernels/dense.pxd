@@ -191,16 +191,15 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, activation
         times_slope(&below.delta, rows.first, k, own.block, n_rows, rows.n_vectors)
 
 
-cdef inline void own_rows_of_weight(const layer* L, int part, int n_parts, Py_ssize_t* first,
+cdef inline void own_rows_of_weight(const layer* L, const thread_part* mine, Py_ssize_t* first,
                                     Py_ssize_t* last) noexcept nogil:
     """The rows first … last of the panels of W, which are inputs, in this thread's part."""
     cdef row_range rows
-    cdef thread_part mine = part_of(L.n_out, L.n_terms, L.n_in, part, n_parts)
     cdef int p
     first[0] = L.n_in
     last[0] = 0
     for p in range(panel_count(L.n_out)):
-        rows = rows_of_panel(&mine, p, False)
+        rows = rows_of_panel(mine, p, False)
         if rows.first < rows.last:
             first[0] = min(first[0], rows.first)
             last[0] = max(last[0], rows.last)
@@ -333,10 +332,10 @@ cdef inline operand transposed_columns(const matrix* a, Py_ssize_t k, Py_ssize_t
 cdef inline bint weight_gradient(const layer* L, activation_layer* below, activation_layer* above,
                                  const sparse_rows* sparse, bint skip, scratch* own,
                                  const real* zeros, Py_ssize_t m, gradient_target* g,
-                                 int part, int n_parts) noexcept nogil:
+                                 const thread_part* mine, int n_parts) noexcept nogil:
     """∂J/∂W(l) = Σ δ(l+1) a(l)ᵀ over the batch, then the update, block by block.
 
-    A block is GRADIENT_ROWS inputs × one panel or two of outputs; its sums run over the examples,
+    This thread computes the rows `mine` of W's panels.  A block is GRADIENT_ROWS inputs × one panel or two of outputs; its sums run over the examples,
     through all chunks of the batch in the same accumulators.  Returns whether a parameter is not
     finite afterwards.
     """
@@ -346,14 +345,13 @@ cdef inline bint weight_gradient(const layer* L, activation_layer* below, activa
     cdef panel_pair delta, C, start
     cdef operand x
     cdef row_range rows         # of W's panels: the inputs
-    cdef thread_part mine = part_of(L.n_out, L.n_terms, L.n_in, part, n_parts)
     cdef bint stream_W = outgrows_cache(L, n_parts) and updating
     cdef prefetch_queue parameters
     cdef prefetch_queue* queue = &parameters if stream_W else &own.next_examples
     cdef address_range ranges[MAX_RANGES]
     cdef address_range* end
     while p < panel_count(L.n_out):
-        rows = rows_of_panel(&mine, p, skip)
+        rows = rows_of_panel(mine, p, skip)
         delta = matrix_panels(&above.delta, 0, L.n_out, p)
         place = L.weight + panel_start(L.n_out, p) * L.n_in
         second_place = L.weight + panel_start(L.n_out, p + 1) * L.n_in

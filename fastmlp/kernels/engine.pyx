@@ -37,18 +37,20 @@ from .distortion cimport distort_rows, distortion, distortion_scratch
 from .encoding_gradients cimport SQUARES, trains_encoding
 from .encodings cimport (EMBEDDING, NUMERIC, ONE_HOT, PERIODIC, PIECEWISE_LINEAR, column_encoding,
                          encoded_density, input_encoding, n_parameters_of)
-from .epoch cimport ALL_SUMS, job, run_batches
+from .epoch cimport run_batches
 from .inputs cimport (CODES_CHANGED, COLUMNS_CHANGED, FLOAT32, FLOAT64, LABELS_CHANGED, NOT_FINITE,
                       UINT8, count_rows, density, examples, hash_rows, number_size, pack_rows,
                       pack_scratch, packed_number_size, packed_size, targets)
+from .job cimport ALL_PIECES, job
 from .losses cimport CUSTOM, SQUARED_ERROR, loss_of
 from .norms cimport weight_squares
 from .matrices cimport copy_row, max_group_starts
+from .network cimport batch, network, row_of
 from .panels cimport layer, pack, padded, unpack
 from .periodic cimport whole_lines
+from .pieces cimport piece_count, piece_start
 from .prediction cimport predict_part, prediction
 from .random cimport mixed_key
-from .step cimport batch, network, row_of
 from .team cimport (omp_get_num_threads, omp_get_thread_num, pause_microseconds, seconds_now,
                    team, team_size)
 from .tile cimport even_block
@@ -268,7 +270,7 @@ cdef class Engine(Predictions):
             j.sums = <real*>self.sums.data
         if batches.share is not None:
             sum_call = GradientSumCall(batches.share, order.shape[0])
-            sum_call.attach(&j)
+            sum_call.attach(&j, batches.share.local_steps)
         if ema > 0:
             self.start_average()
         if several:

@@ -2,22 +2,22 @@
 
 Every thread runs `run_batches`; they share one `job` and meet at its barriers.
 """
-from libc.math cimport NAN, isfinite
-from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.math cimport isfinite
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy
 from .dense cimport gradient_target
 from .dropout cimport drop_dense, random_stream
 from .encoding_gradients cimport encoding_gradients, update_encoding
 from .encodings cimport input_encoding
-from .inputs cimport examples, targets
+from .job cimport job
 from .losses cimport CUSTOM
 from .matrices cimport at, copy_row, group_end
+from .network cimport batch, network
 from .norms cimport column_squares, total_of
 from .panels cimport padded
 from .random cimport mixed_key
-from .step cimport (add_up_t, batch, forward_pass, gather, gradients, hidden_deltas, layer_delta,
-                    layer_gradient, network, normalize_layer, normalize_layer_delta, output_deltas,
-                    stream_in)
+from .shared_batch cimport add_nothing, average_when_due, finish_sums, shared_gradients
+from .step cimport forward_pass, gather, gradients, hidden_deltas, output_deltas, stream_in
 from .team cimport barrier, seconds_now, team
 from .tile cimport even_block
 from .updates cimport optimizer, prepare_update, update_step
@@ -26,74 +26,8 @@ from .whole_update cimport limit_weights, update_from_sums
 from .workspace cimport (GRADIENT, WAITING, activation_layer, choose_ways, lap, scratch, take_ways,
                          workspace)
 
-cdef struct job
-
-
-# multiplies costs and f'(z) of a batch by what a loss written in Python says; False: it failed
-ctypedef bint (*call_loss_t)(job* j, const batch* b) noexcept nogil
-
-
-# runs Python's signal handlers; True: one of them raised
-ctypedef bint (*check_signals_t)(job* j) noexcept nogil
-
-
-# of a batch that several processes share: starts adding up one layer's gradient over them, or with
-# ALL_SUMS waits until all sums are there
-ctypedef void (*add_gradients_t)(job* j, int l) noexcept nogil
-
-
 cdef enum:
-    ALL_SUMS = -1
     SIGNAL_CHECKS_A_SECOND = 20         # for Ctrl-C, within a batch
-
-
-cdef struct job:                # one call of train: what its threads share
-    network* net
-    workspace* w
-    const examples* x
-    const targets* y
-    const optimizer* rule       # NULL: gradients only, no update
-    real* slots[2]
-    real* sums                  # gradient of a batch in chunks, or of `gradients`
-    Py_ssize_t n_numbers        # parameters, so many numbers of `sums`
-    real* input_gradient        # (n_pass, n_in), or NULL
-    const int64_t* order
-    Py_ssize_t n_pass, batch_size
-    int64_t first, next         # batch numbers, from 0 in `order`
-    int64_t n_batches
-    # of batches that several processes share, each NULL otherwise:
-    const int64_t* starts       # (n_batches + 1,) where this process's rows of each begin
-    const int64_t* places       # rows of each that other processes have before these
-    const int64_t* n_rows       # of each, in all processes
-    const double* weights       # Σ s of each
-    add_gradients_t add_gradients
-    add_up_t add_up             # called with this job
-    void* gradient_sum          # with what it is called
-    int64_t before              # batches that the epoch has had before it
-    const double* rates
-    const double* weight_decays # of each batch, or NULL: the rule's own
-    const double* dropout       # factors of each batch, or NULL: 1
-    double l2, deadline
-    bint l2_per_weight          # λ / Σ s of a batch in place of λ
-    int64_t steps               # updates made before batch `first`
-    uint64_t key                # of the epoch's draws
-    bint training               # see `batch`
-    bint every_layer            # gradients of frozen layers too
-    double smoothing, max_norm, clip_norm   # 0: none
-    double max_cost             # 0: none
-    double* batch_sums          # (batches of the epoch, 2): see calls.py; or NULL
-    real* average               # of the parameters, or NULL
-    double ema                  # its decay
-    int64_t averaged            # steps it has seen before batch `first`
-    double cost, weight         # Σ s·cost and Σ s over the examples run
-    bint stop, not_finite
-    call_loss_t call_loss                   # how a loss written in Python is called, and
-    void* loss_call              # with what
-    bint failed                 # it has, or Ctrl-C came: this batch updates nothing
-    check_signals_t check_signals
-    double signals_checked               # for signals last, seconds
-    uint64_t denormals          # state of the master thread outside
-    team threads
 
 
 cdef inline double batch_weight(const batch* b) noexcept nogil:
@@ -188,57 +122,6 @@ cdef inline double decay_of(const job* j, int64_t number) noexcept nogil:
 cdef inline bint waits_for_sums(const job* j) noexcept nogil:
     """Whether the update needs the gradient of the whole batch."""
     return j.clip_norm > 0 or j.add_gradients != NULL
-
-
-cdef inline void start_sum(job* j, int l, int part) noexcept nogil:
-    """Start adding up layer l's gradient over the processes.
-
-    After the last layer's gradient lies one more number, NaN if the cost is not finite: then every
-    process finds it so in the same batch.
-    """
-    if part == 0:
-        if l == j.net.n_layers - 1:
-            j.sums[j.n_numbers] = 0 if isfinite(j.cost) else <real>NAN
-        j.add_gradients(j, l)
-
-
-cdef inline void shared_gradients(job* j, const batch* b, Py_ssize_t m, const gradient_target* g,
-                                  int lowest, int part, int n_parts) noexcept nogil:
-    """Steps 3 and 4 of the last chunk of a batch that several processes share.
-
-    Layer by layer from the output: the sum over the processes of a layer's gradient starts before
-    those of the layers below are computed.
-    """
-    cdef int l
-    cdef int output = j.net.n_layers - 1
-    for l in range(output, -1, -1):
-        if not j.net.layers[l].frozen:
-            layer_gradient(j.net, j.w, l, m, g, part, n_parts)
-            barrier(&j.threads, part, n_parts)
-        if not j.net.layers[l].frozen or l == output:
-            start_sum(j, l, part)
-        if l >= lowest:
-            layer_delta(j.net, j.w, b, l, m, &j.threads, part, n_parts)
-
-
-cdef inline void add_nothing(job* j, const batch* b, int lowest, int part,
-                             int n_parts) noexcept nogil:
-    """The sums of a batch of which this process has no row, in the order of the other processes.
-
-    The running statistics of normalized layers move as in these.
-    """
-    cdef int l
-    cdef const network* net = j.net
-    if part == 0:
-        memset(j.sums, 0, j.n_numbers * sizeof(real))
-    for l in range(net.n_layers):
-        if net.layers[l].scale > 0:
-            normalize_layer(net, l, j.w, b, NULL, 0, b.weight, &j.threads, part, n_parts)
-    for l in range(net.n_layers - 1, -1, -1):
-        if not net.layers[l].frozen or l == net.n_layers - 1:
-            start_sum(j, l, part)
-        if l >= lowest and l > 0 and net.layers[l - 1].scale > 0:
-            normalize_layer_delta(net, j.w, b, l, 0, &j.threads, part, n_parts)
 
 
 cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexcept nogil:
@@ -349,31 +232,31 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
     if j.add_gradients != NULL:
         if b.n == 0:
             add_nothing(j, &b, lowest, part, n_parts)
-        barrier(&j.threads, part, n_parts)
-        if part == 0:
-            j.add_gradients(j, ALL_SUMS)
-        barrier(&j.threads, part, n_parts)
-        lap(w, part, WAITING, 0)
+        g.step = &u
+        bad |= finish_sums(j, &g, part, n_parts)
         if j.failed:
             return False
-        bad |= not isfinite(j.sums[j.n_numbers])
-    if j.rule != NULL and waits_for_sums(j):
+    elif j.rule != NULL and j.clip_norm > 0 and b.n > 0:
         g.step = &u
         bad |= update_from_sums(net, w, &g, j.clip_norm, &j.threads, part, n_parts)
     if j.max_norm > 0:
         limit_weights(net, j.max_norm, j.average, g.decay, &j.threads, part, n_parts)
     if bad or w.overflowed:
         j.not_finite = True
+    if j.local_steps > 0:
+        barrier(&j.threads, part, n_parts)
     if part == 0:
         if b.n == j.batch_size:
             choose_ways(w, b.n)
         j.weight += own_weight
         j.next = number + 1
+        if j.local_steps > 0:
+            average_when_due(j)
         j.stop = (not isfinite(j.cost) or number + 1 >= j.n_batches
                   or seconds_now() >= j.deadline)
     barrier(&j.threads, part, n_parts)
     lap(w, part, WAITING, 0)
-    return not (j.stop or j.not_finite)
+    return not (j.stop or j.not_finite or j.failed)
 
 
 cdef inline void run_batches(job* j, int part, int n_parts) noexcept nogil:

@@ -22,6 +22,7 @@ from .losses cimport loss_function, loss_of, output_delta
 from .math cimport exp, expm1_negative, log1p_unit, normal_cdf, sigmoid, softplus, tanh
 from .matrices cimport at, copy_row, matrix, row_stride, ungrouped
 from .panels cimport layer, pack, padded, unpack
+from .partition cimport part_of, thread_part
 from .random cimport mixed_key
 from .sparse_rows cimport sparse_rows
 from .updates cimport (BIASES, WEIGHTS, n_slots, optimizer, optimizer_of, prepare_update, update,

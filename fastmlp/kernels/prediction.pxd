@@ -10,8 +10,9 @@ from .inputs cimport examples, targets
 from .losses cimport output_activation
 from .matrices cimport copy_row
 from .panels cimport layer
+from .network cimport batch, network
 from .partition cimport part_of, row_range, rows_of_panel, thread_part
-from .step cimport batch, forward_pass, gather, network, output_deltas
+from .step cimport forward_pass, gather, output_deltas
 from .team cimport seconds_now, team
 from .vector cimport flush_denormals, real, restore_denormals
 from .workspace cimport activation_layer, choose_ways, take_ways, workspace

@@ -115,6 +115,7 @@ cdef OneLayer summed_gradient(const real[:, ::1] a, const real[:, ::1] delta, wa
     cdef const sparse_rows* columns = NULL
     cdef OneLayer one = OneLayer(a.shape[0], a.shape[1], delta.shape[1])
     cdef gradient_target g
+    cdef thread_part whole = part_of(one.L.n_out, one.L.n_in, one.L.n_in, 0, 1)
     memset(&g, 0, sizeof(g))
     g.parameters = one.parameters
     g.sums = one.sums
@@ -125,7 +126,7 @@ cdef OneLayer summed_gradient(const real[:, ::1] a, const real[:, ::1] delta, wa
         one.compress_input(True)
         columns = &one.own.input_columns
     weight_gradient_part(&one.L, &one.own.input, &one.activations[1], columns, way == "skipping",
-                         &one.own, one.w.zeros, one.m, &g, 0, 1)
+                         &one.own, one.w.zeros, one.m, &g, &whole, 1)
     return one
 
 

@@ -13,24 +13,23 @@ wherever a thread reads what another has written.  A batch larger than the works
 chunks of rows; its gradient is continued in the same accumulators, so that no bit depends on them.
 `done` is the number of examples in earlier chunks, m that of this chunk.
 """
-from libc.stdint cimport int64_t, uint64_t
-from .batch_norm cimport (normalization, normalize, normalize_delta, own_delta_sums, own_square_sums,
-                          own_sums)
+from .batch_norm cimport normalize, normalize_delta, own_delta_sums, own_square_sums, own_sums
 from .choice cimport may_skip
 from .compression cimport columns_from_rows, compress_row
 from .dense cimport (finish_layer, forward, gradient_target, hidden_delta, norm_gradient,
                      own_rows_of_weight, weight_gradient)
-from .distortion cimport distort, distortion
+from .distortion cimport distort
 from .dropout cimport drop_dense, drop_sparse, random_stream, random_stream_of, row_key
-from .encodings cimport column_stride, encode, encode_sparse, input_encoding, make_waves
+from .encodings cimport column_stride, encode, encode_sparse, make_waves
 from .few_outputs cimport few_outputs, few_outputs_gradient
-from .inputs cimport (LABELS_CHANGED, NOT_FINITE, examples, is_finite, own_kind, read_dense, read_once, read_sparse,
-                      row_ranges, targets)
-from .losses cimport limited_cost, loss_function, output_delta
-from .matrices cimport matrix
+from .inputs cimport (LABELS_CHANGED, NOT_FINITE, is_finite, own_kind, read_dense, read_once,
+                      read_sparse, row_ranges)
+from .losses cimport limited_cost, output_delta
+from .network cimport batch, network, row_of
 from .panels cimport layer, padded, panel_count
 from .partition cimport (first_vector, part_of, parts_are_columns, row_range, rows_of_panel,
                          thread_part)
+from .pieces cimport part_of_piece
 from .prefetch cimport address_range, start_prefetch
 from .sparse_rows cimport sparse_rows
 from .team cimport barrier, team
@@ -43,46 +42,6 @@ cdef enum:
     # the number by which the random stream of distortions differs from those of the layers
     DISTORTION_STREAM = 1 << 20
     PREFETCHES_PER_ROW = 8      # calls of prefetch_some in a step, for each example, at least about
-
-cdef struct network:
-    int n_layers
-    layer* layers
-    real* parameters
-    loss_function loss
-    int first                   # number of layers[0] in the whole network, frozen layers included
-    double input_dropout        # the probability that an input is dropped
-    normalization normalization
-    const distortion* distortion    # of input images in training, or NULL
-    const input_encoding* encoding  # of the columns of X, or NULL: they are a(1) themselves
-
-
-# of a batch that several processes share: replaces n numbers by their sums over the processes
-ctypedef void (*add_up_t)(void* job, real* numbers, Py_ssize_t n) noexcept nogil
-
-
-cdef struct batch:              # the examples first … first + n of a pass
-    const examples* x
-    const targets* y
-    const long long* order      # row numbers of the pass, or NULL: the rows in their own order
-    Py_ssize_t first, n
-    double weight               # Σ s of the whole batch
-    Py_ssize_t n_pass           # examples in the whole pass
-    int64_t number              # of the batch in the pass
-    # of a batch that several processes share: see calls.py
-    Py_ssize_t place            # rows of the batch before these, in other processes
-    Py_ssize_t n_rows           # of the whole batch; n otherwise
-    add_up_t add_up             # called by one thread; NULL: no process shares the batch
-    void* job                   # with what it is called
-    bint training               # normalize by the batch, drop units, smooth targets
-    uint64_t key                # of the batch's random numbers
-    real smoothing
-    double dropout              # factor of every probability that a unit is dropped
-    double max_cost             # −log of the least probability that counts; 0: none
-
-
-cdef inline Py_ssize_t row_of(const batch* b, Py_ssize_t i) noexcept nogil:
-    """The row of x and y that holds example i of the batch."""
-    return b.first + i if b.order == NULL else b.order[b.first + i]
 
 
 cdef inline void distort_batch(const network* net, workspace* w, const batch* b,
@@ -246,12 +205,12 @@ cdef inline const sparse_rows* sparse_input(const scratch* own, int l) noexcept 
 
 
 cdef inline const sparse_rows* transposed_input(const layer* L, int l, scratch* own, Py_ssize_t m,
-                                                int part, int n_parts) noexcept nogil:
+                                                const thread_part* mine) noexcept nogil:
     """Sparse rows of a(l)ᵀ for this thread's part of the weight gradient, of the input; or NULL."""
     cdef Py_ssize_t first, last
     if sparse_input(own, l) == NULL:
         return NULL
-    own_rows_of_weight(L, part, n_parts, &first, &last)
+    own_rows_of_weight(L, mine, &first, &last)
     columns_from_rows(&own.input_rows, m, first, last, own.ends, &own.input_columns)
     return &own.input_columns
 
@@ -362,16 +321,19 @@ cdef inline void hidden_deltas(const network* net, workspace* w, const batch* b,
 
 
 cdef inline bint layer_gradient(const network* net, workspace* w, int l, Py_ssize_t m,
-                                const gradient_target* g, int part, int n_parts) noexcept nogil:
+                                const gradient_target* g, int piece, int n_pieces, int part,
+                                int n_parts) noexcept nogil:
     """Steps 4 to 6 of one layer: Σ δ(l+1) a(l)ᵀ over the examples, their mean + λW, the update.
 
-    Returns whether a parameter is not finite afterwards.
+    Of n_pieces pieces of W it computes one; `piece_count` is how many there may be.  Returns
+    whether a parameter is not finite afterwards.
     """
     cdef bint bad
     cdef scratch* own = &w.threads[part]
     cdef gradient_target target = g[0]
     cdef update_step step
     cdef const layer* L = &net.layers[l]
+    cdef thread_part mine = part_of_piece(L.n_out, L.n_terms, L.n_in, piece, n_pieces, part, n_parts)
     cdef const sparse_rows* columns
     cdef activation_layer* below = activations_of(w, part, l)
     if g.step != NULL:
@@ -381,11 +343,11 @@ cdef inline bint layer_gradient(const network* net, workspace* w, int l, Py_ssiz
         bad = few_outputs_gradient(L, below, &w.activations[l + 1], own, w.zeros, m, &target,
                                    part, n_parts)
     else:
-        columns = transposed_input(L, l, own, m, part, n_parts)
+        columns = transposed_input(L, l, own, m, &mine)
         lap(w, part, COMPRESSING, l)
         bad = weight_gradient(L, below, &w.activations[l + 1], columns, own.ways[l].gradient, own,
-                              w.zeros, m, &target, part, n_parts)
-    if L.scale > 0:
+                              w.zeros, m, &target, &mine, n_parts)
+    if L.scale > 0 and piece + 1 == n_pieces:
         bad |= norm_gradient(L, &w.activations[l + 1], &target, part, n_parts)
     lap(w, part, GRADIENT, l)
     return bad
@@ -399,5 +361,5 @@ cdef inline bint gradients(const network* net, workspace* w, Py_ssize_t m,
     cdef bint bad = False
     for l in range(net.n_layers):
         if every_layer or not net.layers[l].frozen:
-            bad |= layer_gradient(net, w, l, m, g, part, n_parts)
+            bad |= layer_gradient(net, w, l, m, g, 0, 1, part, n_parts)
     return bad

@@ -3,16 +3,16 @@
     clipping    g ← g · min(1, c/‖g‖)           before the update
     max-norm    W_j ← W_j · min(1, c/‖W_j‖)     after it
 
-(norms.pxd).  `update_from_sums` also serves processes that share a batch: the sums are then those
-of all of them.  epoch.pxd calls these functions in every thread at once.
+(norms.pxd).  These functions also serve processes that share a batch: the sums are then those of
+all of them.  epoch.pxd calls the functions in every thread at once.
 """
 from libc.math cimport sqrt
 from .dense cimport gradient_target, update_layer
 from .encoding_gradients cimport (average_encoding, encoding_squares, trains_encoding,
                                   update_encoding)
+from .network cimport network
 from .norms cimport gradient_squares, limit_norms, total_of
 from .panels cimport layer, padded
-from .step cimport network
 from .team cimport barrier, team
 from .updates cimport for_layer, update_step
 from .vector cimport real
@@ -43,6 +43,21 @@ cdef inline double clipping_factor(const network* net, workspace* w, const gradi
     return clip_norm / sqrt(total) if total > clip_norm * clip_norm else 1
 
 
+cdef inline bint update_from_sum(const network* net, gradient_target* g, int l, double factor,
+                                 int part, int n_parts) noexcept nogil:
+    """Step 6 of layer l from its sum over the whole batch, times a factor."""
+    cdef const layer* L = &net.layers[l]
+    cdef gradient_target target = g[0]
+    cdef update_step step
+    if L.frozen:
+        return False
+    step = for_layer(g.step, L.rate, L.l2, L.bias_rate)
+    step.mean = <real>(step.mean * factor)
+    step.l2 = <real>(step.l2 * factor)
+    target.step = &step
+    return update_layer(L, &target, part, n_parts)
+
+
 cdef inline bint update_from_sums(const network* net, workspace* w, gradient_target* g,
                                   double clip_norm, team* threads, int part,
                                   int n_parts) noexcept nogil:
@@ -50,20 +65,11 @@ cdef inline bint update_from_sums(const network* net, workspace* w, gradient_tar
     cdef int l
     cdef bint bad = False
     cdef double factor = 1
-    cdef gradient_target target = g[0]
-    cdef update_step step
-    cdef const layer* L
     barrier(threads, part, n_parts)
     if clip_norm > 0:
         factor = clipping_factor(net, w, g, clip_norm, threads, part, n_parts)
     for l in range(net.n_layers):
-        L = &net.layers[l]
-        if not L.frozen:
-            step = for_layer(g.step, L.rate, L.l2, L.bias_rate)
-            step.mean = <real>(step.mean * factor)
-            step.l2 = <real>(step.l2 * factor)
-            target.step = &step
-            bad |= update_layer(L, &target, part, n_parts)
+        bad |= update_from_sum(net, g, l, factor, part, n_parts)
     if trains_encoding(net.encoding):
         bad |= update_encoding(net.encoding, g, g.step, g.sums + net.encoding.first, factor, part,
                                n_parts)

@@ -85,6 +85,14 @@ elif case == "other seed" and wrong:
     net = fastmlp.MLP((4, 8, 3), seed=1)
 elif case == "other options" and wrong:
     options["l2"] = 0.1
+elif case == "other sharing" and wrong:
+    options["local_steps"] = 3
+elif case == "wrong sharing" and wrong:
+    options["compression"] = "zip"
+elif case == "local divergence":
+    options.update(local_steps=4)
+    if wrong:
+        options["sample_weight"] = np.full(60, 1e38)
 elif case == "unknown option" and wrong:
     options["batch_sums"] = None
 elif case == "other batch size" and wrong:

@@ -34,6 +34,13 @@ def lines_of(output):
             None,
         ),
         ("other seed", "ValueError: ranks 0 and 1 differ in the sizes or options", None),
+        (
+            "other sharing",
+            "ValueError: ranks 0 and 1 differ in the accumulate, local_steps or compression",
+            None,
+        ),
+        ("wrong sharing", "ValueError: compression must be", "rank 1 of 2 failed.*compression"),
+        ("local divergence", "TrainingDiverged: the cost or a parameter became", None),
         ("other options", "ValueError: ranks 0 and 1 differ in the options of fit", None),
         ("other batch size", "ValueError: ranks 0 and 1 differ in the options of fit", None),
         ("other dtype", "ValueError: ranks 0 and 1 differ in the sizes or options", None),

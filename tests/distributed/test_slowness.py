@@ -56,20 +56,25 @@ class Sum:
     def start(self, numbers):
         self.calls.append("start")
 
-    def finish(self):
-        self.calls.append("finish")
+    def finish(self, count):
+        self.calls.append(("finish", count))
         self.time += 1
 
     def add_up(self, numbers):
         self.calls.append("add_up")
         self.time += 2
 
+    def total(self, number):
+        self.time += 3
+        return number
+
 
 def test_waiting_is_measured(monkeypatch):
     own = Sum(monkeypatch)
     timed = TimedSum(own)
     timed.start(np.zeros(1))
-    timed.finish()
+    timed.finish(4)
     timed.add_up(np.zeros(1))
-    assert own.calls == ["start", "finish", "add_up"]
-    assert timed.seconds == 3
+    assert own.calls == ["start", ("finish", 4), "add_up"]
+    assert timed.timed(own.total)(7) == 7
+    assert timed.seconds == 6
