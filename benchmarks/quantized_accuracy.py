@@ -5,7 +5,7 @@
 wine and breast cancer: 13-32-3 and 30-32-2 on scaled columns; digits: 64-100-10; five random splits
 into 70 % for training and calibration and 30 % for the test.  MNIST: 784-512-10 by the recipe
 `fast` with two seeds, calibrated on 1,000 training images.  "fastmlp train": the default model of
-`fastmlp train` for the raw columns, on two of the splits.  Every form is measured with each of the
+`fastmlp train` for the same columns, on two of the splits.  Every form is measured with each of the
 ranges of hidden layers, see `fastmlp.export.quantize`; models of tables always have floating point.
 
 Writes benchmarks/results/quantized_accuracy.csv, and prints the means as a table of Markdown.
