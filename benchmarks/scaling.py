@@ -34,7 +34,7 @@ __all__ = ["Machine", "Network", "predicted"]
 
 FILE = ROOT / "benchmarks" / "results" / "scaling.csv"
 PICTURE = ROOT / "docs" / "scaling.png"
-MIN_PIECE_BYTES, MAX_PIECES = 262144, 16  # as kernels/pieces.pxd has them
+PIECE_BYTES = 1 << 20  # as kernels/pieces.pxd has it
 PHI = 2 / 3  # of the multiply-adds of a step two thirds are the backward pass
 FITTED_ON = (4e9, 0.0)  # rate and delay of the network of which α, β and κ are fitted
 NETWORKS = (FITTED_ON, (1e9, 0.0), (1e9, 1e-3))
@@ -89,7 +89,7 @@ def weights_of(case: str) -> int:
 def last_piece(case: str) -> float:
     """Return the part of the weights in the last piece of the first layer's gradient."""
     n_in, n_out = distributed.CASES[case][0][:2]
-    n_pieces = min(max(1, 4 * n_in * n_out // MIN_PIECE_BYTES), MAX_PIECES)
+    n_pieces = max(1, 4 * n_in * n_out // PIECE_BYTES)
     return n_in * n_out / n_pieces / weights_of(case)
 
 

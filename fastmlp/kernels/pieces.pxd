@@ -10,16 +10,14 @@ from .partition cimport part_of, row_at, thread_part
 from .vector cimport WIDTH, real
 
 cdef enum:
-    MIN_PIECE_BYTES = 262144
-    MAX_PIECES = 16
+    PIECE_BYTES = 1048576
 
 
 cdef inline int piece_count(const layer* L) noexcept nogil:
-    """The number of pieces of at least MIN_PIECE_BYTES; 1 where the gradient cannot be divided."""
-    cdef Py_ssize_t size = L.n_in * padded(L.n_out) * <Py_ssize_t>sizeof(real)
+    """The number of pieces, each of about PIECE_BYTES; 1 where the gradient cannot be divided."""
     if L.frozen or panel_count(L.n_out) == 1:   # few_outputs.pxd divides one panel otherwise
         return 1
-    return <int>min(max(1, size // MIN_PIECE_BYTES), MAX_PIECES)
+    return <int>max(1, L.n_in * padded(L.n_out) * <Py_ssize_t>sizeof(real) // PIECE_BYTES)
 
 
 cdef inline Py_ssize_t piece_start(const layer* L, int piece, int n_pieces) noexcept nogil:
