@@ -97,7 +97,7 @@ class Calls(RuleBasedStateMachine):
         self.net, self.twin = spec.network(), spec.network()
         self.in_numpy = InNumPy(spec, self.net)
         self.tolerance = TOLERANCE[spec.options["dtype"]]
-        self.snapshots: list[tuple[Any, Any]] = []
+        self.snapshots: list[tuple[Any, ...]] = []
         self.has_average = self.forget = False
 
     @rule(
@@ -202,21 +202,23 @@ class Calls(RuleBasedStateMachine):
 
     @rule()
     def snapshot(self) -> None:
-        self.snapshots.append(
-            (self.net.snapshot(), self.twin.snapshot(), self.has_average)  # type: ignore[arg-type]
-        )
+        self.snapshots.append((
+            self.net.snapshot(), self.twin.snapshot(), copy.deepcopy(self.in_numpy.net),
+            self.has_average,
+        ))  # fmt: skip
 
     @precondition(lambda self: self.snapshots)
     @rule(data=st.data())
     def restore(self, data: Any) -> None:
-        of_net, of_twin, self.has_average = data.draw(st.sampled_from(self.snapshots))
+        of_net, of_twin, in_numpy, self.has_average = data.draw(st.sampled_from(self.snapshots))
         self.net.restore(of_net)
         self.twin.restore(of_twin)
-        self.in_numpy.take(self.twin)
+        self.in_numpy.net = copy.deepcopy(in_numpy)
 
     @invariant()
     def has_the_bits_of_its_twin(self) -> None:
         if hasattr(self, "spec"):
+            assert self.net.frozen == self.twin.frozen
             assert state_of(self.net) == state_of(self.twin)
 
     @invariant()
