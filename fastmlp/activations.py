@@ -181,7 +181,8 @@ class Softmax(Activation):
         super().__post_init__()
         if not isinstance(self.groups, (list, tuple, np.ndarray)):
             raise TypeError(f"groups must be a list of whole numbers, got {self.groups!r}")
-        found = [checks.whole(f"groups[{i}]", n, 2) for i, n in enumerate(self.groups)]
+        groups = checks.items("groups", self.groups)
+        found = [checks.whole(f"groups[{i}]", n, 2) for i, n in enumerate(groups)]
         object.__setattr__(self, "groups", tuple(found))
 
     def __repr__(self) -> str:

@@ -79,10 +79,10 @@ class Distortion(Value):
 
     def __post_init__(self) -> None:
         checks.constants(self)
-        for label in self.gentle_classes:
+        for label in checks.items("gentle_classes", self.gentle_classes):
             checks.whole("gentle_classes", label, least=0)
         if self.shape is not None:
-            height, width = (checks.whole("shape", n) for n in self.shape)
+            height, width = (checks.whole("shape", n) for n in checks.items("shape", self.shape, 2))
             if height != width:
                 raise ValueError(f"shape must be square, got {self.shape}")
 
@@ -130,12 +130,15 @@ class Distortion(Value):
         classes = None
         if labels is not None:
             y = checks.array("labels", labels)
-            classes = checks.labels("labels", y, m, int(y.max(initial=0)) + 1)
+            greatest = y.max(initial=0) if y.shape == (m,) else 0
+            classes = checks.labels(
+                "labels", y, m, int(greatest) + 1 if np.isfinite(greatest) else 1
+            )
         distorted = self.for_engine(n_in, real.name).images(
             rows,
             classes,
             checks.seed(seed) % 2**64,
-            checks.whole("epoch", epoch, least=0),
+            checks.whole("epoch", epoch, least=0) % 2**64,
             threads.get_num_threads() if m > 64 else 1,
         )
         return distorted.reshape(found.shape)

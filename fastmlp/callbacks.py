@@ -250,7 +250,7 @@ def of_fit(
     """Return all callbacks of a fit from its arguments, each checked."""
     if isinstance(callbacks, Callback):
         raise TypeError(f"callbacks must be a list of callbacks, got one: write [{callbacks!r}]")
-    own = list(callbacks)
+    own = checks.items("callbacks", callbacks)
     for i, callback in enumerate(own):
         if not isinstance(callback, Callback):
             raise TypeError(

@@ -29,7 +29,7 @@ class EnsemblePredictor:
     def __init__(self, networks: Iterable[MLP]) -> None:
         if isinstance(networks, MLP):
             raise TypeError(f"networks must be a list of networks, got one: write [{networks!r}]")
-        self.networks = tuple(networks)
+        self.networks: tuple[MLP, ...] = tuple(checks.items("networks", networks))
         if not self.networks:
             raise ValueError("networks is empty; an ensemble needs at least one")
         for i, net in enumerate(self.networks):

@@ -293,6 +293,7 @@ def from_constants(name: str, constants: Sequence[float]) -> Optimizer:
         If no optimizer has this name and these constants.
     """
     kind = TABLE[checks.known("optimizer", name, TABLE)]
+    constants = checks.items("constants", constants)
     numbers = [checks.number(f"constants[{i}]", one) for i, one in enumerate(constants)]
     if kind is GradientDescent and len(numbers) == 2:
         made: Optimizer = GradientDescent(0.0, numbers[0], bool(numbers[1]))

@@ -122,7 +122,7 @@ class Constant(Schedule):
         return True
 
     def __call__(self, steps: Steps) -> Rates:
-        return np.full(np.shape(steps), self.rate, np.float64)
+        return np.full(checks.array("steps", steps).shape, self.rate, np.float64)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -160,7 +160,8 @@ class Step(Schedule):
         checks.whole("every", self.every)
 
     def __call__(self, steps: Steps) -> Rates:
-        return np.asarray(self.rate * np.float64(self.factor) ** (np.asarray(steps) // self.every))
+        times = checks.array("steps", steps) // self.every
+        return np.asarray(self.rate * np.float64(self.factor) ** times)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -198,7 +199,8 @@ class Exponential(Schedule):
         checks.whole("every", self.every)
 
     def __call__(self, steps: Steps) -> Rates:
-        return np.asarray(self.rate * np.float64(self.factor) ** (np.asarray(steps) / self.every))
+        times = checks.array("steps", steps) / self.every
+        return np.asarray(self.rate * np.float64(self.factor) ** times)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -228,7 +230,7 @@ class _Curve(Schedule):
         """Return t / T, at most 1."""
         if self.total_steps is None:
             raise ValueError(f"{self} needs total_steps unless a call of fit determines it")
-        return np.minimum(np.asarray(steps) / self.total_steps, 1.0)
+        return np.minimum(checks.array("steps", steps) / self.total_steps, 1.0)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -22,9 +22,21 @@ Item = TypeVar("Item")
 
 
 def kernels_for(*arrays: ArrayLike) -> ModuleType:
-    """Return the kernels for float32 if no array needs another dtype, else those for float64."""
-    common = np.result_type(np.float32, *(np.asarray(x).dtype for x in arrays))
-    return operations("float32" if common == np.float32 else "float64")
+    """Return the kernels for float32 if no array needs another dtype, else those for float64.
+
+    What is no array of numbers does not count: `real` then names it.
+    """
+    dtypes = [_real_dtype(x) for x in arrays]
+    return operations("float32" if np.result_type(*dtypes) == np.float32 else "float64")
+
+
+def _real_dtype(array: ArrayLike) -> np.dtype[Any]:
+    """Return the dtype of real numbers, and float32 of anything else."""
+    try:
+        dtype = np.asarray(array).dtype
+    except ValueError:  # rows of different lengths
+        return np.dtype(np.float32)
+    return np.result_type(np.float32, dtype if dtype.kind in "buif" else np.float32)
 
 
 def real(kernels: ModuleType, name: str, array: ArrayLike, *shape: int | None) -> Array:
@@ -68,9 +80,20 @@ def loss_and_targets(
 
 def one_each(name: str, items: Iterable[Item], n: int) -> list[Item]:
     """Return a list of n items, one for each layer of weights."""
-    found = list(items)
+    found = checks.items(name, items)
     if len(found) != n:
         raise ValueError(f"{name} must be {n}, one for each layer of weights, got {len(found)}")
+    return found
+
+
+def pairs(
+    name: str, given: Iterable[tuple[ArrayLike, ArrayLike]]
+) -> list[tuple[ArrayLike, ArrayLike]]:
+    """Return two arrays of each layer of weights: of W and of b."""
+    found = []
+    for i, one in enumerate(checks.items(name, given)):
+        of_W, of_b = checks.items(f"{name}[{i}]", one, 2)
+        found.append((of_W, of_b))
     return found
 
 

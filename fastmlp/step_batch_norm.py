@@ -48,7 +48,7 @@ def batch_norm(
     kernels = kernels_for(u, scale, shift)
     u = real(kernels, "u", u, None, None)
     if len(u) < 2:
-        raise ValueError(f"batch norm needs at least 2 examples, got {len(u)}")
+        raise ValueError(f"batch norm needs at least 2 examples, but u has {len(u)}")
     scale = real(kernels, "scale", scale, u.shape[1])
     shift = real(kernels, "shift", shift, u.shape[1])
     epsilon = checks.number("epsilon", epsilon, "(0, inf)", dtype=kernels.DTYPE)

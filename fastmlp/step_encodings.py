@@ -171,6 +171,8 @@ def checked(
     """Return examples, the encoding of each column, and the parameters of each column."""
     kernels = kernels_for(X)
     X = real(kernels, "X", X, None, None)
+    if encodings is None:
+        raise TypeError("encodings must be one for each column or one for all, got None")
     each = columns.of_columns(encodings, X.shape[1], kernels.DTYPE)
     checks.codes("X", X, columns.n_levels_of(each))
     given = [{}] * len(each) if parameters is None else parameters

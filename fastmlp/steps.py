@@ -45,6 +45,7 @@ from .step_arguments import (
     kernels_for,
     loss_and_targets,
     one_each,
+    pairs,
     real,
     weights_of,
 )
@@ -100,8 +101,9 @@ def forward(
     >>> [one.shape for one in a]
     [(1797, 64), (1797, 100), (1797, 10)]
     """
-    kernels = kernels_for(X, *weights, *biases)
+    weights = checks.items("weights", weights)
     biases = one_each("biases", biases, len(weights))
+    kernels = kernels_for(X, *weights, *biases)
     functions = functions_of(activations, len(weights))
     a = [real(kernels, "X", X, None, None)]
     z: list[Array] = []
@@ -182,8 +184,9 @@ def hidden_deltas(
     >>> [one.shape for one in fastmlp.steps.hidden_deltas(delta_out, net.weights, z, f)]
     [(1797, 100), (1797, 10)]
     """
-    kernels = kernels_for(delta_out, *weights, *z)
+    weights = checks.items("weights", weights)
     z = one_each("z", z, len(weights))
+    kernels = kernels_for(delta_out, *weights, *z)
     functions = functions_of(activations, len(weights))
     deltas = [real(kernels, "delta_out", delta_out, None, None)]
     for layer in range(len(weights), 1, -1):
@@ -313,8 +316,8 @@ def update(
     updated = []
     alpha = checks.number("learning_rate", learning_rate)  # not a float64 scalar, for float32
     alpha_b = alpha * checks.number("bias_rate_multiplier", bias_rate_multiplier)
-    parameters = list(parameters)
-    gradients = one_each("gradients", gradients, len(parameters))
+    parameters = pairs("parameters", parameters)
+    gradients = one_each("gradients", pairs("gradients", gradients), len(parameters))
     for layer, ((W, b), (dW, db)) in enumerate(zip(parameters, gradients, strict=True), start=1):
         kernels = kernels_for(W, b, dW, db)
         W = real(kernels, f"W({layer})", W, None, None)
@@ -377,5 +380,9 @@ def cost(
         of = z_out if len(kind.output_activations) == 1 else a_out
         # ½‖y − a(nl)‖², or −Σ y log a(nl), …                                            (m,)
         each = kernels.loss(of, y, kind.name, constants=kind.constants)[2]
-    penalty = lam / 2 * sum(float(np.square(W).sum()) for W in weights)
+    found = [
+        real(kernels_for(W), f"W({layer})", W, None, None)
+        for layer, W in enumerate(checks.items("weights", weights), start=1)
+    ]
+    penalty = lam / 2 * sum(float(np.square(W).sum()) for W in found)
     return float(s @ each) / m + penalty            # 1/m Σ cost + λ/2 Σ W²

@@ -115,9 +115,12 @@ class Quantile(Loss):
     quantiles: Sequence[float] = (0.05, 0.5, 0.95)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.quantiles, (list, tuple, np.ndarray)) or len(self.quantiles) == 0:
+        quantiles = self.quantiles
+        if isinstance(quantiles, (list, tuple, np.ndarray)):
+            quantiles = tuple(checks.items("quantiles", quantiles))
+        if not isinstance(quantiles, tuple) or not quantiles:
             raise TypeError(f"quantiles must be a list of numbers, got {self.quantiles!r}")
-        object.__setattr__(self, "quantiles", tuple(self.quantiles))
+        object.__setattr__(self, "quantiles", quantiles)
         super().__post_init__()
         object.__setattr__(self, "quantiles", tuple(map(float, self.quantiles)))
         if any(q >= after for q, after in pairwise(self.quantiles)):

@@ -117,12 +117,15 @@ def checked_parameters(
     dtype: np.dtype[Any],
 ) -> list[NDArray[Any]]:
     """Return arrays in the engine's order, from the parameters of each column by their names."""
+    parameters = checks.items("encoding_parameters", parameters)
     if len(parameters) != len(encodings):
         raise ValueError(
             f"encoding_parameters has {len(parameters)} entries for {len(encodings)} columns"
         )
     found: list[NDArray[Any]] = []
     for j, (one, given) in enumerate(zip(encodings, parameters, strict=True)):
+        if not isinstance(given, Mapping):
+            raise TypeError(f"encoding_parameters[{j}] must be a dict, got {given!r}")
         if given.keys() != one.shapes.keys():
             raise ValueError(
                 f"encoding_parameters[{j}] must have the entries {list(one.shapes)} of "

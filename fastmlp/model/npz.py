@@ -11,6 +11,7 @@ import json
 import math
 import os
 import stat
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -113,7 +114,10 @@ def read_member(
         version = np.lib.format.read_magic(member)
         if version not in HEADERS:
             raise ValueError(f"{name!r} has NumPy's format {version}")
-        shape, fortran_order, dtype = HEADERS[version](member, max_header_size=10_000)
+        try:
+            shape, fortran_order, dtype = HEADERS[version](member, max_header_size=10_000)
+        except (tokenize.TokenError, RecursionError):  # from its parser
+            raise ValueError(f"{name!r} has a header that is not NumPy's") from None
         if dtype.hasobject:
             raise ValueError(f"{name!r} holds pickled objects")
         if check is not None:

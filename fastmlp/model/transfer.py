@@ -25,6 +25,8 @@ def with_head(state: ModelState, n_out: int, seed: int | None) -> ModelState:
             f"{spec.loss.name} and gives values"
         )
     n_out = checks.whole("n_out", n_out, spec.loss.min_outputs)
+    with checks.within("n_out"):
+        checks.sizes((*spec.sizes[:-1], n_out))
     new_spec = replace(
         spec,
         sizes=(*spec.sizes[:-1], n_out),

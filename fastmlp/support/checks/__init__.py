@@ -7,7 +7,7 @@ ValueError.
 """
 
 from .arrays import Array, array, arrays, finite, ready, reals
-from .choices import each, known, named, nearest, one_or_each, within
+from .choices import each, items, known, named, nearest, one_or_each, within
 from .examples import (
     CSR,
     Examples,
@@ -51,6 +51,7 @@ __all__ = [
     "finite_outputs",
     "flag",
     "is_read_as_it_lies",
+    "items",
     "known",
     "labels",
     "layer_numbers",

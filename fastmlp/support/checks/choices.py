@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -35,6 +35,17 @@ def within(name: str) -> Iterator[None]:
         raise TypeError(f"{name}: {error}") from None
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
+
+
+def items(name: str, value: object, n: int | None = None) -> list[Any]:
+    """Return a list of the items of an iterable, of which there must be n if given."""
+    try:
+        found: list[Any] = list(value)  # type: ignore[call-overload]
+    except TypeError:
+        raise TypeError(f"{name} must be a sequence, got {value!r}") from None
+    if n is not None and len(found) != n:
+        raise ValueError(f"{name} must have {n} entries, got {len(found)}")
+    return found
 
 
 def known(name: str, value: object, names: Collection[str]) -> str:
@@ -80,7 +91,7 @@ def each(
 
     The argument is one value for all layers, or a sequence with a value for each.
     """
-    if not isinstance(value, (list, tuple, np.ndarray)):
+    if not isinstance(value, (list, tuple, np.ndarray)) or getattr(value, "shape", None) == ():
         return (check(name, value),) * count
     if len(value) != count:
         raise ValueError(

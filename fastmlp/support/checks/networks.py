@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .arrays import Array, arrays
+from .choices import items
 from .scalars import whole
 
 MAX_UNITS = 2**31 - 1
@@ -25,7 +26,7 @@ def sizes(value: object) -> tuple[int, ...]:
     """
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
         raise TypeError(f"sizes must be a sequence such as (784, 256, 10), got {value!r}")
-    found = tuple(whole(f"sizes[{i}]", size) for i, size in enumerate(value))
+    found = tuple(whole(f"sizes[{i}]", size) for i, size in enumerate(items("sizes", value)))
     if len(found) < 2:
         raise ValueError(f"sizes needs at least an input and an output size, got {found}")
     for i, size in enumerate(found):
@@ -44,7 +45,7 @@ def real_dtype(value: DTypeLike) -> np.dtype[Any]:
     """Return float32 or float64."""
     try:
         dtype = np.dtype(value)
-    except TypeError:
+    except (TypeError, ValueError):
         dtype = np.dtype(object)
     if value is None or dtype not in (np.float32, np.float64):
         raise ValueError(f"dtype must be 'float32' or 'float64', got {value!r}")
@@ -96,10 +97,11 @@ def scales(
     """Return γ (n_out,) of each normalized layer and None for other layers; for None all None."""
     if value is None:
         return [None] * (len(sizes) - 1)
-    if len(value) != len(sizes) - 1:
-        raise ValueError(f"scales has {len(value)} entries for {len(sizes) - 1} layers")
+    given = items("scales", value)
+    if len(given) != len(sizes) - 1:
+        raise ValueError(f"scales has {len(given)} entries for {len(sizes) - 1} layers")
     found: list[Array | None] = []
-    for l, (one, normalized) in enumerate(zip(value, (*batch_norm, False), strict=True)):
+    for l, (one, normalized) in enumerate(zip(given, (*batch_norm, False), strict=True)):
         if one is None:
             found.append(None)
         elif normalized:

@@ -42,7 +42,12 @@ def number(
     """
     if type(value) is not float and (not isinstance(value, Real) or isinstance(value, bool)):
         raise TypeError(f"{name} must be a number{otherwise}, got {value!r}")
-    x = float(value)
+    try:
+        x = float(value)
+    except OverflowError:
+        raise ValueError(
+            f"{name} must be in {interval}{otherwise}, got a number beyond the range of float64"
+        ) from None
     if not _inside(x, interval):
         raise ValueError(f"{name} must be in {interval}{otherwise}, got {value!r}")
     if dtype is not None and x not in (0.0, 1.0):
