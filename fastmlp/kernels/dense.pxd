@@ -6,8 +6,8 @@
 
 Each is the product C = start + x·P of tile.pxd, with a loop over the panels of this thread's part
 around it.  With `skip` the zeros of x are skipped (skipping.pxd); with `sparse` not NULL, x is the
-network's input in sparse rows (sparse_rows.pxd).  No bit depends on either.  What follows a product is done while its block is in cache: activation, ∘ f'(z),
-the optimizer's update.
+network's input in sparse rows (sparse_rows.pxd).  No bit depends on either.  What follows a product
+is done while its block is in cache: activation, ∘ f'(z), the optimizer's update.
 
 Batch matrices (a, z, δ) have one example a row (matrices.pxd), weights lie in panels (panels.pxd).
 `below` is the layer's input a(l), δ(l), and `above` its output a(l+1), δ(l+1); `zeros` is a row of
@@ -78,8 +78,8 @@ cdef inline void finish_layer(const layer* L, const random_stream* stream, Py_ss
 
 cdef inline void forward(const layer* L, const real* parameters, activation_layer* below,
                          activation_layer* above, const sparse_rows* sparse, bint skip,
-                         scratch* own, const real* zeros, const random_stream* stream, Py_ssize_t m, bint finish,
-                         int part, int n_parts) noexcept nogil:
+                         scratch* own, const real* zeros, const random_stream* stream,
+                         Py_ssize_t m, bint finish, int part, int n_parts) noexcept nogil:
     """z(l+1) = a(l) Wᵀ + b;  a(l+1) = f(z(l+1)), and f'(z(l+1)) in δ(l+1)'s place.
 
     Without `finish` z is left as it is, for batch normalization or the output layer's loss.  A
@@ -335,9 +335,9 @@ cdef inline bint weight_gradient(const layer* L, activation_layer* below, activa
                                  const thread_part* mine, int n_parts) noexcept nogil:
     """∂J/∂W(l) = Σ δ(l+1) a(l)ᵀ over the batch, then the update, block by block.
 
-    This thread computes the rows `mine` of W's panels.  A block is GRADIENT_ROWS inputs × one panel or two of outputs; its sums run over the examples,
-    through all chunks of the batch in the same accumulators.  Returns whether a parameter is not
-    finite afterwards.
+    This thread computes the rows `mine` of W's panels.  A block is GRADIENT_ROWS inputs × one panel
+    or two of outputs; its sums run over the examples, through all chunks of the batch in the same
+    accumulators.  Returns whether a parameter is not finite afterwards.
     """
     cdef bint bad = False, updating = g.last and g.step != NULL
     cdef Py_ssize_t k, n, place, second_place

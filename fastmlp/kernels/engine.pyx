@@ -72,10 +72,6 @@ cdef enum:
     WIDE_PARAMETERS = 2000000
     MOST_PACKED = 65536         # columns that a 2-byte index can name
     SAMPLED_ROWS = 256          # of the input, to measure its density
-    PREDICT_ROWS = 120          # a multiple of every tile's rows
-    PIECE_NUMBERS = 400000000   # rows × parameters a thread between two looks for Ctrl-C
-    LEAST_ROWS_A_THREAD = 4
-    MOST_KEPT_ROWS = 32         # of a prediction whose workspace is kept for the next
     MOST_THREADS = 512
     MOST_LAYERS = 1000
     MIN_SPARSE_VECTORS = 4      # width of a product below which sparse rows do not pay
@@ -381,10 +377,9 @@ cdef class Engine(Predictions):
 
     def row_order(self, const uint32_t[::1] seed, uint64_t epoch, Py_ssize_t n_rows):
         """The random order of an epoch's rows; the seed in words of 32 bits, the lowest first."""
-        cdef int64_t[::1] into
         order = np.empty(n_rows, np.int64)
+        cdef int64_t[::1] into = order
         if n_rows > 0:
-            into = order
             with nogil:
                 row_order(&seed[0], <int>seed.shape[0], epoch, n_rows, &into[0])
         return order
@@ -398,5 +393,5 @@ cdef class Engine(Predictions):
                 for p, name in enumerate(PHASES) for l in range(w.n_layers)}
 
     def workspace_bytes(self, Py_ssize_t batch_size, int threads=1):
-        return Workspace(self, self.chunk_rows(batch_size, True), threads, True, self.sizes[0],
-                         EITHER_INPUT).memory.size
+        cdef Py_ssize_t m = self.chunk_rows(batch_size, True)
+        return Workspace(self, m, threads, True, self.sizes[0], EITHER_INPUT).memory.size

@@ -12,7 +12,7 @@ step.pxd calls the functions for clipping and max-norm in every thread, each for
 engine.pyx calls `weight_squares`.
 """
 from libc.math cimport sqrt
-from .panels cimport layer, padded, panel_count, panel_with_column, panel_start, panel_vectors
+from .panels cimport layer, panel_count, panel_with_column, panel_start, panel_vectors
 from .partition cimport first_vector
 from .updates cimport update_average, update_step
 from .vector cimport WIDTH, fused, load, real, splat, store, vec

@@ -6,6 +6,10 @@
 # be woken.
 
 cdef enum:
+    PREDICT_ROWS = 120          # a multiple of every tile's rows
+    PIECE_NUMBERS = 400000000   # rows × parameters a thread between two looks for Ctrl-C
+    LEAST_ROWS_A_THREAD = 4
+    MOST_KEPT_ROWS = 32         # of a prediction whose workspace is kept for the next
     TOGETHER_NUMBERS = 2000000  # rows × parameters, from which on waking a thread does not matter
     TOGETHER_CALLS = 2          # threads of calls that follow one another at once
     LATE_CALLS = 6              # in a row, after which one thread predicts alone

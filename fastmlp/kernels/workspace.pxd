@@ -8,8 +8,8 @@ A chunk of at most n_rows examples passes at a time; nothing is allocated while 
     of all threads       costs, a row of zeros, distorted images, norms, seconds by phase
 
 Each thread gathers the whole input for itself, unless products read it where it lies: making it
-twice costs less than fetching it from the other core's cache.  engine.pyx allocates the memory, zeroed, and calls
-`lay_out`; the kernels only read the pointers.
+twice costs less than fetching it from the other core's cache.  engine.pyx allocates the memory,
+zeroed, and calls `lay_out`; the kernels only read the pointers.
 """
 from libc.stdint cimport uint64_t
 from .batch_norm cimport batch_norm_values
