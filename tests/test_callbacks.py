@@ -146,6 +146,7 @@ def test_progress_is_a_bar_in_a_terminal_with_rich(net, monkeypatch):
     monkeypatch.setattr(sys, "stdout", Terminal())
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr("rich._console", None)  # a new one, which reads these
     run(Progress(2), net, [0.25, 0.125])
     shown = sys.stdout.getvalue()
     assert "2/2" in shown

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastmlp import MLP, Ensemble, GradientDescent
+from fastmlp import MLP, Callback, Ensemble, GradientDescent, History
 from fastmlp.model.state import ModelState
 
 
@@ -179,10 +179,16 @@ def test_a_saved_file_beside_training_is_of_one_step(classes, tmp_path):
         while not done.is_set():
             files.append(of_file(net, path))
 
+    class UntilSaved(Callback):
+        def on_epoch_end(self, net: MLP, history: History) -> bool:
+            return len(files) > 5
+
     with ThreadPoolExecutor(1) as pool:
         reader = pool.submit(save)
-        net.fit(*classes, epochs=2000, **options)
-        done.set()
+        try:
+            net.fit(*classes, epochs=10**6, callbacks=[UntilSaved()], **options)
+        finally:
+            done.set()
         reader.result()
     by_step = {one.state.steps: one for one in files}
     alone = MLP((6, 16, 3), seed=1)

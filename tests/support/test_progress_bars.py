@@ -53,6 +53,7 @@ def test_a_bar_of_80_columns_has_all_figures(epochs: int, monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "stdout", Terminal())
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("rich._console", None)  # a new one, which reads these
     progress = Progress(epochs)
     progress.on_fit_begin(None, fastmlp.History())
     progress.on_epoch_end(None, WIDEST)
@@ -68,6 +69,7 @@ def test_a_narrow_bar_wraps_its_figures(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(sys, "stdout", Terminal())
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "50")
+    monkeypatch.setattr("rich._console", None)
     progress = Progress(200)
     progress.on_fit_begin(None, fastmlp.History())
     progress.on_epoch_end(None, WIDEST)
