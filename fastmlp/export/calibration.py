@@ -75,10 +75,10 @@ def quantize(
         by an integer and shifted.  For processors without a floating-point unit.
     ranges : {"minmax", "percentile", "kl"}, default "minmax"
         How the ranges of the hidden layers' activations come from the calibration rows: from the
-        smallest to the largest value; clipped at the 99.99th percentile of ``|a|``; or clipped where
-        the Kullback–Leibler divergence of the rounded from the real distribution is smallest.  The
-        last two are for activations with few very large values.  Inputs and outputs keep the whole
-        range.
+        smallest to the largest value; clipped at the 99.99th percentile of ``|a|``; or clipped
+        where the Kullback–Leibler divergence of the rounded from the real distribution is smallest.
+        The last two are for activations with few very large values.  Inputs and outputs keep the
+        whole range.
 
     Returns
     -------
