@@ -213,3 +213,9 @@ def test_early_stopping_monitors_the_figures_of_the_fit(loss, has_validation, fi
         else:
             with pytest.raises(ValueError, match=f"with one of {', '.join(sorted(figures))}$"):
                 endings.require_monitored(stopping, spec, has_validation)
+
+
+def test_only_weights_that_add_up_to_nothing_are_refused():
+    endings.require_weight(1.0)
+    with pytest.raises(ValueError, match="^sample_weight is zero for every example$"):
+        endings.require_weight(0.0)
