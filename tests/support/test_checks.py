@@ -18,7 +18,30 @@ SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 
 @pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3)])
 def test_integers_of_any_kind_are_whole_numbers(value):
-    assert type(checks.whole("n", value)) is int
+    number = checks.whole("n", value)
+    assert type(number) is int
+    assert number == 3
+
+
+def test_whole_numbers_begin_at_the_least_one():
+    assert checks.whole("n", 1) == 1
+    assert checks.whole("n", -2, -2) == -2
+    for value, least in [(0, 1), (-3, -2)]:
+        with pytest.raises(ValueError, match=f"^n must be at least {least}, got {value}$"):
+            checks.whole("n", value, least)
+    with pytest.raises(ValueError, match="^n must be at least 1, got 0$"):
+        checks.whole("n", 0)
+
+
+@pytest.mark.parametrize("value", [True, False, np.True_, np.False_])
+def test_flags_are_true_or_false(value):
+    assert checks.flag("shuffle", value) is bool(value)
+
+
+@pytest.mark.parametrize("value", [0, 1, None, "yes", np.array([True])])
+def test_other_things_are_not_flags(value):
+    with pytest.raises(TypeError, match="^shuffle must be True or False, got "):
+        checks.flag("shuffle", value)
 
 
 @pytest.mark.parametrize("value", [3.0, "3", None, True, np.float64(3), [3]])
@@ -32,6 +55,7 @@ def test_other_things_are_not_whole_numbers(value):
     [
         ("[0, 1)", [0, 0.5, np.float32(0.999)], [-0.001, 1, math.inf, math.nan]),
         ("(0, 1]", [0.001, 1], [0, 1.001]),
+        ("[-1, 1]", [-1, 0, 1], [-1.001, 1.001]),
         ("(0, inf)", [1e-300, 1e300], [0, math.inf]),
         ("(-inf, inf)", [-1e300, 0], [math.inf, -math.inf, math.nan]),
     ],

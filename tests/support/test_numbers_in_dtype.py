@@ -49,7 +49,8 @@ def test_subnormal_numbers_of_float64_are_refused(value):
 @pytest.mark.parametrize(
     ("value", "interval"),
     [(0, "[0, inf)"), (1.2e-38, "(0, inf)"), (3.4e38, "[0, inf)"), (1, "[0, 1]"), (0.1, "(0, 1)"),
-     (-0.0, "[0, 1)"), (0.9999999, "[0, 1)")],
+     (-0.0, "[0, 1)"), (0.9999999, "[0, 1)"), (-1.0, "(-inf, inf)"),
+     (2**-126 * (1 - 1e-9), "(0, inf)")],  # rounded to the least normal number
 )
 def test_other_numbers_are_returned_as_they_are(value, interval):
     assert checks.number("x", value, interval, dtype=SINGLE) == value

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import MLP, Adam, Callback, GradientDescent, TrainingDiverged
-from fastmlp.training import loop
+from fastmlp import MLP, Adam, Callback, EarlyStopping, GradientDescent, TrainingDiverged
+from fastmlp.training import endings, loop
 
 
 def parameters(net):
@@ -172,3 +172,50 @@ def test_the_learning_rate_of_the_history_is_that_of_the_last_step(classes, net)
     schedule = fastmlp.schedules.Exponential(0.1, every=1, factor=0.5)
     history = net.fit(*classes, epochs=2, batch_size=100, optimizer=Adam(schedule))  # 3 steps each
     assert history.learning_rate == [0.1 * 0.5**2, 0.1 * 0.5**5]
+
+
+# ---------------------------------------------------------- reasons, and what can be monitored
+
+
+@pytest.mark.parametrize("has_stop", [True, False])
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (KeyboardInterrupt(), "interrupt"),
+        (TrainingDiverged("the cost is NaN", 1, 1, fastmlp.History()), "divergence"),
+        (MemoryError(), "error"),
+    ],
+)
+def test_an_error_is_named_as_the_reason_of_the_end(error, reason, has_stop):
+    assert endings.reason_of(error, endings.Stop() if has_stop else None) == reason
+
+
+def test_a_fit_that_another_thread_stops_is_named_by_the_stop():
+    stop = endings.Stop()
+    stop.reason = "the first error"
+    assert endings.reason_of(endings.Stopped(), stop) == "the first error"
+
+
+@pytest.mark.parametrize(
+    ("loss", "has_validation", "figures"),
+    [
+        ("cross_entropy", False, {"cost"}),
+        ("squared_error", True, {"cost", "validation_cost"}),
+        ("cross_entropy", True, {"cost", "validation_cost", "validation_accuracy"}),
+    ],
+)
+def test_early_stopping_monitors_the_figures_of_the_fit(loss, has_validation, figures):
+    spec = MLP((2, 3), loss=loss).state.spec
+    for figure in ("cost", "validation_cost", "validation_accuracy"):
+        stopping = [EarlyStopping(monitor=figure)]
+        if figure in figures:
+            endings.require_monitored(stopping, spec, has_validation)
+        else:
+            with pytest.raises(ValueError, match=f"with one of {', '.join(sorted(figures))}$"):
+                endings.require_monitored(stopping, spec, has_validation)
+
+
+def test_only_weights_that_add_up_to_nothing_are_refused():
+    endings.require_weight(1.0)
+    with pytest.raises(ValueError, match="^sample_weight is zero for every example$"):
+        endings.require_weight(0.0)
