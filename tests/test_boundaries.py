@@ -267,7 +267,7 @@ def test_a_curve_spans_a_call_of_fit_or_its_own_steps():
 
 @pytest.mark.parametrize("m", [0, 1])
 def test_batch_norm_refuses_fewer_than_two_examples(m):
-    with pytest.raises(ValueError, match=f"batch norm needs at least 2 examples, got {m}"):
+    with pytest.raises(ValueError, match=f"batch norm needs at least 2 examples, but u has {m}"):
         steps.batch_norm(np.ones((m, 3)), np.ones(3), np.zeros(3))
 
 
