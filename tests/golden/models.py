@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 import fastmlp
+from fastmlp import export
 from fastmlp.encodings import Embedding, Numeric, Periodic, PiecewiseLinear
 from fastmlp.losses import CrossEntropy
 
@@ -45,6 +46,15 @@ def with_groups() -> fastmlp.MLP:
     return trained((4, 5, 6), [[0, 1], [1, 2], [2, 0], [1, 1]], loss=CrossEntropy(groups=(3, 3)))
 
 
+def quantized() -> export.Quantized:
+    return export.quantize(trained(), X)
+
+
+def load(path: Path) -> Any:
+    """Return the model of a file."""
+    return (export.Quantized.load if path.stem == "7-quantized" else fastmlp.load)(path)
+
+
 MODELS: dict[str, Callable[[], Any]] = {
     "2-network": trained,
     "2-float64-batch-norm-average": lambda: trained(dtype="float64", batch_norm=True, ema=0.9),
@@ -52,12 +62,16 @@ MODELS: dict[str, Callable[[], Any]] = {
     "3-ensemble": ensemble,
     "4-groups": with_groups,
     "5-encodings": with_encodings,
+    "6-rounded": trained,
+    "7-quantized": quantized,
 }
+OPTIONS: dict[str, dict[str, Any]] = {"6-rounded": {"dtype": "float16", "compress": True}}
 
 
 def outputs(model: Any) -> list[Any]:
     """What the model predicts for X: probabilities, or values."""
-    found = model.predict(X) if model.loss.name == "squared_error" else model.predict_proba(X)
+    is_regression = model.loss.name == "squared_error"
+    found = model.predict(X) if is_regression else model.forward(X)
     return np.round(found, 6).tolist()
 
 
@@ -65,9 +79,8 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name, make in MODELS.items():
         if not (path := FOLDER / f"{name}.npz").exists():
-            model = make()
-            model.save(path)
-            path.with_suffix(".json").write_text(json.dumps(outputs(model)) + "\n")
+            make().save(path, **OPTIONS.get(name, {}))
+            path.with_suffix(".json").write_text(json.dumps(outputs(load(path))) + "\n")
 
 
 if __name__ == "__main__":
