@@ -14,6 +14,7 @@ from .history import History
 from .model.state import ModelState
 from .network import MLP
 from .support import checks
+from .training.jobs import LONGEST_WAIT
 from .training.many import (
     Outcome,
     Task,
@@ -230,7 +231,7 @@ def _fit_by(executor: Executor, tasks: list[Task], report: _Lines | None) -> lis
             else:  # its result is waited for in its turn
                 ended.put(i)
         for _ in order:
-            i = ended.get()
+            i = _next(ended)
             outcomes[i] = _result(futures[i], tasks[i].net)
             del futures[i]
             if report is not None:
@@ -243,6 +244,15 @@ def _fit_by(executor: Executor, tasks: list[Task], report: _Lines | None) -> lis
                 future.cancel()
         warn_of_interrupt(outcomes, stacklevel=4)
     return outcomes
+
+
+def _next(ended: queue.SimpleQueue[int]) -> int:
+    """Return the number of the next fit that has ended, or raise KeyboardInterrupt on Ctrl-C."""
+    while True:
+        try:
+            return ended.get(timeout=LONGEST_WAIT)
+        except queue.Empty:
+            continue
 
 
 def _submitter(executor: Any) -> Callable[[Task], Any]:

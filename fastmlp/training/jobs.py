@@ -15,7 +15,9 @@ from .endings import Stop
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["StopWhenSet", "run_jobs"]
+__all__ = ["LONGEST_WAIT", "StopWhenSet", "run_jobs"]
+
+LONGEST_WAIT = 0.1  # seconds: Ctrl-C just before a wait does not end it
 
 
 class StopWhenSet(Callback):
@@ -48,7 +50,7 @@ def run_jobs(jobs: Iterable[Callable[[Stop], None]], n_jobs: int | None = None) 
     KeyboardInterrupt
         On Ctrl-C, when all jobs have ended; `Stop.reason` is then "interrupt".
     """
-    from concurrent.futures import as_completed
+    from concurrent.futures import FIRST_COMPLETED, wait
 
     n_jobs = threads.get_num_threads() if n_jobs is None else checks.whole("n_jobs", n_jobs)
     stop, lock, coming = Stop(), threading.Lock(), iter(jobs)
@@ -66,10 +68,12 @@ def run_jobs(jobs: Iterable[Callable[[Stop], None]], n_jobs: int | None = None) 
         try:
             # Ctrl-C within `submit` may leave a thread that the pool does not wait for: no job
             # begins before all threads are the pool's.
-            futures = [pool.submit(work) for _ in range(n_jobs)]
+            left = {pool.submit(work) for _ in range(n_jobs)}
             stop.may_begin.set()
-            for future in as_completed(futures):
-                future.result()
+            while left:
+                done, left = wait(left, LONGEST_WAIT, FIRST_COMPLETED)
+                for future in done:
+                    future.result()
         except KeyboardInterrupt:
             stop.reason = "interrupt"
             raise
