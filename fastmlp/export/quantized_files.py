@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from ..losses import Custom
 from ..model import files, headers, npz
 from ..model.spec import NetworkSpec
-from ..support import checks
 from .ranges import METHODS
 
 __all__ = ["Arrays", "Entry", "entry_of_rounding", "read", "write"]
@@ -94,7 +93,9 @@ def _shapes(header: Entry) -> Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]
     if not isinstance(entry.get("integer_only"), bool):
         raise ValueError("integer_only of its header is neither true nor false")
     headers.count(entry, "n_calibration")
-    checks.known("ranges", entry.get("ranges"), METHODS)
+    ranges = entry.get("ranges")
+    if not isinstance(ranges, str) or ranges not in METHODS:
+        raise ValueError(f"ranges of its header is none of {', '.join(METHODS)}")
     if not isinstance(entry.get("agreement"), float):
         raise ValueError("agreement of its header is no number")
     step, zero = entry.get("output_step"), entry.get("output_zero")

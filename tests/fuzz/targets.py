@@ -17,6 +17,7 @@ from fastmlp import encodings
 
 EXPORTS = Path(__file__).parents[1] / "export"  # with files that Keras wrote
 GOLDEN = Path(__file__).parents[1] / "golden" / "models"  # with files of earlier formats
+QUANTIZED = GOLDEN / "7-quantized.npz"
 
 
 class Target(NamedTuple):
@@ -64,7 +65,8 @@ def networks() -> list[Any]:
 
 
 def model_seeds(folder: Path) -> list[bytes]:
-    found = [path.read_bytes() for path in sorted(GOLDEN.glob("*.npz"))]
+    paths = sorted(path for path in GOLDEN.glob("*.npz") if path != QUANTIZED)
+    found = [path.read_bytes() for path in paths]
     for net in networks():
         net.save(folder / "seed.npz", with_optimizer=True)
         found.append((folder / "seed.npz").read_bytes())
@@ -76,6 +78,19 @@ def read_model(path: Path) -> None:
     one = net.networks[0] if isinstance(net, fastmlp.Ensemble) else net
     one.summary()
     assert net.forward(np.zeros((2, one.n_in))).shape == (2, one.n_out)
+
+
+def quantized_seeds(folder: Path) -> list[bytes]:
+    net = next(iter(networks()))
+    X = np.random.default_rng(0).normal(size=(200, net.n_in))
+    fastmlp.export.quantize(net, X, integer_only=True).save(folder / "seed.npz")
+    return [QUANTIZED.read_bytes(), (folder / "seed.npz").read_bytes()]
+
+
+def read_quantized(path: Path) -> None:
+    net = fastmlp.export.Quantized.load(path)
+    net.summary()
+    assert len(net.predict(np.zeros((2, net.n_in)))) == 2
 
 
 def table_model_seeds(folder: Path) -> list[bytes]:
@@ -266,6 +281,7 @@ TARGETS = {
         Target("idx", ".idx", ("gzip",), idx_seeds,
                from_path(lambda path: fastmlp.datasets.read_idx(path))),
         Target("model", ".npz", (), model_seeds, from_path(read_model)),
+        Target("quantized", ".npz", (), quantized_seeds, from_path(read_quantized)),
         Target("table_model", ".npz", ("pandas", "sklearn"), table_model_seeds,
                from_path(read_table_model)),
         Target("checkpoint", ".npz", (), checkpoint_seeds, from_path(read_checkpoint)),
