@@ -11,6 +11,7 @@ import json
 import math
 import os
 import stat
+import sys
 import tokenize
 import zipfile
 import zlib
@@ -58,7 +59,7 @@ def read(
             raise ValueError("it has no header")
         if members["header"].file_size > MOST_HEADER:
             raise ValueError(f"its header has more than {MOST_HEADER >> 20} MiB")
-        header = json.loads(_expected(archive, members.pop("header"), (), None).item())
+        header = json.loads(_text(_expected(archive, members.pop("header"), (), None)))
         if not isinstance(header, dict):
             raise ValueError("its header is not an object of JSON")
         shapes = expected(header)
@@ -134,6 +135,16 @@ def read_member(
         )
         member.read(1)  # the end, where the checksum of the archive is compared
     return array
+
+
+def _text(stored: NDArray[Any]) -> str | bytes:
+    """Return the text of an array of one; NumPy's may hold numbers that are no characters."""
+    if stored.dtype.kind == "U":
+        codes = np.dtype(np.uint32).newbyteorder(stored.dtype.byteorder)
+        if np.frombuffer(stored.tobytes(), codes).max(initial=0) > sys.maxunicode:
+            raise ValueError("its header has a number that is no character")
+    text: str | bytes = stored.item()
+    return text
 
 
 def _expected(

@@ -92,6 +92,19 @@ def test_a_member_that_is_not_as_described_is_refused_unread(path, changes, mess
     assert peak_of(load) < 8 << 20
 
 
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("key", ["activation", "loss", "dtype", "sizes"])
+def test_a_header_with_numbers_that_are_no_characters_is_refused(path, key, order):
+    """NumPy's text holds any number of 32 bits, and messages about such a text fail."""
+    with np.load(path) as file:
+        text = json.dumps({**json.loads(file["header"].item()), key: ["?"]})
+    codes = np.frombuffer(text.encode("utf-32-le"), "<u4").astype(f"{order}u4")
+    codes[text.index("?")] = 0x110000
+    rewritten(path, {"header.npy": member((), f"{order}U{len(text)}", codes.tobytes())})
+    with pytest.raises(ValueError, match="is not a whole fastmlp model file: .*no character"):
+        fastmlp.load(path)
+
+
 def test_an_array_that_was_inflated_beyond_measure_is_refused(path):
     shape = (2**21, 16)  # 128 MiB of zeros, in a file of 128 KiB
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
