@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.batches import RowOrder
-from ..schedules import Schedule
+from ..schedules import Constant, Schedule
 from ..support import threads
 from ..training import FitConfig
 from . import options
@@ -37,22 +37,6 @@ class EstimatorRate(Schedule):
 
     def __call__(self, steps: Any) -> NDArray[np.float64]:
         return np.full(np.shape(steps), self.estimator._rate)
-
-
-@dataclass(frozen=True)
-class FixedRate(Schedule):
-    """The learning rate of an estimator that does not change it."""
-
-    name = "fixed"
-    _is_checked = True
-    rate: float
-
-    @property
-    def _is_constant(self) -> bool:
-        return True
-
-    def __call__(self, steps: Any) -> NDArray[np.float64]:
-        return np.full(np.shape(steps), self.rate)
 
 
 class Shuffle(RowOrder):
@@ -103,8 +87,6 @@ class Plan:
         The options of the network's fit.
     team : AdaptiveTeam
         The number of threads.
-    rates : ndarray
-        The learning rates of an epoch, once they have been computed; empty if they change.
     """
 
     n_samples: int
@@ -113,7 +95,6 @@ class Plan:
     loss: EpochLoss
     config: FitConfig
     team: threads.AdaptiveTeam = field(default_factory=threads.AdaptiveTeam)
-    rates: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     @classmethod
     def of(cls, estimator: Any, samples: Samples, incremental: bool) -> Self:
@@ -145,7 +126,8 @@ class Plan:
     @property
     def can_be_kept(self) -> bool:
         """Whether this is the plan for other samples as well, if they are as many."""
-        return not self.loss.depends_on_samples and self.config.optimizer.schedule._is_constant
+        rate_is_constant = self.config.optimizer.schedule._constant is not None
+        return rate_is_constant and not self.loss.depends_on_samples
 
 
 def effective_batch_size(estimator: Any, n_rows: int) -> int:
@@ -185,7 +167,7 @@ def learning_rate(estimator: Any) -> Schedule:
     if isinstance(rate, Schedule):
         return rate
     if estimator.solver == "adam" or rate == "constant":
-        return FixedRate(estimator._rate)
+        return Constant(estimator._rate)
     return EstimatorRate(estimator)
 
 
