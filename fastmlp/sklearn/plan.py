@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.batches import RowOrder
-from ..schedules import Constant, Schedule
+from ..schedules import Schedule
 from ..support import threads
 from ..training import FitConfig
 from . import options
@@ -37,6 +37,32 @@ class EstimatorRate(Schedule):
 
     def __call__(self, steps: Any) -> NDArray[np.float64]:
         return np.full(np.shape(steps), self.estimator._rate)
+
+
+@dataclass(frozen=True)
+class FixedRate(Schedule):
+    """The learning rate of an estimator that does not change it.
+
+    Unlike `Constant` it may be 0 in the network's dtype, as in scikit-learn.
+    """
+
+    name = "fixed"
+    _is_checked = True
+    rate: float
+
+    def check(self, dtype: np.dtype[Any] | None = None) -> None:
+        if dtype is not None and self.rate > np.finfo(dtype).max:
+            raise ValueError(
+                f"learning_rate_init is {self.rate:g}, which is inf in a {dtype} network; choose "
+                f"a smaller number"
+            )
+
+    @property
+    def _constant(self) -> float:
+        return self.rate
+
+    def __call__(self, steps: Any) -> NDArray[np.float64]:
+        return np.full(np.shape(steps), self.rate)
 
 
 class Shuffle(RowOrder):
@@ -167,7 +193,7 @@ def learning_rate(estimator: Any) -> Schedule:
     if isinstance(rate, Schedule):
         return rate
     if estimator.solver == "adam" or rate == "constant":
-        return Constant(estimator._rate)
+        return FixedRate(estimator._rate)
     return EstimatorRate(estimator)
 
 
