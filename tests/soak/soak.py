@@ -6,7 +6,7 @@ A round runs every job of soak_jobs.py once, in random order, with other shapes,
 and chunks each time.  After each round, free memory is given back to the system, and the resident
 memory, the threads and the open descriptors of the process are recorded.  The exit status is 1 if
 one of them grew after the warm-up, which is a fraction of the time: memory by more than 1 %,
-threads and descriptors at all.
+threads and descriptors at all.  Needs Linux with glibc 2.33 or later.
 """
 
 from __future__ import annotations
@@ -49,12 +49,10 @@ class MallocInfo(ctypes.Structure):
     )]  # fmt: skip
 
 
-libc = ctypes.CDLL(None)
-libc.mallinfo2.restype = MallocInfo
-
-
 def sample(seconds: float) -> Sample:
     """Return what this process occupies, once its free memory is given back."""
+    libc = ctypes.CDLL(None)
+    libc.mallinfo2.restype = MallocInfo
     gc.collect()
     libc.malloc_trim(0)
     malloc = libc.mallinfo2()
