@@ -15,9 +15,9 @@ zeros, two panels wide.  step.pxd calls these functions, in each thread at once,
 wherever a thread reads what another has written.
 """
 from libc.string cimport memcpy
-from .activations cimport activate
 from .blocks cimport blocked_product
-from .dropout cimport add_noise, clear_padding_of_rows, drop, random_stream
+from .dropout cimport random_stream
+from .epilogues cimport finish_layer, slopes, times_slope
 from .matrices cimport at, columns_from, group_end, matrix, matrix_panels, rows_from
 from .operands cimport from_row, adjacent_panels, operand, panel, panel_pair, stacked_panels
 from .panels cimport (clear_padding, ends_in_half, layer, padded, panel_count, panel_start,
@@ -50,32 +50,6 @@ cdef inline bint outgrows_cache(const layer* L, int n_parts) noexcept nogil:
     return L.n_in * L.n_out * <Py_ssize_t>sizeof(real) > n_parts * CACHED_WEIGHT_BYTES
 
 
-cdef inline void finish_layer(const layer* L, const random_stream* stream, Py_ssize_t row,
-                              Py_ssize_t first, Py_ssize_t last, activation_layer* v,
-                              Py_ssize_t n_rows) noexcept nogil:
-    """a = f(z) and f'(z) in the columns first … last of n_rows rows of a hidden layer.
-
-    With a random stream, in training, also noise and dropout.
-    """
-    cdef Py_ssize_t k = first, end, z_row = v.a.stride, slope_row = v.delta.stride
-    cdef real* z
-    cdef real* slope
-    cdef int n_vectors
-    while k < last:
-        end = min(last, group_end(&v.a, k))
-        n_vectors = <int>((end - k) // WIDTH)
-        z = at(&v.a, row, k)
-        slope = at(&v.delta, row, k)
-        if stream != NULL and L.noise != 0:
-            add_noise(L, stream, row, k, z, z_row, n_rows, n_vectors)
-        activate(L.activation, L.parameter, z, z_row, slope, slope_row, n_rows, n_vectors)
-        if stream != NULL and stream.drop_threshold != 0:
-            drop(stream, row, k, z, z_row, slope, slope_row, n_rows, n_vectors)
-        if stream != NULL and (L.noise != 0 or stream.drop_threshold != 0):
-            clear_padding_of_rows(L.n_out, k, z, z_row, n_rows, n_vectors)
-        k = end
-
-
 cdef inline void forward(const layer* L, const real* parameters, activation_layer* below,
                          activation_layer* above, const sparse_rows* sparse, bint skip,
                          scratch* own, const real* zeros, const random_stream* stream,
@@ -90,14 +64,16 @@ cdef inline void forward(const layer* L, const real* parameters, activation_laye
     cdef panel_pair W, z, start
     cdef row_range rows
     cdef thread_part mine = part_of(L.n_out, L.n_terms, m, part, n_parts)
-    cdef bint stream_W = outgrows_cache(L, n_parts)
+    cdef bint stream_W = outgrows_cache(L, n_parts) or own.past_caches
+    cdef bint past_caches = finish and own.past_caches
     while p < panel_count(L.n_out):
         rows = rows_of_panel(&mine, p, True)
         n_rows = rows.last - rows.first
         if n_rows > 0:
             first = panel_start(L.n_out, p)
             W = weight_panels(L, parameters, p)
-            z = matrix_panels(&above.a, rows.first, L.n_out, p)
+            z = (adjacent_panels(own.block, rows.n_vectors * WIDTH, rows.n_vectors) if past_caches
+                 else matrix_panels(&above.a, rows.first, L.n_out, p))
             start = adjacent_panels(zeros if L.scale > 0 else parameters + L.bias + first, 0,
                                     rows.n_vectors)
             if sparse != NULL:  # z = a(l) Wᵀ + b
@@ -113,28 +89,10 @@ cdef inline void forward(const layer* L, const real* parameters, activation_laye
                     start = z
                     k = end
             if finish:
-                finish_layer(L, stream, rows.first, first, first + rows.n_vectors * WIDTH, above,
+                finish_layer(L, stream, rows.first, first, first + rows.n_vectors * WIDTH,
+                             own.block if past_caches else NULL, slopes(above, past_caches), above,
                              n_rows)
         p += rows.n_panels
-
-
-cdef inline void times_slope(const matrix* delta, Py_ssize_t row, Py_ssize_t first, const real* c,
-                             Py_ssize_t n_rows, int n_vectors) noexcept nogil:
-    """δ ← c ∘ f'(z), where f'(z) lies in δ's place, in n_vectors of columns from `first` on."""
-    cdef Py_ssize_t k = first, end, r
-    cdef real* d
-    cdef const real* source
-    cdef int i
-    while k < first + n_vectors * WIDTH:
-        end = min(first + n_vectors * WIDTH, group_end(delta, k))
-        d = at(delta, row, k)
-        source = c + k - first
-        for r in range(n_rows):
-            for i in range(<int>((end - k) // WIDTH)):
-                store(d + i * WIDTH, load(source + i * WIDTH) * load(d + i * WIDTH))
-            d += delta.stride
-            source += n_vectors * WIDTH
-        k = end
 
 
 cdef inline void hidden_delta(const layer* L, const real* parameters, activation_layer* below,
@@ -150,7 +108,8 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, activation
     cdef panel_pair Wt, C, start
     cdef row_range rows
     cdef thread_part mine = part_of(L.n_in, below.n_terms, m, part, n_parts)
-    cdef bint stream_W = outgrows_cache(L, n_parts)
+    cdef bint stream_W = outgrows_cache(L, n_parts) or own.past_caches
+    cdef bint past_caches = own.past_caches and below.norm.inverse == NULL
     cdef prefetch_queue next_block
     cdef prefetch_queue* queue = &next_block if stream_W else &own.next_examples
     cdef address_range ranges[MAX_RANGES]
@@ -188,7 +147,8 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, activation
                         rows.n_vectors, queue)
             start = C
             j += n
-        times_slope(&below.delta, rows.first, k, own.block, n_rows, rows.n_vectors)
+        times_slope(slopes(below, past_caches), &below.delta, rows.first, k, own.block, n_rows,
+                    rows.n_vectors)
 
 
 cdef inline void own_rows_of_weight(const layer* L, const thread_part* mine, Py_ssize_t* first,

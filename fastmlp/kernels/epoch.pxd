@@ -181,7 +181,7 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
         g.step = NULL if waits_for_sums(j) else &u
     if j.batch_sums != NULL:
         own_squares(j, part, n_parts)
-    take_ways(w, part)
+    take_ways(w, part, n_parts)
     while done < b.n:
         m = min(chunk, b.n - done)
         g.first = done == 0
@@ -247,7 +247,7 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
         barrier(&j.threads, part, n_parts)
     if part == 0:
         if b.n == j.batch_size:
-            choose_ways(w, b.n)
+            choose_ways(w, b.n, n_parts)
         j.weight += own_weight
         j.next = number + 1
         if j.local_steps > 0:

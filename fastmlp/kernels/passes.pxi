@@ -122,6 +122,7 @@ cdef class Passes(FlatParameters):
         cdef int l
         cdef bint possible
         cdef const layer* L
+        allow(&w.past_caches, backward and w.n_threads > 1, True)
         allow(&w.choices[0].forward, input != DENSE_INPUT, input != SPARSE_INPUT)
         for l in range(w.n_layers):
             L = &layers[l]

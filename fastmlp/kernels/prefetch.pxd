@@ -8,11 +8,19 @@ and the products call `prefetch_some` once for every tile or sparse row.
 Prefetching is optional: it changes no result, and a product called with NULL for its queue
 requests nothing.
 """
-from .vector cimport prefetch_line
+from .vector cimport prefetch_line, real
 
 cdef enum:
     LINE = 64                   # bytes of a cache line
     MAX_RANGES = 8              # for one block of a weight and of the optimizer's state
+
+cdef inline void prefetch_terms(const real* x, Py_ssize_t n) noexcept nogil:
+    """Request n numbers of a row."""
+    cdef Py_ssize_t k = 0
+    while k < n:
+        prefetch_line(x + k)
+        k += LINE // <int>sizeof(real)
+
 
 cdef struct address_range:      # first ≤ address < last
     const char* first

@@ -11,9 +11,9 @@ The operands and the bits are those of tile.pxd and sparse_rows.pxd.  Callers: b
 """
 from .compression cimport compress_row
 from .operands cimport from_row, operand, panel_pair
-from .prefetch cimport LINE, prefetch_queue, prefetch_some
+from .prefetch cimport prefetch_queue, prefetch_some, prefetch_terms
 from .sparse_rows cimport sparse_row
-from .vector cimport (SPARSE_BLOCK_BYTES, WIDTH, entry, inlined, lane_int, prefetch_line, real)
+from .vector cimport SPARSE_BLOCK_BYTES, WIDTH, entry, inlined, lane_int, real
 
 cdef enum:
     MOST_TERMS = 128            # of a sum in one block: the length of a compressed row
@@ -25,16 +25,13 @@ cdef inline inlined each_row(operand x, Py_ssize_t n_sum, panel_pair P, panel_pa
                              int n_second) noexcept nogil:
     cdef entry compressed[2][128 + 64 + 1]      # MOST_TERMS, a vector, and the end mark
     cdef const entry* cursor
-    cdef Py_ssize_t r, k
+    cdef Py_ssize_t r
     if n_rows > 0:
         compress_row(x.rows[0] + x.column, n_sum, compressed[0])
     for r in range(n_rows):
         prefetch_some(queue)
         if r + ROWS_AHEAD < n_rows:
-            k = 0
-            while k < n_sum:
-                prefetch_line(x.rows[r + ROWS_AHEAD] + x.column + k)
-                k += LINE // <int>sizeof(real)
+            prefetch_terms(x.rows[r + ROWS_AHEAD] + x.column, n_sum)
         if r + 1 < n_rows:
             compress_row(x.rows[r + 1] + x.column, n_sum, compressed[(r + 1) & 1])
         cursor = compressed[r & 1]

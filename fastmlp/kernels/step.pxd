@@ -196,7 +196,7 @@ cdef inline void normalize_layer(const network* net, int l, workspace* w, const 
     if not normalize(&net.normalization, L, net.parameters, &v.a, &v.norm, m, b.n_rows, weights,
                      sums, n_counted, part, n_parts):
         w.overflowed = True
-    finish_layer(L, stream, 0, first * WIDTH, last * WIDTH, v, m)
+    finish_layer(L, stream, 0, first * WIDTH, last * WIDTH, NULL, &v.delta, v, m)
 
 
 cdef inline const sparse_rows* sparse_input(const scratch* own, int l) noexcept nogil:
@@ -338,6 +338,7 @@ cdef inline bint layer_gradient(const network* net, workspace* w, int l, Py_ssiz
     cdef activation_layer* below = activations_of(w, part, l)
     if g.step != NULL:
         step = for_layer(g.step, L.rate, L.l2, L.bias_rate)
+        step.past_caches = own.past_caches and (l > 0 or w.input_delta)     # read by `layer_delta`
         target.step = &step
     if few_outputs(L, below, may_skip(&w.choices[l].gradient), &target):
         bad = few_outputs_gradient(L, below, &w.activations[l + 1], own, w.zeros, m, &target,

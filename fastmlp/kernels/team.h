@@ -53,6 +53,12 @@
 #define relax() ((void)0)
 #endif
 
+#if defined(__SSE2__)
+#define order_stores() __builtin_ia32_sfence() /* those past the caches before later ones */
+#else
+#define order_stores() ((void)0)
+#endif
+
 #define SPINS 1000
 #define MOST_IN_TEAM 512
 
@@ -179,6 +185,7 @@ static inline int arrive_last(team *t, int part, int n_threads) {
 
 static inline void barrier(team *t, int part, int n_threads) {
     if (n_threads == 1) return;
+    order_stores();
     int generation = ATOMIC_LOAD(&t->generation);
     if (arrive_last(t, part, n_threads)) {
         ATOMIC_STORE(&t->generation, generation + 1);

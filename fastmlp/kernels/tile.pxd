@@ -14,7 +14,7 @@ rows, the panels or the sum changes a bit.  kernels/README.md states the contrac
 Callers: blocks.pxd and dense.pxd.
 """
 from .operands cimport (first_vectors, from_panel_row, from_x_row, operand, panel, panel_pair)
-from .prefetch cimport prefetch_queue, prefetch_some
+from .prefetch cimport prefetch_queue, prefetch_some, prefetch_terms
 from .vector cimport (DENSE_BLOCK_BYTES, HALVES, TILE_ROWS_1, TILE_ROWS_2, TILE_ROWS_3,
                       TILE_ROWS_4, WIDTH, fused, fused_half, half_vec, inlined, load, load_half,
                       real, splat, store, store_half, vec)
@@ -71,9 +71,12 @@ cdef inline inlined tiles(const operand* x, Py_ssize_t n_sum, panel P, panel sta
                           bint transposed, int tile_rows, int n_vectors,
                           bint half) noexcept nogil:
     """All rows: tiles of tile_rows rows, then tiles of 4, 2 and 1 rows for the remainder."""
-    cdef Py_ssize_t r = 0
+    cdef Py_ssize_t r = 0, k
     while r + tile_rows <= n_rows:
         prefetch_some(queue)
+        if not transposed:      # rows of the next tile, which another thread may have written
+            for k in range(r + tile_rows, min(r + 2 * tile_rows, n_rows)):
+                prefetch_terms(x.rows[k] + x.column, n_sum)
         tile(from_x_row(x, r), n_sum, P, from_panel_row(start, r), from_panel_row(C, r),
              transposed, tile_rows, n_vectors, half)
         r += tile_rows

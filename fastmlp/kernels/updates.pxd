@@ -16,7 +16,8 @@ their gradient and the optimizer's state are contiguous and have the same layout
 """
 from libc.math cimport pow, sqrt
 from libc.string cimport memset
-from .vector cimport WIDTH, any_nan, fused, load, real, root, splat, store, vec
+from .vector cimport (WIDTH, any_nan, fused, load, real, root, splat, store,
+                      store_past_caches, vec)
 
 cdef enum:
     GRADIENT_DESCENT
@@ -55,6 +56,7 @@ cdef inline optimizer optimizer_of(name, constants) except *:
 cdef struct update_step:        # the constants of one step
     int kind
     bint nesterov, has_momentum
+    bint past_caches            # whether weights are stored past the caches: see epilogues.pxd
     real rate, momentum, beta_1, one_minus_beta_1, beta_2, one_minus_beta_2, epsilon
     real root_scale             # 1/√(1−β₂ᵗ)
     real mean                   # 1/m, or 1/Σ of the sample weights
@@ -77,6 +79,7 @@ cdef inline update_step prepare_update(const optimizer* o, double rate, double l
     u.kind = o.kind
     u.nesterov = o.nesterov
     u.has_momentum = o.momentum != 0
+    u.past_caches = False
     u.root_scale = 1
     if o.kind == ADAM:
         alpha = rate / (1 - pow(o.beta_1, t))
@@ -118,6 +121,13 @@ cdef inline void update_average(real decay,
         store(average + i * WIDTH, fused(rest, load(w + i * WIDTH) - x, x))
 
 
+cdef inline void store_weight(const update_step* u, real* w, vec x) noexcept nogil:
+    if u.past_caches:
+        store_past_caches(w, x)
+    else:
+        store(w, x)
+
+
 cdef inline bint update_descent(const update_step* u, real alpha, real l2, real* w, const real* g,
                                 real* v, Py_ssize_t n_vectors) noexcept nogil:
     cdef vec x, gradient, velocity, bad = splat(0), rate = splat(-alpha)
@@ -131,7 +141,7 @@ cdef inline bint update_descent(const update_step* u, real alpha, real l2, real*
             gradient = fused(splat(u.momentum), velocity, gradient) if u.nesterov else velocity
         x = fused(rate, gradient, x)
         bad = fused(x, splat(0), bad)
-        store(w + i * WIDTH, x)
+        store_weight(u, w + i * WIDTH, x)
     return any_nan(bad)
 
 
@@ -150,7 +160,7 @@ cdef inline bint update_adam(const update_step* u, real alpha, real l2, real kee
         first = first / fused(root(second), splat(u.root_scale), splat(u.epsilon))
         x = fused(rate, first, x * splat(keep))
         bad = fused(x, splat(0), bad)
-        store(w + i * WIDTH, x)
+        store_weight(u, w + i * WIDTH, x)
     return any_nan(bad)
 
 
@@ -169,7 +179,7 @@ cdef inline bint update_rmsprop(const update_step* u, real alpha, real l2, real*
         bad = fused(x, splat(0), bad)
         store(s + i * WIDTH, square)
         store(v + i * WIDTH, velocity)
-        store(w + i * WIDTH, x)
+        store_weight(u, w + i * WIDTH, x)
     return any_nan(bad)
 
 

@@ -353,6 +353,27 @@ INLINE void prefetch_line(const void *p) {
 #endif
 }
 
+/* Store a vector in memory instead of the caches, at an address that is a multiple of its size: a
+ * line that other cores have read is then written without waiting until they have given it up.  The
+ * barrier makes it visible to them. */
+INLINE void store_past_caches(real *p, vec x) {
+#if VECTOR_BYTES == 64 && REAL_IS_DOUBLE
+    _mm512_stream_pd(p, x);
+#elif VECTOR_BYTES == 64
+    _mm512_stream_ps(p, x);
+#elif VECTOR_BYTES == 32 && defined(X86) && REAL_IS_DOUBLE
+    _mm256_stream_pd(p, x);
+#elif VECTOR_BYTES == 32 && defined(X86)
+    _mm256_stream_ps(p, x);
+#elif VECTOR_BYTES > 0 && defined(X86) && REAL_IS_DOUBLE
+    _mm_stream_pd(p, x);
+#elif VECTOR_BYTES > 0 && defined(X86)
+    _mm_stream_ps(p, x);
+#else
+    store(p, x);
+#endif
+}
+
 /* ------------------------------------------------------------------------ denormal numbers
  * Adam's moments decay into denormals, which cost about 150 cycles each; as zeros they are
  * free.  Returns the state to pass to `restore_denormals`. */

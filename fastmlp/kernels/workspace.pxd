@@ -13,7 +13,7 @@ zeroed, and calls `lay_out`; the kernels only read the pointers.
 """
 from libc.stdint cimport uint64_t
 from .batch_norm cimport batch_norm_values
-from .choice cimport choice, choose, may_skip
+from .choice cimport choice, choose, in_trial, may_skip
 from .matrices cimport grouped, matrix, matrix_size, max_group_starts, row_stride, ungrouped
 from .panels cimport layer, padded, panel_columns
 from .prefetch cimport address_range, prefetch_queue
@@ -48,6 +48,7 @@ cdef struct activation_layer:   # l = 0 (input) … n_layers (output), shared by
     Py_ssize_t n                # units
     Py_ssize_t n_terms          # see `layer`; 0 for the input
     matrix a, delta
+    matrix slope                # see `slopes` in epilogues.pxd
     batch_norm_values norm      # where the layer is normalized
 
 
@@ -55,6 +56,7 @@ cdef struct scratch:            # of one thread
     activation_layer input      # layer 0 with an a(1) of the thread's own and the shared δ(1)
     sparse_rows input_rows, input_columns   # of a(1), and of its transpose
     layer_ways* ways            # of each layer in this batch
+    bint past_caches            # in this batch: see epilogues.pxd
     real* packed                # a block of Wᵀ
     real* block                 # a block of δ or of a gradient, before it is finished
     real* transposed            # a block of a(l)ᵀ, and
@@ -84,6 +86,7 @@ cdef struct workspace:
     activation_layer* activations
     scratch* threads
     layer_choices* choices      # of each layer
+    choice past_caches          # whether threads store what others read past the caches
     double input_density        # of a(1), about
     Py_ssize_t* group_starts    # first columns of the groups of each layer: see matrices.pxd
     real* zeros                 # a row of zeros, two panels wide
@@ -101,13 +104,14 @@ cdef inline activation_layer* activations_of(workspace* w, int part, int l) noex
     return &w.threads[part].input if l == 0 else &w.activations[l]
 
 
-cdef inline void take_ways(workspace* w, int part) noexcept nogil:
+cdef inline void take_ways(workspace* w, int part, int n_parts) noexcept nogil:
     """Set which products of this thread skip zeros in the next batch, as has been chosen.
 
     The first thread chooses anew while others are still in their batch.
     """
     cdef int l
     cdef layer_ways* ways = w.threads[part].ways
+    w.threads[part].past_caches = w.past_caches.way and n_parts > 1
     for l in range(w.n_layers):
         ways[l].forward = w.choices[l].forward.way
         ways[l].gradient = w.choices[l].gradient.way
@@ -119,15 +123,29 @@ cdef inline double clock_of(const workspace* w, phase p, int l) noexcept nogil:
     return w.laps[<int>p * w.n_layers + l]
 
 
-cdef inline void choose_ways(workspace* w, Py_ssize_t n) noexcept nogil:
-    """By the times of a batch of n examples, which products skip zeros in the next one."""
-    cdef int l
+cdef inline void choose_ways(workspace* w, Py_ssize_t n, int n_parts) noexcept nogil:
+    """By the times of a batch of n examples, which products skip zeros in the next one.
+
+    And whether threads store past the caches, by the time of the whole batch: tried only in
+    batches in which no product is.
+    """
+    cdef int l, p
+    cdef bint trying = n_parts == 1
+    cdef double total = 0
     cdef double input = (clock_of(w, GATHERING, 0) + clock_of(w, COMPRESSING, 0)
                          + clock_of(w, GRADIENT, 0))
     for l in range(w.n_layers):
+        for p in range(<int>N_PHASES):
+            total += w.laps[p * w.n_layers + l]
+        trying |= (in_trial(&w.choices[l].forward) or in_trial(&w.choices[l].gradient)
+                   or in_trial(&w.choices[l].delta))
         choose(&w.choices[l].forward, clock_of(w, FORWARD, l) + (input if l == 0 else 0), n)
         choose(&w.choices[l].gradient, clock_of(w, GRADIENT, l), n)
         choose(&w.choices[l].delta, clock_of(w, DELTA, l), n)
+    if trying:
+        w.past_caches.before = total
+    else:
+        choose(&w.past_caches, total, n)
 
 
 cdef inline void lap(workspace* w, int part, phase p, int l) noexcept nogil:
@@ -234,6 +252,9 @@ cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t max
         if l > 0 or w.input_delta:
             v.delta.values = <real*>reserve(base, &used, room)
             lay_rows(&v.delta, w.n_rows, &used, base)
+        v.slope = v.delta
+        if 1 - w.input_delta < l < w.n_layers and w.past_caches.possible:
+            v.slope.values = <real*>reserve(base, &used, room)
         if l > 0 and layers[l - 1].scale > 0 and backward:
             v.norm.u_hat.values = <real*>reserve(base, &used, room)
             v.norm.inverse = <real*>reserve(base, &used, padded(n) * size)

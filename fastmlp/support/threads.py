@@ -7,6 +7,7 @@ process may run.  Work that is too small to share runs on one thread, whatever t
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from operator import mul
@@ -28,9 +29,10 @@ FEW_ROWS, LEAST_SHARED_ROWS = 8, 400_000
 # OpenMP's own limit at import; where it is lower later, threadpoolctl has set it
 _OMP_AT_IMPORT = kernels.omp_threads()
 
-# Where threads slept for more than this part of a slice of training (training/loop.py), one thread
-# is tried; the other choice is tried again after so many slices, up to a second of them.
-MOST_SLEPT = 0.1
+# Where threads slept for more than this part of so many slices of training in succession
+# (training/loop.py), one thread is tried: a single such slice is an interruption of a few
+# milliseconds.  The other choice is tried again after so many slices, up to a second of them.
+MOST_SLEPT, CROWDED_SLICES = 0.1, 2
 FIRST_PAUSE, LONGEST_PAUSE = 8, 64
 
 _chosen: int | None = None
@@ -129,15 +131,16 @@ class AdaptiveTeam:
     """The number of threads of a training, slice by slice: all, or one on a crowded machine.
 
     When another process wants the cores too, each barrier waits for the thread that was sent away,
-    and one thread alone may be faster.  Where threads sleep at the barriers, a slice on one thread
-    is timed, and the faster of the two goes on for a while.
+    and one thread alone may be faster.  Where threads sleep at the barriers of several slices in
+    succession, a slice on one thread is timed, and the faster of the two goes on for a while.
     """
 
     def __init__(self) -> None:
         self._alone = False  # this slice is one thread's
         self._left = 0  # slices before the other choice is tried again
         self._pause = FIRST_PAUSE
-        self._together = 0.0  # seconds a batch of the last slice of all threads
+        self._crowded = 0  # slices of all threads in succession in which they slept
+        self._together = math.inf  # seconds a batch of the fastest of these slices
 
     def size(self, n_threads: int) -> int:
         """Return the number of threads for the next slice; 1 in a process made by fork."""
@@ -149,17 +152,22 @@ class AdaptiveTeam:
             if seconds > self._together or self._left == 0:
                 self._alone = False
                 self._left = self._pause if seconds > self._together else 0
+                # after one thread has been faster, one crowded slice is enough to return to it
+                self._crowded = 0 if seconds > self._together else CROWDED_SLICES - 1
+                self._together = math.inf
             else:
                 self._left -= 1
-            return
-        self._together = seconds
-        if self._left > 0:
+        elif self._left > 0:
             self._left -= 1
         elif slept > MOST_SLEPT:
-            self._alone = True
-            self._left = self._pause
-            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            self._crowded += 1
+            self._together = min(self._together, seconds)
+            if self._crowded >= CROWDED_SLICES:
+                self._alone = True
+                self._left = self._pause
+                self._pause = min(2 * self._pause, LONGEST_PAUSE)
         else:
+            self._crowded, self._together = 0, math.inf
             self._pause = FIRST_PAUSE
 
 

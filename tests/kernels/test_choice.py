@@ -50,3 +50,12 @@ def test_a_slower_machine_does_not_hold_on_to_the_worse_way(operations):
     seconds = times(1, 1.5)
     seconds[N // 2 :] *= 3
     assert share(operations.choices(seconds)[-N // 4 :]) < 0.1
+
+
+@pytest.mark.parametrize("length", [5, 10, 20, 40, 100])
+def test_the_better_way_is_taken_again_soon_after_a_disturbance(operations, length):
+    """All batches of a while take half as long again, whichever way was taken when it began."""
+    seconds = times(1, 1.1)
+    seconds[N // 2 : N // 2 + length] *= 1.5
+    after = operations.choices(seconds)[N // 2 + length :]
+    assert share(after[:60]) < 0.3

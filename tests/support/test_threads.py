@@ -125,17 +125,26 @@ class TestAdaptiveTeam:
     def test_a_calm_machine_keeps_all_threads(self):
         assert self.sizes([((1.0, 0), (2.0, 0))] * 50) == [2] * 50
 
+    def test_one_slice_in_which_threads_slept_is_no_reason_to_try_one_thread(self):
+        disturbed, calm = ((9.0, self.SLEEPS), (2.0, 0)), ((1.0, 0), (2.0, 0))
+        few = [disturbed] * (threads.CROWDED_SLICES - 1) + [calm]
+        assert self.sizes(few * 10) == [2] * 10 * len(few)
+
     def test_one_thread_goes_on_where_it_is_faster_and_the_others_are_tried_again(self):
-        found = self.sizes([((3.0, self.SLEEPS), (2.0, 0))] * 28)
-        first = threads.FIRST_PAUSE + 1
-        assert found[: first + 2] == [2, *[1] * first, 2]
-        assert found[first + 2 :] == [1] * (2 * threads.FIRST_PAUSE + 1)
+        first, second = threads.FIRST_PAUSE + 1, 2 * threads.FIRST_PAUSE + 1
+        expected = [*[2] * threads.CROWDED_SLICES, *[1] * first, 2, *[1] * second, 2]
+        assert self.sizes([((3.0, self.SLEEPS), (2.0, 0))] * len(expected)) == expected
 
     def test_all_threads_go_on_where_one_is_slower_though_they_sleep(self):
         found = self.sizes([((1.0, self.SLEEPS), (2.0, 0))] * 40)
-        assert found.count(1) == 2 and found[1] == 1
+        assert found.count(1) == 2 and found[threads.CROWDED_SLICES] == 1
+
+    def test_one_thread_must_be_faster_than_the_fastest_of_the_crowded_slices(self):
+        slices = [((1.0, self.SLEEPS), (2.0, 0))] + [((9.0, self.SLEEPS), (2.0, 0))] * 9
+        found = self.sizes(slices)
+        assert found == [2] * threads.CROWDED_SLICES + [1] + [2] * (9 - threads.CROWDED_SLICES)
 
     def test_all_threads_return_when_the_machine_is_calm_again(self):
         crowded, calm = ((3.0, self.SLEEPS), (2.0, 0)), ((1.0, 0), (2.0, 0))
-        found = self.sizes([crowded] * 2 + [calm] * 40)
-        assert found[1] == 1 and found[-20:] == [2] * 20
+        found = self.sizes([crowded] * (threads.CROWDED_SLICES + 1) + [calm] * 40)
+        assert found[threads.CROWDED_SLICES] == 1 and found[-20:] == [2] * 20
