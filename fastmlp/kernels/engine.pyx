@@ -77,7 +77,8 @@ cdef enum:
     MIN_SPARSE_VECTORS = 4      # width of a product below which sparse rows do not pay
     MIN_SPARSE_COLUMNS = 32     # columns below which compressing rows does not pay
 
-DTYPE = np.dtype(np.float64 if REAL_IS_DOUBLE else np.float32)
+FLOAT32_TYPE, FLOAT64_TYPE = np.dtype(np.float32), np.dtype(np.float64)
+DTYPE = FLOAT64_TYPE if REAL_IS_DOUBLE else FLOAT32_TYPE
 cdef extern from *:
     """
     /* Of the input.  Where its density is below the first, no processor's dense product is the
