@@ -38,6 +38,7 @@ from .encoding_gradients cimport SQUARES, trains_encoding
 from .encodings cimport (EMBEDDING, NUMERIC, ONE_HOT, PERIODIC, PIECEWISE_LINEAR, column_encoding,
                          encoded_density, input_encoding, n_parameters_of)
 from .epoch cimport run_batches
+from .few_rows cimport record_call, team_choice
 from .inputs cimport (CODES_CHANGED, COLUMNS_CHANGED, FLOAT32, FLOAT64, LABELS_CHANGED, NOT_FINITE,
                       UINT8, count_rows, density, examples, hash_rows, number_size, pack_rows,
                       pack_scratch, packed_number_size, packed_size, targets)
