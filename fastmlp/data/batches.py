@@ -140,7 +140,9 @@ def validation(
 
 def even_starts(n_rows: int, size: int) -> Rows:
     """Return where batches of this size begin, and n_rows, where the last one ends."""
-    return np.append(np.arange(0, n_rows, size, dtype=np.int64), n_rows)
+    starts = np.arange(0, n_rows + size, size, dtype=np.int64)
+    starts[-1] = n_rows
+    return starts
 
 
 def even_cuts(size: int) -> Cuts:

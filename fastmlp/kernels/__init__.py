@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 try:
-    from fastmlp.kernels.cpu import OPENMP, all_finite, csr_fault, omp_threads, supported
+    from fastmlp.kernels.cpu import OPENMP, csr_fault, omp_threads, ready, supported
 except ModuleNotFoundError as error:
     source_folder = Path(__file__).parents[2]
     if error.name != "fastmlp.kernels.cpu" or not (source_folder / "setup.py").is_file():
@@ -29,8 +29,8 @@ except ModuleNotFoundError as error:
     ) from None
 
 __all__ = [
-    "all_finite", "csr_fault", "distortion", "engine", "isa", "isas", "omp_threads", "openmp",
-    "operations",
+    "csr_fault", "distortion", "engine", "isa", "isas", "omp_threads", "openmp", "operations",
+    "ready",
 ]
 
 KNOWN = ("v4", "v3", "baseline")

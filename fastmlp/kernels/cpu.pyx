@@ -1,4 +1,6 @@
 """What this processor can run, and on how many threads; checks of arrays.  Built for the baseline."""
+from cpython.buffer cimport (PyBUF_STRIDES, PyBuffer_IsContiguous, PyBuffer_Release,
+                             PyObject_GetBuffer)
 from libc.stdint cimport int32_t, int64_t
 
 cdef extern from "cpu.h" nogil:
@@ -29,20 +31,23 @@ def omp_threads() -> int:
     return omp_get_max_threads()
 
 
-def all_finite(numbers) -> bool:
-    """Whether no number of a contiguous array (n,) of float32 or float64 is NaN or infinite."""
-    cdef const float[::1] floats
-    cdef const double[::1] doubles
-    cdef Py_ssize_t n = numbers.size
-    cdef bint found = True
-    if n > 0 and numbers.itemsize == sizeof(float):
-        floats = numbers
+def ready(value, dtype) -> bool:
+    """Whether an array of float32 or float64 has this dtype, is in C order and is finite."""
+    cdef Py_buffer numbers
+    cdef Py_ssize_t n
+    cdef bint found
+    if value.dtype != dtype:
+        return False
+    PyObject_GetBuffer(value, &numbers, PyBUF_STRIDES)
+    found = PyBuffer_IsContiguous(&numbers, b"C")
+    if found:
+        n = numbers.len // numbers.itemsize
         with nogil:
-            found = floats_are_finite(&floats[0], n)
-    elif n > 0:
-        doubles = numbers
-        with nogil:
-            found = doubles_are_finite(&doubles[0], n)
+            if numbers.itemsize == sizeof(float):
+                found = floats_are_finite(<const float*>numbers.buf, n)
+            else:
+                found = doubles_are_finite(<const double*>numbers.buf, n)
+    PyBuffer_Release(&numbers)
     return found
 
 

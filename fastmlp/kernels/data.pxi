@@ -36,9 +36,6 @@ cdef class Data:
     def __cinit__(self, Parameters engine, X, y=None, sample_weight=None, int first=0):
         cdef Py_ssize_t n_sampled
         self.kept = (X, y, sample_weight)
-        for values in (X, y):
-            if isinstance(values, np.ndarray) and not values.flags.c_contiguous:
-                raise ValueError("the kernels read C-contiguous arrays")
         self.first = first
         if engine is not None:
             self.x.n_in = engine.sizes[first]
@@ -50,11 +47,10 @@ cdef class Data:
             self.x.n_in = X.shape[1]
             self.x.scale = 1
         if isinstance(X, tuple):
-            self.take_values(X[0])
+            self.take_values(X[0].reshape(1, -1))
             self.take_pointers(X[1], X[2])
         else:
-            self.take_values(X.reshape(-1))
-            self.x.n_rows = X.shape[0]
+            self.take_values(X)
             self.x.max_in_row = self.x.n_in if self.encoding is None else self.encoding.e.n_out
         if y is not None:
             self.take_targets(y, sample_weight,
@@ -66,21 +62,24 @@ cdef class Data:
             self.density = encoded_density(&self.encoding.e, &self.x, n_sampled)
 
     cdef int take_values(self, values) except -1:
-        cdef const float[::1] floats
-        cdef const double[::1] doubles
-        cdef const unsigned char[::1] bytes_
-        if values.dtype == np.float32:
+        cdef const float[:, ::1] floats
+        cdef const double[:, ::1] doubles
+        cdef const unsigned char[:, ::1] bytes_
+        if values.dtype == FLOAT32_TYPE:
             floats = values
             self.x.kind = FLOAT32
-            self.x.values = &floats[0] if values.size else NULL
-        elif values.dtype == np.float64:
+            self.x.n_rows = floats.shape[0]
+            self.x.values = &floats[0, 0] if floats.shape[0] * floats.shape[1] > 0 else NULL
+        elif values.dtype == FLOAT64_TYPE:
             doubles = values
             self.x.kind = FLOAT64
-            self.x.values = &doubles[0] if values.size else NULL
+            self.x.n_rows = doubles.shape[0]
+            self.x.values = &doubles[0, 0] if doubles.shape[0] * doubles.shape[1] > 0 else NULL
         else:
             bytes_ = values
             self.x.kind = UINT8
-            self.x.values = &bytes_[0] if values.size else NULL
+            self.x.n_rows = bytes_.shape[0]
+            self.x.values = &bytes_[0, 0] if bytes_.shape[0] * bytes_.shape[1] > 0 else NULL
         return 0
 
     cdef int take_pointers(self, const int32_t[::1] indices,
@@ -164,6 +163,8 @@ cdef class Data:
             labels = y
             self.y.labels = &labels[0] if y.size else NULL
         else:
+            if not y.flags.c_contiguous:        # `reshape` would return a copy
+                raise ValueError("the kernels read C-contiguous arrays")
             values = y.reshape(-1)
             self.y.values = &values[0] if y.size else NULL
             self.y.n_columns = y.shape[1] if y.ndim > 1 else 1

@@ -38,6 +38,7 @@ from .encoding_gradients cimport SQUARES, trains_encoding
 from .encodings cimport (EMBEDDING, NUMERIC, ONE_HOT, PERIODIC, PIECEWISE_LINEAR, column_encoding,
                          encoded_density, input_encoding, n_parameters_of)
 from .epoch cimport run_batches
+from .few_rows cimport record_call, team_choice
 from .inputs cimport (CODES_CHANGED, COLUMNS_CHANGED, FLOAT32, FLOAT64, LABELS_CHANGED, NOT_FINITE,
                       UINT8, count_rows, density, examples, hash_rows, number_size, pack_rows,
                       pack_scratch, packed_number_size, packed_size, targets)
@@ -77,7 +78,8 @@ cdef enum:
     MIN_SPARSE_VECTORS = 4      # width of a product below which sparse rows do not pay
     MIN_SPARSE_COLUMNS = 32     # columns below which compressing rows does not pay
 
-DTYPE = np.dtype(np.float64 if REAL_IS_DOUBLE else np.float32)
+FLOAT32_TYPE, FLOAT64_TYPE = np.dtype(np.float32), np.dtype(np.float64)
+DTYPE = FLOAT64_TYPE if REAL_IS_DOUBLE else FLOAT32_TYPE
 cdef extern from *:
     """
     /* Of the input.  Where its density is below the first, no processor's dense product is the

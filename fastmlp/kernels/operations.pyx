@@ -18,6 +18,7 @@ from .compression cimport columns_from_rows, compress_row
 from .dense cimport forward as forward_part, gradient_target, hidden_delta as hidden_delta_part
 from .dense cimport weight_gradient as weight_gradient_part
 from .dropout cimport add_noise, drop_dense, random_stream, random_stream_of
+from .few_rows cimport record_call, team_choice
 from .losses cimport loss_function, loss_of, output_delta
 from .math cimport exp, expm1_negative, log1p_unit, normal_cdf, sigmoid, softplus, tanh
 from .matrices cimport at, copy_row, matrix, row_stride, ungrouped

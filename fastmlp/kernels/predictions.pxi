@@ -1,63 +1,68 @@
 # Part of engine.pyx: prediction.
 #
 # Threads divide the rows among them.  Of a few rows they divide the columns instead, and meet after
-# each layer: if the pass is long, or if calls of a Python thread follow one another at once.  Its
-# second thread, which waits in a loop for a few milliseconds after a call (libgomp), then need not
-# be woken.
+# each layer, where that is faster (few_rows.pxd).  But a short pass is made so only in a call that
+# follows the last one of its Python thread at once: then the second thread, which waits in a loop
+# for a few milliseconds after a call (libgomp), need not be woken.
 
 cdef enum:
     PREDICT_ROWS = 120          # a multiple of every tile's rows
     PIECE_NUMBERS = 400000000   # rows × parameters a thread between two looks for Ctrl-C
     LEAST_ROWS_A_THREAD = 4
-    MOST_KEPT_ROWS = 32         # of a prediction whose workspace is kept for the next
+    MOST_KEPT_ROWS = 64         # of a prediction whose workspaces are kept for the next, and
+    MOST_KEPT_KINDS = 8         # of how many kinds of predictions
     TOGETHER_NUMBERS = 2000000  # rows × parameters, from which on waking a thread does not matter
     TOGETHER_CALLS = 2          # threads of calls that follow one another at once
-    LATE_CALLS = 6              # in a row, after which one thread predicts alone
-    ALONE_CALLS = 10000         # for so many calls
 cdef double AT_ONCE = 5e-5      # seconds between the end of a call and the next one
+
+
+cdef class PredictionMemory:
+    """What is kept for predictions of one kind: of so many rows, read in this way."""
+    cdef list apart                 # the workspace of each thread that passes rows of its own
+    cdef Workspace together         # that of threads that pass the same rows, or None
+    cdef team_choice choice         # whether threads do that with a few rows
 
 
 cdef class Predictions(Passes):
     """Predictions and costs of one network."""
-    cdef Workspace predicting       # of few rows, kept between calls
-    cdef double predicted           # when the last prediction of few rows ended
-    cdef unsigned long caller       # the Python thread that made it
-    cdef int late, alone            # calls in a row in which a thread slept; calls left of one thread
+    cdef dict predicting            # the memories of recent kinds that are not in use
+    cdef double few_ended           # when the last prediction of a few rows ended
+    cdef unsigned long few_caller   # the Python thread that made it
 
-    cdef int threads_together(self, Py_ssize_t n_rows, int threads) noexcept:
-        """The number of threads that pass a few rows together, of at most so many; 1: none."""
-        if n_rows * self.n_numbers >= TOGETHER_NUMBERS:
-            return threads
-        if self.alone > 0:
-            self.alone -= 1
-            return 1
-        if (self.caller != PyThread_get_thread_ident()     # whose second thread is another one
-                or seconds_now() - self.predicted > AT_ONCE):
-            return 1
-        return min(threads, TOGETHER_CALLS)
+    def __cinit__(self, *args, **kwargs):
+        self.predicting = {}
 
-    cdef void end_few_rows(self, Workspace space, long long slept) noexcept:
-        """Note when the call ended, and whether a thread had to wait for another one's core."""
-        self.late = self.late + 1 if space.threads.slept > slept else 0
-        if self.late >= LATE_CALLS:
-            self.late = 0
-            self.alone = ALONE_CALLS
-        self.caller = PyThread_get_thread_ident()
-        self.predicted = seconds_now()
-
-    cdef Workspace predicting_space(self, Data data, Py_ssize_t n_rows, int threads, int end):
-        """A workspace for so many threads: that of the last prediction, if it is free and fits."""
-        cdef input_ways input = self.ways_of_input(data)
-        cdef Workspace space
+    cdef PredictionMemory take_memory(self, tuple kind):
+        """The memory of this kind, or an empty one if there is none or another call uses it."""
+        cdef PredictionMemory memory
         with cython.critical_section(self):
-            space = self.predicting
-            self.predicting = None
-        key = (n_rows, input, data.x.max_in_row, self.use_sparse, end, threads)
-        if space is None or space.key != key:
-            space = Workspace(self, n_rows, threads, False, data.x.max_in_row, input, data.density,
-                              end=end)
-            space.key = key
-        return space
+            memory = self.predicting.pop(kind, None)
+        if memory is None:
+            memory = PredictionMemory()
+            memory.apart = []
+        return memory
+
+    cdef void put_memory(self, tuple kind, PredictionMemory memory):
+        with cython.critical_section(self):
+            if len(self.predicting) == MOST_KEPT_KINDS:
+                self.predicting.clear()
+            self.predicting[kind] = memory
+
+    cdef bint may_pass_together(self, Py_ssize_t m) noexcept:
+        """Whether several threads may pass a few rows."""
+        if m * self.n_numbers >= TOGETHER_NUMBERS:
+            return True
+        # else the second thread sleeps, or is that of another Python thread
+        return (seconds_now() - self.few_ended <= AT_ONCE
+                and self.few_caller == PyThread_get_thread_ident())
+
+    cdef Workspace prediction_space(self, Data data, Py_ssize_t n_rows, int threads, int end):
+        return Workspace(self, n_rows, threads, False, data.x.max_in_row,
+                         self.ways_of_input(data), data.density, end=end)
+
+    cdef void no_outputs(self, real** outs) noexcept:
+        """No array for any layer's activations."""
+        memset(outs, 0, (self.net.n_layers + 1) * sizeof(real*))
 
     cdef int run_prediction(self, Data data, int threads, ParameterSet of, real** outs,
                             double* costs, int end=0, bint by_trained=False) except -1:
@@ -65,69 +70,81 @@ cdef class Predictions(Passes):
 
         With `end` that layer is the last; `by_trained` passes over the average.
         """
+        cdef Py_ssize_t m = data.x.n_rows, n_rows = m
+        cdef bint few = m < 2 * LEAST_ROWS_A_THREAD, together = False, choosing = False
+        cdef workspace* spaces[MOST_THREADS]
+        cdef PredictionMemory memory
         cdef network part
+        cdef prediction p
         cdef ParameterSet source = self.reading() if of is None else of
         cdef Block held
+        cdef double started = seconds_now()
+        cdef int t
+        if m == 0:
+            return 0
         if by_trained and source.use_average:
             source = source.sharing()
             source.use_average = False
         held = self.inference_numbers(source, &part)
-        cdef Py_ssize_t m = data.x.n_rows
-        cdef workspace* spaces[MOST_THREADS]
-        cdef Workspace space
-        cdef prediction p
-        cdef Py_ssize_t piece
-        cdef long long slept
-        cdef bint few = m < 2 * LEAST_ROWS_A_THREAD, together
-        cdef int t, changed
-        if m == 0:
-            return 0
-        threads = min(threads, MOST_THREADS)
-        if few and threads > 1:
-            threads = self.threads_together(m, threads)
-        elif not few:
-            threads = min(threads, <int>(m // LEAST_ROWS_A_THREAD))
-        threads = team_size(threads)
-        together = few and threads > 1
-        kept = []
-        for t in range(1 if together else threads):
-            space = self.predicting_space(
-                data, even_block(m if together else (m + threads - 1) // threads, PREDICT_ROWS),
-                threads if together else 1, end)
-            kept.append(space)
-            spaces[t] = &space.w
-        p.threads = &space.threads if together else NULL
-        slept = space.threads.slept
-        if end > 0:     # the loss knows nothing of a hidden level: f alone
+        if end > 0:     # the loss knows nothing of a hidden layer: f alone
             part.n_layers = end
             part.loss.kind = SQUARED_ERROR
+        if not few:
+            threads = team_size(<int>min(min(threads, MOST_THREADS), m // LEAST_ROWS_A_THREAD))
+            n_rows = even_block((m + threads - 1) // threads, PREDICT_ROWS)
+        kind = (n_rows, self.ways_of_input(data), data.x.max_in_row, self.use_sparse, end)
+        memory = self.take_memory(kind)
+        if few:
+            choosing = threads > 1 and self.may_pass_together(m)
+            together = choosing and memory.choice.together
+            if m * self.n_numbers < TOGETHER_NUMBERS:
+                threads = min(threads, TOGETHER_CALLS)
+            threads = team_size(min(threads, MOST_THREADS)) if together else 1
+        if together:
+            if memory.together is None or memory.together.w.n_threads != threads:
+                memory.together = self.prediction_space(data, n_rows, threads, end)
+            spaces[0] = &memory.together.w
+        else:
+            while len(memory.apart) < threads:
+                memory.apart.append(self.prediction_space(data, n_rows, 1, end))
+            for t in range(threads):
+                spaces[t] = &(<Workspace>memory.apart[t]).w
         p.net = &part
         p.spaces = spaces
+        p.threads = &memory.together.threads if together else NULL
         p.x = &data.x
         p.y = &data.y
         p.outs = outs
         p.costs = costs
+        self.run_pieces(&p, m, threads)
+        if few:
+            self.few_ended = seconds_now()
+            self.few_caller = PyThread_get_thread_ident()
+        if choosing:
+            record_call(&memory.choice, self.few_ended - started)
+        if n_rows * threads <= MOST_KEPT_ROWS:
+            self.put_memory(kind, memory)
+        return 0
+
+    cdef int run_pieces(self, prediction* p, Py_ssize_t m, int threads) except -1:
+        """All rows, in pieces between which Ctrl-C is noticed."""
+        cdef Py_ssize_t piece = PIECE_NUMBERS // max(1, self.n_numbers)
+        cdef int t, changed
+        piece = max(<Py_ssize_t>PREDICT_ROWS, piece // PREDICT_ROWS * PREDICT_ROWS)
         p.first = 0
-        piece = max(<Py_ssize_t>PREDICT_ROWS, PIECE_NUMBERS // max(1, self.n_numbers))
-        piece = piece // PREDICT_ROWS * PREDICT_ROWS
-        while p.first < m:      # in pieces, between which Ctrl-C is noticed
+        while p.first < m:
             p.last = min(m, p.first + threads * piece)
             if threads == 1:
                 with nogil:
-                    predict_part(&p, 0, 1)
+                    predict_part(p, 0, 1)
             else:
                 with nogil, parallel(num_threads=threads):
-                    predict_part(&p, omp_get_thread_num(), omp_get_num_threads())
+                    predict_part(p, omp_get_thread_num(), omp_get_num_threads())
             p.first = p.last
-            for t in range(len(kept)):
-                changed, spaces[t].changed = spaces[t].changed, 0
+            for t in range(1 if p.threads != NULL else threads):
+                changed, p.spaces[t].changed = p.spaces[t].changed, 0
                 require_unchanged(changed)
             PyErr_CheckSignals()
-        if few:
-            self.end_few_rows(space, slept)
-        if space.w.n_rows <= MOST_KEPT_ROWS:
-            with cython.critical_section(self):
-                self.predicting = space
         return 0
 
     def forward(self, Data data, int threads, ParameterSet of=None, bint require_finite=False):
@@ -137,7 +154,7 @@ cdef class Predictions(Passes):
         cdef Py_ssize_t i, j
         result = np.empty((data.x.n_rows, self.sizes[self.net.n_layers]), DTYPE)
         into = result
-        memset(outs, 0, sizeof(outs))
+        self.no_outputs(outs)
         outs[self.net.n_layers] = &into[0, 0] if result.size else NULL
         self.run_prediction(data, threads, of, outs, NULL)
         if require_finite:
@@ -154,7 +171,7 @@ cdef class Predictions(Passes):
         cdef real* outs[MOST_LAYERS + 1]
         result = np.empty((data.x.n_rows, self.sizes[level]), DTYPE)
         into = result
-        memset(outs, 0, sizeof(outs))
+        self.no_outputs(outs)
         outs[level] = &into[0, 0] if result.size else NULL
         self.run_prediction(data, threads, of, outs, NULL, level, training)
         return result
@@ -162,7 +179,7 @@ cdef class Predictions(Passes):
     def activations(self, Data data, int threads, ParameterSet of=None):
         cdef real[:, ::1] into
         cdef real* outs[MOST_LAYERS + 1]
-        memset(outs, 0, sizeof(outs))
+        self.no_outputs(outs)
         results = [np.empty((data.x.n_rows, n), DTYPE) for n in self.sizes[1:]]
         for l, result in enumerate(results):
             into = result
@@ -179,7 +196,7 @@ cdef class Predictions(Passes):
         cdef Py_ssize_t r
         result = np.empty((data.x.n_rows, self.sizes[self.net.n_layers]), DTYPE)
         into = result
-        memset(outs, 0, sizeof(outs))
+        self.no_outputs(outs)
         outs[self.net.n_layers] = &into[0, 0] if result.size else NULL
         self.run_prediction(data, threads, of, outs, NULL if self.custom is not None else cost)
         if self.custom is not None:

@@ -1,4 +1,4 @@
-# Part of operations.pyx: the three products of a layer, and the choice between two ways of one.
+# Part of operations.pyx: the three products of a layer, and the choices made by the clock.
 
 cdef class OneLayer:
     """A layer n_in → n_out with m examples: its parameters, a(l), a(l+1), δ(l) and δ(l+1)."""
@@ -157,6 +157,21 @@ def choices(const double[:, ::1] seconds):
         ways.append(bool(c.way))
         clock += seconds[i, c.way]
         choose(&c, clock, 1)
+    return ways
+
+
+def team_choices(const double[:, ::1] seconds):
+    """Return the way of each call, True: several threads, if row i is what the ways take in call i.
+
+    The columns are one thread and several threads that pass a few rows together (few_rows.pxd).
+    """
+    cdef team_choice c
+    cdef Py_ssize_t i
+    ways = []
+    memset(&c, 0, sizeof(team_choice))
+    for i in range(seconds.shape[0]):
+        ways.append(bool(c.together))
+        record_call(&c, seconds[i, c.together])
     return ways
 
 

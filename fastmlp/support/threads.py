@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from functools import lru_cache
 from operator import mul
+from time import perf_counter
 
 from .. import kernels
 from . import checks
@@ -25,6 +27,9 @@ LEAST_SHARED_STEP = 2_000_000
 LEAST_SHARED_PASS = 4_000_000  # a pass must also wake the other threads
 # Of fewer rows the kernels divide the columns, if no thread has to be woken (predictions.pxi).
 FEW_ROWS, LEAST_SHARED_ROWS = 8, 400_000
+# To look up the environment and the processors of the process takes a fifth of the time of a short
+# pass, so passes and fits that follow one another do it once in so many seconds.
+LOOKED_UP = 1e-3
 
 # OpenMP's own limit at import; where it is lower later, threadpoolctl has set it
 _OMP_AT_IMPORT = kernels.omp_threads()
@@ -37,6 +42,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 8, 64
 
 _chosen: int | None = None
 _forked = False
+_default_lately = 1, -LOOKED_UP  # the number of threads that was last looked up, and when
 
 
 def set_num_threads(n_threads: int) -> None:
@@ -84,11 +90,7 @@ def get_num_threads() -> int:
     >>> fastmlp.get_num_threads() >= 1
     True
     """
-    if _forked:
-        return 1
-    n_threads = _chosen or _default()
-    limit = kernels.omp_threads()
-    return min(n_threads, limit) if limit < _OMP_AT_IMPORT else n_threads
+    return _allowed(_chosen or _default())
 
 
 def show_config() -> None:
@@ -114,7 +116,7 @@ def config() -> Iterator[tuple[str, str]]:
     yield "threads", str(get_num_threads())
 
 
-def for_step(sizes: Sequence[int], n_rows: int, cap: int | None = None) -> int:
+def for_step(sizes: tuple[int, ...], n_rows: int, cap: int | None = None) -> int:
     """Threads for training on batches of n_rows: 6 operations a weight and example.
 
     Two, a product and a sum, in each of forward, delta and gradient.
@@ -122,7 +124,7 @@ def for_step(sizes: Sequence[int], n_rows: int, cap: int | None = None) -> int:
     return _shared(6 * _n_weights(sizes) * n_rows, LEAST_SHARED_STEP, cap)
 
 
-def for_gradients(sizes: Sequence[int], n_rows: int, cap: int | None = None) -> int:
+def for_gradients(sizes: tuple[int, ...], n_rows: int, cap: int | None = None) -> int:
     """Threads for the gradients of n_rows examples: a step's operations, but a pass."""
     return _shared(6 * _n_weights(sizes) * n_rows, LEAST_SHARED_PASS, cap)
 
@@ -133,6 +135,7 @@ class AdaptiveTeam:
     When another process wants the cores too, each barrier waits for the thread that was sent away,
     and one thread alone may be faster.  Where threads sleep at the barriers of several slices in
     succession, a slice on one thread is timed, and the faster of the two goes on for a while.
+    When all threads are tried again, a first slice wakes them and is not judged.
     """
 
     def __init__(self) -> None:
@@ -151,9 +154,10 @@ class AdaptiveTeam:
         if self._alone:
             if seconds > self._together or self._left == 0:
                 self._alone = False
-                self._left = self._pause if seconds > self._together else 0
+                slower = seconds > self._together
+                self._left = self._pause if slower else 1
                 # after one thread has been faster, one crowded slice is enough to return to it
-                self._crowded = 0 if seconds > self._together else CROWDED_SLICES - 1
+                self._crowded = 0 if slower else CROWDED_SLICES - 1
                 self._together = math.inf
             else:
                 self._left -= 1
@@ -171,7 +175,7 @@ class AdaptiveTeam:
             self._pause = FIRST_PAUSE
 
 
-def for_pass(sizes: Sequence[int], n_rows: int, cap: int | None = None) -> int:
+def for_pass(sizes: tuple[int, ...], n_rows: int, cap: int | None = None) -> int:
     """Threads for one pass forward over n_rows examples: 2 operations a weight and example."""
     least = LEAST_SHARED_ROWS if n_rows < FEW_ROWS else LEAST_SHARED_PASS
     return _shared(2 * _n_weights(sizes) * n_rows, least, cap)
@@ -180,11 +184,31 @@ def for_pass(sizes: Sequence[int], n_rows: int, cap: int | None = None) -> int:
 def _shared(operations: int, least: int, cap: int | None) -> int:
     if operations < least or cap == 1:
         return 1
-    return min(get_num_threads(), cap or MOST)
+    return min(_allowed(_chosen or _recent_default()), cap or MOST)
 
 
-def _n_weights(sizes: Sequence[int]) -> int:
+@lru_cache(maxsize=256)
+def _n_weights(sizes: tuple[int, ...]) -> int:
     return sum(map(mul, sizes, sizes[1:]))
+
+
+def _allowed(n_threads: int) -> int:
+    """So many threads, or fewer where threadpoolctl has set a limit or the process is forked."""
+    if _forked:
+        return 1
+    limit = kernels.omp_threads()
+    return min(n_threads, limit) if limit < _OMP_AT_IMPORT else n_threads
+
+
+def _recent_default() -> int:
+    """`_default`, looked up now or within the last LOOKED_UP seconds."""
+    global _default_lately
+    n_threads, at = _default_lately
+    now = perf_counter()
+    if now - at > LOOKED_UP:
+        n_threads = _default()
+        _default_lately = n_threads, now
+    return n_threads
 
 
 def _default() -> int:

@@ -6,7 +6,8 @@ what was expected and, where it helps, what to do.  A wrong type raises TypeErro
 ValueError.
 """
 
-from .arrays import Array, array, arrays, finite, ready, reals
+from ...kernels import ready
+from .arrays import Array, array, arrays, finite, reals
 from .choices import each, items, known, named, nearest, one_or_each, within
 from .examples import (
     CSR,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ... import kernels
+from ...kernels import ready
 
 Array = NDArray[Any]
 
@@ -63,13 +63,6 @@ def reals(name: str, value: Array, dtype: np.dtype[Any]) -> Array:
     """Return finite numbers in the network's dtype and in C order."""
     finite(name, value, dtype)
     return np.ascontiguousarray(value, dtype)
-
-
-def ready(value: Array, dtype: np.dtype[Any]) -> bool:
-    """Return whether these are finite numbers in the network's dtype and in C order."""
-    return (
-        value.dtype == dtype and value.flags.c_contiguous and kernels.all_finite(value.reshape(-1))
-    )
 
 
 def finite(

@@ -1,0 +1,62 @@
+"""One thread or several pass a few rows, whichever is faster by its times just now."""
+
+import numpy as np
+import pytest
+
+ALONE_CALLS = 4  # to measure one thread
+N = 40_000
+ALONE, LATE = 20e-6, 4e-3  # seconds of a call of one thread, and of one whose second thread is late
+
+
+def times(together: float, n: int = N) -> np.ndarray:
+    return np.tile([ALONE, together], (n, 1))
+
+
+def cost(seconds: np.ndarray, ways: list[bool]) -> float:
+    """The time of all calls, by that of the better way throughout."""
+    return float(seconds[np.arange(len(ways)), np.array(ways, int)].sum() / seconds.sum(0).min())
+
+
+def test_one_thread_is_measured_first(operations):
+    ways = operations.team_choices(times(13e-6, 10))
+    assert ways == [False] * ALONE_CALLS + [True] * (10 - ALONE_CALLS)
+
+
+@pytest.mark.parametrize("factor", [0.2, 0.6, 0.95, 1.05, 1.5, 4.0, 100.0])
+def test_the_faster_way_is_taken_and_trials_cost_little(operations, factor):
+    seconds = times(factor * ALONE)
+    assert cost(seconds, operations.team_choices(seconds)) < 1.05
+
+
+def test_an_interruption_now_and_then_changes_nothing(operations):
+    """A late thread in one of 2500 calls costs less than one thread in all of them."""
+    seconds = times(13e-6)
+    expected = operations.team_choices(seconds)
+    seconds[2000::2500, 1] = LATE
+    assert operations.team_choices(seconds) == expected
+
+
+@pytest.mark.parametrize("every", [1, 2, 20, 200, 400])
+def test_a_crowded_machine_has_one_thread(operations, every):
+    """Late threads so often that one thread is faster on the whole."""
+    seconds = times(13e-6)
+    seconds[::every, 1] = LATE
+    ways = operations.team_choices(seconds)
+    assert cost(seconds, ways) < 1.08
+    assert sum(ways) < 0.35 * N
+
+
+def test_several_threads_return_soon_when_the_machine_is_calm_again(operations):
+    """After a second of late threads in at most as many calls as two tenths of a second take."""
+    crowded, calm = int(1 / ALONE), int(0.2 / ALONE)
+    seconds = times(13e-6, crowded + calm + 1000)
+    seconds[:crowded, 1] = LATE
+    ways = operations.team_choices(seconds)
+    assert sum(ways[:crowded]) < 0.001 * crowded
+    assert all(ways[-1000:])
+
+
+def test_one_thread_is_taken_when_it_has_become_faster(operations):
+    seconds = times(13e-6)
+    seconds[N // 2 :, 0] = 8e-6
+    assert sum(operations.team_choices(seconds)[-N // 4 :]) < 0.1 * N
