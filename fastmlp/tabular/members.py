@@ -21,7 +21,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..callbacks import Callback
+from ..callbacks import Callback, require_own
 from ..history import History, TrainingDiverged
 from ..losses import Loss
 from ..network import MLP
@@ -235,6 +235,7 @@ def train_models(
         for k, one in enumerate(trainings)
         for i, plan in enumerate(one.plan.networks)
     ]
+    require_own([one.callbacks for one in jobs])
     jobs.sort(key=lambda one: -one.work)
     numbers = processes.own(len(jobs))
     n_jobs = max(1, min(n_threads, len(numbers)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from operator import length_hint
 from typing import TYPE_CHECKING, Any
 
 from ..callbacks import Callback
@@ -41,7 +42,7 @@ def run_jobs(jobs: Iterable[Callable[[Stop], None]], n_jobs: int | None = None) 
         failed, or by Ctrl-C.  An iterator is advanced by one thread at a time, when a thread is
         free, so that a job may depend on the results of earlier ones.
     n_jobs : int, optional
-        Jobs at once.  Default: `fastmlp.get_num_threads()`.
+        Jobs at once, if there are so many.  Default: `fastmlp.get_num_threads()`.
 
     Raises
     ------
@@ -53,6 +54,7 @@ def run_jobs(jobs: Iterable[Callable[[Stop], None]], n_jobs: int | None = None) 
     from concurrent.futures import FIRST_COMPLETED, wait
 
     n_jobs = threads.get_num_threads() if n_jobs is None else checks.whole("n_jobs", n_jobs)
+    n_jobs = min(n_jobs, max(1, length_hint(jobs, n_jobs)))
     stop, lock, coming = Stop(), threading.Lock(), iter(jobs)
 
     def work() -> None:

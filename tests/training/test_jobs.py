@@ -9,7 +9,7 @@ import pytest
 
 from fastmlp import MLP, Callback, Ensemble
 from fastmlp.support import threads
-from fastmlp.training import Stop, StopWhenSet, run_jobs
+from fastmlp.training import Stop, StopWhenSet, jobs, run_jobs
 
 TIMEOUT = 30  # seconds, of a test that fails
 
@@ -58,6 +58,27 @@ def test_by_default_there_are_as_many_jobs_as_threads(classes, monkeypatch, n_th
 def test_at_least_one_job_runs(classes, n_jobs):
     with pytest.raises(ValueError, match=f"n_jobs must be at least 1, got {n_jobs}"):
         Ensemble(members(2)).fit(*classes, epochs=1, n_jobs=n_jobs)
+
+
+def nothing(stop):
+    """A job."""
+
+
+@pytest.mark.parametrize(
+    ("given", "n_threads"),
+    [([nothing] * 2, 2), ([], 1), ((nothing for _ in range(2)), 5)],
+    ids=["two", "none", "unknown"],
+)
+def test_there_are_no_more_threads_than_known_jobs(monkeypatch, given, n_threads):
+    found = []
+
+    def pool(n_jobs, stop, original=jobs._pool):
+        found.append(n_jobs)
+        return original(n_jobs, stop)
+
+    monkeypatch.setattr(jobs, "_pool", pool)
+    run_jobs(given, n_jobs=5)
+    assert found == [n_threads]
 
 
 def test_jobs_that_have_not_begun_never_begin_after_an_error():
