@@ -15,7 +15,7 @@ from .history import History
 from .model.state import ModelState
 from .network import MLP
 from .support import checks
-from .training.jobs import LONGEST_WAIT
+from .training.jobs import next_of
 from .training.many import (
     Outcome,
     Task,
@@ -245,7 +245,7 @@ def _fit_by(executor: Executor, tasks: list[Task], report: _Lines | None) -> lis
             else:  # its result is waited for in its turn
                 ended.put(i)
         while futures:
-            i = _next(ended)
+            i = next_of(ended)
             outcomes[i] = _result(futures[i], tasks[i].net)
             del futures[i]
             if report is not None:
@@ -262,15 +262,6 @@ def _fit_by(executor: Executor, tasks: list[Task], report: _Lines | None) -> lis
             future.cancel()
         raise
     return outcomes
-
-
-def _next(ended: queue.SimpleQueue[int]) -> int:
-    """Return the number of the next fit that has ended, or raise KeyboardInterrupt on Ctrl-C."""
-    while True:
-        try:
-            return ended.get(timeout=LONGEST_WAIT)
-        except queue.Empty:
-            continue
 
 
 def _submitter(executor: Any) -> Callable[[Task], Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import traceback
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -108,6 +111,28 @@ def test_running_jobs_are_stopped_and_waited_for(error):
     with pytest.raises(error):
         run_jobs([fails, waits], n_jobs=2)
     assert ended == ["interrupt" if error is KeyboardInterrupt else "stopped"]
+
+
+def test_the_caller_waits_in_no_function_that_is_written_in_python():
+    """Ctrl-C there could release a lock that another thread holds.
+
+    The pool itself waits for the moment in which a thread starts.
+    """
+    waits = []
+
+    def profile(frame, event, argument):
+        if event == "call" and frame.f_code is threading.Condition.wait.__code__:
+            callers = {one.f_code for one, _ in traceback.walk_stack(frame)}
+            if ThreadPoolExecutor.submit.__code__ not in callers:
+                waits.append(frame.f_back)
+
+    begun = threading.Event()
+    sys.setprofile(profile)
+    try:
+        run_jobs([lambda stop: begun.wait(TIMEOUT), lambda stop: begun.set()], n_jobs=2)
+    finally:
+        sys.setprofile(None)
+    assert begun.is_set() and not waits
 
 
 def test_a_job_is_taken_when_a_thread_is_free_for_it():
