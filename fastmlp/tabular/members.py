@@ -222,7 +222,7 @@ def train_models(
         trials_end = perf_counter() + time_limit / 4
         n_rows = [len(one.job.rows) for one in trainings]
         seconds_of = seconds_of_epochs(n_rows, lambda k: trial(trainings[k], k, trials_end))
-        left = RESERVE * (deadline - perf_counter())
+        left = max(0.0, RESERVE * (deadline - perf_counter()))
         plans = processes.of_first(
             within_time([one.plan for one in trainings], n_rows, seconds_of, left, n_at_once)
         )

@@ -80,7 +80,7 @@ def within_time(
         epochs = [int(one * time / least[n - 1]) for one in fewest[:n]]
     else:
         most = sum(one * cost for one, cost in zip(planned[:n], costs, strict=False))
-        part = min(1.0, (time - least[n - 1]) / max(most - least[n - 1], 1e-9))
+        part = 1.0 if most <= time else (time - least[n - 1]) / (most - least[n - 1])
         epochs = [
             low + int(part * (high - low)) for low, high in zip(fewest, planned, strict=True)
         ][:n]
