@@ -68,7 +68,7 @@ def run_jobs(jobs: Iterable[Callable[[Stop], None]], n_jobs: int | None = None) 
                 return
             job(stop)
 
-    def thread() -> None:
+    def until_end() -> None:
         error = None
         try:
             work()
@@ -81,12 +81,15 @@ def run_jobs(jobs: Iterable[Callable[[Stop], None]], n_jobs: int | None = None) 
             # Ctrl-C within `submit` may leave a thread that the pool does not wait for: no job
             # begins before all threads are the pool's.
             for _ in range(n_jobs):
-                pool.submit(thread)
+                pool.submit(until_end)
             stop.may_begin.set()
             for _ in range(n_jobs):
                 error = next_of(ended)
-                if error is not None:
-                    raise error
+                try:
+                    if error is not None:
+                        raise error
+                finally:
+                    del error  # which refers to this frame
         except KeyboardInterrupt:
             stop.reason = "interrupt"
             raise
