@@ -15,6 +15,7 @@ it.  Measured are
     blocking     with all sums after the whole backward pass
     overlapped   with sums that go on during the backward pass
     all-reduce   the sums alone, while nothing is computed
+    apart        a network of each rank on its rows, at the same time: scaling without any sum
 
 and the share of the all-reduce that overlap hides is (blocking − overlapped) / all-reduce.  On one
 machine `fit` takes the blocking way, on several the overlapped one.  With `--rate`, two ranks in
@@ -97,7 +98,8 @@ def measure(name: str, seconds: float) -> dict[str, float]:
     X = rng.normal(size=(n_local * steps, sizes[0])).astype(np.float32)
     y = rng.integers(0, sizes[-1], len(X))
     net = fastmlp.MLP(sizes, seed=0)
-    least = {**dict.fromkeys(overlaps, np.inf), "all_reduce": np.inf}
+    apart = fastmlp.MLP(sizes, seed=0)
+    least = {**dict.fromkeys(overlaps, np.inf), "all_reduce": np.inf, "apart": np.inf}
     end = perf_counter() + seconds
     while not comm.bcast(perf_counter() > end) or not np.isfinite(least["all_reduce"]):
         for way in overlaps:
@@ -108,6 +110,9 @@ def measure(name: str, seconds: float) -> dict[str, float]:
             )
             longest = comm.allreduce(history.seconds[0] / steps, MPI.MAX)
             least[way] = min(least[way], longest)
+        comm.Barrier()
+        alone = apart.fit(X, y, epochs=1, batch_size=n_local, shuffle=False, n_threads=1)
+        least["apart"] = min(least["apart"], comm.allreduce(alone.seconds[0] / steps, MPI.MAX))
         least["all_reduce"] = min(least["all_reduce"], comm.allreduce(all_reduce(), MPI.MAX))
     return {**least, "bytes": sum(one.nbytes for one in pieces) / steps}
 
@@ -159,7 +164,8 @@ def main() -> None:
         hidden = (many["blocking"] - many["overlapped"]) / many["all_reduce"]
         results[name] = {"one": one, "many": many, "ratio": ratio, "hidden": hidden}
         times = ", ".join(
-            f"{key} {1e3 * many[key]:.1f}" for key in ("blocking", "overlapped", "all_reduce")
+            f"{key} {1e3 * many[key]:.1f}"
+            for key in ("apart", "blocking", "overlapped", "all_reduce")
         )
         print(
             f"{name:<7} 1 rank {1e3 * one['step']:.1f} ms, {n_ranks} ranks "

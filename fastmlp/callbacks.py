@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Any, TypeAlias
@@ -40,6 +40,8 @@ class Callback:
     >>> fastmlp.MLP((64, 100, 10)).fit(X, y, epochs=200, callbacks=[Enough()]).stopped_by
     'Enough'
     """
+
+    _of_one_network = False  # whether it remembers what it has seen, or writes it to one place
 
     def on_fit_begin(self, net: Network, history: History) -> None:
         """Act before the first epoch.
@@ -119,6 +121,8 @@ class EarlyStopping(Callback):
     'EarlyStopping'
     """
 
+    _of_one_network = True
+
     patience: int = 10
     min_delta: float = 0.0
     monitor: str = "validation_cost"
@@ -182,6 +186,8 @@ class Checkpoint(Callback):
     True
     """
 
+    _of_one_network = True
+
     path: str | os.PathLike[str]
     every: int = 1
 
@@ -213,6 +219,8 @@ class Progress(Callback):
     --------
     MLP.fit : ``verbose=True`` adds this callback.
     """
+
+    _of_one_network = True
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
@@ -259,6 +267,26 @@ def of_fit(
             )
     progress = [Progress(epochs)] if checks.flag("verbose", verbose) else []
     return [*_early_stopping(early_stopping), *own, *progress]
+
+
+def require_own(callbacks: Sequence[Sequence[Callback]]) -> None:
+    """Refuse a callback of several networks that remembers what it has seen of one.
+
+    Parameters
+    ----------
+    callbacks : sequence of sequences
+        The callbacks of each network.
+    """
+    found: dict[int, int] = {}
+    for i, own in enumerate(callbacks):
+        for callback in own:
+            if isinstance(callback, Callback) and callback._of_one_network:
+                first = found.setdefault(id(callback), i)
+                if first != i:
+                    raise ValueError(
+                        f"networks[{first}] and networks[{i}] have one {type(callback).__name__} "
+                        f"in common, which remembers what it has seen: make one for each"
+                    )
 
 
 def _early_stopping(wanted: bool | int | EarlyStopping | None) -> list[EarlyStopping]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,12 +10,12 @@ from itertools import count
 from time import perf_counter
 from typing import Any, Protocol
 
-from .callbacks import Callback
+from .callbacks import Callback, require_own
 from .history import History
 from .model.state import ModelState
 from .network import MLP
 from .support import checks
-from .training.jobs import LONGEST_WAIT
+from .training.jobs import next_of
 from .training.many import (
     Outcome,
     Task,
@@ -61,7 +62,8 @@ def fit_many(
     options : dict or list of dict, optional
         Keywords of `MLP.fit`, one dict for all networks or a list with one for each; all but
         `n_threads` and `verbose`.  In a dict for all, `callbacks` is a function from a network to
-        the callbacks of its fit, because a callback may remember what it has seen.
+        the callbacks of its fit, because a callback may remember what it has seen; those of
+        fastmlp do, and are for one network each.
     n_jobs : int, optional
         Number of networks in training at once.  Default: `fastmlp.get_num_threads()`.
     executor : object with a method submit, optional
@@ -76,7 +78,8 @@ def fit_many(
     Returns
     -------
     list of History or Exception
-        One for each network, in order: its history, or the exception that ended its fit.
+        One for each network, in order: its history, or the exception that ended its fit, or with
+        which the executor refused it.
 
     Raises
     ------
@@ -109,6 +112,11 @@ def fit_many(
         return fit_tasks(tasks, n_jobs, report=report)
     if n_jobs is not None:
         raise TypeError("n_jobs is for threads of this call; an executor has its own workers")
+    if isinstance(executor, type):
+        raise TypeError(
+            f"executor must be an object, got the class {executor.__name__}: write "
+            f"{executor.__name__}()"
+        )
     if not callable(getattr(executor, "submit", None)):
         raise TypeError(
             f"executor must have a method submit, as concurrent.futures.ProcessPoolExecutor has; "
@@ -217,6 +225,7 @@ class _Lines:
 
 def _fit_by(executor: Executor, tasks: list[Task], report: _Lines | None) -> list[Outcome]:
     """Train by an executor, whose workers may have copies of the networks."""
+    require_own([task.callbacks for task in tasks])
     order = sorted(range(len(tasks)), key=lambda i: -tasks[i].work)
     outcomes: list[Outcome] = [History(stopped_by="interrupt") for _ in tasks]
     futures: dict[int, Any] = {}
@@ -224,14 +233,19 @@ def _fit_by(executor: Executor, tasks: list[Task], report: _Lines | None) -> lis
     submit = _submitter(executor)
     try:
         for i in order:
-            futures[i] = submit(tasks[i])
+            try:
+                futures[i] = submit(tasks[i])
+            except Exception as error:  # of a broken pool, or of data that cannot be sent
+                outcomes[i] = error
+                if report is not None:
+                    report(i, error)
         for i, future in futures.items():
             if hasattr(future, "add_done_callback"):
                 future.add_done_callback(lambda _, i=i: ended.put(i))
             else:  # its result is waited for in its turn
                 ended.put(i)
-        for _ in order:
-            i = _next(ended)
+        while futures:
+            i = next_of(ended)
             outcomes[i] = _result(futures[i], tasks[i].net)
             del futures[i]
             if report is not None:
@@ -243,16 +257,11 @@ def _fit_by(executor: Executor, tasks: list[Task], report: _Lines | None) -> lis
             else:
                 future.cancel()
         warn_of_interrupt(outcomes, stacklevel=4)
+    except BaseException:
+        for future in futures.values():
+            future.cancel()
+        raise
     return outcomes
-
-
-def _next(ended: queue.SimpleQueue[int]) -> int:
-    """Return the number of the next fit that has ended, or raise KeyboardInterrupt on Ctrl-C."""
-    while True:
-        try:
-            return ended.get(timeout=LONGEST_WAIT)
-        except queue.Empty:
-            continue
 
 
 def _submitter(executor: Any) -> Callable[[Task], Any]:
@@ -287,27 +296,52 @@ def _submitter(executor: Any) -> Callable[[Task], Any]:
     return submit
 
 
+class _Failure:
+    """The exception that ended a fit, on its way from a worker.
+
+    A result that cannot be unpickled breaks a whole pool of processes, and SystemExit ends a worker
+    of Dask: neither is to end other networks.  An exception that does not survive pickling, because
+    its class is local or cannot be called with its `args`, arrives as a RuntimeError with its text.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __reduce__(self) -> tuple[type[_Failure], tuple[BaseException]]:
+        error = self.error
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:
+            error = RuntimeError(f"{type(error).__name__}: {error}")
+        return _Failure, (error,)
+
+
 def _trained(
     net: MLP, X: Any, y: Any, options: Mapping[str, Any], callbacks: Sequence[Callback]
-) -> tuple[MLP, Outcome]:
+) -> tuple[MLP, History | _Failure]:
     """Train in a worker; return the network there, and what came of it."""
     try:
         return net, fit_task(Task(net, X, y, options, callbacks))
-    except Exception as error:
-        return net, error
+    except BaseException as error:
+        return net, _Failure(error)
 
 
 def _result(future: Any, net: Any) -> Outcome:
-    """Return what came of a network's fit, its parameters put into the caller's network."""
-    outcome: Outcome
+    """Return what came of a network's fit, its parameters put into the caller's network.
+
+    What is no error of the network but ends a program, SystemExit or KeyboardInterrupt, is raised.
+    """
     try:
-        trained, outcome = future.result()
+        trained, found = future.result()
     except Exception as error:  # of the executor itself: a worker was killed
         return error
     if trained is not net:
         _take(net.state, trained.state)
         net.history = trained.history
-    return outcome
+    outcome: History | BaseException = found.error if isinstance(found, _Failure) else found
+    if isinstance(outcome, (History, Exception)):
+        return outcome
+    raise outcome
 
 
 def _take(state: ModelState, trained: ModelState) -> None:
@@ -317,3 +351,4 @@ def _take(state: ModelState, trained: ModelState) -> None:
         if trained.optimizer is not None:
             state.set_optimizer_state(trained.optimizer, trained.optimizer_state(), trained.steps)
         state.optimizer, state.epochs = trained.optimizer, trained.epochs
+        state.frozen, state.encoding_frozen = trained.frozen, trained.encoding_frozen

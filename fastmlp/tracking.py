@@ -55,6 +55,8 @@ class TensorBoard(Callback):
     The curves are shown by ``tensorboard --logdir logs``.
     """
 
+    _of_one_network = True
+
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = os.fspath(folder)
         self._writer: Any = None
@@ -101,6 +103,8 @@ class MLflow(Callback):
     The server and the experiment are those of ``mlflow.set_tracking_uri`` and
     ``mlflow.set_experiment``, or of MLflow's environment variables.
     """
+
+    _of_one_network = True
 
     def __init__(self, run_name: str | None = None) -> None:
         self.run_name = run_name

@@ -6,7 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from fastmlp import MLP, Callback, Ensemble, fit_many
+from fastmlp import MLP, Callback, Checkpoint, EarlyStopping, Ensemble, fit_many
+from fastmlp.callbacks import Progress
+from fastmlp.tracking import TensorBoard
 
 
 def untrained(count: int = 3) -> list[MLP]:
@@ -47,6 +49,8 @@ def test_wrong_arguments_are_errors(classes, net):
         fit_many([net], X, y, n_jobs=2, executor=ThreadPoolExecutor(1))
     with pytest.raises(TypeError, match="executor must have a method submit"):
         fit_many([net], X, y, executor=2)
+    with pytest.raises(TypeError, match=r"got the class ThreadPoolExecutor: write Thread.*\(\)"):
+        fit_many([net], X, y, executor=ThreadPoolExecutor)
     assert net.epochs == 0
 
 
@@ -58,3 +62,41 @@ def test_wrong_callbacks_are_errors(classes, net):
     assert (
         fit_many([net], *classes, options={"epochs": 1, "callbacks": [Callback()]})[0].epochs == 1
     )
+
+
+OF_ONE_NETWORK = {
+    "EarlyStopping": lambda folder: EarlyStopping(monitor="cost"),
+    "Checkpoint": lambda folder: Checkpoint(folder / "net.npz"),
+    "Progress": lambda folder: Progress(2),
+    "TensorBoard": lambda folder: TensorBoard(folder),
+}
+
+
+@pytest.mark.parametrize("name", OF_ONE_NETWORK)
+def test_a_callback_that_remembers_is_of_one_network(classes, tmp_path, name):
+    """Early stopping would put the parameters of one network into the other."""
+    callback = OF_ONE_NETWORK[name](tmp_path)
+    message = rf"networks\[0\] and networks\[2\] have one {name} in common"
+    nets, given = untrained(), [[callback], [], [Callback(), callback]]
+    with pytest.raises(ValueError, match=message):
+        fit_many(nets, *classes, options=[{"callbacks": one} for one in given])
+    coming = iter(given)
+    with pytest.raises(ValueError, match=message):
+        Ensemble(nets).fit(*classes, callbacks=lambda net: next(coming))
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ValueError, match=message):
+        fit_many(
+            nets, *classes, options=[{"callbacks": one} for one in given], executor=pool
+        )
+    assert [net.epochs for net in nets] == [0, 0, 0]
+
+
+def test_a_callback_of_a_user_may_be_of_several_networks(classes):
+    class Counts(Callback):
+        count = 0
+
+        def on_fit_end(self, net, history):
+            self.count += 1
+
+    counts = Counts()
+    fit_many(untrained(), *classes, options={"epochs": 1, "callbacks": lambda net: [counts]})
+    assert counts.count == 3

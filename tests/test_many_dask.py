@@ -115,6 +115,18 @@ def test_a_failed_network_leaves_the_others(client, classes, alone):
     require_equal(nets[:-1], alone(*classes)[:-1])
 
 
+def test_exit_in_a_callback_ends_the_call_and_no_worker(client, classes):
+    class Exits(fastmlp.Callback):
+        def on_epoch_end(self, net, history):
+            raise SystemExit
+
+    workers = set(client.scheduler_info()["workers"])
+    options = {**OPTIONS, "callbacks": lambda net: [Exits()] if net.seed == 0 else []}
+    with pytest.raises(SystemExit):
+        fit_many(networks(), *classes, options=options, executor=client)
+    assert set(client.scheduler_info()["workers"]) == workers
+
+
 def test_a_killed_worker_loses_no_network(client, classes, alone, tmp_path: Path):
     """The largest networks begin first; the worker of the smallest is killed as it trains.
 

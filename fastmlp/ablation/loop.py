@@ -168,7 +168,7 @@ def run_missing(
 
         return job
 
-    run_jobs(map(job_of, missing), n_jobs)
+    run_jobs([*map(job_of, missing)], n_jobs)
 
 
 def one_run(data: StudyData, variant: Variant, seed: int, stop: Stop) -> Run | None:

@@ -216,7 +216,7 @@ def _side_by_side(
         return lambda stop: members[k].train(tasks[k], lambda task: fit_task(task, shared, stop))
 
     try:
-        run_jobs(map(job_of, own), n_threads)
+        run_jobs([*map(job_of, own)], n_threads)
     except Exception as raised:
         error = raised
     everything = processes.exchange({k: members[k].net for k in own}, error)

@@ -21,7 +21,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..callbacks import Callback
+from ..callbacks import Callback, require_own
 from ..history import History, TrainingDiverged
 from ..losses import Loss
 from ..network import MLP
@@ -222,7 +222,7 @@ def train_models(
         trials_end = perf_counter() + time_limit / 4
         n_rows = [len(one.job.rows) for one in trainings]
         seconds_of = seconds_of_epochs(n_rows, lambda k: trial(trainings[k], k, trials_end))
-        left = RESERVE * (deadline - perf_counter())
+        left = max(0.0, RESERVE * (deadline - perf_counter()))
         plans = processes.of_first(
             within_time([one.plan for one in trainings], n_rows, seconds_of, left, n_at_once)
         )
@@ -235,6 +235,7 @@ def train_models(
         for k, one in enumerate(trainings)
         for i, plan in enumerate(one.plan.networks)
     ]
+    require_own([one.callbacks for one in jobs])
     jobs.sort(key=lambda one: -one.work)
     numbers = processes.own(len(jobs))
     n_jobs = max(1, min(n_threads, len(numbers)))

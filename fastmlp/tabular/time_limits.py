@@ -50,10 +50,10 @@ def within_time(
 ) -> list[Plan]:
     """Return plans of models that take about as long as there is time for.
 
-    First epochs are left out, alike of all networks, down to FEWEST_EPOCHS of each.  Then networks
-    are left out, so that a model may have none: the first networks of all models go before second
-    ones, and models of many rows before those of few.  The first model, which has the most rows,
-    keeps a network with an epoch at least.
+    Epochs are left out first, an equal part of those of each network, down to FEWEST_EPOCHS.  Where
+    that is not enough, networks are left out, so that a model may have none: first networks of
+    models have precedence over second ones, and models of many rows over those of few.  The first
+    model, which has the most rows, keeps a network with an epoch at least.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def within_time(
         epochs = [int(one * time / least[n - 1]) for one in fewest[:n]]
     else:
         most = sum(one * cost for one, cost in zip(planned[:n], costs, strict=False))
-        part = min(1.0, (time - least[n - 1]) / max(most - least[n - 1], 1e-9))
+        part = 1.0 if most <= time else (time - least[n - 1]) / (most - least[n - 1])
         epochs = [
             low + int(part * (high - low)) for low, high in zip(fewest, planned, strict=True)
         ][:n]

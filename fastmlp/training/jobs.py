@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from operator import length_hint
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..callbacks import Callback
 from ..history import History
@@ -15,7 +17,9 @@ from .endings import Stop
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["LONGEST_WAIT", "StopWhenSet", "run_jobs"]
+__all__ = ["StopWhenSet", "next_of", "run_jobs"]
+
+Value = TypeVar("Value")
 
 LONGEST_WAIT = 0.1  # seconds: Ctrl-C just before a wait does not end it
 
@@ -41,7 +45,7 @@ def run_jobs(jobs: Iterable[Callable[[Stop], None]], n_jobs: int | None = None) 
         failed, or by Ctrl-C.  An iterator is advanced by one thread at a time, when a thread is
         free, so that a job may depend on the results of earlier ones.
     n_jobs : int, optional
-        Jobs at once.  Default: `fastmlp.get_num_threads()`.
+        Jobs at once, if there are so many.  Default: `fastmlp.get_num_threads()`.
 
     Raises
     ------
@@ -50,10 +54,10 @@ def run_jobs(jobs: Iterable[Callable[[Stop], None]], n_jobs: int | None = None) 
     KeyboardInterrupt
         On Ctrl-C, when all jobs have ended; `Stop.reason` is then "interrupt".
     """
-    from concurrent.futures import FIRST_COMPLETED, wait
-
     n_jobs = threads.get_num_threads() if n_jobs is None else checks.whole("n_jobs", n_jobs)
+    n_jobs = min(n_jobs, max(1, length_hint(jobs, n_jobs)))
     stop, lock, coming = Stop(), threading.Lock(), iter(jobs)
+    ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
 
     def work() -> None:
         stop.may_begin.wait()
@@ -64,19 +68,44 @@ def run_jobs(jobs: Iterable[Callable[[Stop], None]], n_jobs: int | None = None) 
                 return
             job(stop)
 
+    def until_end() -> None:
+        error = None
+        try:
+            work()
+        except BaseException as raised:
+            error = raised
+        ended.put(error)
+
     with _pool(n_jobs, stop) as pool:
         try:
             # Ctrl-C within `submit` may leave a thread that the pool does not wait for: no job
             # begins before all threads are the pool's.
-            left = {pool.submit(work) for _ in range(n_jobs)}
+            for _ in range(n_jobs):
+                pool.submit(until_end)
             stop.may_begin.set()
-            while left:
-                done, left = wait(left, LONGEST_WAIT, FIRST_COMPLETED)
-                for future in done:
-                    future.result()
+            for _ in range(n_jobs):
+                error = next_of(ended)
+                try:
+                    if error is not None:
+                        raise error
+                finally:
+                    del error  # which refers to this frame
         except KeyboardInterrupt:
             stop.reason = "interrupt"
             raise
+
+
+def next_of(ended: queue.SimpleQueue[Value]) -> Value:
+    """Return the next entry of a queue when there is one, or raise KeyboardInterrupt on Ctrl-C.
+
+    Ctrl-C within `concurrent.futures.wait`, or another wait written in Python, can release a lock
+    that another thread holds.
+    """
+    while True:
+        try:
+            return ended.get(timeout=LONGEST_WAIT)
+        except queue.Empty:
+            continue
 
 
 @contextmanager

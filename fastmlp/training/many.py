@@ -17,7 +17,7 @@ from ..data.examples import Examples
 from ..data.memory_maps import is_memory_map
 from ..history import History
 from ..model.spec import NetworkSpec
-from ..support import checks, threads
+from ..support import checks
 from .config import FitConfig, FitOptions
 from .endings import Stop
 from .first_reading import Trainable
@@ -172,6 +172,7 @@ def fit_tasks(
     list of History or Exception
         One for each task: the exception where the fit failed.
     """
+    callbacks_.require_own([task.callbacks for task in tasks])
     shared = Shared(tasks)
     outcomes: list[Outcome] = [History(stopped_by="interrupt") for _ in tasks]
 
@@ -188,10 +189,9 @@ def fit_tasks(
 
         return job
 
-    n_jobs = threads.get_num_threads() if n_jobs is None else checks.whole("n_jobs", n_jobs)
     order = sorted(range(len(tasks)), key=lambda i: -tasks[i].work)
     try:
-        run_jobs(map(job_of, order), max(1, min(n_jobs, len(tasks))))
+        run_jobs([*map(job_of, order)], n_jobs)
     except KeyboardInterrupt:
         warn_of_interrupt(outcomes, stacklevel=4)
     return outcomes

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-TIMEOUT = 240  # seconds, of a program that hangs; on a busy machine importing alone takes some
+TIMEOUT = 600  # seconds, of a program that hangs; three ranks on two busy processors take minutes
 # Open MPI refuses to run as root, or more ranks than processors, unless it is told to
 OPEN_MPI = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1",

@@ -90,3 +90,10 @@ def test_a_list_of_callbacks_is_refused(mixed):
     table, value, _ = mixed
     with pytest.raises(TypeError, match="callbacks must be a function from a network"):
         TabularRegressor(**OPTIONS).fit(table, value, callbacks=[fastmlp.Callback()])
+
+
+def test_one_early_stopping_for_several_networks_is_refused(mixed):
+    table, value, _ = mixed
+    stopping = fastmlp.EarlyStopping(monitor="cost")
+    with pytest.raises(ValueError, match=r"networks\[0\] and networks\[1\] have one EarlyStopping"):
+        TabularRegressor(**OPTIONS).fit(table, value, callbacks=lambda net: [stopping])

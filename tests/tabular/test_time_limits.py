@@ -38,6 +38,8 @@ def shortened(n_members, seconds_of, seconds, n_jobs=1, n_rows=(900, 300, 200, 1
         ([2], [1], 15, 1, [[15]]),  # 16 seconds would be needed for 8 epochs of both
         ([2], [1], 4, 1, [[4]]),
         ([2], [1], 0.1, 2, [[1]]),
+        ([2], [1], 0, 2, [[1]]),
+        ([2, 1], [0, 0], 0, 2, [[40, 40], [40]]),  # shorter than the clock measures
         ([2], [math.inf], 9, 2, [[1]]),
         ([4], [1], 4, 8, [[4, 4, 4, 4]]),  # more processors than networks
         ([1, 1], [1, 0.5], 30, 1, [[20], [20]]),

@@ -20,10 +20,10 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import MLP, Checkpoint, Ensemble
+from fastmlp import MLP, Checkpoint, Ensemble, fit_many
 from fastmlp.support import threads
 
-N_FITS = int(os.environ.get("FASTMLP_FITS", "60"))
+N_FITS = int(os.environ.get("FASTMLP_FITS", "70"))
 
 pytestmark = pytest.mark.skipif(
     not hasattr(signal, "pthread_kill"), reason="this system sends no signal to a thread"
@@ -78,7 +78,12 @@ def ensemble(X: Any, y: Any, folder: Path) -> tuple[list[MLP], Callable[[], Any]
     return nets, lambda: Ensemble(nets).fit(X, y, epochs=3, n_jobs=2)
 
 
-KINDS = [plain, checkpoints, chunks, python_loss, two_threads, ensemble]
+def many(X: Any, y: Any, folder: Path) -> tuple[list[MLP], Callable[[], Any]]:
+    nets = [MLP((6, 8, 3), seed=seed) for seed in range(12)]
+    return nets, lambda: fit_many(nets, X, y, options={"epochs": 3}, n_jobs=3)
+
+
+KINDS = [plain, checkpoints, chunks, python_loss, two_threads, ensemble, many]
 
 
 def interrupted(fit: Callable[[], Any], delay: float, caught: list[Any]) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import traceback
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from fastmlp import MLP, Callback, Ensemble
 from fastmlp.support import threads
-from fastmlp.training import Stop, StopWhenSet, run_jobs
+from fastmlp.training import Stop, StopWhenSet, jobs, run_jobs
 
 TIMEOUT = 30  # seconds, of a test that fails
 
@@ -60,6 +63,27 @@ def test_at_least_one_job_runs(classes, n_jobs):
         Ensemble(members(2)).fit(*classes, epochs=1, n_jobs=n_jobs)
 
 
+def nothing(stop):
+    """A job."""
+
+
+@pytest.mark.parametrize(
+    ("given", "n_threads"),
+    [([nothing] * 2, 2), ([], 1), ((nothing for _ in range(2)), 5)],
+    ids=["two", "none", "unknown"],
+)
+def test_there_are_no_more_threads_than_known_jobs(monkeypatch, given, n_threads):
+    found = []
+
+    def pool(n_jobs, stop, original=jobs._pool):
+        found.append(n_jobs)
+        return original(n_jobs, stop)
+
+    monkeypatch.setattr(jobs, "_pool", pool)
+    run_jobs(given, n_jobs=5)
+    assert found == [n_threads]
+
+
 def test_jobs_that_have_not_begun_never_begin_after_an_error():
     begun = []
 
@@ -87,6 +111,28 @@ def test_running_jobs_are_stopped_and_waited_for(error):
     with pytest.raises(error):
         run_jobs([fails, waits], n_jobs=2)
     assert ended == ["interrupt" if error is KeyboardInterrupt else "stopped"]
+
+
+def test_the_caller_waits_in_no_function_that_is_written_in_python():
+    """Ctrl-C there could release a lock that another thread holds.
+
+    The pool itself waits for the moment in which a thread starts.
+    """
+    waits = []
+
+    def profile(frame, event, argument):
+        if event == "call" and frame.f_code is threading.Condition.wait.__code__:
+            callers = {one.f_code for one, _ in traceback.walk_stack(frame)}
+            if ThreadPoolExecutor.submit.__code__ not in callers:
+                waits.append(frame.f_back)
+
+    begun = threading.Event()
+    sys.setprofile(profile)
+    try:
+        run_jobs([lambda stop: begun.wait(TIMEOUT), lambda stop: begun.set()], n_jobs=2)
+    finally:
+        sys.setprofile(None)
+    assert begun.is_set() and not waits
 
 
 def test_a_job_is_taken_when_a_thread_is_free_for_it():
