@@ -40,6 +40,7 @@ HERE = Path(__file__).parent
 ACTIVATIONS = {"sigmoid": "sigmoid", "relu": "ReLU", "leaky_relu": "LeakyReLU"}
 INITS, RATES = ("N(0, 1)", "Glorot", "He"), ("0.01", "0.1", "1")
 SMALL_SLOPE, SEEDS = 0.01, 5
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 Array = NDArray[Any]
 
@@ -173,7 +174,7 @@ def power(value: float) -> str:
     if 0.001 <= value < 1000:
         return f"{value:.2g}" if value < 100 else f"{value:.0f}"
     mantissa, exponent = f"{value:.1e}".split("e")
-    return f"{mantissa} · 10^{int(exponent)}".replace("-", "−")
+    return f"{mantissa} · 10{str(int(exponent)).translate(RAISED)}"
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:

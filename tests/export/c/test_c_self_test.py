@@ -176,3 +176,17 @@ def test_examples_that_do_not_fit_are_refused(
     with pytest.raises((TypeError, ValueError), match=message):
         to_c(net, tmp_path / "net.c", examples=examples, **options_of(form))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_encoded_inputs_between_two_bytes_may_become_either(tmp_path: Path) -> None:
+    net = MLP((1, 3), encodings=[encodings.Numeric()], loss="squared_error", seed=1)
+    twin = quantize(net, np.linspace(-1, 2, 200)[:, None])
+    scaling, tolerances = twin.input_scaling, []
+    for place in (100.0, 100.5):
+        x = np.ravel(scaling.offset)[0] + place / np.ravel(scaling.inverse)[0]
+        to_c(twin, tmp_path / "net.c", examples=[[x]])
+        tolerances.append(float(re.search(r"<= ([\d.e-]+)\)", (tmp_path / "net.c").read_text())[1]))
+    neighbours = twin.forward([[x - 1e-3], [x + 1e-3]])
+    step = np.abs(neighbours[1] - neighbours[0]).max()
+    assert tolerances[0] < 0.01 * step
+    assert step <= tolerances[1] < 3 * step
