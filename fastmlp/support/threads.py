@@ -132,8 +132,7 @@ class AdaptiveTeam:
 
     When another process wants the cores too, each barrier waits for the thread that was sent away,
     and one thread alone may be faster.  Where threads sleep at the barriers, a slice on one thread
-    is timed, and the faster of the two goes on for a while.  When all threads are tried again, a
-    first slice wakes them and is not judged: one of partial_fit takes no longer than that.
+    is timed, and the faster of the two goes on for a while.
     """
 
     def __init__(self) -> None:
@@ -151,7 +150,7 @@ class AdaptiveTeam:
         if self._alone:
             if seconds > self._together or self._left == 0:
                 self._alone = False
-                self._left = self._pause if seconds > self._together else 1
+                self._left = self._pause if seconds > self._together else 0
             else:
                 self._left -= 1
             return
