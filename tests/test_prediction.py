@@ -181,6 +181,23 @@ def test_calls_that_follow_one_another_at_once_give_the_same_bits(rng, threads):
     np.testing.assert_array_equal([net.forward(row) for row in X], expected)
 
 
+def test_calls_of_many_kinds_by_turns_give_the_same_bits(rng, threads):
+    """Nine numbers of rows a thread: more than workspaces are kept for."""
+    net = MLP((784, 256, 256, 10))
+    sizes = (1, 2, 3, 4, 5, 6, 7, 12, 20, 30)
+    parts = [rng.normal(size=(n_rows, 784)).astype(np.float32) for n_rows in sizes]
+
+    def found():
+        return [one for X in parts for one in (net.forward(X), *net.activations(X))]
+
+    threads(1)
+    expected = found()
+    threads(2)
+    for _ in range(6):
+        for one, other in zip(found(), expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 # --------------------------------------------------------------------- cost and gradients
 
 

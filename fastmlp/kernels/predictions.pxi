@@ -43,6 +43,7 @@ cdef class Predictions(Passes):
         return memory
 
     cdef void put_memory(self, tuple kind, PredictionMemory memory):
+        """Keep a memory for the next prediction of its kind."""
         with cython.critical_section(self):
             if len(self.predicting) == MOST_KEPT_KINDS:
                 self.predicting.clear()
@@ -57,6 +58,7 @@ cdef class Predictions(Passes):
                 and self.few_caller == PyThread_get_thread_ident())
 
     cdef Workspace prediction_space(self, Data data, Py_ssize_t n_rows, int threads, int end):
+        """A new workspace for so many rows, which so many threads pass together."""
         return Workspace(self, n_rows, threads, False, data.x.max_in_row,
                          self.ways_of_input(data), data.density, end=end)
 

@@ -200,29 +200,26 @@ INLINE vec select_gt(vec x, vec y, vec a, vec b) { return x > y ? a : b; }
 #define HALVES 1
 typedef __m256d half_vec;
 INLINE half_vec load_half(const real *p) { return _mm256_loadu_pd(p); }
-INLINE half_vec fused_half(vec a, half_vec b, half_vec c) {
-    return _mm256_fmadd_pd(_mm512_castpd512_pd256(a), b, c);
-}
-/* Store x + 0, and zeros in the other half. */
-INLINE void store_half(real *p, half_vec x) {
-    _mm512_storeu_pd(p, _mm512_zextpd256_pd512(_mm256_add_pd(x, _mm256_setzero_pd())));
-}
+INLINE void store_half(real *p, half_vec x) { _mm256_storeu_pd(p, x); }
+INLINE half_vec splat_half(real x) { return _mm256_set1_pd(x); }
+INLINE half_vec first_half(vec a) { return _mm512_castpd512_pd256(a); }
+INLINE half_vec fused_half(half_vec a, half_vec b, half_vec c) { return _mm256_fmadd_pd(a, b, c); }
 #elif VECTOR_BYTES == 64
 #define HALVES 1
 typedef __m256 half_vec;
 INLINE half_vec load_half(const real *p) { return _mm256_loadu_ps(p); }
-INLINE half_vec fused_half(vec a, half_vec b, half_vec c) {
-    return _mm256_fmadd_ps(_mm512_castps512_ps256(a), b, c);
-}
-INLINE void store_half(real *p, half_vec x) {
-    _mm512_storeu_ps(p, _mm512_zextps256_ps512(_mm256_add_ps(x, _mm256_setzero_ps())));
-}
+INLINE void store_half(real *p, half_vec x) { _mm256_storeu_ps(p, x); }
+INLINE half_vec splat_half(real x) { return _mm256_set1_ps(x); }
+INLINE half_vec first_half(vec a) { return _mm512_castps512_ps256(a); }
+INLINE half_vec fused_half(half_vec a, half_vec b, half_vec c) { return _mm256_fmadd_ps(a, b, c); }
 #else /* whole vectors only */
 #define HALVES 0
 typedef vec half_vec;
 INLINE half_vec load_half(const real *p) { return load(p); }
-INLINE half_vec fused_half(vec a, half_vec b, half_vec c) { return fused(a, b, c); }
 INLINE void store_half(real *p, half_vec x) { store(p, x); }
+INLINE half_vec splat_half(real x) { return splat(x); }
+INLINE half_vec first_half(vec a) { return a; }
+INLINE half_vec fused_half(half_vec a, half_vec b, half_vec c) { return fused(a, b, c); }
 #endif
 
 /* -------------------------------------------------------------------------- powers of two

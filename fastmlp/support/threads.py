@@ -135,7 +135,6 @@ class AdaptiveTeam:
     When another process wants the cores too, each barrier waits for the thread that was sent away,
     and one thread alone may be faster.  Where threads sleep at the barriers of several slices in
     succession, a slice on one thread is timed, and the faster of the two goes on for a while.
-    When all threads are tried again, a first slice wakes them and is not judged.
     """
 
     def __init__(self) -> None:
@@ -154,10 +153,9 @@ class AdaptiveTeam:
         if self._alone:
             if seconds > self._together or self._left == 0:
                 self._alone = False
-                slower = seconds > self._together
-                self._left = self._pause if slower else 1
+                self._left = self._pause if seconds > self._together else 0
                 # after one thread has been faster, one crowded slice is enough to return to it
-                self._crowded = 0 if slower else CROWDED_SLICES - 1
+                self._crowded = 0 if seconds > self._together else CROWDED_SLICES - 1
                 self._together = math.inf
             else:
                 self._left -= 1

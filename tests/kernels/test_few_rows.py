@@ -46,6 +46,14 @@ def test_a_crowded_machine_has_one_thread(operations, every):
     assert sum(ways) < 0.35 * N
 
 
+@pytest.mark.parametrize("rate", [1e-4, 1e-3, 2e-3, 1e-2, 0.1])
+@pytest.mark.parametrize("late", [1e-3, 4e-3, 8e-3], ids=lambda late: f"{1000 * late:g} ms")
+def test_late_threads_at_random_cost_little(operations, late, rate):
+    seconds = times(13e-6)
+    seconds[np.random.default_rng(0).random(N) < rate, 1] = late
+    assert cost(seconds, operations.team_choices(seconds)) < 1.1
+
+
 def test_several_threads_return_soon_when_the_machine_is_calm_again(operations):
     """After a second of late threads in at most as many calls as two tenths of a second take."""
     crowded, calm = int(1 / ALONE), int(0.2 / ALONE)

@@ -146,16 +146,8 @@ class TestAdaptiveTeam:
 
     def test_one_thread_goes_on_where_it_is_faster_and_the_others_are_tried_again(self):
         first, second = threads.FIRST_PAUSE + 1, 2 * threads.FIRST_PAUSE + 1
-        expected = [*[2] * threads.CROWDED_SLICES, *[1] * first, 2, 2, *[1] * second, 2, 2]
+        expected = [*[2] * threads.CROWDED_SLICES, *[1] * first, 2, *[1] * second, 2]
         assert self.sizes([((3.0, self.SLEEPS), (2.0, 0))] * len(expected)) == expected
-
-    def test_threads_that_only_have_to_be_woken_go_on(self):
-        """Crowded slices, then calm ones, of which the first of all threads wakes them."""
-        crowded, calm, waking = (3.0, self.SLEEPS), (1.0, 0), (2.5, self.SLEEPS)
-        slices = [(crowded, (2.0, 0))] * threads.CROWDED_SLICES
-        slices += [(waking, (2.0, 0))] * (threads.FIRST_PAUSE + 2)
-        found = self.sizes([*slices, *[(calm, (2.0, 0))] * 20])
-        assert found[-20:] == [2] * 20
 
     def test_all_threads_go_on_where_one_is_slower_though_they_sleep(self):
         found = self.sizes([((1.0, self.SLEEPS), (2.0, 0))] * 40)
