@@ -86,6 +86,8 @@ def fit_many(
     TypeError, ValueError
         If the arguments do not go together.  What is wrong with one network's examples or options
         ends its fit only, and stands in the list.
+    SystemExit
+        If a callback raises it: it ends the other fits too.
 
     See Also
     --------
