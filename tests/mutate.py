@@ -133,6 +133,8 @@ def replacements(node: ast.expr | ast.stmt) -> Iterator[ast.AST]:
                 yield with_field(node, "op", OPERATORS[type(operator)]())
         case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=operand):
             yield operand
+        case ast.If(test=ast.Name("TYPE_CHECKING")):
+            pass
         case ast.If(test=test) | ast.IfExp(test=test) | ast.While(test=test):
             yield with_field(node, "test", ast.UnaryOp(ast.Not(), test))
         case ast.Return(value=ast.Constant(value=None | bool())):
@@ -147,6 +149,8 @@ def places(
     """Yield the place of every expression and statement under a node."""
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "type_comment"):  # which no test notices
+            continue
+        if isinstance(node, ast.keyword) and node.arg == "strict":  # zip's, an assertion
             continue
         here, within, of = inside, function, lines
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and name == "body":
