@@ -57,11 +57,19 @@ static inline int changed(int number) {{
 """
 DECLARATION = 'cdef extern from "changes.h" nogil:\n    bint changed(int number) noexcept\n\n'
 BUILD = """
-import re, runpy, setuptools
-setup, found = setuptools.setup, {}
-setuptools.setup = lambda **options: found.update(options)
+import re, runpy, Cython.Build, setuptools
+NAMES = ...
+setup, cythonize, found = setuptools.setup, Cython.Build.cythonize, {}
+
+def translate(modules, **options):
+    for one in modules:
+        if not any(name.startswith("_" + one.name.rpartition(".")[2] + "_") for name in NAMES):
+            one.sources = [source.replace(".pyx", ".c") for source in one.sources]  # is not built
+    return cythonize(modules, **options)
+
+setuptools.setup, Cython.Build.cythonize = lambda **options: found.update(options), translate
 runpy.run_path("setup.py")
-modules = [one for one in found["ext_modules"] if one.name.endswith("_NAME")]
+modules = [one for one in found["ext_modules"] if one.name.rpartition(".")[2] in NAMES]
 for one in modules:
     one.extra_compile_args = [re.sub("^-O.$", "-O1", flag) for flag in one.extra_compile_args]
 setup(ext_modules=modules, script_args=["-q", "build_ext", "--inplace"])
@@ -229,11 +237,11 @@ def write(folder: Path, changes: dict[int, Change]) -> None:
         (folder / KERNELS / f"{file}.pxd").write_text("\n".join(lines), "utf-8")
 
 
-def build(folder: Path, changes: dict[int, Change], name: str) -> None:
-    """Build the modules of one kind, and take out the changes that do not compile."""
+def build(folder: Path, changes: dict[int, Change], names: list[str]) -> None:
+    """Build modules, and take out the changes that do not compile."""
     for _ in range(20):
         write(folder, changes)
-        command = [sys.executable, "-c", BUILD.replace("NAME", name)]
+        command = [sys.executable, "-c", BUILD.replace("...", repr(names))]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return
@@ -276,10 +284,10 @@ class Recorder:
 
 
 def try_each(
-    folder: Path, name: str, changes: dict[int, Change], session: Session, log: TextIO
+    folder: Path, names: list[str], changes: dict[int, Change], session: Session, log: TextIO
 ) -> None:
     """Record the tests, and run those of each change in a fork of this process."""
-    paths = (folder / KERNELS).glob(f"_*_{name}.*so")
+    paths = [path for name in names for path in (folder / KERNELS).glob(f"{name}.*so")]
     modules = [ctypes.CDLL(str(path)) for path in paths]
     into = folder / "recorded.json"
 
@@ -319,6 +327,7 @@ def main() -> int:
     add("--files", nargs="+", default=FILES, help="names of .pxd files, without the ending")
     add("--sample", type=int, help="number of random changes of each file (default: all)")
     add("--seed", type=int, default=21, help="seed of the random changes (default: 21)")
+    add("--modules", nargs="+", default=["engine", "operations"], help="default: both modules")
     add("--build", default="v3_f32", help="instruction set and dtype (default: v3_f32)")
     arguments = parser.parse_args()
     changes = sampled(arguments.files, arguments.sample, arguments.seed)
@@ -328,13 +337,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         copy_repository(folder)
-        isa, _, _ = arguments.build.partition("_")
+        isa, _, element = arguments.build.partition("_")
+        names = [f"_{module}_{arguments.build}" for module in arguments.modules]
         for path in (folder / KERNELS).glob("_*_*_f*.so"):
-            if f"_{isa}_" not in path.name or f"_{arguments.build}." in path.name:
-                path.unlink()
-        build(folder, changes, arguments.build)
-        plugin = Session(lambda one: try_each(folder, arguments.build, changes, one, log))
-        forked(lambda: run_pytest(folder, arguments.tests, plugin, compiling=True))
+            if f"_{isa}_" not in path.name or path.name.partition(".")[0] in names:
+                path.unlink()  # no test compares with the kernels as they are
+        build(folder, changes, names)
+        plugin = Session(lambda one: try_each(folder, names, changes, one, log))
+        tests = [*arguments.tests, "-k", "not float64" if element == "f32" else "not float32"]
+        forked(lambda: run_pytest(folder, tests, plugin, compiling=True))
     return 0
 
 
