@@ -276,6 +276,7 @@ def main() -> int:
     add("tests", nargs="+", help="paths of its tests")
     add("--sample", type=int, help="number of random changes of each module (default: all)")
     add("--seed", type=int, default=21, help="seed of the random changes (default: 21)")
+    add("--lines", type=int, nargs="+", help="only the changes, of those above, in these lines")
     add("--least", type=float, default=0.9, help="least share of killed changes (default: 0.9)")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -289,6 +290,9 @@ def main() -> int:
         if not all(one.is_file() for one in paths) or path.suffix not in ("", ".py"):
             parser.error(f"no Python module of the repository: {arguments.module}")
         modules = [module_of(one, arguments.sample, arguments.seed) for one in paths]
+        if arguments.lines:
+            for one in modules:
+                one.changes[:] = [c for c in one.changes if c.place.node.lineno in arguments.lines]
         into = folder / "recorded.json"
         collector = Collector(frozenset(map(str, paths)))
         plugin = Session(lambda one: try_in_place(modules, collector, one, into, log))
