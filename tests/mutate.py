@@ -12,8 +12,8 @@ place, the fastest first. A change that survives this, or that lies outside func
 into the module, and a fork of a process that has imported nothing of the package runs the tests;
 those that execute any function of the module if none executes the changed place.
 
-A change is killed when a test fails, or when the tests need four times their processor time. The
-exit status is 1 if the share of killed changes of a module is below `--least`.
+A change is killed when a test fails, or when the tests need more than twice their processor time
+and 2 seconds. The exit status is 1 if the share of killed changes of a module is below `--least`.
 """
 
 from __future__ import annotations

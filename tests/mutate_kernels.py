@@ -8,9 +8,9 @@ modules are compiled instead of two for each change. A changed statement also no
 executed, so that each change is tried on the tests that reach it only, the fastest first, each time
 in a fork of a process that has collected the tests.
 
-A change is killed when a test fails, when the process ends by a signal, or when the tests need four
-times their processor time. Changes that no test reaches have survived. What lies outside functions,
-and changes that Cython or the C compiler refuses, are left out.
+A change is killed when a test fails, when the process ends by a signal, or when the tests need more
+than twice their processor time and 2 seconds. Changes that no test reaches have survived. What lies
+outside functions, and changes that Cython or the C compiler refuses, are left out.
 """
 
 from __future__ import annotations
@@ -310,7 +310,7 @@ def try_each(
     for number, change in changes.items():
         tests = [test for test in seconds if number in reached[test]]
         tests.sort(key=seconds.__getitem__)
-        limit = 4 * (2 + sum(seconds[test] for test in tests))
+        limit = 2 * (1 + sum(seconds[test] for test in tests))
         killed = bool(tests) and not forked(partial(passes, number, tests), limit)
         counts.setdefault(change.file, []).append(killed)
         verdict = "killed" if killed else "SURVIVED" if tests else "UNREACHED"
