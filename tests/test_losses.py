@@ -162,6 +162,7 @@ def test_classes_alone_are_single_labels(name):
     found = [TABLE[name]().single_label(n_out) for n_out in (1, 2)]
     expected = {"cross_entropy": [True, True], "binary_cross_entropy": [True, False]}
     assert found == expected.get(name, [False, False])
+    assert TABLE[name]().classification == (name in expected)
 
 
 def test_losses_are_values():
