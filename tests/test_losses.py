@@ -137,6 +137,8 @@ def test_wrong_values_are_explained(loss, y, message):
         (lambda: Quantile((0.5, 1.0)), ValueError, r"quantiles\[1\] must be in \(0, 1\), got 1.0"),
         (lambda: Quantile((0.5, 0.1)), ValueError, r"quantiles must ascend, got \(0.5, 0.1\)"),
         (lambda: Quantile((0.5, 0.5)), ValueError, "quantiles must ascend"),
+        (lambda: Huber().check_outputs(0), ValueError, "^huber needs at least 1 output, got 0$"),
+        (lambda: CrossEntropy().check_outputs(1), ValueError, "needs at least 2 outputs, one for"),
         (lambda: MLP((3, 4), loss="quantile"), ValueError, "3 quantiles take .* has 4 outputs"),
         (
             lambda: MLP((3, 1), loss="poisson", output_activation="identity"),
@@ -153,6 +155,14 @@ def test_wrong_values_are_explained(loss, y, message):
 def test_wrong_constants_and_sizes_are_explained(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_classes_alone_are_single_labels(name):
+    found = [TABLE[name]().single_label(n_out) for n_out in (1, 2)]
+    expected = {"cross_entropy": [True, True], "binary_cross_entropy": [True, False]}
+    assert found == expected.get(name, [False, False])
+    assert TABLE[name]().classification == (name in expected)
 
 
 def test_losses_are_values():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fastmlp import MLP, Adam, AdamW, GradientDescent, RMSprop
-from fastmlp.optimizers import TABLE
+from fastmlp.optimizers import TABLE, from_constants
 from fastmlp.schedules import Constant, Cosine
 
 
@@ -31,6 +31,39 @@ def test_constants_are_those_of_the_kernels(optimizer, name, rate, constants):
     assert (optimizer.name, optimizer.constants) == (name, constants)
     assert optimizer.schedule == Constant(rate)
     assert TABLE[name] is type(optimizer)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        GradientDescent(0), GradientDescent(0, 0.9, True), RMSprop(0, 0.9, 1e-6, 0.5),
+        Adam(0, 0.5, 0.6, 0.7), Adam(0, 0.5, 0.6, 0.7, epsilon_hat=True),
+        AdamW(0, 0.5, 0.6, 0.7, 0.8), AdamW(0, 0.5, 0.6, 0.7, 0.8, epsilon_hat=True),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_optimizer_comes_back_from_its_name_and_constants(optimizer):
+    assert from_constants(optimizer.name, optimizer.constants) == optimizer
+
+
+@pytest.mark.parametrize(
+    ("name", "constants", "message"),
+    [
+        ("gradient_descent", (0.9,), "gradient_descent does not have 1 constants"),
+        ("gradient_descent", (0.9, 0, 0), "gradient_descent does not have 3 constants"),
+        ("gradient_descent", (0.9, 0.5), r"does not have the constants \[0.9, 0.5\]"),
+        ("rmsprop", (0.9, 1e-6), "rmsprop does not have 2 constants"),
+        ("adam", (0.9, 0.9), "adam does not have 2 constants"),
+        ("adam", (0.9, 0.9, 1e-6, 0.0), "adam does not have the constants"),
+        ("adam", (0.9, 0.9, 1e-6, 0.01, 1.0), "adam does not have 5 constants"),
+        ("adamw", (0.9, 0.9, 1e-6), "adamw does not have 3 constants"),
+        ("adamw", (0.9, 0.9, 1e-6, 0.01, 0.0), "adamw does not have the constants"),
+        ("adamw", (0.9, 0.9, 1e-6, 0.01, 1.0, 1.0), "adamw does not have 6 constants"),
+    ],
+)
+def test_constants_of_another_optimizer_are_refused(name, constants, message):
+    with pytest.raises(ValueError, match=message):
+        from_constants(name, constants)
 
 
 def test_schedule_may_stand_for_the_learning_rate():

@@ -302,6 +302,13 @@ def test_arrays_of_any_layout_give_the_same(change, dtype):
         np.testing.assert_array_equal(found, expected)
 
 
+def test_the_penalty_is_left_out_unless_l2_is_passed():
+    W = np.array([[1.0, -2.0]])
+    h = np.zeros((3, 1))
+    assert steps.cost(h + 2, h, h, [W]) == 2.0
+    np.testing.assert_array_equal(steps.batch_gradients(h, np.ones((3, 2)), W)[0], 0 * W)
+
+
 X, W, B, D = np.ones((4, 3)), np.ones((2, 3)), np.ones(2), np.ones((4, 2))
 
 
@@ -329,6 +336,7 @@ X, W, B, D = np.ones((4, 3)), np.ones((2, 3)), np.ones(2), np.ones((4, 2))
         (steps.update, ([(W, B)], [(B, B)], 1), "∂J/∂W(1) must have shape (2, 3), got (2)"),
         (steps.update, ([(W, B)], [], 1), "gradients must be 1, one for each layer"),
         (steps.cost, (D, D, X), "z_out must have shape (4, 2), got (4, 3)"),
+        (steps.cost, (D, D, D, [B]), "W(1) must have shape (any, any), got (2)"),
     ],
 )
 def test_a_wrong_argument_is_named(step, arguments, message):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import MLP, Adam, EarlyStopping, GradientDescent
+from fastmlp import MLP, Adam, AdamW, EarlyStopping, GradientDescent, RMSprop
 from fastmlp.schedules import Step
 
 
@@ -91,3 +91,17 @@ def test_training_can_go_on_after_divergence(net, classes, optimizer):
         net.fit(*classes, epochs=50, optimizer=optimizer)
     net.fit(*classes, epochs=30, batch_size=20, optimizer=type(optimizer)(0.01))
     assert (net.predict(classes[0]) == classes[1]).mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [GradientDescent(3e38), GradientDescent(3e38, 0.5), Adam(3e38), AdamW(3e38), RMSprop(3e38)],
+    ids=str,
+)
+def test_an_update_to_an_infinite_weight_is_divergence_though_the_cost_was_finite(optimizer):
+    """−3e38 − 3e38 is −∞ in float32; the only cost of the fit, before the update, is 3e37."""
+    net = MLP((1, 1), loss="absolute_error", dtype="float32")
+    net.set_parameters([np.array([[-3e38]])], [np.zeros(1)])
+    with pytest.raises(fastmlp.TrainingDiverged):
+        net.fit(np.ones((1, 1)), np.array([-3.3e38]), epochs=1, optimizer=optimizer)
+    assert net.weights[0] == np.float32(-3e38)

@@ -1,0 +1,271 @@
+"""Runs tests in forks of a process: what mutate.py and mutate_kernels.py share."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Container, Generator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CALLS_FOLLOWED = 100
+LONGEST_WAIT = 60  # seconds
+NAP = 0.02
+HEAVY = ("numpy", "hypothesis", "scipy.sparse", "sklearn.pipeline", "pandas")
+
+
+def import_again(names: list[str]) -> None:
+    """Import those large packages that another process has imported, so that forks need not."""
+    for name in HEAVY:
+        if name in names:
+            import_module(name)
+
+
+@dataclass
+class Recorder:
+    """A plugin of pytest that records the lines of some files and the time of each passing test."""
+
+    files: frozenset[str]
+    lines: dict[str, set[tuple[str, int]]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    passed: set[str] = field(default_factory=set)
+    calls: Counter[CodeType] = field(default_factory=Counter)
+    test: str = ""
+
+    def trace(self, frame: FrameType, event: str, _: object) -> Callable[..., Any] | None:
+        """Record a line, and follow functions of the files, in each test the first calls only."""
+        file = frame.f_code.co_filename
+        if file not in self.files:
+            return None
+        if event == "line":
+            self.lines[self.test].add((file, frame.f_lineno))
+        elif event == "call":
+            self.calls[frame.f_code] += 1
+            if self.calls[frame.f_code] > CALLS_FOLLOWED:
+                return None
+        return self.trace
+
+    def record(self, test: str) -> Generator[None, object, object]:
+        """Record what happens meanwhile."""
+        self.test = test
+        self.calls.clear()
+        self.lines.setdefault(test, set())
+        started = time.process_time()
+        threading.settrace(self.trace)
+        sys.settrace(self.trace)
+        try:
+            return (yield)
+        finally:
+            sys.settrace(None)
+            threading.settrace(None)  # type: ignore[arg-type]
+            elapsed = time.process_time() - started
+            self.seconds[test] = self.seconds.get(test, 0.0) + elapsed
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Record a setup as its file's: fixtures of a session run before its first test only."""
+        return (yield from self.record(item.nodeid.partition("::")[0]))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Record a test."""
+        return (yield from self.record(item.nodeid))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a test that has passed."""
+        if report.when == "call" and report.passed:
+            self.passed.add(report.nodeid)
+
+    def recorded(self) -> Tests:
+        """Return what was recorded of the tests that have passed."""
+        lines = {test: sorted(found) for test, found in self.lines.items()}
+        return Tests(lines, {test: self.seconds[test] for test in sorted(self.passed)})
+
+
+@dataclass
+class Collector:
+    """The lines of the functions, in some files, that are called while tests are collected."""
+
+    files: frozenset[str]
+    codes: set[CodeType] = field(default_factory=set)
+
+    def trace(self, frame: FrameType, *_: object) -> None:
+        """Note a call."""
+        if frame.f_code.co_filename in self.files:
+            self.codes.add(frame.f_code)
+
+    def start(self) -> None:
+        """Begin to note calls."""
+        sys.settrace(self.trace)
+
+    def lines(self, file: str) -> set[int]:
+        """Stop, and return the lines in a file."""
+        sys.settrace(None)
+        lines = {
+            line for one in self.codes if one.co_filename == file for *_, line in one.co_lines()
+        }
+        return {line for line in lines if line is not None}
+
+
+@dataclass(frozen=True)
+class Tests:
+    """The tests of some modules: the lines that each of them executes, and how long it takes."""
+
+    lines: dict[str, list[tuple[str, int]]]
+    seconds: dict[str, float]
+
+    def order(self, path: Path, wanted: range | None) -> list[str]:
+        """Return the tests that execute some lines of a module, or any, the fastest first."""
+        reached = {
+            test: {line for file, line in lines if file == str(path)}
+            for test, lines in self.lines.items()
+        }
+        chosen = [
+            test
+            for test in self.seconds
+            if (reached[test] if wanted is None else
+                not (reached[test] | reached[test.partition("::")[0]]).isdisjoint(wanted))
+        ]  # fmt: skip
+        return sorted(chosen, key=self.seconds.__getitem__)
+
+    def limit(self, tests: list[str]) -> float:
+        """Return the processor time after which tests have failed: twice theirs and 2 seconds."""
+        return 2 * (1 + sum(self.seconds[test] for test in tests))
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A plugin of pytest that runs certain tests in a certain order."""
+
+    tests: list[str]
+    known: Container[str]
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Keep the tests that are wanted, and those whose name the change has altered."""
+        found = {item.nodeid: item for item in items}
+        new = [item for item in items if item.nodeid not in self.known]
+        items[:] = [*new, *(found[test] for test in self.tests if test in found)]
+
+
+@dataclass
+class Session:
+    """A plugin of pytest that does some work instead of running the tests it has collected."""
+
+    work: Callable[[Session], None] | None
+    session: Any = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Do the work, which may call `passes`."""
+        self.session, work = session, self.work
+        if work is None:
+            return None
+        self.work = None
+        work(self)
+        return True
+
+    def run(self, tests: list[str] | None = None, stop: bool = True) -> bool:
+        """Run tests in this process, by default all, and return whether they pass."""
+        found = {item.nodeid: item for item in self.session.items}
+        if tests is not None:
+            self.session.items[:] = [found[test] for test in tests]
+        self.session.config.option.maxfail = int(stop)
+        self.session.config.hook.pytest_runtestloop(session=self.session)
+        return not self.session.testsfailed
+
+
+def stat_of(process: int) -> list[str]:
+    """Return what Linux says of a process, from its state on."""
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+
+
+def forked(work: Callable[[], bool], seconds: float | None = None) -> bool:
+    """Whether work succeeds in a fork of this process.
+
+    With `seconds` it fails after this processor time, or if it sleeps for `LONGEST_WAIT`, both of
+    which a busy machine does not change.
+    """
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.setsid()
+            if seconds is not None:
+                limit = round(seconds + 1)
+                resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
+            status = int(not work())
+        finally:
+            os._exit(status)
+    done = status = naps = 0
+    used: list[str] = []
+    try:
+        while not done:
+            time.sleep(NAP)
+            done, status = os.waitpid(child, os.WNOHANG)
+            fields = [] if done else stat_of(child)
+            asleep = fields[:1] == ["S"] and used == fields[11:13]
+            naps, used = naps + 1 if asleep else 0, fields[11:13]  # its processor time
+            if seconds is not None and naps * NAP > LONGEST_WAIT:
+                return False
+        return status == 0
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)  # with what the tests have started
+        if not done:
+            os.waitpid(child, 0)
+
+
+def run_pytest(folder: Path, tests: list[str], plugin: object, compiling: bool) -> bool:
+    """Whether pytest succeeds in this process, in a folder; perhaps it keeps compiled files."""
+    os.chdir(folder)
+    sys.path[0] = str(folder)
+    sys.dont_write_bytecode = not compiling
+    for stream in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+    options = ["-q", "-x", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist",
+               "--hypothesis-seed=0", f"--basetemp={folder / 'tests-write-here'}",
+               "-W", "ignore::pytest.PytestAssertRewriteWarning"]  # fmt: skip
+    status = pytest.main([*options, *tests], plugins=[plugin])
+    return status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+
+
+def passes(folder: Path, tests: Tests, path: Path, lines: range | None) -> bool:
+    """Whether the tests pass that execute some lines of a module as it is now, or any line."""
+    chosen = tests.order(path, lines) or tests.order(path, None)
+    files = list(dict.fromkeys(test.partition("::")[0] for test in chosen))
+    selection = Selection(chosen, tests.seconds)
+    return forked(
+        lambda: run_pytest(folder, files, selection, compiling=False), tests.limit(chosen)
+    )
+
+
+def copy_or_link(source: str, target: str) -> None:
+    """Copy a file, or link it if it is a compiled module, which is large and does not change."""
+    if source.endswith((".so", ".gz")):
+        os.symlink(source, target)
+    else:
+        shutil.copy(source, target)
+
+
+def copy_repository(folder: Path) -> None:
+    """Copy the package and its tests into a folder, and link what else lies beside them."""
+    copied, skipped = {"fastmlp", "tests"}, {".git", "build", ".hypothesis"}
+    for path in ROOT.iterdir():
+        if path.name in copied:
+            caches = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(path, folder / path.name, ignore=caches, copy_function=copy_or_link)
+        elif path.name not in skipped:
+            (folder / path.name).symlink_to(path)
