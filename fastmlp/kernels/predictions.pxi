@@ -86,7 +86,7 @@ cdef class Predictions(Passes):
         if few and threads > 1:
             threads = self.threads_together(m, threads)
         elif not few:
-            threads = min(threads, <int>(m // LEAST_ROWS_A_THREAD))
+            threads = <int>min(<Py_ssize_t>threads, m // LEAST_ROWS_A_THREAD)
         threads = team_size(threads)
         together = few and threads > 1
         kept = []
