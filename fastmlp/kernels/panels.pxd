@@ -59,7 +59,8 @@ cdef inline int panel_vectors(Py_ssize_t n, int panel) noexcept nogil:
 cdef inline Py_ssize_t panel_start(Py_ssize_t n, int panel) noexcept nogil:
     """The first column of panel number `panel`, or of as many as there are."""
     cdef int vectors = <int>(padded(n) // WIDTH), count = panel_count(n)
-    return (panel * (vectors // count) + min(panel, vectors % count)) * WIDTH
+    cdef Py_ssize_t before = panel * (vectors // count) + min(panel, vectors % count)
+    return before * WIDTH
 
 
 cdef inline bint ends_in_half(Py_ssize_t n, int panel) noexcept nogil:

@@ -2,11 +2,12 @@
 
     python tests/soak/soak.py --minutes 60 [--record soak.csv] [--warm-up 0.2] [--seed 0]
 
-A round runs every job of soak_jobs.py once, in random order, with other shapes, options, threads
-and chunks each time.  After each round, free memory is given back to the system, and the resident
-memory, the threads and the open descriptors of the process are recorded.  The exit status is 1 if
-one of them grew after the warm-up, which is a fraction of the time: memory by more than 1 %,
-threads and descriptors at all.  Needs Linux with glibc 2.33 or later.
+A round runs every job of soak_jobs.py once, in random order, with random shapes, options, threads
+and chunks.  After DIFFERENT_ROUNDS the same rounds come again, so that a larger shape than ever
+before is no reason for more memory.  After each round, free memory is given back to the system, and
+the resident memory, the threads and the open descriptors of the process are recorded.  The exit
+status is 1 if one of them grew after the warm-up, which is a fraction of the time: memory by more
+than 1 %, threads and descriptors at all.  Needs Linux with glibc 2.33 or later.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 from soak_jobs import JOBS
 
+DIFFERENT_ROUNDS = 20
 MAX_GROWTH = 0.01
 
 
@@ -99,9 +101,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
-    rng, start = np.random.default_rng(given.seed), time.monotonic()
+    start = time.monotonic()
     samples: list[Sample] = []
     while time.monotonic() - start < 60 * given.minutes or len(samples) < 4:
+        rng = np.random.default_rng((given.seed, len(samples) % DIFFERENT_ROUNDS))
         for i in rng.permutation(len(JOBS)):
             with tempfile.TemporaryDirectory() as folder:
                 JOBS[i](rng, Path(folder))
