@@ -31,7 +31,9 @@ HEADERS = [str(path) for path in sorted(KERNELS.glob("*.[hp]*"))
 DEBUG = os.environ.get("FASTMLP_BUILD_DEBUG", "0") not in {"", "0"}
 GENERATED = Path("build", "kernels-debug" if DEBUG else "kernels")
 
-MSVC = sys.platform == "win32" and "clang" not in os.environ.get("CC", "")
+# The system and the processor that the modules are for; .ci/cross sets others than this machine's.
+SYSTEM = os.environ.get("FASTMLP_BUILD_SYSTEM", sys.platform)
+MSVC = SYSTEM == "win32" and "clang" not in os.environ.get("CC", "")
 MACHINE = os.environ.get("FASTMLP_BUILD_MACHINE", platform.machine()).lower()
 
 # instruction set: (bytes of a vector, compiler flags)
@@ -52,7 +54,7 @@ else:
 OPTIMIZE = ["-O1", "-g"] if DEBUG else ["-O3", "-g0"]
 COMPILE = ["/Od" if DEBUG else "/O2"] if MSVC else [
     *OPTIMIZE, "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wno-unused-function"]
-SMALL, STRIP = (["-Os"], ["-s"]) if sys.platform == "linux" and not DEBUG else ([], [])
+SMALL, STRIP = (["-Os"], ["-s"]) if SYSTEM == "linux" and not DEBUG else ([], [])
 
 
 def openmp_flags() -> tuple[list[str], list[str]]:
@@ -77,7 +79,7 @@ def smaller(source: str, isa: str) -> list[str]:
 
     A fifth of the size less, or half.  GCC needs -fpeel-loops to keep a tile's sums in registers.
     """
-    if sys.platform != "linux" or len(TARGETS) == 1 or DEBUG:
+    if SYSTEM != "linux" or len(TARGETS) == 1 or DEBUG:
         return []
     if source == "operations" and isa == "baseline":
         return ["-Os"]
@@ -152,10 +154,12 @@ def extensions() -> list[Extension]:
 
 
 class ParallelBuild(build_ext):
-    """All cores, one module each."""
+    """All cores, one module each; by the compiler in CC on Windows too, if that is Clang."""
 
     def finalize_options(self) -> None:
         super().finalize_options()
+        if SYSTEM == "win32" and not MSVC:
+            self.compiler = self.compiler or "mingw32"
         self.parallel = self.parallel or os.cpu_count() or 1
 
 
