@@ -17,7 +17,7 @@ wherever a thread reads what another has written.
 from libc.string cimport memcpy
 from .blocks cimport blocked_product
 from .dropout cimport random_stream
-from .epilogues cimport finish_layer, slopes, times_slope
+from .epilogues cimport claim_lines, finish_layer, slopes, times_slope
 from .matrices cimport at, columns_from, group_end, matrix, matrix_panels, rows_from
 from .operands cimport from_row, adjacent_panels, operand, panel, panel_pair, stacked_panels
 from .panels cimport (clear_padding, ends_in_half, layer, padded, panel_count, panel_start,
@@ -76,6 +76,10 @@ cdef inline void forward(const layer* L, const real* parameters, activation_laye
                  else matrix_panels(&above.a, rows.first, L.n_out, p))
             start = adjacent_panels(zeros if L.scale > 0 else parameters + L.bias + first, 0,
                                     rows.n_vectors)
+            if (n_parts > 1 and finish and not past_caches
+                    and above.slope.values != above.delta.values):  # other threads read δ
+                claim_lines(&above.delta, rows.first, n_rows, first,
+                            first + rows.n_vectors * WIDTH)
             if sparse != NULL:  # z = a(l) Wᵀ + b
                 blocked_sparse_product(sparse, rows.first, own.cursors, L.n_in, W, start, z,
                                        n_rows, rows.n_vectors, &own.next_examples)

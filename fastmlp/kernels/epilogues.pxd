@@ -4,12 +4,14 @@
     times_slope       δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l))
 
 Other threads read a(l) and δ(l), and read W(l) in the hidden delta.  In the next batch a store to
-such a cache line has to wait until the other cores have given it up: on Zen 4 7 ns a line, or 27 if
-the cores do not share a cache, since few such stores overlap.  Storing past the caches takes 2 ns,
-and then all threads read the line from memory, in order and therefore prefetched.  Which of both is
-faster depends on the distance of the cores and is found by the clock (`past_caches` in
-workspace.pxd).  In a batch with it, z(l) lies in this thread's scratch and f'(z(l)) in memory that
-no other thread reads, so that nothing but the final a(l), δ(l) and W(l) is stored there.
+such a cache line has to wait until the other cores have given it up, and few such stores overlap.
+A wide store waits twice on Zen 4, so one number of each line is stored before all else
+(`claim_lines`): then a line takes 5 ns instead of 7, or 15 instead of 27 if the cores do not share
+a cache.  Storing past the caches takes 2 ns, and then all threads read the line from memory, in
+order and therefore prefetched.  Which of both is faster depends on the distance of the cores and is
+found by the clock (`past_caches` in workspace.pxd).  In a batch with it, z(l) lies in this thread's
+scratch and f'(z(l)) in memory that no other thread reads, so that nothing but the final a(l), δ(l)
+and W(l) is stored there.
 
 Callers: dense.pxd; step.pxd for normalized layers, whose z(l) lies in a(l)'s place.
 """
@@ -17,13 +19,30 @@ from .activations cimport activate
 from .dropout cimport add_noise, clear_padding_of_rows, drop, random_stream
 from .matrices cimport at, group_end, matrix
 from .panels cimport layer
-from .vector cimport WIDTH, load, real, store, store_past_caches
+from .prefetch cimport LINE
+from .vector cimport WIDTH, load, real, store, store_past_caches, touch
 from .workspace cimport activation_layer
 
 
 cdef inline const matrix* slopes(const activation_layer* v, bint past_caches) noexcept nogil:
     """Where f'(z(l)) lies until δ(l) is computed: in δ(l)'s place, or in memory of its own."""
     return &v.slope if past_caches else &v.delta
+
+
+cdef inline void claim_lines(const matrix* x, Py_ssize_t row, Py_ssize_t n_rows, Py_ssize_t first,
+                             Py_ssize_t last) noexcept nogil:
+    """Make this core's own the cache lines of columns first … last of n_rows rows."""
+    cdef Py_ssize_t k = first, end, r, i
+    cdef real* line
+    while k < last:
+        end = min(last, group_end(x, k))
+        for r in range(n_rows):
+            line = at(x, row + r, k)
+            i = 0
+            while i < end - k:
+                touch(line + i)
+                i += LINE // <int>sizeof(real)
+        k = end
 
 
 cdef inline void copy_past_caches(const real* x, Py_ssize_t x_row, real* y, Py_ssize_t y_row,

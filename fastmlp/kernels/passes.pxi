@@ -7,7 +7,7 @@ cdef enum input_ways:           # how the network's input is read
 
 
 cdef class Workspace:
-    """The memory of a pass (workspace.pxd) through layers first … end, for so many rows and threads."""
+    """The memory of a pass through layers first … end, for so many rows and threads: workspace.pxd."""
     cdef workspace w
     cdef team threads               # of a prediction that they make together
     cdef Block memory
@@ -18,7 +18,8 @@ cdef class Workspace:
                   bint input_delta=False, bint training=False, int first=0, int end=0,
                   Py_ssize_t n_distortion=0):
         cdef int n_layers = (end if end > 0 else engine.net.n_layers) - first
-        cdef const layer* layers = (engine.net.layers if training else engine.inference.layers) + first
+        cdef const layer* layers = (engine.net.layers if training
+                                    else engine.inference.layers) + first
         self.w.n_rows = n_rows
         self.w.n_layers = n_layers
         self.w.n_threads = n_threads
@@ -32,7 +33,8 @@ cdef class Workspace:
         self.w.activations = <activation_layer*>calloc(n_layers + 1, sizeof(activation_layer))
         self.w.threads = <scratch*>calloc(n_threads, sizeof(scratch))
         self.w.choices = <layer_choices*>calloc(n_layers, sizeof(layer_choices))
-        self.w.group_starts = <Py_ssize_t*>calloc(n_layers * max_group_starts(n_threads), sizeof(Py_ssize_t))
+        self.w.group_starts = <Py_ssize_t*>calloc(n_layers * max_group_starts(n_threads),
+                                                  sizeof(Py_ssize_t))
         if (self.w.activations == NULL or self.w.threads == NULL or self.w.choices == NULL
                 or self.w.group_starts == NULL):
             raise MemoryError("no memory for a workspace")
@@ -179,7 +181,8 @@ cdef class Passes(FlatParameters):
                   bint wrt_encoding=False, bint flat=False):
         cdef Py_ssize_t m = data.x.n_rows
         cdef Block sums = Block(self.n_numbers * <Py_ssize_t>sizeof(real))
-        cdef Workspace space = self.passing_space(data, wrt_input or wrt_encoding, training, threads)
+        cdef Workspace space = self.passing_space(data, wrt_input or wrt_encoding, training,
+                                                  threads)
         cdef PythonLossCall loss_call = PythonLossCall(self.custom, data)
         cdef ParameterSet source = self.reading() if of is None else of
         cdef Block numbers = source.source(training), layers = self.layers_as(options)

@@ -7,7 +7,8 @@ compressed to a short sparse row, on the stack, just before it is used: while th
 one row wait for their operands, the core compresses the next.  Nothing is written that another
 thread reads, since fetching a line from another core's cache takes longer than compressing it.
 
-The operands and the bits are those of tile.pxd and sparse_rows.pxd.  Callers: blocks.pxd, dense.pxd.
+The operands and the bits are those of tile.pxd and sparse_rows.pxd.  Callers: blocks.pxd and
+dense.pxd.
 """
 from .compression cimport compress_row
 from .operands cimport from_row, operand, panel_pair

@@ -333,12 +333,14 @@ cdef inline bint layer_gradient(const network* net, workspace* w, int l, Py_ssiz
     cdef gradient_target target = g[0]
     cdef update_step step
     cdef const layer* L = &net.layers[l]
-    cdef thread_part mine = part_of_piece(L.n_out, L.n_terms, L.n_in, piece, n_pieces, part, n_parts)
+    cdef thread_part mine = part_of_piece(L.n_out, L.n_terms, L.n_in, piece, n_pieces, part,
+                                          n_parts)
     cdef const sparse_rows* columns
     cdef activation_layer* below = activations_of(w, part, l)
     if g.step != NULL:
         step = for_layer(g.step, L.rate, L.l2, L.bias_rate)
-        step.past_caches = own.past_caches and (l > 0 or w.input_delta)     # read by `layer_delta`
+        step.shared = n_parts > 1 and (l > 0 or w.input_delta)      # which `layer_delta` reads
+        step.past_caches = own.past_caches and step.shared
         target.step = &step
     if few_outputs(L, below, may_skip(&w.choices[l].gradient), &target):
         bad = few_outputs_gradient(L, below, &w.activations[l + 1], own, w.zeros, m, &target,

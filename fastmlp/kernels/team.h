@@ -1,7 +1,7 @@
 /* Threads: OpenMP where it is available, one thread where it is not, and a barrier.
  *
- * The barrier counts arrivals in a tree, four threads or nodes to a node, so that many threads do not
- * queue for one cache line; the last increments a generation number.  A waiting thread spins for
+ * The barrier counts arrivals in a tree, four threads or nodes to a node, so that many threads do
+ * not queue for one cache line; the last increments a generation number.  A waiting thread spins for
  * about 20 µs, which suffices while every thread has a core.  If other processes are busy, the
  * thread that it waits for may need the same core; so then it sleeps (Linux) or yields.  Sleeping
  * is better: a scheduler often returns the core for milliseconds to a thread that only yields, and
@@ -63,7 +63,7 @@
 #define MOST_IN_TEAM 512
 
 #define CHILDREN 4
-#define MOST_NODES 172 /* of a tree over MOST_IN_TEAM threads: 128 + 32 + 8 + 2 + 1, and one spare */
+#define MOST_NODES 172 /* of a tree over MOST_IN_TEAM threads: 128 + 32 + 8 + 2 + 1, one spare */
 
 typedef struct {
     int arrived;

@@ -16,8 +16,9 @@ their gradient and the optimizer's state are contiguous and have the same layout
 """
 from libc.math cimport pow, sqrt
 from libc.string cimport memset
+from .prefetch cimport LINE
 from .vector cimport (WIDTH, any_nan, fused, load, real, root, splat, store,
-                      store_past_caches, vec)
+                      store_past_caches, touch, vec)
 
 cdef enum:
     GRADIENT_DESCENT
@@ -56,7 +57,7 @@ cdef inline optimizer optimizer_of(name, constants) except *:
 cdef struct update_step:        # the constants of one step
     int kind
     bint nesterov, has_momentum
-    bint past_caches            # whether weights are stored past the caches: see epilogues.pxd
+    bint shared, past_caches    # whether other threads read W, and how it is stored: epilogues.pxd
     real rate, momentum, beta_1, one_minus_beta_1, beta_2, one_minus_beta_2, epsilon
     real root_scale             # 1/√(1−β₂ᵗ)
     real mean                   # 1/m, or 1/Σ of the sample weights
@@ -79,7 +80,7 @@ cdef inline update_step prepare_update(const optimizer* o, double rate, double l
     u.kind = o.kind
     u.nesterov = o.nesterov
     u.has_momentum = o.momentum != 0
-    u.past_caches = False
+    u.shared = u.past_caches = False
     u.root_scale = 1
     if o.kind == ADAM:
         alpha = rate / (1 - pow(o.beta_1, t))
@@ -195,6 +196,11 @@ cdef inline bint update(const update_step* u, parameter_kind kind,
     cdef real alpha = u.bias_rate if kind == BIASES else u.rate
     cdef real l2 = u.l2 if kind == WEIGHTS else 0
     cdef real keep = u.keep if kind == WEIGHTS else 1
+    cdef Py_ssize_t i = 0
+    if u.shared and not u.past_caches and kind == WEIGHTS:
+        while i < n_vectors * WIDTH:
+            touch(w + i)
+            i += LINE // <int>sizeof(real)
     if u.kind == ADAM:
         return update_adam(u, alpha, l2, keep, w, g, state_1, state_2, n_vectors)
     if u.kind == RMSPROP:

@@ -350,6 +350,12 @@ INLINE void prefetch_line(const void *p) {
 #endif
 }
 
+/* Store a number where it lies, so that its cache line becomes this core's own. */
+INLINE void touch(real *p) {
+    volatile real *place = p;
+    *place = *place;
+}
+
 /* Store a vector in memory instead of the caches, at an address that is a multiple of its size: a
  * line that other cores have read is then written without waiting until they have given it up.  The
  * barrier makes it visible to them. */

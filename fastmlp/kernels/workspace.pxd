@@ -217,7 +217,8 @@ cdef inline void lay_thread(workspace* w, scratch* own, Py_ssize_t* used, Py_ssi
                                     2 * SPARSE_BLOCK_BYTES + WIDTH * 2 * panel_columns() * size)
         own.block = <real*>reserve(base, used, rows * 2 * panel_columns() * size)
         own.ends = <entry**>reserve(base, used, widest * <Py_ssize_t>sizeof(entry*))
-        own.transposed = <real*>reserve(base, used, (GRADIENT_ROWS + WIDTH) * padded(w.n_rows) * size)
+        own.transposed = <real*>reserve(base, used,
+                                        (GRADIENT_ROWS + WIDTH) * padded(w.n_rows) * size)
         own.transposed_rows = <const real**>reserve(base, used,
                                                     GRADIENT_ROWS * <Py_ssize_t>sizeof(real*))
 
