@@ -1,4 +1,6 @@
-"""The vector type of this build and its operations; vector.h and transpose.h describe each.
+"""The vector type of this build and its operations.
+
+vector.h, entries.h and transpose.h describe each.
 
 `real` and `vec` stand for C types that the build chooses.  Declare every local variable, assign
 each expression to one variable, and never convert a `vec` to or from a Python object.
@@ -9,11 +11,7 @@ cdef extern from "vector.h" nogil:
     ctypedef float half_vec
     ctypedef int lane_int
     ctypedef void inlined "INLINED"
-    ctypedef struct entry:
-        lane_int index
-        real value
 
-    const lane_int LAST_INDEX
     const int WIDTH
     const bint HALVES
     const int PANEL_VECTORS
@@ -39,13 +37,6 @@ cdef extern from "vector.h" nogil:
     vec select_gt(vec x, vec y, vec a, vec b)
     vec power_of_two(vec shifted)
     bint any_nan(vec x)
-    ctypedef unsigned long long loaded_entry        # or what the build makes of it
-    loaded_entry load_entry(const entry* e)
-    lane_int index_of(loaded_entry e)
-    vec value_of(loaded_entry e)
-    void store_entry(loaded_entry e, lane_int index, entry* place)
-    int compress(vec x, lane_int index, entry* e)
-    void join(const unsigned short* indices, vec values, entry* e)
     vec load_bytes(const unsigned char* p)
     const real* opaque(const real* p)
     void prefetch_line(const void* p)
@@ -53,6 +44,20 @@ cdef extern from "vector.h" nogil:
     void store_past_caches(real* p, vec x)
     unsigned long long flush_denormals()
     void restore_denormals(unsigned long long old)
+
+cdef extern from "entries.h" nogil:
+    ctypedef struct entry:
+        lane_int index
+        real value
+
+    const lane_int LAST_INDEX
+    ctypedef unsigned long long loaded_entry        # or what the build makes of it
+    loaded_entry load_entry(const entry* e)
+    lane_int index_of(loaded_entry e)
+    vec value_of(loaded_entry e)
+    void store_entry(loaded_entry e, lane_int index, entry* place)
+    int compress(vec x, lane_int index, entry* e)
+    void join(const unsigned short* indices, vec values, entry* e)
 
 cdef extern from "transpose.h" nogil:
     void transpose_block(const real* source, Py_ssize_t source_row, real* target,

@@ -1,0 +1,122 @@
+/* The entries of sparse rows: the non-zero numbers of a row with their columns.
+ *
+ * A product of sparse rows is limited by its loads, so an entry is one word where a word holds
+ * both of its parts.
+ */
+#ifndef FASTMLP_ENTRIES_H
+#define FASTMLP_ENTRIES_H
+
+#include "vector.h"
+
+/* One non-zero of a sparse row: its column and its value. */
+typedef struct {
+    lane_int index;
+    real value;
+} entry;
+#define LAST_INDEX ((lane_int)0x7fffffff) /* the index that ends every sparse row */
+
+/* An entry in a register: one word where a word holds both, so that it takes one load, not two. */
+#if !REAL_IS_DOUBLE && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+typedef uint64_t loaded_entry;
+static inline loaded_entry load_entry(const entry *e) {
+    uint64_t word;
+    memcpy(&word, e, sizeof word);
+    return word;
+}
+static inline lane_int index_of(loaded_entry word) { return (lane_int)(uint32_t)word; }
+/* Store the entry with another index. */
+static inline void store_entry(loaded_entry word, lane_int index, entry *e) {
+    word = (word >> 32 << 32) | (uint32_t)index;
+    memcpy(e, &word, sizeof word);
+}
+#else
+typedef entry loaded_entry;
+static inline loaded_entry load_entry(const entry *e) { return *e; }
+static inline lane_int index_of(loaded_entry e) { return e.index; }
+static inline void store_entry(loaded_entry word, lane_int index, entry *e) {
+    e->index = index;
+    e->value = word.value;
+}
+#endif
+
+/* The value of an entry in every lane. */
+INLINE vec value_of(loaded_entry e) {
+#if REAL_IS_DOUBLE || !(defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+    return splat(e.value);
+#elif VECTOR_BYTES > 0
+    return (vec)((vec_int){0} + (lane_int)(e >> 32)); /* from an integer register */
+#else
+    uint32_t bits = (uint32_t)(e >> 32);
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+#endif
+}
+
+/* ------------------------------------------------------------- the non-zeros of one vector
+ * Writes (index + lane, value) of every lane that is not zero to `e`, which has room for WIDTH
+ * entries in any case; returns how many there were.  NaN is not zero. */
+INLINE int compress(vec x, lane_int index, entry *e) {
+#if VECTOR_BYTES == 64 && REAL_IS_DOUBLE
+    __mmask8 nonzero = _mm512_cmp_pd_mask(x, _mm512_setzero_pd(), _CMP_NEQ_UQ);
+    __m512i lanes = _mm512_add_epi64(_mm512_set1_epi64(index),
+                                     _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7));
+    __m512i indices = _mm512_maskz_compress_epi64(nonzero, lanes);
+    __m512i values = _mm512_castpd_si512(_mm512_maskz_compress_pd(nonzero, x));
+    const __m512i low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+    const __m512i high = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+    _mm512_storeu_si512(e, _mm512_permutex2var_epi64(indices, low, values));
+    _mm512_storeu_si512(e + 4, _mm512_permutex2var_epi64(indices, high, values));
+    return __builtin_popcount(nonzero);
+#elif VECTOR_BYTES == 64
+    __mmask16 nonzero = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    __m512i lanes = _mm512_add_epi32(
+        _mm512_set1_epi32(index),
+        _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    __m512i indices = _mm512_maskz_compress_epi32(nonzero, lanes);
+    __m512i values = _mm512_castps_si512(_mm512_maskz_compress_ps(nonzero, x));
+    const __m512i low =
+        _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const __m512i high =
+        _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    _mm512_storeu_si512(e, _mm512_permutex2var_epi32(indices, low, values));
+    _mm512_storeu_si512(e + 8, _mm512_permutex2var_epi32(indices, high, values));
+    return __builtin_popcount(nonzero);
+#elif VECTOR_BYTES > 0
+    int n = 0;
+    for (int lane = 0; lane < WIDTH; lane++) {
+        e[n].index = index + lane;
+        e[n].value = x[lane];
+        n += x[lane] != 0;
+    }
+    return n;
+#else
+    e->index = index;
+    e->value = x;
+    return x != 0;
+#endif
+}
+
+/* Entries from WIDTH indices and values nonzero apart. */
+INLINE void join(const uint16_t *indices, vec values, entry *e) {
+#if VECTOR_BYTES == 64 && !REAL_IS_DOUBLE
+    __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)indices));
+    const __m512i low =
+        _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const __m512i high =
+        _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    __m512i v = _mm512_castps_si512(values);
+    _mm512_storeu_si512(e, _mm512_permutex2var_epi32(wide, low, v));
+    _mm512_storeu_si512(e + 8, _mm512_permutex2var_epi32(wide, high, v));
+#elif VECTOR_BYTES > 0
+    for (int lane = 0; lane < WIDTH; lane++) {
+        e[lane].index = indices[lane];
+        e[lane].value = values[lane];
+    }
+#else
+    e->index = *indices;
+    e->value = values;
+#endif
+}
+
+#endif
