@@ -25,7 +25,8 @@ DOCS = Path(__file__).parents[1] / "docs"
 STUDIES = DOCS / "studies"
 ACCURACY = DOCS / "accuracy.md"
 PAGES = [ACCURACY, *sorted(STUDIES.glob("*.md"))]
-PACKAGES = {"accuracy": "matplotlib", "search": "optuna"}  # that the studies' scripts need
+# that the studies' scripts need
+PACKAGES = {"accuracy": "matplotlib", "search": "optuna", "tables_edges": "torch"}
 # 0.975 quantiles of Student's distribution by degrees of freedom, from the table of Student (1908)
 # in the form of Abramowitz and Stegun (1964), 26.10
 QUANTILES = {1: 12.706205, 4: 2.776445, 5: 2.570582}
@@ -100,7 +101,7 @@ def spread(values: Values) -> str:
     return f"{percent(fmean(values))} ± {percent(stdev(values))}"
 
 
-@pytest.mark.parametrize("study", ["costs", "fine_tuning", "search", "tables"])
+@pytest.mark.parametrize("study", ["costs", "fine_tuning", "search", "tables", "tables_kinds"])
 def test_the_page_of_a_study_is_what_its_script_computes_from_its_runs(
     study: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
