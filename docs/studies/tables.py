@@ -94,7 +94,7 @@ The predictions of 12 networks with a weight of 0.6 and of scikit-learn's HistGr
 0.4 had 0.994 of the networks' error: 0.97 to 0.99 on magic, chicago, ames and nlswork, 1.03 on
 phoneme. A model of another kind, too, would add little on these tables.
 
-[Networks of 21 other kinds](tables_kinds.md), with other inputs, targets, augmentation, sizes or
+[Networks of 23 other kinds](tables_kinds.md), with other inputs, targets, augmentation, sizes or
 rows, bring no more: a study of its own.
 """
 

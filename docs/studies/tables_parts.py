@@ -267,6 +267,8 @@ KINDS = {
     ),
     "mixup": Kind(epoch=mixup),
     "10 % of the cells from other rows": Kind(epoch=swapped),
+    "batch norm": Kind(net={"batch_norm": True}, tables=("magic", "phoneme", "ames", "chicago")),
+    "noise 0.2 before activations": Kind(net={"noise": 0.2}, tables=("magic", "phoneme", "ames")),
     "dropout 0.1 of the inputs": Kind(
         net={"input_dropout": 0.1},
         encodings=LINEAR,
