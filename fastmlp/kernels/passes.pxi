@@ -7,7 +7,7 @@ cdef enum input_ways:           # how the network's input is read
 
 
 cdef class Workspace:
-    """The memory of a pass through layers first … end, for so many rows and threads: workspace.pxd."""
+    """The memory of a pass (workspace.pxd) through layers first … end."""
     cdef workspace w
     cdef team threads               # of a prediction that they make together
     cdef Block memory
