@@ -27,6 +27,14 @@ def test_an_interval_has_its_coverage_also_where_errors_are_large(noisy, coverag
         assert part.mean() == pytest.approx(coverage, abs=0.03)
 
 
+@pytest.mark.parametrize(("m", "n_groups"), [(399, 1), (400, 2), (600, 3), (10_000, 10)])
+def test_groups_of_200_rows_and_at_most_ten_hold_equally_many(noisy, m, n_groups):
+    h, y = (one[:m] for one in noisy)
+    sizes = [len(group) for group in Residuals.of(h, y).groups]
+    assert len(sizes) == n_groups
+    assert max(sizes) - min(sizes) <= 1
+
+
 def test_quantiles_ascend(noisy):
     h, y = noisy
     found = Residuals.of(h, y).quantiles(h, np.linspace(0.01, 0.99, 30))

@@ -58,6 +58,20 @@ def test_less_is_better_of_a_loss(name):
         assert metric.loss(T, T, None) < metric.loss(T, H, None)
 
 
+@pytest.mark.parametrize("weights", [None, W], ids=["unweighted", "weighted"])
+def test_a_tie_of_two_scores_counts_half(weights):
+    p = P2.round(1)  # eleven values, each of rows of both classes
+    found = CLASSIFICATION["auc"].measure(Y2, p, weights)
+    assert found == pytest.approx(EXPECTED["auc"](Y2, p, weights))
+
+
+def test_a_class_without_weight_is_left_out_of_the_balanced_accuracy():
+    found = CLASSIFICATION["balanced_accuracy"].measure(Y3, P3, W * (Y3 != 2))
+    y, p, w = (each[Y3 != 2] for each in (Y3, P3, W))
+    rights = [np.average(p[y == k].argmax(1) == k, weights=w[y == k]) for k in range(2)]
+    assert found == pytest.approx(np.mean(rights))
+
+
 def test_a_metric_that_does_not_exist_is_infinitely_bad():
     assert CLASSIFICATION["auc"].loss(np.zeros(5, int), P2[:5], None) == np.inf
 
