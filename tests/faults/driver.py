@@ -9,9 +9,12 @@ Prints a line of JSON for each: how many faults were injected, errors raised, re
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import ctypes
+import io
 import json
+import re
 import sys
 import tempfile
 import warnings
@@ -101,8 +104,37 @@ def table(folder: Path, check: bool) -> bytes:
     return np.asarray(model.predict_proba(X[:100, :3])).tobytes()
 
 
+def limited(folder: Path, check: bool) -> bytes:
+    """A fit that shows its progress and has half an hour: its bits depend on the clock."""
+    net = copy.deepcopy(START)
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        history = net.fit(X, y, epochs=4, max_seconds=1800, validation_data=0.2, verbose=True)
+    assert 0 <= history.epochs <= 4 and all(seconds >= 0 for seconds in history.seconds)
+    assert history.epochs == 4 or history.stopped_by == "max_seconds"
+    assert "-" not in re.sub(r"e-\d+", "", shown.getvalue())
+    assert all(np.isfinite(one).all() for one in net.weights)
+    assert np.isfinite(net.fit(X, y, epochs=1).cost).all()
+    return b""
+
+
+def limited_table(folder: Path, check: bool) -> bytes:
+    """The training of a table that has half an hour."""
+    from fastmlp.tabular import TabularRegressor
+
+    model = TabularRegressor(
+        n_members=2, time_limit=1800, hidden_layer_sizes=(8,), epochs=3, random_state=0, n_threads=1
+    )
+    try:
+        model.fit(X[:100, :3], X[:100, 3])
+    except ValueError as error:
+        assert "time_limit=1800 seconds are too few" in str(error)
+        return b""
+    assert np.isfinite(model.predict(X[:100, :3])).all()
+    return b""
+
+
 CALLS: dict[str, Callable[[Path, bool], bytes]] = {
-    one.__name__: one for one in (fit, predict, save, load, export, table)
+    one.__name__: one for one in (fit, predict, save, load, export, table, limited, limited_table)
 }
 
 

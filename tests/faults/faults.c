@@ -6,6 +6,7 @@
      write-ENOSPC, write-EIO, write-EINTR   it fails with this error
      fsync-EIO    the n-th fsync fails
      clock        the monotonic clock is an hour later from its n-th reading on
+     wall-later, wall-earlier   the time of day is a day later or earlier from its n-th reading on
      fork         the n-th allocation of at least 4 kB forks a child, which exits
    disarm_faults() ends this and returns how many calls of the kind there were. */
 
@@ -15,6 +16,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -125,9 +127,9 @@ int fsync(int file) {
     return next(file);
 }
 
-int clock_gettime(clockid_t clock, struct timespec* result) {
+static int time_of(clockid_t clock, struct timespec* result) {
     static int (*next)(clockid_t, struct timespec*);
-    static atomic_long hours;
+    static atomic_long hours, days;
     if (next == NULL)
         next = (int (*)(clockid_t, struct timespec*))dlsym(RTLD_NEXT, "clock_gettime");
     int status = next(clock, result);
@@ -135,6 +137,29 @@ int clock_gettime(clockid_t clock, struct timespec* result) {
         if (is_now("clock"))
             atomic_fetch_add(&hours, 1);
         result->tv_sec += 3600 * atomic_load(&hours);
+    } else if (clock == CLOCK_REALTIME) {
+        if (is_now("wall"))
+            atomic_fetch_add(&days, strcmp(fault, "wall-later") == 0 ? 1 : -1);
+        result->tv_sec += 86400 * atomic_load(&days);
     }
     return status;
+}
+
+int clock_gettime(clockid_t clock, struct timespec* result) { return time_of(clock, result); }
+
+int gettimeofday(struct timeval* restrict result, void* restrict zone) {
+    struct timespec now;
+    (void)zone;
+    time_of(CLOCK_REALTIME, &now);
+    result->tv_sec = now.tv_sec;
+    result->tv_usec = now.tv_nsec / 1000;
+    return 0;
+}
+
+time_t time(time_t* result) {
+    struct timespec now;
+    time_of(CLOCK_REALTIME, &now);
+    if (result != NULL)
+        *result = now.tv_sec;
+    return now.tv_sec;
 }

@@ -26,7 +26,10 @@ FAULTS = {
     "memory of a table's training": ["table:malloc"],
     "disk": [f"{call}:{fault}" for call in ("save", "export")
              for fault in ("write-ENOSPC", "write-EIO", "write-EINTR", "write-short", "fsync-EIO")],
-    "clock": ["fit:clock"],
+    "clock": ["fit:clock", "limited:clock"],
+    "clock of a table's training": ["limited_table:clock"],
+    "time of day": [f"{call}:{fault}" for call in ("fit", "limited", "save")
+                    for fault in ("wall-later", "wall-earlier")],
     "fork": ["fit:fork", "predict:fork"],
 }
 
@@ -46,7 +49,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_fault_is_an_error_or_changes_no_bit_and_the_next_call_is_whole(
     kind: str, library: Path
 ) -> None:
-    if kind.startswith("memory of a table"):
+    if "table" in kind:
         pytest.importorskip("pandas")
         pytest.importorskip("sklearn")
     command = [sys.executable, "-X", "faulthandler", FOLDER / "driver.py", MOST, *FAULTS[kind]]
@@ -55,7 +58,11 @@ def test_a_fault_is_an_error_or_changes_no_bit_and_the_next_call_is_whole(
     assert run.returncode == 0, run.stdout + run.stderr
     counts = [json.loads(line) for line in run.stdout.splitlines()]
     assert len(counts) == len(FAULTS[kind])
-    assert all(one["injected"] for one in counts if one["fault"] != "fsync-EIO")
+    for one in counts:
+        if kind == "time of day":
+            assert one["injected"] == 0, "a result must not depend on the time of day"
+        elif one["fault"] != "fsync-EIO":
+            assert one["injected"] > 0
     print(run.stdout)
 
 
@@ -88,3 +95,48 @@ def test_a_fit_of_64_threads_that_is_stopped_and_continued_gives_the_same_bits()
     child.stdout.close()
     assert child.returncode == 0
     assert stops > 0
+
+
+FORKING = """
+import os, signal, sys, threading
+import numpy as np
+from fastmlp import MLP
+rng = np.random.default_rng(0)
+X, y = rng.normal(size=(2000, 60)).astype(np.float32), rng.integers(3, size=2000)
+options = {"epochs": 3, "n_threads": 2}
+expected, small = MLP((60, 80, 3)), MLP((60, 9, 3))
+expected.fit(X, y, **options)
+wanted = expected.predict_proba(X).tobytes()
+forks, ends = 0, []
+
+def fork(net):
+    global forks
+    while trainer.is_alive():
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)  # ends a child that hangs
+            net.fit(X, y, epochs=1)
+            ok = np.isfinite(net.predict_proba(X)).all()
+            other = MLP((60, 80, 3))
+            other.fit(X, y, **options)
+            os._exit(0 if ok and other.predict_proba(X).tobytes() == wanted else 1)
+        ends.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        forks += 1
+
+while forks < int(sys.argv[1]):
+    net = MLP((60, 80, 3))
+    trainer = threading.Thread(target=net.fit, args=(X, y), kwargs=options)
+    trainer.start()
+    fork(net)
+    trainer.join()
+    assert net.predict_proba(X).tobytes() == wanted
+print(forks, set(ends))
+sys.exit(any(ends))
+"""
+
+
+def test_forks_at_any_moment_of_a_fit_leave_parent_and_child_whole() -> None:
+    command = [sys.executable, "-X", "faulthandler", "-c", FORKING, MOST]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    print(run.stdout)
