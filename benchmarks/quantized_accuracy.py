@@ -4,9 +4,11 @@
 
 wine and breast cancer: 13-32-3 and 30-32-2 on scaled columns; digits: 64-100-10; five random splits
 into 70 % for training and calibration and 30 % for the test.  MNIST: 784-512-10 by the recipe
-`fast` with two seeds, calibrated on 1,000 training images.  "fastmlp train": the default model of
-`fastmlp train` for the same columns, on two of the splits.  Every form is measured with each of the
-ranges of hidden layers, see `fastmlp.export.quantize`; models of tables always have floating point.
+`fast` with two seeds, calibrated on 1,000 training images.  "bins" and "waves": the same networks
+with piecewise-linear encodings of eight bins, and with periodic encodings, of every column.
+"fastmlp train": the default model of `fastmlp train` for the same columns, on two of the splits.
+Every form is measured with each of the ranges of hidden layers, see `fastmlp.export.quantize`;
+encodings are always in floating point.
 
 Writes benchmarks/results/quantized_accuracy.csv, and prints the means as a table of Markdown.
 """
@@ -24,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastmlp
+from fastmlp.encodings import Encoding, Periodic, PiecewiseLinear
 from fastmlp.export import quantize, quantize_table
 from fastmlp.export.ranges import METHODS
 
@@ -35,6 +38,9 @@ RESULTS = ROOT / "benchmarks" / "results" / "quantized_accuracy.csv"
 SEEDS = range(5)
 FEW_SEEDS = range(2)
 HIDDEN = {"wine": 32, "breast cancer": 32, "digits": 100}
+TABLES = ("wine", "breast cancer")
+ENCODINGS = ("bins", "waves")
+N_BINS = 8
 CALIBRATION = 1000
 COLUMNS = ("data", "seed", "form", "ranges", "n_test", "correct")
 
@@ -59,18 +65,29 @@ def split(name: str, seed: int) -> Sets:
     return X[first], y[first], X[second], y[second]
 
 
-def trained(sets: Sets, n_hidden: int, seed: int) -> fastmlp.MLP:
+def trained(
+    sets: Sets, n_hidden: int, seed: int, encodings: list[Encoding] | None = None
+) -> fastmlp.MLP:
     """Return a network trained on a small data set."""
     X, y, *_ = sets
-    net = fastmlp.MLP((X.shape[1], n_hidden, int(y.max()) + 1), seed=seed)
+    sizes = (X.shape[1], n_hidden, int(y.max()) + 1)
+    net = fastmlp.MLP(sizes, seed=seed, encodings=encodings)
     net.fit(X, y, epochs=40, batch_size=16)
     return net
+
+
+def encodings_of(X: Array, name: str) -> list[Encoding]:
+    """Return an encoding of each column, by the training set."""
+    if name == "waves":
+        return [Periodic(sigma=0.3)] * X.shape[1]
+    quantiles = np.quantile(X, np.linspace(0, 1, N_BINS + 1), axis=0)
+    return [PiecewiseLinear(np.unique(column).tolist()) for column in quantiles.T]
 
 
 def forms(net: fastmlp.MLP, calibration: Array) -> Iterator[tuple[str, str, Any]]:
     """Yield each form of a network with its name and the method of its ranges."""
     yield "float", "", net
-    for integer_only in (False, True):
+    for integer_only in (False,) if net.encodings else (False, True):
         name = "integers" if integer_only else "8 bits"
         for method in METHODS:
             with warnings.catch_warnings():
@@ -123,6 +140,16 @@ def mnist_measurements(folder: str) -> Iterator[Row]:
         yield from measurements("MNIST", net, sets, seed)
 
 
+def encoded_measurements() -> Iterator[Row]:
+    """Yield those of networks whose columns have encodings."""
+    for name in TABLES:
+        for encoding in ENCODINGS:
+            for seed in SEEDS:
+                sets = split(name, seed)
+                net = trained(sets, HIDDEN[name], seed, encodings_of(sets[0], encoding))
+                yield from measurements(f"{name}, {encoding}", net, sets, seed)
+
+
 def all_measurements(mnist: str) -> Iterator[Row]:
     """Yield everything, the quickest first."""
     for name, n_hidden in HIDDEN.items():
@@ -130,7 +157,8 @@ def all_measurements(mnist: str) -> Iterator[Row]:
             sets = split(name, seed)
             yield from measurements(name, trained(sets, n_hidden, seed), sets, seed)
     yield from mnist_measurements(mnist)
-    for name in ("wine", "breast cancer"):
+    yield from encoded_measurements()
+    for name in TABLES:
         for seed in FEW_SEEDS:
             yield from table_measurements(name, seed)
 

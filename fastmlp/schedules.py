@@ -54,9 +54,9 @@ class Schedule(Value):
         checks.constants(self)
 
     @property
-    def _is_constant(self) -> bool:
-        """Whether all rates are the same, so that a fit computes them once."""
-        return False
+    def _constant(self) -> float | None:
+        """The rate of every step, or None if it may change."""
+        return None
 
     def check(self, dtype: np.dtype[Any] | None = None) -> None:
         """Check the learning rates among the attributes.
@@ -118,8 +118,8 @@ class Constant(Schedule):
     rate: float
 
     @property
-    def _is_constant(self) -> bool:
-        return True
+    def _constant(self) -> float:
+        return self.rate
 
     def __call__(self, steps: Steps) -> Rates:
         return np.full(checks.array("steps", steps).shape, self.rate, np.float64)

@@ -65,7 +65,10 @@ def complaints() -> Callable[[str], list[tuple[str, str]]]:
     docscrape = pytest.importorskip("numpydoc.docscrape_sphinx")
 
     class Docstring(validate.Validator):  # type: ignore[misc, name-defined]
-        """What a record is made of may be described as attributes; `net` is the self of fit."""
+        """What a record is made of may be described as attributes, by its base classes too.
+
+        `net` is the self of fit.
+        """
 
         def __init__(self, obj_name: str) -> None:
             super().__init__(docscrape.get_doc_object(resolve_name(obj_name)))
@@ -82,7 +85,11 @@ def complaints() -> Callable[[str], list[tuple[str, str]]]:
             own = super().doc_all_parameters
             if own or not inspect.isclass(self.obj):
                 return own
-            attributes = self._doc_parameters(["Attributes"])
+            attributes: dict[str, Any] = {}
+            for kind in self.obj.__mro__:
+                if kind.__module__.startswith("fastmlp."):
+                    of_kind = Docstring(f"{kind.__module__}.{kind.__qualname__}")
+                    attributes |= of_kind._doc_parameters(["Attributes"])
             return {p: attributes[p] for p in self.signature_parameters if p in attributes}
 
     return lambda name: validate.validate(name, validator_cls=Docstring)["errors"]

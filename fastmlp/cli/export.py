@@ -12,12 +12,15 @@ With --quantized an ONNX or C file computes in 8-bit integers and takes a quarte
 TABLE then has examples of the rows that the model will predict, and the agreement with the float
 network on these rows is printed; with --integer-only in addition, a C file uses no floating point.
 A model of a table, as fastmlp train saves it, becomes an .onnx or .c file whose inputs are the raw
-columns. docs/exports.md lists what each format contains.
+columns, whose encodings are computed in floating point. docs/exports.md lists what each format
+contains.
 """
 
 import argparse
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -117,37 +120,15 @@ def run(args: argparse.Namespace) -> None:
     outputs = {"OUT": args.out, "the header": layout.header, "the weights file": layout.weights}
     tables = {"TABLE": args.calibration, "the table of --examples": args.examples}
     check_outputs(outputs, {"MODEL": args.model, **tables})
-    net = load_any_or_quantized(args.model)
-    if isinstance(net, export.Quantized):
-        if args.quantized:
-            raise ValueError(f"{args.model} is in 8-bit integers already; leave out --quantized")
-        if args.examples:
-            raise ValueError(f"{args.model} is in 8-bit integers; --examples needs a float network")
-        if args.out.suffix not in PROGRAMS:
-            raise ValueError(
-                f"{args.out}: {args.model} is in 8-bit integers, which are written with the ending "
-                f"{' or '.join(PROGRAMS)}"
-            )
-    elif not isinstance(net, (MLP, Ensemble)):
-        what = f"{args.model} is a model of a table, which is written"
-        if args.out.suffix not in PROGRAMS:
-            raise ValueError(
-                f"{args.out}: {what} with the ending {' or '.join(PROGRAMS)}; the other formats "
-                f"hold single networks"
-            )
-        if args.quantized and args.out.suffix != ".c":
-            raise ValueError(f"{what} as ONNX in float; leave out --quantized and --calibration")
-        if args.integer_only:
-            raise ValueError(f"{what} with encodings in floating point; leave out --integer-only")
-        if args.examples:
-            raise ValueError(f"{what} without a self-test; leave out --examples")
+    model = load_any_or_quantized(args.model)
+    check_form(model, args)
     chosen = ("name", "dtype", "header", "weights_file")
     options = {name: getattr(args, name) for name in chosen if getattr(args, name)}
     try:
         if args.examples:
-            assert isinstance(net, (MLP, Ensemble, export.Quantized))
-            options["examples"] = inputs(net, args.model, args.examples, format_options(args))
-        written: Any = quantized(net, args) if args.quantized else net
+            with rows_of(model, args, args.examples) as rows:
+                options["examples"] = rows
+        written: Any = quantized(model, args) if args.quantized else model
         if write is None:
             written.save(args.out)
         else:
@@ -156,27 +137,63 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(str(error)) from None
 
 
+def check_form(model: Any, args: argparse.Namespace) -> None:
+    """Raise ValueError if OUT or an option is not for this kind of model."""
+    in_8_bits = isinstance(model, (export.Quantized, export.QuantizedTable))
+    if in_8_bits and args.quantized:
+        raise ValueError(f"{args.model} is in 8-bit integers already; leave out --quantized")
+    if in_8_bits and args.out.suffix not in PROGRAMS:
+        raise ValueError(
+            f"{args.out}: {args.model} is in 8-bit integers, which are written with the ending "
+            f"{' or '.join(PROGRAMS)}"
+        )
+    if not of_table(model):
+        return
+    if args.out.suffix not in (IN_INTEGERS if args.quantized else PROGRAMS):
+        raise ValueError(
+            f"{args.out}: {args.model} is a model of a table, which is written with the ending "
+            f"{' or '.join(PROGRAMS)}; the other formats hold single networks"
+        )
+    if args.integer_only:
+        raise ValueError(
+            f"{args.model} is a model of a table, whose columns are encoded in floating point; "
+            f"leave out --integer-only"
+        )
+
+
+def of_table(model: Any) -> bool:
+    """Return whether this is a model of a table, in floating point or in 8-bit integers."""
+    return not isinstance(model, (MLP, Ensemble, export.Quantized))
+
+
+@contextmanager
+def rows_of(model: Any, args: argparse.Namespace, path: Path) -> Iterator[Any]:
+    """Give the rows of a table as a model takes them; errors within about these name the file."""
+    if not of_table(model):
+        yield inputs(model, args.model, path, format_options(args))
+        return
+    from .predict_table import as_input
+    from .table_data import features_of
+
+    estimator = model.model if isinstance(model, export.QuantizedTable) else model
+    table = open_table(path, **format_options(args))
+    with as_input(table):
+        yield features_of(table, estimator)
+
+
 def quantized(model: Any, args: argparse.Namespace) -> export.Quantized | export.QuantizedTable:
     """Return the 8-bit model, and print its agreement and the warnings about it."""
     ranges = args.ranges or "minmax"
     found: export.Quantized | export.QuantizedTable
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        if isinstance(model, (MLP, Ensemble)):
-            rows = inputs(model, args.model, args.calibration, format_options(args))
-            found = export.quantize(
-                model,  # type: ignore[arg-type]  # checked there
-                rows,
-                integer_only=args.integer_only,
-                ranges=ranges,
-            )
-        else:
-            from .predict_table import as_input
-            from .table_data import features_of
-
-            table = open_table(args.calibration, **format_options(args))
-            with as_input(table):
-                found = export.quantize_table(model, features_of(table, model), ranges=ranges)
+        with rows_of(model, args, args.calibration) as rows:
+            if of_table(model):
+                found = export.quantize_table(model, rows, ranges=ranges)
+            else:
+                found = export.quantize(
+                    model, rows, integer_only=args.integer_only, ranges=ranges
+                )
     print(found.summary())
     for warning in caught:
         print(f"fastmlp export: warning: {warning.message}", file=sys.stderr)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import fastmlp
 from fastmlp import MLP, Ensemble, describe
-from fastmlp.export import Quantized
+from fastmlp.export import Quantized, QuantizedTable
 from fastmlp.support.text import printable
 
 from .models import load_any_or_quantized
@@ -49,10 +49,10 @@ def run(args: argparse.Namespace) -> None:
         show(describe.environment())
         return
     net = load_any_or_quantized(args.model)
-    if isinstance(net, Quantized):
+    if isinstance(net, (Quantized, QuantizedTable)):
         if args.memory:
             raise ValueError(f"--memory is for a network in floating point; {args.model} has none")
-        show(quantized(net))
+        show(quantized_table(net) if isinstance(net, QuantizedTable) else quantized(net))
         return
     if not isinstance(net, (MLP, Ensemble)):
         from .table_info import about  # needs the extra tabular
@@ -79,10 +79,27 @@ def quantized(net: Quantized) -> Iterator[tuple[str, str]]:
     yield "layers", "-".join(map(str, net.sizes))
     yield "activations", ", ".join(f.name for f in (*net.activation, net.output_activation))
     yield "loss", net.loss.name
+    if net.encodings:
+        yield "encodings", ", ".join(f"{j} {one.name}" for j, one in enumerate(net.encodings))
     yield "arithmetic", "8-bit integers" + ", without floating point" * net.integer_only
     yield "agreement", net.summary()
     yield "digest", f"{net.digest} (of the float network)"
     yield from describe.notes(net.metadata)
+
+
+def quantized_table(model: QuantizedTable) -> Iterator[tuple[str, str]]:
+    """Yield names and values that describe a model of a table in 8-bit integers."""
+    from .table_info import columns, networks  # needs the extra tabular
+
+    estimator = model.model
+    yield "estimator", type(estimator).__name__
+    if model.is_classifier:
+        yield "classes", ", ".join(map(str, estimator.classes_))
+    yield from columns(estimator.encoder_)
+    yield from networks(estimator)
+    yield "arithmetic", "8-bit integers after the encodings of columns"
+    yield "agreement", model.summary()
+    yield "digest", f"{model.digest} (of the float model)"
 
 
 def memory(net: MLP, batch_size: int) -> Iterator[tuple[str, int]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastmlp import MLP, Ensemble, loading
-from fastmlp.export import Quantized
+from fastmlp.export import Quantized, QuantizedTable
 from fastmlp.model import files, headers
 
 if TYPE_CHECKING:
@@ -23,10 +23,14 @@ def load_any(path: Path) -> MLP | Ensemble | TableModel:
     return whole_model(path, *unpacked)
 
 
-def load_any_or_quantized(path: Path) -> MLP | Ensemble | TableModel | Quantized:
-    """Return the model of a file, which may also be a network in 8-bit integers."""
+def load_any_or_quantized(
+    path: Path,
+) -> MLP | Ensemble | TableModel | Quantized | QuantizedTable:
+    """Return the model of a file, which may also be one in 8-bit integers."""
     try:
         return load_any(path)
+    except headers.QuantizedTableContents:
+        return QuantizedTable.load(path)
     except headers.QuantizedContents:
         return Quantized.load(path)
 

@@ -8,7 +8,7 @@ fastmlp train --config; --save trains a model with them on all training rows.
 With --storage the study is stored in a file. After an interruption, even if the process was killed,
 the same command continues it, and several processes with the same command share the work. A file
 whose name ends in .db is a SQLite database, any other a journal of Optuna. With the URL of a
-PostgreSQL database the processes may run on several machines, one command on each.
+database of PostgreSQL or MySQL the processes may run on several machines, one command on each.
 
 --space takes a TOML file of the parameters that trials may have: for each key a value, a list of
 values to choose from, or a range. The default is:
@@ -117,8 +117,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--storage",
         type=place,
         metavar="FILE",
-        help="store the study in FILE, or in a database, postgresql://USER@HOST/NAME, and continue "
-        "it if it exists",
+        help="store the study in FILE, or in a database, postgresql://USER@HOST/NAME or "
+        "mysql://USER@HOST/NAME, and continue it if it exists",
     )
     add_jobs_option(search, "trials", 1, "; with more than 1 the result depends on chance")
     add("--seconds", type=above_zero, metavar="X", help="begin no trial after X seconds")

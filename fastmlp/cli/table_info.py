@@ -30,10 +30,7 @@ def about(model: TableModel, path: Path) -> Iterator[tuple[str, str]]:
     else:
         low, high = model.target_range_
         yield "range of values", f"{low:g} to {high:g}"
-    for name, kind in model.encoder_.kinds.items():
-        yield f"column {name}", f"{kind}{details(model.encoder_, name)}"
-    for name, reason in model.encoder_.dropped.items():
-        yield f"column {name}", f"not used: {reason}"
+    yield from columns(model.encoder_)
     yield from networks(model)
     yield "parameters", f"{sum(net.n_parameters for net in model.networks_):,} in all"
     scores = {"test": card.get("scores") if (card.get("data") or {}).get("test rows") else None}
@@ -56,6 +53,14 @@ def about(model: TableModel, path: Path) -> Iterator[tuple[str, str]]:
     with path.open("rb") as file:
         yield "digest", table_digest(model)
         yield "SHA-256 of file", hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def columns(encoder: TableEncoder) -> Iterator[tuple[str, str]]:
+    """Yield a line for each column."""
+    for name, kind in encoder.kinds.items():
+        yield f"column {name}", f"{kind}{details(encoder, name)}"
+    for name, reason in encoder.dropped.items():
+        yield f"column {name}", f"not used: {reason}"
 
 
 def networks(model: TableModel) -> Iterator[tuple[str, str]]:

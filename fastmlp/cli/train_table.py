@@ -118,11 +118,6 @@ def check_per(model: TableModel, args: argparse.Namespace, data: TableData) -> N
         raise ValueError(f"--per {model.per!r} is the label; name another column")
     if args.group is not None:
         raise ValueError("--per and --group exclude each other: give one of them")
-    if model.time_limit is not None:
-        raise ValueError(
-            "--time-limit is for one model, and --per trains many; give --quality, --members or "
-            "--epochs instead"
-        )
     require_column(model.per, tuple(data.training.X.columns), data.name)
 
 
@@ -251,15 +246,17 @@ def doubts(
 ) -> list[str]:
     """Return what speaks against the model, a line each."""
     found = []
-    networks = model.plan_.networks
+    by_value = model.by_value_
+    one = model if by_value is None else by_value.shared
+    networks = one.plan_.networks
     wanted, epochs = len(networks), networks[0].epochs
     if model.time_limit is not None and (
-        len(model.networks_) < wanted or min(model.n_epochs_) < epochs
+        len(one.networks_) < wanted or min(one.n_epochs_) < epochs
     ):
         found.append(
-            f"--time-limit {model.time_limit:g} allowed {len(model.networks_)} of {wanted} "
-            f"networks, of {min(model.n_epochs_)} of {epochs} epochs: the model may not have "
-            f"converged"
+            f"--time-limit {model.time_limit:g} allowed {len(one.networks_)} of {wanted} "
+            f"networks{' of the shared model' * (by_value is not None)}, of {min(one.n_epochs_)} "
+            f"of {epochs} epochs: the model may not have converged"
         )
     metric = metric_name(model)
     for name in better_baselines(metric, scores, baselines):

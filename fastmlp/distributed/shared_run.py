@@ -24,7 +24,8 @@ from ..model.state import ModelState
 from ..support import threads
 from ..training import FitConfig
 from ..training.first_reading import Trainable
-from ..training.loop import Run, Scheduled
+from ..training.loop import Run
+from ..training.scheduled import Scheduled
 from . import shares
 from .communication import Ranks
 from .rounds import TimeIsUp, rounds

@@ -72,19 +72,20 @@ def to_c(
         table compute in float32.
     quantized : bool, default False
         Compute in 8-bit integers, with a quarter of the memory: see `quantize` and, for models of
-        tables, `quantize_table`.  Single networks whose columns have encodings have no such form.
+        tables, `quantize_table`.  Encodings of columns stay in floating point.
     calibration : array-like, (m, n_in), or DataFrame, optional
         With ``quantized=True``: a few hundred examples like those that the model will see.
     integer_only : bool, default False
         With ``quantized=True``: take and return signed bytes and use no floating point at all, nor
-        anything but <stdint.h>; see `IntegerOnly`.  Models of tables have no such form.
+        anything but <stdint.h>; see `IntegerOnly`.  Models of tables and networks whose columns
+        have encodings have no such form, because encodings are computed in floating point.
     ranges : {"minmax", "percentile", "kl"}, default "minmax"
         With ``quantized=True``: how the ranges of hidden layers come from calibration, see
         `quantize`.
-    examples : array-like, (m, n_in), optional
+    examples : array-like, (m, n_in), or DataFrame, optional
         A few examples, such as ``X[:5]``, for a self-test: where ``NAME_TEST`` is defined, the file
         is a program that compares their outputs with those of Python and has the exit status 0 if
-        they agree, otherwise 1.  Models of tables have none.
+        they agree, otherwise 1.
     header : bool, default False
         Write the declarations and the comment to a header beside the file, such as ``digits.h``,
         for C and C++.
@@ -133,12 +134,12 @@ def to_c(
     )
     layout.check()
     if is_table_model(net) or isinstance(net, QuantizedTable):
-        _check_table_options(net, dtype, integer_only, examples)
+        _check_table_options(net, dtype, integer_only)
         if quantization_requested(net, quantized, calibration, ranges=ranges):
             net = quantize_table(net, calibration, ranges=ranges)
         from .c_tables import table_source  # imports pandas
 
-        _write(table_source(net, name, layout), layout)
+        _write(table_source(net, name, layout, examples), layout)
         return
     net = quantized_if_requested(net, quantized, calibration, integer_only, ranges)
     real: np.dtype[Any]  # of x and h
@@ -167,16 +168,14 @@ def _write(source: Source, layout: Layout) -> None:
                 file.write(f"{part}\n".encode())
 
 
-def _check_table_options(model: Any, dtype: Any, integer_only: Any, examples: Any) -> None:
+def _check_table_options(model: Any, dtype: Any, integer_only: Any) -> None:
     """Raise ValueError at an option that models of tables do not have."""
     what = f"a {type(model).__name__}"
     if checks.flag("integer_only", integer_only):
         raise ValueError(
-            f"the columns of {what} are encoded in floating point; leave out integer_only, or "
-            f"export single networks"
+            f"the columns of {what} are encoded in floating point; leave out integer_only, and "
+            f"only the layers are in integers, or train an MLP on columns that are numbers"
         )
-    if examples is not None:
-        raise ValueError(f"{what} has no self-test; leave out examples, or export single networks")
     if dtype is not None and checks.real_dtype(dtype) != np.float32:
         raise ValueError(
             f"the networks of {what} compute in float32, got dtype {dtype!r}; leave it out"

@@ -1,6 +1,6 @@
 """Layers in 8-bit integers with floats between them, as C: their constants and statements.
 
-    inputs in float ── NET_byte ── NET_layer … ── NET_output: z of the output layer ── h
+    inputs in float, or e(x) ── NET_byte ── NET_layer … ── NET_output: z of the output layer ── h
 
 The arithmetic is that of quantization.py, the functions are in c_templates.py.
 """
@@ -9,32 +9,45 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ..activations import Identity, Softmax
 from . import c_templates as templates
-from .c_float import Code, buffers, output_statements
+from .c_float import Code, buffers, encoding_code, encoding_functions, output_statements
 from .c_text import Array, literals
 from .quantization import Quantized
 
-__all__ = ["byte_code", "byte_functions"]
+__all__ = ["bytes_code"]
+
+FLOAT32 = np.dtype(np.float32)
 
 
-def byte_code(net: Quantized, prefix: str, source: str, names: str) -> Code:
-    """Return the code of a network in 8-bit integers.
+def bytes_code(
+    nets: Sequence[Quantized], prefixes: Sequence[str]
+) -> tuple[list[str], list[Code]]:
+    """Return the functions that networks in 8-bit integers call, and the code of each network.
 
     Parameters
     ----------
-    net : Quantized
-        The network.
-    prefix : str
-        The beginning of the names of its constants.
-    source : str
-        The name of the inputs in C.
-    names : str
-        The names of the two buffers of bytes, a letter each.
+    nets : sequence of Quantized
+        The networks, all with the same output activation.
+    prefixes : sequence of str
+        The beginning of the names of each network's constants.
     """
+    functions = [*encoding_functions(nets), *_functions(nets)]
+    return functions, [_code(net, prefix) for net, prefix in zip(nets, prefixes, strict=True)]
+
+
+def _code(net: Quantized, prefix: str) -> Code:
+    """Return the code of a network."""
     scaling, first = net.input_scaling, net.roundings[0]
-    declared, units = buffers("uint8_t", net.sizes[:-1], names)
-    arrays: dict[str, Array] = {}
+    n_in = net.layers[0].weight.shape[1]
+    source, names = ("u", "pq") if net.encodings else ("x", "uv")  # inputs; two buffers of bytes
+    declared, units = buffers("uint8_t", [n_in, *net.sizes[1:-1]], names)
+    arrays, encoding = encoding_code(net.columns, FLOAT32, prefix)
+    if net.encodings:
+        declared.insert(0, f"float u[{n_in}];")
+        units += FLOAT32.itemsize * n_in
     scaled = f"{source}[i]"
     if scaling.inverse.ndim:
         arrays |= {f"{prefix}offset": scaling.offset, f"{prefix}inverse": scaling.inverse}
@@ -42,7 +55,8 @@ def byte_code(net: Quantized, prefix: str, source: str, names: str) -> Code:
     else:
         scaled += f" * {literals(scaling.inverse)[0]}"
     calls = [
-        f"for (i = 0; i < {net.n_in}; i++)",
+        *encoding,
+        f"for (i = 0; i < {n_in}; i++)",
         f"    {names[0]}[i] = NET_byte({scaled}, {first.low}, {first.high}, 0);",
     ]
     for l, layer in enumerate(net.layers, start=1):
@@ -65,8 +79,8 @@ def byte_code(net: Quantized, prefix: str, source: str, names: str) -> Code:
     return Code(arrays, [*declared, "int i;"], calls, output, units)
 
 
-def byte_functions(nets: Sequence[Quantized]) -> list[str]:
-    """Return the functions that the code of such networks with one output activation calls."""
+def _functions(nets: Sequence[Quantized]) -> list[str]:
+    """Return the functions that their layers call."""
     output = nets[0].output_activation
     if isinstance(output, Softmax):
         activation = [templates.SOFTMAX_IN_DOUBLE]

@@ -103,10 +103,16 @@ UNITS = {  # of an encoding's size
     "embedding": "levels",
     "periodic": "waves",
 }
-QUANTIZED_NOT_FINITE = (
-    "Infinities in x are clipped like other values out of range, NaN counts as the smallest value; "
-    "h is always finite."
-)
+QUANTIZED_NOT_FINITE = {  # by whether columns have encodings
+    False: (
+        "Infinities in x are clipped like other values out of range, NaN counts as the smallest "
+        "value; h is always finite."
+    ),
+    True: (
+        "Infinities in x are encoded like other numbers; an output of an encoding that is NaN "
+        "counts as its smallest value. h is always finite."
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -146,15 +152,16 @@ def float_accuracy(own: np.dtype[Any], dtype: np.dtype[Any]) -> str:
 
 def quantized_accuracy(net: Quantized) -> str:
     """Return the statement about the accuracy of a network in 8-bit integers."""
+    each = "Encodings are in float; each of their outputs" if net.encodings else "Each x"
     if net.input_scaling.inverse.ndim:
         inputs = (
-            "Each x is rounded to one of 256 values from the smallest to the largest of its column "
-            "in these rows and clipped there."
+            f"{each} is rounded to one of 256 values from the smallest to the largest of its "
+            f"column in these rows and clipped there."
         )
     else:
         first, step = net.roundings[0], 1 / net.input_scaling.inverse
         inputs = (
-            f"Each x is rounded to one of 256 values from {first.low * step!s} to "
+            f"{each} is rounded to one of 256 values from {first.low * step!s} to "
             f"{first.high * step!s} and clipped there."
         )
     return QUANTIZED_ACCURACY.format(
@@ -230,7 +237,7 @@ def block(
 
 def _encodings_note(net: MLP | Quantized) -> dict[str, str]:
     """Return the note about the encodings of a network's columns, if there are any."""
-    if isinstance(net, Quantized) or not net.encodings:
+    if not net.encodings:
         return {}
     each = ", ".join(
         f"{j} {one.name}" + (f" ({one.size} {UNITS[one.name]})" if one.size else "")

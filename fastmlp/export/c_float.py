@@ -22,7 +22,8 @@ from ..network import MLP
 from ..support import checks
 from . import c_templates as templates
 from .c_text import C_TYPES, Array
-from .inference import inference_encodings, layers_after_encodings
+from .inference import Columns, inference_columns, layers_after_encodings
+from .quantization import Quantized
 
 __all__ = [
     "Code",
@@ -93,7 +94,7 @@ def networks_code(
     return texts, codes
 
 
-def encoding_functions(nets: Sequence[MLP]) -> list[str]:
+def encoding_functions(nets: Sequence[MLP | Quantized]) -> list[str]:
     """Return the functions that the encodings of networks call."""
     kinds = {one.name for net in nets for one in net.encodings}
     return [
@@ -127,7 +128,7 @@ def _code(net: MLP, dtype: np.dtype[Any], names: dict[Activation, str], prefix: 
         widths = (layers[0].weight.shape[1], *widths)  # a(1) needs a buffer too
     own = ["uv"[i % 2] for i in range(len(widths))]
     places = [*([] if net.encodings else ["x"]), *own, "h"]
-    arrays, calls = encoding_code(net, dtype, prefix) if net.encodings else ({}, [])
+    arrays, calls = encoding_code(inference_columns(net), dtype, prefix)
     functions = [*net.activation, Identity()]
     for l, (W, b, _) in enumerate(layers, start=1):
         checks.finite(f"W({l})", W, dtype)
@@ -154,10 +155,9 @@ def _code(net: MLP, dtype: np.dtype[Any], names: dict[Activation, str], prefix: 
 
 
 def encoding_code(
-    net: MLP, dtype: np.dtype[Any], prefix: str
+    columns: Columns, dtype: np.dtype[Any], prefix: str
 ) -> tuple[dict[str, Array], list[str]]:
-    """Return the constants of a network's encodings, and the statements from x to a(1) in u."""
-    parameters, scale = inference_encodings(net)
+    """Return the constants of columns' encodings, and the statements from x to a(1) in u."""
     constants: dict[str, list[Array]] = {"edges": [], "tables": [], "waves": []}
     calls: list[str] = []
     k = 0  # the next number of a(1)
@@ -168,7 +168,7 @@ def encoding_code(
         constants[kind] += [np.ravel(one).astype(dtype) for one in values]
         return f"NET_{prefix}{kind}" + (f" + {first}" if first else "")
 
-    numbered = list(enumerate(zip(net.encodings, parameters, strict=True)))
+    numbered = list(enumerate(zip(columns.encodings, columns.parameters, strict=True)))
     for numeric, run in groupby(numbered, lambda one: one[1][0] == Numeric()):
         of_run = list(run)
         if numeric and len(of_run) > 1:
@@ -207,9 +207,9 @@ def encoding_code(
     arrays = {
         f"{prefix}{kind}": np.concatenate(values) for kind, values in constants.items() if values
     }
-    if scale is not None:
-        checks.finite("input_scale", scale, dtype)
-        arrays[f"{prefix}scale"] = scale.astype(dtype)
+    if columns.scale is not None:
+        checks.finite("input_scale", columns.scale, dtype)
+        arrays[f"{prefix}scale"] = columns.scale.astype(dtype)
         calls += [f"for (i = 0; i < {k}; i++)", f"    u[i] *= NET_{prefix}scale[i];"]
     return arrays, calls
 

@@ -16,7 +16,7 @@ from ..model.digest import model_digest
 from ..network import MLP
 from . import c_comment, c_float
 from . import c_templates as templates
-from .c_bytes import byte_code, byte_functions
+from .c_bytes import bytes_code
 from .c_comment import Program
 from .c_source import Layout, Source
 from .c_text import C_TYPES, class_names, function, macros
@@ -42,13 +42,14 @@ def float_program(net: MLP, dtype: np.dtype[Any]) -> Program:
 
 def quantized_program(net: Quantized) -> Program:
     """Return a network in 8-bit integers."""
+    functions, (code,) = bytes_code([net], [""])
     return Program(
         real="float",
         headers=("math.h", "stdint.h"),
-        functions=byte_functions([net]),
-        code=byte_code(net, "", "x", "uv"),
+        functions=functions,
+        code=code,
         accuracy=c_comment.quantized_accuracy(net),
-        not_finite=c_comment.QUANTIZED_NOT_FINITE,
+        not_finite=c_comment.QUANTIZED_NOT_FINITE[bool(net.encodings)],
         digest=net.digest,
     )
 

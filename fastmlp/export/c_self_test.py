@@ -2,11 +2,14 @@
 
 The expected outputs are those of Python.  Bytes must be the same.  Floats may differ by rounding,
 as far as the outputs of a float32 and a float64 network with the same parameters differ, with a
-margin: the sums and elementary functions of C are rounded likewise.
+margin: the sums and elementary functions of C are rounded likewise.  Where encodings of columns,
+which are floats, become bytes, a rounding may change a byte by one.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,13 +19,15 @@ from ..network import MLP
 from ..support import checks
 from . import c_templates as templates
 from .c_text import C_TYPES, Array, array
-from .inference import inference_encodings
+from .inference import inference_columns
+from .integer_layers import InputScaling
 from .integers import IntegerOnly
 from .quantization import Quantized, float32_rows
 
-__all__ = ["self_test"]
+__all__ = ["MARGIN", "change_of_bytes", "in_dtype", "self_test", "shifted"]
 
 MARGIN = 32  # times the rounding that the examples show
+SHIFT = 2.0**-12  # of a step of inputs: 16 times the rounding of a float that is 255 steps
 
 TEST = """\
 #ifdef NET_TEST
@@ -79,9 +84,12 @@ def self_test(net: MLP | Quantized, name: str, dtype: np.dtype[Any], examples: A
     x: Array
     with checks.within("examples"):
         if isinstance(net, Quantized):
-            x = float32_rows(examples, net.n_in, net.uint8_scale)
+            x = float32_rows(examples, net)
             h, y = net.forward(x), net.predict(x)
             tolerance = float(MARGIN * np.finfo(np.float32).eps * np.abs(h).max())
+            if net.encodings:
+                changed = [shifted(net, sign).forward(x) for sign in (-1, 1)]
+                tolerance += change_of_bytes(h, changed)
         else:
             rows = net.state.spec.rows(checks.array("X", examples))
             assert not isinstance(rows, tuple)
@@ -121,26 +129,42 @@ def self_test(net: MLP | Quantized, name: str, dtype: np.dtype[Any], examples: A
     return templates.with_names(text, name, net.n_in, net.n_out).rstrip("\n")
 
 
+def shifted(net: Quantized, sign: int) -> Quantized:
+    """Return a network whose inputs are shifted by a small part of their step, up or down."""
+    offset, inverse = net.input_scaling.offset, net.input_scaling.inverse
+    by = np.divide(sign * SHIFT, inverse, out=np.zeros_like(inverse), where=inverse > 0)
+    scaling = InputScaling(np.asarray(offset - by, np.float32), inverse)
+    return dataclasses.replace(net, input_scaling=scaling)
+
+
+def change_of_bytes(h: Array, changed: Sequence[Array]) -> float:
+    """Return how much outputs may differ where encodings are rounded to other bytes.
+
+    `changed` are the outputs of networks that are `shifted`.
+    """
+    return float(2 * max(np.abs(one - h).max() for one in changed))
+
+
 def _expected(net: MLP, x: Array) -> tuple[Array, Array, float]:
     """Return outputs and labels in double precision, and how much C's may differ from them.
 
     The parameters are those that C has: rounded to the dtype of x.
     """
-    exact = _in_dtype(net, np.dtype(np.float64), x.dtype)
+    exact = in_dtype(net, np.dtype(np.float64), x.dtype)
     h = exact.forward(x.astype(np.float64))
-    rounded = _in_dtype(net, np.dtype(np.float32), x.dtype).forward(x.astype(np.float32))
+    rounded = in_dtype(net, np.dtype(np.float32), x.dtype).forward(x.astype(np.float32))
     relative = np.finfo(x.dtype).eps / np.finfo(np.float32).eps
     units = np.abs(rounded - h).max() + np.finfo(np.float32).eps * np.abs(h).max()
     return h, exact.predict(x.astype(np.float64)), float(MARGIN * units * relative)
 
 
-def _in_dtype(net: MLP, dtype: np.dtype[Any], rounded_to: np.dtype[Any]) -> MLP:
+def in_dtype(net: MLP, dtype: np.dtype[Any], rounded_to: np.dtype[Any]) -> MLP:
     """Return the inference network in a dtype, with parameters rounded to another before."""
 
     def rounded(values: Array) -> Array:
         return values.astype(rounded_to).astype(dtype)
 
-    parameters, scale = inference_encodings(net)
+    columns = inference_columns(net)
     twin = MLP(
         net.sizes,
         activation=net.activation,
@@ -155,8 +179,8 @@ def _in_dtype(net: MLP, dtype: np.dtype[Any], rounded_to: np.dtype[Any]) -> MLP:
         list(map(rounded, weights)),
         list(map(rounded, biases)),
         encoding_parameters=[
-            {key: rounded(one) for key, one in own.items()} for own in parameters
+            {key: rounded(one) for key, one in own.items()} for own in columns.parameters
         ],
-        input_scale=None if scale is None else rounded(scale),
+        input_scale=None if columns.scale is None else rounded(columns.scale),
     )
     return twin

@@ -15,6 +15,7 @@ from .c_comment import LONGEST_NAMES, block, names_note, safe
 from .c_source import Layout
 from .c_table_row import Row
 from .c_text import Array, string
+from .quantization import Quantized
 from .table_quantization import QuantizedTable
 
 __all__ = ["comment"]
@@ -86,8 +87,8 @@ def comment(
     layout : Layout
         The names of the files.
     """
-    quantized = given if isinstance(given, QuantizedTable) else None
-    model = quantized.model if quantized else given
+    is_quantized = isinstance(given, QuantizedTable)
+    model = given.model if is_quantized else given
     name = row.name
     texts = sum(len(level.encode("utf-8", "surrogatepass")) + 1 for level in row.levels())
     size = sum(values.nbytes for values in arrays.values()) + texts
@@ -110,10 +111,10 @@ def comment(
         **outputs,
         "networks": "; ".join(f"{count} {one}" for one, count in networks.items()),
         "memory": MEMORY.format(size=size, stack=stack),
-        "accuracy": QUANTIZED_ACCURACY.format(summary=quantized.summary().replace("²", "2"))
-        if quantized
+        "accuracy": QUANTIZED_ACCURACY.format(summary=given.summary().replace("²", "2"))
+        if is_quantized
         else ACCURACY,
-        "digest": table_digest(model),
+        "digest": given.digest if is_quantized else table_digest(model),
     }
     how_to = HOW_TO[layout.with_header].format(file=safe(layout.path.name, LONGEST_NAMES))
     included = (layout.header or layout.path).name
@@ -124,7 +125,7 @@ def comment(
     return block(title, declarations, [how_to, _example(model, row, included)], notes)
 
 
-def _layers(net: MLP) -> str:
+def _layers(net: MLP | Quantized) -> str:
     """Return the sizes and activations of a network's layers."""
     functions = (*net.activation, net.output_activation)
     layers = [f"{n} {f.name}" for n, f in zip(net.sizes[1:], functions, strict=True)]

@@ -20,13 +20,14 @@ from ..tabular.columns import DATE_PARTS
 from ..tabular.digest import table_digest
 from . import c_table_comment, c_table_templates
 from . import c_templates as templates
-from .c_bytes import byte_code, byte_functions
-from .c_float import Code, encoding_code, encoding_functions, networks_code
+from .c_bytes import bytes_code
+from .c_float import Code, networks_code
 from .c_source import Layout, Source
 from .c_table_row import Row
+from .c_table_self_test import table_self_test
 from .c_text import Array, function, string, string_array
 from .inference import table_networks
-from .table_quantization import EncodedNetwork, QuantizedTable
+from .table_quantization import QuantizedTable
 
 __all__ = ["table_source"]
 
@@ -35,7 +36,7 @@ OF_SCALED = ("raw", "piecewise_linear")  # encodings that begin with z, the scal
 SAME_COLUMNS = {"periodic": "quantile"}  # encodings whose networks have the columns of another
 
 
-def table_source(given: Any, name: str, layout: Layout) -> Source:
+def table_source(given: Any, name: str, layout: Layout, examples: Any = None) -> Source:
     """Return the parts of a fitted model's program.
 
     Parameters
@@ -46,10 +47,13 @@ def table_source(given: Any, name: str, layout: Layout) -> Source:
         The beginning of all names.
     layout : Layout
         The names of the files, for the comment.
+    examples : DataFrame or array-like, optional
+        Rows of a self-test.
     """
-    quantized = given if isinstance(given, QuantizedTable) else None
-    model = quantized.model if quantized else given
+    is_quantized = isinstance(given, QuantizedTable)
+    model = given.model if is_quantized else given
     networks = table_networks(model)
+    digest = given.digest if is_quantized else table_digest(model)
     for i, (net, encoding) in enumerate(zip(networks, model.encodings_, strict=True), start=1):
         if net.encodings != tuple(model.encoder_.encodings(encoding)):
             raise ValueError(
@@ -60,8 +64,8 @@ def table_source(given: Any, name: str, layout: Layout) -> Source:
     n_out = networks[0].n_out
     n_columns = max(net.n_in for net in networks)
     prefixes = [f"net{i}_" for i in range(1, len(networks) + 1)]
-    if quantized:
-        functions, codes = _quantized_code(quantized.networks, prefixes)
+    if is_quantized:
+        functions, codes = bytes_code(given.networks, prefixes)
     else:
         functions, codes = networks_code(networks, FLOAT32, prefixes)
     encodings = [SAME_COLUMNS.get(one, one) for one in model.encodings_]
@@ -89,6 +93,7 @@ def table_source(given: Any, name: str, layout: Layout) -> Source:
         declared = [*code.declarations, *code.index]
         texts.append(function(head, declared, [*code.logits, *code.output]))
     texts += [_mean_function(row, encodings), "\n".join(public).rstrip("\n")]
+    test = [] if examples is None else [f"\n{table_self_test(given, row, examples)}"]
     definitions = []
     if classes is not None:
         definitions.append(string_array(f"const char *const {name}_classes", classes))
@@ -100,36 +105,15 @@ def table_source(given: Any, name: str, layout: Layout) -> Source:
         interface_headers=["math.h"],
         headers=["stdint.h", *["string.h"] * bool(levels)],
         interface=[
-            f"#define {name}_DIGEST {string(table_digest(model))}\n",
+            f"#define {name}_DIGEST {string(digest)}\n",
             row.struct(),
             *(f"{declaration};" for declaration in declarations),
         ],
         definitions=definitions,
         constants=list(arrays.items()),
-        functions=[*reading, *map(finished, texts)],
+        functions=[*reading, *map(finished, texts), *test],
         uses_flash=False,
     )
-
-
-def _quantized_code(
-    networks: Sequence[EncodedNetwork], prefixes: Sequence[str]
-) -> tuple[list[str], list[Code]]:
-    """Return the functions that networks in 8-bit integers call, and the code of each network."""
-    nets, layers = [one.net for one in networks], [one.layers for one in networks]
-    codes = []
-    for net, of_bytes, prefix in zip(nets, layers, prefixes, strict=True):
-        arrays, encoding = encoding_code(net, FLOAT32, prefix)
-        code = byte_code(of_bytes, prefix, "u", "pq")
-        codes.append(
-            Code(
-                arrays | code.arrays,
-                [f"float u[{of_bytes.n_in}];", *code.declarations],
-                [*encoding, *code.logits],
-                code.output,
-                FLOAT32.itemsize * of_bytes.n_in + code.stack,
-            )
-        )
-    return [*encoding_functions(nets), *byte_functions(layers)], codes
 
 
 def _column_arrays(row: Row, encodings: set[str]) -> dict[str, Array]:

@@ -1,57 +1,46 @@
 """Make a network in 8-bit integers: choose quantization steps by the ranges of examples.
 
     ranges of x, z and a ── bytes of the inputs, of each hidden layer ── weights and biases in steps
-    (ranges.py)
+    (ranges.py)             (byte_scales.py)
 
-Inputs may have any units: a table may have both years and incomes.  Each column has an offset and
-a step of its own, which are folded into the first layer:
-
-    W(1) x + b(1) ≈ (W(1) ∘ step) q + (b(1) + W(1) offset)      with x_i ≈ offset_i + step_i q_i
-
-Where all columns have the same unit, as the pixels of an image do, one step serves them all: then 0
-and whole bytes are exact, and values beyond a single column's range are kept.  It is used where it
-makes the error of z(2) no larger than `TOLERATED` times that of own steps.
+Encodings of columns stay in floating point; their outputs a(1) are then the inputs.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..activations import Activation
 from ..model.digest import model_digest
 from ..network import MLP
 from ..support import checks
-from .blocks import ROWS_AT_ONCE
-from .inference import inference_layers, is_table_model, metadata_of, require_mlp
-from .integers import FINE, MIDDLE, FixedPoint, IntegerOnly
-from .quantization import (
-    LARGEST_BYTE,
-    ByteRounding,
-    InputScaling,
-    IntegerLayer,
-    Quantized,
-    apply_activation,
-    float32_rows,
+from .byte_scales import (
+    ByteOutput,
+    ByteScale,
+    byte_inputs,
+    byte_output,
+    integer_layer,
+    rounding_of,
 )
-from .ranges import METHODS, Range, Ranges, range_of, ranges_of
+from .inference import (
+    inference_columns,
+    is_table_model,
+    layers_after_encodings,
+    metadata_of,
+    require_mlp,
+)
+from .integers import MIDDLE, FixedPoint, IntegerOnly
+from .quantization import Quantized, float32_rows
+from .ranges import METHODS, range_of, ranges_of
 
 __all__ = ["quantize", "quantized_if_requested"]
 
 Array = NDArray[Any]
 
-LARGEST_WEIGHT = 127
-LARGEST_SUM = 2**31 - 1
-TABLE_SIZE = 1024  # four times the number of bytes, because f may be steep
-CLAMPED = ("identity", "relu")  # functions without a table: clipping to the range is enough
-
-TOLERATED = 2.0  # one step for all inputs may double the error of z(2), which costs it one bit
-NARROWEST = 1e-36  # range of a column whose inverse step is a float32
 FEW_ROWS = 100
 LOW_AGREEMENT = 0.95
 
@@ -65,14 +54,16 @@ def quantize(
     ----------
     net : MLP
         A trained network.  Batch norm is folded in; averaged parameters are used if the network
-        predicts with them.  For models of tables see `quantize_table`.
+        predicts with them.  Encodings of its columns are computed in float32, the layers after
+        them in 8-bit integers.  For models of tables see `quantize_table`.
     calibration : array-like, (m, n_in)
         Examples like those that the network will see, such as a few hundred training examples.
         Their ranges become the ranges of the bytes.  Later values outside are clipped, and a column
         with the same value in all rows counts as this value.
     integer_only : bool, default False
         Use no floating point at all: inputs and outputs are signed bytes, and sums are multiplied
-        by an integer and shifted.  For processors without a floating-point unit.
+        by an integer and shifted.  For processors without a floating-point unit.  Networks whose
+        columns have encodings have no such form.
     ranges : {"minmax", "percentile", "kl"}, default "minmax"
         How the ranges of the hidden layers' activations come from the calibration rows: from the
         smallest to the largest value; clipped at the 99.99th percentile of ``|a|``; or clipped
@@ -90,8 +81,9 @@ def quantize(
     Raises
     ------
     ValueError
-        If calibration does not fit the network, if ranges is not one of these, or if a layer has
-        too many inputs for 32-bit sums (16,000 are never too many).
+        If calibration does not fit the network, if ranges is not one of these, if a layer has too
+        many inputs for 32-bit sums (16,000 are never too many), or if a network with encodings is
+        to have integers only.
 
     Warns
     -----
@@ -113,24 +105,33 @@ def quantize(
     net = require_mlp(net)
     integer_only = checks.flag("integer_only", integer_only)
     checks.known("ranges", ranges, METHODS)
+    if integer_only and net.encodings:
+        kinds = ", ".join(sorted({one.name for one in net.encodings}))
+        raise ValueError(
+            f"integer_only=True: the encodings of the network's columns ({kinds}) are computed in "
+            f"floating point; leave out integer_only, and only the layers are in integers"
+        )
     with checks.within("calibration"):
-        rows = float32_rows(calibration, net.n_in, net.uint8_scale)
+        rows = float32_rows(calibration, net)
     are_bytes = getattr(calibration, "dtype", None) == np.uint8
-    layers = inference_layers(net)
+    columns = inference_columns(net)
+    a_1 = columns(rows)
+    layers = layers_after_encodings(net)
     weights = [layer.weight.astype(np.float64) for layer in layers]
     biases = [layer.bias.astype(np.float64) for layer in layers]
     functions = [layer.activation for layer in layers]
-    found = ranges_of(rows, weights, biases, functions, ranges)
+    found = ranges_of(a_1, weights, biases, functions, ranges)
 
-    scale = ByteScale(net.uint8_scale, 0) if are_bytes else ByteScale.spanning(range_of(rows))
-    inputs = _byte_inputs(rows, weights[0], biases[0], scale)
+    spanning = ByteScale.spanning(range_of(a_1))
+    scale = ByteScale(net.uint8_scale, 0) if are_bytes else spanning
+    inputs = byte_inputs(a_1, weights[0], biases[0], scale)
     hidden = [ByteScale.spanning(one) for one in found.a]
     roundings, units = [inputs.rounding], []
     for f, z_range, target in zip(functions, found.z, hidden, strict=False):
-        unit, rounding = _rounding(f, z_range, target)
+        unit, rounding = rounding_of(f, z_range, target)
         units.append(unit)
         roundings.append(rounding)
-    output = _byte_output(net, found) if integer_only else None
+    output = byte_output(net, found) if integer_only else None
     units.append(output.unit if output else 1.0)
     steps_of_weights = [
         (inputs.weight, inputs.bias, inputs.zero),
@@ -150,10 +151,11 @@ def quantize(
         n_calibration=len(rows),
         ranges=ranges,
         agreement=float("nan"),
+        columns=columns,
         input_scaling=inputs.scaling,
         roundings=tuple(roundings),
         layers=tuple(
-            _integer_layer(l, *layer, unit)
+            integer_layer(l, *layer, unit)
             for l, (layer, unit) in enumerate(zip(steps_of_weights, units, strict=True), start=1)
         ),
     )
@@ -234,92 +236,6 @@ def _warn(quantized: Quantized) -> None:
         )
 
 
-# ---------------------------------------------------------------------------------------- inputs
-
-
-@dataclass(frozen=True)
-class ByteScale:
-    """How reals become bytes: a ≈ step·(q − zero); 0 is represented exactly."""
-
-    step: float
-    zero: int
-
-    @classmethod
-    def spanning(cls, span: Range) -> ByteScale:
-        """Return the scale of a range, extended to 0."""
-        low, high = min(span[0], 0.0), max(span[1], 0.0)
-        step = max((high - low) / LARGEST_BYTE, 1e-30) if high > low else 1.0
-        return cls(step, round(-low / step))
-
-    def rounding(self) -> ByteRounding:
-        """Return the rounding of p = a/step."""
-        return ByteRounding(-self.zero, LARGEST_BYTE - self.zero)
-
-    def to_bytes(self, a: Array) -> NDArray[np.uint8]:
-        """Return a as bytes."""
-        return np.asarray(np.clip(np.rint(a / self.step) + self.zero, 0, LARGEST_BYTE), np.uint8)
-
-
-@dataclass(frozen=True)
-class ByteInputs:
-    """How inputs become bytes q, and the first layer z = weight (q − zero) + bias of these."""
-
-    scaling: InputScaling
-    rounding: ByteRounding
-    weight: Array  # (n_out, n_in)
-    bias: Array
-    zero: int
-
-    def error(self, rows: Array, z: Array) -> float:
-        """Return the root mean square error of z(2), weights rounded too."""
-        weight, bias, worth = _integers(self.weight, self.bias, self.zero)
-        q = self.rounding(self.scaling(rows)).astype(np.float64)
-        return float(np.sqrt(np.mean(((q @ weight.T + bias) * worth - z) ** 2)))
-
-
-def _byte_inputs(rows: Array, W: Array, b: Array, scale: ByteScale) -> ByteInputs:
-    """Return inputs with one scale for all columns, or with an offset and a step for each."""
-    zero, inverse = np.zeros((), np.float32), np.array(1 / scale.step, np.float32)
-    alike = ByteInputs(
-        InputScaling(zero, inverse), scale.rounding(), W * scale.step, b, scale.zero
-    )
-    low = rows.min(axis=0)
-    width = rows.max(axis=0) - low.astype(np.float64)
-    varies = width > NARROWEST
-    if not varies.any():
-        return alike
-    inverse = np.divide(LARGEST_BYTE, width, out=np.zeros_like(width), where=varies)
-    inverse = inverse.astype(np.float32)
-    step = np.divide(1.0, inverse, out=np.zeros_like(width), where=varies)
-    own = ByteInputs(
-        InputScaling(low, inverse), ByteRounding(0, LARGEST_BYTE), W * step, b + W @ low, 0
-    )
-    some = rows[:: -(-len(rows) // ROWS_AT_ONCE)]
-    z = some @ W.T + b
-    return alike if alike.error(some, z) <= TOLERATED * own.error(some, z) else own
-
-
-# --------------------------------------------------------------------------------------- outputs
-
-
-@dataclass(frozen=True)
-class ByteOutput:
-    """How the output layer of a network without floating point becomes bytes."""
-
-    scale: ByteScale
-    unit: float  # what p = 1 stands for in terms of z
-    rounding: ByteRounding
-
-
-def _byte_output(net: MLP, ranges: Ranges) -> ByteOutput:
-    """Return the bytes of z for classification, otherwise those of h."""
-    if net.loss.classification:
-        scale = ByteScale.spanning(ranges.z[-1])
-        return ByteOutput(scale, scale.step / FINE, scale.rounding())
-    scale = ByteScale.spanning(range_of(ranges.h))
-    return ByteOutput(scale, *_rounding(net.output_activation, ranges.z[-1], scale))
-
-
 def _integer_only(quantized: Quantized, output: ByteOutput) -> IntegerOnly:
     """Return the network with a factor and a shift in place of each multiplier."""
     own = {one.name: getattr(quantized, one.name) for one in dataclasses.fields(quantized)}
@@ -330,53 +246,3 @@ def _integer_only(quantized: Quantized, output: ByteOutput) -> IntegerOnly:
         output_step=output.scale.step,
         output_zero=output.scale.zero - MIDDLE,
     )
-
-
-# ---------------------------------------------------------------------------------------- layers
-
-
-def _rounding(f: Activation, span: Range, target: ByteScale) -> tuple[float, ByteRounding]:
-    """Return the unit of a hidden layer's p, in terms of z, and how p becomes bytes."""
-    if f.name in CLAMPED:
-        return target.step, target.rounding()
-    low, high = _informative_range(f, span, target)
-    step = (high - low) / (TABLE_SIZE - 1)
-    first = round(low / step)
-    table = target.to_bytes(apply_activation(f, np.arange(first, first + TABLE_SIZE) * step))
-    return step, ByteRounding(first, first + TABLE_SIZE - 1, table)
-
-
-def _informative_range(f: Activation, span: Range, target: ByteScale) -> Range:
-    """Return the part of z's range, with 0, outside which f gives the bytes of its two ends."""
-    low, high = min(span[0], 0.0), max(span[1], 0.0)
-    if high == low:
-        return 0.0, 1.0
-    z = np.linspace(low, high, 8 * TABLE_SIZE)
-    changes = np.flatnonzero(np.diff(target.to_bytes(apply_activation(f, z))))
-    if len(changes):
-        low, high = min(z[changes[0]], 0.0), max(z[changes[-1] + 1], 0.0)
-    return float(low), float(high)
-
-
-def _integers(weight: Array, bias: Array, zero: int) -> tuple[Array, Array, Array]:
-    """Return weights and biases in whole steps, and what 1 is worth in each unit's sum."""
-    worth = np.abs(weight).max(axis=1) / LARGEST_WEIGHT
-    worth = np.maximum(worth, np.abs(bias) / 2**30)
-    worth[worth < 1e-300] = 1.0  # a unit that is always 0
-    whole = np.rint(weight / worth[:, np.newaxis])
-    return whole, np.rint(bias / worth) - zero * whole.sum(axis=1), worth
-
-
-def _integer_layer(l: int, weight: Array, bias: Array, zero: int, unit: float) -> IntegerLayer:
-    """Return layer l in integers; p = 1 stands for z = unit."""
-    whole, start, worth = _integers(weight, bias, zero)
-    largest = np.abs(start) + LARGEST_BYTE * np.abs(whole).sum(axis=1)
-    if largest.max() > LARGEST_SUM:
-        raise ValueError(
-            f"layer {l} has {weight.shape[1]:,} inputs, too many for sums of 32 bits; export this "
-            f"network without quantization"
-        )
-    if (largest * worth / unit).max() > np.finfo(np.float32).max:
-        raise ValueError(f"layer {l} can reach values beyond the range of float32")
-    multiplier = (worth / unit).astype(np.float32)
-    return IntegerLayer(whole.astype(np.int8), start.astype(np.int32), multiplier)

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import steps
 from ..activations import Activation
+from ..encodings import Encoding
 from ..ensemble import Ensemble
 from ..model import columns
 from ..model.state import Array
 from ..network import MLP
-from ..support import checks
 
 __all__ = [
+    "Columns",
     "InferenceLayer",
-    "inference_encodings",
+    "inference_columns",
     "inference_layers",
     "is_table_model",
     "layers_after_encodings",
     "members",
     "metadata_of",
-    "refuse_quantization",
     "require_mlp",
     "require_plain_input",
     "table_networks",
@@ -47,14 +52,27 @@ def layers_after_encodings(net: MLP) -> list[InferenceLayer]:
     return [InferenceLayer(*layer) for layer in zip(*net.folded, functions, strict=True)]
 
 
-def inference_encodings(net: MLP) -> tuple[list[dict[str, Array]], Array | None]:
-    """Return the parameters of each column's encoding as the network predicts, and its factors s.
+@dataclass(frozen=True)
+class Columns:
+    """The encodings of a network's columns as it predicts: a(1) = s ∘ e(x)."""
 
-    Averaged parameters are returned if the network uses them; the factors are None if it has none.
-    """
+    encodings: tuple[Encoding, ...]  # of each column; empty: a(1) = x
+    parameters: list[dict[str, Array]]  # of each column, by name
+    scale: Array | None  # s
+
+    def __call__(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        if not self.encodings:
+            return x
+        a = steps.encode(x, self.encodings, self.parameters, self.scale)
+        return a.astype(np.float32, copy=False)
+
+
+def inference_columns(net: MLP) -> Columns:
+    """Return the encodings of a network's columns, with averaged parameters if it uses them."""
     spec = net.state.spec
     arrays = [one for of in net.state.predicting_layers()[spec.n_layers :] for one in of]
-    return columns.by_column(net.encodings, arrays), arrays[-1] if net.input_scaling else None
+    scale = arrays[-1] if net.input_scaling else None
+    return Columns(net.encodings, columns.by_column(net.encodings, arrays), scale)
 
 
 def require_plain_input(net: MLP) -> MLP:
@@ -93,15 +111,6 @@ def table_networks(model: Any) -> list[MLP]:
         )
     networks: list[MLP] = model.networks_
     return networks
-
-
-def refuse_quantization(model: object, quantized: object, calibration: object) -> None:
-    """Raise ValueError if options ask for a model of a table in 8-bit integers."""
-    if checks.flag("quantized", quantized) or calibration is not None:
-        raise ValueError(
-            f"a {type(model).__name__} is written in float only; leave out quantized and "
-            f"calibration, which are for single networks"
-        )
 
 
 def require_mlp(net: object) -> MLP:

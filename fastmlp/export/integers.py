@@ -20,12 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import quantized_files
 from .blocks import row_blocks
-from .quantization import (
-    ByteRounding,
-    Quantized,
-    apply_activation,
-    float32_rows,
-)
+from .integer_layers import ByteRounding, apply_activation
+from .quantization import Quantized, float32_rows
 
 __all__ = ["FINE", "MIDDLE", "FixedPoint", "IntegerOnly"]
 
@@ -70,40 +66,11 @@ class FixedPoint:
 class IntegerOnly(Quantized):
     """A network in 8-bit integers without floating point: ``quantize(net, X, integer_only=True)``.
 
-    It has the methods of `Quantized`.  `forward` returns the reals that the signed bytes of the
-    compiled C stand for.
+    It has the methods and attributes of `Quantized`.  `forward` returns the reals that the signed
+    bytes of the compiled C stand for.
 
     Attributes
     ----------
-    sizes : tuple of int
-        Numbers of units of the float network.
-    activation : tuple of Activation
-        Activation of each hidden layer.
-    output_activation : Activation
-        Activation of the output layer.
-    loss : Loss
-        The float network's loss.
-    uint8_scale : float
-        What uint8 examples are multiplied by.
-    metadata : dict
-        The float network's metadata.
-    digest : str
-        The float network's digest.
-    n_calibration : int
-        Number of calibration rows.
-    ranges : str
-        How the ranges of hidden layers come from them: see `quantize`.
-    agreement : float
-        How well the network agrees with the float network on the calibration rows.  For
-        classification the fraction of labels that are the same.  For other losses the coefficient
-        of determination R² of its outputs, with those of the float network as the truth; the
-        smallest R² of all outputs.
-    input_scaling : InputScaling
-        How inputs are scaled before they are rounded to bytes.
-    roundings : tuple of ByteRounding
-        How the input and the hidden layers are rounded to bytes.
-    layers : tuple of IntegerLayer
-        The arithmetic of the layers.
     fixed_points : tuple of FixedPoint
         The multiplications of each layer's sums.
     output_rounding : ByteRounding
@@ -165,7 +132,7 @@ class IntegerOnly(Quantized):
         ndarray, (m, n_in)
             In int8.
         """
-        rows = float32_rows(X, self.n_in, self.uint8_scale)
+        rows = float32_rows(X, self)
         q = self.roundings[0](self.input_scaling(rows))
         return (q.astype(np.int16) - MIDDLE).astype(np.int8)
 

@@ -24,12 +24,11 @@ from ..network import MLP
 from ..support import atomic_files, checks
 from ..support.extras import imported
 from ..support.labels import class_labels
-from .calibration import quantized_if_requested
+from .calibration import quantization_requested, quantized_if_requested
 from .inference import (
     is_table_model,
     members,
     metadata_of,
-    refuse_quantization,
     table_networks,
 )
 from .integers import IntegerOnly
@@ -47,6 +46,7 @@ from .onnx_model import (
 )
 from .onnx_quantized import add_logits
 from .quantization import Quantized
+from .table_quantization import QuantizedTable, quantize_table
 
 if TYPE_CHECKING:
     from ..tabular import TabularClassifier, TabularRegressor
@@ -57,7 +57,7 @@ LARGEST_FILE = 2**31 - 1  # bytes: the limit of Protocol Buffers
 
 
 def to_onnx(
-    net: MLP | Ensemble | Quantized | TabularClassifier | TabularRegressor,
+    net: MLP | Ensemble | Quantized | TabularClassifier | TabularRegressor | QuantizedTable,
     path: str | os.PathLike[str],
     *,
     dtype: DTypeLike | None = None,
@@ -75,7 +75,7 @@ def to_onnx(
 
     Parameters
     ----------
-    net : MLP, Ensemble, Quantized, TabularClassifier or TabularRegressor
+    net : MLP, Ensemble, Quantized, TabularClassifier, TabularRegressor or QuantizedTable
         The network, or the fitted model of a table.
     path : path-like
         The file, which appears as a whole or not at all.
@@ -84,10 +84,10 @@ def to_onnx(
         of their networks, and float64 for models of tables, whose networks are float32 in any case.
         Many programs other than ONNX Runtime have float32 only.
     quantized : bool, default False
-        Compute in 8-bit integers, with a quarter of the memory: see Notes and `quantize`.  Networks
-        whose columns have encodings, ensembles and models of tables have no such form.
-    calibration : array-like, (m, n_in), optional
-        With ``quantized=True``: a few hundred examples like those that the network will see.
+        Compute in 8-bit integers, with a quarter of the memory: see Notes, `quantize` and, for
+        models of tables, `quantize_table`.  Ensembles have no such form.
+    calibration : array-like, (m, n_in), or DataFrame, optional
+        With ``quantized=True``: a few hundred examples like those that the model will see.
 
     Raises
     ------
@@ -129,6 +129,8 @@ def to_onnx(
     of these, which is that of the C of `to_c`: z of the output layer has the same bits, and labels
     come from z.  Runtimes that compute the graph as it is written, in float32, differ from these
     by rounding.  The property `quantization` states how it agrees with the float network.
+    Encodings of columns stay in float32, those of a model of a table in its dtype; their rounding
+    may change a byte by one.
 
     Inputs of a model of a table are float64 for numbers (NaN: missing) and for dates (seconds
     since 1970 in UTC, NaN: missing), and strings for categories ("": missing), as
@@ -143,16 +145,18 @@ def to_onnx(
     >>> fastmlp.export.to_onnx(net, "net8.onnx", quantized=True, calibration=X[:500])
     """
     of_table = is_table_model(net)
-    if of_table:
-        refuse_quantization(net, quantized, calibration)
+    if of_table or isinstance(net, QuantizedTable):
+        if quantization_requested(net, quantized, calibration):
+            net = quantize_table(net, calibration)
     elif not isinstance(net, Ensemble) or quantized or calibration is not None:
         net = quantized_if_requested(net, quantized, calibration)
     onnx = imported("onnx", "onnx")
     chosen = None if dtype is None else checks.real_dtype(dtype)
     if isinstance(net, Quantized):
         model = quantized_model(onnx, net, chosen)
-    elif of_table:
-        require_size(table_networks(net), np.dtype(np.float32))
+    elif of_table or isinstance(net, QuantizedTable):
+        if not isinstance(net, QuantizedTable):
+            require_size(table_networks(net), np.dtype(np.float32))
         from .onnx_tables import table_model  # imports pandas
 
         model = table_model(onnx, net, chosen or np.dtype(np.float64))

@@ -13,21 +13,19 @@ import numpy as np
 
 from ..encodings import Numeric
 from ..model.state import Array
-from ..network import MLP
 from ..support import checks
-from .inference import inference_encodings
+from .inference import Columns
 from .onnx_graph import Graph
 
 __all__ = ["add_encodings"]
 
 
-def add_encodings(graph: Graph, net: MLP, prefix: str) -> str:
+def add_encodings(graph: Graph, columns: Columns, prefix: str) -> str:
     """Add the encoded columns of X, without their factors, and return their name.
 
     `prefix` is the beginning of the names of the network's parameters.
     """
-    parameters, _ = inference_encodings(net)
-    numbered = list(enumerate(zip(net.encodings, parameters, strict=True)))
+    numbered = list(enumerate(zip(columns.encodings, columns.parameters, strict=True)))
     blocks = []
     for numeric, run in groupby(numbered, lambda one: one[1][0] == Numeric()):
         of_run = list(run)

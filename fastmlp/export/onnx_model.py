@@ -13,7 +13,7 @@ from ..model.files import to_json
 from ..model.state import Array
 from ..network import MLP
 from ..support import checks
-from .inference import inference_encodings, layers_after_encodings
+from .inference import Columns, inference_columns, layers_after_encodings
 from .onnx_encodings import add_encodings
 from .onnx_graph import Graph, activate
 
@@ -21,6 +21,7 @@ __all__ = [
     "BATCH",
     "IR_VERSION",
     "OPSET",
+    "add_columns",
     "add_labels",
     "forward",
     "mean",
@@ -35,7 +36,7 @@ IR_VERSION = 7  # of the file's structure, that of ONNX 1.8 (2020) like the opse
 BATCH = "batch"  # the name of the axis of examples
 
 
-def with_prefixes(networks: Sequence[MLP]) -> list[tuple[MLP, str]]:
+def with_prefixes(networks: Sequence[Any]) -> list[tuple[Any, str]]:
     """Return each network with the beginning of the names of its parameters."""
     if len(networks) == 1:
         return [(networks[0], "")]
@@ -44,11 +45,7 @@ def with_prefixes(networks: Sequence[MLP]) -> list[tuple[MLP, str]]:
 
 def forward(graph: Graph, net: MLP, prefix: str, encoded: str | None = None) -> str:
     """Add a network, of X or of encoded columns, and return the name of its outputs."""
-    a = encoded or (add_encodings(graph, net, prefix) if net.encodings else "X")
-    _, scale = inference_encodings(net)
-    if scale is not None:  # s ∘ e(x)
-        scale = checks.reals("input_scale", scale, graph.dtype)
-        a = graph.add("Mul", a, graph.constant(scale, f"{prefix}input_scale"))
+    a = add_columns(graph, inference_columns(net), prefix, encoded)
     for l, (weight, bias, f) in enumerate(layers_after_encodings(net), start=1):
         weight = checks.reals(f"W({l})", weight, graph.dtype)
         bias = checks.reals(f"b({l})", bias, graph.dtype)
@@ -56,6 +53,17 @@ def forward(graph: Graph, net: MLP, prefix: str, encoded: str | None = None) -> 
         b = graph.constant(bias, f"{prefix}bias_{l}")
         a = activate(graph, f, graph.add("Gemm", a, W, b, transB=1))  # a Wᵀ + b
     return a
+
+
+def add_columns(
+    graph: Graph, columns: Columns, prefix: str, encoded: str | None = None
+) -> str:
+    """Add a(1) of a network, of X or of encoded columns without their factors; return its name."""
+    a = encoded or (add_encodings(graph, columns, prefix) if columns.encodings else "X")
+    if columns.scale is None:
+        return a
+    scale = checks.reals("input_scale", columns.scale, graph.dtype)
+    return graph.add("Mul", a, graph.constant(scale, f"{prefix}input_scale"))  # s ∘ e(x)
 
 
 def mean(graph: Graph, outputs: Sequence[str]) -> str:

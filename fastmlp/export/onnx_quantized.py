@@ -14,26 +14,31 @@ from __future__ import annotations
 import numpy as np
 
 from ..model.state import Array
+from .integer_layers import ByteRounding
 from .onnx_graph import Graph
-from .quantization import ByteRounding, Quantized
+from .onnx_model import add_columns
+from .quantization import Quantized
 
 __all__ = ["add_logits"]
 
 
-def add_logits(graph: Graph, net: Quantized) -> str:
-    """Add z of the output layer of a network, from X, and return its name."""
-    scaling, p = net.input_scaling, "X"
+def add_logits(graph: Graph, net: Quantized, prefix: str = "", encoded: str | None = None) -> str:
+    """Add z of the output layer of a network, and return its name.
+
+    It is that of X, or of encoded columns as `forward` takes them.
+    """
+    scaling, p = net.input_scaling, add_columns(graph, net.columns, prefix, encoded)
     if scaling.inverse.ndim:
-        p = graph.add("Sub", p, graph.constant(scaling.offset, "input_offset"))
-    p = graph.add("Mul", p, graph.constant(scaling.inverse, "input_inverse"))
+        p = graph.add("Sub", p, graph.constant(scaling.offset, f"{prefix}input_offset"))
+    p = graph.add("Mul", p, graph.constant(scaling.inverse, f"{prefix}input_inverse"))
     for l, (rounding, layer) in enumerate(zip(net.roundings, net.layers, strict=True), start=1):
         zero = 0 if rounding.table is not None else -rounding.low
-        q = add_bytes(graph, p, rounding, l)
+        q = add_bytes(graph, p, rounding, f"{prefix}table_{l}")
         a = graph.add("DequantizeLinear", q, 1.0, add_zero(graph, zero))
         # the bias of quantization.py contains −zero Σ w
         bias = layer.bias + zero * layer.weight.sum(axis=1, dtype=np.int32)
-        W = add_parameter(graph, layer.weight, layer.multiplier, f"weight_{l}")
-        b = add_parameter(graph, bias, layer.multiplier, f"bias_{l}")
+        W = add_parameter(graph, layer.weight, layer.multiplier, f"{prefix}weight_{l}")
+        b = add_parameter(graph, bias, layer.multiplier, f"{prefix}bias_{l}")
         p = graph.add("Gemm", a, W, b, transB=1)
     return p
 
@@ -52,15 +57,15 @@ def add_parameter(graph: Graph, values: Array, multiplier: Array, name: str) -> 
     return graph.add("DequantizeLinear", stored, scale, zero, axis=0)
 
 
-def add_bytes(graph: Graph, p: str, rounding: ByteRounding, l: int) -> str:
-    """Add the bytes that enter layer l; clipping them is ReLU, whose zero is the lowest byte."""
+def add_bytes(graph: Graph, p: str, rounding: ByteRounding, table_name: str) -> str:
+    """Add the bytes that enter a layer; clipping them is ReLU, whose zero is the lowest byte."""
     if rounding.table is None:
         return graph.add("QuantizeLinear", p, 1.0, add_zero(graph, -rounding.low))
     # Max and Min in place of Clip, before which ONNX Runtime makes no QGemm
     clipped = graph.add("Min", graph.add("Max", p, rounding.low), rounding.high)
     k = graph.add("Sub", graph.add("Round", clipped), rounding.low)
     # in float32 and then quantized, so that ONNX Runtime sees bytes before the next Gemm
-    table = graph.constant(rounding.table.astype(np.float32), f"table_{l}")
+    table = graph.constant(rounding.table.astype(np.float32), table_name)
     a = graph.add("Gather", table, graph.cast(k, np.dtype(np.int64)))
     return graph.add("QuantizeLinear", a, 1.0, add_zero(graph, 0))
 

@@ -20,14 +20,16 @@ import pandas as pd
 
 import fastmlp
 
-from ..network import MLP
 from ..support.labels import class_labels
 from ..tabular.classifier import LEAST_PROBABILITY, TabularClassifier
 from ..tabular.columns import LARGEST, Category, Number, TableEncoder
 from ..tabular.digest import table_digest
 from ..tabular.regressor import TabularRegressor
-from .onnx_graph import Described, Graph
+from .inference import Columns, inference_columns
+from .onnx_graph import Described, Graph, activate
 from .onnx_model import BATCH, add_labels, forward, mean, model_of, task_of, with_prefixes
+from .onnx_quantized import add_logits
+from .table_quantization import QuantizedTable
 
 __all__ = ["table_model"]
 
@@ -36,11 +38,13 @@ OUTPUTS = ("label", "probabilities", "variable")
 SECONDS_PER_DAY = 86_400.0
 
 
-def table_model(onnx: Any, model: Any, dtype: np.dtype[Any]) -> Any:
-    """Return the ModelProto of a fitted TabularClassifier or TabularRegressor.
+def table_model(onnx: Any, given: Any, dtype: np.dtype[Any]) -> Any:
+    """Return the ModelProto of a fitted TabularClassifier or TabularRegressor, or QuantizedTable.
 
     `dtype` is that of numbers and predictions.
     """
+    is_quantized = isinstance(given, QuantizedTable)
+    model = given.model if is_quantized else given
     encoder: TableEncoder = model.encoder_
     if dtype == FLOAT32:
         require_float32(encoder)
@@ -58,12 +62,17 @@ def table_model(onnx: Any, model: Any, dtype: np.dtype[Any]) -> Any:
     for (net, start), encoding in zip(
         with_prefixes(model.networks_), model.encodings_, strict=True
     ):
-        a = by_encoding.get(encoding) or encoded.periodic_inputs(net, start)
-        outputs.append(outer.cast(forward(graph, net, start, a)))
+        columns = net.columns if is_quantized else inference_columns(net)
+        a = by_encoding.get(encoding) or encoded.periodic_inputs(columns, start)
+        if is_quantized:
+            h = activate(graph, net.output_activation, add_logits(graph, net, start, a))
+        else:
+            h = forward(graph, net, start, a)
+        outputs.append(outer.cast(h))
     h = mean(outer, outputs)
     metadata: dict[str, Any] = {
         "task": task_of(isinstance(model, TabularClassifier)),
-        "digest": table_digest(model),
+        "digest": given.digest if is_quantized else table_digest(model),
         **model.metadata_,
         "columns": [str(name) for name in encoder.kinds],
         "kinds": list(encoder.kinds.values()),
@@ -75,6 +84,8 @@ def table_model(onnx: Any, model: Any, dtype: np.dtype[Any]) -> Any:
             "pandas": pd.__version__,
         },
     }
+    if is_quantized:
+        metadata["quantization"] = f"8-bit integers; {given.summary()}"
     if isinstance(model, TabularClassifier):
         classes = model.classes_.tolist()
         labels = class_labels(classes, len(classes))
@@ -210,7 +221,7 @@ class Encoded:
     def _row(self, name: str, values: Sequence[float]) -> str:
         return self.outer.constant(np.array([values], self.outer.dtype), name)
 
-    def periodic_inputs(self, net: MLP, prefix: str) -> str:
+    def periodic_inputs(self, of: Columns, prefix: str) -> str:
         """Add the inputs of a network whose numbers are quantiles and learned waves of these."""
         graph, pieces, place = self.graph, [], 0  # place: the column of the network's X
         quantiles = self.graph.cast(self._quantiles()) if self.numbers else ""
@@ -218,7 +229,7 @@ class Encoded:
             q = graph.columns(quantiles, i, i + 1) if len(self.numbers) > 1 else quantiles
             w, b, V, c = [
                 graph.constant(np.asarray(values, np.float32), f"{prefix}{name}_{place}")
-                for name, values in waves_of(net, place).items()
+                for name, values in waves_of(of.parameters[place]).items()
             ]
             waves = graph.add("Cos", graph.add("Add", graph.add("Mul", q, w), b))
             pieces += [q, graph.add("Gemm", waves, V, c, transB=1)]  # V cos(2π w q + b) + c
@@ -264,9 +275,8 @@ class Encoded:
         return self.outer.add("Where", self.missing, 0.0, joined(self.outer, scores))
 
 
-def waves_of(net: MLP, column: int) -> dict[str, Any]:
-    """Return 2π w, b, V and c of a column's periodic encoding."""
-    own = net.encoding_parameters[column]
+def waves_of(own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return 2π w, b, V and c of the parameters of a periodic encoding."""
     return {
         "angles": 2 * np.pi * np.asarray(own["frequencies"], np.float64),
         "phases": own["phases"],

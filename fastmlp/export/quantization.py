@@ -1,20 +1,9 @@
 """Networks in 8-bit integers, with exactly the arithmetic of the exported C.
 
-The activations that a layer passes on are bytes q, weights are signed bytes w with a quantization
-step for each unit:
+    x ── encodings, in float32: a(1) ── bytes ── layers (integer_layers.py) ── z ── h
 
-    a ≈ step·(q − zero)     q = 0 … 255      z ≈ unit_j·Σ_i w_ji (q_i − zero)     w = −127 … 127
-
-A layer is therefore a sum of products of bytes in 32-bit integers, which starts with the bias
-(−zero·Σ_i w_ji included), and one multiplication by a float for each unit:
-
-    s_j = bias_j + Σ_i w_ji q_i        p_j = s_j·multiplier_j        k = round(p_j), clipped
-
-For ReLU and identity k − low is the next layer's q; for other functions it is an index into a table
-of q = f(z).  Inputs become bytes by k = round((x_i − offset_i)·inverse_i), with one offset and
-inverse for each column or for all.  The p of the output layer is z itself, and the output
-activation is computed in floating point.  calibration.py makes such networks (Jacob et al. 2018,
-"Quantization and training of neural networks for efficient integer-arithmetic-only inference").
+calibration.py makes such networks (Jacob et al. 2018, "Quantization and training of neural networks
+for efficient integer-arithmetic-only inference").
 """
 
 from __future__ import annotations
@@ -26,65 +15,20 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import kernels
 from ..activations import Activation, Softmax
+from ..encodings import Encoding
 from ..losses import Loss
+from ..model import columns
+from ..network import MLP
 from ..support import checks
 from . import quantized_files
 from .blocks import row_blocks
+from .inference import Columns
+from .integer_layers import ByteRounding, InputScaling, IntegerLayer, apply_activation
 
-__all__ = [
-    "LARGEST_BYTE",
-    "ByteRounding",
-    "InputScaling",
-    "IntegerLayer",
-    "Quantized",
-    "apply_activation",
-    "float32_rows",
-]
+__all__ = ["Quantized", "float32_rows"]
 
 Array = NDArray[Any]
-
-LARGEST_BYTE = 255
-
-
-@dataclass(frozen=True)
-class InputScaling:
-    """p = (x − offset)·inverse, in float32."""
-
-    offset: NDArray[np.float32]  # (n_in,), or () for all columns alike
-    inverse: NDArray[np.float32]
-
-    def __call__(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        with np.errstate(over="ignore", invalid="ignore"):  # infinities are clipped afterwards
-            return np.asarray((x - self.offset) * self.inverse)
-
-
-@dataclass(frozen=True)
-class ByteRounding:
-    """Bytes k − low, or table[k − low], of k = round(p) clipped to the range low … high."""
-
-    low: int
-    high: int
-    table: NDArray[np.uint8] | None = None
-
-    def __call__(self, p: NDArray[np.float32]) -> NDArray[np.uint8]:
-        index = np.rint(np.clip(p, self.low, self.high)).astype(np.int64) - self.low
-        return np.asarray(index if self.table is None else self.table[index], np.uint8)
-
-
-@dataclass(frozen=True)
-class IntegerLayer:
-    """p = (bias + Σ w q)·multiplier."""
-
-    weight: NDArray[np.int8]  # (n_out, n_in)
-    bias: NDArray[np.int32]  # (n_out,)
-    multiplier: NDArray[np.float32]  # (n_out,)
-
-    def __call__(self, q: NDArray[np.uint8]) -> NDArray[np.float32]:
-        # exact in float64, in any order: every sum is an integer below 2³¹
-        total = q.astype(np.float64) @ self.weight.T.astype(np.float64) + self.bias
-        return total.astype(np.float32) * self.multiplier
 
 
 @dataclass(frozen=True)
@@ -116,8 +60,10 @@ class Quantized:
         classification the fraction of labels that are the same.  For other losses the coefficient
         of determination R² of its outputs, with those of the float network as the truth; the
         smallest R² of all outputs.
+    columns : Columns
+        The encodings of the columns, in floating point.
     input_scaling : InputScaling
-        How inputs are scaled before they are rounded to bytes.
+        How inputs, or the outputs of their encodings, are scaled before they are rounded to bytes.
     roundings : tuple of ByteRounding
         How the input and the hidden layers are rounded to bytes.
     layers : tuple of IntegerLayer
@@ -140,6 +86,7 @@ class Quantized:
     n_calibration: int
     ranges: str
     agreement: float
+    columns: Columns = field(repr=False)
     input_scaling: InputScaling = field(repr=False)
     roundings: tuple[ByteRounding, ...] = field(repr=False)
     layers: tuple[IntegerLayer, ...] = field(repr=False)
@@ -153,6 +100,11 @@ class Quantized:
     def n_out(self) -> int:
         """Number of outputs."""
         return self.sizes[-1]
+
+    @property
+    def encodings(self) -> tuple[Encoding, ...]:
+        """The encoding of each column, as of `MLP.encodings`."""
+        return self.columns.encodings
 
     def save(self, path: str | os.PathLike[str], *, compress: bool = False) -> None:
         """Write the network to a file that `Quantized.load` reads.
@@ -174,7 +126,20 @@ class Quantized:
             If the file cannot be written.
         """
         compress = checks.flag("compress", compress)
-        quantized_files.write(path, self, *self._packed(), compress)
+        quantized_files.write(path, self.pack(), compress)
+
+    def pack(self) -> quantized_files.Packed:
+        """Return the header and the arrays of a file.
+
+        Returns
+        -------
+        header : dict
+            In JSON's types.
+        arrays : dict
+            By name.
+        """
+        entry, arrays = self._packed()
+        return quantized_files.header_of(self, entry), arrays
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -199,14 +164,32 @@ class Quantized:
         OSError
             If the file cannot be opened or read.
         """
-        spec, entry, metadata, arrays = quantized_files.read(path)
+        contents = quantized_files.read(path)
         kinds = {one.integer_only: one for one in (cls, *cls.__subclasses__())}
-        kind = kinds.get(entry["integer_only"])
+        kind = kinds.get(contents.entry["integer_only"])
         if kind is None:
             raise ValueError(
                 f"{os.fspath(path)} holds a network with floating point; Quantized.load reads it"
             )
-        return kind(
+        return kind.unpack(contents)
+
+    @classmethod
+    def unpack(cls, contents: quantized_files.Contents) -> Self:
+        """Return the network of what was read from a file.
+
+        Parameters
+        ----------
+        contents : Contents
+            What was read and checked.
+
+        Returns
+        -------
+        Quantized
+            The network.
+        """
+        spec, entry, metadata, arrays = contents
+        of_encodings = [arrays[name] for name in spec.encoding_shapes]
+        return cls(
             sizes=spec.sizes,
             activation=spec.activation,
             output_activation=spec.output_activation,
@@ -217,15 +200,19 @@ class Quantized:
             n_calibration=entry["n_calibration"],
             ranges=entry["ranges"],
             agreement=entry["agreement"],
-            **kind._unpacked(entry, arrays),
+            columns=Columns(
+                spec.encodings,
+                columns.by_column(spec.encodings, of_encodings),
+                of_encodings[-1] if spec.input_scaling else None,
+            ),
+            **cls._unpacked(entry, arrays),
         )
 
     def _packed(self) -> tuple[quantized_files.Entry, quantized_files.Arrays]:
         """Return the entry of a file's header and the arrays."""
         scaling = self.input_scaling
-        arrays: quantized_files.Arrays = {
-            "input_offset": scaling.offset, "input_inverse": scaling.inverse
-        }  # fmt: skip
+        arrays = quantized_files.arrays_of_columns(self.columns)
+        arrays |= {"input_offset": scaling.offset, "input_inverse": scaling.inverse}
         for l, layer in enumerate(self.layers, start=1):
             arrays |= {f"{name}_{l}": array for name, array in vars(layer).items()}
         roundings = self._all_roundings()
@@ -332,31 +319,21 @@ class Quantized:
         ndarray, (m, n_out)
             In float32.
         """
-        rows = float32_rows(X, self.n_in, self.uint8_scale)
+        rows = float32_rows(X, self)
         return np.concatenate([self._logits(block) for block in row_blocks(rows)])
 
     def _logits(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        p = self.input_scaling(rows)
+        p = self.input_scaling(self.columns(rows))
         for rounding, layer in zip(self.roundings, self.layers, strict=True):
             p = layer(rounding(p))
         return p
 
 
-def float32_rows(X: ArrayLike, n_in: int, uint8_scale: float) -> NDArray[np.float32]:
+def float32_rows(X: ArrayLike, net: MLP | Quantized) -> NDArray[np.float32]:
     """Return examples as the exported C takes them: float32, uint8 already scaled."""
-    rows = checks.rows(checks.array("X", X), n_in, np.dtype(np.float32))
+    rows = checks.rows(checks.array("X", X), net.n_in, np.dtype(np.float32))
     assert not isinstance(rows, tuple)
-    scale = uint8_scale if rows.dtype == np.uint8 else 1
+    if net.encodings:
+        columns.check_rows(rows, net.encodings, np.dtype(np.float32))
+    scale = net.uint8_scale if rows.dtype == np.uint8 else 1
     return rows.astype(np.float32) * np.float32(scale)
-
-
-def apply_activation(f: Activation, z: Array) -> Array:
-    """Return f(z) in float64; softmax of each row, or of each of its groups."""
-    if isinstance(f, Softmax) and f.groups:
-        return np.hstack([apply_activation(Softmax(), z[:, first:end]) for first, end in f.spans])
-    if isinstance(f, Softmax):
-        e = np.exp(z - z.max(axis=1, keepdims=True))
-        return np.asarray(e / e.sum(axis=1, keepdims=True))
-    operations = kernels.operations("float64")
-    result: Array = operations.activate(np.ascontiguousarray(z), f.name, f.parameter)[0]
-    return result

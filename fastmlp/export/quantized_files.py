@@ -5,30 +5,50 @@
     input_offset, input_inverse           how inputs are scaled
     table_1, …                            bytes of activation functions other than ReLU and identity
     factor_1, shift_1, …, output_table    of networks without floating point
+    column_1_table, …, input_scale        the parameters of encodings of columns, in float32
 
-This module knows the files; quantization.py and integers.py make networks of them.
+The file of a model of a table has the headers of its networks, whose arrays begin with network_1_,
+network_2_, …, as that of an ensemble.
+
+This module knows the files; quantization.py, integers.py and table_quantization.py make models of
+them.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..losses import Custom
-from ..model import files, headers, npz
+from ..model import columns, files, headers, npz
 from ..model.spec import NetworkSpec
+from .inference import Columns
 from .ranges import METHODS
 
-__all__ = ["Arrays", "Entry", "entry_of_rounding", "read", "write"]
+__all__ = [
+    "Arrays",
+    "Contents",
+    "Entry",
+    "Packed",
+    "arrays_of_columns",
+    "entry_of_rounding",
+    "header_of",
+    "read",
+    "read_table",
+    "write",
+    "write_table",
+]
 
 Arrays = dict[str, NDArray[Any]]
 Entry = dict[str, Any]
+Packed = tuple[Entry, Arrays]  # a header and arrays
+Shapes = Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
 
 LARGEST_TABLE = 2**16
 MOST_BITS = 62  # of a shift: of products below 2⁶³
@@ -36,16 +56,23 @@ DIGEST = re.compile("[0-9a-f]{64}")
 SEED = 0  # of the description; a network in integers has none
 
 
-def write(
-    path: str | os.PathLike[str], net: Any, entry: Entry, arrays: Arrays, compress: bool
-) -> None:
-    """Write a network: its `entry` and arrays, and what it shares with the float network."""
+class Contents(NamedTuple):
+    """A network as it was read from a file, checked."""
+
+    spec: NetworkSpec  # of the float network
+    entry: Entry
+    metadata: dict[str, Any]
+    arrays: Arrays
+
+
+def header_of(net: Any, entry: Entry) -> Entry:
+    """Return the header of a network: its `entry`, and what it shares with the float network."""
     if isinstance(net.loss, Custom):
         raise ValueError(
             "the network's loss was written in Python, and no file holds that; to_c writes the "
             "network without it"
         )
-    header = {
+    header: Entry = {
         "format": headers.QUANTIZED_FORMAT,
         "sizes": net.sizes,
         "activation": [headers.entry_of(one) for one in net.activation],
@@ -55,57 +82,153 @@ def write(
         "seed": SEED,
         "uint8_scale": net.uint8_scale,
         "metadata": net.metadata,
-        headers.QUANTIZED: {
-            **entry,
-            "model_digest": net.digest,
-            "n_calibration": net.n_calibration,
-            "ranges": net.ranges,
-            "agreement": net.agreement,
-        },
+        headers.QUANTIZED: {**entry, **_agreement_of(net)},
     }
-    files.write_npz(path, (header, arrays), compress)
+    if net.encodings:
+        header["format"] = headers.QUANTIZED_TABLE_FORMAT
+        header["encodings"] = [headers.entry_of(one) for one in net.encodings]
+        header["input_scaling"] = net.columns.scale is not None
+    return header
 
 
-def read(path: str | os.PathLike[str]) -> tuple[NetworkSpec, Entry, dict[str, Any], Arrays]:
-    """Return the description of a network, its entry, its metadata and its arrays, all checked."""
+def arrays_of_columns(of: Columns) -> Arrays:
+    """Return the parameters of encodings of columns, by their names in files."""
+    arrays = [one for own in of.parameters for one in own.values()]
+    scale = [] if of.scale is None else [of.scale]
+    names = columns.shapes_of(of.encodings, of.scale is not None)
+    return dict(zip(names, [one.astype(np.float32) for one in arrays + scale], strict=True))
+
+
+def write(path: str | os.PathLike[str], packed: Packed, compress: bool) -> None:
+    """Write a network's header and arrays."""
+    files.write_npz(path, packed, compress)
+
+
+def write_table(
+    path: str | os.PathLike[str],
+    model: Any,
+    networks: Iterable[Packed],
+    metadata: Entry,
+    compress: bool,
+) -> None:
+    """Write the networks of a model of a table, its metadata, and how it agrees with the float."""
+    found: list[Entry] = []
+    arrays: Arrays = {}
+    for number, (header, own) in enumerate(networks, start=1):
+        found.append(header)
+        arrays |= {f"network_{number}_{name}": array for name, array in own.items()}
+    whole = {
+        "format": headers.QUANTIZED_TABLE_FORMAT,
+        "networks": found,
+        "metadata": metadata,
+        headers.QUANTIZED: _agreement_of(model),
+    }
+    files.write_npz(path, (whole, arrays), compress)
+
+
+def read(path: str | os.PathLike[str]) -> Contents:
+    """Return a network, all of it checked."""
     with files.naming(path), open(path, "rb") as file:
-        header, arrays = npz.read(file, _shapes)
-        for name, array in arrays.items():
-            if array.dtype == np.float32 and not np.isfinite(array).all():
-                raise ValueError(f"{name} has numbers that are not finite")
-            if name.startswith("shift_") and not (1 <= array.min() and array.max() <= MOST_BITS):
-                raise ValueError(f"{name} has shifts beyond 1 … {MOST_BITS}")
+        return _contents(*npz.read(file, _shapes_of_file))
+
+
+def read_table(path: str | os.PathLike[str]) -> tuple[list[Contents], Entry, Entry]:
+    """Return the networks of a model of a table, its metadata, and its agreement, checked."""
+    with files.naming(path), open(path, "rb") as file:
+        header, arrays = npz.read(file, _shapes_of_table)
+        networks = []
+        for number, one in enumerate(header["networks"], start=1):
+            start = f"network_{number}_"
+            own = {
+                name.removeprefix(start): array
+                for name, array in arrays.items()
+                if name.startswith(start)
+            }
+            networks.append(_contents(one, own))
         entry = headers.mapping(header, headers.QUANTIZED)
-        metadata = dict(headers.mapping(header, "metadata"))
-        return _spec(header), entry, metadata, arrays
+        return networks, dict(headers.mapping(header, "metadata")), entry
 
 
-def _shapes(header: Entry) -> Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Return the arrays that a file with this header has; ValueError for what is not as written."""
+def _contents(header: Entry, arrays: Arrays) -> Contents:
+    """Return a network whose header is checked, after a check of its numbers."""
+    for name, array in arrays.items():
+        if array.dtype == np.float32 and not np.isfinite(array).all():
+            raise ValueError(f"{name} has numbers that are not finite")
+        if name.startswith("shift_") and not (1 <= array.min() and array.max() <= MOST_BITS):
+            raise ValueError(f"{name} has shifts beyond 1 … {MOST_BITS}")
+    entry = headers.mapping(header, headers.QUANTIZED)
+    return Contents(_spec(header), entry, dict(headers.mapping(header, "metadata")), arrays)
+
+
+def _shapes_of_file(header: Entry) -> Shapes:
+    """Return the arrays of a file with this header; ValueError for what is not as written."""
     headers.checked_format(header)
     if headers.QUANTIZED not in header:
         raise ValueError(
             "it holds no network in 8-bit integers, as Quantized.save writes it; fastmlp.load "
             "reads networks in floating point"
         )
+    if "networks" in header:
+        raise ValueError(
+            "it holds a model of a table in 8-bit integers, which QuantizedTable.load reads"
+        )
+    return _shapes(header)
+
+
+def _shapes_of_table(header: Entry) -> Shapes:
+    """Return the same of a file with a model of a table."""
+    headers.checked_format(header)
+    networks = header.get("networks")
+    if headers.QUANTIZED not in header or not isinstance(networks, list) or not networks:
+        raise ValueError(
+            "it holds no model of a table in 8-bit integers, as QuantizedTable.save writes it; "
+            "fastmlp.tabular.load reads models in floating point, Quantized.load single networks"
+        )
+    _check_agreement(headers.mapping(header, headers.QUANTIZED))
+    return {
+        f"network_{number}_{name}": shape
+        for number, one in enumerate(networks, start=1)
+        for name, shape in _shapes(one).items()
+    }
+
+
+def _shapes(header: Entry) -> Shapes:
+    """Return the arrays of a network; ValueError for what is not as written."""
+    if not isinstance(header, dict):
+        raise ValueError("a network of its header is no object of JSON")
     spec = _spec(header)
     entry = headers.mapping(header, headers.QUANTIZED)
     if not isinstance(entry.get("integer_only"), bool):
         raise ValueError("integer_only of its header is neither true nor false")
+    _check_agreement(entry)
+    step, zero = entry.get("output_step"), entry.get("output_zero")
+    if entry["integer_only"] and not (
+        isinstance(step, float) and 0 < step < np.inf and type(zero) is int and -128 <= zero <= 127
+    ):
+        raise ValueError(f"its header has the output step {step!r} with zero at {zero!r}")
+    return dict(_arrays(spec, entry))
+
+
+def _agreement_of(model: Any) -> Entry:
+    """Return the entry of how a model agrees with the float model, and of the latter's digest."""
+    return {
+        "model_digest": model.digest,
+        "n_calibration": model.n_calibration,
+        "ranges": model.ranges,
+        "agreement": model.agreement,
+    }
+
+
+def _check_agreement(entry: Entry) -> None:
+    """Raise ValueError unless an entry has what `_agreement_of` returns."""
     headers.count(entry, "n_calibration")
     ranges = entry.get("ranges")
     if not isinstance(ranges, str) or ranges not in METHODS:
         raise ValueError(f"ranges of its header is none of {', '.join(METHODS)}")
     if not isinstance(entry.get("agreement"), float):
         raise ValueError("agreement of its header is no number")
-    step, zero = entry.get("output_step"), entry.get("output_zero")
-    if entry["integer_only"] and not (
-        isinstance(step, float) and 0 < step < np.inf and type(zero) is int and -128 <= zero <= 127
-    ):
-        raise ValueError(f"its header has the output step {step!r} with zero at {zero!r}")
     if not DIGEST.fullmatch(str(entry.get("model_digest"))):
         raise ValueError("model_digest of its header is no SHA-256")
-    return dict(_arrays(spec, entry))
 
 
 def _spec(header: Entry) -> NetworkSpec:
@@ -118,10 +241,12 @@ def _arrays(
     spec: NetworkSpec, entry: Entry
 ) -> Iterator[tuple[str, tuple[tuple[int, ...], np.dtype[Any]]]]:
     integer_only, per_column = entry["integer_only"], entry.get("per_column") is True
-    of_columns = (spec.sizes[0],) if per_column else ()
+    of_columns = (spec.layer_sizes[0],) if per_column else ()
+    for name, shape in spec.encoding_shapes.items():
+        yield name, (shape, np.dtype(np.float32))
     yield "input_offset", (of_columns, np.dtype(np.float32))
     yield "input_inverse", (of_columns, np.dtype(np.float32))
-    for l, (n_in, n_out) in enumerate(pairwise(spec.sizes), start=1):
+    for l, (n_in, n_out) in enumerate(pairwise(spec.layer_sizes), start=1):
         yield f"weight_{l}", ((n_out, n_in), np.dtype(np.int8))
         yield f"bias_{l}", ((n_out,), np.dtype(np.int32))
         yield f"multiplier_{l}", ((n_out,), np.dtype(np.float32))

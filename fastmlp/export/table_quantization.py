@@ -8,121 +8,126 @@ Encodings of columns stay in floating point; their outputs a(1) are the inputs t
 from __future__ import annotations
 
 import copy
+import os
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import steps
-from ..network import MLP
 from ..support import checks
+from . import quantized_files
 from .calibration import LOW_AGREEMENT, quantize
-from .inference import (
-    inference_encodings,
-    is_table_model,
-    layers_after_encodings,
-    table_networks,
-)
+from .inference import is_table_model, table_networks
 from .quantization import Quantized
 from .ranges import METHODS
 
-__all__ = ["EncodedNetwork", "QuantizedTable", "quantize_table"]
+__all__ = ["QuantizedTable", "quantize_table"]
 
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
-class EncodedNetwork:
-    """A network in 8-bit integers after the encodings of a float network's columns."""
-
-    net: MLP
-    layers: Quantized
-
-    @classmethod
-    def of(cls, net: MLP, X: Array, ranges: str) -> EncodedNetwork:
-        """Return a float network in 8-bit integers, calibrated by rows of its columns."""
-        after = layers_after_encodings(net)
-        plain = MLP(
-            (after[0].weight.shape[1], *net.sizes[1:]),
-            activation=net.activation,
-            output_activation=net.output_activation,
-            loss=net.loss,
-            dtype=net.dtype,
-        )
-        plain.set_parameters([one.weight for one in after], [one.bias for one in after])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the agreement of the whole model counts
-            return cls(net, quantize(plain, encoded(net, X), ranges=ranges))
-
-    @property
-    def n_out(self) -> int:
-        """Number of outputs."""
-        return self.net.n_out
-
-    def forward(self, X: Array) -> Array:
-        """Return the output activations of rows of the network's columns."""
-        return self.layers.forward(encoded(self.net, X))
-
-
-def encoded(net: MLP, X: Array) -> NDArray[np.float32]:
-    """Return a(1) of rows of a network's columns."""
-    return steps.encode(X, net.encodings, *inference_encodings(net)).astype(np.float32)
-
-
+@dataclass(frozen=True, eq=False)
 class QuantizedTable:
-    """A model of a table in 8-bit integers: ``quantize_table(model, table)``.
+    """A model of a table in 8-bit integers, as `quantize_table` returns it and `to_c` writes it.
 
     Its labels, values and probabilities are those of the exported C, up to the rounding of the
     encodings, which may change a byte by one.
 
-    Parameters
-    ----------
-    model : TabularClassifier or TabularRegressor
-        The fitted float model.
-    table : DataFrame or array-like, (m, n)
-        The calibration rows.
-    ranges : str
-        How the ranges of hidden layers come from them: see `quantize`.
-
     Attributes
     ----------
     model : TabularClassifier or TabularRegressor
-        The float model.
-    networks : list of EncodedNetwork
-        The networks in 8-bit integers.
+        The estimator, whose `networks_` are networks in 8-bit integers.
+    digest : str
+        The float model's digest.
     n_calibration : int
         Number of calibration rows.
+    ranges : str
+        How the ranges of hidden layers come from them: see `quantize`.
     agreement : float
         How well the model agrees with the float model on these rows: the fraction of labels that
         are the same, or the coefficient of determination R² of the values, with those of the float
         model as the truth.
+
+    See Also
+    --------
+    quantize_table : Make a model of a table in 8-bit integers.
     """
 
-    def __init__(self, model: Any, table: Any, ranges: str) -> None:
-        networks = table_networks(model)
-        self.model = model
-        codes = model.encoder_.read(model._table(table, reset=False))
-        inputs = {one: model.encoder_.inputs(codes, one) for one in set(model.encodings_)}
-        self.networks = [
-            EncodedNetwork.of(net, inputs[encoding], ranges)
-            for net, encoding in zip(networks, model.encodings_, strict=True)
-        ]
-        self._in_bytes = copy.copy(model)
-        self._in_bytes.networks_ = self.networks
-        self.n_calibration = len(codes.numbers)
-        exact, found = model.predict(table), self.predict(table)
-        if self.is_classifier:
-            self.agreement = float(np.mean(exact == found))
-        else:
-            error, variance = np.mean((exact - found) ** 2), np.var(exact)
-            self.agreement = float(1 - error / variance) if variance > 0 else float(error == 0)
+    model: Any
+    digest: str
+    n_calibration: int
+    ranges: str
+    agreement: float
+
+    @property
+    def networks(self) -> list[Quantized]:
+        """The networks."""
+        networks: list[Quantized] = self.model.networks_
+        return networks
 
     @property
     def is_classifier(self) -> bool:
         """Whether the model predicts classes."""
         return hasattr(self.model, "classes_")
+
+    def save(self, path: str | os.PathLike[str], *, compress: bool = False) -> None:
+        """Write the model to a file that `QuantizedTable.load` reads.
+
+        Parameters
+        ----------
+        path : path-like
+            The file, which appears whole or not at all; no ending is added to its name.
+        compress : bool, default False
+            Compress the file, without loss.
+
+        Raises
+        ------
+        ValueError
+            If a parameter of the estimator is an object that a file without pickle cannot keep, as
+            in `TabularClassifier.save`.
+        OSError
+            If the file cannot be written.
+        """
+        compress = checks.flag("compress", compress)
+        packed = [net.pack() for net in self.networks]
+        quantized_files.write_table(path, self, packed, self.model._file_metadata(), compress)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a model that `save` wrote.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+
+        Returns
+        -------
+        QuantizedTable
+            The model as it was saved: it predicts the same bits.
+
+        Raises
+        ------
+        ImportError
+            Without the packages of ``pip install "fastmlp[tabular]"``.
+        ValueError
+            If the file holds another model, is damaged, or comes from a newer fastmlp.
+        OSError
+            If the file cannot be opened or read.
+        """
+        contents, metadata, entry = quantized_files.read_table(path)
+        from ..tabular.loading import restored_model  # imports pandas
+
+        networks = [Quantized.unpack(one) for one in contents]
+        return cls(
+            model=restored_model(path, networks, metadata),
+            digest=entry["model_digest"],
+            n_calibration=entry["n_calibration"],
+            ranges=entry["ranges"],
+            agreement=entry["agreement"],
+        )
 
     def predict(self, X: Any) -> Array:
         """Return the label or the value of each row.
@@ -137,7 +142,7 @@ class QuantizedTable:
         ndarray (m,)
             Labels as in the model's `classes_`, or values in the target's unit.
         """
-        predicted: Array = self._in_bytes.predict(X)
+        predicted: Array = self.model.predict(X)
         return predicted
 
     def predict_proba(self, X: Any) -> Array:
@@ -155,7 +160,7 @@ class QuantizedTable:
         """
         if not self.is_classifier:
             raise TypeError("a TabularRegressor has no probabilities; call predict")
-        probabilities: Array = self._in_bytes.predict_proba(X)
+        probabilities: Array = self.model.predict_proba(X)
         return probabilities
 
     def summary(self) -> str:
@@ -222,8 +227,21 @@ def quantize_table(model: Any, table: Any, *, ranges: str = "minmax") -> Quantiz
             f"model must be a TabularClassifier or TabularRegressor, got {model!r}; of a network "
             f"make quantize(net, X)"
         )
+    from ..tabular.digest import table_digest  # imports pandas
+
     checks.known("ranges", ranges, METHODS)
-    found = QuantizedTable(model, table, ranges)
+    networks = table_networks(model)
+    codes = model.encoder_.read(model._table(table, reset=False))
+    inputs = {one: model.encoder_.inputs(codes, one) for one in set(model.encodings_)}
+    in_bytes = copy.copy(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the agreement of the whole model counts
+        in_bytes.networks_ = [
+            quantize(net, inputs[encoding], ranges=ranges)
+            for net, encoding in zip(networks, model.encodings_, strict=True)
+        ]
+    agreement = _agreement(model.predict(table), in_bytes.predict(table), model)
+    found = QuantizedTable(in_bytes, table_digest(model), len(codes.numbers), ranges, agreement)
     if not found.agreement >= LOW_AGREEMENT:
         warnings.warn(
             f"the 8-bit model differs from the float model: {found.summary()}; export it without "
@@ -231,3 +249,11 @@ def quantize_table(model: Any, table: Any, *, ranges: str = "minmax") -> Quantiz
             stacklevel=2,
         )
     return found
+
+
+def _agreement(exact: Array, found: Array, model: Any) -> float:
+    """Return the fraction of equal labels, or R² of values."""
+    if hasattr(model, "classes_"):
+        return float(np.mean(exact == found))
+    error, variance = np.mean((exact - found) ** 2), np.var(exact)
+    return float(1 - error / variance) if variance > 0 else float(error == 0)

@@ -17,6 +17,7 @@ from ..support import checks
 
 __all__ = [
     "by_column",
+    "check_rows",
     "checked_parameters",
     "first_outputs",
     "n_levels_of",
@@ -138,6 +139,16 @@ def checked_parameters(
                 raise ValueError(f"{label} has shape {array.shape}; expected {shape}")
             found.append(checks.reals(label, array, dtype))
     return found
+
+
+def check_rows(X: NDArray[Any], encodings: Sequence[Encoding], dtype: np.dtype[Any]) -> None:
+    """Raise an error unless the columns of X are what these encodings take."""
+    if X.dtype == np.uint8:
+        raise TypeError(
+            f"X is uint8, which stands for images; give a network with encodings "
+            f"X.astype({dtype.name!r})"
+        )
+    checks.codes("X", X, n_levels_of(encodings))
 
 
 def n_levels_of(encodings: Sequence[Encoding]) -> Mapping[int, int]:

@@ -298,10 +298,8 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except NewerFormat as error:
         raise ValueError(f"{name} {error}; upgrade fastmlp") from None
-    except QuantizedContents:
-        raise QuantizedContents(
-            f"{name} holds a network in 8-bit integers: fastmlp.export.Quantized.load reads it"
-        ) from None
+    except QuantizedContents as error:
+        raise type(error)(f"{name} holds {error.holds}") from None
     except DAMAGE as error:
         raise ValueError(
             f"{name} is not a whole fastmlp model file: {_reason(error)}; copy it again from where "

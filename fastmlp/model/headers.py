@@ -23,10 +23,12 @@ __all__ = [
     "NEWEST_FORMAT",
     "QUANTIZED",
     "QUANTIZED_FORMAT",
+    "QUANTIZED_TABLE_FORMAT",
     "ROUNDED_FORMAT",
     "Header",
     "NewerFormat",
     "QuantizedContents",
+    "QuantizedTableContents",
     "checked_format",
     "count",
     "entry_of",
@@ -42,7 +44,8 @@ GROUPS_FORMAT = 4  # of files whose cross-entropy has groups; 3 knew none
 ENCODINGS_FORMAT = 5  # of files whose columns have encodings; 4 knew none
 ROUNDED_FORMAT = 6  # of files whose weights are in a smaller dtype; 5 knew none
 QUANTIZED_FORMAT = 7  # of files with a network in 8-bit integers; 6 knew none
-NEWEST_FORMAT = QUANTIZED_FORMAT
+QUANTIZED_TABLE_FORMAT = 8  # of 8-bit models of tables and networks with encodings; 7 knew none
+NEWEST_FORMAT = QUANTIZED_TABLE_FORMAT
 QUANTIZED = "quantized"  # the entry of a header that has such a network
 
 MOST_SLOTS = 2  # numbers that an optimizer keeps of each parameter: Adam has two
@@ -61,6 +64,14 @@ class NewerFormat(Exception):
 class QuantizedContents(ValueError):
     """A file holds a network in 8-bit integers, which another function reads."""
 
+    holds = "a network in 8-bit integers: fastmlp.export.Quantized.load reads it"
+
+
+class QuantizedTableContents(QuantizedContents):
+    """A file holds a model of a table in 8-bit integers, which another function reads."""
+
+    holds = "a model of a table in 8-bit integers: fastmlp.export.QuantizedTable.load reads it"
+
 
 def checked_format(header: Header) -> None:
     """Raise an error unless a file's format is one that this version of fastmlp reads."""
@@ -78,7 +89,7 @@ def headers_of(header: Header) -> list[Header]:
     """Return the headers of a file's networks."""
     checked_format(header)
     if QUANTIZED in header:
-        raise QuantizedContents
+        raise QuantizedTableContents if "networks" in header else QuantizedContents
     headers = header.get("networks", [header])
     if not isinstance(headers, list) or not headers:
         raise ValueError("its header has no networks")

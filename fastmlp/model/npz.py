@@ -117,7 +117,7 @@ def read_member(
             raise ValueError(f"{name!r} has NumPy's format {version}")
         try:
             shape, fortran_order, dtype = HEADERS[version](member, max_header_size=10_000)
-        except (tokenize.TokenError, RecursionError):  # from its parser
+        except (SyntaxError, tokenize.TokenError, RecursionError):  # from its parser
             raise ValueError(f"{name!r} has a header that is not NumPy's") from None
         if dtype.hasobject:
             raise ValueError(f"{name!r} holds pickled objects")

@@ -169,12 +169,7 @@ class NetworkSpec:
             raise TypeError("X is sparse; a network with encodings takes dense rows: X.toarray()")
         found = checks.rows(X, self.sizes[0], self.dtype)
         assert not isinstance(found, tuple)
-        if found.dtype == np.uint8:
-            raise TypeError(
-                "X is uint8, which stands for images; give a network with encodings "
-                f"X.astype({self.dtype.name!r})"
-            )
-        checks.codes("X", found, columns.n_levels_of(self.encodings))
+        columns.check_rows(found, self.encodings, self.dtype)
         return found
 
 

@@ -1,26 +1,29 @@
 """Locks of the processes that work on one study, released when their holder ends, however it ends.
 
 The processes of one machine, or of machines with a shared disk, lock files; those that share a
-database lock numbers in it.  Optuna's own locks remain for half a minute when a process is killed.
+database take the locks that its server has for applications.  Optuna's own locks remain for half a
+minute when a process is killed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 __all__ = ["DatabaseLock", "FileLock", "SharedLock"]
 
 WAIT = 0.2  # seconds, after which Ctrl-C is handled
 POLL = 0.02  # seconds from one attempt at a database's lock to the next
+SHARERS = 256  # processes that may share a lock in MySQL
+LONGEST_IDLE = 2_000_000  # seconds, which MySQL allows on all systems
 
 
 class Lock(Protocol):
@@ -86,8 +89,84 @@ class FileLock:
         return True
 
 
+class AdvisoryLock:
+    """Attempts at an advisory lock of PostgreSQL, which ends with its connection.
+
+    Parameters
+    ----------
+    name : str
+        What the processes that use one database agree on.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._number = int.from_bytes(digest(name), "big", signed=True)
+
+    def exclusive(self, connection: Connection) -> bool:
+        """Try once to acquire the lock exclusively; return whether it is acquired."""
+        return bool(scalar(connection, f"pg_try_advisory_lock({self._number})"))
+
+    def shared(self, connection: Connection) -> bool:
+        """Try once to acquire the lock together with others; return whether it is acquired."""
+        return bool(scalar(connection, f"pg_try_advisory_lock_shared({self._number})"))
+
+
+class NamedLock:
+    """Attempts at a lock of MySQL or MariaDB, made of named locks, which end with their connection.
+
+    A named lock is exclusive.  A process that shares the lock has one of SHARERS named locks; an
+    exclusive one has the main named lock, and none of the others is in use.  Each attempt takes the
+    main lock first, so that no other attempt comes between its steps.
+
+    Parameters
+    ----------
+    name : str
+        What the processes agree on that use one server.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._main = f"fastmlp {digest(name).hex()}"
+        self._sharers = [f"{self._main} {number}" for number in range(SHARERS)]
+
+    def exclusive(self, connection: Connection) -> bool:
+        """Try once to acquire the lock exclusively; return whether it is acquired."""
+        if not self._begin(connection):
+            return False
+        are_free = " AND ".join(f"IS_FREE_LOCK('{one}')" for one in self._sharers)
+        if scalar(connection, are_free):
+            return True
+        scalar(connection, f"RELEASE_LOCK('{self._main}')")
+        return False
+
+    def shared(self, connection: Connection) -> bool:
+        """Try once to acquire the lock together with others; return whether it is acquired."""
+        if not self._begin(connection):
+            return False
+        found = any(scalar(connection, f"GET_LOCK('{one}', 0)") for one in self._sharers)
+        scalar(connection, f"RELEASE_LOCK('{self._main}')")
+        return found
+
+    def _begin(self, connection: Connection) -> bool:
+        from sqlalchemy import text
+
+        # the server ends a connection that is idle for so long: by default eight hours
+        connection.execute(text(f"SET SESSION wait_timeout = {LONGEST_IDLE}"))
+        return bool(scalar(connection, f"GET_LOCK('{self._main}', 0)"))
+
+
+def digest(name: str) -> bytes:
+    """Return a name in eight bytes."""
+    return hashlib.blake2b(name.encode(), digest_size=8).digest()
+
+
+def scalar(connection: Connection, expression: str) -> Any:
+    """Return the value of an expression in SQL."""
+    from sqlalchemy import text
+
+    return connection.scalar(text(f"SELECT {expression}"))
+
+
 class DatabaseLock:
-    """A lock between the processes that use one database: an advisory lock of PostgreSQL.
+    """A lock between the processes that use one database of PostgreSQL or MySQL.
 
     Parameters
     ----------
@@ -99,31 +178,32 @@ class DatabaseLock:
 
     def __init__(self, engine: Engine, name: str) -> None:
         self._database = engine
-        digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
-        self._number = int.from_bytes(digest, "big", signed=True)
-        self._connection: Any = None
+        if engine.dialect.name == "postgresql":
+            self._attempts: AdvisoryLock | NamedLock = AdvisoryLock(name)
+        else:
+            self._attempts = NamedLock(f"{engine.url.database} {name}")
+        self._connection: Connection | None = None
 
     def try_exclusive(self, wait: float = 0.0) -> bool:
         """Acquire the lock if no other process has it within `wait` seconds; return whether."""
-        return self._try("pg_try_advisory_lock", wait)
+        return self._try(self._attempts.exclusive, wait)
 
     def try_shared(self, wait: float = 0.0) -> bool:
         """Acquire the lock together with others, unless one has it exclusively."""
-        return self._try("pg_try_advisory_lock_shared", wait)
+        return self._try(self._attempts.shared, wait)
 
     def release(self) -> None:
         """Release the lock, if this process has it."""
         if self._connection is not None:
+            self._connection.invalidate()  # without a rollback, which fails if the server is gone
             self._connection.close()
             self._connection = None
 
-    def _try(self, function: str, wait: float) -> bool:
-        from sqlalchemy import text
-
+    def _try(self, attempt: Callable[[Connection], bool], wait: float) -> bool:
         self.release()
         connection = self._database.connect().execution_options(isolation_level="AUTOCOMMIT")
         deadline = perf_counter() + wait
-        while not connection.scalar(text(f"SELECT {function}({self._number})")):
+        while not attempt(connection):
             if perf_counter() >= deadline:
                 connection.close()
                 return False

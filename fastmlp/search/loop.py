@@ -86,10 +86,10 @@ def minimize(
         after as many epochs.
     storage : path-like, optional
         A file for the study, created if it does not exist: a journal, or a SQLite database if the
-        name ends in .db, .sqlite or .sqlite3.  Or the URL of a PostgreSQL database,
-        ``"postgresql://USER@HOST/NAME"``, for processes on several machines.  A call with the
-        storage of an earlier one continues where that ended, however it ended; several processes
-        may work on one study at once.  Default: none.
+        name ends in .db, .sqlite or .sqlite3.  Or the URL of a database,
+        ``"postgresql://USER@HOST/NAME"`` or ``"mysql://USER@HOST/NAME"``, for processes on several
+        machines.  A call with the storage of an earlier one continues where that ended, however it
+        ended; several processes may work on one study at once.  Default: none.
     study_name : str, default "fastmlp"
         The study's name in its storage.
     n_jobs : int, default 1

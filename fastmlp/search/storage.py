@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["opened"]
 
+DRIVERS = {"postgresql": "psycopg", "mysql": "pymysql"}  # packages, by the scheme of a URL
 SQLITE = (".db", ".sqlite", ".sqlite3")
 MAX_JOURNAL = 1 << 30  # bytes
 DATABASE = b"SQLite format 3\0"  # the beginning of every database
@@ -41,16 +43,16 @@ def opened(
     ----------
     place : path-like or None
         A journal; a SQLite database if the name ends in .db, .sqlite or .sqlite3, or is a URL
-        sqlite:///PATH; a PostgreSQL database by a URL postgresql://USER@HOST/NAME.  None: no
-        storage and no lock.
+        sqlite:///PATH; a database of PostgreSQL, MySQL or MariaDB by a URL
+        postgresql://USER@HOST/NAME or mysql://USER@HOST/NAME.  None: no storage and no lock.
     study : str
-        The name of the study, which the processes of a PostgreSQL database share.
+        The name of the study, which the processes that use one server share.
     """
     if place is None:
         yield None, None
         return
-    if scheme_of(place) == "postgresql":
-        with _postgresql(str(place), study) as both:
+    if scheme_of(place) in DRIVERS:
+        with _on_server(str(place), study) as both:
             yield both
         return
     path = _path(place)
@@ -71,7 +73,7 @@ def opened(
 def scheme_of(place: str | PathLike[str]) -> str | None:
     """Return the kind of database that a URL names; None for the name of a file."""
     scheme, separator, _ = str(place).partition("://")
-    return known("kind of storage", scheme, ("sqlite", "postgresql")) if separator else None
+    return known("kind of storage", scheme, ("sqlite", *DRIVERS)) if separator else None
 
 
 def _path(place: str | PathLike[str]) -> Path:
@@ -130,23 +132,25 @@ def _sqlite(path: Path) -> Iterator[BaseStorage]:
 
 
 @contextmanager
-def _postgresql(url: str, study: str) -> Iterator[tuple[BaseStorage, SharedLock]]:
+def _on_server(url: str, study: str) -> Iterator[tuple[BaseStorage, SharedLock]]:
     from optuna.exceptions import StorageInternalError
     from optuna.storages import RDBStorage
     from sqlalchemy import NullPool, create_engine
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+    server = url.partition("://")[0]
+    driver = DRIVERS[server]
     try:
-        import psycopg  # noqa: F401
+        import_module(driver)
     except ImportError:
         raise ImportError(
-            'a study in PostgreSQL needs psycopg: pip install "fastmlp[postgresql]"', name="psycopg"
+            f'a study in {server} needs {driver}: pip install "fastmlp[{server}]"', name=driver
         ) from None
-    url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+    url = url.replace(server, f"{server}+{driver}", 1)
     try:
         engine = create_engine(url, poolclass=NullPool)  # a lock ends with its connection
     except (ArgumentError, ValueError):  # the latter at a port that is no number
-        raise ValueError("storage must be a URL such as postgresql://USER@HOST/NAME") from None
+        raise ValueError(f"storage must be a URL such as {server}://USER@HOST/NAME") from None
     lock = SharedLock.of_database(engine, study)
     try:
         with lock.turn():  # two processes that create the same tables would fail
@@ -161,6 +165,6 @@ def _postgresql(url: str, study: str) -> Iterator[tuple[BaseStorage, SharedLock]
     except (SQLAlchemyError, StorageInternalError) as error:
         place = engine.url.render_as_string(hide_password=True)
         reason = str(error.__cause__ or error).strip().splitlines()[0]
-        raise OSError(f"{place.replace('+psycopg', '')}: {reason}") from error
+        raise OSError(f"{place.replace(f'+{driver}', '')}: {reason}") from error
     finally:
         lock.release()

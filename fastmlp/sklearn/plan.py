@@ -41,15 +41,25 @@ class EstimatorRate(Schedule):
 
 @dataclass(frozen=True)
 class FixedRate(Schedule):
-    """The learning rate of an estimator that does not change it."""
+    """The learning rate of an estimator that does not change it.
+
+    Unlike `Constant` it may be 0 in the network's dtype, as in scikit-learn.
+    """
 
     name = "fixed"
     _is_checked = True
     rate: float
 
+    def check(self, dtype: np.dtype[Any] | None = None) -> None:
+        if dtype is not None and self.rate > np.finfo(dtype).max:
+            raise ValueError(
+                f"learning_rate_init is {self.rate:g}, which is inf in a {dtype} network; choose "
+                f"a smaller number"
+            )
+
     @property
-    def _is_constant(self) -> bool:
-        return True
+    def _constant(self) -> float:
+        return self.rate
 
     def __call__(self, steps: Any) -> NDArray[np.float64]:
         return np.full(np.shape(steps), self.rate)
@@ -103,8 +113,6 @@ class Plan:
         The options of the network's fit.
     team : AdaptiveTeam
         The number of threads.
-    rates : ndarray
-        The learning rates of an epoch, once they have been computed; empty if they change.
     """
 
     n_samples: int
@@ -113,7 +121,6 @@ class Plan:
     loss: EpochLoss
     config: FitConfig
     team: threads.AdaptiveTeam = field(default_factory=threads.AdaptiveTeam)
-    rates: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     @classmethod
     def of(cls, estimator: Any, samples: Samples, incremental: bool) -> Self:
@@ -145,7 +152,8 @@ class Plan:
     @property
     def can_be_kept(self) -> bool:
         """Whether this is the plan for other samples as well, if they are as many."""
-        return not self.loss.depends_on_samples and self.config.optimizer.schedule._is_constant
+        rate_is_constant = self.config.optimizer.schedule._constant is not None
+        return rate_is_constant and not self.loss.depends_on_samples
 
 
 def effective_batch_size(estimator: Any, n_rows: int) -> int:

@@ -236,7 +236,6 @@ def train(
         held_out=None,
         callbacks=callbacks,
         team=plan.team,
-        constant_rates=plan.rates,
     )
     try:
         history = run.fit()
@@ -245,7 +244,6 @@ def train(
             raise ValueError(options.DIVERGED) from None
         epoch_end.record_divergence()
         return
-    plan.rates = run.constant_rates
     if estimator.early_stopping and validation is not None and estimator.n_iter_ > 0:
         validation.require_score()
     if epoch_end.unfinished_batches is not None:

@@ -130,13 +130,7 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
         self._report_dropped()
         trained = train_models([training], self.n_threads, self.time_limit)
         (members,), n_networks = trained.members, len(training.plan.networks)
-        if not members:
-            if trained.interrupted:
-                raise KeyboardInterrupt
-            raise ValueError(
-                f"time_limit={self.time_limit:g} seconds are too few for an epoch of one network; "
-                f"allow more, or use fewer rows"
-            )
+        trained.require_first(self.time_limit)
         if trained.interrupted:
             warnings.warn(
                 f"Training was interrupted: {len(members)} of {n_networks} networks are kept, each "

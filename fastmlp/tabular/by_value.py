@@ -10,8 +10,10 @@ the value, so that it does not depend on other values.  All networks are trained
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Self
 
 import numpy as np
@@ -21,10 +23,11 @@ from sklearn.utils import check_random_state
 
 from ..network import MLP
 from ..support import checks
+from ..training.division import division
 from .columns import NoColumnError, known_codes
 from .frames import Kind, dates, kind_of, numbers, texts
 from .given import Given
-from .members import Callbacks, Rows, Trained, train_models
+from .members import Callbacks, Rows, Trained, Training, train_models
 from .parameters import restored
 
 __all__ = ["ByValue", "check_per", "fit_by_value"]
@@ -34,6 +37,9 @@ Array = NDArray[Any]
 FEWEST_ROWS = 50  # of a value that has a model of its own
 MEMBERS = {"fast": 1, "good": 2, "best": 4}  # networks of a value's model, by quality
 SHOWN = 5  # values that a message names
+PREPARING = 0.3  # of a time limit, after which no further value's model is prepared for training
+AFTERWARDS = 0.5  # of the time of preparing, which models take after training
+UNREACHED = "there was no time for its networks"
 
 
 @dataclass(frozen=True)
@@ -170,11 +176,6 @@ def check_per(model: Any, table: pd.DataFrame, y: Any, groups: Any) -> None:
             f"per and groups exclude each other: per={column!r} trains a model for each value, "
             f"whose few rows are divided between training and validation; pass one of them"
         )
-    if model.time_limit is not None:
-        raise ValueError(
-            f"time_limit is for one model, and per={column!r} trains many; set quality, n_members "
-            f"or epochs instead"
-        )
 
 
 def fit_by_value(
@@ -192,6 +193,8 @@ def fit_by_value(
     notes : list of str
         What the user should know.
     """
+    started = perf_counter()
+    time_limit = math.inf if model.time_limit is None else model.time_limit
     codes, values = texts(given.table[model.per])
     given_as_text = given.table.assign(**{model.per: pd.Categorical.from_codes(codes, values)})
     table = typed(given_as_text, {name: kind_of(one) for name, one in given_as_text.items()})
@@ -201,36 +204,43 @@ def fit_by_value(
     shared = part_of(model, table, seed)
     trainings = [shared._prepare(given, callbacks, check_random_state(seed))]
     columns = [name for name in shared.encoder_.kinds if name != model.per]
-    models, rows_by, reasons = {}, {}, {}
-    for code, rows in rows_of(codes):
-        if code < 0:
-            continue
-        value = values[code]
-        reasons[value] = why_shared(model, given.y[rows], columns)
-        if reasons[value]:
-            continue
-        own = given[rows]
+    rows_by = {values[code]: rows for code, rows in rows_of(codes) if code >= 0}
+    reasons = {value: why_shared(model, given.y[rows], columns) for value, rows in rows_by.items()}
+    prepared: dict[str, tuple[Any, Training]] = {}
+
+    def prepare(value: str) -> None:
+        own = given[rows_by[value]]
         own = Given(own.table[columns], own.y, own.weights, own.groups, own.time)
         part = part_of(model, own.table, seed_of(seed, value), own.y)
         try:
-            trainings.append(
-                part._prepare(own, callbacks, check_random_state(part.random_state))
-            )
+            training = part._prepare(own, callbacks, check_random_state(part.random_state))
         except NoColumnError as error:
             reasons[value] = str(error)
         else:
-            models[value], rows_by[value] = part, rows
+            prepared[value] = part, training
 
-    trained = train_models(trainings, model.n_threads)
-    if not trained.members[0]:
-        raise KeyboardInterrupt
+    candidates = [value for value in rows_by if not reasons[value]]
+    candidates.sort(key=lambda value: -len(rows_by[value]))
+    n_reached = for_each(candidates, prepare, started + PREPARING * time_limit)
+    for value in candidates[n_reached:]:
+        prepared.pop(value, None)  # of a process that was faster than the first
+        reasons[value] = UNREACHED
+    models = {value: prepared[value][0] for value in rows_by if value in prepared}
+    trainings += [prepared[value][1] for value in models]
+
+    left = None
+    if model.time_limit is not None:
+        left = time_limit - (1 + AFTERWARDS) * (perf_counter() - started)
+    trained = train_models(trainings, model.n_threads, left)
+    trained.require_first(model.time_limit)
     rows = trainings[0].job.rows
     validated = Validated(shared, shared._keep(trained.members[0], rows), len(given))
     for number, value in enumerate(list(models), start=1):
         if number in trained.diverged:
             reasons[value] = f"its training diverged: {trained.diverged[number]}"
         elif not trained.members[number]:
-            reasons[value] = "training was interrupted before its first epoch"
+            interrupted = "training was interrupted before its first epoch"
+            reasons[value] = interrupted if trained.interrupted else UNREACHED
         if reasons[value]:
             del models[value]
             continue
@@ -241,7 +251,23 @@ def fit_by_value(
     kinds = {**shared.encoder_.kinds, model.per: "category"}
     by_value = ByValue(model.per, kinds, shared, models, reasons)
     n_networks = sum(len(training.plan.networks) for training in trainings)
-    return by_value, validated.scores(rows), notes(by_value, trained, n_networks)
+    found = notes(by_value, trained, n_networks, model.time_limit)
+    return by_value, validated.scores(rows), found
+
+
+def for_each(values: list[str], prepare: Callable[[str], None], end: float) -> int:
+    """Prepare the models of values until a time; return of how many.
+
+    Where processes divide the training, it is the number that the first one had time for.
+    """
+    n = 0
+    while n < len(values) and perf_counter() < end:
+        prepare(values[n])
+        n += 1
+    n_of_first = division().of_first(n)
+    for value in values[n:n_of_first]:
+        prepare(value)
+    return n_of_first
 
 
 def why_shared(model: Any, y: Array, columns: list[str]) -> str:
@@ -311,7 +337,9 @@ class Validated:
         return scores
 
 
-def notes(by_value: ByValue, trained: Trained, n_networks: int) -> list[str]:
+def notes(
+    by_value: ByValue, trained: Trained, n_networks: int, time_limit: float | None
+) -> list[str]:
     """Return what the user should know of a fit."""
     found = []
     if trained.interrupted:
@@ -322,15 +350,26 @@ def notes(by_value: ByValue, trained: Trained, n_networks: int) -> list[str]:
     column, reasons = by_value.column, by_value.reasons
     diverged = [value for value, reason in reasons.items() if "diverged" in reason]
     if diverged:
-        shown = ", ".join(map(repr, diverged[:SHOWN])) + ", …" * (len(diverged) > SHOWN)
         found.append(
             f"training diverged for {len(diverged)} values of {column!r}, which the shared model "
-            f"predicts: {shown}; a lower learning_rate may help"
+            f"predicts: {shown(diverged)}; a lower learning_rate may help"
         )
-    if not by_value.models:
+    unreached = [value for value, reason in reasons.items() if reason == UNREACHED]
+    if unreached:
+        found.append(
+            f"time_limit={time_limit:g} seconds were too few for a model of {len(unreached)} "
+            f"values of {column!r}, which the shared model predicts: {shown(unreached)}; allow "
+            f"more, or choose quality, n_members or epochs for shorter training"
+        )
+    elif not by_value.models:
         some = "; ".join(f"{value!r}: {reason}" for value, reason in [*reasons.items()][:SHOWN])
         found.append(
             f"no value of {column!r} has a model of its own; the shared model predicts all rows "
             f"({some or 'the column is empty'})"
         )
     return found
+
+
+def shown(values: list[str]) -> str:
+    """Return the first of some values, for a message."""
+    return ", ".join(map(repr, values[:SHOWN])) + ", …" * (len(values) > SHOWN)

@@ -44,7 +44,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
         The number of networks, in place of the quality's own.
     time_limit : float, optional
         Seconds that fit may take.  Epochs, then networks, are left out until a trial says that the
-        time is enough.  The result then depends on the speed of the machine.
+        time is enough.  The result then depends on the speed of the machine.  With `per` the models
+        share the time; values with few rows are the first that remain without a model.
     class_weight : dict, "balanced" or None, default None
         Weights of classes, as in scikit-learn.
     early_stopping : int, optional

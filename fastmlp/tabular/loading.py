@@ -17,7 +17,7 @@ from .classifier import TabularClassifier
 from .parameters import restored
 from .regressor import TabularRegressor
 
-__all__ = ["from_unpacked", "load", "whole_model"]
+__all__ = ["load", "restored_model", "whole_model"]
 
 ESTIMATORS = {kind.__name__: kind for kind in (TabularClassifier, TabularRegressor)}
 
@@ -52,22 +52,25 @@ def whole_model(
     path: str | os.PathLike[str], states: list[Any], metadata: dict[str, Any]
 ) -> TabularClassifier | TabularRegressor:
     """Return the model whose networks and metadata were read from a file."""
+    return restored_model(path, [MLP.from_state(*unpacked) for unpacked in states], metadata)
+
+
+def restored_model(
+    path: str | os.PathLike[str], networks: list[Any], metadata: dict[str, Any]
+) -> TabularClassifier | TabularRegressor:
+    """Return the model of a file's networks and metadata; ValueError if they are no whole model.
+
+    Networks are `MLP` or, of a model in 8-bit integers, `Quantized`.
+    """
     try:
-        return from_unpacked(states, metadata)
+        entry = metadata["table"]
+        kind = ESTIMATORS[checks.known("estimator", entry["estimator"], ESTIMATORS)]
+        model = kind(**{name: restored(value) for name, value in entry["parameters"].items()})
+        others = {key: value for key, value in metadata.items() if key != "table"}
+        model._restore(entry, networks)
+        model.metadata_ = others
+        return model
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(
             f"{os.fspath(path)} does not hold a whole model of a table: {error!r}"
         ) from None
-
-
-def from_unpacked(
-    states: list[Any], metadata: dict[str, Any]
-) -> TabularClassifier | TabularRegressor:
-    """Return the model whose networks and metadata were read."""
-    entry = metadata["table"]
-    kind = ESTIMATORS[checks.known("estimator", entry["estimator"], ESTIMATORS)]
-    model = kind(**{name: restored(value) for name, value in entry["parameters"].items()})
-    others = {key: value for key, value in metadata.items() if key != "table"}
-    model._restore(entry, [MLP.from_state(*unpacked) for unpacked in states])
-    model.metadata_ = others
-    return model

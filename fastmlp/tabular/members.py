@@ -34,6 +34,7 @@ from ..training.many import Task, fit_task
 from .columns import Codes, TableEncoder
 from .metrics import Metric
 from .plan import FEWEST_EPOCHS, NetworkPlan, Plan
+from .time_limits import seconds_of_epochs, within_time
 
 __all__ = ["Callbacks", "Job", "Member", "Rows", "Trained", "Training", "train_models"]
 
@@ -42,7 +43,7 @@ Callbacks = Callable[[MLP], Iterable[Callback]]  # from a network to the callbac
 
 BETA_2 = 0.95  # of AdamW, as in RealMLP: the second moment follows the schedule
 TRIAL_EPOCHS = 2  # that are timed when there is a time limit
-RESERVE = 0.9  # of a time limit, for training by the plan
+RESERVE = 0.9  # of the time left, for training by the plan
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,17 @@ class Trained:
     diverged: dict[int, TrainingDiverged]  # why a model, by number, has no networks
     interrupted: bool  # whether Ctrl-C ended training
 
+    def require_first(self, time_limit: float | None) -> None:
+        """Raise an error if the first model has no network: Ctrl-C, or too little time."""
+        if self.members[0]:
+            return
+        if self.interrupted:
+            raise KeyboardInterrupt
+        raise ValueError(
+            f"time_limit={time_limit:g} seconds are too few for an epoch of one network; "
+            f"allow more, or use fewer rows"
+        )
+
 
 @dataclass(frozen=True)
 class NetworkJob:
@@ -198,7 +210,8 @@ def train_models(
     n_threads : int, optional
         Threads, each of which trains a network if there are enough of them.
     time_limit : float, optional
-        Seconds for training, of a single model.
+        Seconds for training, of all networks together.  A model other than the first whose
+        networks it does not reach has none.
     """
     processes = division()
     deadline = math.inf if time_limit is None else perf_counter() + time_limit
@@ -206,8 +219,13 @@ def train_models(
     if time_limit is not None:
         n_networks = sum(len(one.plan.networks) for one in trainings)
         n_at_once = min(n_threads * processes.n_processes, n_networks)
-        plans = [within_time(one.job, one.plan, time_limit, n_at_once) for one in trainings]
-        plans = processes.of_first(plans)
+        trials_end = perf_counter() + time_limit / 4
+        n_rows = [len(one.job.rows) for one in trainings]
+        seconds_of = seconds_of_epochs(n_rows, lambda k: trial(trainings[k], k, trials_end))
+        left = RESERVE * (deadline - perf_counter())
+        plans = processes.of_first(
+            within_time([one.plan for one in trainings], n_rows, seconds_of, left, n_at_once)
+        )
         trainings = [replace(one, plan=plan) for one, plan in zip(trainings, plans, strict=True)]
     if processes.n_processes > 1:
         processes.require_equal([checksum(one) for one in trainings], "data or networks")
@@ -309,7 +327,10 @@ def fit_options(job: Job, plan: NetworkPlan, rows: NDArray[np.intp]) -> dict[str
 def train_member(
     one: NetworkJob, inputs: Array, n_threads: int, deadline: float, stop: Stop
 ) -> Member | None:
-    """Train a network; return None if there was no time for an epoch."""
+    """Train a network; return None if there was no time for it.
+
+    That is time for an epoch, and for FEWEST_EPOCHS of a model that the first one can replace.
+    """
     job, net, callbacks = one.job, one.net, one.callbacks
     validation = job.rows.validation[one.number]
     training = np.delete(np.arange(len(job.rows)), validation)
@@ -331,7 +352,8 @@ def train_member(
     history = fit_task(
         Task(net, inputs[training], job.targets(training), options, callbacks), stop=stop
     )
-    if history.epochs == 0:
+    fewest = 1 if one.model == 0 else min(FEWEST_EPOCHS, one.plan.epochs)
+    if history.epochs < (fewest if history.stopped_by == "max_seconds" else 1):
         return None
     if len(validation):
         outputs = net.forward(inputs[validation])
@@ -341,34 +363,29 @@ def train_member(
     return Member(net, one.plan.encoding, validation, outputs, kept, history.epochs)
 
 
-def within_time(job: Job, plan: Plan, seconds: float, n_jobs: int) -> Plan:
-    """Return a plan that takes about as long as there is time for, from a trial of two epochs.
+class Clock(Callback):
+    """Reads the time at the beginning and at the end of each epoch."""
 
-    The schedule of rates then ends with the training.  First epochs are left out, then networks.
+    def __init__(self) -> None:
+        self.times = [perf_counter()]
+
+    def on_epoch_end(self, net: MLP, history: History) -> None:
+        """Read the time."""
+        self.times.append(perf_counter())
+
+
+def trial(training: Training, number: int, deadline: float) -> float:
+    """Return the seconds of an epoch of a model's first network, on one thread.
+
+    They are infinite if there was no time for one.
     """
-    started = perf_counter()
-    networks: Sequence[NetworkPlan] = plan.networks
-    trial = replace(networks[0], epochs=TRIAL_EPOCHS)
-    inputs = job.encoder.inputs(job.rows.codes, trial.encoding)
-    net = make_network(job, trial, 0)
-    everything = np.arange(len(job.rows))
-    history = net.fit(
-        inputs,
-        job.targets(everything),
-        n_threads=1,
-        max_seconds=seconds / 4,
-        **fit_options(job, trial, everything),
-    )
-    if history.epochs == 0:
-        return Plan((replace(networks[0], epochs=1),), plan.validation_fraction)
-    per_epoch = min(history.seconds)
-    left = RESERVE * (seconds - (perf_counter() - started))
-    epochs = int(left / per_epoch * n_jobs / len(networks))
-    if epochs < FEWEST_EPOCHS:  # fewer networks
-        n = max(1, int(left / per_epoch * n_jobs / FEWEST_EPOCHS))
-        networks = networks[:n]
-        epochs = max(1, int(left / per_epoch * min(n_jobs, n) / n))
-    return Plan(
-        tuple(replace(one, epochs=min(one.epochs, epochs)) for one in networks),
-        plan.validation_fraction,
-    )
+    job = training.job
+    plan = replace(training.plan.networks[0], epochs=TRIAL_EPOCHS)
+    inputs = job.encoder.inputs(job.rows.codes, plan.encoding)
+    net, clock = make_network(job, plan, 0), Clock()
+    try:
+        train_member(NetworkJob(job, 0, 0, plan, net, (clock,)), inputs, 1, deadline, Stop())
+    except TrainingDiverged:
+        if number == 0:
+            raise
+    return float(min(np.diff(clock.times), default=math.inf))

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from .parameters import kept, restored
 
-__all__ = ["QUALITIES", "NetworkPlan", "Plan", "plan_of"]
+__all__ = ["FEWEST_EPOCHS", "QUALITIES", "NetworkPlan", "Plan", "plan_of"]
 
 TURNS = ("piecewise_linear", "periodic")  # encodings of numbers, from network to network
 HIDDEN = (128, 128, 128)

@@ -80,10 +80,14 @@ class SavingMixin:
         """
         check_is_fitted(self)
         members = [(net.state, net.metadata) for net in self.networks_]
-        metadata = {**self.metadata_, "table": {**self._to_json(), "versions": versions()}}
         stored = rounding.checked_dtype(dtype, with_optimizer=False)
         compress = checks.flag("compress", compress)
-        files.write_npz(path, files.pack_ensemble(members, metadata, False, stored), compress)
+        packed = files.pack_ensemble(members, self._file_metadata(), False, stored)
+        files.write_npz(path, packed, compress)
+
+    def _file_metadata(self) -> dict[str, Any]:
+        """Return everything beside the networks that a file has, in JSON's types."""
+        return {**self.metadata_, "table": {**self._to_json(), "versions": versions()}}
 
     def _to_json(self) -> dict[str, Any]:
         """Return everything beside the networks and versions in JSON's types."""

@@ -8,10 +8,10 @@ and other Python threads get their turn.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,23 +31,12 @@ from .config import FitConfig
 from .endings import Stop, Stopped, diverged, end_callbacks, reason_of
 from .first_reading import PACKED_EPOCHS, Trainable, may_check_later, undone_unless_finite
 from .frozen_features import features, trains_encoding
+from .scheduled import Scheduled
 from .short_epochs import at_once, record
-
-if TYPE_CHECKING:
-    from ..schedules import Rates, Steps
 
 __all__ = ["Run", "fit"]
 
 SLICE = 0.02  # seconds
-Values: TypeAlias = "Callable[[Steps], Rates]"
-
-
-class Scheduled(NamedTuple):
-    """What follows schedules in a call of fit, as functions of the step."""
-
-    rate: Values
-    weight_decay: Values | None
-    dropout: Values | None
 
 
 def fit(
@@ -88,8 +77,6 @@ class Run:
     callbacks: Sequence[Callback]
     stop: Stop | None = None
     team: threads.AdaptiveTeam = field(default_factory=threads.AdaptiveTeam)
-    # the learning rates of an epoch, where all epochs have the same
-    constant_rates: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
         # of examples to train on; None if it is not known
@@ -149,16 +136,10 @@ class Run:
         checks.normal_batches(normalized, n_rows, self.batch_size)
 
     def schedules_from(self, first: int) -> Scheduled:
-        """Return what follows schedules from step `first` on."""
+        """Return the schedules of this call of fit, whose first step is `first`."""
         n, config = self.n_rows, self.config
-        count = None if n is None else config.epochs * -(-n // self.batch_size)
-        rate, decay = config.optimizer.schedule, config.optimizer.decay_schedule
-        dropout = config.dropout_schedule
-        return Scheduled(
-            rate.spanning(first, count),
-            None if decay is None else decay.spanning(first, count),
-            None if dropout is None else dropout.spanning(first, count),
-        )
+        n_steps = None if n is None else config.epochs * -(-n // self.batch_size)
+        return Scheduled(config, self.state.spec.dtype, first, n_steps)
 
     def train(self, history: History) -> None:
         """Train all epochs with the callbacks around them, whatever ends it."""
@@ -300,21 +281,6 @@ class Run:
             order = np.arange(n_rows, dtype=np.int64)
         return iter([Piece(source, order if self.rows is None else self.rows[order], self.starts)])
 
-    def rates_of(self, rate: Values, n_batches: int) -> NDArray[np.float64]:
-        """Return the learning rate of each of the coming steps; constant ones are made once."""
-        if len(self.constant_rates) == n_batches:
-            return self.constant_rates
-        rates = checks.rates(self.coming(rate, n_batches), n_batches, self.state.spec.dtype)
-        if self.config.optimizer.schedule._is_constant:
-            self.constant_rates = rates
-        return rates
-
-    def coming(self, values: Values, n_batches: int) -> Rates:
-        """Return the values of the coming steps."""
-        first = self.state.steps
-        with np.errstate(over="ignore"):  # an infinite rate is an error of its own
-            return values(np.arange(first, first + n_batches))
-
     def n_batches(self, n_rows: int) -> int:
         """Return the number of batches with so many examples of this process."""
         return -(-n_rows // self.batch_size)
@@ -334,15 +300,16 @@ class Run:
         self, order: NDArray[np.int64], n: int, scheduled: Scheduled, epoch: int, before: int
     ) -> Batches:
         """Return the coming n batches, with what follows schedules in them."""
-        dtype = self.state.spec.dtype
-        decays = factors = None
-        if scheduled.weight_decay is not None:
-            coming = self.coming(scheduled.weight_decay, n)
-            decays = checks.rates(coming, n, dtype, " of weight_decay")
-        if scheduled.dropout is not None:
-            factors = checks.factors(self.coming(scheduled.dropout, n), n, " of dropout")
-        rates = self.rates_of(scheduled.rate, n)
-        return Batches(order, self.batch_size, rates, epoch, before, decays, factors)
+        values = scheduled.values(self.state.steps, n)
+        return Batches(
+            order,
+            self.batch_size,
+            values.rates,
+            epoch,
+            before,
+            values.weight_decays,
+            values.dropout_factors,
+        )
 
     def run_epoch(
         self,

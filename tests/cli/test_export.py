@@ -238,6 +238,9 @@ def test_a_model_file_in_integers_becomes_c_later(
     assert quantized.digest in printed
     assert quantized.summary() in printed
     assert ("without floating point" in printed) == integer_only
+    export.to_c(quantized, tmp_path / "expected.c", name="net8", examples=rows)
+    assert fastmlp_command("export", file, out, "--examples", table) == (0, "", "")
+    assert out.read_text() == (tmp_path / "expected.c").read_text()
     for arguments, message in (
         ((tmp_path / "out.safetensors",), "are written with the ending .c or .onnx"),
         ((out, *options), "is in 8-bit integers already; leave out --quantized"),
@@ -293,12 +296,44 @@ def test_a_model_of_a_table_in_8_bits(
     model.fit(rows, rows["u"] > 0).save(tmp_path / "table.npz")
     rows[["v", "u"]].to_csv(tmp_path / "table.csv", index=False)
     options = ["--quantized", "--calibration", tmp_path / "table.csv", "--ranges", "percentile"]
-    outcome = fastmlp_command("export", tmp_path / "table.npz", tmp_path / "out.c", *options)
+    out, file = tmp_path / "out.c", tmp_path / "table8.npz"
+    examples = ["--examples", tmp_path / "table.csv"]
+    outcome = fastmlp_command("export", tmp_path / "table.npz", out, *options, *examples)
     twin = export.quantize_table(model, rows, ranges="percentile")
     assert outcome == (0, f"{twin.summary()}\n", "")
-    export.to_c(twin, tmp_path / "expected.c", name="out")
+    export.to_c(twin, tmp_path / "expected.c", name="out", examples=rows)
     expected = (tmp_path / "expected.c").read_text().replace("expected.c", "out.c")
-    assert (tmp_path / "out.c").read_text() == expected
+    assert out.read_text() == expected
+    out.unlink()
+    assert fastmlp_command("export", tmp_path / "table.npz", file, *options).code == 0
+    assert fastmlp_command("export", file, out, *examples) == (0, "", "")
+    assert out.read_text() == expected
+    outcome = fastmlp_command("export", file, out, *options)
+    assert outcome.code == 2
+    assert "is in 8-bit integers already; leave out --quantized" in outcome.err
+    code, printed, _ = fastmlp_command("info", file)
+    assert code == 0
+    for text in (twin.digest, twin.summary(), "TabularClassifier", "8-bit integers after the"):
+        assert text in printed
+
+
+@pytest.mark.parametrize("in_8_bits", [False, True])
+def test_a_model_of_a_table_in_8_bits_becomes_onnx(
+    fastmlp_command: Command, table_model: Path, tmp_path: Path, in_8_bits: bool
+) -> None:
+    pytest.importorskip("onnx")
+    table, file, out = (tmp_path / name for name in ("t.csv", "table8.npz", "out.onnx"))
+    rows = np.random.default_rng(0).normal(size=(120, 2)).round(3)
+    table.write_text("x0,x1\n" + "".join(f"{a},{b}\n" for a, b in rows))
+    options = ["--quantized", "--calibration", table]
+    if in_8_bits:
+        assert fastmlp_command("export", table_model, file, *options).code == 0
+        assert fastmlp_command("export", file, out) == (0, "", "")
+    else:
+        assert fastmlp_command("export", table_model, out, *options).code == 0
+    model = fastmlp.tabular.load(table_model)
+    export.to_onnx(model, tmp_path / "expected.onnx", quantized=True, calibration=rows)
+    assert out.read_bytes() == (tmp_path / "expected.onnx").read_bytes()
 
 
 def test_what_a_model_of_a_table_cannot_become_is_one_line(
@@ -311,15 +346,11 @@ def test_what_a_model_of_a_table_cannot_become_is_one_line(
     cases = [
         ((tmp_path / "out.safetensors",), "which is written with the ending .c or .onnx"),
         (
-            (tmp_path / "out.onnx", "--quantized", "--calibration", table),
-            "as ONNX in float; leave out --quantized and --calibration",
-        ),
-        (
             (out, "--quantized", "--calibration", table, "--integer-only"),
-            "with encodings in floating point; leave out --integer-only",
+            "whose columns are encoded in floating point; leave out --integer-only",
         ),
         ((out, "--quantized", "--calibration", short), "short.csv: "),
-        ((out, "--examples", table), "without a self-test; leave out --examples"),
+        ((out, "--examples", short), "short.csv: "),
         ((out, "--dtype", "float64"), "compute in float32, got dtype 'float64'"),
     ]
     for arguments, message in cases:

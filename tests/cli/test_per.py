@@ -113,7 +113,6 @@ def test_classes_have_probabilities(fastmlp_command: Command, sales: Path, tmp_p
         (["--per", "units"], "--per 'units' is the label; name another column"),
         (["--per", "busy"], "no column 'busy'; there are 'shop', 'visitors', 'day'"),
         (["--per", "shop", "--group", "day"], "--per and --group exclude each other"),
-        (["--per", "shop", "--time-limit", 5], "--time-limit is for one model, and --per trains"),
     ],
 )
 def test_what_does_not_go_with_per_is_refused(
@@ -122,3 +121,13 @@ def test_what_does_not_go_with_per_is_refused(
     done = fastmlp_command("train", sales, "--label", "units", "--drop", "busy", *options, *QUICK)
     assert (done.code, done.out) == (2, "")
     assert message in done.err
+
+
+def test_models_share_a_time_limit_and_a_warning_says_that_it_cut_the_shared_one(
+    fastmlp_command: Command, sales: Path
+) -> None:
+    quick = ("--threads", 1, "--epochs", 10_000_000, "--time-limit", 2)
+    done = fastmlp_command("train", sales, "--label", "units", "--drop", "busy", "--per", "shop",
+                           "--members", 1, *quick)
+    assert done.code == 0, done.err
+    assert "--time-limit 2 allowed 1 of 1 networks of the shared model" in done.err

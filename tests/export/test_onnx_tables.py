@@ -108,8 +108,6 @@ def test_dates_and_values_that_float32_cannot_hold_are_refused(tables, path):
     model.fit(close, np.arange(300.0))
     with pytest.raises(ValueError, match="'x' has values that are equal in float32"):
         to_onnx(model, path, dtype="float32")
-    with pytest.raises(ValueError, match="float only; leave out quantized"):
-        to_onnx(model, path, quantized=True, calibration=close)
     assert not path.exists()
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import fastmlp
 from fastmlp import MLP
+from fastmlp.encodings import Embedding, Numeric, OneHot, Periodic, PiecewiseLinear
 from fastmlp.export import IntegerOnly, Quantized, quantize, to_c
 from fastmlp.model import npz
 
@@ -67,6 +68,23 @@ def test_what_comes_back_computes_the_same_bits(
         to_c(one, tmp_path / "net.c", name="net")
         texts.append((tmp_path / "net.c").read_text())
     assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("scaling", [False, True])
+def test_encodings_come_back(path: Path, rng: np.random.Generator, scaling: bool) -> None:
+    columns = [OneHot(3), Periodic(4, 2), Embedding(3, 2), PiecewiseLinear((-1, 0, 2)), Numeric()]
+    net = MLP((5, 8, 2), encodings=columns, input_scaling=scaling, dtype="float64")
+    X = rng.normal(size=(200, 5))
+    X[:, [0, 2]] = rng.integers(-1, 3, (200, 2))
+    net.fit(X, X[:, 1] > 0, epochs=2)
+    saved = quantize(net, X)
+    saved.save(path)
+    loaded = Quantized.load(path)
+    assert loaded.encodings == saved.encodings == tuple(columns)
+    np.testing.assert_array_equal(loaded.logits(X), saved.logits(X))
+    change(path, lambda header, arrays: arrays.pop("column_3_table"))
+    with pytest.raises(ValueError, match="column_3_table is missing"):
+        Quantized.load(path)
 
 
 def test_a_file_takes_a_byte_for_each_weight(path: Path) -> None:

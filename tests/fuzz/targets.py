@@ -17,7 +17,7 @@ from fastmlp import encodings
 
 EXPORTS = Path(__file__).parents[1] / "export"  # with files that Keras wrote
 GOLDEN = Path(__file__).parents[1] / "golden" / "models"  # with files of earlier formats
-QUANTIZED = GOLDEN / "7-quantized.npz"
+QUANTIZED = sorted(GOLDEN.glob("*-quantized*.npz"))
 
 
 class Target(NamedTuple):
@@ -65,7 +65,7 @@ def networks() -> list[Any]:
 
 
 def model_seeds(folder: Path) -> list[bytes]:
-    paths = sorted(path for path in GOLDEN.glob("*.npz") if path != QUANTIZED)
+    paths = sorted(path for path in GOLDEN.glob("*.npz") if path not in QUANTIZED)
     found = [path.read_bytes() for path in paths]
     for net in networks():
         net.save(folder / "seed.npz", with_optimizer=True)
@@ -84,7 +84,7 @@ def quantized_seeds(folder: Path) -> list[bytes]:
     net = next(iter(networks()))
     X = np.random.default_rng(0).normal(size=(200, net.n_in))
     fastmlp.export.quantize(net, X, integer_only=True).save(folder / "seed.npz")
-    return [QUANTIZED.read_bytes(), (folder / "seed.npz").read_bytes()]
+    return [*(path.read_bytes() for path in QUANTIZED), (folder / "seed.npz").read_bytes()]
 
 
 def read_quantized(path: Path) -> None:
@@ -93,7 +93,7 @@ def read_quantized(path: Path) -> None:
     assert len(net.predict(np.zeros((2, net.n_in)))) == 2
 
 
-def table_model_seeds(folder: Path) -> list[bytes]:
+def table_model_seeds(folder: Path, in_8_bits: bool = False) -> list[bytes]:
     import pandas
 
     from fastmlp.tabular import TabularClassifier, TabularRegressor
@@ -104,17 +104,28 @@ def table_model_seeds(folder: Path) -> list[bytes]:
     for kind, y in ((TabularClassifier, ["p", "q"] * 30), (TabularRegressor, X["a"] ** 2)):
         model = kind(n_members=1, hidden_layer_sizes=(8,), epochs=2, random_state=0)
         model.fit(X, y)
-        model.save(folder / "seed.npz")
+        saved = fastmlp.export.quantize_table(model, X) if in_8_bits else model
+        saved.save(folder / "seed.npz")
         found.append((folder / "seed.npz").read_bytes())
     return found
 
 
 def read_table_model(path: Path) -> None:
-    import pandas
-
     from fastmlp import tabular
 
-    tabular.load(path).predict(pandas.DataFrame({"a": [0.0, np.nan], "b": ["x", "new"]}))
+    predict_rows(tabular.load(path))
+
+
+def predict_rows(model: Any) -> None:
+    import pandas
+
+    model.predict(pandas.DataFrame({"a": [0.0, np.nan], "b": ["x", "new"]}))
+
+
+def read_quantized_table(path: Path) -> None:
+    model = fastmlp.export.QuantizedTable.load(path)
+    model.summary()
+    predict_rows(model)
 
 
 IDENTITY = {"recipe": {"epochs": 2}, "seed": 0}
@@ -284,6 +295,9 @@ TARGETS = {
         Target("quantized", ".npz", (), quantized_seeds, from_path(read_quantized)),
         Target("table_model", ".npz", ("pandas", "sklearn"), table_model_seeds,
                from_path(read_table_model)),
+        Target("quantized_table", ".npz", ("pandas", "sklearn"),
+               lambda folder: table_model_seeds(folder, in_8_bits=True),
+               from_path(read_quantized_table)),
         Target("checkpoint", ".npz", (), checkpoint_seeds, from_path(read_checkpoint)),
         Target("safetensors", ".safetensors", ("safetensors",), safetensors_seeds,
                from_path(read_safetensors)),

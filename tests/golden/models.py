@@ -50,9 +50,14 @@ def quantized() -> export.Quantized:
     return export.quantize(trained(), X)
 
 
+def quantized_with_encodings() -> export.Quantized:
+    encodings = [Numeric(), Numeric(), PiecewiseLinear([0, 1, 2]), Embedding(3, 2)]
+    return export.quantize(trained(encodings=encodings, input_scaling=True), X)
+
+
 def load(path: Path) -> Any:
     """Return the model of a file."""
-    return (export.Quantized.load if path.stem == "7-quantized" else fastmlp.load)(path)
+    return (export.Quantized.load if "quantized" in path.stem else fastmlp.load)(path)
 
 
 MODELS: dict[str, Callable[[], Any]] = {
@@ -64,6 +69,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "5-encodings": with_encodings,
     "6-rounded": trained,
     "7-quantized": quantized,
+    "8-quantized-encodings": quantized_with_encodings,
 }
 OPTIONS: dict[str, dict[str, Any]] = {"6-rounded": {"dtype": "float16", "compress": True}}
 

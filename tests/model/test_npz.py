@@ -80,6 +80,7 @@ def peak_of(action) -> int:
         ({"weight_1.npy": b""}, ""),
         ({"weight_1.npy": b"\x93NUMPY\x09\x00"}, ""),
         ({"weight_1.npy": b"\x93NUMPY\x01\x00\x08\x00{'a':([1"}, "a header that is not NumPy's"),
+        ({"weight_1.npy": member((4, 8), ",f4")}, "a header that is not NumPy's"),
     ],
 )
 def test_a_member_that_is_not_as_described_is_refused_unread(path, changes, message):

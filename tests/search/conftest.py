@@ -1,8 +1,9 @@
-"""A small search that several files run, and a server of PostgreSQL."""
+"""A small search that several files run, and servers of databases."""
 
 from __future__ import annotations
 
 import functools
+import getpass
 import os
 import shutil
 import subprocess
@@ -39,21 +40,21 @@ def search(classes: tuple[Array, Array]) -> Search:
     return run
 
 
-
-def server_programs() -> Path | None:
-    """Return the folder of PostgreSQL's server, which Debian keeps off the path."""
-    found = [Path(one).parent for one in (shutil.which("initdb"),) if one]
-    found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return next((one for one in found if (one / "initdb").exists()), None)
+def stored_in(name: str, program: str, folders: str) -> Path:
+    """Return the folder of a server's programs, which Debian keeps off the path, or skip a test."""
+    found = [Path(one).parent for one in (shutil.which(program),) if one]
+    found += sorted(Path("/usr").glob(folders), reverse=True)
+    own = next((one for one in found if (one / program).exists()), None)
+    if own is None or os.name == "nt":  # where the servers have no sockets in files
+        pytest.skip(f"{name} is not installed")
+    return own
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """The URL of an empty database of a server that is started for the tests."""
     pytest.importorskip("psycopg", reason="needs the extra postgresql")
-    programs = server_programs()
-    if programs is None or os.name == "nt":  # where the server has no sockets in files
-        pytest.skip("PostgreSQL's server is not installed (Debian's package postgresql)")
+    programs = stored_in("PostgreSQL (Debian's postgresql)", "initdb", "lib/postgresql/*/bin")
     user: dict[str, Any] = {}
     if os.getuid() == 0:  # as whom the server does not run
         import pwd  # which Windows does not have
@@ -74,3 +75,45 @@ def postgresql() -> Iterator[str]:
             yield f"postgresql://fastmlp@/postgres?host={folder}"
         finally:
             run([*control, "-m", "immediate", "stop"])
+
+
+@pytest.fixture(scope="session")
+def mysql() -> Iterator[str]:
+    """The URL of an empty database of MariaDB's server, started for the tests."""
+    pytest.importorskip("pymysql", reason="needs the extra mysql")
+    program = stored_in("MariaDB (Debian's mariadb-server-core)", "mariadbd", "sbin") / "mariadbd"
+    shared = program.parents[1] / "share" / "mysql"
+    tables = [shared / f"mysql_system_tables{one}.sql" for one in ("", "_data")]
+    if not tables[0].exists():
+        pytest.skip(f"{tables[0]}, which creates MariaDB's own tables, is missing")
+    with tempfile.TemporaryDirectory(prefix="fastmlp-") as name:  # a short one, for the socket
+        folder = Path(name)
+        (folder / "data" / "mysql").mkdir(parents=True)
+        server = [
+            program, "--no-defaults", f"--basedir={program.parents[1]}",
+            f"--datadir={folder / 'data'}", f"--lc-messages-dir={shared}",
+            f"--user={getpass.getuser()}",
+        ]  # fmt: skip
+        beginning = "use mysql;\n" + "".join(one.read_text() for one in tables)
+        beginning += "create database studies;\n"
+        subprocess.run(
+            [*server, "--bootstrap"], input=beginning, text=True, check=True, capture_output=True
+        )
+        socket = folder / "socket"
+        options = [f"--socket={socket}", "--skip-networking", "--skip-grant-tables"]
+        with (folder / "log").open("wb") as log, subprocess.Popen(
+            [*server, *options], stdout=log, stderr=log
+        ) as running:
+            try:
+                while not socket.exists():
+                    assert running.poll() is None, (folder / "log").read_text()
+                yield f"mysql://fastmlp@/studies?unix_socket={socket}"
+            finally:
+                running.terminate()
+
+
+@pytest.fixture(params=["postgresql", "mysql"])
+def database(request: pytest.FixtureRequest) -> str:
+    """The URL of a database of each kind of server."""
+    url: str = request.getfixturevalue(request.param)
+    return url

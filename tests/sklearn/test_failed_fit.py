@@ -218,3 +218,12 @@ def test_nothing_of_a_fit_stays_in_the_network(iris, end):
     for one, other in zip(net.weights, fresh.weights, strict=True):
         np.testing.assert_array_equal(one, other)
     assert net.history.cost == fresh.history.cost
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_a_learning_rate_that_is_infinite_in_the_networks_dtype_is_named(solver):
+    X, y = load_iris(return_X_y=True)
+    estimator = MLPClassifier(solver=solver, learning_rate_init=1e39, max_iter=2)
+    with pytest.raises(ValueError, match=r"learning_rate_init is 1e\+39.* in a float32 network"):
+        estimator.fit(X.astype(np.float32), y)
+    assert estimator.fit(X, y).n_iter_ == 2  # float64 can hold it

@@ -287,7 +287,6 @@ def test_ctrl_c_keeps_the_networks_that_have_an_epoch(sales):
         ({"per": "shp"}, {}, "per: unknown column 'shp'; did you mean 'shop'?"),
         ({"per": 3}, {}, "per must be the name of a column, got 3"),
         ({"per": "shop"}, {"groups": [0] * 290}, "per and groups exclude each other"),
-        ({"per": "shop", "time_limit": 9}, {}, "time_limit is for one model, and per='shop'"),
     ],
 )
 def test_what_does_not_go_with_per_is_refused(sales, parameters, options, message):

@@ -137,7 +137,7 @@ function hiddenNumbers({ before, pass, back }, { example: e, layer: l, unit: j }
   return (
     table(
       `Unit ${j + 1} of layer ${l + 2}`,
-      ["i", `W<sub>i${j + 1}</sub>(${l + 2})`, `δ<sub>i</sub>(${l + 3})`, "product"],
+      ["j", `W<sub>j${j + 1}</sub>(${l + 2})`, `δ<sub>j</sub>(${l + 3})`, "product"],
       range(W.length).map((i) => [i + 1, W[i][j], delta[i], W[i][j] * delta[i]]),
       foot,
     ) + all

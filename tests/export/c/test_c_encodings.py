@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastmlp import MLP, encodings
 from fastmlp.encodings import Embedding, Numeric, OneHot, Periodic, PiecewiseLinear
-from fastmlp.export import to_c
+from fastmlp.export import quantize, to_c
 
 Array = NDArray[Any]
 RunC = Callable[..., Any]  # see conftest.py
@@ -141,7 +141,67 @@ def test_what_a_dtype_cannot_hold_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_encoded_networks_are_not_quantized(tmp_path: Path) -> None:
-    net = MLP((1, 2), encodings=[OneHot(2)])
-    with pytest.raises(ValueError, match="columns have encodings .one_hot., which this export"):
-        to_c(net, tmp_path / "net.c", quantized=True, calibration=np.zeros((2, 1)))
+@pytest.mark.filterwarnings("ignore:the 8-bit network differs")  # trained on noise
+@pytest.mark.parametrize("scaling", [False, True])
+@pytest.mark.parametrize("name", COLUMNS)
+def test_the_layers_after_every_encoding_in_8_bits(
+    run_c: RunC, rng: np.random.Generator, name: str, scaling: bool
+) -> None:
+    net = network(COLUMNS[name], dtype="float64" if scaling else "float32", input_scaling=scaling)
+    X = examples(COLUMNS[name], rng)
+    twin = quantize(net, X)
+    found = run_c(twin, X)
+    # cosines are rounded as C does up to a few units, which may change a byte by one
+    has_waves = any(isinstance(one, Periodic) for one in COLUMNS[name])
+    different = np.abs(found.h - twin.forward(X)).max(axis=1) > 1e-6
+    assert different.mean() <= 0.02 * has_waves
+    np.testing.assert_array_equal(found.y[~different], twin.predict(X)[~different])
+    assert twin.agreement == np.mean(twin.predict(X) == net.predict(X)) > 0.85
+
+
+def test_8_bits_explain_the_values_of_float(rng: np.random.Generator) -> None:
+    X = np.clip(examples(COLUMNS["all"], rng, 600), -3, 3)
+    y = 2 * np.tanh(X[:, 0]) + (X[:, 5] == 1) + np.maximum(np.clip(X[:, 1], -1, 2), 0)
+    net = MLP((12, 40, 20, 1), loss="squared_error", encodings=COLUMNS["all"], seed=1)
+    net.fit(X, y, epochs=40, batch_size=20)
+    assert quantize(net, X).agreement > 0.999
+
+
+def test_a_file_in_8_bits_is_smaller_and_says_what_is_in_float(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    net = MLP((12, 100, 100, 3), encodings=COLUMNS["all"])
+    X = examples(COLUMNS["all"], rng)
+    sizes = []
+    for options in ({}, {"quantized": True, "calibration": X}):
+        to_c(net, tmp_path / "net.c", **options)
+        sizes.append(len((tmp_path / "net.c").read_text()))
+    assert sizes[1] < 0.4 * sizes[0]
+    text = " ".join((tmp_path / "net.c").read_text().replace(" *", " ").split())
+    assert "Encodings are in float; each of their outputs is rounded to one of 256 values" in text
+    assert "0 numeric, 1 piecewise_linear (3 bins)" in text
+
+
+@pytest.mark.parametrize("write", [quantize, None])
+def test_encodings_in_integers_alone_are_refused(tmp_path: Path, write: Any) -> None:
+    net = MLP((2, 2), encodings=[OneHot(2), Numeric()])
+    X = np.zeros((2, 2))
+    with pytest.raises(ValueError, match=r"integer_only=True: .*\(numeric, one_hot\).*leave"):
+        if write:
+            quantize(net, X, integer_only=True)
+        to_c(net, tmp_path / "net.c", quantized=True, calibration=X, integer_only=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (np.array([[3.0, 0]]), r"calibration: X\[0, 0\] is 3; column 0 must hold codes"),
+        (np.zeros((2, 2), np.uint8), "calibration: X is uint8"),
+        (np.zeros((2, 3)), "calibration: X has 3 columns"),
+    ],
+)
+def test_calibration_that_does_not_fit_the_encodings_is_refused(rows: Array, message: str) -> None:
+    net = MLP((2, 2), encodings=[OneHot(2), Numeric()])
+    with pytest.raises((TypeError, ValueError), match=message):
+        quantize(net, rows)

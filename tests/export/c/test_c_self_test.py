@@ -110,6 +110,8 @@ def test_deep_networks_with_encodings_pass_within_rounding(
     net.fit(X, rng.integers(0, 3, 30), epochs=3, batch_size=5)
     to_c(net, tmp_path / "net.c", examples=X, dtype=dtype)
     assert run(flags=("-O2",)) == 0
+    to_c(net, tmp_path / "net.c", examples=X, quantized=True, calibration=X)
+    assert run(flags=("-O2", "-ffast-math")) == 0
 
 
 def test_images_of_bytes_are_scaled(make_network: MakeNetwork, run: Run, tmp_path: Path) -> None:

@@ -354,7 +354,6 @@ def test_the_comment_says_what_the_file_holds(tmp_path: Path, tables: Any) -> No
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"examples": np.zeros((3, 2))}, "TabularRegressor has no self-test; leave out examples"),
         ({"dtype": "float64"}, "compute in float32, got dtype 'float64'; leave it out"),
         ({"name": "2nd"}, "name must be a C identifier"),
     ],
