@@ -5,7 +5,8 @@ lines sets the element type and the vector width, renames the module's init func
 includes that C file.  fastmlp/kernels/__init__.py chooses among them at import.
 
 With ``FASTMLP_BUILD_DEBUG=1`` in the environment the build is one for debuggers: hardly optimized,
-with symbols, and with every index into a memoryview checked.
+with symbols, and with every index into a memoryview checked.  With ``FASTMLP_BUILD_COVERAGE=1``
+every line reports to coverage.py that it runs, and only plain C is built (see .ci/coverage).
 """
 import os
 import platform
@@ -29,6 +30,7 @@ HEADERS = [str(path) for path in sorted(KERNELS.glob("*.[hp]*"))
 
 # A debug build has its own C files: Cython goes by time stamps and ignores changed directives.
 DEBUG = os.environ.get("FASTMLP_BUILD_DEBUG", "0") not in {"", "0"}
+COVERAGE = os.environ.get("FASTMLP_BUILD_COVERAGE", "0") not in {"", "0"}
 GENERATED = Path("build", "kernels-debug" if DEBUG else "kernels")
 
 # The system and the processor that the modules are for; .ci/cross sets others than this machine's.
@@ -49,9 +51,13 @@ elif MACHINE in {"aarch64", "arm64"}:
     TARGETS = {"baseline": (16, [])}
 else:
     TARGETS = {"baseline": (0, [])}
+if COVERAGE:  # Cython reports the value that a function returns, and cannot for a vector
+    TARGETS = {"baseline": (0, [])}
 
 # -ffp-contract=off: products are fused where the source says so and nowhere else
 OPTIMIZE = ["-O1", "-g"] if DEBUG else ["-O3", "-g0"]
+if COVERAGE:
+    OPTIMIZE = ["-O0", "-DCYTHON_TRACE_NOGIL"]
 COMPILE = ["/Od" if DEBUG else "/O2"] if MSVC else [
     *OPTIMIZE, "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wno-unused-function"]
 SMALL, STRIP = (["-Os"], ["-s"]) if SYSTEM == "linux" and not DEBUG else ([], [])
@@ -131,7 +137,8 @@ def extensions() -> list[Extension]:
         modules, language_level=3, build_dir=str(GENERATED) if DEBUG else None,
         shared_utility_qualified_name=SHARED, compiler_directives={
             "boundscheck": DEBUG, "wraparound": False, "cdivision": True,
-            "initializedcheck": DEBUG, "embedsignature": True, "freethreading_compatible": True})
+            "initializedcheck": DEBUG, "embedsignature": True, "freethreading_compatible": True,
+            "linetrace": COVERAGE})
     c_files = {Path(e.sources[0]).stem: Path(e.sources[0]) for e in translated}
     include = [str(c_files["engine"].parent), str(KERNELS)]
     openmp, openmp_link = openmp_flags()
