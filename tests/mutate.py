@@ -302,6 +302,8 @@ def main() -> int:
             return run_pytest(folder, arguments.tests, plugin, compiling=True)
 
         forked(work)
+        if not into.exists():
+            parser.error("the tests cannot be collected on the package as it is")
         recorded, verdicts, imported = json.loads(into.read_text())
         import_again(imported)
         tests = Tests(**recorded)

@@ -248,3 +248,10 @@ def test_a_header_that_could_not_be_read_is_not_written(path, monkeypatch):
     with pytest.raises(ValueError, match="takes 2 MiB, more than the 1 that a file may have"):
         net.save(path)
     assert path.read_bytes() == before
+
+
+def test_the_digest_of_a_header_does_not_depend_on_the_order_of_its_names():
+    arrays = {"weight": np.arange(3.0), "bias": np.zeros(2)}
+    turned = dict(reversed(arrays.items()))
+    assert npz.digest({"a": 1, "b": 2}, arrays) == npz.digest({"b": 2, "a": 1}, turned)
+    assert npz.digest({"a": 1, "b": 2}, arrays) != npz.digest({"a": 2, "b": 1}, arrays)
