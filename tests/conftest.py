@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ from fastmlp.model import files
 # Python processes that tests start import the fastmlp under test, not the folder they start in.
 os.environ["PYTHONSAFEPATH"] = "1"
 os.environ["PYTHONPATH"] = str(Path(fastmlp.__file__).parents[1])
+# A shell that starts the tests in the background has Ctrl-C ignored in them and their processes.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Array = NDArray[Any]
 
