@@ -35,8 +35,9 @@ def rows(X: object, n_in: int, dtype: np.dtype[Any], *, finite_later: bool = Fal
     caller has an array that `is_read_as_it_lies`, and checks later that its numbers are finite.
     """
     if type(X) is np.ndarray and X.ndim == 2 and not finite_later:
-        if X.shape[1] == n_in and len(X) > 0 and kernels.ready(X, dtype):
-            return X.view()  # the usual case, first: a single row waits for its checks
+        own = X.view()  # whose shape no other thread changes
+        if own.shape[1] == n_in and len(own) > 0 and kernels.ready(own, dtype):
+            return own  # the usual case, first: a single row waits for its checks
     if hasattr(X, "tocsr"):
         return sparse_rows(X, n_in, dtype)
     X = array("X", X)
