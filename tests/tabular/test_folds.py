@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastmlp.tabular.folds import FEWEST_ROWS, validation_rows
+from fastmlp.tabular.folds import FEWEST_ROWS, free_rows, row_values, validation_rows
 
 
 def rows_of(n, fraction, y, **options):
@@ -70,3 +70,42 @@ def test_with_time_the_latest_rows_are_left_out():
 
 def test_very_small_tables_are_trained_on_as_a_whole():
     assert all(len(rows) == 0 for rows in rows_of(2, 0.1, np.zeros(FEWEST_ROWS - 1)))
+
+
+def test_the_smallest_table_that_is_divided():
+    assert [len(rows) for rows in rows_of(2, 0.25, np.zeros(FEWEST_ROWS))] == [5, 5]
+
+
+@pytest.mark.parametrize(
+    ("fraction", "share"),
+    [(0.1, 0.25), (0.15, 0.375), (0.3, 0.5)],  # of the 400 rows that are free; at most half
+)
+def test_rows_beside_a_large_group_are_left_out_for_all_rows(fraction, share):
+    groups = np.repeat([0, *range(1, 41)], [600, *[10] * 40])
+    free, found = free_rows(groups, fraction)
+    np.testing.assert_array_equal(free, groups != 0)
+    assert found == pytest.approx(share)
+
+
+def test_a_group_of_half_of_the_rows_may_be_left_out():
+    free, found = free_rows(np.repeat([0, 1, 2], [50, 25, 25]), 0.1)
+    assert free.all()
+    assert found == 0.1
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("groups", [1, 2], "groups has 2 entries for 3 rows of X"),
+        ("groups", ["a", None, "b"], "groups has 1 missing entries"),
+        ("time", ["soon", "later", "never"], "neither numbers nor dates .*, such as 'soon'"),
+    ],
+)
+def test_entries_of_rows_that_are_refused(name, values, message):
+    with pytest.raises(ValueError, match=message):
+        row_values(name, values, 3)
+
+
+@pytest.mark.parametrize("values", [[3, 1, 2], ["2024-12-31", "2023-01-01", "2024-01-01"]], ids=str)
+def test_times_are_numbers_or_dates_in_their_order(values):
+    assert np.argsort(row_values("time", values, 3)).tolist() == [1, 2, 0]

@@ -73,9 +73,21 @@ def test_a_comma_that_may_be_either_is_reported(read: Read, separator: str, numb
 def test_booleans_are_booleans_with_and_without_missing_cells(read: Read) -> None:
     frame = read("a,b,c\nTrue,NA,True\nfalse, True,x\n")
     assert frame["a"].dtype == bool
+    assert frame["a"].tolist() == [True, False]
     assert frame["b"].dtype == "boolean"
     assert frame["b"].isna().tolist() == [True, False]
+    assert frame["b"][1]
     assert frame["c"].tolist() == ["True", "x"]
+
+
+def test_whole_numbers_are_integers_where_float64_has_them_exactly(read: Read) -> None:
+    """The commas between thousands make pandas read text, which this module converts."""
+    frame = read("a;b;c\n1,000;1,000.5;1,000\n3;3;1e20\n", decimal=".")
+    assert frame["a"].dtype == np.int64
+    assert frame["a"].tolist() == [1000, 3]
+    assert frame["b"].tolist() == [1000.5, 3.0]
+    assert frame["c"].dtype == np.float64
+    assert frame["c"].tolist() == [1000.0, 1e20]
 
 
 def test_numbers_keep_their_precision(read: Read, rng: np.random.Generator) -> None:
