@@ -71,13 +71,13 @@ def test_a_comma_that_may_be_either_is_reported(read: Read, separator: str, numb
 
 
 def test_booleans_are_booleans_with_and_without_missing_cells(read: Read) -> None:
-    frame = read("a,b,c\nTrue,NA,True\nfalse, True,x\n")
+    frame = read("a,b,c\nTrue,NA,True\nfalse, True,x\ntrue,FALSE,y\n")
     assert frame["a"].dtype == bool
-    assert frame["a"].tolist() == [True, False]
+    assert frame["a"].tolist() == [True, False, True]
     assert frame["b"].dtype == "boolean"
-    assert frame["b"].isna().tolist() == [True, False]
-    assert frame["b"][1]
-    assert frame["c"].tolist() == ["True", "x"]
+    assert frame["b"].isna().tolist() == [True, False, False]
+    assert frame["b"][1:].tolist() == [True, False]
+    assert frame["c"].tolist() == ["True", "x", "y"]
 
 
 def test_whole_numbers_are_integers_where_float64_has_them_exactly(read: Read) -> None:
