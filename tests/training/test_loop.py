@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+from time import perf_counter
 
 import numpy as np
 import pytest
 import scipy.sparse
 
-from fastmlp import MLP, Adam, AdamW, GradientDescent, RMSprop, TrainingDiverged
+from fastmlp import MLP, Adam, AdamW, Callback, GradientDescent, RMSprop, TrainingDiverged
 from fastmlp.augment import Distortion
 from fastmlp.schedules import Constant, Cosine, Exponential, Step
 
@@ -337,3 +338,11 @@ def test_wrong_options_are_explained_and_change_nothing(net, classes, options, e
         net.fit(*classes, **options)
     np.testing.assert_array_equal(parameters(net), before)
     assert net.epochs == 0
+
+
+@pytest.mark.parametrize("callbacks", [(), (Callback(),)], ids=["short epochs", "by epoch"])
+def test_seconds_of_the_epochs_are_part_of_the_time_of_the_fit(net, classes, callbacks):
+    started = perf_counter()
+    history = net.fit(*classes, epochs=20, callbacks=callbacks)
+    assert 0 < min(history.seconds)
+    assert sum(history.seconds) <= perf_counter() - started
