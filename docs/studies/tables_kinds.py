@@ -18,9 +18,9 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from math import exp, log, sqrt
+from math import exp, log
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from time import process_time
 from typing import Any
 
@@ -28,6 +28,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import tables_parts as parts
+from tables import read, with_error
 from tables_parts import ALL, KINDS, REPEATED, Array, Data, Kind
 
 from fastmlp import MLP
@@ -135,9 +136,9 @@ def train(kind: Kind, data: Data, encoding: str, seed: int, network: int) -> Arr
         X, X_test, encodings = data.inputs(encoding)
     else:
         X, X_test, encodings = kind.inputs(data, encoding, network)
-    targets, loss, n_outputs, read = parts.default_targets(data)
+    targets, loss, n_outputs, decode = parts.default_targets(data)
     if kind.targets is not None:
-        targets, loss, n_outputs, read = kind.targets(data)
+        targets, loss, n_outputs, decode = kind.targets(data)
     net = MLP(
         (len(encodings), *plan.hidden, n_outputs),
         encodings=encodings,
@@ -147,7 +148,7 @@ def train(kind: Kind, data: Data, encoding: str, seed: int, network: int) -> Arr
     validation = data.validation[network]
     rows = np.arange(len(X)) if kind.all_rows else np.delete(np.arange(len(X)), validation)
     best = BestEpoch(
-        lambda net: data.loss(read(net.forward(X[validation])), validation), None,
+        lambda net: data.loss(decode(net.forward(X[validation])), validation), None,
         CLASSIFICATION["log_loss"],
     )  # fmt: skip
     steps = plan.epochs * -(-len(rows) // plan.batch_size)
@@ -167,7 +168,7 @@ def train(kind: Kind, data: Data, encoding: str, seed: int, network: int) -> Arr
         n_threads=1,
         **kind.fit,
     )
-    outputs, y = read(net.forward(X_test)).astype(float), data.y[1]
+    outputs, y = decode(net.forward(X_test)).astype(float), data.y[1]
     if not data.classes:
         outputs = np.clip(outputs, data.y[0].min(), data.y[0].max())
     return np.asarray(outputs - y)
@@ -214,7 +215,7 @@ def cells(name: str, repetition: int, found: dict[tuple[str, str], Any]) -> Iter
 def run() -> None:
     """Train what runs.csv lacks, and append its rows."""
     RUNS.parent.mkdir(exist_ok=True)
-    done = {(row["data"], int(row["repetition"])) for row in read()}
+    done = {(row["data"], int(row["repetition"])) for row in read(RUNS)}
     wanted = [*((name, 0) for name in ALL), *((name, 1) for name in REPEATED)]
     for name, repetition in (one for one in wanted if one not in done):
         found = {
@@ -243,14 +244,6 @@ def trained(
 
 
 # -------------------------------------------------------------------------------- the page
-
-
-def read(path: Path = RUNS) -> list[dict[str, str]]:
-    """Return the rows of runs.csv; none if there is no such file."""
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def page(rows: list[dict[str, str]]) -> str:
@@ -285,8 +278,8 @@ def table(rows: list[dict[str, str]]) -> str:
         cells = (
             label,
             str(len(by_table)),
-            with_error(in_place),
-            with_error(in_addition),
+            with_error(np.array(in_place)),
+            with_error(np.array(in_addition)),
             f"{seconds:.2f}",
             *ends,
         )
@@ -306,14 +299,8 @@ def edges_table(rows: list[dict[str, str]]) -> str:
         logs = {key: log(error / fixed[key]) for key, error in errors.items()}
         means = [exp(fmean(x for key, x in logs.items() if key[0] == name)) for name in names]
         shown = " | ".join(f"{one:.3f}" for one in means)
-        lines.append(f"| {kind} | {shown} | {with_error(list(logs.values()))} |")
+        lines.append(f"| {kind} | {shown} | {with_error(np.array([*logs.values()]))} |")
     return "\n".join(lines)
-
-
-def with_error(logs: list[float]) -> str:
-    """Return the geometric mean of ratios, whose logarithms are given, ± its standard error."""
-    mean = exp(fmean(logs))
-    return f"{mean:.3f} ± {stdev(logs) / sqrt(len(logs)) * mean:.3f}"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -329,7 +316,7 @@ def main() -> None:
         sys.path.insert(0, str(Path(__file__).parents[2]))
         warnings.simplefilter("ignore")
         run()
-    RUNS.parent.with_suffix(".md").write_text(page(read()), encoding="utf-8")
+    RUNS.parent.with_suffix(".md").write_text(page(read(RUNS)), encoding="utf-8")
 
 
 if __name__ == "__main__":
