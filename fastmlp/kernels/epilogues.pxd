@@ -19,8 +19,8 @@ from .activations cimport activate
 from .dropout cimport add_noise, clear_padding_of_rows, drop, random_stream
 from .matrices cimport at, group_end, matrix
 from .panels cimport layer
-from .prefetch cimport LINE
-from .vector cimport WIDTH, load, real, store, store_past_caches, touch
+from .prefetch cimport claim
+from .vector cimport WIDTH, load, real, store, store_past_caches
 from .workspace cimport activation_layer
 
 
@@ -32,16 +32,11 @@ cdef inline const matrix* slopes(const activation_layer* v, bint past_caches) no
 cdef inline void claim_lines(const matrix* x, Py_ssize_t row, Py_ssize_t n_rows, Py_ssize_t first,
                              Py_ssize_t last) noexcept nogil:
     """Make this core's own the cache lines of columns first … last of n_rows rows."""
-    cdef Py_ssize_t k = first, end, r, i
-    cdef real* line
+    cdef Py_ssize_t k = first, end, r
     while k < last:
         end = min(last, group_end(x, k))
         for r in range(n_rows):
-            line = at(x, row + r, k)
-            i = 0
-            while i < end - k:
-                touch(line + i)
-                i += LINE // <int>sizeof(real)
+            claim(at(x, row + r, k), end - k)
         k = end
 
 

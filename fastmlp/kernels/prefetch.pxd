@@ -8,7 +8,7 @@ and the products call `prefetch_some` once for every tile or sparse row.
 Prefetching is optional: it changes no result, and a product called with NULL for its queue
 requests nothing.
 """
-from .vector cimport prefetch_line, real
+from .vector cimport prefetch_line, real, touch
 
 cdef enum:
     LINE = 64                   # bytes of a cache line
@@ -19,6 +19,14 @@ cdef inline void prefetch_terms(const real* x, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t k = 0
     while k < n:
         prefetch_line(x + k)
+        k += LINE // <int>sizeof(real)
+
+
+cdef inline void claim(real* x, Py_ssize_t n) noexcept nogil:
+    """Store one number of each line of x (n,), so that these lines become this core's own."""
+    cdef Py_ssize_t k = 0
+    while k < n:
+        touch(x + k)
         k += LINE // <int>sizeof(real)
 
 

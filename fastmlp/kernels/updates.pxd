@@ -16,9 +16,9 @@ their gradient and the optimizer's state are contiguous and have the same layout
 """
 from libc.math cimport pow, sqrt
 from libc.string cimport memset
-from .prefetch cimport LINE
+from .prefetch cimport claim
 from .vector cimport (WIDTH, any_nan, fused, load, real, root, splat, store,
-                      store_past_caches, touch, vec)
+                      store_past_caches, vec)
 
 cdef enum:
     GRADIENT_DESCENT
@@ -122,8 +122,8 @@ cdef inline void update_average(real decay,
         store(average + i * WIDTH, fused(rest, load(w + i * WIDTH) - x, x))
 
 
-cdef inline void store_weight(const update_step* u, real* w, vec x) noexcept nogil:
-    if u.past_caches:
+cdef inline void store_weight(bint past_caches, real* w, vec x) noexcept nogil:
+    if past_caches:
         store_past_caches(w, x)
     else:
         store(w, x)
@@ -132,6 +132,7 @@ cdef inline void store_weight(const update_step* u, real* w, vec x) noexcept nog
 cdef inline bint update_descent(const update_step* u, real alpha, real l2, real* w, const real* g,
                                 real* v, Py_ssize_t n_vectors) noexcept nogil:
     cdef vec x, gradient, velocity, bad = splat(0), rate = splat(-alpha)
+    cdef bint past_caches = u.past_caches
     cdef Py_ssize_t i
     for i in range(n_vectors):
         x = load(w + i * WIDTH)
@@ -142,13 +143,14 @@ cdef inline bint update_descent(const update_step* u, real alpha, real l2, real*
             gradient = fused(splat(u.momentum), velocity, gradient) if u.nesterov else velocity
         x = fused(rate, gradient, x)
         bad = fused(x, splat(0), bad)
-        store_weight(u, w + i * WIDTH, x)
+        store_weight(past_caches, w + i * WIDTH, x)
     return any_nan(bad)
 
 
 cdef inline bint update_adam(const update_step* u, real alpha, real l2, real keep, real* w,
                              const real* g, real* m, real* v, Py_ssize_t n_vectors) noexcept nogil:
     cdef vec x, gradient, first, second, bad = splat(0), rate = splat(-alpha)
+    cdef bint past_caches = u.past_caches
     cdef Py_ssize_t i
     for i in range(n_vectors):
         x = load(w + i * WIDTH)
@@ -161,13 +163,14 @@ cdef inline bint update_adam(const update_step* u, real alpha, real l2, real kee
         first = first / fused(root(second), splat(u.root_scale), splat(u.epsilon))
         x = fused(rate, first, x * splat(keep))
         bad = fused(x, splat(0), bad)
-        store_weight(u, w + i * WIDTH, x)
+        store_weight(past_caches, w + i * WIDTH, x)
     return any_nan(bad)
 
 
 cdef inline bint update_rmsprop(const update_step* u, real alpha, real l2, real* w, const real* g,
                                 real* s, real* v, Py_ssize_t n_vectors) noexcept nogil:
     cdef vec x, gradient, square, velocity, bad = splat(0), rate = splat(-alpha)
+    cdef bint past_caches = u.past_caches
     cdef Py_ssize_t i
     for i in range(n_vectors):
         x = load(w + i * WIDTH)
@@ -180,7 +183,7 @@ cdef inline bint update_rmsprop(const update_step* u, real alpha, real l2, real*
         bad = fused(x, splat(0), bad)
         store(s + i * WIDTH, square)
         store(v + i * WIDTH, velocity)
-        store_weight(u, w + i * WIDTH, x)
+        store_weight(past_caches, w + i * WIDTH, x)
     return any_nan(bad)
 
 
@@ -196,11 +199,8 @@ cdef inline bint update(const update_step* u, parameter_kind kind,
     cdef real alpha = u.bias_rate if kind == BIASES else u.rate
     cdef real l2 = u.l2 if kind == WEIGHTS else 0
     cdef real keep = u.keep if kind == WEIGHTS else 1
-    cdef Py_ssize_t i = 0
     if u.shared and not u.past_caches and kind == WEIGHTS:
-        while i < n_vectors * WIDTH:
-            touch(w + i)
-            i += LINE // <int>sizeof(real)
+        claim(w, n_vectors * WIDTH)
     if u.kind == ADAM:
         return update_adam(u, alpha, l2, keep, w, g, state_1, state_2, n_vectors)
     if u.kind == RMSPROP:
