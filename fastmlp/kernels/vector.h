@@ -212,6 +212,12 @@ INLINE vec load_bytes(const unsigned char *p) {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
 #elif VECTOR_BYTES == 64
     return _mm512_cvtepi32_pd(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+#elif VECTOR_BYTES == 32 && defined(X86) && !REAL_IS_DOUBLE
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+#elif VECTOR_BYTES == 32 && defined(X86)
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    return _mm256_cvtepi32_pd(_mm_cvtepu8_epi32(_mm_cvtsi32_si128(four)));
 #elif VECTOR_BYTES > 0
     vec x;
     for (int i = 0; i < WIDTH; i++) x[i] = (real)p[i];

@@ -89,6 +89,15 @@ def test_exact_on_whole_numbers(operations, build, whole, way, m):
             assert np.array_equal(kernel(operations, *numbers, way=way), exact), n
 
 
+def test_every_pattern_of_zeros_in_a_vector(operations, build, way):
+    """Half a vector of 16 numbers has all 256 patterns, the other half their reverses."""
+    patterns = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)
+    a = np.hstack([patterns, ~patterns[::-1] & 1]) * np.arange(1, 17)
+    identity, b = np.eye(16), np.zeros(16)
+    numbers = [x.astype(build.dtype) for x in (a, identity, b)]
+    assert np.array_equal(operations.forward(*numbers, way=way), a)
+
+
 def test_empty_rows_and_columns_among_full_ones(operations, sparse, way):
     a, delta = sparse(20, 70), sparse(20, 130)
     a[::3] = 0
