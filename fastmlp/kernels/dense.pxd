@@ -18,9 +18,11 @@ from libc.string cimport memcpy
 from .blocks cimport blocked_product
 from .dropout cimport random_stream
 from .epilogues cimport claim_lines, finish_layer, slopes, times_slope
-from .matrices cimport at, columns_from, group_end, matrix, matrix_panels, rows_from
-from .operands cimport from_row, adjacent_panels, operand, panel, panel_pair, stacked_panels
-from .panels cimport (clear_padding, ends_in_half, layer, padded, panel_count, panel_start,
+from .gradient_rows cimport gradient_rows
+from .matrices cimport at, group_end, matrix_panels, rows_from
+from .operands cimport (adjacent_panels, from_row, from_x_row, operand, panel, panel_pair,
+                        stacked_panels)
+from .panels cimport (ends_in_half, layer, padded, panel_columns, panel_count, panel_start,
                       panel_vectors, transposed_panel, weight_panels, weight_ranges)
 from .partition cimport first_vector, part_of, row_range, rows_of_panel, thread_part
 from .prefetch cimport MAX_RANGES, address_range, prefetch_queue, start_prefetch
@@ -29,7 +31,7 @@ from .sparse_rows cimport blocked_sparse_product, sparse_rows
 from .tile cimport dense_block, product
 from .updates cimport (BIASES, SCALES, WEIGHTS, parameter_kind, update, update_average,
                        update_step)
-from .vector cimport TILE_ROWS_4, WIDTH, load, real, store, transpose_block, vec
+from .vector cimport SPARSE_BLOCK_BYTES, TILE_ROWS_4, WIDTH, load, real, store, vec
 from .workspace cimport GRADIENT_ROWS, activation_layer, scratch
 
 cdef enum:
@@ -267,30 +269,42 @@ cdef inline bint update_rows(gradient_target* g, Py_ssize_t place, Py_ssize_t k,
                            n * sums.stride // WIDTH)
 
 
-cdef inline operand transposed_columns(const matrix* a, Py_ssize_t k, Py_ssize_t n, Py_ssize_t m,
-                                       scratch* own) noexcept nogil:
-    """Rows k … k + n of aᵀ, of one group of a's columns, as dense rows in this thread's scratch."""
-    cdef Py_ssize_t first = k // WIDTH * WIDTH, stride = padded(m), i, r, j
-    cdef real* block = own.transposed
-    cdef operand x
-    i = first
-    while i < k + n:
-        r = 0
-        while r + WIDTH <= m:
-            transpose_block(at(a, r, i), a.stride, block + r, stride)
-            r += WIDTH
-        for j in range(WIDTH):  # the rows that fill no block, and zeros to a whole vector
-            for r in range(m // WIDTH * WIDTH, m):
-                block[j * stride + r] = at(a, r, i)[j]
-            clear_padding(block + j * stride, m)
-        block += WIDTH * stride
-        i += WIDTH
-    for i in range(n):
-        own.transposed_rows[i] = own.transposed + (k - first + i) * stride
-    x.rows = own.transposed_rows
-    x.column = 0
-    x.transposed = False
-    return x
+cdef inline bint gradient_block(const layer* L, activation_layer* above, operand x,
+                                const sparse_rows* sparse, bint skip, scratch* own,
+                                const real* zeros, Py_ssize_t m, gradient_target* g, int p,
+                                const row_range* rows, bint stream_W) noexcept nogil:
+    """∂J/∂W(l) of a block, `rows` of panel p or of two panels, then the update.
+
+    The block has at most GRADIENT_ROWS inputs; x or `sparse` has these rows of a(l)ᵀ.  Returns whether a parameter is not finite afterwards.
+    """
+    cdef bint updating = g.last and g.step != NULL, bad = False
+    cdef Py_ssize_t k = rows.first, n = rows.last - rows.first
+    cdef Py_ssize_t place = L.weight + panel_start(L.n_out, p) * L.n_in
+    cdef Py_ssize_t second_place = L.weight + panel_start(L.n_out, p + 1) * L.n_in
+    cdef panel_pair delta = matrix_panels(&above.delta, 0, L.n_out, p), C, start
+    cdef prefetch_queue parameters
+    cdef prefetch_queue* queue = &parameters if stream_W else &own.next_examples
+    cdef address_range ranges[MAX_RANGES]
+    cdef address_range* end
+    if g.sums == NULL:
+        C = stacked_panels(own.block, n, rows.n_vectors)
+    else:
+        C = from_row(weight_panels(L, g.sums, p), k)
+    start = adjacent_panels(zeros, 0, rows.n_vectors) if g.first else C
+    if stream_W:
+        end = parameter_ranges(g, place + k * C.first.stride, n * C.first.stride, ranges)
+        if rows.n_panels == 2:
+            end = parameter_ranges(g, second_place + k * C.second.stride, n * C.second.stride, end)
+        start_prefetch(queue, ranges, end, n // TILE_ROWS_4)
+    if sparse != NULL:  # C = a(l)ᵀ δ(l+1)
+        blocked_sparse_product(sparse, k, own.cursors, m, delta, start, C, n, rows.n_vectors, queue)
+    else:
+        blocked_product(x, m, delta, start, C, n, rows.n_vectors, skip, queue, False)
+    if updating:
+        bad |= update_rows(g, place, k, n, C.first)
+        if rows.n_panels == 2:
+            bad |= update_rows(g, second_place, k, n, C.second)
+    return bad
 
 
 cdef inline bint weight_gradient(const layer* L, activation_layer* below, activation_layer* above,
@@ -301,54 +315,40 @@ cdef inline bint weight_gradient(const layer* L, activation_layer* below, activa
 
     This thread computes the rows `mine` of W's panels.  A block is GRADIENT_ROWS inputs × one panel
     or two of outputs; its sums run over the examples, through all chunks of the batch in the same
-    accumulators.  Returns whether a parameter is not finite afterwards.
+    accumulators.  Of a dense a(l) all panels take the same inputs, one after the other, while these
+    are in L1.  The inputs in sparse rows are read once and in order: they all pass while δ's panel
+    is there, or two panels if both fit.  Returns whether a parameter is not finite afterwards.
     """
-    cdef bint bad = False, updating = g.last and g.step != NULL
-    cdef Py_ssize_t k, n, place, second_place
-    cdef int p = 0, i
-    cdef panel_pair delta, C, start
+    cdef bint bad = False
+    cdef bint pairs = skip or (sparse != NULL and m * 2 * panel_columns() * <int>sizeof(real)
+                               <= SPARSE_BLOCK_BYTES)
+    cdef bint stream_W = outgrows_cache(L, n_parts) and g.last and g.step != NULL
+    cdef Py_ssize_t k, end, first, last
+    cdef int p
     cdef operand x
-    cdef row_range rows         # of W's panels: the inputs
-    cdef bint stream_W = outgrows_cache(L, n_parts) and updating
-    cdef prefetch_queue parameters
-    cdef prefetch_queue* queue = &parameters if stream_W else &own.next_examples
-    cdef address_range ranges[MAX_RANGES]
-    cdef address_range* end
-    while p < panel_count(L.n_out):
-        rows = rows_of_panel(mine, p, skip)
-        delta = matrix_panels(&above.delta, 0, L.n_out, p)
-        place = L.weight + panel_start(L.n_out, p) * L.n_in
-        second_place = L.weight + panel_start(L.n_out, p + 1) * L.n_in
-        if rows.first == 0 and rows.last > 0 and L.scale == 0:
-            for i in range(rows.n_panels):
-                bad |= bias_gradient(L, above, own, zeros, m, g, p + i)
-        k = rows.first
-        while k < rows.last:
-            n = min(<Py_ssize_t>GRADIENT_ROWS, rows.last - k)
-            if sparse == NULL:
-                n = min(n, group_end(&below.a, k) - k)
-            if g.sums == NULL:
-                C = stacked_panels(own.block, n, rows.n_vectors)
-            else:
-                C = from_row(weight_panels(L, g.sums, p), k)
-            start = adjacent_panels(zeros, 0, rows.n_vectors) if g.first else C
-            if stream_W:
-                end = parameter_ranges(g, place + k * C.first.stride, n * C.first.stride, ranges)
-                if rows.n_panels == 2:
-                    end = parameter_ranges(g, second_place + k * C.second.stride,
-                                           n * C.second.stride, end)
-                start_prefetch(queue, ranges, end, n // TILE_ROWS_4)
-            if sparse != NULL:  # C = a(l)ᵀ δ(l+1)
-                blocked_sparse_product(sparse, k, own.cursors, m, delta, start, C, n,
-                                       rows.n_vectors, queue)
-            else:
-                x = (transposed_columns(&below.a, k, n, m, own) if skip
-                     else columns_from(&below.a, k))
-                blocked_product(x, m, delta, start, C, n, rows.n_vectors, skip, queue, False)
-            if updating:
-                bad |= update_rows(g, place, k, n, C.first)
-                if rows.n_panels == 2:
-                    bad |= update_rows(g, second_place, k, n, C.second)
-            k += n
-        p += rows.n_panels
+    cdef row_range rows, block  # of W's panels: the inputs
+    if L.scale == 0:
+        for p in range(panel_count(L.n_out)):
+            rows = rows_of_panel(mine, p, False)
+            if rows.first == 0 and rows.last > 0:
+                bad |= bias_gradient(L, above, own, zeros, m, g, p)
+    own_rows_of_weight(L, mine, &first, &last)
+    k = first
+    while k < last:
+        end = last
+        if sparse == NULL:
+            end = min(min(k + GRADIENT_ROWS, last), group_end(&below.a, k))
+            x = gradient_rows(&below.a, k, end - k, m, skip, own)
+        p = 0
+        while p < panel_count(L.n_out):
+            rows = rows_of_panel(mine, p, pairs)
+            block = rows
+            block.first = max(rows.first, k)
+            while block.first < min(rows.last, end):
+                block.last = min(block.first + GRADIENT_ROWS, min(rows.last, end))
+                bad |= gradient_block(L, above, from_x_row(&x, block.first - k), sparse, skip, own,
+                                      zeros, m, g, p, &block, stream_W)
+                block.first = block.last
+            p += rows.n_panels
+        k = end
     return bad

@@ -59,8 +59,8 @@ cdef struct scratch:            # of one thread
     bint past_caches            # in this batch: see epilogues.pxd
     real* packed                # a block of Wᵀ
     real* block                 # a block of δ or of a gradient, before it is finished
-    real* transposed            # a block of a(l)ᵀ, and
-    const real** transposed_rows    # where its rows begin
+    real* a_block               # a block of columns of a(l), or of rows of a(l)ᵀ, and
+    const real** a_rows         # where its rows begin: see gradient_rows.pxd
     real* row                   # one example
     real* columns               # rows of X before they are encoded: see encodings.pxd
     real* waves                 # (n_waves, wave_stride) outputs of periodic encodings
@@ -187,7 +187,7 @@ cdef inline void lay_rows(matrix* x, Py_ssize_t n_rows, Py_ssize_t* used,
 cdef inline void lay_thread(workspace* w, scratch* own, Py_ssize_t* used, Py_ssize_t widest,
                             Py_ssize_t max_in_row, bint backward, char* base) noexcept nogil:
     """One thread's scratch; what the products of the input may be has been set."""
-    cdef Py_ssize_t size = sizeof(real), rows = max(w.n_rows, <Py_ssize_t>GRADIENT_ROWS)
+    cdef Py_ssize_t size = sizeof(real), rows = max(w.n_rows, <Py_ssize_t>GRADIENT_ROWS), room
     cdef const choice* input = &w.choices[0].forward
     own.row = <real*>reserve(base, used, widest * size)
     own.columns = <real*>reserve(base, used, w.n_rows * padded(w.n_columns) * size)
@@ -217,10 +217,9 @@ cdef inline void lay_thread(workspace* w, scratch* own, Py_ssize_t* used, Py_ssi
                                     2 * SPARSE_BLOCK_BYTES + WIDTH * 2 * panel_columns() * size)
         own.block = <real*>reserve(base, used, rows * 2 * panel_columns() * size)
         own.ends = <entry**>reserve(base, used, widest * <Py_ssize_t>sizeof(entry*))
-        own.transposed = <real*>reserve(base, used,
-                                        (GRADIENT_ROWS + WIDTH) * padded(w.n_rows) * size)
-        own.transposed_rows = <const real**>reserve(base, used,
-                                                    GRADIENT_ROWS * <Py_ssize_t>sizeof(real*))
+        room = max(row_stride(GRADIENT_ROWS), <Py_ssize_t>GRADIENT_ROWS + WIDTH)
+        own.a_block = <real*>reserve(base, used, room * padded(w.n_rows) * size)
+        own.a_rows = <const real**>reserve(base, used, rows * <Py_ssize_t>sizeof(real*))
 
 
 cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t max_in_row,

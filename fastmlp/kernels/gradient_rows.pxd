@@ -1,0 +1,65 @@
+"""Rows of a(l)ᵀ, as the weight gradient's product takes them: see dense.pxd.
+
+    columns_from        (matrices.pxd) where they lie: a(l) itself, read by columns
+    copied_columns      from a copy of these columns
+    transposed_columns  as dense rows, whose zeros can be skipped
+
+The product reads them once for each panel of outputs.  Of the user's own array each number would
+then come from a cache line far away, so these columns are copied first.
+"""
+from libc.string cimport memcpy
+from .matrices cimport at, columns_from, matrix, row_stride
+from .operands cimport operand
+from .panels cimport clear_padding, padded
+from .vector cimport WIDTH, real, transpose_block
+from .workspace cimport scratch
+
+
+cdef inline operand transposed_columns(const matrix* a, Py_ssize_t k, Py_ssize_t n, Py_ssize_t m,
+                                       scratch* own) noexcept nogil:
+    """Rows k … k + n of aᵀ, of one group of a's columns, as dense rows in this thread's scratch."""
+    cdef Py_ssize_t first = k // WIDTH * WIDTH, stride = padded(m), i, r, j
+    cdef real* block = own.a_block
+    cdef operand x
+    i = first
+    while i < k + n:
+        r = 0
+        while r + WIDTH <= m:
+            transpose_block(at(a, r, i), a.stride, block + r, stride)
+            r += WIDTH
+        for j in range(WIDTH):  # the rows that fill no block, and zeros to a whole vector
+            for r in range(m // WIDTH * WIDTH, m):
+                block[j * stride + r] = at(a, r, i)[j]
+            clear_padding(block + j * stride, m)
+        block += WIDTH * stride
+        i += WIDTH
+    for i in range(n):
+        own.a_rows[i] = own.a_block + (k - first + i) * stride
+    x.rows = own.a_rows
+    x.column = 0
+    x.transposed = False
+    return x
+
+
+cdef inline operand copied_columns(const matrix* a, Py_ssize_t k, Py_ssize_t n, Py_ssize_t m,
+                                   scratch* own) noexcept nogil:
+    """Rows k … k + n of aᵀ, where a's rows lie anywhere, from a copy of a's columns."""
+    cdef Py_ssize_t r, stride = row_stride(n)
+    cdef operand x
+    for r in range(m):
+        own.a_rows[r] = own.a_block + r * stride
+        memcpy(own.a_block + r * stride, a.rows[r] + k, n * sizeof(real))
+    x.rows = own.a_rows
+    x.column = 0
+    x.transposed = True
+    return x
+
+
+cdef inline operand gradient_rows(const matrix* a, Py_ssize_t k, Py_ssize_t n, Py_ssize_t m,
+                                  bint skip, scratch* own) noexcept nogil:
+    """Rows k … k + n of aᵀ, of one group of a's columns, as the product takes them."""
+    if skip:
+        return transposed_columns(a, k, n, m, own)
+    if a.rows[0] != a.values:   # the user's own array
+        return copied_columns(a, k, n, m, own)
+    return columns_from(a, k)
