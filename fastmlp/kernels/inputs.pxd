@@ -11,11 +11,11 @@ which `is_finite` finds; CSR indices are ascending in each row, without duplicat
 """
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
 from libc.string cimport memcpy
-from .prefetch cimport address_range
+from .prefetch cimport LINE, address_range
 from .random cimport mixed_key
 from .compression cimport compress_row
 from .vector cimport (LAST_INDEX, REAL_IS_DOUBLE, WIDTH, any_nan, entry, fused, join, lane_int, load,
-                      load_bytes, real, splat, store, vec)
+                      load_bytes, prefetch_line, real, splat, store, vec)
 
 cdef extern from "memory.h" nogil:
     int32_t read_once(const int32_t* place)
@@ -26,6 +26,9 @@ cdef enum:                      # what the owner of the arrays has changed since
     ROWS_CHANGED = 4            # the number of non-zeros of a dense row, while it was packed
     CODES_CHANGED = 8           # codes of categories out of range (encodings.pxd)
     NOT_FINITE = 16             # numbers of rows that were not checked before
+
+cdef enum:
+    FIRST_LINES = 16            # of a row, that `prefetch_row` requests
 
 cdef enum:
     FLOAT32
@@ -230,6 +233,20 @@ cdef inline address_range* row_ranges(const examples* x, Py_ssize_t row,
     r.first = <const char*>values + first * size
     r.last = r.first + n * size
     return r + 1
+
+
+cdef inline void prefetch_row(const examples* x, Py_ssize_t row) noexcept nogil:
+    """Request the first cache lines of a row; the processor asks for those after them by itself."""
+    cdef address_range ranges[2]
+    cdef const address_range* end = row_ranges(x, row, ranges)
+    cdef const address_range* r = ranges
+    cdef const char* line
+    while r < end:
+        line = r.first
+        while line < min(r.last, r.first + FIRST_LINES * LINE):
+            prefetch_line(line)
+            line += LINE
+        r += 1
 
 
 cdef inline double density(const examples* x, Py_ssize_t n_sampled) noexcept nogil:

@@ -22,8 +22,8 @@ from .distortion cimport distort
 from .dropout cimport drop_dense, drop_sparse, random_stream, random_stream_of, row_key
 from .encodings cimport column_stride, encode, encode_sparse, make_waves
 from .few_outputs cimport few_outputs, few_outputs_gradient
-from .inputs cimport (LABELS_CHANGED, NOT_FINITE, is_finite, own_kind, read_dense, read_once,
-                      read_sparse, row_ranges)
+from .inputs cimport (LABELS_CHANGED, NOT_FINITE, is_finite, own_kind, prefetch_row, read_dense,
+                      read_once, read_sparse, row_ranges)
 from .losses cimport limited_cost, output_delta
 from .network cimport batch, network, row_of
 from .panels cimport layer, padded, panel_count
@@ -41,6 +41,7 @@ from .workspace cimport (COMPRESSING, DELTA, FORWARD, GATHERING, GRADIENT, OUTPU
 cdef enum:
     # the number by which the random stream of distortions differs from those of the layers
     DISTORTION_STREAM = 1 << 20
+    ROWS_AHEAD = 2              # whose numbers are on their way while a row is read
     PREFETCHES_PER_ROW = 8      # calls of prefetch_some in a step, for each example, at least about
 
 
@@ -101,7 +102,8 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
     """a(1), the rows of the chunk: in every thread, which gathers them all for itself.
 
     They become sparse rows, or pointers to where they lie if that is as the products read them, or
-    are copied, converted and encoded.  Then the rows of the next chunk are queued for prefetching.
+    are copied, converted and encoded.  Then the rows of the next chunk are queued for prefetching;
+    where weights have pushed them out of L2 since, they are requested again, row by row.
     """
     cdef Py_ssize_t r
     cdef scratch* own = &w.threads[part]
@@ -124,6 +126,8 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
         make_waves(net.encoding, net.parameters, own, m)
     for r in range(m):
         row = v.a.values + r * v.a.stride
+        if r + ROWS_AHEAD < m and (own.ways[0].forward or not as_it_lies):
+            prefetch_row(b.x, row_of(b, done + r + ROWS_AHEAD))
         if own.ways[0].forward:
             e = own.input_rows.entries + r * own.input_rows.capacity
             if distorting:
