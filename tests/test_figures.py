@@ -26,7 +26,12 @@ STUDIES = DOCS / "studies"
 ACCURACY = DOCS / "accuracy.md"
 PAGES = [ACCURACY, *sorted(STUDIES.glob("*.md"))]
 # that the studies' scripts need
-PACKAGES = {"accuracy": "matplotlib", "search": "optuna", "tables_edges": "torch"}
+PACKAGES = {
+    "accuracy": "matplotlib",
+    "search": "optuna",
+    "tables_edges": "torch",
+    "tables_shared": "torch",
+}
 # 0.975 quantiles of Student's distribution by degrees of freedom, from the table of Student (1908)
 # in the form of Abramowitz and Stegun (1964), 26.10
 QUANTILES = {1: 12.706205, 4: 2.776445, 5: 2.570582}
