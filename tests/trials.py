@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
@@ -42,6 +42,7 @@ class Recorder:
     lines: dict[str, set[tuple[str, int]]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     passed: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
     calls: Counter[CodeType] = field(default_factory=Counter)
     test: str = ""
 
@@ -85,14 +86,17 @@ class Recorder:
         return (yield from self.record(item.nodeid))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note a test that has passed."""
-        if report.when == "call" and report.passed:
+        """Note a test that has passed or failed, its setup and its end included."""
+        if report.failed:
+            self.failed.add(report.nodeid)
+        elif report.when == "call" and report.passed:
             self.passed.add(report.nodeid)
 
     def recorded(self) -> Tests:
-        """Return what was recorded of the tests that have passed."""
+        """Return what was recorded of the tests that have passed, and which have failed."""
         lines = {test: sorted(found) for test, found in self.lines.items()}
-        return Tests(lines, {test: self.seconds[test] for test in sorted(self.passed)})
+        passed = sorted(self.passed - self.failed)
+        return Tests(lines, {test: self.seconds[test] for test in passed}, sorted(self.failed))
 
 
 @dataclass
@@ -122,10 +126,14 @@ class Collector:
 
 @dataclass(frozen=True)
 class Tests:
-    """The tests of some modules: the lines that each of them executes, and how long it takes."""
+    """The tests of some modules: the lines that each of them executes, and how long it takes.
+
+    Tests that fail on the modules as they are can notice no change: they are named only.
+    """
 
     lines: dict[str, list[tuple[str, int]]]
     seconds: dict[str, float]
+    failed: list[str]
 
     def order(self, path: Path, wanted: range | None) -> list[str]:
         """Return the tests that execute some lines of a module, or any, the fastest first."""
@@ -144,6 +152,13 @@ class Tests:
     def limit(self, tests: list[str]) -> float:
         """Return the processor time after which tests have failed: twice theirs and 2 seconds."""
         return 2 * (1 + sum(self.seconds[test] for test in tests))
+
+
+def report_recorded(seconds: dict[str, float], failed: list[str], log: TextIO) -> None:
+    """Print how many tests pass, and name those that fail before anything is changed."""
+    print(f"{len(seconds)} tests pass in {sum(seconds.values()):.1f} s", file=log, flush=True)
+    for test in failed:
+        print(f"FAILS ON THE UNCHANGED CODE, left out: {test}", file=log, flush=True)
 
 
 @dataclass(frozen=True)
