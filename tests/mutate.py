@@ -241,6 +241,8 @@ def try_in_place(
     functions = functions_by_code()
     gc.freeze()  # the forks share memory
     forked(record)
+    if not into.exists():
+        return
     tests = Tests(**json.loads(into.read_text()))
     report_recorded(tests.seconds, tests.failed, log)
     verdicts: list[list[bool | None]] = []
@@ -306,7 +308,7 @@ def main() -> int:
 
         forked(work)
         if not into.exists():
-            parser.error("the tests cannot be collected on the package as it is")
+            parser.error("the tests cannot be collected, or one of them ends the process")
         recorded, verdicts, imported = json.loads(into.read_text())
         import_again(imported)
         tests = Tests(**recorded)

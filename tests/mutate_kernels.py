@@ -11,7 +11,7 @@ in a fork of a process that has collected the tests.
 A change is killed when a test fails, when the process ends by a signal, or when the tests need more
 than twice their processor time and 2 seconds. Changes that no test reaches have survived. What lies
 outside functions, and changes that Cython or the C compiler refuses, are left out. Tests that fail
-on the unchanged kernels are named and left out.
+on the unchanged kernels are named and left out, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ OPERATORS = {
     "*=": "/=", "/=": "*=", "<<": ">>", ">>": "<<", "not": "", "True": "False", "False": "True",
 }  # fmt: skip
 NOT_BEFORE_A_VALUE = re.compile(r"[-+*/%<>=!,(\[{:&|^]+|and|or|not|return|if|else|in|while|elif")
+RECORDED = "recorded.json"  # of the unchanged kernels: changes reached, seconds, failed tests
 MOST = 1024  # changes of one build
 HEADER = f"""
 #pragma once
@@ -256,7 +257,7 @@ def build(folder: Path, changes: dict[int, Change], names: list[str]) -> None:
             print(f"left out  {changes.pop(number)}", flush=True)
 
 
-@dataclass
+@dataclass(eq=False)  # pytest hashes its plugins
 class Recorder:
     """A plugin of pytest that records the changes which each passing test reaches, and failures."""
 
@@ -294,7 +295,7 @@ def try_each(
     """Record the tests, and run those of each change in a fork of this process."""
     paths = [path for name in names for path in (folder / KERNELS).glob(f"{name}.*so")]
     modules = [ctypes.CDLL(str(path)) for path in paths]
-    into = folder / "recorded.json"
+    into = folder / RECORDED
 
     def record() -> bool:
         recorder = Recorder(modules)
@@ -309,6 +310,8 @@ def try_each(
         return session.run(tests)
 
     forked(record)
+    if not into.exists():
+        return
     reached, seconds, failed = json.loads(into.read_text())
     report_recorded(seconds, failed, log)
     counts: dict[str, list[bool]] = {}
@@ -351,7 +354,9 @@ def main() -> int:
         plugin = Session(lambda one: try_each(folder, names, changes, one, log))
         tests = [*arguments.tests, "-k", "not float64" if element == "f32" else "not float32"]
         forked(lambda: run_pytest(folder, tests, plugin, compiling=True))
-    return 0
+        if not (folder / RECORDED).exists():
+            parser.error("the tests cannot be collected, or one of them ends the process")
+        return int(bool(json.loads((folder / RECORDED).read_text())[2]))
 
 
 if __name__ == "__main__":

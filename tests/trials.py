@@ -34,7 +34,7 @@ def import_again(names: list[str]) -> None:
             import_module(name)
 
 
-@dataclass
+@dataclass(eq=False)  # pytest hashes its plugins
 class Recorder:
     """A plugin of pytest that records the lines of some files and the time of each passing test."""
 
@@ -161,7 +161,7 @@ def report_recorded(seconds: dict[str, float], failed: list[str], log: TextIO) -
         print(f"FAILS ON THE UNCHANGED CODE, left out: {test}", file=log, flush=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Selection:
     """A plugin of pytest that runs certain tests in a certain order."""
 
@@ -175,7 +175,19 @@ class Selection:
         items[:] = [*new, *(found[test] for test in self.tests if test in found)]
 
 
-@dataclass
+def with_threads_again() -> None:
+    """Let a fork of a process that has collected tests use as many threads as any other process.
+
+    In a fork the package uses one thread, because OpenMP's are not there; but what collects tests
+    has used one thread too (see `run_pytest`), and the fork can start others.
+    """
+    os.environ.pop("OMP_NUM_THREADS", None)
+    threads = sys.modules.get("fastmlp.support.threads")
+    if threads is not None:
+        threads._forked = False
+
+
+@dataclass(eq=False)
 class Session:
     """A plugin of pytest that does some work instead of running the tests it has collected."""
 
@@ -193,7 +205,8 @@ class Session:
         return True
 
     def run(self, tests: list[str] | None = None, stop: bool = True) -> bool:
-        """Run tests in this process, by default all, and return whether they pass."""
+        """Run tests in this process, a fork, by default all, and return whether they pass."""
+        with_threads_again()
         found = {item.nodeid: item for item in self.session.items}
         if tests is not None:
             self.session.items[:] = [found[test] for test in tests]
@@ -248,6 +261,8 @@ def run_pytest(folder: Path, tests: list[str], plugin: object, compiling: bool) 
     os.chdir(folder)
     sys.path[0] = str(folder)
     sys.dont_write_bytecode = not compiling
+    if isinstance(plugin, Session):
+        os.environ["OMP_NUM_THREADS"] = "1"
     for stream in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
     options = ["-q", "-x", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist",
