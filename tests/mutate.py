@@ -12,6 +12,9 @@ place, the fastest first. A change that survives this, or that lies outside func
 into the module, and a fork of a process that has imported nothing of the package runs the tests;
 those that execute any function of the module if none executes the changed place.
 
+Changed code runs with the rights of its user, and as root it can replace what a test names outside
+its own folder, such as a device: run this as an ordinary user, or in a container.
+
 A change is killed when a test fails, or when the tests need more than twice their processor time
 and 2 seconds. Tests that fail on the unchanged module are named and left out. The exit status is 1
 if there are such, and if the share of killed changes of a module is below `--least`.
