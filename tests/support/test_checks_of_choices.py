@@ -128,7 +128,7 @@ def test_sparse_rows_in_any_order_and_with_duplicates_are_summed(rng):
     dense = np.zeros((6, 5))
     np.add.at(dense, (rows, columns), values)
     data, indices, pointers = checks.rows(X, 5, np.dtype(np.float64))
-    assert len(data) == np.count_nonzero(dense)
+    assert len(data) == np.count_nonzero(dense) and checks.n_rows((data, indices, pointers)) == 6
     for i in range(6):
         own = slice(pointers[i], pointers[i + 1])
         assert (np.diff(indices[own]) > 0).all()

@@ -29,6 +29,7 @@ def test_labels_of_any_kind_become_int32(dtype):
         ([0, np.nan, 2], r"y\[1\] is nan"),
         ([0, 1, 4], r"labels from 0 to 3, one for each output, but y\[2\] is 4$"),
         ([0, -1, 5], r"but y\[1\] is -1$"),
+        ([0, -1, 3], r"but y\[1\] is -1$"),
         ([1, 4, 2], r"but y\[1\] is 4; give y - 1$"),
         ([2, 4, 2], r"but y\[1\] is 4$"),
         ([1, 5, 2], r"but y\[1\] is 5$"),
