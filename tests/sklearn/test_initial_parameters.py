@@ -1,6 +1,6 @@
 """Initial weights have the bounds of their layer's activation; the output layer those of the last.
 
-That a network of one activation has scikit-learn's own numbers is tested in test_against_sklearn.py.
+Of one activation they are scikit-learn's own numbers: see test_against_sklearn.py.
 """
 
 from __future__ import annotations
