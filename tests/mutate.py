@@ -12,8 +12,12 @@ place, the fastest first. A change that survives this, or that lies outside func
 into the module, and a fork of a process that has imported nothing of the package runs the tests;
 those that execute any function of the module if none executes the changed place.
 
+Changed code runs with the rights of its user, and as root it can replace what a test names outside
+its own folder, such as a device: run this as an ordinary user, or in a container.
+
 A change is killed when a test fails, or when the tests need more than twice their processor time
-and 2 seconds. The exit status is 1 if the share of killed changes of a module is below `--least`.
+and 2 seconds. Tests that fail on the unchanged module are named and left out. The exit status is 1
+if there are such, and if the share of killed changes of a module is below `--least`.
 """
 
 from __future__ import annotations
@@ -44,6 +48,7 @@ from trials import (
     forked,
     import_again,
     passes,
+    report_recorded,
     run_pytest,
 )
 
@@ -239,7 +244,10 @@ def try_in_place(
     functions = functions_by_code()
     gc.freeze()  # the forks share memory
     forked(record)
+    if not into.exists():
+        return
     tests = Tests(**json.loads(into.read_text()))
+    report_recorded(tests.seconds, tests.failed, log)
     verdicts: list[list[bool | None]] = []
     for module, early in zip(modules, called, strict=True):
         before = module.codes()
@@ -303,11 +311,10 @@ def main() -> int:
 
         forked(work)
         if not into.exists():
-            parser.error("the tests cannot be collected on the package as it is")
+            parser.error("the tests cannot be collected, or one of them ends the process")
         recorded, verdicts, imported = json.loads(into.read_text())
         import_again(imported)
         tests = Tests(**recorded)
-        print(f"{len(tests.seconds)} tests pass in {sum(tests.seconds.values()):.1f} s", flush=True)
         for module, killed in zip(modules, verdicts, strict=True):
             path = module.path
             for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
@@ -323,7 +330,7 @@ def main() -> int:
             worst = min(worst, share)
             print(f"{path.relative_to(folder)}: {sum(killed)} of {len(killed)} changes killed: "
                   f"{share:.1%} ({module.n_possible} possible)", flush=True)  # fmt: skip
-    return int(worst < arguments.least)
+    return int(worst < arguments.least or bool(tests.failed))
 
 
 if __name__ == "__main__":

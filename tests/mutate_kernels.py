@@ -10,7 +10,8 @@ in a fork of a process that has collected the tests.
 
 A change is killed when a test fails, when the process ends by a signal, or when the tests need more
 than twice their processor time and 2 seconds. Changes that no test reaches have survived. What lies
-outside functions, and changes that Cython or the C compiler refuses, are left out.
+outside functions, and changes that Cython or the C compiler refuses, are left out. Tests that fail
+on the unchanged kernels are named and left out, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from pathlib import Path
 from typing import TextIO
 
 import pytest
-from trials import ROOT, Session, copy_repository, forked, run_pytest
+from trials import ROOT, Session, copy_repository, forked, report_recorded, run_pytest
 
 KERNELS = Path("fastmlp", "kernels")
 FILES = ("step", "losses", "cross_entropy", "updates", "activations", "dense", "tile", "dropout",
@@ -45,6 +46,7 @@ OPERATORS = {
     "*=": "/=", "/=": "*=", "<<": ">>", ">>": "<<", "not": "", "True": "False", "False": "True",
 }  # fmt: skip
 NOT_BEFORE_A_VALUE = re.compile(r"[-+*/%<>=!,(\[{:&|^]+|and|or|not|return|if|else|in|while|elif")
+RECORDED = "recorded.json"  # of the unchanged kernels: changes reached, seconds, failed tests
 MOST = 1024  # changes of one build
 HEADER = f"""
 #pragma once
@@ -255,13 +257,14 @@ def build(folder: Path, changes: dict[int, Change], names: list[str]) -> None:
             print(f"left out  {changes.pop(number)}", flush=True)
 
 
-@dataclass
+@dataclass(eq=False)  # pytest hashes its plugins
 class Recorder:
-    """A plugin of pytest that records the changes which each passing test reaches."""
+    """A plugin of pytest that records the changes which each passing test reaches, and failures."""
 
     modules: list[ctypes.CDLL]
     reached: dict[str, list[int]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -278,8 +281,11 @@ class Recorder:
         return result
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note a test that has passed."""
-        if report.when == "call" and report.passed:
+        """Note a test that has passed or failed."""
+        if report.failed:
+            self.failed.add(report.nodeid)
+            self.seconds.pop(report.nodeid, None)
+        elif report.when == "call" and report.passed:
             self.seconds[report.nodeid] = 0.0
 
 
@@ -289,13 +295,13 @@ def try_each(
     """Record the tests, and run those of each change in a fork of this process."""
     paths = [path for name in names for path in (folder / KERNELS).glob(f"{name}.*so")]
     modules = [ctypes.CDLL(str(path)) for path in paths]
-    into = folder / "recorded.json"
+    into = folder / RECORDED
 
     def record() -> bool:
         recorder = Recorder(modules)
         session.session.config.pluginmanager.register(recorder)
         session.run(stop=False)
-        into.write_text(json.dumps([recorder.reached, recorder.seconds]))
+        into.write_text(json.dumps([recorder.reached, recorder.seconds, sorted(recorder.failed)]))
         return True
 
     def passes(number: int, tests: list[str]) -> bool:
@@ -304,8 +310,10 @@ def try_each(
         return session.run(tests)
 
     forked(record)
-    reached, seconds = json.loads(into.read_text())
-    print(f"{len(seconds)} tests pass in {sum(seconds.values()):.1f} s", file=log, flush=True)
+    if not into.exists():
+        return
+    reached, seconds, failed = json.loads(into.read_text())
+    report_recorded(seconds, failed, log)
     counts: dict[str, list[bool]] = {}
     for number, change in changes.items():
         tests = [test for test in seconds if number in reached[test]]
@@ -346,7 +354,9 @@ def main() -> int:
         plugin = Session(lambda one: try_each(folder, names, changes, one, log))
         tests = [*arguments.tests, "-k", "not float64" if element == "f32" else "not float32"]
         forked(lambda: run_pytest(folder, tests, plugin, compiling=True))
-    return 0
+        if not (folder / RECORDED).exists():
+            parser.error("the tests cannot be collected, or one of them ends the process")
+        return int(bool(json.loads((folder / RECORDED).read_text())[2]))
 
 
 if __name__ == "__main__":

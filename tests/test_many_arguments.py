@@ -54,6 +54,16 @@ def test_wrong_arguments_are_errors(classes, net):
     assert net.epochs == 0
 
 
+def test_options_are_checked_for_each_size_and_dtype(classes):
+    """What was checked for one network is not taken for granted for another."""
+    nets = [MLP((6, 64, 3)), MLP((6, 8, 8, 3))]  # the first has more weights, and trains first
+    fits = fit_many(nets, *classes, options={"rate_multipliers": [1, 2], "epochs": 1}, n_jobs=1)
+    assert fits[0].epochs == 1 and "has 2 entries for 3 layers" in str(fits[1])
+    nets = [MLP((6, 16, 3), dtype="float64"), MLP((6, 16, 3))]
+    fits = fit_many(nets, *classes, options={"max_norm": 1e300, "epochs": 1}, n_jobs=1)
+    assert fits[0].epochs == 1 and "max_norm" in str(fits[1])
+
+
 def test_wrong_callbacks_are_errors(classes, net):
     with pytest.raises(TypeError, match="must be a function from a network to the callbacks"):
         fit_many(untrained(2), *classes, options={"callbacks": [Callback()]})

@@ -82,3 +82,23 @@ def test_row_numbers_of_a_shuffle_are_copied(n_rows):
 def test_what_is_no_order_of_the_rows_is_refused(order):
     with pytest.raises(ValueError, match="shuffle must return 3 row numbers from 0 to 2, got"):
         batches.row_numbers(lambda m: order, 3)
+
+
+def test_batches_of_one_size_end_where_the_rows_end():
+    np.testing.assert_array_equal(batches.even_starts(23, 10), [0, 10, 20, 23])
+    np.testing.assert_array_equal(batches.even_starts(20, 10), [0, 10, 20])
+
+
+@pytest.mark.parametrize(
+    ("cuts", "batch", "end", "expected"),
+    [
+        (batches.even_cuts(10), 0, 9, [0]),
+        (batches.even_cuts(10), 1, 30, [10, 20, 30]),
+        (batches.even_cuts(10), 1, 39, [10, 20, 30]),
+        (batches.cuts_at(np.array([0, 4, 11, 15])), 0, 10, [0, 4]),
+        (batches.cuts_at(np.array([0, 4, 11, 15])), 1, 11, [4, 11]),
+        (batches.cuts_at(np.array([0, 4, 11, 15])), 1, 15, [4, 11, 15]),
+    ],
+)
+def test_cuts_are_where_batches_begin_and_end_in_the_rows_so_far(cuts, batch, end, expected):
+    np.testing.assert_array_equal(cuts(batch, end), expected)

@@ -223,6 +223,12 @@ def test_a_bad_chunk_is_named_and_what_was_learned_before_stays(
     assert net.history.stopped_by == "error"
 
 
+def test_sparse_chunks_must_be_of_one_kind_of_numbers(net):
+    X, y = scipy.sparse.csr_array(np.eye(6)[:3]), [0, 1, 2]
+    with pytest.raises(ValueError, match="chunk 2: has sparse X of uint8, .*sparse X of real"):
+        net.fit([(X, y), (X.astype(np.uint8), y)])
+
+
 def test_error_of_the_source_comes_through_as_it_is(net, classes):
     def chunks():
         yield classes

@@ -147,6 +147,7 @@ def test_parts_have_every_row_once_and_about_equally_many(folder, n_parts):
     np.testing.assert_array_equal(X, np.concatenate([chunk[0] for chunk in rows]))
     assert all(abs(len(part) - N_ROWS / n_parts) <= N_GROUP for part in parts)
     assert all(part.files for part in parts)
+    assert rows.n_row_groups == sum(part.n_row_groups for part in parts) == 5 + 1 + 7
 
 
 def test_with_too_few_row_groups_the_last_parts_are_empty(folder):
@@ -183,6 +184,11 @@ X0, Y0 = np.array([1.0, 2.0, 3.0]), np.array([0, 1, 0])
     ("files", "options", "message"),
     [
         ([{"a": X0, "y": Y0}], {"label": "z"}, "no column 'z'. The columns: a, y"),
+        (
+            [{f"a{k}": X0 for k in range(10)}],
+            {"label": "z"},
+            "no column 'z'. The columns: a0, a1, a2, a3, a4, a5, a6, a7 and 2 more",
+        ),
         ([{"a": X0, "Label": Y0}], {"label": "label"}, "did you mean 'Label'"),
         ([{"a": X0, "y": Y0}], {"columns": ["b"]}, "0.parquet: there is no column 'b'"),
         ([{"a": X0, "y": Y0}], {"columns": ["a", "y"]}, "'y' is in columns and is also a label"),

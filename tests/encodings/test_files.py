@@ -49,6 +49,16 @@ def test_what_comes_back_is_what_went(net, table, tmp_path, trip):
     np.testing.assert_array_equal(back.forward(table.X), net.forward(table.X))
 
 
+def test_arrays_have_the_numbers_of_their_columns(tmp_path):
+    """From 1, as those of layers have."""
+    encodings = [Periodic(5, 2), fastmlp.encodings.OneHot(5), Embedding(5, 3)]
+    MLP((3, 2), encodings=encodings, input_scaling=True).save(tmp_path / "net.npz")
+    with np.load(tmp_path / "net.npz") as arrays:
+        names = {*arrays.files} - {"header", "weight_1", "bias_1"}
+    periodic = {f"column_1_{name}" for name in ("frequencies", "phases", "weight", "bias")}
+    assert names == periodic | {"column_3_table", "input_scale"}
+
+
 def test_training_goes_on_from_a_file(net, table, state, tmp_path):
     net.save(tmp_path / "net", with_optimizer=True)
     loaded = fastmlp.load(tmp_path / "net")

@@ -287,3 +287,11 @@ def test_file_is_a_zip_archive_without_compression(net, path):
     net.save(path)
     with zipfile.ZipFile(path) as archive:
         assert all(one.compress_type == zipfile.ZIP_STORED for one in archive.infolist())
+
+
+@pytest.mark.parametrize("known", [0, -1, None, "1", 1.0])
+def test_a_file_without_a_format_is_refused(known):
+    headers.checked_format({"format": 1})
+    headers.checked_format({"format": headers.NEWEST_FORMAT})
+    with pytest.raises(ValueError, match="its header has no format"):
+        headers.checked_format({"format": known})

@@ -13,7 +13,7 @@ import pytest
 
 import fastmlp
 from fastmlp import MLP, Ensemble
-from fastmlp.model import npz
+from fastmlp.model import headers, npz
 
 FLOAT32 = np.dtype(np.float32)
 
@@ -248,6 +248,52 @@ def test_a_header_that_could_not_be_read_is_not_written(path, monkeypatch):
     with pytest.raises(ValueError, match="takes 2 MiB, more than the 1 that a file may have"):
         net.save(path)
     assert path.read_bytes() == before
+
+
+def test_a_member_of_numpys_second_format_is_read(path):
+    """Which NumPy writes where a header is longer than 64 KiB."""
+    before = fastmlp.load(path)
+    file = io.BytesIO()
+    np.lib.format.write_array(file, _stored(path, "weight_1"), version=(2, 0))
+    rewritten(path, {"weight_1.npy": file.getvalue()})
+    np.testing.assert_array_equal(fastmlp.load(path).weights[0], before.weights[0])
+
+
+def _stored(path, name: str) -> np.ndarray:
+    with np.load(path) as contents:
+        return contents[name]
+
+
+@pytest.mark.parametrize(("length", "is_read"), [(10_000, True), (10_001, False)])
+def test_a_members_header_has_at_most_10_000_characters(path, length, is_read):
+    """Longer ones take NumPy's parser long, and more memory than they are worth."""
+    array = _stored(path, "weight_1")
+    text = repr({"descr": array.dtype.str, "fortran_order": False, "shape": array.shape})
+    content = text.ljust(length - 1).encode() + b"\n" + array.tobytes()
+    start = b"\x93NUMPY\x01\x00" + length.to_bytes(2, "little")
+    rewritten(path, {"weight_1.npy": start + content})
+    if is_read:
+        assert fastmlp.load(path).n_in == 8
+        return
+    with pytest.raises(ValueError, match="is not a whole fastmlp model file"):
+        fastmlp.load(path)
+
+
+def test_a_header_of_more_than_the_limit_is_refused_unread(path, monkeypatch):
+    monkeypatch.setattr(npz, "MOST_HEADER", 3 << 20)
+    rewritten(path, {"header.npy": bytes((3 << 20) + 1)})
+    with pytest.raises(ValueError, match="its header has more than 3 MiB"):
+        fastmlp.load(path)
+
+
+def test_options_that_an_older_file_does_not_have_are_off(path):
+    with np.load(path) as contents:
+        header = json.loads(str(contents["header"]))
+    options = ("dropout", "input_dropout", "noise", "batch_norm")
+    older = {key: one for key, one in header.items() if key not in options}
+    spec = headers.spec_of(older, None)
+    assert (spec.dropout, spec.input_dropout, spec.noise) == ((0.0,), 0.0, (0.0,))
+    assert spec.batch_norm == (False,)
 
 
 def test_the_digest_of_a_header_does_not_depend_on_the_order_of_its_names():

@@ -270,3 +270,23 @@ def test_a_process_forked_during_a_fit_goes_on(where):
     code = textwrap.dedent(FORKED) + where
     command = [sys.executable, "-W", "ignore", "-c", code]
     assert subprocess.run(command, timeout=120, check=False).returncode == 0
+
+
+def test_parameters_for_predictions_are_those_of_the_snapshot_or_of_now():
+    net = MLP((4, 3, 2))
+    snapshot, before = net.snapshot(), [*net.weights]
+    net.set_parameters([W + 1 for W in before], net.biases)
+    for found, shift in ((net.state.predicting_layers(snapshot), 0),
+                         (net.state.predicting_layers(), 1)):  # fmt: skip
+        for (W, *_), old in zip(found, before, strict=True):
+            np.testing.assert_array_equal(W, old + np.float32(shift))
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.5, 3.0])
+def test_the_penalty_is_half_lambda_times_the_squares_of_the_weights(l2):
+    net = MLP((4, 3, 2), dtype="float64")
+    squares = [float((W**2).sum()) for W in net.weights]
+    assert net.state.penalty(l2) == pytest.approx(l2 / 2 * sum(squares), rel=1e-12)
+    weighted = l2 / 2 * (2 * squares[0] + 5 * squares[1])
+    assert net.state.penalty(l2, (2, 5)) == pytest.approx(weighted, rel=1e-12)
+    assert net.state.penalty(l2, squares=[1.0, 2.0]) == l2 / 2 * 3

@@ -330,3 +330,14 @@ def test_time_that_ends_after_an_epoch_restores_the_best(iris):
     stopped = MLPClassifier(early_stopping=True, callbacks=[Late()], random_state=0).fit(*iris)
     assert stopped.n_iter_ == 5
     assert stopped.best_validation_score_ == max(stopped.validation_scores_)
+
+
+@pytest.mark.parametrize("n_columns", [1, 2], ids=["two classes", "several labels"])
+def test_a_label_is_predicted_where_its_probability_exceeds_a_half(n_columns):
+    y = np.array([[0, 1], [1, 1], [1, 0], [0, 0]])[:, :n_columns]
+    model = MLPClassifier((2,), max_iter=1, random_state=0)
+    model.fit(np.eye(4), y[:, 0] if n_columns == 1 else y)
+    h = np.array([[0.4, 0.7], [0.6, 0.4], [0.2, 0.1], [0.7, 0.3]])[:, :n_columns]
+    found = model._labels.correct(h, y.astype(h.dtype))
+    assert found.tolist() == ([True, True, False, False] if n_columns == 1
+                              else [True, False, False, False])  # fmt: skip

@@ -23,6 +23,21 @@ def test_a_file_takes_its_place_when_all_is_written(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_the_name_of_what_is_written_is_one_that_a_later_process_looks_for(tmp_path):
+    with atomic_files.whole(tmp_path / "file"):
+        [part] = tmp_path.iterdir()
+        assert part.match(f"file.????????{atomic_files.SUFFIX}")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX systems can open a folder")
+def test_the_folder_of_a_file_is_made_durable_after_the_file(monkeypatch, tmp_path):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_mode))
+    with atomic_files.whole(tmp_path / "file") as file:
+        file.write(b"new")
+    assert [stat.S_ISDIR(mode) for mode in synced] == [False, True]
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_the_old_file_stays_if_writing_fails(error, tmp_path):
     path = tmp_path / "file"
@@ -99,11 +114,28 @@ def test_a_pipe_is_written_to_and_stays(tmp_path):
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
+@pytest.fixture
+def device(tmp_path):
+    """A null device.
+
+    A faulty module that runs as root would replace the system's own, which all processes need.
+    """
+    if os.geteuid() != 0:
+        return os.devnull
+    path = tmp_path / "null"
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o666, os.stat(os.devnull).st_rdev)
+        path.write_bytes(b"")
+    except PermissionError:
+        pytest.skip("this system lets root make no device here")
+    return path
+
+
 @posix
-def test_a_device_is_written_to_and_stays():
-    with atomic_files.whole(os.devnull) as file:
+def test_a_device_is_written_to_and_stays(device):
+    with atomic_files.whole(device) as file:
         file.write(b"new")
-    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+    assert stat.S_ISCHR(os.stat(device).st_mode)
 
 
 def test_a_folder_is_not_replaced(tmp_path):

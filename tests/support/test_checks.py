@@ -172,6 +172,18 @@ def test_number_beyond_the_range_of_the_network_is_named():
     assert np.shares_memory(checks.rows(X, 3, DOUBLE), X)
 
 
+def test_the_greatest_numbers_of_a_network_are_taken():
+    greatest = float(np.finfo(np.float32).max)
+    X = np.array([[-greatest, greatest], [0, 1]])
+    np.testing.assert_array_equal(checks.rows(X, 2, SINGLE), X)
+
+
+@pytest.mark.parametrize(("value", "of"), [(SINGLE, SINGLE), (DOUBLE, DOUBLE), (DOUBLE, SINGLE)])
+def test_only_float32_for_float64_is_converted_for_its_subnormal_numbers(value, of):
+    X = np.array([[1e-40, 1.0], [np.finfo(value).smallest_subnormal, 2.0]], value)
+    assert np.shares_memory(checks.rows(X, 2, of), X)
+
+
 # -------------------------------------------------------------------------------- sparse
 
 

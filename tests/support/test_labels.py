@@ -46,6 +46,12 @@ def test_a_single_label_stands_for_both_classes() -> None:
     assert class_labels(["a", "b"], 3) is None
 
 
+def test_labels_are_those_of_the_classes_if_they_are_as_many() -> None:
+    found = class_labels(["a", "b"], 2)
+    assert found is not None and found.tolist() == ["a", "b"]
+    assert class_labels(None, 2) is None
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

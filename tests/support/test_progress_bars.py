@@ -123,3 +123,16 @@ def test_the_output_decides_how_progress_is_shown(monkeypatch: pytest.MonkeyPatc
     assert isinstance(progress_bar(3), NotebookBar)
     monkeypatch.setattr(sys, "stdout", io.StringIO())  # redirected within a notebook
     assert isinstance(progress_bar(3), Lines)
+
+
+def test_a_line_is_shown_at_once_where_output_is_not_a_terminal(monkeypatch):
+    class Output(io.StringIO):
+        shown = ""
+
+        def flush(self):
+            self.shown = self.getvalue()
+
+    output = Output()
+    monkeypatch.setattr(sys, "stdout", output)
+    Lines(10).update(3, 1.5, "cost 0.1")
+    assert output.shown == "epoch  3/10  cost 0.1  1.50 s\n"

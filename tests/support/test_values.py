@@ -15,6 +15,7 @@ from fastmlp.initializers import Initializer
 from fastmlp.losses import Loss
 from fastmlp.optimizers import Adam, GradientDescent, Optimizer
 from fastmlp.schedules import Cosine, Schedule, Step
+from fastmlp.support.values import Value
 
 MODULES = (activations, augment, initializers, losses, optimizers, schedules)
 DEFAULTS = [
@@ -144,3 +145,14 @@ def test_attributes_cannot_be_set(one):
 def test_a_user_s_schedule_is_shown_with_its_attributes():
     assert repr(Triangle(5)) == "Triangle(period=5)"
     assert repr(Adam(Triangle(5))).startswith("Adam(learning_rate=Triangle(period=5), beta_1=")
+
+
+def test_attributes_that_are_arrays_or_have_no_hash_are_compared_too():
+    class Table(Value):
+        def __init__(self, held):
+            self.__dict__["held"] = held
+
+    numbers = np.arange(3)
+    assert Table(numbers) == Table(numbers.copy()) != Table(np.arange(4))
+    assert Table(numbers) != Table(None) and Table(None) != Table(numbers)
+    assert Table(([],)) == Table(([],)) and hash(Table(([],))) == hash(Table(([],)))

@@ -10,6 +10,7 @@ import pytest
 
 from fastmlp import MLP, Adam, GradientDescent
 from fastmlp.augment import Distortion
+from fastmlp.schedules import Constant
 from fastmlp.training import FitConfig, FitOptions
 
 
@@ -29,6 +30,8 @@ def test_defaults_are_those_of_fit(spec):
     assert step.rate_multipliers == step.l2_multipliers == ()  # all 1
     assert (step.bias_rate_multipliers, config.dropout_schedule) == ((), None)
     assert (step.distortion, step.by_row_hash, step.l2_per_weight) == (None, False, False)
+    assert (step.encoding_rate_multiplier, step.scaling_rate_multiplier) == (1, 1)
+    assert (step.scaling_decay_multiplier, step.max_cost, step.batch_sums) == (0, 0, None)
 
 
 def test_defaults_of_every_option_are_written_alike():
@@ -51,7 +54,11 @@ def test_options_of_an_ensemble_are_those_of_fit():
 
 
 def test_options_reach_the_step(spec):
-    options = {"l2": 0.1, "label_smoothing": 0.2, "max_norm": 3, "clip_norm": 4, "ema": 0.5}
+    options = {
+        "l2": 0.1, "label_smoothing": 0.2, "max_norm": 3, "clip_norm": 4, "ema": 0.5,
+        "encoding_rate_multiplier": 2.0, "scaling_rate_multiplier": 3.0,
+        "scaling_decay_multiplier": 0.25,
+    }  # fmt: skip
     step = FitConfig.checked(
         spec, rate_multipliers=[0, 1], l2_multipliers=(2, 3), bias_rate_multipliers=0.1,
         augment=Distortion(), **options
@@ -60,6 +67,15 @@ def test_options_reach_the_step(spec):
     assert (step.rate_multipliers, step.l2_multipliers) == ((0.0, 1.0), (2.0, 3.0))
     assert step.bias_rate_multipliers == (0.1, 0.1)
     assert step.distortion is not None
+
+
+def test_an_order_and_a_schedule_are_taken_as_they_are(spec):
+    schedule = Constant(0.3)
+    config = FitConfig.checked(spec, shuffle=reversed, dropout_schedule=schedule)
+    assert config.shuffle is reversed and config.dropout_schedule is schedule
+    assert FitConfig.checked(spec, shuffle=False).shuffle is False
+    with pytest.raises(TypeError, match="dropout_schedule must be a schedule such as"):
+        FitConfig.checked(spec, dropout_schedule=0.3)
 
 
 @pytest.mark.parametrize("part", [lambda config: config, lambda config: config.step])

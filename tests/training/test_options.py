@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from fastmlp import MLP, Adam, Callback, EarlyStopping, GradientDescent, schedules
-from fastmlp.training import loop
+from fastmlp.data.examples import Examples
+from fastmlp.training import FitConfig, loop
 
 STILL = GradientDescent(0.0)  # the parameters stay
 
@@ -113,3 +114,17 @@ def test_unfinished_batches_count_those_of_earlier_chunks(classes, monkeypatch):
     history = net.fit(chunks, epochs=2, batch_size=20, max_seconds=50)
     assert (history.stopped_by, history.epochs) == ("max_seconds", 0)
     assert 5 < history.unfinished_batches < 12
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("seeds", [(), (3,)], ids=str)
+def test_a_process_with_a_seed_of_its_own_shuffles_only_if_asked_to(net, classes, seeds, shuffle):
+    """The order of the first epoch; `seeds` are in addition to the network's."""
+    m = len(classes[1])
+    source = Examples.checked(net.state, *classes)
+    config = FitConfig.checked(net.state.spec, shuffle=shuffle)
+    run = loop.Run(net, net.state, config, source, None, None, ())
+    run.seeds = seeds
+    [(_, order, _)] = run.pieces(source)
+    stream = np.random.default_rng([net.seed, 0, *seeds])
+    np.testing.assert_array_equal(order, stream.permutation(m) if shuffle else np.arange(m))
