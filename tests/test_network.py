@@ -123,6 +123,7 @@ def test_given_arrays_are_the_first_parameters(rng):
         ({"sizes": (4, 3, 1)}, ValueError, "binary_cross_entropy"),
         ({"init": "he"}, ValueError, "unknown init 'he'"),
         ({"init": ([], [])}, ValueError, "weights must be a list of 2 arrays"),
+        ({"init": ([], [], [])}, ValueError, r"init as arrays is \(weights, biases\); got 3 "),
         ({"dtype": "float16"}, ValueError, "'float32' or 'float64', got 'float16'"),
         ({"dtype": "flaot32"}, ValueError, "'float32' or 'float64', got 'flaot32'"),
         ({"dtype": None}, ValueError, "'float32' or 'float64', got None"),

@@ -124,16 +124,12 @@ def check_scalars(columns: Sequence[Column]) -> None:
 
 def values_of(batch: Any, column: Column, first: int) -> Array:
     """Return a column of some rows, the first of which has this number in the file, (n, width)."""
-    values = batch.column(column.name)
-    if column.width > 1:
-        values_of_lists = values.flatten()
-        empty = values.null_count + values_of_lists.null_count
-        values = values if values.null_count else values_of_lists
-    else:
-        empty = values.null_count
-    if empty:
-        row = first + int(np.argmax(values.is_null().to_numpy(zero_copy_only=False)))
-        raise ValueError(_not_a_number(column, row, "empty"))
+    values, each = batch.column(column.name), 1
+    if column.width > 1 and not values.null_count:
+        values, each = values.flatten(), column.width
+    if values.null_count:
+        position = int(np.argmax(values.is_null().to_numpy(zero_copy_only=False)))
+        raise ValueError(_not_a_number(column, first + position // each, "empty"))
     found: Array = values.to_numpy(zero_copy_only=False).reshape(-1, column.width)
     if found.dtype.kind == "f" and not np.isfinite(found).all():
         row = int(np.argmin(np.isfinite(found).all(axis=1)))

@@ -23,7 +23,14 @@ from socket import socket
 from ssl import create_default_context
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, Request, build_opener
+from urllib.request import (
+    AbstractHTTPHandler,
+    HTTPHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    Request,
+    build_opener,
+)
 
 from .idx import open_decompressed
 
@@ -252,6 +259,11 @@ def _opener(limits: _Limits) -> OpenerDirector:
             return self.do_open(Connection, req)
 
     class SecureHandler(HTTPSHandler):
+        def __init__(self) -> None:
+            # HTTPSHandler's own reads the system's certificates since Python 3.12, for a tenth of a
+            # second or more, before the time of the request; https_open reads them once more.
+            AbstractHTTPHandler.__init__(self)
+
         def https_open(self, req: Request) -> HTTPResponse:
             return self.do_open(SecureConnection, req, context=create_default_context())
 

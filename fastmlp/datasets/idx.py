@@ -33,7 +33,6 @@ _DTYPES = {
 }
 _GZIP_MAGIC = b"\x1f\x8b"
 _PIECE = 1 << 18  # bytes for each read: a gzip stream copies all bytes that it returns
-_FIRST = 1 << 24  # bytes that are allocated before any have been read
 # The most bytes that a gzipped file may contain: _MOST_INFLATED, and beyond that _MOST_RATIO
 # times the size of the file.  (Gzip stores MNIST's images in a fifth of their size, and equal
 # bytes in a thousandth.)
@@ -74,8 +73,8 @@ def read_idx(path: str | os.PathLike[str], rank: int | None = None) -> NDArray[A
 
     Notes
     -----
-    Memory is allocated as values are read, at most 16 MiB or twice the bytes read so far: a
-    header that announces more values than the file contains costs no more.
+    Memory is allocated as values are read, at most twice the bytes read so far: a header that
+    announces more values than the file contains costs no more.
 
     Examples
     --------
@@ -145,14 +144,12 @@ def _read(stream: BufferedIOBase, rank: int | None, budget: int | None) -> NDArr
 
 
 def _read_bytes(stream: BufferedIOBase, n_bytes: int) -> NDArray[np.uint8]:
-    """Read `n_bytes`, or fewer if the stream ends before; allocate them as they come."""
-    values = np.empty(min(n_bytes, _FIRST), np.uint8)
-    count = 0
-    while count < n_bytes:
-        if count == len(values):
-            values.resize(min(n_bytes, 2 * count), refcheck=False)
-        received = stream.readinto(values.data[count : count + _PIECE])
-        if not received:
-            break
-        count += received
-    return values[:count] if count < len(values) else values
+    """Read `n_bytes`, or fewer if the stream ends before; allocate them as they come.
+
+    A bytearray grows where it lies if it can, and by an eighth; NumPy's `resize` makes a copy in
+    NumPy 2.5, so that the old and the new array were there at once.
+    """
+    values = bytearray()
+    while piece := stream.read(min(_PIECE, n_bytes - len(values))):
+        values += piece
+    return np.frombuffer(values, np.uint8)

@@ -235,6 +235,29 @@ def test_a_bad_entry_is_named_when_it_is_read(tmp_path, columns, message):
         fastmlp.MLP((1, 2)).fit(rows, epochs=1)
 
 
+@pytest.mark.parametrize(
+    ("vectors", "what"),
+    [
+        ([[1.0, 2.0], [3.0, 4.0], [5.0, None]], "empty in row 2"),
+        ([[1.0, 2.0], None, [5.0, None]], "empty in row 1"),
+        ([[1.0, 2.0], [3.0, 4.0], [np.inf, 5.0]], "inf in row 2"),
+    ],
+)
+def test_a_bad_entry_of_a_vector_is_named_by_its_row(tmp_path, vectors, what):
+    write(tmp_path / "0.parquet", a=pa.array(vectors, pa.list_(pa.float32(), 2)), y=Y0)
+    rows = fastmlp.ParquetFolder(tmp_path, label="y")
+    with pytest.raises(ValueError, match=f"0.parquet: column 'a' is {what};"):
+        fastmlp.MLP((2, 2)).fit(rows, epochs=1)
+
+
+def test_labels_and_weights_are_no_vectors(tmp_path):
+    pairs = pa.array([[0, 1], [1, 0], [1, 1]], pa.list_(pa.int64(), 2))
+    write(tmp_path / "0.parquet", a=X0, y=Y0, pairs=pairs)
+    for options in ({"label": "pairs"}, {"label": "y", "weight": "pairs"}):
+        with pytest.raises(ValueError, match="column 'pairs' has vectors; labels and weights are"):
+            fastmlp.ParquetFolder(tmp_path, columns=["a"], **options)
+
+
 def test_a_file_that_is_not_parquet_is_named(tmp_path):
     (tmp_path / "x.parquet").write_text("a,y\n1,0\n")
     with pytest.raises(ValueError, match=r"x\.parquet: .*Parquet"):

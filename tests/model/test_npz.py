@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -91,6 +92,15 @@ def test_a_member_that_is_not_as_described_is_refused_unread(path, changes, mess
             fastmlp.load(path)
 
     assert peak_of(load) < 8 << 20
+
+
+def test_a_directory_that_points_outside_the_members_is_refused(path):
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"PK\x01\x02")  # of the first member; its place is 42 bytes on
+    struct.pack_into("<I", content, entry + 42, len(content))
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="its directory points outside it"):
+        fastmlp.load(path)
 
 
 @pytest.mark.parametrize("order", "<>")

@@ -232,3 +232,14 @@ def test_numbers_that_are_no_class_are_refused(label):
     y[3] = label
     with pytest.raises(ValueError, match="classes not in"):
         model.partial_fit(X, y)
+
+
+def test_streams_have_no_early_stopping():
+    X, y, first = problem("three classes")
+    with pytest.raises(ValueError, match="partial_fit does not support early_stopping=True"):
+        estimator("three classes", early_stopping=True).partial_fit(X, y, **first)
+
+
+def test_a_solver_of_all_samples_has_no_streams():
+    assert hasattr(estimator("three classes"), "partial_fit")
+    assert not hasattr(estimator("three classes", solver="lbfgs"), "partial_fit")

@@ -58,11 +58,17 @@ def test_nullable_labels_come_back_in_their_own_type():
         (x[:, 0] * 1e300, "range that float64 cannot square"),
         (x[:, 0] * 1e-300, "range that float64 cannot square"),
         (np.where(CLASSES, 1.7e308, -1.7e308), "range that float64 cannot square"),
+        (np.where(CLASSES, np.inf, 0.0), r"y contains infinite numbers \(inf\); leave out"),
     ],
 )
 def test_values_that_cannot_be_learned_are_refused(y, message):
     with pytest.raises(ValueError, match=message):
         TabularRegressor(**FAST).fit(TABLE, y)
+
+
+def test_infinite_labels_are_refused():
+    with pytest.raises(ValueError, match=r"y contains infinite labels \(inf\); leave out these"):
+        TabularClassifier(**FAST).fit(TABLE, np.where(CLASSES, np.inf, 0.0))
 
 
 def latest_by(time):
