@@ -86,9 +86,15 @@ INLINE void store_entries(__m256i indices, vec values, entry *e) {
     _mm256_storeu_si256((__m256i *)e, _mm256_permute2x128_si256(even, odd, 0x20));
     _mm256_storeu_si256((__m256i *)(e + WIDTH / 2), _mm256_permute2x128_si256(even, odd, 0x31));
 }
+#elif defined(NEON_FLOATS)
+INLINE void store_entries(uint32x4_t indices, vec values, entry *e) {
+    vst2q_u32((uint32_t *)e, ((uint32x4x2_t){{indices, (uint32x4_t)values}}));
+}
+#endif
 
-/* Which lanes a mask of WIDTH bits chooses, the first ones first, a byte each.  AVX2 does not
- * compress; pext would make this number, but takes hundreds of cycles on Zen 1 and 2. */
+#if VECTOR_BYTES == 32 && defined(X86) || defined(NEON_FLOATS)
+/* Which lanes a mask of WIDTH bits chooses, the first ones first, a byte each.  AVX2 and
+ * NEON do not compress; pext would make this number, but takes hundreds of cycles on Zen 1 and 2. */
 #define LANE(mask, i) \
     ((uint64_t)((mask) >> (i) & 1) * (i) << 8 * __builtin_popcount((mask) & ((1 << (i)) - 1)))
 #define LANES(mask)                                                                          \
@@ -98,7 +104,7 @@ INLINE void store_entries(__m256i indices, vec values, entry *e) {
 #define LANES_16(m) LANES_4(m), LANES_4((m) + 4), LANES_4((m) + 8), LANES_4((m) + 12)
 #define LANES_64(m) LANES_16(m), LANES_16((m) + 16), LANES_16((m) + 32), LANES_16((m) + 48)
 static const uint64_t chosen_lanes[] = {
-#if REAL_IS_DOUBLE
+#if REAL_IS_DOUBLE || defined(NEON_FLOATS)
     LANES_16(0)
 #else
     LANES_64(0), LANES_64(64), LANES_64(128), LANES_64(192)
@@ -139,6 +145,15 @@ INLINE int compress(vec x, lane_int index, entry *e) {
     store_entries(_mm256_add_epi32(lanes, _mm256_set1_epi32(index)),
                   _mm256_permutevar8x32_ps(x, lanes), e);
     return __builtin_popcount((unsigned)nonzero);
+#elif defined(NEON_FLOATS)
+    const uint32x4_t bits = {1, 2, 4, 8};
+    uint32_t nonzero = vaddvq_u32(vbicq_u32(bits, vceqzq_f32((float32x4_t)x)));
+    uint16x8_t bytes = vmovl_u8(vcreate_u8(chosen_lanes[nonzero]));
+    uint32x4_t lanes = vmovl_u16(vget_low_u16(bytes));
+    uint32x4_t places = vmlaq_n_u32(vdupq_n_u32(0x03020100), lanes, 0x04040404); /* of bytes */
+    uint8x16_t values = vqtbl1q_u8((uint8x16_t)x, (uint8x16_t)places);
+    store_entries(vaddq_u32(lanes, vdupq_n_u32((uint32_t)index)), (vec)values, e);
+    return __builtin_popcount(nonzero);
 #elif VECTOR_BYTES > 0
     int n = 0;
     for (int lane = 0; lane < WIDTH; lane++) {
@@ -164,6 +179,8 @@ INLINE void join(const uint16_t *indices, vec values, entry *e) {
     store_entries(_mm256_cvtepu16_epi64(_mm_loadl_epi64((const __m128i *)indices)), values, e);
 #elif VECTOR_BYTES == 32 && defined(X86)
     store_entries(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)indices)), values, e);
+#elif defined(NEON_FLOATS)
+    store_entries(vmovl_u16(vld1_u16(indices)), values, e);
 #elif VECTOR_BYTES > 0
     for (int lane = 0; lane < WIDTH; lane++) {
         e[lane].index = indices[lane];

@@ -26,6 +26,9 @@
 #define X86 1
 #elif VECTOR_BYTES > 0 && defined(__aarch64__)
 #include <arm_neon.h>
+#if !REAL_IS_DOUBLE
+#define NEON_FLOATS 1 /* vectors of four */
+#endif
 #endif
 #if defined(__SSE2__) || defined(_M_X64)
 #include <xmmintrin.h>
@@ -218,6 +221,10 @@ INLINE vec load_bytes(const unsigned char *p) {
     int32_t four;
     memcpy(&four, p, sizeof four);
     return _mm256_cvtepi32_pd(_mm_cvtepu8_epi32(_mm_cvtsi32_si128(four)));
+#elif defined(NEON_FLOATS)
+    uint32_t four;
+    memcpy(&four, p, sizeof four);
+    return (vec)vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(four)))));
 #elif VECTOR_BYTES > 0
     vec x;
     for (int i = 0; i < WIDTH; i++) x[i] = (real)p[i];
