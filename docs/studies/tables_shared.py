@@ -1,6 +1,6 @@
 """Members that share weights (TabM), in PyTorch, for docs/studies/tables_kinds.md.
 
-    python docs/studies/tables_shared.py           # about ten minutes on one core
+    python docs/studies/tables_shared.py
 
 Each of eight members multiplies the inputs of the first layer by factors of its own, r, which begin
 at a random ±1 for each column of the table; the members share the weights of the hidden layers, and

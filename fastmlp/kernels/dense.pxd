@@ -269,13 +269,14 @@ cdef inline bint update_rows(gradient_target* g, Py_ssize_t place, Py_ssize_t k,
                            n * sums.stride // WIDTH)
 
 
-cdef inline bint gradient_block(const layer* L, activation_layer* above, operand x,
+cdef inline bint gradient_block(const layer* L, activation_layer* above, const operand* x,
                                 const sparse_rows* sparse, bint skip, scratch* own,
                                 const real* zeros, Py_ssize_t m, gradient_target* g, int p,
                                 const row_range* rows, bint stream_W) noexcept nogil:
-    """∂J/∂W(l) of a block, `rows` of panel p or of two panels, then the update.
+    """∂J/∂W(l) of a block, at most GRADIENT_ROWS `rows` of panel p or two panels, then the update.
 
-    The block has at most GRADIENT_ROWS inputs; x or `sparse` has these rows of a(l)ᵀ.  Returns whether a parameter is not finite afterwards.
+    x holds these rows of a(l)ᵀ, or if `sparse` is not NULL, that holds all rows.  Returns whether a
+    parameter is not finite afterwards.
     """
     cdef bint updating = g.last and g.step != NULL, bad = False
     cdef Py_ssize_t k = rows.first, n = rows.last - rows.first
@@ -299,7 +300,7 @@ cdef inline bint gradient_block(const layer* L, activation_layer* above, operand
     if sparse != NULL:  # C = a(l)ᵀ δ(l+1)
         blocked_sparse_product(sparse, k, own.cursors, m, delta, start, C, n, rows.n_vectors, queue)
     else:
-        blocked_product(x, m, delta, start, C, n, rows.n_vectors, skip, queue, False)
+        blocked_product(x[0], m, delta, start, C, n, rows.n_vectors, skip, queue, False)
     if updating:
         bad |= update_rows(g, place, k, n, C.first)
         if rows.n_panels == 2:
@@ -315,23 +316,18 @@ cdef inline bint weight_gradient(const layer* L, activation_layer* below, activa
 
     This thread computes the rows `mine` of W's panels.  A block is GRADIENT_ROWS inputs × one panel
     or two of outputs; its sums run over the examples, through all chunks of the batch in the same
-    accumulators.  Of a dense a(l) all panels take the same inputs, one after the other, while these
-    are in L1.  The inputs in sparse rows are read once and in order: they all pass while δ's panel
-    is there, or two panels if both fit.  Returns whether a parameter is not finite afterwards.
+    accumulators.  Dense: a block of inputs stays in L1 while it is multiplied by each panel of δ.
+    Sparse: a panel of δ stays in L1, or two if both fit, while all inputs are multiplied by it.
+    Returns whether a parameter is not finite afterwards.
     """
     cdef bint bad = False
     cdef bint pairs = skip or (sparse != NULL and m * 2 * panel_columns() * <int>sizeof(real)
                                <= SPARSE_BLOCK_BYTES)
     cdef bint stream_W = outgrows_cache(L, n_parts) and g.last and g.step != NULL
     cdef Py_ssize_t k, end, first, last
-    cdef int p
-    cdef operand x
+    cdef int p, i
+    cdef operand x, block_x
     cdef row_range rows, block  # of W's panels: the inputs
-    if L.scale == 0:
-        for p in range(panel_count(L.n_out)):
-            rows = rows_of_panel(mine, p, False)
-            if rows.first == 0 and rows.last > 0:
-                bad |= bias_gradient(L, above, own, zeros, m, g, p)
     own_rows_of_weight(L, mine, &first, &last)
     k = first
     while k < last:
@@ -342,12 +338,18 @@ cdef inline bint weight_gradient(const layer* L, activation_layer* below, activa
         p = 0
         while p < panel_count(L.n_out):
             rows = rows_of_panel(mine, p, pairs)
+            if k == rows.first == 0 and rows.last > 0 and L.scale == 0:
+                for i in range(rows.n_panels):
+                    bad |= bias_gradient(L, above, own, zeros, m, g, p + i)
+            rows.last = min(rows.last, end)
             block = rows
             block.first = max(rows.first, k)
-            while block.first < min(rows.last, end):
-                block.last = min(block.first + GRADIENT_ROWS, min(rows.last, end))
-                bad |= gradient_block(L, above, from_x_row(&x, block.first - k), sparse, skip, own,
-                                      zeros, m, g, p, &block, stream_W)
+            while block.first < rows.last:
+                block.last = min(block.first + GRADIENT_ROWS, rows.last)
+                if sparse == NULL:
+                    block_x = from_x_row(&x, block.first - k)
+                bad |= gradient_block(L, above, &block_x, sparse, skip, own, zeros, m, g, p, &block,
+                                      stream_W)
                 block.first = block.last
             p += rows.n_panels
         k = end

@@ -4,8 +4,8 @@
     copied_columns      from a copy of these columns
     transposed_columns  as dense rows, whose zeros can be skipped
 
-The product reads them once for each panel of outputs.  Of the user's own array each number would
-then come from a cache line far away, so these columns are copied first.
+The product reads them once for each panel of outputs.  The rows of the user's own array are
+scattered in memory, so a block of their columns is copied first.
 """
 from libc.string cimport memcpy
 from .matrices cimport at, columns_from, matrix, row_stride

@@ -28,7 +28,7 @@ cdef enum:                      # what the owner of the arrays has changed since
     NOT_FINITE = 16             # numbers of rows that were not checked before
 
 cdef enum:
-    FIRST_LINES = 16            # of a row, that `prefetch_row` requests
+    FIRST_LINES = 16            # cache lines that `prefetch_row` requests
 
 cdef enum:
     FLOAT32
@@ -236,7 +236,7 @@ cdef inline address_range* row_ranges(const examples* x, Py_ssize_t row,
 
 
 cdef inline void prefetch_row(const examples* x, Py_ssize_t row) noexcept nogil:
-    """Request the first cache lines of a row; the processor asks for those after them by itself."""
+    """Prefetch the first cache lines of a row; the hardware prefetcher follows with the rest."""
     cdef address_range ranges[2]
     cdef const address_range* end = row_ranges(x, row, ranges)
     cdef const address_range* r = ranges

@@ -41,7 +41,7 @@ from .workspace cimport (COMPRESSING, DELTA, FORWARD, GATHERING, GRADIENT, OUTPU
 cdef enum:
     # the number by which the random stream of distortions differs from those of the layers
     DISTORTION_STREAM = 1 << 20
-    ROWS_AHEAD = 2              # whose numbers are on their way while a row is read
+    ROWS_AHEAD = 2              # of the row that is read, a row is prefetched
     PREFETCHES_PER_ROW = 8      # calls of prefetch_some in a step, for each example, at least about
 
 
@@ -102,8 +102,8 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
     """a(1), the rows of the chunk: in every thread, which gathers them all for itself.
 
     They become sparse rows, or pointers to where they lie if that is as the products read them, or
-    are copied, converted and encoded.  Then the rows of the next chunk are queued for prefetching;
-    where weights have pushed them out of L2 since, they are requested again, row by row.
+    are copied, converted and encoded.  Then the rows of the next chunk are queued for prefetching.
+    Weights may evict them from L2 before they are read, so each is prefetched again just before.
     """
     cdef Py_ssize_t r
     cdef scratch* own = &w.threads[part]
@@ -115,6 +115,8 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
     cdef bint encoding = net.encoding != NULL
     cdef bint as_it_lies = (b.x.kind == own_kind() and not distorting and not dropping
                             and not encoding)
+    cdef bint reading = (not distorting and not encoding    # rows of X in the loop below
+                         and (own.ways[0].forward or not as_it_lies))
     cdef entry* e
     cdef real* row
     weigh_rows(net, b, own, done, m)
@@ -126,7 +128,7 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
         make_waves(net.encoding, net.parameters, own, m)
     for r in range(m):
         row = v.a.values + r * v.a.stride
-        if r + ROWS_AHEAD < m and (own.ways[0].forward or not as_it_lies):
+        if reading and r + ROWS_AHEAD < m:
             prefetch_row(b.x, row_of(b, done + r + ROWS_AHEAD))
         if own.ways[0].forward:
             e = own.input_rows.entries + r * own.input_rows.capacity

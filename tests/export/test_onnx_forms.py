@@ -37,6 +37,7 @@ def run(path: Path, X: Array, *, as_written: bool = False) -> dict[str, Array]:
     """The outputs by ONNX Runtime, `as_written` without its optimizations of the graph."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
+    options.add_session_config_entry("session.x64quantprecision", "1")  # also without VNNI
     if as_written:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

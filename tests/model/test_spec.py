@@ -34,6 +34,6 @@ def test_networks_read_alike_what_has_the_same_columns_targets_and_numbers(other
 
 @pytest.mark.parametrize("seed", [0, 1, 2**32 - 1, 2**32, 2**33 + 5, 2**64 - 1, 2**70])
 def test_a_seed_is_split_into_as_many_words_as_it_has(seed):
-    words = MLP((2, 1), seed=seed).state.spec.seed_words.tolist()
+    words = MLP((2, 2), seed=seed).state.spec.seed_words.tolist()
     assert sum(word << (32 * k) for k, word in enumerate(words)) == seed
     assert len(words) == max(1, (seed.bit_length() + 31) // 32)
