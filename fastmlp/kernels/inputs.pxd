@@ -14,8 +14,8 @@ from libc.string cimport memcpy
 from .prefetch cimport LINE, address_range
 from .random cimport mixed_key
 from .compression cimport compress_row
-from .vector cimport (LAST_INDEX, REAL_IS_DOUBLE, WIDTH, any_nan, entry, fused, join, lane_int, load,
-                      load_bytes, prefetch_line, real, splat, store, vec)
+from .vector cimport (LAST_INDEX, REAL_IS_DOUBLE, WIDTH, any_nan, compress_bytes, entry, fused, join,
+                      lane_int, load, load_bytes, prefetch_line, real, splat, store, vec)
 
 cdef extern from "memory.h" nogil:
     int32_t read_once(const int32_t* place)
@@ -141,6 +141,10 @@ cdef inline Py_ssize_t read_sparse(const examples* x, Py_ssize_t row, real* scra
             i += WIDTH
         e[n].index = LAST_INDEX
         return n
+    if x.indices == NULL and x.kind == UINT8:
+        n = compress_bytes(<const unsigned char*>x.values + row * x.n_in, x.n_in, x.scale, e)
+        e[n].index = LAST_INDEX
+        return n
     if x.indices == NULL:
         read_dense(x, row, scratch)
         if x.unchecked and not is_finite(scratch, x.n_in):
@@ -194,10 +198,11 @@ cdef inline bint pack_row(const examples* x, Py_ssize_t row, real* numbers_, ent
     False, and nothing is packed, if they are not `room` any more.
     """
     cdef Py_ssize_t i, n
-    cdef examples unscaled = x[0]
-    unscaled.scale = 1
-    read_dense(&unscaled, row, numbers_)
-    n = compress_row(numbers_, x.n_in, e)
+    if x.kind == UINT8:
+        n = compress_bytes(<const unsigned char*>x.values + row * x.n_in, x.n_in, 1, e)
+    else:
+        read_dense(x, row, numbers_)
+        n = compress_row(numbers_, x.n_in, e)
     if n != room:
         return False
     for i in range(n):

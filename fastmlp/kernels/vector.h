@@ -210,11 +210,20 @@ INLINE vec power_of_two(vec shifted) {
 #endif
 
 /* WIDTH bytes as numbers 0…255. */
+#if VECTOR_BYTES == 64
+INLINE vec bytes_as_numbers(__m128i bytes) {
+#if REAL_IS_DOUBLE
+    return _mm512_cvtepi32_pd(_mm256_cvtepu8_epi32(bytes));
+#else
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
+#endif
+}
+#endif
 INLINE vec load_bytes(const unsigned char *p) {
 #if VECTOR_BYTES == 64 && !REAL_IS_DOUBLE
-    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
+    return bytes_as_numbers(_mm_loadu_si128((const __m128i *)p));
 #elif VECTOR_BYTES == 64
-    return _mm512_cvtepi32_pd(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+    return bytes_as_numbers(_mm_loadl_epi64((const __m128i *)p));
 #elif VECTOR_BYTES == 32 && defined(X86) && !REAL_IS_DOUBLE
     return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
 #elif VECTOR_BYTES == 32 && defined(X86)

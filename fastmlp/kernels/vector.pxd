@@ -57,6 +57,7 @@ cdef extern from "entries.h" nogil:
     vec value_of(loaded_entry e)
     void store_entry(loaded_entry e, lane_int index, entry* place)
     int compress(vec x, lane_int index, entry* e)
+    Py_ssize_t compress_bytes(const unsigned char* x, Py_ssize_t n, real scale, entry* e)
     void join(const unsigned short* indices, vec values, entry* e)
 
 cdef extern from "transpose.h" nogil:

@@ -89,6 +89,15 @@ def test_lists_are_taken_or_not_and_no_bit_shows_it(build, forward, sparse, dens
     assert forward(csr(X), 200, use_sparse=use_sparse).tobytes() == expected.tobytes()
 
 
+@pytest.mark.parametrize("density", [0.0, 0.02, 0.6, 1.0])
+@pytest.mark.parametrize("n_in", [64, 191, 784])
+def test_rows_of_bytes_have_any_number_of_zeros(build, forward, pixels, density, n_in):
+    """A processor may take 64 bytes at once, of which none or all can be zero."""
+    X = pixels(9, n_in, density)
+    real = X.astype(build.dtype) * np.dtype(build.dtype).type(SCALE)
+    assert forward(X, n_in).tobytes() == forward(real, n_in, use_sparse=False).tobytes()
+
+
 def test_rows_without_a_number_and_a_matrix_without_one(build, forward, sparse):
     X = sparse(9, 40, density=0.3)
     X[[0, 4, 8]] = 0
