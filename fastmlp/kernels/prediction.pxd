@@ -5,7 +5,7 @@ passes its rows through all layers in chunks; no thread waits for another.  Or a
 workspace and pass a few rows together, each its own columns.  Normalized layers have been folded
 into weights and biases (`fold` in batch_norm.pxd), nothing is dropped and no noise is added.
 """
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 from .inputs cimport examples, targets
 from .losses cimport output_activation
 from .matrices cimport copy_row
@@ -44,18 +44,11 @@ cdef inline void predict_rows(prediction* p, workspace* w, Py_ssize_t first, Py_
     cdef thread_part whole
     cdef row_range mine
     cdef batch b
+    memset(&b, 0, sizeof(batch))    # not training
     b.x = p.x
     b.y = p.y
-    b.order = NULL
     b.first = first
     b.n_pass = last
-    b.number = 0
-    b.place = 0
-    b.training = False
-    b.max_cost = 0
-    b.key = 0
-    b.smoothing = 0
-    b.dropout = 0
     if part == 0:
         w.lap_start = seconds_now()
     while b.first < last:

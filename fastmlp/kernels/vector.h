@@ -235,7 +235,7 @@ INLINE vec load_bytes(const unsigned char *p) {
     memcpy(&four, p, sizeof four);
     return (vec)vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(four)))));
 #elif VECTOR_BYTES > 0
-    vec x;
+    vec x = {0};
     for (int i = 0; i < WIDTH; i++) x[i] = (real)p[i];
     return x;
 #else
