@@ -6,6 +6,7 @@ import pickle
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from itertools import count
 from time import perf_counter
 from typing import Any, Protocol
@@ -28,6 +29,7 @@ from .training.many import (
 __all__ = ["Executor", "fit_many"]
 
 SECONDS_A_LINE = 0.5  # from one line of progress to the next
+MOST_LOSSES = 3  # of one network's examples, as often as Dask runs what kills its worker
 
 
 class Executor(Protocol):
@@ -233,24 +235,32 @@ def _fit_by(executor: Executor, tasks: list[Task], report: _Lines | None) -> lis
     futures: dict[int, Any] = {}
     ended: queue.SimpleQueue[int] = queue.SimpleQueue()
     submit = _submitter(executor)
+    losses = [0] * len(tasks)
+
+    def begin(i: int) -> None:
+        try:
+            futures[i] = future = submit(tasks[i])
+        except Exception as error:  # of a broken pool, or of data that cannot be sent
+            outcomes[i] = error
+            if report is not None:
+                report(i, error)
+            return
+        if hasattr(future, "add_done_callback"):
+            future.add_done_callback(lambda _: ended.put(i))
+        else:  # its result is waited for in its turn
+            ended.put(i)
+
     try:
         for i in order:
-            try:
-                futures[i] = submit(tasks[i])
-            except Exception as error:  # of a broken pool, or of data that cannot be sent
-                outcomes[i] = error
-                if report is not None:
-                    report(i, error)
-        for i, future in futures.items():
-            if hasattr(future, "add_done_callback"):
-                future.add_done_callback(lambda _, i=i: ended.put(i))
-            else:  # its result is waited for in its turn
-                ended.put(i)
+            begin(i)
         while futures:
             i = next_of(ended)
             outcomes[i] = _result(futures[i], tasks[i].net)
             del futures[i]
-            if report is not None:
+            losses[i] += isinstance(outcomes[i], CancelledError) and _scatters(executor)
+            if isinstance(outcomes[i], CancelledError) and 0 < losses[i] <= MOST_LOSSES:
+                begin(i)
+            elif report is not None:
                 report(i, outcomes[i])
     except KeyboardInterrupt:
         for i, future in futures.items():
@@ -266,20 +276,28 @@ def _fit_by(executor: Executor, tasks: list[Task], report: _Lines | None) -> lis
     return outcomes
 
 
+def _scatters(executor: Any) -> bool:
+    """Whether data are sent to the executor's workers apart from the calls, as by Dask's client."""
+    return callable(getattr(executor, "scatter", None))
+
+
 def _submitter(executor: Any) -> Callable[[Task], Any]:
     """Return the function that submits a task.
 
-    What has a method `scatter`, as Dask's client has, gets each array and dict of options once for
-    all tasks, on every worker: the others can train on when one is killed.
+    If data are sent apart, each array and dict of options is sent once for all tasks, to every
+    worker.  Dask drops copies that no worker needs at the moment, and cancels what needs data whose
+    last copy was on a worker that is killed: submitted again, a task gets them once more.
     """
-    if not callable(getattr(executor, "scatter", None)):
+    if not _scatters(executor):
         return lambda task: executor.submit(
             _trained, task.net, task.X, task.y, task.options, task.callbacks
         )
     sent: dict[int, Any] = {}
 
     def send(value: Any) -> Any:
-        if id(value) not in sent:  # in a list, because Dask takes a dict for several things
+        known = sent.get(id(value))
+        if known is None or getattr(known, "status", "") in {"lost", "cancelled"}:
+            # in a list, because Dask takes a dict for several things
             sent[id(value)] = executor.scatter([value], broadcast=True, hash=False)[0]
         return sent[id(value)]
 

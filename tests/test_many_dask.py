@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning", "default:
 
 
 @pytest.fixture(scope="module")
-def client():
+def cluster_client():
     """A client of two worker processes on this machine, of one thread each."""
     with (
         distributed.LocalCluster(
@@ -30,6 +30,13 @@ def client():
         distributed.Client(cluster) as client,
     ):
         yield client
+
+
+@pytest.fixture
+def client(cluster_client):
+    """The client, once a worker that an earlier test has killed has its successor."""
+    cluster_client.wait_for_workers(2, timeout=60)
+    return cluster_client
 
 
 def networks():
@@ -149,6 +156,43 @@ def test_a_killed_worker_loses_no_network(client, classes, alone, tmp_path: Path
     assert killed.exists()
     assert [history.epochs for history in histories] == [2] * N
     require_equal(nets, alone(*classes))
+
+
+def test_examples_that_only_a_killed_worker_had_are_sent_again(client, classes, tmp_path: Path):
+    """Dask drops copies of the examples that no other worker needs at the moment."""
+    only = sorted(client.scheduler_info()["workers"])[0]
+    killed = tmp_path / "killed"
+
+    class KillsItsWorker(fastmlp.Callback):
+        def on_epoch_end(self, net, history):
+            if not killed.exists():
+                killed.touch()
+                os._exit(1)
+
+    class OneCopy:
+        """Dask's client that sends nothing to another worker, as long as the first one lives."""
+
+        def __init__(self):
+            self.scattered = []
+
+        def scatter(self, values, broadcast, hash):
+            self.scattered += values
+            return client.scatter(values, workers=None if killed.exists() else [only], hash=hash)
+
+        def submit(self, function, *arguments, **options):
+            if not killed.exists():
+                options |= {"workers": [only], "allow_other_workers": True}
+            return client.submit(function, *arguments, **options)
+
+    one_copy, net, twin = OneCopy(), MLP((6, 5, 3)), MLP((6, 5, 3))
+    options = {**OPTIONS, "callbacks": [KillsItsWorker()]}
+    (history,) = fit_many([net], *classes, options=options, executor=one_copy)
+    assert killed.exists()
+    assert history.epochs == 2
+    assert len(one_copy.scattered) == 6
+    assert [one is classes[0] for one in one_copy.scattered] == [True, False, False] * 2
+    twin.fit(*classes, **OPTIONS)
+    require_equal([net], [twin])
 
 
 def test_ctrl_c_keeps_the_results_that_have_arrived(client, classes, alone, monkeypatch):

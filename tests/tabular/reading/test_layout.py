@@ -63,8 +63,8 @@ def test_names_and_cells_may_have_line_ends_and_separators(read: Read) -> None:
 
 
 def test_many_columns_are_read(read: Read) -> None:
-    names = [f"c{j}" for j in range(100_000)]
-    frame = read(f"{','.join(names)}\n" + f"{','.join('7' * 100_000)}\n" * 2)
+    names = [f"c{j}" for j in range(20_000)]
+    frame = read(f"{','.join(names)}\n" + f"{','.join('7' * 20_000)}\n" * 2)
     assert list(frame.columns) == names
     assert (frame.to_numpy() == 7).all()
 
