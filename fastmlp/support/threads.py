@@ -2,7 +2,8 @@
 
 No bit of a result depends on it.  The number is 1 in a process made by fork; otherwise that of
 `set_num_threads`, of the environment variable OMP_NUM_THREADS, or of the processors on which this
-process may run.  Work that is too small to share runs on one thread, whatever the number.
+process may run and whose time it may use.  Work that is too small to share runs on one thread,
+whatever the number.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from time import perf_counter
 
 from .. import kernels
 from . import checks
+from .quota import processor_quota
 
 __all__ = ["get_num_threads", "set_num_threads", "show_config"]
 
@@ -77,7 +79,8 @@ def get_num_threads() -> int:
     -------
     int
         The number of `set_num_threads`; without a call of it the environment variable
-        OMP_NUM_THREADS, and without that the number of processors on which this process may run.
+        OMP_NUM_THREADS, and without that the number of processors on which this process may run,
+        or of a container the number of processors whose time it may use, rounded up.
         Inside `threadpoolctl.threadpool_limits` it is at most the limit set there.  In a process
         made by fork it is always 1, because OpenMP's threads do not exist there.
 
@@ -210,15 +213,20 @@ def _recent_default() -> int:
 
 
 def _default() -> int:
-    """OMP_NUM_THREADS (of a list for nested regions the first), else the processors we may use."""
+    """OMP_NUM_THREADS (of a list for nested regions the first), else the processors we may use.
+
+    As many of them as the quota of a container is worth.
+    """
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     if wanted:
         wanted = wanted.split(",")[0].strip()
         if wanted.isdecimal() and int(wanted) > 0:
             return min(int(wanted), MOST)
     if hasattr(os, "sched_getaffinity"):
-        return min(len(os.sched_getaffinity(0)), MOST)
-    return min(os.cpu_count() or 1, MOST)
+        processors = len(os.sched_getaffinity(0))
+    else:
+        processors = os.cpu_count() or 1
+    return math.ceil(min(processors, processor_quota(), MOST))
 
 
 def _after_fork() -> None:

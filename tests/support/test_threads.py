@@ -15,6 +15,7 @@ from fastmlp.support import threads
 @pytest.fixture(autouse=True)
 def nothing_chosen(monkeypatch):
     monkeypatch.setattr(threads, "_chosen", None)
+    monkeypatch.setattr(threads, "processor_quota", lambda: float("inf"))
 
 
 def test_chosen_number_is_used():
