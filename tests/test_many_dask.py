@@ -134,12 +134,8 @@ def test_exit_in_a_callback_ends_the_call_and_no_worker(client, classes):
     assert set(client.nthreads()) == workers
 
 
-def test_a_killed_worker_loses_no_network(client, classes, alone, tmp_path: Path):
-    """The largest networks begin first; the worker of the smallest is killed as it trains.
-
-    Results that only that worker had are computed anew by the other one, to the same bits.
-    """
-    killed = tmp_path / "killed"
+def kills_its_worker(killed: Path):
+    """Return a callback that ends the process, unless the file is there that it leaves."""
 
     class KillsItsWorker(fastmlp.Callback):
         def on_epoch_end(self, net, history):
@@ -147,10 +143,19 @@ def test_a_killed_worker_loses_no_network(client, classes, alone, tmp_path: Path
                 killed.touch()
                 os._exit(1)
 
+    return KillsItsWorker()
+
+
+def test_a_killed_worker_loses_no_network(client, classes, alone, tmp_path: Path):
+    """The largest networks begin first; the worker of the smallest is killed as it trains.
+
+    Results that only that worker had are computed anew by the other one, to the same bits.
+    """
+    killed = tmp_path / "killed"
     smallest, nets = networks()[0].sizes, networks()
     options = {
         **OPTIONS,
-        "callbacks": lambda net: [KillsItsWorker()] if net.sizes == smallest else [],
+        "callbacks": lambda net: [kills_its_worker(killed)] if net.sizes == smallest else [],
     }
     histories = fit_many(nets, *classes, options=options, executor=client)
     assert killed.exists()
@@ -162,12 +167,6 @@ def test_examples_that_only_a_killed_worker_had_are_sent_again(client, classes, 
     """Dask drops copies of the examples that no other worker needs at the moment."""
     only = min(client.nthreads())
     killed = tmp_path / "killed"
-
-    class KillsItsWorker(fastmlp.Callback):
-        def on_epoch_end(self, net, history):
-            if not killed.exists():
-                killed.touch()
-                os._exit(1)
 
     class OneCopy:
         """Dask's client that sends nothing to another worker, as long as the first one lives."""
@@ -185,7 +184,7 @@ def test_examples_that_only_a_killed_worker_had_are_sent_again(client, classes, 
             return client.submit(function, *arguments, **options)
 
     one_copy, net, twin = OneCopy(), MLP((6, 5, 3)), MLP((6, 5, 3))
-    options = {**OPTIONS, "callbacks": [KillsItsWorker()]}
+    options = {**OPTIONS, "callbacks": [kills_its_worker(killed)]}
     (history,) = fit_many([net], *classes, options=options, executor=one_copy)
     assert killed.exists()
     assert history.epochs == 2
