@@ -126,6 +126,11 @@ def fit_many(
             f"executor must have a method submit, as concurrent.futures.ProcessPoolExecutor has; "
             f"got {executor!r}"
         )
+    if getattr(executor, "asynchronous", False) is True:  # Dask's client in a coroutine
+        raise TypeError(
+            "executor is an asynchronous client, whose methods are coroutines; fit_many waits for "
+            "its results and needs one made by Client(asynchronous=False)"
+        )
     return _fit_by(executor, tasks, report)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -120,6 +121,16 @@ def test_a_failed_network_leaves_the_others(client, classes, alone):
     outcomes = fit_many(nets, *classes, options=options, executor=client)
     assert isinstance(outcomes[-1], ValueError) and "batch_size" in str(outcomes[-1])
     require_equal(nets[:-1], alone(*classes)[:-1])
+
+
+def test_an_asynchronous_client_is_refused(client, classes):
+    async def call():
+        address = client.scheduler_info()["address"]
+        async with distributed.Client(address, asynchronous=True) as asynchronous:
+            fit_many(networks(), *classes, options=OPTIONS, executor=asynchronous)
+
+    with pytest.raises(TypeError, match=r"needs one made by Client\(asynchronous=False\)"):
+        asyncio.run(call())
 
 
 def test_exit_in_a_callback_ends_the_call_and_no_worker(client, classes):
