@@ -105,7 +105,7 @@ def _structs(row: Row, table: pd.DataFrame) -> list[str]:
         if kind == "category":
             columns.append(_text_literals(table[name], levels[name]))
         elif kind == "date":
-            since = dates(table[name]) - pd.Timestamp(0)
+            since = dates(table[name]) - pd.Timestamp("1970-01-01")
             columns.append(_number_literals(since.dt.total_seconds().to_numpy(np.float64)))
         else:
             columns.append(_number_literals(numbers(table[name])))

@@ -21,7 +21,10 @@ from sklearn.utils.validation import column_or_1d
 
 from .reading.numbers import code_in
 
-__all__ = ["Kind", "dates", "frame_of", "kind_of", "numbers", "sortable", "target_column", "texts"]
+__all__ = [
+    "Kind", "dates", "frame_of", "kind_of", "numbers", "sortable", "target_column", "text", "texts",
+    "without_arrow",
+]  # fmt: skip
 
 Kind = Literal["number", "category", "date"]
 Array = NDArray[Any]
@@ -95,7 +98,7 @@ def kind_of(column: pd.Series) -> Kind:
     TypeError
         If cells are neither numbers nor text nor dates, such as lists.
     """
-    column = _without_arrow(column)
+    column = without_arrow(column)
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype) or pd.api.types.is_bool_dtype(dtype):
         return "category"
@@ -123,7 +126,7 @@ def _is_number(cell: Any) -> bool:
     return isinstance(cell, (Real, Decimal)) and not isinstance(cell, (bool, np.bool_))
 
 
-def _without_arrow(column: pd.Series) -> pd.Series:
+def without_arrow(column: pd.Series) -> pd.Series:
     """Return a column without the types of PyArrow that pandas treats unlike its own."""
     if not isinstance(column.dtype, pd.ArrowDtype):
         return column
@@ -159,13 +162,20 @@ def _parsed(cells: list[str]) -> Array:
 
 
 def _moments(cells: list[Any]) -> pd.Series:
-    """Return the moments that texts in ISO 8601 name; NaT for a text that is not a date."""
-    # A text of digits alone is a number or a code, which pandas would take for a year.
-    texts = [cell if not isinstance(cell, str) or ("-" in cell and len(cell) >= 8) else None
-             for cell in cells]
+    """Return the moments that texts in ISO 8601 name; NaT for a cell that is not a date."""
+    # Digits alone, as text or as a number, are a number or a code, which pandas would take for a
+    # year or for the time since 1970.
+    texts = [cell if _is_date(cell) else None for cell in cells]
     moments = pd.to_datetime(pd.Series(texts, dtype=object), format="ISO8601", errors="coerce",
                              utc=True)
     return moments.dt.tz_localize(None)
+
+
+def _is_date(cell: Any) -> bool:
+    """Return whether a cell is a date, or a text that may be one in ISO 8601."""
+    if isinstance(cell, str):
+        return "-" in cell and len(cell) >= 8
+    return isinstance(cell, (datetime.date, np.datetime64))
 
 
 def numbers(column: pd.Series) -> NDArray[np.float64]:
@@ -176,7 +186,7 @@ def numbers(column: pd.Series) -> NDArray[np.float64]:
     ValueError
         If cells are not numbers, or infinite; the message quotes them with their rows.
     """
-    column = _without_arrow(column)
+    column = without_arrow(column)
     if pd.api.types.is_timedelta64_dtype(column.dtype):
         result: Array = column.dt.total_seconds().to_numpy(np.float64)
     elif pd.api.types.is_numeric_dtype(column.dtype):
@@ -254,17 +264,19 @@ def text(cell: Any) -> str:
 def dates(column: pd.Series) -> pd.Series:
     """Return a column of dates as datetime64 in UTC without a zone, NaT where one is missing.
 
+    Nanoseconds become microseconds, which hold the years 1 and 9999 too.
+
     Raises
     ------
     ValueError
         If cells are not dates; the message quotes them with their rows.
     """
-    column = _without_arrow(column)
+    column = without_arrow(column)
     if isinstance(column.dtype, pd.PeriodDtype):
         column = column.dt.to_timestamp()
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         moments = column.dt.tz_convert(None) if column.dt.tz is not None else column
-        return moments.reset_index(drop=True)
+        return _without_nanoseconds(moments).reset_index(drop=True)
     codes, uniques = pd.factorize(column)
     moments = _moments(list(uniques))
     empty = np.array([isinstance(cell, str) and not cell.strip() for cell in uniques], bool)
@@ -274,7 +286,11 @@ def dates(column: pd.Series) -> pd.Series:
         raise ValueError(_refusal(column, rows, "are not dates", "write them as 2024-12-31, or "
                                   "leave them empty if they are unknown"))
     moments = pd.concat([moments, pd.Series([pd.NaT])], ignore_index=True)
-    return moments.iloc[codes].reset_index(drop=True)
+    return _without_nanoseconds(moments.iloc[codes]).reset_index(drop=True)
+
+
+def _without_nanoseconds(moments: pd.Series) -> pd.Series:
+    return moments.dt.as_unit("us") if moments.dt.unit == "ns" else moments
 
 
 def sortable(column: pd.Series) -> Array | None:

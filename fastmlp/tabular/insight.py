@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from ..support import checks
 from .columns import Codes, TableEncoder
-from .frames import target_column
+from .frames import Kind, dates, numbers, target_column, text, without_arrow
 from .metrics import Metric
 
 __all__ = ["InsightMixin"]
@@ -113,7 +113,7 @@ class InsightMixin:
         table = self._table(X, reset=False)
         column = known_column(self.encoder_, column)
         n_points, n_rows = checks.whole("n_points", n_points), checks.whole("n_rows", n_rows)
-        values = dependence_grid(self.encoder_, table[column], n_points)
+        values = dependence_grid(self.encoder_.kinds[column], table[column], n_points)
         picked = np.unique(np.linspace(0, len(table) - 1, min(n_rows, len(table))).astype(int))
         sample = table.iloc[picked]
         means = []
@@ -123,7 +123,7 @@ class InsightMixin:
         names = self._output_names()
         result = pd.DataFrame(np.reshape(means, (len(values), len(names))), columns=names)
         result.insert(0, column, pd.Series(values), allow_duplicates=True)
-        return result.sort_values(column, ignore_index=True)
+        return result
 
 
 def permuted(
@@ -142,20 +142,29 @@ def permuted(
     return Codes(numbers, categories)
 
 
-def dependence_grid(encoder: TableEncoder, column: pd.Series, n_points: int) -> list[Any]:
-    """Return values of a column at which partial dependence is computed.
+def dependence_grid(kind: Kind, column: pd.Series, n_points: int) -> list[Any]:
+    """Return the values of a column at which partial dependence is computed, ascending.
 
-    They are quantiles of a number or a date, and the most frequent levels of a category.
+    They are quantiles of a number or a date, and the most frequent levels of a category.  Dates
+    that are not stored as such are those of UTC.
     """
-    kind = encoder.kinds[column.name]
-    present = column.dropna()
+    present = without_arrow(column.dropna())
     if kind == "category":
-        return list(present.value_counts().index[:n_points])
-    levels = np.linspace(0, 1, n_points)
-    values = pd.Series(present.to_numpy()) if kind == "number" else pd.to_datetime(present)
-    if values.dtype == object:
-        values = pd.to_numeric(values)
-    return list(values.quantile(levels, interpolation="nearest").drop_duplicates())
+        levels = list(present.astype(object).value_counts().index[:n_points])
+        try:
+            return sorted(levels)
+        except TypeError:  # such as text and numbers
+            return sorted(levels, key=text)
+    if kind == "date" and not pd.api.types.is_datetime64_any_dtype(present.dtype):
+        present = dates(present)
+    elif kind == "number" and not (
+        pd.api.types.is_numeric_dtype(present.dtype)
+        or pd.api.types.is_timedelta64_dtype(present.dtype)
+    ):
+        present = pd.Series(numbers(present))
+    values = pd.Series(present.to_numpy()) if kind == "number" else present
+    shares = np.linspace(0, 1, n_points)
+    return list(values.dropna().quantile(shares, interpolation="nearest").drop_duplicates())
 
 
 def with_value(table: pd.DataFrame, column: str, value: Any) -> pd.DataFrame:

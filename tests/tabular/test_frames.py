@@ -97,6 +97,22 @@ def test_infinite_numbers_are_refused():
         numbers(pd.Series([1.0, np.inf], name="c"))
 
 
+@pytest.mark.parametrize("cell", [20240101, 2024.0, True], ids=["integer", "float", "boolean"])
+@pytest.mark.filterwarnings("error")
+def test_a_number_is_no_date(cell):
+    with pytest.raises(ValueError, match="'when': 1 cells are not dates: .* in row 1"):
+        dates(pd.Series(["2020-01-01", cell], name="when", dtype=object))
+    with pytest.raises(ValueError, match="'when': 2 cells are not dates"):
+        dates(pd.Series([cell, cell], name="when"))
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_dates_are_the_same_in_any_unit(unit):
+    moment = pd.Timestamp("2024-03-05 06:07:08")
+    found = dates(pd.Series([moment, None]).astype(f"datetime64[{unit}]"))
+    assert found[0] - pd.Timestamp("0001-01-01") == moment - pd.Timestamp("0001-01-01")
+
+
 def test_cells_that_are_no_dates_are_named():
     with pytest.raises(ValueError, match="'when': 1 cells are not dates: 'soon' in row 1"):
         dates(pd.Series(["2020-01-01", "soon"], name="when"))

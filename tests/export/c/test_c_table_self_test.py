@@ -102,6 +102,15 @@ def test_a_wrong_class_and_a_wrong_row_are_found(
         assert run() == 1
 
 
+def test_rows_have_dates_from_the_first_year_to_the_last(
+    table: Any, models: Any, run: Run, tmp_path: Path
+) -> None:
+    rows = table[40:44].copy()
+    rows["since"] = ["0001-01-01", "1969-12-31 23:59:59", "2262-04-12", "9999-12-31"]
+    to_c(models("TabularRegressor", "raw", False), tmp_path / "net.c", examples=rows)
+    assert run() == 0
+
+
 def test_without_the_macro_the_code_is_that_without_examples(
     table: Any, models: Any, compiler: list[str], tmp_path: Path
 ) -> None:

@@ -1,0 +1,81 @@
+"""Partial dependence on columns whose cells or names are not the usual ones."""
+
+import datetime
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fastmlp.tabular import TabularClassifier, TabularRegressor
+from fastmlp.tabular.insight import dependence_grid
+
+FAST = {"quality": "fast", "epochs": 2, "random_state": 0, "n_threads": 1}
+M = 40
+x = np.random.default_rng(0).normal(size=M)
+DAYS = [pd.Timestamp("2024-01-10"), pd.Timestamp("2024-07-10")]  # 0 h UTC, winter and summer
+FORMS_OF_DAYS = {
+    "timestamps": DAYS,
+    "nanoseconds": pd.Series(DAYS).astype("datetime64[ns]"),
+    "datetime.date": [day.date() for day in DAYS],
+    "periods": pd.PeriodIndex(DAYS, freq="D"),
+    "dates of PyArrow": pd.array([day.date() for day in DAYS], dtype="date32[pyarrow]"),
+    "text": ["2024-01-10", "2024-07-10"],
+    "text of two offsets": ["2024-01-10T01:00+01:00", "2024-07-10T02:00+02:00"],
+    "datetimes of two zones": [
+        DAYS[0].tz_localize("UTC").tz_convert("Europe/Berlin"),
+        DAYS[1].tz_localize("UTC").tz_convert("US/Pacific"),
+    ],
+    "datetimes with a zone and without": [DAYS[0].tz_localize("UTC"), DAYS[1].to_pydatetime()],
+}
+
+
+@pytest.mark.parametrize("cells", FORMS_OF_DAYS.values(), ids=FORMS_OF_DAYS)
+def test_dates_in_any_form_have_the_same_dependence(cells):
+    table = pd.DataFrame({"x": x, "day": DAYS * (M // 2)})
+    model = TabularRegressor(**FAST).fit(table, x)
+    given = pd.Series(cells).repeat(M // 2).reset_index(drop=True)
+    curve = model.partial_dependence(table.assign(day=given), "day")
+    assert pd.to_datetime(curve["day"]).tolist() == DAYS
+    expected = [model.predict(table.assign(day=[day] * M)).mean() for day in DAYS]
+    np.testing.assert_allclose(curve["prediction"], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [["3", " 1 ", "2.5", ""], [Decimal("3"), 1, 2.5, None], pd.Categorical([3.0, 1.0, 2.5, None])],
+    ids=["text", "decimals", "categories"],
+)
+def test_numbers_that_are_not_stored_as_such_ascend_as_numbers(cells):
+    assert dependence_grid("number", pd.Series(cells), 3) == [1, 2.5, 3]
+
+
+def test_time_differences_remain_such():
+    hours = [datetime.timedelta(hours=1), datetime.timedelta(hours=3)]
+    assert dependence_grid("number", pd.Series(hours), 2) == hours
+    of_pyarrow = pd.Series(pd.array(hours, dtype="duration[ms][pyarrow]"))
+    assert dependence_grid("number", of_pyarrow, 2) == hours
+
+
+def test_levels_of_several_types_are_in_order_of_their_text():
+    cells = pd.Series([2, "b", 10, "a", 2], dtype=object)
+    assert dependence_grid("category", cells, 9) == [10, 2, "a", "b"]
+    assert dependence_grid("category", cells, 1) == [2]
+
+
+def test_levels_are_those_of_the_rows_and_not_of_the_dtype():
+    cells = pd.Series(pd.Categorical(["low", "high"], categories=["low", "middle", "high"]))
+    assert dependence_grid("category", cells, 9) == ["high", "low"]
+
+
+def test_a_column_may_be_named_like_an_output():
+    table = pd.DataFrame({"yes": x, "prediction": x[::-1]})
+    classifier = TabularClassifier(**FAST).fit(table, np.where(x > 0, "yes", "no"))
+    curve = classifier.partial_dependence(table, "yes", n_points=3)
+    assert curve.columns.tolist() == ["yes", "no", "yes"]
+    assert curve.iloc[:, 0].is_monotonic_increasing
+    np.testing.assert_allclose(curve.iloc[:, 1:].sum(axis=1), 1)
+    regressor = TabularRegressor(**FAST).fit(table, x)
+    curve = regressor.partial_dependence(table, "prediction", n_points=2)
+    assert curve.columns.tolist() == ["prediction", "prediction"]
+    assert curve.iloc[:, 0].tolist() == [x.min(), x.max()]
