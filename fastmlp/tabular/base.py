@@ -110,12 +110,11 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
         state = dict(self.__dict__)
         try:
             table = self._table(X, reset=True)
-            if self.per is not None:
-                check_per(self, table, y, groups)
             given = Given.checked(table, y, sample_weight, groups, time)
             if self.per is None:
                 self._fit(given, callbacks, rng)
             else:
+                check_per(self, given)
                 self._fit_by_value(given, callbacks, rng)
         except BaseException:
             self.__dict__.clear()

@@ -68,14 +68,18 @@ class ByValue:
 
     def read(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return a table with typed columns, of which many small parts are read quickly."""
-        known = (*self.models, *self.reasons)
-        values = pd.Categorical.from_codes(known_codes(table[self.column], known), list(known))
+        values = pd.Categorical.from_codes(self._codes(table), [*self.models, *self.reasons])
         others = {name: kind for name, kind in self.kinds.items() if name != self.column}
         return typed(table, others).assign(**{self.column: values})
 
     def shared_rows(self, table: pd.DataFrame) -> int:
         """Return how many rows of a table the shared model predicts."""
-        return int((known_codes(table[self.column], tuple(self.models)) < 0).sum())
+        codes = self._codes(table)
+        return int(((codes < 0) | (codes >= len(self.models))).sum())
+
+    def _codes(self, table: pd.DataFrame) -> NDArray[np.intp]:
+        """Return the places of the rows' values among those with a model and those without one."""
+        return known_codes(table[self.column], (*self.models, *self.reasons))
 
     def assembled(
         self, table: pd.DataFrame, predict: Callable[[Any, pd.DataFrame], Array]
@@ -145,7 +149,8 @@ def typed(table: pd.DataFrame, kinds: Mapping[str, Kind]) -> pd.DataFrame:
         elif kind == "date":
             columns[name] = dates(column).to_numpy()
         elif column.dtype == object or column.dtype == "str":
-            columns[name] = pd.Categorical.from_codes(*texts(column))
+            codes, cells = pd.factorize(column)
+            columns[name] = pd.Categorical.from_codes(codes, pd.Index(cells, dtype=object))
         else:
             columns[name] = column.array
     return pd.DataFrame(columns, index=table.index)
@@ -162,16 +167,17 @@ def rows_of(codes: NDArray[np.integer[Any]]) -> Iterator[tuple[int, NDArray[np.i
 # -------------------------------------------------------------------------------- fitting
 
 
-def check_per(model: Any, table: pd.DataFrame, y: Any, groups: Any) -> None:
+def check_per(model: Any, given: Given) -> None:
     """Refuse a column `per` that cannot divide the rows, and what does not go with it."""
     column = model.per
-    if column not in table.columns:
-        known = list(map(str, table.columns))
+    if column not in given.table.columns:
+        known = list(map(str, given.table.columns))
         with checks.within("per"):
             checks.known("column", column, known)
-    if np.array_equal(np.asarray(y, object), np.asarray(table[column], object)):
+    cells = given.table[column]
+    if not cells.isna().any() and np.array_equal(given.y.astype(object), cells.astype(object)):
         raise ValueError(f"per={column!r} is the column to predict; name one of the other columns")
-    if groups is not None:
+    if given.groups is not None:
         raise ValueError(
             f"per and groups exclude each other: per={column!r} trains a model for each value, "
             f"whose few rows are divided between training and validation; pass one of them"

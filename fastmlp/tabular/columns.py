@@ -24,6 +24,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from decimal import Decimal
+from numbers import Real
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -32,7 +34,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from ..encodings import Encoding, Numeric, OneHot, Periodic, PiecewiseLinear
-from .frames import Kind, dates, kind_of, numbers, texts
+from .frames import Kind, dates, kind_of, numbers, text, texts
+from .reading.numbers import BOOLEANS
 
 __all__ = [
     "ENCODINGS", "Category", "Codes", "NoColumnError", "Number", "TableEncoder", "known_codes",
@@ -51,6 +54,7 @@ DATE_PARTS = ("days", "year", "month", "weekday", "day", "hour")
 CYCLES = {"month", "weekday"}  # parts that are categories
 LARGEST = 1e9  # of |z|
 WAVES = Periodic(sigma=0.3)  # of q, which lies between −3 and 3 for most numbers
+TRUTHS = {**BOOLEANS, "1": True, "0": False}  # truth values as text
 SIGNS = np.array([1, -1, 0], np.float32)  # of a category with two levels: by code, 0 for −1
 
 
@@ -318,15 +322,28 @@ def _learn_date(name: str, moments: pd.Series, origin: pd.Timestamp) -> list[Num
 def known_codes(column: pd.Series, known: tuple[str, ...]) -> Array:
     """Return a column of categories as codes of the levels of the training set, −1 for others.
 
-    A number is also the level of its digits after leading zeros: 2139 is "02139".
+    A number is also the level of its digits after leading zeros: 2139 is "02139".  Where all levels
+    are truth values, a cell is the level of its truth value: 1 and "true" are "True".
     """
-    codes, levels = texts(column)
+    codes, uniques = pd.factorize(column)
     places = {level: place for place, level in enumerate(known)}
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        for level, place in list(places.items()):
-            if level.isdigit():
-                places.setdefault(level.lstrip("0") or "0", place)
-    table = np.array([places.get(level, -1) for level in levels] + [-1], np.intp)
+    of_digits: dict[str, int] = {}
+    for level, place in places.items():
+        if level.isdigit():
+            of_digits.setdefault(level.lstrip("0") or "0", place)
+    truths = [TRUTHS.get(level) for level in known]
+    distinct = None not in truths and len({*truths}) == len(truths)
+    of_truth = dict(zip(truths, range(len(truths)), strict=True)) if distinct else {}
+
+    def place_of(cell: Any) -> int:
+        name = text(cell)
+        if name in places:
+            return places[name]
+        if name in TRUTHS and of_truth:
+            return of_truth.get(TRUTHS[name], -1)
+        return of_digits.get(name, -1) if isinstance(cell, (Real, Decimal)) else -1
+
+    table = np.array([place_of(cell) for cell in uniques] + [-1], np.intp)
     return table[codes]
 
 

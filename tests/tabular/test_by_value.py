@@ -301,6 +301,28 @@ def test_the_column_to_predict_is_refused(sales):
         TabularClassifier(per="shop", **QUICK).fit(table, table["shop"])
 
 
+@pytest.mark.parametrize("dtype", ["Int64", "Float32", "string", "int64[pyarrow]", object])
+def test_a_nullable_column_divides_the_rows(sales, dtype):
+    table, units, _ = sales
+    shop = table["shop"].where(table["shop"] != 4).astype("Int64").astype(dtype)
+    given = table.assign(shop=shop)
+    assert given["shop"].isna().sum() == COUNTS[4]
+    model = TabularRegressor(per="shop", **QUICK).fit(given, units)
+    assert set(model.by_value_.models) == {"1", "2", "3"}
+    assert (model.by_value_.shared_rows(given), model.by_value_.reasons) == (COUNTS[4], {})
+
+
+@pytest.mark.parametrize("closed", [[True, False], ["TRUE", "FALSE"], [1, 0]])
+def test_a_row_finds_the_model_of_its_truth_value_in_any_form(sales, closed):
+    table, units, _ = sales
+    rainy = table["weather"] == "rain"
+    given = table.drop(columns="weather").assign(rainy=rainy)
+    model = TabularRegressor(per="rainy", **QUICK).fit(given, units)
+    new = given.assign(rainy=np.where(rainy, *np.array(closed, object)))
+    assert model.by_value_.shared_rows(new) == 0
+    np.testing.assert_array_equal(model.predict(new), model.predict(given))
+
+
 def test_an_export_of_many_models_is_refused_and_that_of_one_is_written(regressor, tmp_path):
     with pytest.raises(ValueError, match="export holds one model"):
         export.to_c(regressor, tmp_path / "model.c")

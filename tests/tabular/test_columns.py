@@ -1,6 +1,8 @@
 """From columns to a network's inputs."""
 
+import datetime
 import json
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ import scipy.stats
 
 from fastmlp import steps
 from fastmlp.tabular.columns import ENCODINGS, MOST_LEVELS, TableEncoder
+from fastmlp.tabular.frames import dates
 
 
 def inputs_of(table, encoding="raw", new=None):
@@ -92,6 +95,66 @@ def test_codes_are_known_by_their_digits_where_a_table_has_them_as_numbers():
     texts = pd.DataFrame({"zip": ["02139", "2139", "10001"]})
     found = TableEncoder.learn(table).read(texts).categories[:, 0]
     np.testing.assert_array_equal(found, [0, -1, 1])  # a text is a level as it is written
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pd.array([2139, None, 501], dtype="Int64"),
+        pd.Categorical([2139, None, 501]),
+        np.array([2139, None, 501], object),
+        np.array([Decimal(2139), None, 501.0], object),
+    ],
+    ids=["nullable", "categories", "objects", "decimals"],
+)
+def test_codes_as_numbers_are_known_whatever_holds_them(cells):
+    table = pd.DataFrame({"zip": ["02139", "10001", "00501", None] * 3})
+    found = TableEncoder.learn(table).read(pd.DataFrame({"zip": cells})).categories[:, 0]
+    np.testing.assert_array_equal(found, [0, -1, 2])
+
+
+TRUTHS = {
+    "booleans": [True, False, True],
+    "booleans with None": [True, False, True, None],
+    "integers": [1, 0, 1],
+    "floats": [1.0, 0.0, 1.0, np.nan],
+    "text of Python": ["True", "False", "True"],
+    "text of JSON": ["true", "false", "true", ""],
+    "text of R": ["TRUE", "FALSE", "TRUE"],
+    "digits": ["1", "0", "1"],
+}
+
+
+@pytest.mark.parametrize("new", TRUTHS.values(), ids=TRUTHS)
+@pytest.mark.parametrize("cells", TRUTHS.values(), ids=TRUTHS)
+def test_truth_values_are_known_in_any_form(cells, new):
+    encoder = TableEncoder.learn(pd.DataFrame({"c": pd.Categorical(cells * 4)}))
+    found = encoder.read(pd.DataFrame({"c": new})).categories[:, 0]
+    np.testing.assert_array_equal(found, [0, 1, 0, -1][: len(new)])
+
+
+@pytest.mark.parametrize(
+    ("levels", "new"),
+    [
+        (["True", "False", "maybe"], [1, 0]),
+        (["True", "False", "1"], [0, "true"]),
+        (["2", "1"], [True]),
+    ],
+)
+def test_levels_that_are_more_than_truth_values_are_known_as_written(levels, new):
+    encoder = TableEncoder.learn(pd.DataFrame({"c": pd.Categorical(levels * 4)}))
+    found = encoder.read(pd.DataFrame({"c": np.array(new, object)})).categories[:, 0]
+    assert set(found) == {-1}
+
+
+def test_dates_from_the_first_year_to_the_last_are_read_in_any_unit():
+    ends = pd.Series([datetime.date(1, 1, 1), datetime.date(9999, 12, 31)])
+    limits = pd.Series([pd.Timestamp.min, pd.Timestamp.max])  # of nanoseconds
+    for learned, new in ((ends, limits), (limits, ends), (limits, limits)):
+        encoder = TableEncoder.learn(pd.DataFrame({"d": pd.concat([learned] * 20)}))
+        days = encoder.read(pd.DataFrame({"d": new})).numbers[:, 0]
+        expected = [(one - dates(learned)[0]).total_seconds() / 86400 for one in dates(new)]
+        np.testing.assert_allclose(days, expected)
 
 
 def test_a_level_that_is_written_as_the_number_comes_first():
