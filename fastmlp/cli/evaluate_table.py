@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from fastmlp.experiments.table_models import TableModel
 from fastmlp.experiments.tables import Table
 from fastmlp.experiments.targets import like_training
-from fastmlp.support.text import printable
+from fastmlp.support.text import printable, quoted
 from fastmlp.tabular import TabularClassifier
 
 from .baselines import Scores, model_scores, score_lines, task_of
 from .predict_table import as_input, name_of_prediction, tell_unknown
-from .table_data import features_of, read_target_of_test
+from .table_data import features_of, no_class, read_target_of_test
 from .tables import format_options, open_table
 
 
@@ -60,9 +60,10 @@ def labelled_rows(
         if not known.all():
             unknown = target.y[~known]
             notes.append(f"{len(unknown):,} rows have classes that the model does not know, such "
-                         f"as {unknown[0]!r}; they are left out")
+                         f"as {quoted(unknown[0])}; they are left out")
             if not known.any():
-                raise ValueError(f"{table.name}: no row has a class that the model knows")
+                raise ValueError(f"{table.name}: no row has a class that the model knows: "
+                                 f"{no_class(unknown, model.classes_)}")
             X, y = X.iloc[np.flatnonzero(known)], y[known]
     for note in notes:
         print(printable(f"fastmlp {command}: warning: {table.name}: {note}"), file=sys.stderr)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fastmlp.experiments.table_rows import TEST_FRACTION, TableRows, divided, labelled
 from fastmlp.experiments.tables import Table
 from fastmlp.experiments.targets import Target, as_classes, as_values, like_training, present
+from fastmlp.support.text import quoted
 
 from .tables import format_options, open_table
 
@@ -130,11 +131,22 @@ def _of_known_classes(test: TableRows, classes: Array, notes: list[str]) -> Tabl
     if not known.all():
         notes.append(
             f"{np.sum(~known):,} test rows have classes that the training set lacks, such as "
-            f"{test.y[~known][0]!r}; they are left out of the scores"
+            f"{quoted(test.y[~known][0])}; they are left out of the scores"
         )
     if not known.any():
-        raise ValueError("no row of the test set has a class of the training set")
+        raise ValueError(
+            f"no row of the test set has a class of the training set: {no_class(test.y, classes)}"
+        )
     return TableRows(test.X, labels, test.groups, test.time)[np.flatnonzero(known)]
+
+
+def no_class(labels: Array, classes: Array) -> str:
+    """Return labels of which none is a class, beside the classes."""
+    found, known = (
+        ", ".join([*map(quoted, some[:MOST_SHOWN]), *["…"] * (len(some) > MOST_SHOWN)])
+        for some in (pd.unique(labels), classes)
+    )
+    return f"the labels are {found}, the classes {known}"
 
 
 def require_all(table: Table, columns: Sequence[str]) -> None:

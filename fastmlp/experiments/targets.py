@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..tabular.columns import known_codes
 from ..tabular.frames import text
 from ..tabular.reading.matrix import number_matrix
 from .tables import Table
@@ -149,10 +150,9 @@ def as_values(table: Table, label: str, rows: NDArray[np.intp]) -> NDArray[np.fl
 
 
 def like_training(labels: Array, classes: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Return labels as the classes of a model that have the same text, and which have one.
+    """Return labels as the classes of a model, and which of them are one, whatever their form.
 
     Labels of a class that the model does not know are its first class.
     """
-    places = {text(one): k for k, one in enumerate(classes)}
-    found = np.array([places.get(text(one), -1) for one in labels], np.intp)
+    found = known_codes(pd.Series(labels), tuple(map(text, classes)))
     return classes[np.maximum(found, 0)], found >= 0

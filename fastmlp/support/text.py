@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["printable"]
+import numpy as np
+
+__all__ = ["printable", "quoted"]
 
 
 def printable(text: object) -> str:
@@ -17,3 +19,15 @@ def printable(text: object) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in str(text)
     )
+
+
+def quoted(value: object) -> str:
+    """Return the repr of a value of a user's array as that of Python's own type.
+
+    Examples
+    --------
+    >>> quoted(np.array(["yes"])[0]), quoted(np.float64("inf"))
+    ("'yes'", 'inf')
+    """
+    dates = isinstance(value, (np.datetime64, np.timedelta64))
+    return repr(value.item() if isinstance(value, np.generic) and not dates else value)

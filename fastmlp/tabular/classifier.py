@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from ..losses import Loss
 from ..network import MLP
+from ..support.text import quoted
 from .base import BaseTabular
 from .metrics import CLASSIFICATION, Metric, metric_of
 
@@ -166,7 +167,8 @@ batch_size, epochs, encoding : optional
         self.classes_, targets = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
-                f"y has one class alone, {self.classes_[0]!r}; a classifier needs at least two"
+                f"y has one class alone, {quoted(self.classes_[0])}; a classifier needs at least "
+                f"two"
             )
         return targets.ravel()
 
@@ -179,7 +181,7 @@ batch_size, epochs, encoding : optional
             row = wrong[0]
             raise ValueError(
                 f"class_weight must be > 0 and finite, but class "
-                f"{self.classes_[targets[row]].item()!r} has {of_class[row]:g}; leave out the rows "
+                f"{quoted(self.classes_[targets[row]])} has {of_class[row]:g}; leave out the rows "
                 f"of a class that is not to be learned"
             )
         product: Array = of_class if weights is None else weights * of_class
@@ -196,7 +198,7 @@ batch_size, epochs, encoding : optional
         if unknown.any():
             raise ValueError(
                 f"y has labels that are not among the classes of the training set, such as "
-                f"{y[unknown][0]!r}"
+                f"{quoted(y[unknown][0])}"
             )
         return np.searchsorted(self.classes_, y)
 

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import column_or_1d
 
+from ..support.text import quoted
 from .frames import sortable
 
 __all__ = ["free_rows", "row_values", "validation_rows"]
@@ -112,7 +113,10 @@ def _places_of_groups(groups: Array, rng: np.random.RandomState) -> Array:
 
 def row_values(name: str, values: Any, m: int) -> Array:
     """Return one entry for each row, none of them missing."""
-    column = pd.Series(column_or_1d(np.asarray(values)))
+    values = np.asarray(values)
+    if values.ndim > 1 and values.size != len(values):
+        raise ValueError(f"{name} has shape {values.shape}; give one entry for each row of X")
+    column = pd.Series(column_or_1d(values))
     if len(column) != m:
         raise ValueError(f"{name} has {len(column)} entries for {m} rows of X; give one for each")
     if column.isna().any():
@@ -122,8 +126,11 @@ def row_values(name: str, values: Any, m: int) -> Array:
         return values_of_rows
     moments = sortable(column.rename(name))
     if moments is None:
+        wrong = next((one for one in column.unique() if sortable(pd.Series([one])) is None), None)
         raise ValueError(
             f"time has entries that are neither numbers nor dates as 2024-12-31, such as "
-            f"{column[0]!r}; write them so"
+            f"{quoted(wrong)}; write them so"
+            if wrong is not None
+            else "time has numbers beside dates; write all entries as one or the other"
         )
     return moments

@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import column_or_1d
 
+from ..support.text import quoted
 from .reading.numbers import code_in
 
 __all__ = [
@@ -223,13 +224,13 @@ def _float(cell: Any) -> float:
 def _refusal(column: pd.Series, rows: Any, fault: str, remedy: str) -> str:
     """Return a message that quotes cells with their places: lines of a file where known."""
     lines = column.index.name == "line"
-    quoted = ", ".join(
-        f"{column.iloc[row]!r} in {f'line {column.index[row]}' if lines else f'row {row}'}"
+    some = ", ".join(
+        f"{quoted(column.iloc[row])} in {f'line {column.index[row]}' if lines else f'row {row}'}"
         for row in rows[:SHOWN]
     )
     more = f" and {len(rows) - SHOWN:,} more" if len(rows) > SHOWN else ""
     counted = "" if lines else " (rows counted from 0)"
-    return f"column {column.name!r}: {len(rows):,} cells {fault}: {quoted}{more}{counted}; {remedy}"
+    return f"column {column.name!r}: {len(rows):,} cells {fault}: {some}{more}{counted}; {remedy}"
 
 
 def texts(column: pd.Series) -> tuple[NDArray[np.intp], list[str]]:

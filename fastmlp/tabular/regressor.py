@@ -11,6 +11,7 @@ from sklearn.base import RegressorMixin
 from ..losses import Loss
 from ..network import MLP
 from ..support import checks
+from ..support.text import quoted
 from .base import BaseTabular
 from .intervals import Residuals
 from .metrics import REGRESSION, Metric, metric_of
@@ -299,10 +300,19 @@ def _finite(y: Array) -> Array:
             "y has numbers beyond the range of float64; divide them by a common factor"
         ) from None
     except (TypeError, ValueError):
+        wrong = next(filter(_no_number, y), y[0])
         raise ValueError(
-            f"y has entries that are not numbers, such as {y[0]!r}; for classes use "
+            f"y has entries that are not numbers, such as {quoted(wrong)}; for classes use "
             f"TabularClassifier"
         ) from None
     if not np.isfinite(values).all():
         raise ValueError("y contains infinite numbers (inf); leave out these rows")
     return values
+
+
+def _no_number(entry: Any) -> bool:
+    try:
+        float(entry)
+    except (TypeError, ValueError):
+        return True
+    return False

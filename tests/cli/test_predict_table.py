@@ -254,6 +254,9 @@ def test_rows_without_or_with_an_unknown_label_are_left_out(
     assert out.startswith(f"scores of 158 rows of {new}:")
     assert "1 rows have no label and are left out" in err
     assert "1 rows have classes that the model does not know, such as 'perhaps'" in err
+    new = written(tmp_path, [lines[0], *([*line[:-1], "3"] for line in lines[1:])])
+    err = fastmlp_command("evaluate", classifier, new, "--label", "result").err
+    assert "class that the model knows: the labels are 3, the classes 'no', 'yes'" in err
 
 
 def test_a_model_saved_in_python_needs_its_label(

@@ -230,6 +230,9 @@ def test_the_test_set_may_be_a_file(classify: Command, mixed: Path, tmp_path: Pa
     assert code == 0
     assert f"160 rows for training, 50 for the test (the rows of {other})" in out
     assert "1 test rows have classes that the training set lacks" in err
+    other.write_text("\n".join([header, *(row[: row.rindex(",")] + ",7" for row in rows[:2])]))
+    err = classify("--test", other).err
+    assert "has a class of the training set: the labels are 7, the classes 'no', 'yes'" in err
     other.write_text("\n".join(",".join(line.split(",")[2:]) for line in [header, *rows]))
     assert "2 columns are missing: 'person', 'age'" in classify("--test", other).err
     assert "give one of them" in classify("--test", other, "--test-fraction", 0.5).err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -82,6 +84,23 @@ def test_labels_of_another_type_are_the_same_class() -> None:
     labels, known = like_training(np.array([2.0, 1.0]), np.array([1, 2]))
     assert labels.tolist() == [2, 1]
     assert known.all()
+
+
+@pytest.mark.parametrize(
+    ("given", "classes", "expected"),
+    [
+        ([1, 0], np.array([False, True]), [True, False]),
+        (["true", "FALSE"], np.array([False, True]), [True, False]),
+        ([True, False], np.array([0, 1]), [1, 0]),
+        ([False, True], np.array(["false", "true"], object), ["false", "true"]),
+        ([2139, 10001], np.array(["02139", "10001"], object), ["02139", "10001"]),
+    ],
+)
+def test_labels_are_known_in_the_forms_in_which_categories_are(
+    given: list[object], classes: Any, expected: list[object]
+) -> None:
+    labels, known = like_training(np.array(given), classes)
+    assert (labels.tolist(), known.tolist()) == (expected, [True, True])
 
 
 def test_the_column_has_to_exist() -> None:

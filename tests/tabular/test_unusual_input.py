@@ -91,6 +91,28 @@ def test_time_that_is_no_date_is_refused():
         TabularClassifier(**FAST).fit(TABLE, CLASSES, time=["31/12/2020"] * M)
 
 
+def test_entries_that_are_refused_are_those_that_are_wrong_as_python_writes_them():
+    with pytest.raises(ValueError, match="such as 'soon'; write them so"):
+        TabularClassifier(**FAST).fit(TABLE, CLASSES, time=["2020-12-31"] * (M - 1) + ["soon"])
+    with pytest.raises(ValueError, match="time has numbers beside dates; write all entries as"):
+        TabularClassifier(**FAST).fit(TABLE, CLASSES, time=["2020-12-31"] * (M - 1) + ["7"])
+    with pytest.raises(ValueError, match="not numbers, such as 'seven'; for classes use"):
+        TabularRegressor(**FAST).fit(TABLE, np.array(["7"] * (M - 1) + ["seven"]))
+    with pytest.raises(ValueError, match="one class alone, 'yes'; a classifier needs"):
+        TabularClassifier(**FAST).fit(TABLE, np.array(["yes"] * M))
+    model = TabularClassifier(**FAST).fit(TABLE, CLASSES)
+    with pytest.raises(ValueError, match="classes of the training set, such as 7$"):
+        model.feature_importances(TABLE, np.full(M, 7))
+    with pytest.raises(ValueError, match="'a': 1 cells are infinite .inf.: inf in row 0"):
+        model.predict(TABLE.assign(a=[np.inf] + [0.0] * (M - 1)))
+
+
+@pytest.mark.parametrize("name", ["groups", "time"])
+def test_several_entries_for_a_row_are_refused_by_their_name(name):
+    with pytest.raises(ValueError, match=rf"{name} has shape \({M}, 2\); give one entry"):
+        TabularClassifier(**FAST).fit(TABLE, CLASSES, **{name: [(1, i) for i in range(M)]})
+
+
 def test_groups_and_time_together_are_refused():
     with pytest.raises(ValueError, match="groups and time exclude each other"):
         TabularClassifier(**FAST).fit(TABLE, CLASSES, groups=np.arange(M), time=np.arange(M))
