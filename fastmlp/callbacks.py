@@ -9,7 +9,7 @@ from math import inf
 from typing import Any, TypeAlias
 
 from .history import History
-from .support import checks
+from .support import atomic_files, checks
 from .support.progress_bars import ProgressBar, progress_bar
 
 __all__ = ["Callback", "Checkpoint", "EarlyStopping", "Progress"]
@@ -166,7 +166,8 @@ class Checkpoint(Callback):
     Each save replaces the file as a whole: whatever happens, a whole file is there.  The last save
     is made when training ends, unless it ends within an epoch (by Ctrl-C, `max_seconds` or an
     error): the file then stays at the last whole epoch that was saved, so that training resumed
-    from it gives the bits of training that was not interrupted.
+    from it gives the bits of training that was not interrupted.  A file that cannot be written,
+    such as one in a folder that is missing, is an error before training.
 
     Parameters
     ----------
@@ -193,6 +194,9 @@ class Checkpoint(Callback):
 
     def __post_init__(self) -> None:
         checks.whole("every", self.every)
+
+    def on_fit_begin(self, net: Network, history: History) -> None:
+        atomic_files.require_writable(self.path)  # an error now, not after hours of training
 
     def on_epoch_end(self, net: Network, history: History) -> None:
         if history.epochs % self.every == 0:

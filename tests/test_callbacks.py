@@ -123,6 +123,14 @@ def test_checkpoint_of_the_end_has_the_best_parameters(net, classes, tmp_path):
     assert fastmlp.load(path).cost(X, y) == net.cost(X, y) == min(net.history.validation_cost)
 
 
+def test_a_checkpoint_that_cannot_be_written_is_an_error_before_training(net, classes, tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no folder .*nowhere.*net.npz"):
+        net.fit(*classes, epochs=5, callbacks=[Checkpoint(tmp_path / "nowhere/net.npz", every=5)])
+    with pytest.raises(IsADirectoryError, match=tmp_path.name):
+        net.fit(*classes, epochs=5, callbacks=[Checkpoint(tmp_path, every=5)])
+    assert net.epochs == 0
+
+
 def test_checkpoint_never_saves_before_an_epoch_is_done(net, tmp_path):
     run(Checkpoint(tmp_path / "net"), net, [])
     assert list(tmp_path.iterdir()) == []

@@ -7,12 +7,10 @@ continued training ends with the same bits as one that was not interrupted.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from ..callbacks import Callback, Checkpoint
@@ -21,6 +19,7 @@ from ..history import History
 from ..loading import load
 from ..model import files
 from ..network import MLP
+from ..support import atomic_files
 
 __all__ = ["SaveCheckpoint", "checked", "identity", "resume"]
 
@@ -48,9 +47,7 @@ def checked(given: str | os.PathLike[str] | Checkpoint, epochs: int) -> Checkpoi
     """
     if not isinstance(given, Checkpoint):
         given = Checkpoint(os.fspath(given), max(1, epochs // MAX_SAVES))
-    folder = Path(given.path).parent
-    if not folder.is_dir():  # now, not after the first epochs
-        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(folder))
+    atomic_files.require_writable(given.path)  # now, not after the first epochs
     return given
 
 

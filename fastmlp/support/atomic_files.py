@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import stat
@@ -14,7 +15,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["require_different", "same_file", "whole"]
+__all__ = ["require_different", "require_writable", "same_file", "whole"]
 
 SUFFIX = ".part"  # of a file that is being written
 
@@ -25,8 +26,9 @@ def whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     A file that was there before stays if writing fails, and is replaced by a file with the same
     permissions and, where the system allows it, the same owner.  A device or a pipe is written to.
-    What a killed process left behind is removed.
+    What a killed process left behind is removed.  An error of the system names the file.
     """
+    path = _as_text(path)
     before = _status(path)
     if before is not None and not stat.S_ISREG(before.st_mode):
         with open(path, "wb") as file:  # raises IsADirectoryError for a folder
@@ -36,7 +38,7 @@ def whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     _remove_leftovers(target)
     part = f"{target}.{os.urandom(4).hex()}{SUFFIX}"
     try:
-        with open(part, "xb") as file:
+        with _created(part, path) as file:
             _lock(file)
             if before is not None:
                 _inherit(file, before)
@@ -48,10 +50,31 @@ def whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         if os.name == "nt":
             os.replace(part, target)
         _sync_folder(os.path.dirname(target))
-    except BaseException:
+    except BaseException as error:
         with suppress(FileNotFoundError):
             os.unlink(part)
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            error.filename = path  # of a write: the disk is full
         raise
+
+
+def require_writable(path: str | os.PathLike[str]) -> None:
+    """Refuse a path that `whole` cannot write to, before there is anything to write.
+
+    Raises
+    ------
+    OSError
+        If there is no such folder, no file can be written in it, or the path is that of a folder.
+    """
+    path = _as_text(path)
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    folder = _folder(path)
+    if not os.path.isdir(folder):
+        raise _explained(FileNotFoundError(errno.ENOENT, ""), path)
+    target = folder if (before := _status(path)) is None or stat.S_ISREG(before.st_mode) else path
+    if not os.access(target, os.W_OK):
+        raise _explained(PermissionError(errno.EACCES, ""), path)
 
 
 def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
@@ -80,6 +103,39 @@ def require_different(
                 f"{name} {os.fspath(path)} is the same file as {other} {os.fspath(there)}, which "
                 f"would be overwritten; choose another file"
             )
+
+
+def _as_text(path: str | os.PathLike[str]) -> str:
+    """Return the path of a file to write as text."""
+    try:
+        text = os.fsdecode(path)
+    except TypeError:
+        raise TypeError(f"path must be text or an object such as Path, got {path!r}") from None
+    if not text or "\0" in text:
+        raise ValueError(f"path must be the name of a file, got {path!r}")
+    return text
+
+
+def _folder(path: str) -> str:
+    return os.path.dirname(os.path.realpath(path))
+
+
+def _created(part: str, path: str) -> BinaryIO:
+    """Create the file that is to take its place at `path`."""
+    try:
+        return open(part, "xb")
+    except OSError as error:
+        raise _explained(error, path) from None
+
+
+def _explained(error: OSError, path: str) -> OSError:
+    """Return the error of a file that cannot be created, with its name and that of its folder."""
+    folder, reason = _folder(path), error.strerror
+    if not os.path.isdir(folder):
+        reason = f"there is no folder {folder}"
+    elif isinstance(error, (FileNotFoundError, PermissionError)) or error.errno == errno.EROFS:
+        reason = f"no file can be written in the folder {folder}"
+    return type(error)(error.errno, reason, path)
 
 
 def _status(path: str | os.PathLike[str]) -> os.stat_result | None:

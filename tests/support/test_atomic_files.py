@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -70,6 +71,68 @@ def test_a_link_stays_and_its_target_is_replaced(tmp_path):
         file.write(b"new")
     assert link.is_symlink()
     assert target.read_bytes() == b"new"
+
+
+# ----------------------------------------------------------- what the system does not allow
+
+
+def test_a_missing_folder_is_named_beside_the_file(tmp_path):
+    path = tmp_path / "nowhere" / "file"
+    for refused in (
+        lambda: atomic_files.require_writable(path), lambda: atomic_files.whole(path).__enter__()
+    ):
+        with pytest.raises(FileNotFoundError) as error:
+            refused()
+        assert error.value.strerror == f"there is no folder {tmp_path / 'nowhere'}"
+        assert error.value.filename == str(path)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOENT, errno.EROFS])
+def test_a_folder_in_which_no_file_can_be_written_is_named(number, tmp_path, monkeypatch):
+    def refuse(path, mode):
+        raise OSError(number, os.strerror(number), path)
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(OSError, match="no file can be written in the folder") as error:
+        atomic_files.whole(tmp_path / "file").__enter__()
+    assert (error.value.errno, error.value.filename) == (number, str(tmp_path / "file"))
+    assert str(tmp_path) in error.value.strerror
+
+
+def test_a_folder_without_the_right_to_write_is_refused_in_advance(tmp_path, monkeypatch):
+    atomic_files.require_writable(tmp_path / "file")
+    monkeypatch.setattr(os, "access", lambda path, mode: (path, mode) != (str(tmp_path), os.W_OK))
+    with pytest.raises(PermissionError, match="no file can be written in the folder"):
+        atomic_files.require_writable(tmp_path / "file")
+    with pytest.raises(IsADirectoryError):
+        atomic_files.require_writable(tmp_path)
+
+
+def test_a_full_disk_names_the_file(tmp_path):
+    path = tmp_path / "file"
+    with pytest.raises(OSError, match="No space left") as error, atomic_files.whole(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert error.value.filename == str(path)
+
+
+@pytest.mark.parametrize("path", ["", "a\0b", b""])
+def test_an_empty_path_is_refused(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="path must be the name of a file, got"):
+        atomic_files.whole(path).__enter__()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", [None, 1, 2.5])
+def test_what_is_no_path_is_refused(path):
+    with pytest.raises(TypeError, match=f"path must be text or an object such as Path, got {path}"):
+        atomic_files.whole(path).__enter__()
+
+
+def test_a_path_may_be_bytes(tmp_path):
+    with atomic_files.whole(os.fsencode(tmp_path / "file")) as file:
+        file.write(b"new")
+    assert (tmp_path / "file").read_bytes() == b"new"
 
 
 # ------------------------------------------------------------------- what was there before
