@@ -69,7 +69,7 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
 
         Parameters
         ----------
-        X : DataFrame of pandas or polars, or array-like, (m, n)
+        X : DataFrame of pandas or polars, Table of PyArrow, or array-like, (m, n)
             The table: numbers, text, categories, booleans and dates, with missing values.
         y : array-like, (m,)
             Labels of classes, or numbers.

@@ -10,6 +10,7 @@ A missing value is None, NaN, NaT or an empty text.
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, Literal
@@ -38,7 +39,7 @@ def frame_of(X: Any) -> pd.DataFrame:
 
     Parameters
     ----------
-    X : DataFrame of pandas or polars, or array-like, (m, n)
+    X : DataFrame of pandas or polars, Table of PyArrow, or array-like, (m, n)
         The table.  The columns of an array are named x0, x1, ….
 
     Raises
@@ -46,7 +47,7 @@ def frame_of(X: Any) -> pd.DataFrame:
     ValueError
         If the table is not two-dimensional, or two columns have the same name.
     TypeError
-        If X is a sparse matrix.
+        If X is a sparse matrix, or holds columns in another way than these types.
     """
     if hasattr(X, "tocsr"):
         raise TypeError(
@@ -55,7 +56,11 @@ def frame_of(X: Any) -> pd.DataFrame:
         )
     if type(X).__module__.startswith("polars") and hasattr(X, "get_columns"):
         X = pd.DataFrame({column.name: _from_polars(column) for column in X.get_columns()})
+    elif type(X).__module__.startswith("pyarrow") and hasattr(X, "to_pandas"):
+        X = X.to_pandas()
     if not isinstance(X, pd.DataFrame):
+        if remedy := _as_table(X):
+            raise TypeError(f"X is no table but a {type(X).__name__}; pass {remedy}")
         array = X if hasattr(X, "dtype") and hasattr(X, "ndim") else _array_of(X)
         if array.ndim != 2:
             raise ValueError(
@@ -70,6 +75,19 @@ def frame_of(X: Any) -> pd.DataFrame:
     if len(twice):
         raise ValueError(f"X has two columns named {twice[0]!r}; rename one of them")
     return X
+
+
+def _as_table(X: Any) -> str:
+    """Return how something with names, which is no table, becomes one; empty for an array-like."""
+    if isinstance(X, Mapping):
+        return "pandas.DataFrame([X]) if it is a row, pandas.DataFrame(X) if it has columns"
+    if isinstance(X, (list, tuple)) and X and isinstance(X[0], Mapping):
+        return "pandas.DataFrame(X), of which each dict is a row"
+    if isinstance(X, pd.Series):
+        return "X.to_frame().T if it is a row, X.to_frame() if it is a column"
+    if getattr(getattr(X, "dtype", None), "names", None):
+        return "pandas.DataFrame(X), as it is an array of records"
+    return "X.collect()" if hasattr(X, "collect_schema") else ""
 
 
 def _from_polars(column: Any) -> Array:

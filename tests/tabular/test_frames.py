@@ -86,6 +86,30 @@ def test_what_is_no_table_is_refused(table, error, message):
         frame_of(table)
 
 
+NO_TABLES = {
+    "a row": ({"a": 1.0, "b": "u"}, r"a dict; pass pandas.DataFrame\(\[X\]\) if it is a row"),
+    "rows": ([{"a": 1.0}, {"a": 2.0}], "a list; pass pandas.DataFrame.X., of which each dict is a"),
+    "a row of a DataFrame": (pd.DataFrame({"a": [1], "b": [2]}).iloc[0], "a Series; pass X.to_fr"),
+    "records": (np.zeros(3, [("a", float)]), "a ndarray; pass .*, as it is an array of records"),
+    "a query of polars": (polars.DataFrame({"a": [1]}).lazy(), r"a LazyFrame; pass X.collect\(\)"),
+}
+
+
+@pytest.mark.parametrize(("X", "message"), NO_TABLES.values(), ids=NO_TABLES)
+def test_what_holds_names_but_is_no_table_is_refused_with_the_remedy(X, message):
+    with pytest.raises(TypeError, match=f"X is no table but {message}"):
+        frame_of(X)
+
+
+def test_a_table_of_pyarrow_keeps_its_names_and_kinds():
+    import pyarrow as pa
+
+    frame = frame_of(pa.table({"day": [datetime.date(2020, 1, 1)], "n": [1], "level": ["a"]}))
+    assert {name: kind_of(frame[name]) for name in frame} == {
+        "day": "date", "n": "number", "level": "category"
+    }
+
+
 def test_cells_that_are_no_numbers_are_named_all_at_once():
     column = pd.Series(["1", "x", "2", "y", "x"], name="size")
     with pytest.raises(ValueError, match=r"'size': 3 cells are not numbers: 'x' in row 1, 'y' in"):
