@@ -78,7 +78,7 @@ def source(
 
     With `finite_later` the first epoch may check that X is finite: see `Examples.checked`.
     """
-    if isinstance(X, Examples):
+    if isinstance(X, (Examples, MemoryMap)):
         return X
     if isinstance(X, ParquetFolder):
         if y is not None or sample_weight is not None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from fastmlp import MLP, Adam, schedules
+from fastmlp import MLP, Adam, Ensemble, fit_many, schedules
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64, np.uint8, np.int16, ">f4"])
@@ -40,6 +41,29 @@ def test_a_map_that_fits_into_a_chunk_gives_the_bits_of_an_array(
     whole.fit(X, y, epochs=3, shuffle=shuffle, optimizer=Adam(rate))
     read.fit(mapped(tmp_path / "X.npy", X), y, epochs=3, shuffle=shuffle, optimizer=Adam(rate))
     assert state(read) == state(whole)
+
+
+@pytest.mark.parametrize("y_in_file", [False, True])
+@pytest.mark.parametrize("train", ["Ensemble", "fit_many", "executor"])
+def test_many_networks_are_trained_on_a_map_to_the_bits_of_one(
+    rng, tmp_path, small_chunks, state, mapped, train, y_in_file
+):
+    X, y, s = rng.normal(size=(230, 6)), rng.integers(0, 3, 230), rng.random(230)
+    given = mapped(tmp_path / "X.npy", X)
+    targets = mapped(tmp_path / "y.npy", y) if y_in_file else y
+    options = {"epochs": 2, "sample_weight": s, "validation_data": (given, targets)}
+    alone, nets = ([MLP((6, 16, 3), seed=seed) for seed in range(2)] for _ in range(2))
+    if train == "Ensemble":
+        Ensemble(nets).fit(given, targets, **options)
+    elif train == "fit_many":
+        fit_many(nets, given, targets, options=options)
+    else:
+        with ThreadPoolExecutor(1) as executor:
+            fit_many(nets, given, targets, options=options, executor=executor)
+    for net, one in zip(nets, alone, strict=True):
+        one.fit(given, targets, **options)
+        assert state(net) == state(one)
+        assert net.history.validation_cost == one.history.validation_cost
 
 
 def test_shuffled_chunks_of_a_map_are_made_of_blocks_from_all_over_it(
