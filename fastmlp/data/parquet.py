@@ -192,6 +192,10 @@ class ParquetFolder:
         -----
         A row group is never divided: with fewer row groups than parts, the last parts have no row.
         """
+        n_parts = checks.whole("n_parts", n_parts)
+        number = checks.whole("number", number, least=0)
+        if number >= n_parts:
+            raise ValueError(f"number must be below n_parts, {n_parts}, got {number}")
         groups = self._groups
         ends = np.cumsum([group.n_rows for group in groups])
         middles = ends - np.diff(ends, prepend=0) / 2

@@ -18,6 +18,7 @@ from .. import activations, losses, optimizers
 from ..activations import Activation
 from ..losses import Loss
 from ..schedules import Schedule
+from ..support import checks
 
 __all__ = [
     "CLASSIFIER_CONSTRAINTS",
@@ -116,7 +117,7 @@ def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
     sizes = list(hidden_layer_sizes) if is_sequence else [hidden_layer_sizes]
     if any(size <= 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
-    return sizes
+    return [checks.whole(f"hidden_layer_sizes[{i}]", size) for i, size in enumerate(sizes)]
 
 
 def layer_activations(activation: Any) -> Any:

@@ -31,14 +31,14 @@ def whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     path = _as_text(path)
     before = _status(path)
     if before is not None and not stat.S_ISREG(before.st_mode):
-        with open(path, "wb") as file:  # raises IsADirectoryError for a folder
+        with _named(path), open(path, "wb") as file:  # raises IsADirectoryError for a folder
             yield file
         return
     target = os.path.realpath(path)  # through a link, which stays
     _remove_leftovers(target)
     part = f"{target}.{os.urandom(4).hex()}{SUFFIX}"
     try:
-        with _created(part, path) as file:
+        with _named(path), _created(part, path) as file:
             _lock(file)
             if before is not None:
                 _inherit(file, before)
@@ -50,11 +50,9 @@ def whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         if os.name == "nt":
             os.replace(part, target)
         _sync_folder(os.path.dirname(target))
-    except BaseException as error:
+    except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(part)
-        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
-            error.filename = path  # of a write: the disk is full
         raise
 
 
@@ -114,6 +112,17 @@ def _as_text(path: str | os.PathLike[str]) -> str:
     if not text or "\0" in text:
         raise ValueError(f"path must be the name of a file, got {path!r}")
     return text
+
+
+@contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Add the path to errors of writing: the system does not say which disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = path
+        raise
 
 
 def _folder(path: str) -> str:

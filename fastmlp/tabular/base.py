@@ -212,10 +212,12 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
                  if getattr(self, name, None) is not None}
         if self.hidden_layer_sizes is not None:
             sizes = self.hidden_layer_sizes
-            sizes = sizes if isinstance(sizes, Sequence) else (sizes,)
-            found["hidden"] = tuple(
-                checks.whole(f"hidden_layer_sizes[{i}]", n) for i, n in enumerate(sizes)
-            )
+            if isinstance(sizes, str) or not isinstance(sizes, (Sequence, np.ndarray)):
+                found["hidden"] = (checks.whole("hidden_layer_sizes", sizes),)
+            else:
+                found["hidden"] = tuple(
+                    checks.whole(f"hidden_layer_sizes[{i}]", n) for i, n in enumerate(sizes)
+                )
         if self.encoding is not None:
             found["encoding"] = self.encoding
         return found

@@ -93,9 +93,11 @@ def _as_table(X: Any) -> str:
 def _from_polars(column: Any) -> Array:
     """Return a polars Series as an array that pandas reads without PyArrow."""
     kind = str(column.dtype)
+    if column.dtype.is_nested():
+        raise _no_cells(column.name, kind)
     if kind.startswith(("Categorical", "Enum")):
         column = column.cast(str)
-    if kind.startswith("Decimal"):
+    if kind.startswith("Decimal") or kind.endswith("Int128"):
         column = column.cast(float)
     return np.asarray(column.to_numpy())
 
@@ -161,11 +163,15 @@ def _uniques(column: pd.Series) -> list[Any]:
         _, uniques = pd.factorize(column)
     except TypeError:
         cell = next(cell for cell in column if cell.__hash__ is None)
-        raise TypeError(
-            f"column {column.name!r} has cells of type {type(cell).__name__}; argument must be a "
-            f"string, a number, a boolean or a date in each cell"
-        ) from None
+        raise _no_cells(column.name, type(cell).__name__) from None
     return [cell for cell in uniques if not (isinstance(cell, str) and not cell.strip())]
+
+
+def _no_cells(name: Any, kind: str) -> TypeError:
+    return TypeError(
+        f"column {name!r} has cells of type {kind}; argument must be a string, a number, a boolean "
+        f"or a date in each cell"
+    )
 
 
 def _parsed(cells: list[str]) -> Array:

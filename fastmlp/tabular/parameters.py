@@ -29,6 +29,8 @@ def kept(name: str, value: Any) -> Any:
     """
     if isinstance(value, np.generic) and isinstance(value.item(), SIMPLE):
         value = value.item()
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
     if isinstance(value, SIMPLE):
         return value
     if isinstance(value, (list, tuple)):
@@ -63,6 +65,8 @@ def shown(value: Any) -> Any:
     """Return a parameter in JSON's types, for people: a function or an object by its text."""
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
     if isinstance(value, (list, tuple)):
         return [shown(one) for one in value]
     if isinstance(value, Mapping):

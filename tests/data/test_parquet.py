@@ -157,6 +157,21 @@ def test_with_too_few_row_groups_the_last_parts_are_empty(folder):
         fastmlp.MLP((4, 2)).fit(rows.part(2, 3))
 
 
+@pytest.mark.parametrize(
+    ("number", "n_parts", "message"),
+    [
+        (2, 2, "number must be below n_parts, 2, got 2"),
+        (-1, 2, "number must be at least 0, got -1"),
+        (0, 0, "n_parts must be at least 1, got 0"),
+        (0.5, 2, "number must be a whole number, got 0.5"),
+    ],
+)
+def test_a_part_that_does_not_exist_is_an_error(folder, number, n_parts, message):
+    rows = fastmlp.ParquetFolder(folder, label="y")
+    with pytest.raises((TypeError, ValueError), match=message):
+        rows.part(number, n_parts)
+
+
 def test_memory_is_that_of_a_few_chunks(tmp_path, monkeypatch):
     monkeypatch.setattr(parquet, "CHUNK", 1 << 20)
     n = 40_000  # of 32 float64: 10 MB

@@ -174,6 +174,11 @@ def test_copies_of_callbacks_are_called_and_stored(iris):
     assert stopping.best_epoch == 0  # a parameter stays as it was passed
 
 
+def test_sizes_that_are_no_whole_numbers_are_named_as_the_parameter(iris):
+    with pytest.raises(TypeError, match=r"hidden_layer_sizes\[1\] must be a whole number, got 5.0"):
+        MLPClassifier((8, 5.0), max_iter=1).fit(*iris)
+
+
 def test_threads_change_no_bit():
     X, y = load_digits(return_X_y=True)
     one, two = (

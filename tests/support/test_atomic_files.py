@@ -115,6 +115,12 @@ def test_a_full_disk_names_the_file(tmp_path):
     assert error.value.filename == str(path)
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+def test_a_full_device_is_named():
+    with pytest.raises(OSError, match="/dev/full"), atomic_files.whole("/dev/full") as file:
+        file.write(b"new")
+
+
 @pytest.mark.parametrize("path", ["", "a\0b", b""])
 def test_an_empty_path_is_refused(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -185,6 +185,25 @@ def test_lists_of_pyarrow_are_refused():
 
 
 @pytest.mark.parametrize(
+    "cells",
+    [
+        polars.Series("c", [[1], [2]]),
+        polars.Series("c", [[1], [2]], dtype=polars.Array(polars.Int64, 1)),
+        polars.Series("c", [{"a": 1}, {"a": 2}]),
+    ],
+    ids=["lists", "arrays", "records"],
+)
+def test_nested_columns_of_polars_are_refused(cells):
+    with pytest.raises(TypeError, match="column 'c' has cells of type"):
+        frame_of(polars.DataFrame([cells]))
+
+
+def test_integers_of_128_bits_are_numbers():
+    frame = frame_of(polars.DataFrame({"c": polars.Series([1, None, 3], dtype=polars.Int128)}))
+    np.testing.assert_array_equal(numbers(frame["c"]), [1, np.nan, 3])
+
+
+@pytest.mark.parametrize(
     ("y", "dtype"),
     [
         (pd.array([1, 0], dtype="Int64"), np.int64),

@@ -65,6 +65,19 @@ def test_a_loaded_model_can_be_fitted_again(parameters, tmp_path):
     np.testing.assert_array_equal(again.predict(TABLE), model.predict(TABLE))
 
 
+def test_sizes_of_layers_may_be_an_array(tmp_path):
+    model = TabularRegressor(**FAST, hidden_layer_sizes=np.array([16, 8])).fit(TABLE, x[:, 0])
+    assert {one.sizes[1:-1] for one in model.networks_} == {(16, 8)}
+    assert saved_and_loaded(model, tmp_path).hidden_layer_sizes == [16, 8]
+    assert shown(model.hidden_layer_sizes) == [16, 8]
+
+
+@pytest.mark.parametrize("sizes", ["16", 16.0, {16}])
+def test_sizes_of_layers_that_are_none_are_shown_as_they_are(sizes):
+    with pytest.raises(TypeError, match="^hidden_layer_sizes must be a whole number, got .*16"):
+        TabularRegressor(**FAST, hidden_layer_sizes=sizes).fit(TABLE, x[:, 0])
+
+
 def test_the_plan_of_the_networks_is_kept():
     model = TabularRegressor(**{**FAST, "n_members": 3, "dropout": 0.3}).fit(TABLE, x[:, 0])
     assert [one.encoding for one in model.plan_.networks] == model.encodings_
