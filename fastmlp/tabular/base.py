@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .. import activations
 from ..support import checks
 from .by_value import ByValue, check_per, fit_by_value
-from .columns import ENCODINGS, Codes, NoColumnError, TableEncoder
+from .columns import ENCODINGS, ISO_DATES, Codes, NoColumnError, TableEncoder
 from .folds import validation_rows
 from .frames import frame_of
 from .given import Given
@@ -126,7 +126,7 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
         self, given: Given, callbacks: Callbacks | None, rng: np.random.RandomState
     ) -> None:
         training = self._prepare(given, callbacks, rng)
-        self._report_dropped()
+        self._report_columns()
         trained = train_models([training], self.n_threads, self.time_limit)
         (members,), n_networks = trained.members, len(training.plan.networks)
         trained.require_first(self.time_limit)
@@ -143,7 +143,7 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
     ) -> None:
         by_value, scores, notes = fit_by_value(self, given, callbacks, rng)
         self._adopt(by_value, scores)
-        self._report_dropped()
+        self._report_columns()
         for note in notes:
             warnings.warn(note, stacklevel=3)
 
@@ -234,7 +234,15 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
 
         return score
 
-    def _report_dropped(self) -> None:
+    def _report_columns(self) -> None:
+        local = self.encoder_.local_dates()
+        if local:
+            some = ", ".join(f"{name!r} ({cell!r})" for name, cell in list(local.items())[:8])
+            warnings.warn(
+                f"columns of dates are read as text, of which later dates are unknown: {some}; "
+                f"{ISO_DATES}, or convert them by pandas.to_datetime",
+                stacklevel=4,
+            )
         dropped = self.encoder_.dropped
         if dropped:
             some = list(dropped.items())[:8]

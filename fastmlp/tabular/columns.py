@@ -34,11 +34,12 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from ..encodings import Encoding, Numeric, OneHot, Periodic, PiecewiseLinear
-from .frames import Kind, dates, kind_of, numbers, text, texts
+from .frames import Kind, are_local_dates, dates, kind_of, numbers, text, texts
 from .reading.numbers import BOOLEANS
 
 __all__ = [
-    "ENCODINGS", "Category", "Codes", "NoColumnError", "Number", "TableEncoder", "known_codes",
+    "ENCODINGS", "ISO_DATES", "Category", "Codes", "NoColumnError", "Number", "TableEncoder",
+    "known_codes",
 ]  # fmt: skip
 
 Array = NDArray[Any]
@@ -52,6 +53,7 @@ FEWEST_REPEATS = 0.9  # a category with more levels than this share of its rows 
 MOST_GAPS = 2  # whole numbers without repetition that span less than so many rows number them
 DATE_PARTS = ("days", "year", "month", "weekday", "day", "hour")
 CYCLES = {"month", "weekday"}  # parts that are categories
+ISO_DATES = "write dates as 2024-12-31"
 LARGEST = 1e9  # of |z|
 WAVES = Periodic(sigma=0.3)  # of q, which lies between −3 and 3 for most numbers
 TRUTHS = {**BOOLEANS, "1": True, "0": False}  # truth values as text
@@ -101,6 +103,14 @@ class TableEncoder:
     numbers: tuple[Number, ...]
     categories: tuple[Category, ...]
     dropped: Mapping[str, str]  # columns that are not used, and why
+
+    def local_dates(self) -> dict[str, str]:
+        """Return the columns of text that are dates in the order of a country, each with one."""
+        return {
+            one.source: one.levels[0]
+            for one in self.categories
+            if not one.part and are_local_dates(one.levels)
+        }
 
     @classmethod
     def learn(cls, table: pd.DataFrame) -> Self:
@@ -241,7 +251,8 @@ def _why_not_category(codes: Array, levels: list[str]) -> str:
     if len(levels) == 1 and n_present == len(codes):
         return "it has the same value in every row"
     if n_present >= LEAST_ROWS and len(levels) > FEWEST_REPEATS * n_present:
-        return f"it identifies the rows: {len(levels):,} different texts in {n_present:,} rows"
+        reason = f"it identifies the rows: {len(levels):,} different texts in {n_present:,} rows"
+        return f"{reason} ({ISO_DATES})" if are_local_dates(levels) else reason
     return ""
 
 

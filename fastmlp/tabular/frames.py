@@ -10,7 +10,8 @@ A missing value is None, NaN, NaT or an empty text.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, Literal
@@ -24,14 +25,17 @@ from ..support.text import quoted
 from .reading.numbers import code_in
 
 __all__ = [
-    "Kind", "dates", "frame_of", "kind_of", "numbers", "sortable", "target_column", "text", "texts",
-    "without_arrow",
+    "Kind", "are_local_dates", "dates", "frame_of", "kind_of", "numbers", "sortable",
+    "target_column", "text", "texts", "without_arrow",
 ]  # fmt: skip
 
 Kind = Literal["number", "category", "date"]
 Array = NDArray[Any]
 
 SHOWN = 5  # cells that a message quotes
+LOCAL_DATE = re.compile(  # 31.12.2024, 12/31/2024, 31-12-2024, 2024/12/31, perhaps with a time
+    r"(\d{1,2}([./-])\d{1,2}\2\d{4}|\d{4}([./])\d{1,2}\3\d{1,2})(\D.*)?"
+)
 
 
 def frame_of(X: Any) -> pd.DataFrame:
@@ -201,6 +205,11 @@ def _is_date(cell: Any) -> bool:
     if isinstance(cell, str):
         return "-" in cell and len(cell) >= 8
     return isinstance(cell, (datetime.date, np.datetime64))
+
+
+def are_local_dates(levels: Sequence[str]) -> bool:
+    """Return whether all texts are dates in the order of a country, which is not guessed."""
+    return len(levels) > 0 and all(map(LOCAL_DATE.fullmatch, levels))
 
 
 def numbers(column: pd.Series) -> NDArray[np.float64]:

@@ -169,6 +169,36 @@ def test_rare_levels_of_a_category_with_very_many_are_unknown():
     assert len(encoder.categories[0].levels) == MOST_LEVELS
 
 
+LOCAL = {
+    "German": ["31.12.2024", "1.2.2024"],
+    "American": ["12/31/2024 10:30", "01/02/2024 9:05"],
+    "hyphens": ["31-12-2024", "01-02-2024"],
+    "Japanese": ["2024/12/31", "2024/1/2"],
+}
+NOT_LOCAL = {
+    "ISO": ["2024-12-31", "2024-01-02"],
+    "versions": ["1.2.3", "1.2.10"],
+    "addresses": ["10.0.0.1", "10.0.0.2"],
+    "one of them": ["31.12.2024", "soon"],
+    "two separators": ["31.12-2024", "01.02-2024"],
+}
+
+
+@pytest.mark.parametrize("cells", LOCAL.values(), ids=LOCAL)
+def test_columns_of_local_dates_are_text_and_are_known(cells):
+    encoder = TableEncoder.learn(pd.DataFrame({"d": cells * 20, "n": np.arange(40) % 7}))
+    assert (encoder.kinds["d"], encoder.local_dates()) == ("category", {"d": cells[0]})
+    many = [cells[0].replace("2024", str(year)) for year in range(1900, 1940)]
+    reason = TableEncoder.learn(pd.DataFrame({"d": many})).dropped["d"]
+    assert reason.endswith("40 different texts in 40 rows (write dates as 2024-12-31)")
+
+
+@pytest.mark.parametrize("cells", NOT_LOCAL.values(), ids=NOT_LOCAL)
+def test_other_text_is_not_taken_for_local_dates(cells):
+    encoder = TableEncoder.learn(pd.DataFrame({"d": pd.Categorical(cells * 20)}))
+    assert encoder.local_dates() == {}
+
+
 def test_a_date_becomes_numbers_and_categories():
     days = pd.date_range("2020-01-15", periods=60, freq="17D")
     encoder = TableEncoder.learn(pd.DataFrame({"d": days}))

@@ -113,6 +113,13 @@ def test_several_entries_for_a_row_are_refused_by_their_name(name):
         TabularClassifier(**FAST).fit(TABLE, CLASSES, **{name: [(1, i) for i in range(M)]})
 
 
+def test_local_dates_are_warned_about_where_the_user_calls_fit():
+    table = TABLE.assign(day=["31.12.2024", "1.2.2024"] * (M // 2))
+    with pytest.warns(UserWarning, match=r"read as text.* 'day' \('31.12.2024'\); write") as found:
+        TabularClassifier(**FAST).fit(table, CLASSES)
+    assert [warning.filename for warning in found] == [__file__]
+
+
 def test_groups_and_time_together_are_refused():
     with pytest.raises(ValueError, match="groups and time exclude each other"):
         TabularClassifier(**FAST).fit(TABLE, CLASSES, groups=np.arange(M), time=np.arange(M))
