@@ -34,7 +34,7 @@ class EnsemblePredictor:
             raise ValueError("networks is empty; an ensemble needs at least one")
         for i, net in enumerate(self.networks):
             if not isinstance(net, MLP):
-                raise TypeError(f"networks[{i}] must be an MLP, got {net!r}")
+                raise checks.no_network(f"networks[{i}]", net)
             for what, read in ALIKE.items():
                 if read(net) != read(self.networks[0]):
                     raise ValueError(

@@ -142,7 +142,7 @@ def _tasks(networks: Sequence[MLP], X: Any, y: Any, options: Any) -> list[Task]:
     places: dict[int, int] = {}
     for i, net in enumerate(networks):
         if not isinstance(net, MLP):
-            raise TypeError(f"networks[{i}] must be an MLP, got {net!r}")
+            raise checks.no_network(f"networks[{i}]", net)
         if places.setdefault(id(net), i) != i:
             raise ValueError(
                 f"networks[{places[id(net)]}] and networks[{i}] are one and the same; make each "

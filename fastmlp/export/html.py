@@ -90,7 +90,7 @@ def to_html(
 def page(net: MLP, title: str, ink: float | None = None) -> str:
     """Return the page that `to_html` writes."""
     if not isinstance(net, MLP):
-        raise TypeError(f"net must be an MLP, got {net!r}")
+        raise checks.no_network("net", net)
     if not isinstance(title, str):
         raise TypeError(f"title must be text, got {title!r}")
     if (net.n_in, net.n_out) != (N_IN, N_OUT):

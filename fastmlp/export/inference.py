@@ -17,6 +17,7 @@ from ..ensemble import Ensemble
 from ..model import columns
 from ..model.state import Array
 from ..network import MLP
+from ..support import checks
 
 __all__ = [
     "Columns",
@@ -118,7 +119,7 @@ def require_mlp(net: object) -> MLP:
     if isinstance(net, Ensemble):
         raise TypeError(f"net must be an MLP, got {net!r}; export its networks one by one")
     if not isinstance(net, MLP):
-        raise TypeError(f"net must be an MLP, got {net!r}")
+        raise checks.no_network("net", net)
     return net
 
 

@@ -97,7 +97,7 @@ def from_keras(
     """
     if like is not None:
         if not isinstance(like, MLP):
-            raise TypeError(f"like must be an MLP, got {like!r}")
+            raise checks.no_network("like", like)
         if loss is not None:
             raise ValueError("loss and like exclude each other; the network has the loss of like")
         if not isinstance(source, (str, os.PathLike)):

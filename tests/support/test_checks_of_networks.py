@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from fastmlp.support.checks import networks
 
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
+
+
+class Estimator:
+    """Something with the attributes of an estimator."""
+
+    def __init__(self, *names: str) -> None:
+        for name in names:
+            setattr(self, name, ())
+
+
+@pytest.mark.parametrize(
+    ("value", "remedy"),
+    [
+        (3, "got 3$"),
+        ("net.npz", "got 'net.npz'; fastmlp.load reads a file$"),
+        (Path("net.npz"), "fastmlp.load reads a file$"),
+        (Estimator("hidden_layer_sizes"), "; fit it first$"),
+        (Estimator("hidden_layer_sizes", "coefs_"), "; fastmlp.export.from_sklearn makes one"),
+        (Estimator("hidden_layer_sizes", "coefs_", "network_"), "; pass its network_$"),
+        (Estimator("hidden_layer_sizes", "networks_"), "; its networks are in networks_$"),
+        (Path, "got <class 'pathlib.Path'>$"),
+    ],
+)
+def test_what_is_no_network_is_named_with_where_the_network_is(value, remedy):
+    with pytest.raises(TypeError, match=f"^like must be an MLP, .*{remedy}"):
+        raise networks.no_network("like", value)
 
 
 @pytest.mark.parametrize("value", [(3, 1), [3, 1], np.array([3, 1]), iter((3, 1))])

@@ -24,6 +24,7 @@ from .examples import (
 from .networks import (
     factors,
     layer_numbers,
+    no_network,
     normal_batches,
     parameters,
     rates,
@@ -60,6 +61,7 @@ __all__ = [
     "n_rows",
     "named",
     "nearest",
+    "no_network",
     "normal_batches",
     "number",
     "one_or_each",

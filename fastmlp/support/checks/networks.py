@@ -19,6 +19,21 @@ MAX_WEIGHTS = sys.maxsize // 8  # of 8 bytes each
 LARGEST = {np.dtype(kind): float(np.finfo(kind).max) for kind in (np.float32, np.float64)}
 
 
+def no_network(name: str, value: object) -> TypeError:
+    """Return the error for something in place of a network, with how the network is found."""
+    remedies = {
+        "network_": "; pass its network_",  # of the estimators of fastmlp.sklearn
+        "networks_": "; its networks are in networks_",  # of fastmlp.tabular
+        "coefs_": "; fastmlp.export.from_sklearn makes one of it",
+        "hidden_layer_sizes": "; fit it first",
+        "__fspath__": "; fastmlp.load reads a file",
+    }
+    remedy = remedies["__fspath__"] if isinstance(value, str) else ""
+    if not isinstance(value, type):
+        remedy = next((text for one, text in remedies.items() if hasattr(value, one)), remedy)
+    return TypeError(f"{name} must be an MLP, got {value!r}{remedy}")
+
+
 def sizes(value: object) -> tuple[int, ...]:
     """Return the numbers of units: input, hidden layers, output.
 
