@@ -25,6 +25,7 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from ..activations import Softmax
 from ..losses import CrossEntropy, Loss
+from ..support.text import quoted
 
 __all__ = ["Classes", "Labels"]
 
@@ -62,7 +63,17 @@ class Labels:
         classes : array-like or list of array-like, optional
             All classes in any order; y then determines the kind alone.
         """
-        kind = type_of_target(y, input_name="y")
+        try:
+            kind = type_of_target(y, input_name="y")
+        except TypeError as error:
+            others = [one for one in np.asarray(y, object).flat if not isinstance(one, str)]
+            if not 0 < len(others) < np.size(y):
+                raise
+            raise TypeError(
+                f"y has labels of text and others, such as {quoted(others[0])}, which have no "
+                f"common order; leave out rows without a label, and write the other labels as "
+                f"text: y.astype(str)"
+            ) from error
         if kind.startswith("multilabel") and not _is_indicator(y):
             kind = "multiclass-multioutput"
         if _is_by_column(classes):

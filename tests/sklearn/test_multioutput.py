@@ -198,6 +198,18 @@ def test_the_next_fit_may_have_another_kind_of_targets(X, y):
         assert model.fit(X, y[:, :1]).predict(X).shape == (150,)
 
 
+@pytest.mark.parametrize(
+    ("labels", "other"), [(["a", 1, "a"], "1"), (["a", None, "a"], "None"), ([["a", 0]] * 3, "0")]
+)
+def test_labels_of_text_and_of_numbers_are_refused_with_the_remedy(X, labels, other):
+    y = np.array(labels, object)
+    message = f"text and others, such as {other}, which have no common order; .* y.astype"
+    with pytest.raises(TypeError, match=message):
+        MLPClassifier().fit(X[:3], y)
+    with pytest.raises(TypeError, match=message):
+        MLPClassifier().partial_fit(X[:3], y, classes=["a", "b"])
+
+
 def test_columns_of_zeros_and_ones_are_multilabel(X, y):
     several = (y[:, :2] > [0, 3]).astype(int)
     model = MLPClassifier(**OPTIONS).fit(X, several)
