@@ -7,6 +7,7 @@ variable FASTMLP_TRACEBACK=1 shows the traceback of a mistake of fastmlp.
 """
 
 import argparse
+import difflib
 import os
 import sys
 import traceback
@@ -56,6 +57,13 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {_one_line(message)} (see {self.prog} --help)\n")
 
+    def refuse(self, unknown: Sequence[str]) -> NoReturn:
+        """End with the error of arguments that are unknown, with the nearest option."""
+        option = next((one for one in unknown if one.startswith("--")), "").partition("=")[0]
+        close = difflib.get_close_matches(option, self._option_string_actions, n=1)
+        guess = f"; did you mean {close[0]}?" if close else ""
+        self.error(f"unrecognized arguments: {' '.join(unknown)}{guess}")
+
 
 def build_parser() -> Parser:
     """Return the parser of the whole command line."""
@@ -78,7 +86,7 @@ def build_parser() -> Parser:
             allow_abbrev=False,
         )
         module.add_options(command)
-        command.set_defaults(run=module.run)
+        command.set_defaults(run=module.run, refuse=command.refuse)
     return parser
 
 
@@ -100,7 +108,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(args: argparse.Namespace, argv: list[str]) -> Outcome:
     """Parse the command line into `args`, run its command, and return how it ended."""
     try:
-        build_parser().parse_args(argv, args)
+        _, unknown = build_parser().parse_known_args(argv, args)
+        if unknown:
+            args.refuse(unknown)
         args.argv = argv
         args.ranks = ranks_of(args.command)
         args.run(args)

@@ -57,7 +57,13 @@ def test_the_version_is_the_package_s(fastmlp_command: Command) -> None:
         (["report", "--epochs", "0"], "'0' is not a whole number, 1 or more"),
         (["report", "--epochs", "1.5"], "'1.5' is not a whole number, 1 or more"),
         (["report", "--seed", "-1"], "fastmlp report: error: argument --seed"),
-        (["report", "--epoch", "3"], "fastmlp: error: unrecognized arguments: --epoch"),
+        (
+            ["report", "--epoch", "3"],
+            "fastmlp report: error: unrecognized arguments: --epoch 3; did you mean --epochs? (see "
+            "fastmlp report --help)",
+        ),
+        (["train", "t.csv", "--label", "y", "--test-fracton=0.5"], "mean --test-fraction? (see"),
+        (["info", "a", "b"], "fastmlp info: error: unrecognized arguments: b (see fastmlp info"),
         (["train", "t.csv"], "required: --label"),
         (["train", "--hidden", "64,0", "t.csv"], "'0' is not a whole number, 1 or more"),
         (["train", "--quality", "god", "t.csv"], "argument --quality: invalid choice: 'god'"),
