@@ -237,9 +237,9 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
     def _report_columns(self) -> None:
         local = self.encoder_.local_dates()
         if local:
-            some = ", ".join(f"{name!r} ({cell!r})" for name, cell in list(local.items())[:8])
+            named = ", ".join(f"{name!r} ({cell!r})" for name, cell in list(local.items())[:8])
             warnings.warn(
-                f"columns of dates are read as text, of which later dates are unknown: {some}; "
+                f"columns of dates are read as text, of which later dates are unknown: {named}; "
                 f"{ISO_DATES}, or convert them by pandas.to_datetime",
                 stacklevel=4,
             )

@@ -355,7 +355,8 @@ def known_codes(column: pd.Series, known: tuple[str, ...]) -> Array:
         return of_digits.get(name, -1) if isinstance(cell, (Real, Decimal)) else -1
 
     table = np.array([place_of(cell) for cell in uniques] + [-1], np.intp)
-    return table[codes]
+    places_of_rows: Array = table[codes]
+    return places_of_rows
 
 
 def _stacked(columns: list[Array], m: int, dtype: Any) -> Array:
