@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fastmlp.experiments.table_models import TableModel
 from fastmlp.experiments.tables import Table
 from fastmlp.experiments.targets import like_training
-from fastmlp.support.text import printable
+from fastmlp.support.text import printable, repr_of
 from fastmlp.tabular import TabularClassifier
 
 from .baselines import Scores, model_scores, score_lines, task_of
@@ -60,7 +60,7 @@ def labelled_rows(
         if not known.all():
             unknown = target.y[~known]
             notes.append(f"{len(unknown):,} rows have classes that the model does not know, such "
-                         f"as {unknown[0]!r}; they are left out")
+                         f"as {repr_of(unknown[0])}; they are left out")
             if not known.any():
                 raise ValueError(f"{table.name}: no row has a class that the model knows")
             X, y = X.iloc[np.flatnonzero(known)], y[known]

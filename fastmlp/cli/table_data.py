@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fastmlp.experiments.table_rows import TEST_FRACTION, TableRows, divided, labelled
 from fastmlp.experiments.tables import Table
 from fastmlp.experiments.targets import Target, as_classes, as_values, like_training, present
+from fastmlp.support.text import repr_of
 
 from .tables import format_options, open_table
 
@@ -130,7 +131,7 @@ def _of_known_classes(test: TableRows, classes: Array, notes: list[str]) -> Tabl
     if not known.all():
         notes.append(
             f"{np.sum(~known):,} test rows have classes that the training set lacks, such as "
-            f"{test.y[~known][0]!r}; they are left out of the scores"
+            f"{repr_of(test.y[~known][0])}; they are left out of the scores"
         )
     if not known.any():
         raise ValueError("no row of the test set has a class of the training set")

@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from ..losses import Loss
 from ..network import MLP
+from ..support.text import repr_of
 from .base import BaseTabular
 from .metrics import CLASSIFICATION, Metric, metric_of
 
@@ -166,7 +167,8 @@ batch_size, epochs, encoding : optional
         self.classes_, targets = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
-                f"y has one class alone, {self.classes_[0]!r}; a classifier needs at least two"
+                f"y has one class alone, {repr_of(self.classes_[0])}; a classifier needs at least "
+                f"two"
             )
         return targets.ravel()
 
@@ -196,7 +198,7 @@ batch_size, epochs, encoding : optional
         if unknown.any():
             raise ValueError(
                 f"y has labels that are not among the classes of the training set, such as "
-                f"{y[unknown][0]!r}"
+                f"{repr_of(y[unknown][0])}"
             )
         return np.searchsorted(self.classes_, y)
 
@@ -208,9 +210,6 @@ batch_size, epochs, encoding : optional
 
     def _true(self, targets: Array) -> Array:
         return targets
-
-    def _outputs_of(self, outputs: Array) -> Array:
-        return outputs
 
     def _to_choose_by(self, outputs: Array, targets: Array, weights: Array | None) -> Array:
         """Return the probabilities at their best temperature, as the model will have them.

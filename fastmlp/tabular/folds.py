@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import column_or_1d
 
+from ..support.text import repr_of
 from .frames import sortable
 
 __all__ = ["free_rows", "row_values", "validation_rows"]
@@ -124,6 +125,6 @@ def row_values(name: str, values: Any, m: int) -> Array:
     if moments is None:
         raise ValueError(
             f"time has entries that are neither numbers nor dates as 2024-12-31, such as "
-            f"{column[0]!r}; write them so"
+            f"{repr_of(column[0])}; write them so"
         )
     return moments

@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import column_or_1d
 
+from ..support.text import repr_of
 from .reading.numbers import code_in
 
 __all__ = ["Kind", "dates", "frame_of", "kind_of", "numbers", "sortable", "target_column", "texts"]
@@ -214,7 +215,7 @@ def _refusal(column: pd.Series, rows: Any, fault: str, remedy: str) -> str:
     """Return a message that quotes cells with their places: lines of a file where known."""
     lines = column.index.name == "line"
     quoted = ", ".join(
-        f"{column.iloc[row]!r} in {f'line {column.index[row]}' if lines else f'row {row}'}"
+        f"{repr_of(column.iloc[row])} in {f'line {column.index[row]}' if lines else f'row {row}'}"
         for row in rows[:SHOWN]
     )
     more = f" and {len(rows) - SHOWN:,} more" if len(rows) > SHOWN else ""

@@ -11,6 +11,7 @@ from sklearn.base import RegressorMixin
 from ..losses import Loss
 from ..network import MLP
 from ..support import checks
+from ..support.text import repr_of
 from .base import BaseTabular
 from .intervals import Residuals
 from .metrics import REGRESSION, Metric, metric_of
@@ -243,10 +244,12 @@ encoding : optional
         -------
         ndarray (m, n_quantiles)
         """
-        levels = np.atleast_1d(np.asarray(quantiles, np.float64))
+        levels = np.atleast_1d(checks.array("quantiles", quantiles)).astype(np.float64)
+        if levels.ndim != 1:
+            raise ValueError(f"quantiles must be a list of levels, got shape {levels.shape}")
         for i, level in enumerate(levels):
             checks.number(f"quantiles[{i}]", float(level), "(0, 1)")
-        if levels.ndim != 1 or (np.diff(levels) <= 0).any():
+        if (np.diff(levels) <= 0).any():
             raise ValueError(f"quantiles must ascend, got {quantiles!r}")
         return self._quantiles(self._read(self._table(X, reset=False)), levels)
 
@@ -300,7 +303,7 @@ def _finite(y: Array) -> Array:
         ) from None
     except (TypeError, ValueError):
         raise ValueError(
-            f"y has entries that are not numbers, such as {y[0]!r}; for classes use "
+            f"y has entries that are not numbers, such as {repr_of(y[0])}; for classes use "
             f"TabularClassifier"
         ) from None
     if not np.isfinite(values).all():
