@@ -353,3 +353,11 @@ def test_a_network_learns_what_only_a_table_of_categories_knows(rng):
     net = MLP((1, 16, 1), encodings=[Embedding(200)], loss="squared_error")
     net.fit(code[:, None].astype(float), truth[code], epochs=40, optimizer=fastmlp.Adam(0.01))
     assert np.mean((net.forward(np.arange(200.0)[:, None])[:, 0] - truth) ** 2) < 0.02
+
+
+def test_parameters_and_encodings_of_the_wrong_kind_are_named():
+    net = MLP((1, 2, 1), encodings=Embedding(3, 2), loss="squared_error")
+    with pytest.raises(TypeError, match=r"encoding_parameters\[0\] must be a dict, got 7"):
+        net.set_parameters(net.weights, net.biases, encoding_parameters=[7])
+    with pytest.raises(TypeError, match="encodings must be one for each column or one for all"):
+        fastmlp.steps.encode(np.zeros((2, 1)), None)
