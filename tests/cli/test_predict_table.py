@@ -307,14 +307,15 @@ def test_the_name_of_the_label_must_be_a_text(
     assert "values.npz: 'label' of its metadata must be a name" in err
 
 
+@pytest.mark.parametrize("number", ["41", "-7", "9007199254740993"])
 def test_whole_numbers_of_an_id_are_written_as_they_are(
-    fastmlp_command: Command, regressor: Path, tmp_path: Path
+    fastmlp_command: Command, regressor: Path, tmp_path: Path, number: str
 ) -> None:
     path = tmp_path / "new.csv"
-    path.write_text("age,job,since,constant,number\n30,nurse,2024-03-01,1,9007199254740993\n")
+    path.write_text(f"age,job,since,constant,number\n30,nurse,2024-03-01,1,{number}\n")
     found = rows(fastmlp_command("predict", regressor, path, "--id", "number").out)
     assert found[0] == ["number", "price"]
-    assert found[1][0] == "9007199254740993"
+    assert found[1][0] == number
 
 
 @pytest.mark.parametrize(
