@@ -6,7 +6,7 @@ includes that C file.  fastmlp/kernels/__init__.py chooses among them at import.
 
 With ``FASTMLP_BUILD_DEBUG=1`` in the environment the build is one for debuggers: hardly optimized,
 with symbols, and with every index into a memoryview checked.  With ``FASTMLP_BUILD_COVERAGE=1``
-every line reports to coverage.py that it runs, and only plain C is built (see .ci/coverage).
+it is not optimized at all, and gcov counts how often every line of C runs (see .ci/coverage).
 """
 import os
 import platform
@@ -51,16 +51,16 @@ elif MACHINE in {"aarch64", "arm64"}:
     TARGETS = {"baseline": (16, [])}
 else:
     TARGETS = {"baseline": (0, [])}
-if COVERAGE:  # Cython reports the value that a function returns, and cannot for a vector
-    TARGETS = {"baseline": (0, [])}
 
 # -ffp-contract=off: products are fused where the source says so and nowhere else
 OPTIMIZE = ["-O1", "-g"] if DEBUG else ["-O3", "-g0"]
 if COVERAGE:
-    OPTIMIZE = ["-O0", "-DCYTHON_TRACE_NOGIL"]
+    OPTIMIZE = ["-O0", "--coverage"]
 COMPILE = ["/Od" if DEBUG else "/O2"] if MSVC else [
     *OPTIMIZE, "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wno-unused-function"]
 SMALL, STRIP = (["-Os"], ["-s"]) if SYSTEM == "linux" and not DEBUG else ([], [])
+if COVERAGE:
+    SMALL, STRIP = [], ["--coverage"]
 
 
 def openmp_flags() -> tuple[list[str], list[str]]:
@@ -85,7 +85,7 @@ def smaller(source: str, isa: str) -> list[str]:
 
     A fifth of the size less, or half.  GCC needs -fpeel-loops to keep a tile's sums in registers.
     """
-    if SYSTEM != "linux" or len(TARGETS) == 1 or DEBUG:
+    if SYSTEM != "linux" or len(TARGETS) == 1 or DEBUG or COVERAGE:
         return []
     if source == "operations" and isa == "baseline":
         return ["-Os"]
@@ -93,12 +93,12 @@ def smaller(source: str, isa: str) -> list[str]:
 
 
 def kind_of_build() -> str:
-    """A file that changes when a normal build follows a debug build or the other way around.
+    """A file that changes when a build of another kind follows: normal, debug or coverage.
 
-    Both build the same modules, so a module is out of date when it is older than this file.
+    All build the same modules, so a module is out of date when it is older than this file.
     """
     path = Path("build", "kind.txt")
-    kind = GENERATED.name
+    kind = GENERATED.name + "-coverage" * COVERAGE
     if not path.exists() or path.read_text() != kind:
         path.write_text(kind)
     return str(path)
@@ -137,8 +137,7 @@ def extensions() -> list[Extension]:
         modules, language_level=3, build_dir=str(GENERATED) if DEBUG else None,
         shared_utility_qualified_name=SHARED, compiler_directives={
             "boundscheck": DEBUG, "wraparound": False, "cdivision": True,
-            "initializedcheck": DEBUG, "embedsignature": True, "freethreading_compatible": True,
-            "linetrace": COVERAGE})
+            "initializedcheck": DEBUG, "embedsignature": True, "freethreading_compatible": True})
     c_files = {Path(e.sources[0]).stem: Path(e.sources[0]) for e in translated}
     include = [str(c_files["engine"].parent), str(KERNELS)]
     openmp, openmp_link = openmp_flags()

@@ -9,6 +9,7 @@ import threading
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import fastmlp
 from fastmlp import MLP, EarlyStopping, Ensemble, TrainingDiverged
@@ -172,6 +173,8 @@ def test_wrong_distortions_are_told(members, classes):
     together = Ensemble(members)
     with pytest.raises(TypeError, match="augment must be a fastmlp.augment.Distortion"):
         together.predict_proba(classes[0], augment="rotate")
+    with pytest.raises(TypeError, match="augment distorts dense images; X is a sparse matrix"):
+        together.predict_proba(scipy.sparse.csr_array(classes[0]), augment=Distortion())
     with pytest.raises(ValueError, match="copies must be at least 1"):
         together.predict_proba(classes[0], augment=Distortion(), copies=0)
     with pytest.raises(ValueError, match="6 inputs are not a square"):

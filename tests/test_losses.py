@@ -292,3 +292,8 @@ def test_an_overflowing_output_is_divergence(rng):
     with pytest.raises(fastmlp.TrainingDiverged, match="infinite or NaN in epoch 1"):
         net.fit(1000 * rng.normal(size=(50, 2)), rng.poisson(3, 50), batch_size=10)
     assert np.isfinite(net.weights[0]).all()
+
+
+def test_the_output_delta_of_squared_error_is_that_of_the_report():
+    h, y, slope = np.random.default_rng(0).normal(size=(3, 7, 2))
+    np.testing.assert_array_equal(SquaredError().output_delta(h, y, slope), -(y - h) * slope)

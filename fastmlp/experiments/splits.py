@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..data.split import hold_out
+from ..support.text import quoted
 from ..tabular.folds import free_rows
 from ..tabular.frames import sortable
 from .tables import Table
@@ -113,8 +114,8 @@ def time_values(table: Table, name: str) -> Array:
     moments = sortable(column)
     if moments is None:
         raise ValueError(
-            f"{table.name}: time: column {name!r} holds text, such as {column.iloc[0]!r}; it "
-            f"needs numbers, or dates such as 2024-12-31"
+            f"{table.name}: time: column {name!r} holds text, such as "
+            f"{quoted(column.iloc[0])}; it needs numbers, or dates such as 2024-12-31"
         )
     return moments
 

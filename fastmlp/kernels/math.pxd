@@ -25,11 +25,6 @@ cdef inline vec absolute(vec x) noexcept nogil:
     return select_gt(splat(0), x, -x, x)
 
 
-cdef inline vec larger(vec x, vec y) noexcept nogil:
-    """max(x, y); y where x is NaN."""
-    return select_gt(x, y, x, y)
-
-
 cdef inline vec polynomial(const real* coefficients, int degree, vec x) noexcept nogil:
     """Horner's rule: Σ_k coefficients[k]·xᵏ."""
     cdef vec total = splat(coefficients[degree])

@@ -232,9 +232,6 @@ cdef class Parameters:
         return [weight_squares(&self.net.layers[l], <const real*>source.data)
                 for l in range(self.net.n_layers)]
 
-    def averaged_steps(self, ParameterSet of=None):
-        return (self.reading() if of is None else of).averaged
-
     # --------------------------------------------------------------------------- writing
 
     cdef int enter_gate(self) except -1:

@@ -26,8 +26,9 @@ def quoted(value: object) -> str:
 
     Examples
     --------
-    >>> quoted(np.array(["yes"])[0]), quoted(np.float64("inf"))
-    ("'yes'", 'inf')
+    >>> quoted(np.array(["yes"])[0]), quoted(np.float64("inf")), quoted(np.datetime64("2020"))
+    ("'yes'", 'inf', '2020')
     """
-    dates = isinstance(value, (np.datetime64, np.timedelta64))
-    return repr(value.item() if isinstance(value, np.generic) and not dates else value)
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        return str(value)
+    return repr(value.item() if isinstance(value, np.generic) else value)

@@ -42,8 +42,7 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
         _read_targets   y as the networks read it          _output_layer   n_outputs and loss
         _weighted       apply class weights                _metric_by_name a metric, or the default
         _true           targets as a metric takes them     _scores         metrics of outputs
-        _outputs_of     from outputs of networks to what a metric takes
-        _to_choose_by   the same of one network, whose epochs are compared
+        _to_choose_by   from one network's outputs to what a metric takes, to compare its epochs
         _learn_errors   learn from the outputs for validation rows
         _predicted      from outputs to predictions        _output_names   of their columns
         _known_targets  targets of rows to be scored

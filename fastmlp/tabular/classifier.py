@@ -211,9 +211,6 @@ batch_size, epochs, encoding : optional
     def _true(self, targets: Array) -> Array:
         return targets
 
-    def _outputs_of(self, outputs: Array) -> Array:
-        return outputs
-
     def _to_choose_by(self, outputs: Array, targets: Array, weights: Array | None) -> Array:
         """Return the probabilities at their best temperature, as the model will have them.
 

@@ -244,10 +244,12 @@ encoding : optional
         -------
         ndarray (m, n_quantiles)
         """
-        levels = np.atleast_1d(np.asarray(quantiles, np.float64))
+        levels = np.atleast_1d(checks.array("quantiles", quantiles)).astype(np.float64)
+        if levels.ndim != 1:
+            raise ValueError(f"quantiles must be a list of levels, got shape {levels.shape}")
         for i, level in enumerate(levels):
             checks.number(f"quantiles[{i}]", float(level), "(0, 1)")
-        if levels.ndim != 1 or (np.diff(levels) <= 0).any():
+        if (np.diff(levels) <= 0).any():
             raise ValueError(f"quantiles must ascend, got {quantiles!r}")
         return self._quantiles(self._read(self._table(X, reset=False)), levels)
 

@@ -134,3 +134,19 @@ def test_a_line_of_an_earlier_version_is_read(path: Path) -> None:
     )
     (run,) = recorded(path)
     assert (run.score, run.validation_score, run.cost, run.seed) == (0.25, None, 2.5, 2)
+
+
+def test_a_line_that_may_not_be_on_the_disk_is_the_last(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with Journal(path) as journal:
+        with monkeypatch.context() as patch:
+            patch.setattr("os.fsync", fail)
+            with pytest.raises(OSError, match="Input/output error"):
+                journal.add(replace(RUN, seed=8))
+        assert (RUN.key in journal.runs, len(journal.runs)) == (True, 3)
+        with pytest.raises(OSError, match="an earlier line could not be written"):
+            journal.add(replace(RUN, seed=9))

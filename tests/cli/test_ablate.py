@@ -82,6 +82,19 @@ def test_each_run_is_announced_and_the_files_are_named(
     assert len(again) == 3
 
 
+def test_without_matplotlib_there_is_no_picture(
+    fastmlp_command: Command, study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    study.write_text(STUDY.replace("epochs = 500", "epochs = 1"))
+    code, out, _ = fastmlp_command("ablate", study)
+    assert code == 0
+    assert out.endswith(
+        "no picture: matplotlib is not installed; pip install 'fastmlp[plot]'\n"
+    )
+    assert (study.with_suffix("") / "table.md").is_file()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("n_before", [2, 3, 5])
 def test_a_kill_loses_no_finished_run(study: Path, n_before: int) -> None:

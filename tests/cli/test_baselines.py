@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from fastmlp.cli.baselines import better_baselines, score_lines
+from fastmlp.cli.baselines import baseline_scores, better_baselines, score_lines
+from fastmlp.tabular import TabularClassifier
 
 
 @pytest.mark.parametrize(
@@ -33,3 +36,13 @@ def test_each_metric_has_a_line_and_what_does_not_exist_is_left_out() -> None:
         ["R2", "0.5000"],
         ["90", "%", "intervals", "hold", "0.9000"],
     ]
+
+
+def test_rows_of_one_class_alone_have_no_logistic_regression(rng: np.random.Generator) -> None:
+    X = pd.DataFrame({"a": rng.normal(size=40), "b": rng.normal(size=40)})
+    y = np.where(X["a"] > 0, "yes", "no")
+    model = TabularClassifier(quality="fast", epochs=1, random_state=0).fit(X, y)
+    yes = X[y == "yes"]
+    scores = baseline_scores(model, yes, y[y == "yes"], X, y)
+    assert scores["logistic regression"] == scores["majority class"]
+    assert scores["majority class"]["accuracy"] == pytest.approx(len(yes) / 40)

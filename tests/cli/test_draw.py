@@ -122,6 +122,13 @@ def test_models_that_no_page_can_be_made_of(
     assert "several.npz holds several networks; a page to draw on is for one" in err
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there are no devices among the files there")
+def test_a_device_is_not_served(fastmlp_command: Command, model: Path) -> None:
+    code, printed, err = fastmlp_command("draw", "--model", model, "--out", os.devnull, "--serve")
+    assert (code, printed) == (2, "")
+    assert f"--serve needs --out to be a file; {os.devnull} is a device or a pipe" in err
+
+
 def test_ctrl_c_in_training_writes_nothing(
     fastmlp_command: Command, images: Any, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,7 +159,7 @@ def server(model: Path, out: Path) -> Iterator[tuple[subprocess.Popen[str], str]
         assert process.stdout.readline().startswith("wrote ")
         line = process.stdout.readline()
         yield process, re.fullmatch(r"open (http://127\.0\.0\.1:\d+/) \(Ctrl-C stops\)\n", line)[1]
-        process.kill()
+        process.terminate()
 
 
 def test_the_page_is_served_on_this_machine(server: Any, out: Path) -> None:

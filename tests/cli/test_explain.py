@@ -72,6 +72,15 @@ def test_the_metric_can_be_chosen(train: Command, fastmlp_command: Command, mixe
     assert "--metric rmse: the metrics of a classification are log_loss" in err
 
 
+def test_the_first_importances_are_printed_and_the_others_counted(
+    train: Command, fastmlp_command: Command, mixed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = train("bought")
+    monkeypatch.setattr("fastmlp.cli.explain_table.MOST_COLUMNS", 1)
+    out = fastmlp_command("explain", path, mixed, "--repeats", 1).out
+    assert "\nand 2 columns more\n" in out
+
+
 def test_a_column_that_is_not_used_is_an_error(
     train: Command, fastmlp_command: Command, mixed: Path
 ) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import fastmlp
@@ -85,3 +86,17 @@ def test_a_model_cut_short_is_one_line(fastmlp_command: Command, model: Path) ->
     assert (code, out) == (2, "")
     assert "model.npz is not a whole fastmlp model file" in err
     assert err.count("\n") == 1
+
+
+def test_a_network_in_8_bits_is_described(fastmlp_command: Command, tmp_path: Path) -> None:
+    encodings = [fastmlp.encodings.OneHot(3), fastmlp.encodings.Numeric()]
+    net = fastmlp.MLP((2, 4, 2), encodings=encodings, activation="tanh")
+    X = np.column_stack([np.arange(300) % 3, np.linspace(-1, 1, 300)])
+    fastmlp.export.quantize(net, X).save(tmp_path / "bytes.npz")
+    found = fields(fastmlp_command("info", tmp_path / "bytes.npz").out)
+    assert found["activations"] == "tanh, softmax"
+    assert found["encodings"] == "0 one_hot, 1 numeric"
+    assert found["arithmetic"] == "8-bit integers"
+    code, out, err = fastmlp_command("info", tmp_path / "bytes.npz", "--memory")
+    assert (code, out) == (2, "")
+    assert "--memory is for a network in floating point; " in err

@@ -178,3 +178,20 @@ def test_a_reader_that_goes_away_is_no_error(
         running.stdout.close()
         assert running.stderr.read() == ""
     assert running.returncode == 1
+
+
+@pytest.mark.parametrize("missing", ["pandas", "sklearn"])
+def test_a_package_that_a_command_imports_first_is_named_with_its_extra(
+    tmp_path: Path, missing: str
+) -> None:
+    code = (
+        f"import sys; sys.modules['{missing}'] = None; from fastmlp.cli import main; "
+        "sys.exit(main(['train', 't.csv', '--label', 'y']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("fastmlp train: error: ")
+    assert done.stderr.endswith('is not installed: pip install "fastmlp[tabular]"\n')
+    assert done.stderr.count("\n") == 1

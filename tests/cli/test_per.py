@@ -75,6 +75,21 @@ def test_the_model_predicts_and_is_described(
         assert done.code == 0, done.err
 
 
+def test_info_names_the_first_values_and_counts_the_others(
+    fastmlp_command: Command, sales: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastmlp.cli.table_info.MOST_VALUES", 1)
+    model = tmp_path / "shops.npz"
+    table = pd.read_csv(sales)
+    table.loc[:11, "shop"] = "D"
+    table.to_csv(sales, index=False)
+    train(fastmlp_command, sales, "--per", "shop", "--save", model)
+    lines = [line.split(maxsplit=1) for line in fastmlp_command("info", model).out.splitlines()]
+    assert ["values", "1 more"] in lines
+    assert ["values", "1 more by the shared model"] in lines
+    assert sum(line[0] == "value" for line in lines) == 2
+
+
 def test_a_new_value_is_reported(fastmlp_command: Command, sales: Path, tmp_path: Path) -> None:
     model = tmp_path / "shops.npz"
     train(fastmlp_command, sales, "--per", "shop", "--save", model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,3 +66,10 @@ def test_a_file_that_cannot_be_written_is_refused(
     code, printed, err = fastmlp_command("playground", out)
     assert (code, printed, err.count("\n")) == (2, "", 1)
     assert "there is no folder nowhere" in err or ". cannot be written" in err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no devices among the files there")
+def test_a_device_is_not_opened(fastmlp_command: Command, opened: list[str]) -> None:
+    code, printed, err = fastmlp_command("playground", os.devnull, "--open")
+    assert (code, printed, opened) == (2, "", [])
+    assert f"--open needs OUT.html to be a file; {os.devnull} is a device or a pipe" in err

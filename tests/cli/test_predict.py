@@ -241,3 +241,18 @@ def test_labels_keep_their_type(
     p = net.predict_proba(X)
     p = np.hstack([1 - p, p]) if len(labels) == 2 else np.ones((3, 1))
     np.testing.assert_allclose([[float(cell) for cell in row[1:]] for row in rows], p, rtol=1e-15)
+
+
+def test_outputs_that_do_not_exclude_each_other_have_probabilities_by_number(
+    fastmlp_command: Command, table: Path, tmp_path: Path
+) -> None:
+    net = fastmlp.MLP((2, 3), loss="binary_cross_entropy", dtype="float64", seed=1)
+    net.metadata = {"columns": ["a", "b"]}
+    net.save(tmp_path / "net.npz")
+    rows = list(csv.reader(io.StringIO(
+        fastmlp_command("predict", tmp_path / "net.npz", table, "--proba").out
+    )))  # fmt: skip
+    assert rows[0][-3:] == ["P(0)", "P(1)", "P(2)"]
+    found = np.array([row[-3:] for row in rows[1:]], float)
+    X = np.array([[1, 3], [3, 1], [4, 5]], np.float64)
+    np.testing.assert_allclose(found, net.predict_proba(X), rtol=1e-12)

@@ -297,3 +297,40 @@ def test_info_shows_all_of_a_model(
     assert f"SHA-256 of file  {hashlib.sha256(classifier.read_bytes()).hexdigest()}\n" in out
     assert "range of values  " in fastmlp_command("info", regressor).out
     assert "--memory is for a network" in fastmlp_command("info", classifier, "--memory").err
+
+
+def test_the_name_of_the_label_must_be_a_text(
+    fastmlp_command: Command, regressor: Path, mixed: Path
+) -> None:
+    model = tabular.load(regressor)
+    model.metadata_["label"] = 5
+    model.save(regressor)
+    code, out, err = fastmlp_command("predict", regressor, mixed)
+    assert (code, out) == (2, "")
+    assert "values.npz: 'label' of its metadata must be a name" in err
+
+
+@pytest.mark.parametrize("number", ["41", "-7", "9007199254740993"])
+def test_whole_numbers_of_an_id_are_written_as_they_are(
+    fastmlp_command: Command, regressor: Path, tmp_path: Path, number: str
+) -> None:
+    path = tmp_path / "new.csv"
+    path.write_text(f"age,job,since,constant,number\n30,nurse,2024-03-01,1,{number}\n")
+    found = rows(fastmlp_command("predict", regressor, path, "--id", "number").out)
+    assert found[0] == ["number", "price"]
+    assert found[1][0] == number
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [("", "column 'bought' is empty in all rows"), ("?!", "no row has a class that the model")],
+)
+def test_rows_without_any_known_label_have_no_scores(
+    fastmlp_command: Command, classifier: Path, mixed: Path, tmp_path: Path, label: str,
+    message: str,
+) -> None:
+    header, *lines = rows(mixed.read_text())
+    new = written(tmp_path, [header, *([*line[:-1], label] for line in lines)])
+    code, out, err = fastmlp_command("evaluate", classifier, new)
+    assert (code, out) == (2, "")
+    assert f"{new}: {message}" in err

@@ -219,6 +219,30 @@ def test_it_continues_a_study_in_a_file(search: Command, journal: Path) -> None:
     assert "another space" in search("--storage", journal, "--epochs", 5).err
 
 
+def test_what_is_for_classes_is_refused_or_left_out_of_a_regression(
+    fastmlp_command: Command, houses: Path, space: Path
+) -> None:
+    basis = ("search", houses, "--label", "price", "--epochs", 1, "--trials", 1)
+    code, _, err = fastmlp_command(*basis, "--class-weight", "balanced")
+    assert code == 2
+    assert "--class-weight is for classification" in err
+    space.write_text("label_smoothing = { low = 0.0, high = 0.1 }\n")
+    code, _, err = fastmlp_command(*basis, "--space", space)
+    assert code == 2
+    assert f"{space}: label_smoothing is for classification" in err
+    code, out, _ = fastmlp_command(*basis)
+    assert code == 0
+    assert "label_smoothing" not in out
+
+
+def test_quality_and_class_weights_hold_for_every_trial(
+    search: Command, model: Path
+) -> None:
+    assert search("--quality", "fast", "--class-weight", "balanced", "--save", model).code == 0
+    found = tabular.load(model)
+    assert (found.quality, found.class_weight) == ("fast", "balanced")
+
+
 # ----------------------------------------------------------------------------- killed and shared
 
 

@@ -256,3 +256,37 @@ def test_whole_numbers_may_be_classes_or_values(
     out = fastmlp_command(*basis, "--task", "regression").out
     assert "regression: 'y' is to be predicted, as --task says" in out
     assert isinstance(tabular.load(model), tabular.TabularRegressor)
+
+
+def test_rows_of_a_test_file_need_a_known_label(
+    classify: Command, mixed: Path, tmp_path: Path
+) -> None:
+    header, *rows = mixed.read_text().splitlines()
+    other = tmp_path / "test.csv"
+    unlabelled = rows[10].rpartition(",")[0] + ","
+    other.write_text("\n".join([header, *rows[:10], unlabelled]))
+    code, out, err = classify("--test", other)
+    assert code == 0
+    assert "10 for the test" in out
+    assert f"1 rows of {other} have no label and are left out" in err
+    other.write_text("\n".join([header, *(row + "x" for row in rows[:10])]))
+    code, _, err = classify("--test", other)
+    assert code == 2
+    assert "no row of the test set has a class of the training set" in err
+
+
+def test_one_row_with_a_label_is_too_few(
+    regress: Command, mixed: Path, tmp_path: Path
+) -> None:
+    header, *rows = mixed.read_text().splitlines()
+    mixed.write_text("\n".join([header, rows[0]]))
+    code, _, err = regress("--test-fraction", 0, "--task", "regression")
+    assert code == 2
+    assert f"{mixed}: 1 rows with a label are too few; a model needs at least 2" in err
+
+
+def test_weights_of_classes_are_not_for_a_regression(regress: Command, model: Path) -> None:
+    code, _, err = regress("--class-weight", "balanced")
+    assert code == 2
+    assert "--class-weight is for classification" in err
+    assert not model.exists()

@@ -208,6 +208,22 @@ def test_same_bits_for_any_number_of_threads_product_and_instruction_set(
     assert len(found) == 1
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_embeddings_among_many_categories_have_the_same_bits_in_sparse_rows(rng, state, dtype):
+    """Of 115 encoded columns at most 6 are not zero: fewer than any processor's tile is for."""
+    encodings = [OneHot(60), Embedding(4, 3), OneHot(50), Embedding(5, 2)]
+    X = np.column_stack([rng.integers(-1, n, 90) for n in (60, 4, 50, 5)])  # −1: unknown
+    y = rng.normal(size=(90, 40))
+    found = []
+    for use_sparse in (True, False):
+        net = MLP((4, 40), encodings=encodings, loss="squared_error", dtype=dtype, seed=3)
+        net.state.use_sparse(use_sparse)
+        net.fit(X, y, epochs=3, batch_size=30, optimizer=AdamW(0.01))
+        found.append((b"".join(state(net)), net.forward(X).tobytes()))
+    assert found[0] == found[1]
+    assert np.isfinite(net.forward(X)).all()
+
+
 def test_one_batch_in_chunks_has_the_gradient_of_all_rows_at_once(make, table):
     """A batch of more rows than a chunk, and batch norm, whose batches pass whole."""
     X, y = np.tile(table.X, (4, 1)), np.tile(table.y, 4)
@@ -353,3 +369,11 @@ def test_a_network_learns_what_only_a_table_of_categories_knows(rng):
     net = MLP((1, 16, 1), encodings=[Embedding(200)], loss="squared_error")
     net.fit(code[:, None].astype(float), truth[code], epochs=40, optimizer=fastmlp.Adam(0.01))
     assert np.mean((net.forward(np.arange(200.0)[:, None])[:, 0] - truth) ** 2) < 0.02
+
+
+def test_parameters_and_encodings_of_the_wrong_kind_are_named():
+    net = MLP((1, 2, 1), encodings=Embedding(3, 2), loss="squared_error")
+    with pytest.raises(TypeError, match=r"encoding_parameters\[0\] must be a dict, got 7"):
+        net.set_parameters(net.weights, net.biases, encoding_parameters=[7])
+    with pytest.raises(TypeError, match="encodings must be one for each column or one for all"):
+        fastmlp.steps.encode(np.zeros((2, 1)), None)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import fastmlp
 from fastmlp.activations import GELU, LeakyReLU
 from fastmlp.export import from_keras, keras_files
 
@@ -233,6 +234,19 @@ def test_noise_is_imported():
         from_keras(Sequential(*layers[1:]))
 
 
+@pytest.mark.parametrize(
+    ("layer", "activation"),
+    [
+        (fake("ReLU", max_value=None, negative_slope=0.0, threshold=0.0), "relu"),
+        (fake("ReLU", max_value=None, negative_slope=0.25, threshold=0.0), LeakyReLU(0.25)),
+    ],
+    ids=["flat", "leaky"],
+)
+def test_a_relu_without_limits_is_an_activation_of_ours(layer, activation):
+    net = from_keras(Sequential(dense(), layer, dense(2)), loss="squared_error")
+    assert net.activation == fastmlp.MLP((3, 2, 2), activation=activation).activation
+
+
 class Functional(Sequential):
     """A model whose second and third layers both read the first."""
 
@@ -248,6 +262,21 @@ class Functional(Sequential):
 def test_only_chains_are_imported():
     with pytest.raises(ValueError, match="layer 'b' does not read the layer before it alone"):
         from_keras(Functional(dense(), dense(2)))
+
+    class Two(Functional):
+        """A model with the outputs of both of its layers."""
+
+        def get_config(self) -> dict[str, Any]:
+            found = super().get_config()
+            return {"layers": found["layers"][:2], "output_layers": [["in", 0, 0], ["a", 0, 0]]}
+
+    Two.__name__ = "Functional"
+    with pytest.raises(ValueError, match="has other outputs than those of its last layer"):
+        from_keras(Two(dense(), dense(2)))
+
+    foreign = type("Custom", (FakeLayer,), {"__module__": "mine.layers"})({}, [])
+    with pytest.raises(ValueError, match="'Custom' is not a class of Keras, but of 'mine.layers'"):
+        from_keras(Sequential(dense(), foreign))
 
     class Mine(Sequential):
         pass

@@ -107,6 +107,7 @@ def test_noise_is_added_before_the_activation_in_training_alone(X):
     net = MLP((6, 9, 3), activation="tanh", noise=0.4, loss="squared_error", dtype="float64")
     module, (W, V), (b, c) = to_torch(net), net.weights, net.biases
     np.testing.assert_allclose(outputs(module, X), net.forward(X), rtol=1e-12, atol=1e-12)
+    assert "GaussianNoise(sigma=0.4)" in repr(module)
     torch.manual_seed(2)
     noise = 0.4 * torch.randn(len(X), 9, dtype=torch.float64).numpy()
     torch.manual_seed(2)
@@ -122,6 +123,7 @@ def test_quantiles_are_sorted_in_evaluation_alone(make, X):
     np.testing.assert_allclose(outputs(module, X), net.predict(X), rtol=1e-12)
     np.testing.assert_allclose(outputs(module.train(), X), net.forward(X), rtol=1e-12)
     assert from_torch(module).loss == net.loss
+    assert f"SortedQuantiles(quantiles={net.loss.quantiles})" in repr(module)
     given = from_torch(module, loss=Quantile((0.3, 0.4)))
     assert given.loss == Quantile((0.3, 0.4))
     with pytest.raises(ValueError, match="loss must have 2 quantiles, .* got Huber"):

@@ -135,6 +135,50 @@ def test_parameters_of_another_layout_or_dtype_are_refused(build, engine):
             made.set_layers([(weight, bias)])
 
 
+def test_parameters_of_another_shape_are_refused_and_nothing_is_changed(engine, parameters):
+    made = engine((4, 3))
+    before = parameters(made)
+    W, b = made.get_layers()[0]
+    for weight, bias in ((W[:2], b), (W[:, :3].copy(), b), (W, b[:2])):
+        with pytest.raises(ValueError, match="the parameters do not fit the layer"):
+            made.set_layers([(weight, bias)])
+    assert all(np.array_equal(x, y) for x, y in zip(parameters(made), before, strict=True))
+
+
+def test_scales_and_statistics_of_another_length_are_refused(build):
+    layers = [("relu", 0.0), ("identity", 0.0)]
+    made = build.engine.Engine(
+        (3, 5, 2), layers, "squared_error", 1, hidden=[(True, 0.0, 0.0)], seed=0
+    )
+    (W, b, scale), last = made.get_layers()
+    with pytest.raises(ValueError, match="the scale does not fit the layer"):
+        made.set_layers([(W, b, scale[:4]), last])
+    (mean, variance), none = made.get_statistics()
+    assert none is None
+    for wrong in ((mean[:4], variance), (mean, variance[:4])):
+        with pytest.raises(ValueError, match="the running statistics do not fit the layer"):
+            made.set_layers([(W, b, scale), last], [wrong, None])
+    made.set_layers([(W, b, scale), last], [(mean + 1, variance), None])
+    np.testing.assert_array_equal(made.get_statistics()[0][0], mean + 1)
+
+
+def test_parameters_of_encodings_of_another_shape_are_refused(build):
+    made = build.engine.Engine(
+        (2, 2), [("identity", 0.0)], "squared_error", 1, encodings=[("embedding", 2, 3, ())]
+    )
+    layer, (table,) = made.get_layers()
+    assert table.shape == (3, 2)
+    with pytest.raises(ValueError, match="the parameters do not fit the encodings"):
+        made.set_layers([layer, (table[:2],)])
+    made.set_layers([layer, (table + 1,)])
+    np.testing.assert_array_equal(made.get_layers()[1][0], table + 1)
+
+
+def test_a_snapshot_of_another_network_is_refused(engine):
+    with pytest.raises(ValueError, match="the snapshot is of another network"):
+        engine((4, 3)).restore(engine((4, 2)).snapshot())
+
+
 def test_larger_batches_and_more_threads_need_more_memory(engine):
     made = engine((30, 70, 10))
     sizes = [made.workspace_bytes(n) for n in (1, 10, 100)]

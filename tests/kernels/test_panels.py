@@ -69,3 +69,23 @@ def test_training_leaves_the_padding_zero(build, engine, sparse, hidden, optimiz
     numbers = np.frombuffer(made.snapshot().tobytes(), build.dtype)
     n_parameters = sum(n_out * (n_in + 1) for n_in, n_out in zip(sizes, sizes[1:], strict=False))
     assert np.count_nonzero(numbers) == n_parameters
+
+
+@pytest.mark.parametrize("kind", ["adam", "rmsprop"])
+@pytest.mark.parametrize("density", [0.2, 1.0], ids=["sparse", "dense"])
+def test_a_weight_too_large_for_one_threads_cache_trains_to_the_same_bits(
+    build, engine, train, rng, density, kind
+):
+    """One thread prefetches its parameters and the optimizer's state; four need not."""
+    optimizer = {"adam": ("adam", 0.9, 0.999, 1e-8), "rmsprop": ("rmsprop", 0.9, 1e-8, 0.5)}[kind]
+    sizes = (700, 400, 2)
+    assert 700 * 400 * np.dtype(build.dtype).itemsize > 1 << 20
+    X = (rng.normal(size=(12, 700)) * (rng.random((12, 700)) < density)).astype(build.dtype)
+    y = rng.normal(size=(12, 2)).astype(build.dtype)
+    found = []
+    for threads in (1, 4):
+        made = engine(sizes, "relu", optimizer=optimizer)
+        train(made, build.engine.Data(made, X, y), np.arange(12), 4, 0.01, threads=threads)
+        found.append(made.snapshot().tobytes())
+    assert found[0] == found[1]
+    assert np.isfinite(np.frombuffer(found[0], build.dtype)).all()

@@ -40,9 +40,22 @@ def test_no_prediction_depends_on_those_before_it(build, engine, sparse, rng, th
     calls = [(dense, 1, 3)] * 8 + [
         (dense, 1, 1), (dense, 1, 3), (dense, 32, 3), (dense, 9, 2), (dense, 40, 3), (dense, 1, 3),
         (zeros, 1, 3), (zeros, 9, 3), (zeros, 9, 2), (dense, 1, 3),
+        *((dense, m, 3) for m in range(2, 12)), (dense, 1, 3),  # more kinds than are kept
     ]  # fmt: skip
     for X, m, level in calls:
         assert output(used, X[:m], level) == output(engine(sizes, "relu"), X[:m], level)
+
+
+def test_outputs_that_are_not_finite_are_an_error_on_request(build, engine):
+    made = engine((2, 2))
+    dtype = build.engine.DTYPE
+    made.set_layers([(np.full((2, 2), 2, dtype), np.zeros(2, dtype))])
+    data = build.engine.Data(made, np.full((3, 2), np.finfo(dtype).max, dtype))
+    assert np.isinf(made.forward(data, 1)).all()
+    with pytest.raises(FloatingPointError, match="outputs are not finite"):
+        made.forward(data, 1, require_finite=True)
+    finite = build.engine.Data(made, np.ones((3, 2), dtype))
+    assert (made.forward(finite, 1, require_finite=True) == 4).all()
 
 
 def test_activations_are_those_of_each_layer(build, engine, sparse, parameters):

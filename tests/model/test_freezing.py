@@ -85,3 +85,9 @@ def test_frozen_layers_are_saved(tmp_path):
     net.freeze([1])
     net.save(tmp_path / "net.npz")
     assert fastmlp.load(tmp_path / "net.npz").frozen == (1,)
+
+
+def test_encodings_without_parameters_cannot_be_frozen():
+    net = fastmlp.MLP((2, 3, 1), encodings=fastmlp.encodings.Numeric(), loss="squared_error")
+    with pytest.raises(ValueError, match="the network's encodings have no parameters to freeze"):
+        net.freeze("encoding")

@@ -78,6 +78,7 @@ def peak_of(action) -> int:
         ({"weight_1.npy": None}, "weight_1 is missing"),
         ({"header.npy": None}, "it has no header"),
         ({"header.npy": member((2**40,), "<U1")}, ""),
+        ({"header.npy": member((), "<U2", "[]".encode("utf-32-le"))}, "is not an object of JSON"),
         ({"weight_1.npy": b""}, ""),
         ({"weight_1.npy": b"\x93NUMPY\x09\x00"}, ""),
         ({"weight_1.npy": b"\x93NUMPY\x01\x00\x08\x00{'a':([1"}, "a header that is not NumPy's"),

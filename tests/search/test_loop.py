@@ -321,6 +321,7 @@ def test_a_trial_that_is_stopped_ends_at_once(classes: tuple[Array, Array]) -> N
         ({"objective": "validation_eror"}, "did you mean 'validation_error'?"),
         ({"loss": "hinge"}, "unknown loss 'hinge'"),
         ({"validation_data": 1.0}, "validation_data must be in (0, 1) or a pair (X, y), got 1.0"),
+        ({"validation_data": (1, 2, 3)}, "validation_data must be a pair (X, y) or a fraction"),
         ({"validation_data": ([[1.0]], [0])}, "validation_data: X has 1 columns; this network has"),
         ({"max_seconds": 0}, "max_seconds must be in (0, inf), got 0"),
         ({"max_seconds_per_trial": -1}, "max_seconds_per_trial must be in (0, inf), got -1"),

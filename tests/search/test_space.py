@@ -111,7 +111,12 @@ def test_a_constant_needs_an_optimizer_that_has_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "space", [{"hidden": [(8,), (25_600_000, 256)]}, {"depth": (1, 3), "width": (8, 1_000_000)}]
+    "space",
+    [
+        {"hidden": [(8,), (25_600_000, 256)]},
+        {"depth": (1, 3), "width": (8, 1_000_000)},
+        {"depth": [1, 3, 2], "width": [8, 1_000_000, 16]},
+    ],
 )
 def test_a_width_that_no_memory_holds_is_refused(space: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"hidden layers of .* make .* weights; at most"):

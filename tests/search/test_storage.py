@@ -382,3 +382,10 @@ def test_samplers_take_a_trial_that_diverged_for_the_worst(search: Search, path:
         assert one.user_attrs["outcome"]["state"] == "diverged"
         assert one.intermediate_values[one.last_step] == float("inf")
         assert one.last_step == one.user_attrs["outcome"]["epochs"] + 1
+
+
+def test_a_damaged_database_is_an_error_that_names_it(search: Search, tmp_path: Path) -> None:
+    path = tmp_path / "study.db"
+    path.write_bytes(b"SQLite format 3\0" + bytes(200))
+    with pytest.raises(ValueError, match=r"study\.db is not a database of Optuna: "):
+        search(storage=path)

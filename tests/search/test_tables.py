@@ -100,3 +100,11 @@ def test_the_default_space_is_valid() -> None:
 def test_the_space_that_the_command_s_help_shows_is_the_default() -> None:
     shown = "\n".join(re.findall(r"^    (\w+ = .*)$", fastmlp.cli.search.__doc__ or "", re.M))
     assert TableSpace.of(tomllib.loads(shown)) == TableSpace.of(SPACE)
+
+
+def test_without_a_space_it_is_the_default_of_the_estimator_s_parameters(rows: Any) -> None:
+    values = [TableRows(one.X, one.X["x"].to_numpy()) for one in rows]
+    known = tabular.TabularRegressor().get_params()
+    estimator = tabular.TabularRegressor(n_members=1, random_state=0, time_limit=1.0)
+    found = minimize_table(estimator, *values, metric="rmse", n_trials=1)
+    assert set(found.best_parameters) == {name for name in SPACE if name in known}

@@ -117,6 +117,27 @@ def test_the_caller_may_halt_after_an_iteration(rng):
     assert found.nit == 3 and found.status == 2 and "HALT" in found.message
 
 
+@pytest.mark.parametrize("n_right", [0, 6])
+def test_a_wrong_gradient_ends_without_a_step(rng, n_right):
+    """After `n_right` evaluations the gradient points uphill, so that no step can be taken."""
+    function, x = rosenbrock(rng)
+    n_calls = 0
+
+    def objective(x):
+        nonlocal n_calls
+        n_calls += 1
+        value, gradient = function(x)
+        return value, gradient if n_calls <= n_right else -gradient
+
+    hessian = kernels.engine("float64").InverseHessian(len(x), 10)
+    found = minimize(objective, x, hessian, tolerance=0, max_iterations=99, max_evaluations=999)
+    assert (found.status, found.message) == (2, "ABNORMAL: ")
+    assert not found.success and found.nfev == n_calls
+    assert hessian.n_pairs == 0
+    assert found.nit == 0 if n_right == 0 else found.nit > 0
+    assert found.fun == function(found.x)[0] <= function(x)[0]
+
+
 @pytest.mark.parametrize("first", [1e-3, 0.3, 1.0, 40.0])
 @pytest.mark.parametrize("c", [0.1, 1.0, 5.0])
 def test_a_step_satisfies_the_strong_wolfe_conditions(first, c):

@@ -60,6 +60,14 @@ def test_a_callback_may_stop_training(iris, solver):
     assert model.n_iter_ == 4 and recorder.calls[-3:] == ["end epoch", "end fit", "teardown"]
 
 
+def test_a_callback_may_stop_lbfgs_which_then_warns_as_in_scipy(iris):
+    recorder = Recorder(last=4)
+    model = MLPClassifier(solver="lbfgs", random_state=0).set_callbacks(recorder)
+    with pytest.warns(UserWarning, match="lbfgs failed to converge after 4 iteration(?s:.*)HALT"):
+        model.fit(*iris)
+    assert model.n_iter_ == 4 and recorder.calls[-3:] == ["end epoch", "end fit", "teardown"]
+
+
 def test_callbacks_do_not_change_the_result(iris):
     plain = MLPClassifier(max_iter=5, random_state=0).fit(*iris)
     with_callbacks = MLPClassifier(max_iter=5, random_state=0).set_callbacks(Recorder()).fit(*iris)

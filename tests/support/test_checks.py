@@ -68,6 +68,11 @@ def test_numbers_lie_in_their_interval(interval, inside, outside):
             checks.number("x", value, interval)
 
 
+def test_integers_beyond_float64_are_named_as_such():
+    with pytest.raises(ValueError, match="x must be in .*, got a number beyond the range of float"):
+        checks.number("x", 10**400)
+
+
 @pytest.mark.parametrize("value", ["0.5", None, True, 1j, [0.5]])
 def test_other_things_are_not_numbers(value):
     with pytest.raises(TypeError, match="x must be a number, got"):
@@ -217,6 +222,7 @@ def test_sparse_number_that_is_not_finite_is_named_by_row_and_column():
         ("indptr", [1, 1, 2]),
         ("indptr", [0, 2, 1]),
         ("indptr", [0, 2]),
+        ("data", [1.0]),
     ],
 )
 def test_sparse_matrix_that_points_outside_is_refused(name, value):

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+import fastmlp.tabular
 from fastmlp.support import extras
 
 
@@ -27,3 +28,16 @@ def test_the_package_and_its_exports_load_nothing_optional():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == ""
+
+
+def test_the_estimators_without_scikit_learn_name_their_extra() -> None:
+    code = "import sys; sys.modules['sklearn'] = None; import fastmlp.sklearn"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        'ImportError: fastmlp.sklearn needs sklearn: pip install "fastmlp[sklearn]"\n'
+    )
+
+
+def test_names_that_are_loaded_at_their_first_use_are_listed() -> None:
+    assert {"TabularClassifier", "TabularRegressor", "load"} <= set(dir(fastmlp.tabular))

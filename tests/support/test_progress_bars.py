@@ -136,3 +136,11 @@ def test_a_line_is_shown_at_once_where_output_is_not_a_terminal(monkeypatch):
     monkeypatch.setattr(sys, "stdout", output)
     Lines(10).update(3, 1.5, "cost 0.1")
     assert output.shown == "epoch  3/10  cost 0.1  1.50 s\n"
+
+
+def test_a_terminal_without_rich_has_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setitem(sys.modules, "rich", None)
+    assert isinstance(progress_bar(3), Lines)

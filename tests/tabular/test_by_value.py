@@ -344,3 +344,24 @@ def test_no_warning_comes_from_the_models_of_values(sales):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         TabularRegressor(per="shop", **QUICK).fit(constant_somewhere, units)
+
+
+def test_a_value_without_anything_to_predict_from_is_predicted_by_the_shared_model():
+    group = np.repeat(["a", "b"], 60)
+    y = np.sqrt(np.arange(120.0))
+    with pytest.warns(UserWarning, match="no value of 'group' has a model of its own"):
+        model = TabularRegressor(per="group", **QUICK).fit(pd.DataFrame({"group": group}), y)
+    assert model.by_value_.models == {}
+    assert set(model.by_value_.reasons.values()) == {"there is no other column to predict from"}
+    table = pd.DataFrame({"group": group, "x": np.where(group == "a", 1.0, y)})
+    model = TabularRegressor(per="group", **QUICK).fit(table, y)
+    assert set(model.by_value_.models) == {"b"}
+    assert "the same value in every row" in model.by_value_.reasons["a"]
+
+
+def test_a_table_too_small_for_validation_has_no_scores():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"group": ["a", "b"] * 5, "x": rng.normal(size=10)})
+    with pytest.warns(UserWarning, match="it has 5 rows, fewer than 50"):
+        model = TabularRegressor(per="group", **QUICK).fit(table, table["x"])
+    assert model.validation_scores_ == {}

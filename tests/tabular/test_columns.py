@@ -274,3 +274,12 @@ def test_other_types_at_prediction_give_the_same_inputs(mixed):
         encoder.inputs(encoder.read(as_text), "quantile"),
         encoder.inputs(encoder.read(table), "quantile"),
     )
+
+
+@pytest.mark.parametrize("cells", [
+    pd.Series([pd.NaT] * 3, dtype="datetime64[ns]"),
+    pd.Series(pd.Categorical([None] * 3, ["a"])),
+], ids=["dates", "categories"])
+def test_empty_columns_of_any_kind_are_left_out(cells):
+    encoder = TableEncoder.learn(pd.DataFrame({"x": [1.0, 2.0, 4.0], "gone": cells}))
+    assert encoder.dropped == {"gone": "it is empty"}

@@ -301,3 +301,37 @@ def test_partial_dependence_follows_the_column(regressor, classifier, mixed):
     assert pd.api.types.is_datetime64_any_dtype(by_date["since"])
     with pytest.raises(ValueError, match="unknown column 'incom'; did you mean 'income'"):
         regressor.partial_dependence(table, "incom")
+
+
+def test_importances_and_dependence_refuse_what_the_model_does_not_know(classifier, mixed):
+    table, _, label = mixed
+    with pytest.raises(ValueError, match="not among the classes of the training set.* 'unheard'"):
+        classifier.feature_importances(table[:3], ["low", "unheard", "high"])
+    X = pd.DataFrame({"a": np.sqrt(np.arange(40.0)), "same": 1})
+    with pytest.warns(UserWarning, match="'same'"):
+        model = TabularClassifier(**FAST, epochs=1).fit(X, np.arange(40) % 2)
+    with pytest.raises(ValueError, match="'same' is not used: it has the same value in every row"):
+        model.partial_dependence(X, "same")
+
+
+@pytest.mark.parametrize(
+    ("quantiles", "error", "message"),
+    [
+        ([0.9, 0.1], ValueError, "quantiles must ascend, got"),
+        ([0.1, 0.1], ValueError, "quantiles must ascend, got"),
+        ([0.1, 1.0], ValueError, r"quantiles\[1\] must be in \(0, 1\), got 1"),
+        ([[0.1, 0.9]], ValueError, r"quantiles must be a list of levels, got shape \(1, 2\)"),
+        ("median", TypeError, "quantiles has dtype"),
+        (None, TypeError, "quantiles has dtype object"),
+    ],
+)
+def test_levels_of_quantiles_that_cannot_be_are_named(regressor, mixed, quantiles, error, message):
+    with pytest.raises(error, match=message):
+        regressor.predict_quantiles(mixed[0], quantiles)
+
+
+def test_a_model_without_validation_rows_knows_no_quantiles():
+    X = pd.DataFrame({"a": np.sqrt(np.arange(10.0))})
+    model = TabularRegressor(**FAST, epochs=1).fit(X, X["a"])
+    with pytest.raises(ValueError, match="too small to leave out rows for validation"):
+        model.predict_interval(X)

@@ -217,3 +217,15 @@ def test_a_target_has_the_dtype_of_its_entries(y, dtype):
     column = target_column(y, 2)
     assert column.dtype == dtype
     assert column.tolist() == list(y)
+
+
+def test_decimals_of_polars_and_periods_are_read():
+    frame = frame_of(polars.DataFrame({"price": [Decimal("1.50"), None, Decimal("2.25")]}))
+    np.testing.assert_array_equal(numbers(frame["price"]), [1.5, np.nan, 2.25])
+    months = pd.Series(pd.period_range("2020-01", periods=2, freq="M"))
+    assert dates(months).tolist() == [pd.Timestamp("2020-01-01"), pd.Timestamp("2020-02-01")]
+
+
+def test_complex_numbers_in_a_column_are_refused():
+    with pytest.raises(ValueError, match="column 'c' has complex numbers"):
+        kind_of(pd.Series([1j, 2.0], name="c"))

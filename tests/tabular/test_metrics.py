@@ -97,3 +97,11 @@ def test_a_scorer_without_weights_is_called_without_them():
 def test_an_unknown_metric_is_refused_with_the_nearest():
     with pytest.raises(ValueError, match="did you mean 'log_loss'"):
         metric_of("logloss", CLASSIFICATION, None)
+
+
+def test_a_scorer_of_labels_sees_those_of_the_classes():
+    classes = np.array(["no", "yes"])
+    metric = metric_of(oracle.get_scorer("accuracy"), CLASSIFICATION, classes)
+    assert metric.loss(Y2, P2, W) == pytest.approx(
+        -oracle.accuracy_score(Y2, P2.argmax(1), sample_weight=W)
+    )

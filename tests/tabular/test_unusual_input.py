@@ -55,6 +55,7 @@ def test_nullable_labels_come_back_in_their_own_type():
         (pd.date_range("2020", periods=M), "y has dates or time differences"),
         (pd.to_timedelta(np.arange(M), "h"), "y has dates or time differences"),
         ([10**400] * M, "beyond the range of float64"),
+        (["high"] * M, "y has entries that are not numbers, such as 'high'; for classes use"),
         (x[:, 0] * 1e300, "range that float64 cannot square"),
         (x[:, 0] * 1e-300, "range that float64 cannot square"),
         (np.where(CLASSES, 1.7e308, -1.7e308), "range that float64 cannot square"),
@@ -139,3 +140,11 @@ def test_auc_counts_ties_as_half(weights):
 def test_weights_of_classes_that_are_not_positive_are_refused(weight):
     with pytest.raises(ValueError, match="class_weight must be > 0 and finite, but class 1 has"):
         TabularClassifier(class_weight={0: 1, 1: weight}, **FAST).fit(TABLE, CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"), [("a", "'a'"), (3, "3"), (np.datetime64("2020-01-01"), "2020-01-01")]
+)
+def test_a_single_class_is_refused_by_its_name(label, shown):
+    with pytest.raises(ValueError, match=f"y has one class alone, {shown}; a classifier"):
+        TabularClassifier(**FAST).fit(TABLE, np.array([label] * M))
