@@ -262,8 +262,9 @@ def _fit_by(executor: Executor, tasks: list[Task], report: _Lines | None) -> lis
             i = next_of(ended)
             outcomes[i] = _result(futures[i], tasks[i].net)
             del futures[i]
-            losses[i] += isinstance(outcomes[i], CancelledError) and _scatters(executor)
-            if isinstance(outcomes[i], CancelledError) and 0 < losses[i] <= MOST_LOSSES:
+            lost = isinstance(outcomes[i], CancelledError) and _scatters(executor)
+            losses[i] += lost
+            if lost and losses[i] <= MOST_LOSSES:
                 begin(i)
             elif report is not None:
                 report(i, outcomes[i])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from importlib import import_module
 from multiprocessing import get_context
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fastmlp import MLP, fit_many
+from fastmlp import MLP, History, fit_many, many
 
 OPTIONS = {"epochs": 2, "batch_size": 50}
 N = 4
@@ -127,6 +127,56 @@ def test_an_executor_that_is_shut_down_is_the_error_of_each_network(classes):
     executor.shutdown()
     outcomes = fit_many(networks(), *classes, options=OPTIONS, executor=executor)
     assert [type(one) for one in outcomes] == [RuntimeError] * N
+
+
+def test_lines_of_progress_are_half_a_second_apart_but_for_failures_and_the_last(
+    capsys, monkeypatch
+):
+    now = 0.0
+    monkeypatch.setattr(many, "perf_counter", lambda: now)
+    report = many._Lines(5)
+    outcomes = [History(), ValueError("no"), History(), History(), History()]
+    for i, seconds in enumerate((0.125, 0.25, 0.625, 0.75, 0.875)):
+        now = seconds
+        report(i, outcomes[i])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["2/5", "4/5", "5/5"]
+    assert lines[0] == "2/5  networks[1]  ValueError: no"
+
+
+def test_what_an_executor_cancels_is_not_tried_again(classes):
+    class Cancels:
+        calls = 0
+
+        def submit(self, function, *arguments):
+            self.calls += 1
+            future = Future()
+            future.cancel()
+            return future
+
+    executor = Cancels()
+    outcomes = fit_many(networks(), *classes, options=OPTIONS, executor=executor)
+    assert [type(outcome) for outcome in outcomes] == [CancelledError] * N
+    assert executor.calls == N
+
+
+def test_examples_that_are_lost_again_and_again_are_the_error_of_their_network(classes):
+    class Loses:
+        calls = 0
+
+        def scatter(self, values, **options):
+            return values
+
+        def submit(self, function, *arguments, **options):
+            self.calls += 1
+            future = Future()
+            future.cancel()
+            return future
+
+    executor = Loses()
+    (outcome,) = fit_many(networks()[:1], *classes, options=OPTIONS, executor=executor)
+    assert isinstance(outcome, CancelledError)
+    assert executor.calls == 1 + many.MOST_LOSSES
 
 
 def test_data_that_cannot_be_sent_are_the_error_of_their_network(classes, processes):

@@ -52,6 +52,12 @@ def test_the_first_version_of_groups_has_two_files(group, name):
     assert quota.processor_quota() == 0.5
 
 
+def test_the_name_of_a_group_may_have_a_colon(group):
+    group("own", "0::/user:7\n")
+    group("user:7/cpu.max", "200000 100000\n")
+    assert quota.processor_quota() == 2
+
+
 def test_a_path_of_the_machine_outside_is_the_root_inside(group):
     group("own", "0::/docker/0123abcd\n")
     group("cpu.max", "300000 100000\n")
