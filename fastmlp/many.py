@@ -29,7 +29,7 @@ from .training.many import (
 __all__ = ["Executor", "fit_many"]
 
 SECONDS_A_LINE = 0.5  # from one line of progress to the next
-MOST_LOSSES = 3  # of one network's examples, as often as Dask runs what kills its worker
+MOST_LOSSES = 3  # of one network's examples before it fails; Dask's default for killed workers
 
 
 class Executor(Protocol):

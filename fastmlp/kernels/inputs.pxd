@@ -5,7 +5,7 @@
 
 float32, float64, uint8 (times a scale) and CSR rows are converted when they are read, while a batch
 is gathered (step.pxd).  `Engine.pack` packs dense rows with many zeros, if that takes less memory
-than the rows themselves: every thread then reads sparse rows in about half the time.  engine.pyx
+than the rows themselves: every thread then reads less memory for its sparse rows.  engine.pyx
 fills the structs from checked arrays, of which only large ones may hold numbers that are not finite,
 which `is_finite` finds; CSR indices are ascending in each row, without duplicates.
 """

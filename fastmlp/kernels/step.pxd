@@ -41,7 +41,7 @@ from .workspace cimport (COMPRESSING, DELTA, FORWARD, GATHERING, GRADIENT, OUTPU
 cdef enum:
     # the number by which the random stream of distortions differs from those of the layers
     DISTORTION_STREAM = 1 << 20
-    ROWS_AHEAD = 2              # of the row that is read, a row is prefetched
+    ROWS_AHEAD = 2              # a row is prefetched so many rows before it is read
     PREFETCHES_PER_ROW = 8      # calls of prefetch_some in a step, for each example, at least about
 
 

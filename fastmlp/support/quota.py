@@ -36,13 +36,14 @@ def _quotas(line: str) -> Iterator[float]:
     Inside a container the path may be that on the machine outside, of which only the root exists.
     """
     _, controllers, path = (line.split(":", 2) + ["", ""])[:3]
-    places = {"": ["", "unified"], "cpu": ["cpu"], "cpu,cpuacct": ["cpu,cpuacct"],
-              "cpuacct,cpu": ["cpuacct,cpu"]}.get(controllers, [])  # fmt: skip
+    unified = controllers == ""
+    if not unified and "cpu" not in controllers.split(","):
+        return
     group = PurePosixPath(path.lstrip("/"))
-    for place in places:
+    for place in ("", "unified") if unified else (controllers,):
         for one in (group, *group.parents):
             if ".." not in one.parts:
-                yield _quota(GROUPS / place / one, unified=controllers == "")
+                yield _quota(GROUPS / place / one, unified=unified)
 
 
 def _quota(group: Path, *, unified: bool) -> float:
