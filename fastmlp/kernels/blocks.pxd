@@ -5,7 +5,7 @@ depends on either.  Callers: dense.pxd and few_outputs.pxd.
 """
 from .operands cimport first_vectors, from_row, from_term, operand, panel_pair
 from .prefetch cimport address_range, prefetch_queue, start_prefetch
-from .skipping cimport skipping_block, skipping_product
+from .skipping cimport SKIPPING_BLOCK, skipping_product
 from .tile cimport dense_block, product
 
 
@@ -31,7 +31,7 @@ cdef inline void blocked_product(operand x, Py_ssize_t n_sum, panel_pair P, pane
     With two panels each block of x is read for both while it is in L2.
     """
     cdef Py_ssize_t s = 0, n
-    cdef Py_ssize_t block = skipping_block(n_vectors) if skip else dense_block(n_sum, n_vectors)
+    cdef Py_ssize_t block = SKIPPING_BLOCK if skip else dense_block(n_sum, n_vectors)
     cdef prefetch_queue next_block
     cdef address_range ranges[2]
     while True:

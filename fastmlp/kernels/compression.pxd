@@ -1,6 +1,6 @@
 """Sparse rows are made: of a row of numbers, and of the transpose of a sparse matrix.
 
-Callers: inputs.pxd and step.pxd for the network's input, skipping.pxd for single rows.
+Callers: inputs.pxd and step.pxd, for the network's input.
 """
 from .sparse_rows cimport sparse_rows
 from .vector cimport (LAST_INDEX, WIDTH, compress, entry, index_of, lane_int, load, load_entry,

@@ -29,6 +29,7 @@ cdef class Data:
     cdef targets y
     cdef object kept
     cdef Block packed, row_hashes
+    cdef real table[256]
     cdef readonly double density
     cdef readonly int first     # the layer whose input they are
     cdef InputEncoding encoding # of the columns of X, or None
@@ -58,6 +59,7 @@ cdef class Data:
         n_sampled = min(self.x.n_rows, <Py_ssize_t>SAMPLED_ROWS)
         if self.encoding is None:
             self.density = density(&self.x, n_sampled)
+            self.make_table()
         else:
             self.density = encoded_density(&self.encoding.e, &self.x, n_sampled)
 
@@ -102,6 +104,14 @@ cdef class Data:
     def unchecked(self, bint unchecked):
         self.x.unchecked = unchecked
 
+    cdef void make_table(self) noexcept:
+        """The number of each byte, for products that read bytes."""
+        cdef int i
+        if self.x.kind == UINT8 and self.x.indices == NULL and self.density >= FEWEST_BYTES:
+            for i in range(256):
+                self.table[i] = i * self.x.scale
+            self.x.table = self.table
+
     cdef int pack(self, int threads) except -1:
         """Pack dense rows as sparse rows, where these take less memory than the rows."""
         cdef examples* x = &self.x
@@ -109,7 +119,7 @@ cdef class Data:
         cdef Block memory, scratch, packed
         cdef int64_t* pointers
         cdef int changed = 0
-        if (self.packed is not None or self.encoding is not None or x.indices != NULL
+        if (self.packed is not None or x.table != NULL or self.encoding is not None or x.indices != NULL
                 or x.n_in > MOST_PACKED
                 or self.density * (2 + size) > number_size(x)):
             return 0

@@ -26,7 +26,7 @@ from .panels cimport (ends_in_half, layer, padded, panel_columns, panel_count, p
                       panel_vectors, transposed_panel, weight_panels, weight_ranges)
 from .partition cimport first_vector, part_of, row_range, rows_of_panel, thread_part
 from .prefetch cimport MAX_RANGES, address_range, prefetch_queue, start_prefetch
-from .skipping cimport skipping_block, skipping_product
+from .skipping cimport SKIPPING_BLOCK, skipping_product
 from .sparse_rows cimport blocked_sparse_product, sparse_rows
 from .tile cimport dense_block, product
 from .updates cimport (BIASES, SCALES, WEIGHTS, parameter_kind, update, update_average,
@@ -132,8 +132,7 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, activation
             continue
         C = adjacent_panels(own.block, columns, rows.n_vectors)
         start = adjacent_panels(zeros, 0, rows.n_vectors)
-        block = skipping_block(rows.n_vectors) if skip else padded(dense_block(L.n_out,
-                                                                               rows.n_vectors))
+        block = SKIPPING_BLOCK if skip else padded(dense_block(L.n_out, rows.n_vectors))
         j = 0
         while j < L.n_out:
             n = min(block, min(L.n_out, group_end(&above.delta, j)) - j)

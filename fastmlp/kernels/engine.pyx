@@ -86,8 +86,9 @@ cdef extern from *:
      * faster one; above the second, no product of sparse rows is. */
     #define SURELY_SPARSE 0.25
     #define MOST_SPARSE 0.8
+    #define FEWEST_BYTES 0.0625 /* four in a word of 64: fewer are read as sparse rows */
     """
-    const double SURELY_SPARSE, MOST_SPARSE
+    const double SURELY_SPARSE, MOST_SPARSE, FEWEST_BYTES
 
 PHASES = ("gather", "lists", "forward", "output", "delta", "gradient", "wait")
 
@@ -189,17 +190,19 @@ cdef class Engine(Predictions):
         """The training workspace, kept from call to call while nothing about it changes."""
         cdef input_ways input = self.ways_of_input(data)
         cdef Py_ssize_t most = data.x.max_in_row, n_distortion = 0
-        cdef bint input_delta = trains_encoding(encoding)
+        cdef bint input_delta = trains_encoding(encoding), reads_bytes = self.reads_bytes(data)
         if distortion is not None:      # which fills what was empty, and reads whole rows
             n_distortion = distortion_scratch(&distortion.d)
             most = data.x.n_in
-        key = (batch_size, input, most, self.use_sparse, data.first, n_distortion, input_delta)
+            reads_bytes = False
+        key = (batch_size, input, reads_bytes, most, self.use_sparse, data.first, n_distortion,
+               input_delta)
         if (self.training is None or self.training.key != key
                 or self.training.w.n_threads < threads):
             self.training = None
             self.training = Workspace(self, self.chunk_rows(batch_size, True), threads, True,
                                       most, input, data.density, input_delta, True, data.first, 0,
-                                      n_distortion)
+                                      n_distortion, reads_bytes)
             self.training.key = key
         return self.training
 
@@ -223,9 +226,7 @@ cdef class Engine(Predictions):
         cdef double ema = options.ema
         cdef double[:, ::1] batch_sums, into
         cdef job j
-        x.row_hashes = NULL
-        if options.by_row_hash:
-            x.row_hashes = data.hash_rows(threads)
+        x.row_hashes = data.hash_rows(threads) if options.by_row_hash else NULL
         net.layers = <layer*>layers.data + data.first
         if net.encoding != NULL:
             net.encoding = &encoding

@@ -6,7 +6,7 @@
 #ifndef FASTMLP_ENTRIES_H
 #define FASTMLP_ENTRIES_H
 
-#include "vector.h"
+#include "bits.h"
 
 /* One non-zero of a sparse row: its column and its value. */
 typedef struct {
@@ -117,14 +117,14 @@ static const uint64_t chosen_lanes[] = {
  * entries in any case; returns how many there were.  NaN is not zero. */
 INLINE int compress(vec x, lane_int index, entry *e) {
 #if VECTOR_BYTES == 64 && REAL_IS_DOUBLE
-    __mmask8 nonzero = _mm512_cmp_pd_mask(x, _mm512_setzero_pd(), _CMP_NEQ_UQ);
+    __mmask8 nonzero = (__mmask8)nonzero_lanes(x);
     __m512i lanes = _mm512_add_epi64(_mm512_set1_epi64(index),
                                      _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7));
     store_entries(_mm512_maskz_compress_epi64(nonzero, lanes),
                   _mm512_maskz_compress_pd(nonzero, x), e);
     return __builtin_popcount(nonzero);
 #elif VECTOR_BYTES == 64
-    __mmask16 nonzero = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    __mmask16 nonzero = (__mmask16)nonzero_lanes(x);
     __m512i lanes = _mm512_add_epi32(
         _mm512_set1_epi32(index),
         _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
@@ -132,22 +132,21 @@ INLINE int compress(vec x, lane_int index, entry *e) {
                   _mm512_maskz_compress_ps(nonzero, x), e);
     return __builtin_popcount(nonzero);
 #elif VECTOR_BYTES == 32 && defined(X86) && REAL_IS_DOUBLE
-    int nonzero = _mm256_movemask_pd(_mm256_cmp_pd(x, _mm256_setzero_pd(), _CMP_NEQ_UQ));
+    unsigned nonzero = nonzero_lanes(x);
     __m256i lanes = _mm256_cvtepu8_epi64(_mm_cvtsi64_si128((long long)chosen_lanes[nonzero]));
     __m256i halves = _mm256_slli_epi64(lanes, 1); /* of a lane: 2·lane, 2·lane + 1 */
     halves |= (halves | _mm256_set1_epi64x(1)) << 32;
     __m256i values = _mm256_permutevar8x32_epi32((__m256i)x, halves);
     store_entries(_mm256_add_epi64(lanes, _mm256_set1_epi64x(index)), (vec)values, e);
-    return __builtin_popcount((unsigned)nonzero);
+    return __builtin_popcount(nonzero);
 #elif VECTOR_BYTES == 32 && defined(X86)
-    int nonzero = _mm256_movemask_ps(_mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_NEQ_UQ));
+    unsigned nonzero = nonzero_lanes(x);
     __m256i lanes = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)chosen_lanes[nonzero]));
     store_entries(_mm256_add_epi32(lanes, _mm256_set1_epi32(index)),
                   _mm256_permutevar8x32_ps(x, lanes), e);
-    return __builtin_popcount((unsigned)nonzero);
+    return __builtin_popcount(nonzero);
 #elif defined(NEON_FLOATS)
-    const uint32x4_t bits = {1, 2, 4, 8};
-    uint32_t nonzero = vaddvq_u32(vbicq_u32(bits, vceqzq_f32((float32x4_t)x)));
+    unsigned nonzero = nonzero_lanes(x);
     uint16x8_t bytes = vmovl_u8(vcreate_u8(chosen_lanes[nonzero]));
     uint32x4_t lanes = vmovl_u16(vget_low_u16(bytes));
     uint32x4_t places = vmlaq_n_u32(vdupq_n_u32(0x03020100), lanes, 0x04040404); /* of bytes */
@@ -172,44 +171,7 @@ INLINE int compress(vec x, lane_int index, entry *e) {
 /* ------------------------------------------------------------- the non-zeros of a row of bytes
  * Writes (column, x · scale) of every byte that is not 0 to `e`, which has room for a vector after
  * them; returns how many there were. */
-#if VECTOR_BYTES == 64 && defined(X86)
-/* By 64 bytes at a time, where the processor compresses bytes (Ice Lake, Zen 4 and later ones). */
-__attribute__((target("avx512vbmi2")))
-static ptrdiff_t compress_64_bytes(const unsigned char *x, ptrdiff_t n, real scale, entry *e) {
-    unsigned char numbers[64];
-    for (int i = 0; i < 64; i++) numbers[i] = (unsigned char)i;
-    __m512i lanes = _mm512_loadu_si512(numbers);
-    ptrdiff_t count = 0;
-    for (ptrdiff_t k = 0; k < n; k += 64) {
-        __mmask64 in_row = n - k < 64 ? ((__mmask64)1 << (n - k)) - 1 : ~(__mmask64)0;
-        __m512i bytes = _mm512_maskz_loadu_epi8(in_row, x + k);
-        __mmask64 nonzero = _mm512_test_epi8_mask(bytes, bytes);
-        __m512i values = _mm512_maskz_compress_epi8(nonzero, bytes);
-        __m512i indices = _mm512_maskz_compress_epi8(nonzero, lanes);
-        int found = __builtin_popcountll(nonzero);
-        for (int i = 0; i < found; i += WIDTH) {
-            __m128i some = _mm512_castsi512_si128(indices);
-#if REAL_IS_DOUBLE
-            __m512i columns = _mm512_add_epi64(_mm512_cvtepu8_epi64(some), _mm512_set1_epi64(k));
-#else
-            __m512i columns =
-                _mm512_add_epi32(_mm512_cvtepu8_epi32(some), _mm512_set1_epi32((int)k));
-#endif
-            store_entries(columns, bytes_as_numbers(_mm512_castsi512_si128(values)) * splat(scale),
-                          e + count + i);
-            values = _mm512_alignr_epi64(values, values, WIDTH / 8); /* the next WIDTH first */
-            indices = _mm512_alignr_epi64(indices, indices, WIDTH / 8);
-        }
-        count += found;
-    }
-    return count;
-}
-#endif
-
 INLINE ptrdiff_t compress_bytes(const unsigned char *x, ptrdiff_t n, real scale, entry *e) {
-#if VECTOR_BYTES == 64 && defined(X86)
-    if (__builtin_cpu_supports("avx512vbmi2")) return compress_64_bytes(x, n, scale, e);
-#endif
     ptrdiff_t k = 0, count = 0;
     for (; k + WIDTH <= n; k += WIDTH)
         count += compress(load_bytes(x + k) * splat(scale), (lane_int)k, e + count);

@@ -3,15 +3,16 @@
     columns_from        (matrices.pxd) where they lie: a(l) itself, read by columns
     copied_columns      from a copy of these columns
     transposed_columns  as dense rows, whose zeros can be skipped
+    transposed_bytes    the same of a(1) in bytes, as rows of bytes
 
 The product reads them once for each panel of outputs.  The rows of the user's own array are
 scattered in memory, so a block of their columns is copied first.
 """
 from libc.string cimport memcpy
-from .matrices cimport at, columns_from, matrix, row_stride
+from .matrices cimport at, byte_stride, columns_from, matrix, row_stride
 from .operands cimport operand
 from .panels cimport clear_padding, padded
-from .vector cimport WIDTH, real, transpose_block
+from .vector cimport BYTES, WIDTH, real, transpose_block, transpose_bytes
 from .workspace cimport scratch
 
 
@@ -38,6 +39,31 @@ cdef inline operand transposed_columns(const matrix* a, Py_ssize_t k, Py_ssize_t
     x.rows = own.a_rows
     x.column = 0
     x.transposed = False
+    x.table = NULL
+    return x
+
+
+cdef inline operand transposed_bytes(const matrix* a, Py_ssize_t k, Py_ssize_t n, Py_ssize_t m,
+                                     scratch* own) noexcept nogil:
+    """Rows k … k + n of aᵀ, of the network's input in bytes (`byte_rows` of `scratch`)."""
+    cdef Py_ssize_t first = k // BYTES * BYTES, stride = byte_stride(m), i, r = 0
+    cdef Py_ssize_t source_stride = byte_stride(own.input.n)
+    cdef const unsigned char* source = own.byte_rows + first
+    cdef unsigned char* block = <unsigned char*>own.a_block
+    cdef operand x
+    while r < m:
+        i = 0
+        while first + i < k + n:
+            transpose_bytes(source + i, source_stride, block + i * stride + r, stride)
+            i += BYTES
+        source += BYTES * source_stride
+        r += BYTES
+    for i in range(n):
+        own.a_rows[i] = <const real*>(block + (k - first + i) * stride)
+    x.rows = own.a_rows
+    x.column = 0
+    x.transposed = False
+    x.table = a.table
     return x
 
 
@@ -52,12 +78,15 @@ cdef inline operand copied_columns(const matrix* a, Py_ssize_t k, Py_ssize_t n, 
     x.rows = own.a_rows
     x.column = 0
     x.transposed = True
+    x.table = NULL
     return x
 
 
 cdef inline operand gradient_rows(const matrix* a, Py_ssize_t k, Py_ssize_t n, Py_ssize_t m,
                                   bint skip, scratch* own) noexcept nogil:
     """Rows k … k + n of aᵀ, of one group of a's columns, as the product takes them."""
+    if a.table != NULL:
+        return transposed_bytes(a, k, n, m, own)
     if skip:
         return transposed_columns(a, k, n, m, own)
     if a.rows[0] != a.values:   # the user's own array

@@ -2,6 +2,7 @@
 
     read_dense     a row as n_in numbers of this build, padded with zeros to whole vectors
     read_sparse    a row as a sparse row: (index, value) of its non-zeros, then LAST_INDEX
+    read_bytes     a row of bytes as it is
 
 float32, float64, uint8 (times a scale) and CSR rows are converted when they are read, while a batch
 is gathered (step.pxd).  `Engine.pack` packs dense rows with many zeros, if that takes less memory
@@ -48,6 +49,7 @@ cdef struct examples:
     bint unchecked              # dense rows are checked for finite numbers as they are read
     Py_ssize_t n_rows, n_in
     real scale                  # factor of uint8
+    const real* table           # the number of each byte where products read bytes; or NULL
     Py_ssize_t max_in_row       # largest count of stored numbers in a row
 
 
@@ -98,6 +100,12 @@ cdef inline void read_dense(const examples* x, Py_ssize_t row, real* target) noe
     while k % WIDTH:
         target[k] = 0
         k += 1
+
+
+cdef inline void read_bytes(const examples* x, Py_ssize_t row,
+                            unsigned char* target) noexcept nogil:
+    """One row of bytes as they are."""
+    memcpy(target, <const unsigned char*>x.values + row * x.n_in, x.n_in)
 
 
 cdef inline bint is_finite(const real* numbers, Py_ssize_t n) noexcept nogil:

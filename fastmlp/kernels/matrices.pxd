@@ -18,6 +18,7 @@ from .vector cimport WIDTH, real
 cdef struct matrix:
     real* values
     const real** rows           # pointers to the rows, through which products read; or NULL
+    const real* table           # see `operand`
     Py_ssize_t stride           # numbers from one row to the next
     Py_ssize_t group            # numbers from one group to the next
     const Py_ssize_t* starts    # first column of each group, then PY_SSIZE_T_MAX; NULL: one group
@@ -28,6 +29,11 @@ cdef inline Py_ssize_t row_stride(Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t line = 64 // <Py_ssize_t>sizeof(real)
     cdef Py_ssize_t lines = (padded(n) + line - 1) // line
     return (lines | 1) * line
+
+
+cdef inline Py_ssize_t byte_stride(Py_ssize_t n) noexcept nogil:
+    """Stride of rows of n bytes, of which 64 can be read from any multiple of 64 on."""
+    return ((n + 63) // 64 | 1) * 64
 
 
 cdef inline int max_group_starts(int n_parts) noexcept nogil:
@@ -61,6 +67,7 @@ cdef inline matrix ungrouped(real* values, Py_ssize_t n) noexcept nogil:
     cdef matrix x
     x.values = values
     x.rows = NULL
+    x.table = NULL
     x.stride = row_stride(n)
     x.group = 0
     x.starts = NULL
@@ -77,6 +84,7 @@ cdef inline matrix grouped(Py_ssize_t n, Py_ssize_t n_terms, Py_ssize_t n_rows, 
         widest = max(widest, min(starts[g + 1], n) - starts[g])
     x.values = NULL
     x.rows = NULL
+    x.table = NULL
     x.stride = row_stride(widest)
     x.group = n_rows * x.stride
     x.starts = starts
@@ -123,6 +131,7 @@ cdef inline operand rows_from(const matrix* x, Py_ssize_t r, Py_ssize_t k) noexc
     rest.rows = x.rows + r
     rest.column = place_of_column(x, k)
     rest.transposed = False
+    rest.table = x.table
     return rest
 
 

@@ -15,6 +15,7 @@ cdef struct operand:            # x[r, s] = rows[r][column + s]; transposed: row
     const real** rows
     Py_ssize_t column
     bint transposed
+    const real* table           # not NULL: the rows are bytes, x[r, s] = table[rows[r][column + s]]
 
 
 cdef struct panel:              # row r begins at values + r·stride; stride 0: all rows are the same

@@ -21,7 +21,7 @@ from .dropout cimport add_noise, drop_dense, random_stream, random_stream_of
 from .few_rows cimport record_call, team_choice
 from .losses cimport loss_function, loss_of, output_delta
 from .math cimport exp, expm1_negative, log1p_unit, normal_cdf, sigmoid, softplus, tanh
-from .matrices cimport at, copy_row, matrix, row_stride, ungrouped
+from .matrices cimport at, byte_stride, copy_row, matrix, row_stride, ungrouped
 from .panels cimport layer, pack, padded, unpack
 from .partition cimport part_of, thread_part
 from .random cimport mixed_key

@@ -16,7 +16,7 @@ cdef class Workspace:
     def __cinit__(self, Passes engine, Py_ssize_t n_rows, int n_threads, bint backward,
                   Py_ssize_t max_in_row, input_ways input, double input_density=1,
                   bint input_delta=False, bint training=False, int first=0, int end=0,
-                  Py_ssize_t n_distortion=0):
+                  Py_ssize_t n_distortion=0, bint reads_bytes=False):
         cdef int n_layers = (end if end > 0 else engine.net.n_layers) - first
         cdef const layer* layers = (engine.net.layers if training
                                     else engine.inference.layers) + first
@@ -26,6 +26,7 @@ cdef class Workspace:
         self.w.input_delta = input_delta
         self.w.input_density = input_density
         self.w.distortion_size = n_distortion
+        self.w.reads_bytes = reads_bytes
         if engine.encoding is not None and first == 0:
             self.w.n_columns = engine.encoding.e.n_columns
             self.w.n_waves = engine.encoding.e.n_waves
@@ -146,6 +147,10 @@ cdef class Passes(FlatParameters):
             return DENSE_INPUT
         return SPARSE_INPUT if data.density < SURELY_SPARSE else EITHER_INPUT
 
+    cdef bint reads_bytes(self, Data data) noexcept:
+        """Whether bytes are read as they are where their zeros are skipped."""
+        return data.x.table != NULL and (data.first > 0 or self.net.input_dropout == 0)
+
     cdef void prepare(self, job* j, network* net, Data data, Workspace space, Py_ssize_t n_pass,
                       Py_ssize_t batch_size) noexcept:
         memset(j, 0, sizeof(job))
@@ -165,14 +170,16 @@ cdef class Passes(FlatParameters):
         """The workspace of `gradients`, which puts it back: another Python thread makes its own."""
         cdef input_ways input = self.ways_of_input(data)
         cdef Py_ssize_t n_rows = self.chunk_rows(data.x.n_rows, training)
+        cdef bint reads_bytes = self.reads_bytes(data)
         cdef Workspace space
         with cython.critical_section(self):
             space = self.passing
             self.passing = None
-        key = (n_rows, input, data.x.max_in_row, self.use_sparse, input_delta, training)
+        key = (n_rows, input, reads_bytes, data.x.max_in_row, self.use_sparse, input_delta,
+               training)
         if space is None or space.key != key or space.w.n_threads < threads:
             space = Workspace(self, n_rows, threads, True, data.x.max_in_row, input, data.density,
-                              input_delta, training)
+                              input_delta, training, reads_bytes=reads_bytes)
             space.key = key
         return space
 

@@ -60,7 +60,8 @@ cdef class Predictions(Passes):
     cdef Workspace prediction_space(self, Data data, Py_ssize_t n_rows, int threads, int end):
         """A new workspace for so many rows, which so many threads pass together."""
         return Workspace(self, n_rows, threads, False, data.x.max_in_row,
-                         self.ways_of_input(data), data.density, end=end)
+                         self.ways_of_input(data), data.density, end=end,
+                         reads_bytes=self.reads_bytes(data))
 
     cdef void no_outputs(self, real** outs) noexcept:
         """No array for any layer's activations."""
@@ -94,7 +95,7 @@ cdef class Predictions(Passes):
         if not few:
             threads = team_size(<int>min(min(threads, MOST_THREADS), m // LEAST_ROWS_A_THREAD))
             n_rows = even_block((m + threads - 1) // threads, PREDICT_ROWS)
-        kind = (n_rows, self.ways_of_input(data), data.x.max_in_row, self.use_sparse, end)
+        kind = (n_rows, self.ways_of_input(data), self.reads_bytes(data), data.x.max_in_row, self.use_sparse, end)
         memory = self.take_memory(kind)
         if few:
             choosing = threads > 1 and self.may_pass_together(m)

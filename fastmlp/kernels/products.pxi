@@ -7,13 +7,14 @@ cdef class OneLayer:
     cdef activation_layer activations[2]
     cdef scratch own
     cdef layer_choices choices[1]
+    cdef real table[256]        # the number of a byte: itself
     cdef real* parameters       # weight panels, then biases
     cdef real* sums             # the gradient, laid out like the parameters
     cdef void* allocated
     cdef Py_ssize_t m, n_numbers
 
-    def __cinit__(self, Py_ssize_t m, Py_ssize_t n_in, Py_ssize_t n_out):
-        cdef Py_ssize_t size, line = 64 // <Py_ssize_t>sizeof(real)
+    def __cinit__(self, Py_ssize_t m, Py_ssize_t n_in, Py_ssize_t n_out, way="dense"):
+        cdef Py_ssize_t i, size, line = 64 // <Py_ssize_t>sizeof(real)
         cdef char* base
         self.m = m
         self.L.n_in = self.L.n_terms = n_in
@@ -27,6 +28,9 @@ cdef class OneLayer:
         self.w.input_delta = True
         self.w.choices = self.choices
         self.w.input_density = 0.5
+        self.w.reads_bytes = way == "bytes"
+        for i in range(256):
+            self.table[i] = i
         self.choices[0].forward.possible = True
         size = lay_out(&self.w, &self.L, n_in, True, NULL)
         self.allocated = calloc(size + 64 + 2 * self.n_numbers * sizeof(real), 1)
@@ -58,6 +62,17 @@ cdef class OneLayer:
             copy_row(source, r, n, &values[r, 0])
         return result
 
+    cdef void take_bytes(self):
+        """Make rows of bytes of a(l), which holds whole numbers from 0 to 255."""
+        cdef Py_ssize_t r, k
+        cdef unsigned char* row = self.own.byte_rows
+        for r in range(self.m):
+            for k in range(self.L.n_in):
+                row[k] = <unsigned char>at(&self.own.input.a, r, 0)[k]
+            self.own.input.a.rows[r] = <const real*>row
+            row += byte_stride(self.L.n_in)
+        self.own.input.a.table = self.table
+
     cdef void compress_input(self, bint by_column):
         """Make the sparse rows of a(l), perhaps those of its transpose too."""
         cdef Py_ssize_t r
@@ -74,27 +89,30 @@ def forward(const real[:, ::1] a, const real[:, ::1] W, const real[::1] b, way="
     """Return z = a Wᵀ + b, (m, n_out).
 
     With n_parts only the elements that thread `part` of so many computes; the others are zero.
+    The way is "dense", "skipping" zeros, from "sparse" rows, or "bytes" for whole numbers to 255.
     """
     cdef OneLayer one
     cdef const sparse_rows* rows = NULL
     if not (a.size and W.size):
         return np.zeros((a.shape[0], W.shape[0]), DTYPE) + np.asarray(b)
-    one = OneLayer(a.shape[0], W.shape[1], W.shape[0])
+    one = OneLayer(a.shape[0], W.shape[1], W.shape[0], way)
     pack(&W[0, 0], one.L.n_out, one.L.n_in, one.parameters)
     memcpy(one.parameters + one.L.bias, &b[0], one.L.n_out * sizeof(real))
     one.put(&one.own.input.a, a)
     if way == "sparse":
         one.compress_input(False)
         rows = &one.own.input_rows
+    elif way == "bytes":
+        one.take_bytes()
     forward_part(&one.L, one.parameters, &one.own.input, &one.activations[1], rows,
-                 way == "skipping", &one.own, one.w.zeros, NULL, one.m, False, part, n_parts)
+                 way in ("skipping", "bytes"), &one.own, one.w.zeros, NULL, one.m, False, part, n_parts)
     return one.get(&one.activations[1].a, one.L.n_out)
 
 
 def hidden_delta(const real[:, ::1] delta, const real[:, ::1] W, way="dense"):
     """Return Wᵀ δ of every example, (m, n_in): the hidden delta without its factor f'(z).
 
-    δ is never in sparse rows: "sparse" is "skipping".
+    δ is never in sparse rows or bytes: these mean "skipping".
     """
     cdef OneLayer one
     cdef Py_ssize_t i
@@ -113,7 +131,7 @@ def hidden_delta(const real[:, ::1] delta, const real[:, ::1] W, way="dense"):
 cdef OneLayer summed_gradient(const real[:, ::1] a, const real[:, ::1] delta, way):
     """A layer whose `sums` are its gradient."""
     cdef const sparse_rows* columns = NULL
-    cdef OneLayer one = OneLayer(a.shape[0], a.shape[1], delta.shape[1])
+    cdef OneLayer one = OneLayer(a.shape[0], a.shape[1], delta.shape[1], way)
     cdef gradient_target g
     cdef thread_part whole = part_of(one.L.n_out, one.L.n_in, one.L.n_in, 0, 1)
     memset(&g, 0, sizeof(g))
@@ -125,8 +143,10 @@ cdef OneLayer summed_gradient(const real[:, ::1] a, const real[:, ::1] delta, wa
     if way == "sparse":
         one.compress_input(True)
         columns = &one.own.input_columns
-    weight_gradient_part(&one.L, &one.own.input, &one.activations[1], columns, way == "skipping",
-                         &one.own, one.w.zeros, one.m, &g, &whole, 1)
+    elif way == "bytes":
+        one.take_bytes()
+    weight_gradient_part(&one.L, &one.own.input, &one.activations[1], columns,
+                         way in ("skipping", "bytes"), &one.own, one.w.zeros, one.m, &g, &whole, 1)
     return one
 
 

@@ -8,14 +8,14 @@ order with the same fused multiply-add, and adding a zero term changes no accumu
 of a zero, which both products give as +0 at the end.
 
 The network's input is read so where it has many zeros (inputs.pxd).  compression.pxd makes sparse
-rows; dense.pxd calls the product, and skipping.pxd calls it row by row.
+rows; dense.pxd calls the product.
 """
 from .operands cimport from_row, panel_pair
 from .prefetch cimport LINE, prefetch_queue, prefetch_some
+from .row_sums cimport add_term, load_sums, row_sums, store_sums
 from .tile cimport even_block
-from .vector cimport (SPARSE_BLOCK_BYTES, WIDTH, entry, fused, index_of, inlined, lane_int, load,
-                      load_entry, loaded_entry, opaque, prefetch_line, real, splat, store,
-                      value_of, vec)
+from .vector cimport (SPARSE_BLOCK_BYTES, WIDTH, entry, index_of, inlined, lane_int, load_entry,
+                      loaded_entry, prefetch_line, real, value_of)
 
 cdef enum:
     # fewest entries of a row in one block, on average: below it a larger block of P costs less
@@ -31,40 +31,16 @@ cdef struct sparse_rows:
 
 cdef inline inlined sparse_row(const entry** cursor, lane_int end, panel_pair P, panel_pair start,
                                panel_pair C, int n_first, int n_second) noexcept nogil:
-    """One row of C from the entries below index `end`; moves the cursor to the first one not used.
-
-    The vectors of the two panels are constants where this is called.  Five to eight accumulators
-    hide the latency of two fused multiply-adds a cycle.
-    """
+    """One row of C from the entries below index `end`; moves the cursor to the first one not used."""
     cdef const entry* e = cursor[0]
     cdef loaded_entry now = load_entry(e)
-    cdef vec first_sums[4]
-    cdef vec second_sums[4]
-    cdef vec value
-    cdef const real* first_row
-    cdef const real* second_row
-    # between the panels, whose strides are equal if their widths are
-    cdef Py_ssize_t distance = P.second.values - P.first.values
-    cdef int j
-    for j in range(n_first):
-        first_sums[j] = load(start.first.values + j * WIDTH)
-    for j in range(n_second):
-        second_sums[j] = load(start.second.values + j * WIDTH)
+    cdef row_sums sums
+    load_sums(&sums, start, n_first, n_second)
     while index_of(now) < end:
-        first_row = opaque(P.first.values + index_of(now) * P.first.stride)
-        second_row = opaque(first_row + distance if n_second == n_first
-                            else P.second.values + index_of(now) * P.second.stride)
-        value = value_of(now)
-        for j in range(n_first):
-            first_sums[j] = fused(value, load(first_row + j * WIDTH), first_sums[j])
-        for j in range(n_second):
-            second_sums[j] = fused(value, load(second_row + j * WIDTH), second_sums[j])
+        add_term(&sums, value_of(now), index_of(now), P, n_first, n_second)
         e += 1
         now = load_entry(e)
-    for j in range(n_first):
-        store(C.first.values + j * WIDTH, first_sums[j] + splat(0))
-    for j in range(n_second):
-        store(C.second.values + j * WIDTH, second_sums[j] + splat(0))
+    store_sums(&sums, C, n_first, n_second)
     cursor[0] = e
 
 

@@ -22,9 +22,10 @@ from .distortion cimport distort
 from .dropout cimport drop_dense, drop_sparse, random_stream, random_stream_of, row_key
 from .encodings cimport column_stride, encode, encode_sparse, make_waves
 from .few_outputs cimport few_outputs, few_outputs_gradient
-from .inputs cimport (LABELS_CHANGED, NOT_FINITE, is_finite, own_kind, prefetch_row, read_dense,
-                      read_once, read_sparse, row_ranges)
+from .inputs cimport (LABELS_CHANGED, NOT_FINITE, is_finite, own_kind, prefetch_row, read_bytes,
+                      read_dense, read_once, read_sparse, row_ranges)
 from .losses cimport limited_cost, output_delta
+from .matrices cimport byte_stride
 from .network cimport batch, network, row_of
 from .panels cimport layer, padded, panel_count
 from .partition cimport (first_vector, part_of, parts_are_columns, row_range, rows_of_panel,
@@ -101,8 +102,8 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
                         Py_ssize_t m, team* threads, int part, int n_parts) noexcept nogil:
     """a(1), the rows of the chunk: in every thread, which gathers them all for itself.
 
-    They become sparse rows, or pointers to where they lie if that is as the products read them, or
-    are copied, converted and encoded.  Then the rows of the next chunk are queued for prefetching.
+    They become sparse rows, are copied as bytes, or become pointers to where they lie if that is as
+    the products read them, or are copied, converted and encoded.  Then the rows of the next chunk are queued for prefetching.
     Weights may evict them from L2 before they are read, so each is prefetched again just before.
     """
     cdef Py_ssize_t r
@@ -117,6 +118,8 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
                             and not encoding)
     cdef bint reading = (not distorting and not encoding    # rows of X in the loop below
                          and (own.ways[0].forward or not as_it_lies))
+    cdef bint as_bytes = own.ways[0].forward and w.reads_bytes
+    cdef unsigned char* bytes_
     cdef entry* e
     cdef real* row
     weigh_rows(net, b, own, done, m)
@@ -126,11 +129,16 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
         for r in range(m):
             read_dense(b.x, row_of(b, done + r), own.columns + r * column_stride(net.encoding))
         make_waves(net.encoding, net.parameters, own, m)
+    v.a.table = b.x.table if as_bytes else NULL
     for r in range(m):
         row = v.a.values + r * v.a.stride
         if reading and r + ROWS_AHEAD < m:
             prefetch_row(b.x, row_of(b, done + r + ROWS_AHEAD))
-        if own.ways[0].forward:
+        if as_bytes:
+            bytes_ = own.byte_rows + r * byte_stride(v.n)
+            read_bytes(b.x, row_of(b, done + r), bytes_)
+            v.a.rows[r] = <const real*>bytes_
+        elif own.ways[0].forward:
             e = own.input_rows.entries + r * own.input_rows.capacity
             if distorting:
                 compress_row(w.images.values + r * w.images.stride, v.n, e)
@@ -207,7 +215,8 @@ cdef inline void normalize_layer(const network* net, int l, workspace* w, const 
 
 cdef inline const sparse_rows* sparse_input(const scratch* own, int l) noexcept nogil:
     """The sparse rows of a(l), which only the input has; or NULL."""
-    return &own.input_rows if l == 0 and own.ways[0].forward else NULL
+    cdef bint sparse = l == 0 and own.ways[0].forward and own.input.a.table == NULL
+    return &own.input_rows if sparse else NULL
 
 
 cdef inline const sparse_rows* transposed_input(const layer* L, int l, scratch* own, Py_ssize_t m,

@@ -70,4 +70,44 @@ INLINE void transpose_block(const real *source, ptrdiff_t source_row, real *targ
 }
 #endif
 
+/* ------------------------------------------------------------- a square block of 16×16 bytes
+ * Rows i and i + 8 are interleaved into rows 2i and 2i + 1; four times, and the block is transposed:
+ * each time one bit of a byte's row number changes places with one of its column number. */
+#define BYTES 16
+#if VECTOR_BYTES > 0
+typedef unsigned char byte_vec __attribute__((vector_size(BYTES)));
+#ifdef __clang__
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (byte_vec){__VA_ARGS__})
+#endif
+INLINE void interleave_rows(const byte_vec *rows, byte_vec *result) {
+#pragma GCC unroll 8
+    for (int i = 0; i < BYTES / 2; i++) {
+        byte_vec a = rows[i], b = rows[i + BYTES / 2];
+        result[2 * i] = SHUFFLE(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+        result[2 * i + 1] =
+            SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    }
+}
+#undef SHUFFLE
+
+INLINE void transpose_bytes(const unsigned char *source, ptrdiff_t source_row,
+                            unsigned char *target, ptrdiff_t target_row) {
+    byte_vec rows[BYTES], other[BYTES];
+    for (int i = 0; i < BYTES; i++) memcpy(&rows[i], source + i * source_row, BYTES);
+    interleave_rows(rows, other);
+    interleave_rows(other, rows);
+    interleave_rows(rows, other);
+    interleave_rows(other, rows);
+    for (int i = 0; i < BYTES; i++) memcpy(target + i * target_row, &rows[i], BYTES);
+}
+#else
+INLINE void transpose_bytes(const unsigned char *source, ptrdiff_t source_row,
+                            unsigned char *target, ptrdiff_t target_row) {
+    for (int i = 0; i < BYTES; i++)
+        for (int j = 0; j < BYTES; j++) target[j * target_row + i] = source[i * source_row + j];
+}
+#endif
+
 #endif

@@ -1,6 +1,6 @@
 """The vector type of this build and its operations.
 
-vector.h, entries.h and transpose.h describe each.
+vector.h, bits.h, entries.h and transpose.h describe each.
 
 `real` and `vec` stand for C types that the build chooses.  Declare every local variable, assign
 each expression to one variable, and never convert a `vec` to or from a Python object.
@@ -45,6 +45,13 @@ cdef extern from "vector.h" nogil:
     unsigned long long flush_denormals()
     void restore_denormals(unsigned long long old)
 
+cdef extern from "bits.h" nogil:
+    ctypedef unsigned long long word "uint64_t"     # a bit for each of 64 numbers
+    int lowest_bit(word bits)
+    word without_lowest(word bits)
+    word nonzero_numbers(const real* x, Py_ssize_t n)
+    word nonzero_bytes(const unsigned char* x, Py_ssize_t n)
+
 cdef extern from "entries.h" nogil:
     ctypedef struct entry:
         lane_int index
@@ -61,5 +68,8 @@ cdef extern from "entries.h" nogil:
     void join(const unsigned short* indices, vec values, entry* e)
 
 cdef extern from "transpose.h" nogil:
+    const int BYTES             # rows and columns of a block of bytes
     void transpose_block(const real* source, Py_ssize_t source_row, real* target,
                          Py_ssize_t target_row)
+    void transpose_bytes(const unsigned char* source, Py_ssize_t source_row,
+                         unsigned char* target, Py_ssize_t target_row)

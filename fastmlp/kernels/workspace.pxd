@@ -14,12 +14,13 @@ zeroed, and calls `lay_out`; the kernels only read the pointers.
 from libc.stdint cimport uint64_t
 from .batch_norm cimport batch_norm_values
 from .choice cimport choice, choose, in_trial, may_skip
-from .matrices cimport grouped, matrix, matrix_size, max_group_starts, row_stride, ungrouped
+from .matrices cimport (byte_stride, grouped, matrix, matrix_size, max_group_starts, row_stride,
+                        ungrouped)
 from .panels cimport layer, padded, panel_columns
 from .prefetch cimport address_range, prefetch_queue
 from .sparse_rows cimport sparse_rows
 from .team cimport seconds_now
-from .vector cimport SPARSE_BLOCK_BYTES, WIDTH, entry, real
+from .vector cimport BYTES, SPARSE_BLOCK_BYTES, WIDTH, entry, real
 
 cdef enum:
     GRADIENT_ROWS = 64          # rows of a weight panel whose gradient is formed at a time
@@ -55,6 +56,7 @@ cdef struct activation_layer:   # l = 0 (input) … n_layers (output), shared by
 cdef struct scratch:            # of one thread
     activation_layer input      # layer 0 with an a(1) of the thread's own and the shared δ(1)
     sparse_rows input_rows, input_columns   # of a(1), and of its transpose
+    unsigned char* byte_rows    # or as bytes, in rows of byte_stride(n)
     layer_ways* ways            # of each layer in this batch
     bint past_caches            # in this batch: see epilogues.pxd
     real* packed                # a block of Wᵀ
@@ -88,6 +90,7 @@ cdef struct workspace:
     layer_choices* choices      # of each layer
     choice past_caches          # whether threads store what others read past the caches
     double input_density        # of a(1), about
+    bint reads_bytes            # a(1) as bytes where zeros are skipped, else as sparse rows
     Py_ssize_t* group_starts    # first columns of the groups of each layer: see matrices.pxd
     real* zeros                 # a row of zeros, two panels wide
     matrix images               # the distorted input, which all threads make together; or none
@@ -116,6 +119,8 @@ cdef inline void take_ways(workspace* w, int part, int n_parts) noexcept nogil:
         ways[l].forward = w.choices[l].forward.way
         ways[l].gradient = w.choices[l].gradient.way
         ways[l].delta = w.choices[l].delta.way
+    if w.reads_bytes:
+        ways[0].gradient = ways[0].forward
 
 
 cdef inline double clock_of(const workspace* w, phase p, int l) noexcept nogil:
@@ -179,7 +184,7 @@ cdef inline void lay_rows(matrix* x, Py_ssize_t n_rows, Py_ssize_t* used,
     """Set the pointers to the rows of x, through which products read them."""
     cdef Py_ssize_t r
     x.rows = <const real**>reserve(base, used, n_rows * <Py_ssize_t>sizeof(real*))
-    if base != NULL:
+    if x.values != NULL:
         for r in range(n_rows):
             x.rows[r] = x.values + r * x.stride
 
@@ -200,13 +205,17 @@ cdef inline void lay_thread(workspace* w, scratch* own, Py_ssize_t* used, Py_ssi
     own.input = w.activations[0]
     if w.distortion_size > 0:
         own.input.a = w.images
-    elif input.possible or not input.way:       # an input in sparse rows is never written out
-        own.input.a.values = <real*>reserve(base, used, w.n_rows * own.input.a.stride * size)
+    else:
+        if input.possible or not input.way:     # else it is never written out
+            own.input.a.values = <real*>reserve(base, used, w.n_rows * own.input.a.stride * size)
         lay_rows(&own.input.a, w.n_rows, used, base)
     own.cursors = <const entry**>reserve(base, used, rows * <Py_ssize_t>sizeof(entry*))
     own.ranges = <address_range*>reserve(base, used, 2 * rows * <Py_ssize_t>sizeof(address_range))
     own.ways = <layer_ways*>reserve(base, used, w.n_layers * <Py_ssize_t>sizeof(layer_ways))
-    if may_skip(input):
+    if may_skip(input) and w.reads_bytes:
+        own.byte_rows = <unsigned char*>reserve(
+            base, used, (w.n_rows + BYTES) * byte_stride(own.input.n))      # whole blocks
+    elif may_skip(input):
         # room for the vector that compress writes after the last entry
         own.input_rows = lay_sparse_rows(base, used, w.n_rows, max_in_row + WIDTH + 1)
         if backward:
@@ -218,7 +227,9 @@ cdef inline void lay_thread(workspace* w, scratch* own, Py_ssize_t* used, Py_ssi
         own.block = <real*>reserve(base, used, rows * 2 * panel_columns() * size)
         own.ends = <entry**>reserve(base, used, widest * <Py_ssize_t>sizeof(entry*))
         room = max(row_stride(GRADIENT_ROWS), <Py_ssize_t>GRADIENT_ROWS + WIDTH)
-        own.a_block = <real*>reserve(base, used, room * padded(w.n_rows) * size)
+        own.a_block = <real*>reserve(base, used, max(room * padded(w.n_rows) * size,
+                                                     (GRADIENT_ROWS + BYTES)
+                                                     * byte_stride(w.n_rows)))
         own.a_rows = <const real**>reserve(base, used, rows * <Py_ssize_t>sizeof(real*))
 
 

@@ -216,7 +216,7 @@ def test_other_layouts_are_refused_or_read_right_never_misread(
 @pytest.mark.parametrize("n_in", [33, 64, 129])
 @pytest.mark.parametrize("form", ["float32", "float64", "uint8", "rows without a number"])
 def test_packed_rows_train_to_the_same_bits(build, engine, pixels, train, form, n_in, threads):
-    X = pixels(60, n_in, 0.1)
+    X = pixels(60, n_in, 0.04)  # bytes with more than one number in 16 are not packed
     if form != "uint8":
         X = (X * np.float32(SCALE)).astype("float32" if form[0] == "r" else form)
     if form == "rows without a number":
@@ -232,6 +232,40 @@ def test_packed_rows_train_to_the_same_bits(build, engine, pixels, train, form, 
         train(made, data, np.arange(60)[::-1].copy(), 25, 0.01, threads=threads)
         found.append(made.snapshot().tobytes())
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("n_hidden", [64, 65, 100, 130])
+@pytest.mark.parametrize("n_in", [33, 64, 130, 784])
+def test_bytes_train_to_the_same_bits_as_their_numbers(
+    build, engine, pixels, train, n_in, n_hidden, threads
+):
+    """In batches of any size, and after the engine has read numbers or sparse bytes before."""
+    X = pixels(60, n_in, 0.2)
+    y = np.ones((60, 2), build.dtype)
+    found = []
+    for forms in ("numbers", "numbers"), ("bytes", "bytes"), ("numbers", "bytes"):
+        made = engine((n_in, n_hidden, 2), "relu")
+        for form, batch_size in zip(forms, (25, 60), strict=True):
+            numbers = X.astype(build.dtype) * np.dtype(build.dtype).type(SCALE)
+            data = build.engine.Data(made, X if form == "bytes" else numbers, y)
+            train(made, data, np.arange(60)[::-1].copy(), batch_size, 0.01, threads=threads)
+        found.append(made.snapshot().tobytes())
+    assert found[1:] == [found[0]] * 2
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_bytes_with_many_numbers_are_not_packed(build, engine, pixels, train, threads):
+    """They are read where they lie, in every batch."""
+    X = pixels(60, 64, 0.2)
+    y = np.ones((60, 2), build.dtype)
+    made, read = engine((64, 70, 2)), engine((64, 70, 2))
+    data = build.engine.Data(made, X, y)
+    made.pack(data, threads)
+    X[:] = X[::-1].copy()
+    train(made, data, np.arange(60), 25, 0.01, threads=threads)
+    train(read, build.engine.Data(read, X.copy(), y), np.arange(60), 25, 0.01, threads=threads)
+    assert made.snapshot().tobytes() == read.snapshot().tobytes()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -21,9 +21,20 @@ PRODUCTS: dict[str, Kernel] = {
 }
 
 
+def for_way(way: str, a: np.ndarray) -> np.ndarray:
+    """a itself; for "bytes" whole numbers from 0 to 255, with zeros where a has them."""
+    return np.minimum(np.ceil(100 * np.abs(a)), 255).astype(a.dtype) if way == "bytes" else a
+
+
 @pytest.fixture(params=["sparse", "skipping"])
-def way(request) -> str:
+def way_of_numbers(request) -> str:
     """From sparse rows, or from dense rows whose zeros are skipped."""
+    return request.param
+
+
+@pytest.fixture(params=["sparse", "skipping", "bytes"])
+def way(request) -> str:
+    """Those, or dense rows of bytes whose zeros are skipped."""
     return request.param
 
 
@@ -37,7 +48,7 @@ def differing(operations, sparse, way):
         kernel, result = PRODUCTS[product], []
         for m, n_in, n_out in sizes:
             a, delta = sparse(m, n_in, density=density), sparse(m, n_out, density=density)
-            numbers = a, delta, sparse(n_out, n_in), sparse(n_out)
+            numbers = for_way(way, a), delta, sparse(n_out, n_in), sparse(n_out)
             dense = kernel(operations, *numbers)
             if kernel(operations, *numbers, way=way).tobytes() != dense.tobytes():
                 result.append((m, n_in, n_out))
@@ -69,7 +80,7 @@ def test_same_bits_as_the_tile_where_the_sum_is_cut_into_blocks(differing, produ
 @pytest.mark.parametrize("m", [1, 5, 13, 100])
 def test_parts_are_the_same_for_every_way(operations, sparse, way, m, n_parts):
     for n_out in (10, 64, 65, 100, 128, 130, 192, 200, 257):
-        a, W, b = sparse(m, 50, density=0.4), sparse(n_out, 50), sparse(n_out)
+        a, W, b = for_way(way, sparse(m, 50, density=0.4)), sparse(n_out, 50), sparse(n_out)
         for part in range(n_parts):
             dense, skipping = (
                 operations.forward(a, W, b, w, part, n_parts) for w in ("dense", way)
@@ -103,37 +114,37 @@ def test_empty_rows_and_columns_among_full_ones(operations, sparse, way):
     a[::3] = 0
     a[:, ::5] = 0
     delta[1::3] = 0
-    numbers = a, delta, sparse(130, 70), sparse(130)
+    numbers = for_way(way, a), delta, sparse(130, 70), sparse(130)
     for kernel in PRODUCTS.values():
         dense = kernel(operations, *numbers)
         assert kernel(operations, *numbers, way=way).tobytes() == dense.tobytes()
 
 
-def test_negative_zero_is_a_zero(operations, sparse, way):
+def test_negative_zero_is_a_zero(operations, sparse, way_of_numbers):
     a = sparse(20, 70, density=0.5)
     delta = sparse(20, 130, density=0.5)
     numbers = np.where(a == 0, -a, a), np.where(delta == 0, -delta, delta)
     rest = sparse(130, 70), sparse(130)
     for kernel in PRODUCTS.values():
-        signed = kernel(operations, *numbers, *rest, way=way)
+        signed = kernel(operations, *numbers, *rest, way=way_of_numbers)
         assert signed.tobytes() == kernel(operations, a, delta, *rest).tobytes()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e-40])
 @pytest.mark.parametrize("product", PRODUCTS)
-def test_no_other_value_is_taken_for_a_zero(operations, sparse, way, product, value):
+def test_no_other_value_is_taken_for_a_zero(operations, sparse, way_of_numbers, product, value):
     """NaN equals nothing, and 1e-40 is denormal in float32: sparse rows contain both."""
     a, delta = sparse(9, 70, density=0.4), sparse(9, 130, density=0.4)
     operand = delta if product == "hidden_delta" else a
     operand[4, 20] = value
     numbers = a, delta, sparse(130, 70), sparse(130)
     dense = PRODUCTS[product](operations, *numbers)
-    from_sparse = PRODUCTS[product](operations, *numbers, way=way)
+    from_sparse = PRODUCTS[product](operations, *numbers, way=way_of_numbers)
     assert np.array_equal(from_sparse, dense, equal_nan=True)
 
 
 def test_a_zero_times_a_non_finite_weight_counts_as_zero(operations, sparse, way):
-    a, W, b = sparse(9, 70, density=0.4), sparse(130, 70), sparse(130)
+    a, W, b = for_way(way, sparse(9, 70, density=0.4)), sparse(130, 70), sparse(130)
     a[:, 30] = 0
     finite = operations.forward(a, W, b, way=way)
     W[:, 30] = np.inf
