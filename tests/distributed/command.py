@@ -1,6 +1,6 @@
 """Program of the ranks: the command line, in which the last rank may meet an error alone.
 
-mpiexec -n N python command.py CASE ARGUMENTS …
+mpiexec -n N python command.py CASE ARGUMENTS … [AND ARGUMENTS …]
 """
 
 import os
@@ -45,4 +45,10 @@ elif case:  # the command imports these modules, and scikit-learn with them, whe
     elif case == "at the end":  # of rank 0
         train_table.judged = fail
 
-sys.exit(cli.main(arguments))
+statuses = set()
+while arguments:
+    end = (*arguments, "AND").index("AND")
+    statuses.add(cli.main(arguments[:end]))
+    arguments = arguments[end + 1 :]
+(status,) = statuses
+sys.exit(status)
