@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 import re
 import shlex
 import sys
@@ -53,10 +54,20 @@ def script(
         module = module_from_spec(spec)
         monkeypatch.setitem(sys.modules, spec.name, module)  # where dataclasses look
         monkeypatch.syspath_prepend(STUDIES)  # as `python docs/studies/name.py` has it
+        before = process_state()
         spec.loader.exec_module(module)
+        assert [name for name, value in process_state() if (name, value) not in before] == []
         return module
 
     return imported
+
+
+def process_state() -> list[tuple[str, Any]]:
+    """What no import of a script may change for the tests after it: names and values."""
+    variables = (pair for pair in os.environ.items() if not pair[0].startswith("KMP_"))
+    numbers = np.random.get_state()[1].tobytes()  # noqa: NPY002 (the state that all share)
+    others = {"folder": os.getcwd(), "threads": fastmlp.get_num_threads(), "numbers": numbers}
+    return [*variables, *others.items()]
 
 
 def runs(study: str) -> list[dict[str, str]]:

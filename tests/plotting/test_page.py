@@ -324,7 +324,8 @@ def test_the_user_s_settings_stay(
     """And change nothing of the page."""
     import matplotlib
 
-    with matplotlib.rc_context({"font.size": 30.0, "axes.facecolor": "red"}):
+    own = {"font.size": 30.0, "axes.facecolor": "red", "lines.linewidth": 7.0}
+    with matplotlib.rc_context(own):
         before = dict(matplotlib.rcParams)
         text = fastmlp.plotting.page(trained, *classes, **GIVEN)
         assert dict(matplotlib.rcParams) == before
