@@ -26,6 +26,7 @@ from fastmlp import kernels
 from fastmlp.data import memory_maps
 from fastmlp.kernels.calls import Batches, Progress, TrainingOptions
 from fastmlp.model import files
+from fastmlp.support import threads
 
 # Python processes that tests start import the fastmlp under test, not the folder they start in.
 os.environ["PYTHONSAFEPATH"] = "1"
@@ -47,6 +48,13 @@ def pytest_collection_finish() -> None:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(2024)
+
+
+@pytest.fixture
+def own_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test passes to `set_num_threads` is in force in this test alone."""
+    for name in ("_chosen", "_omp_before"):
+        monkeypatch.setattr(threads, name, getattr(threads, name))
 
 
 @pytest.fixture(scope="session")
