@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import copy
+import importlib
+import importlib.util
 import os
 import re
 import signal
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+# Idle threads of OpenMP sleep rather than take the processors from the tests that run beside them.
+# Set before the kernels are loaded, which start these threads.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
 import pytest
@@ -19,6 +26,7 @@ from fastmlp import kernels
 from fastmlp.data import memory_maps
 from fastmlp.kernels.calls import Batches, Progress, TrainingOptions
 from fastmlp.model import files
+from fastmlp.support import threads
 
 # Python processes that tests start import the fastmlp under test, not the folder they start in.
 os.environ["PYTHONSAFEPATH"] = "1"
@@ -28,11 +36,25 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Array = NDArray[Any]
+OPENMP_THREADS = kernels.omp_threads()
+
+
+def pytest_collection_finish() -> None:
+    """Where a test file imports PyTorch: what its import sets, as the fixture `torch` does."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(OPENMP_THREADS)
 
 
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(2024)
+
+
+@pytest.fixture
+def own_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test passes to `set_num_threads` is in force in this test alone."""
+    for name in ("_chosen", "_omp_before"):
+        monkeypatch.setattr(threads, name, getattr(threads, name))
 
 
 @pytest.fixture(scope="session")
@@ -149,6 +171,21 @@ def digits_net() -> fastmlp.MLP:
     net = fastmlp.MLP((64, 100, 10))
     net.fit(X[:1500], y[:1500], epochs=20, batch_size=50)
     return net
+
+
+@pytest.fixture
+def torch() -> Iterator[Any]:
+    """PyTorch on one thread, whose threads otherwise wait for each other most of the time.
+
+    Its import sets OpenMP's number of threads, which is also the limit of fastmlp's, to that of
+    MKL, and `torch.set_num_threads` to its own.  Afterwards the number is what it was.
+    """
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("PyTorch is not installed")
+    torch = importlib.import_module("torch")
+    torch.set_num_threads(1)
+    yield torch
+    torch.set_num_threads(OPENMP_THREADS)
 
 
 @pytest.fixture

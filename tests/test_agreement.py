@@ -214,8 +214,7 @@ def test_fifty_updates_go_somewhere(optimizer):
 
 @every_optimizer
 @every_loss
-def test_the_engine_ends_where_pytorch_does(optimizer, loss):
-    torch = pytest.importorskip("torch")
+def test_the_engine_ends_where_pytorch_does(torch, optimizer, loss):
     functional = torch.nn.functional
     problem = Problem("tanh", loss, "float64")
     name, constants, rate = OPTIMIZERS[optimizer]

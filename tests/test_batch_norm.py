@@ -182,8 +182,7 @@ def test_gradients_of_prediction_are_central_differences_of_its_cost(activation,
 @every_dropout
 @every_norm
 @every_activation
-def test_gradients_and_statistics_are_pytorchs(activation, norm, dropout):
-    torch = pytest.importorskip("torch")
+def test_gradients_and_statistics_are_pytorchs(torch, activation, norm, dropout):
     problem = Problem(activation, norm, dropout)
     engine, module = problem.engine()
     data = problem.data(engine, module)

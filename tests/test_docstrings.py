@@ -118,6 +118,7 @@ def test_examples_in_docstrings_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(fastmlp.support.threads, "_chosen", None)
+    monkeypatch.setattr(fastmlp.support.threads, "_omp_before", fastmlp.kernels.omp_threads())
     finder = doctest.DocTestFinder(recurse=False)
     runner = doctest.DocTestRunner(
         optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE, verbose=False

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 import re
 import shlex
 import sys
+from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from statistics import fmean, stdev
@@ -26,12 +28,8 @@ STUDIES = DOCS / "studies"
 ACCURACY = DOCS / "accuracy.md"
 PAGES = [ACCURACY, *sorted(STUDIES.glob("*.md"))]
 # that the studies' scripts need
-PACKAGES = {
-    "accuracy": "matplotlib",
-    "search": "optuna",
-    "tables_edges": "torch",
-    "tables_shared": "torch",
-}
+PACKAGES = {"accuracy": "matplotlib", "search": "optuna"}
+TORCH = ("tables_edges", "tables_shared")
 # 0.975 quantiles of Student's distribution by degrees of freedom, from the table of Student (1908)
 # in the form of Abramowitz and Stegun (1964), 26.10
 QUANTILES = {1: 12.706205, 4: 2.776445, 5: 2.570582}
@@ -40,17 +38,36 @@ NUMBER = r"[+−]?\d[\d,]*(?:\.\d+)?"
 Values = list[float]
 
 
-def script(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+@pytest.fixture
+def script(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], Any]:
     """A script of docs/studies as a module."""
-    if name in PACKAGES:
-        pytest.importorskip(PACKAGES[name])
-    spec = spec_from_file_location(f"{name}_study", STUDIES / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, module)  # where dataclasses look
-    monkeypatch.syspath_prepend(STUDIES)  # as `python docs/studies/name.py` has it
-    spec.loader.exec_module(module)
-    return module
+
+    def imported(name: str) -> Any:
+        if name in TORCH:
+            request.getfixturevalue("torch")
+        if name in PACKAGES:
+            pytest.importorskip(PACKAGES[name])
+        spec = spec_from_file_location(f"{name}_study", STUDIES / f"{name}.py")
+        assert spec is not None and spec.loader is not None
+        module = module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, spec.name, module)  # where dataclasses look
+        monkeypatch.syspath_prepend(STUDIES)  # as `python docs/studies/name.py` has it
+        before = process_state()
+        spec.loader.exec_module(module)
+        assert [name for name, value in process_state() if (name, value) not in before] == []
+        return module
+
+    return imported
+
+
+def process_state() -> list[tuple[str, Any]]:
+    """What no import of a script may change for the tests after it: names and values."""
+    variables = (pair for pair in os.environ.items() if not pair[0].startswith("KMP_"))
+    numbers = np.random.get_state()[1].tobytes()  # noqa: NPY002 (the state that all share)
+    others = {"folder": os.getcwd(), "threads": fastmlp.get_num_threads(), "numbers": numbers}
+    return [*variables, *others.items()]
 
 
 def runs(study: str) -> list[dict[str, str]]:
@@ -108,17 +125,17 @@ def spread(values: Values) -> str:
 
 @pytest.mark.parametrize("study", ["costs", "fine_tuning", "search", "tables", "tables_kinds"])
 def test_the_page_of_a_study_is_what_its_script_computes_from_its_runs(
-    study: str, monkeypatch: pytest.MonkeyPatch
+    study: str, script: Callable[[str], Any]
 ) -> None:
-    module = script(study, monkeypatch)
+    module = script(study)
     page = (STUDIES / f"{study}.md").read_text("utf-8")
     assert module.page(module.read(STUDIES / study / "runs.csv")) == page
 
 
 def test_the_page_on_batch_norm_is_what_its_script_computes(
-    monkeypatch: pytest.MonkeyPatch,
+    script: Callable[[str], Any],
 ) -> None:
-    module = script("batch_norm", monkeypatch)
+    module = script("batch_norm")
     runs = module.read(STUDIES)
     page = (STUDIES / "batch_norm.md").read_text("utf-8")
     assert module.page(runs) == page
@@ -127,18 +144,18 @@ def test_the_page_on_batch_norm_is_what_its_script_computes(
 
 
 def test_the_page_on_activations_is_what_its_script_computes(
-    monkeypatch: pytest.MonkeyPatch,
+    script: Callable[[str], Any],
 ) -> None:
-    module = script("activations", monkeypatch)
+    module = script("activations")
     folder = STUDIES / "activations"
     layers, correct = module.read(folder / "layers.csv"), module.accuracies(folder / "runs.csv")
     assert module.page(layers, correct) == (STUDIES / "activations.md").read_text("utf-8")
 
 
 def test_the_first_layers_of_the_study_of_activations_are_computed_again(
-    monkeypatch: pytest.MonkeyPatch,
+    script: Callable[[str], Any],
 ) -> None:
-    module = script("activations", monkeypatch)
+    module = script("activations")
     study = module.studies.read(STUDIES / "activations.toml")
     data = module.Images.load("digits", 0)
     written = {
@@ -369,7 +386,7 @@ def commands() -> list[list[str]]:
 
 @pytest.mark.parametrize("command", commands(), ids=" ".join)
 def test_the_commands_of_the_pages_exist(
-    command: list[str], monkeypatch: pytest.MonkeyPatch
+    command: list[str], script: Callable[[str], Any]
 ) -> None:
     program, *arguments = command
     if program == "fastmlp":
@@ -380,4 +397,4 @@ def test_the_commands_of_the_pages_exist(
     path, *options = arguments
     name = Path(path).stem
     assert path == f"docs/studies/{name}.py"
-    script(name, monkeypatch).parser().parse_args(options)
+    script(name).parser().parse_args(options)

@@ -209,6 +209,9 @@ def where_torch_is(names: str, *factors: Iterable[Any]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(names, cases)
 
 
+with_torch = pytest.mark.usefixtures("torch")  # one thread, which is enough for networks so small
+
+
 def by_autograd(problem: Problem, l2: float) -> list[np.ndarray]:
     """The same by PyTorch."""
     import torch
@@ -266,8 +269,9 @@ def by_autograd(problem: Problem, l2: float) -> list[np.ndarray]:
 
 
 @cache
-def autograd_of_wide(activation: str, target: str) -> list[np.ndarray]:
-    return by_autograd(Problem(activation, target, WIDE, 300), 0.1)
+def autograd(activation: str, target: str, sizes: tuple[int, ...], m: int = M) -> list[np.ndarray]:
+    """The same for λ = 0.1, once for all builds."""
+    return by_autograd(Problem(activation, target, sizes, m), 0.1)
 
 
 def relative_error(found: list[np.ndarray], expected: list[np.ndarray]) -> float:
@@ -277,15 +281,17 @@ def relative_error(found: list[np.ndarray], expected: list[np.ndarray]) -> float
     )
 
 
+@with_torch
 @where_torch_is("activation, target, depth, isa", ACTIVATIONS, TARGETS, SIZES, kernels.isas())
 def test_gradients_are_those_of_autograd(activation, target, depth, isa):
     problem = Problem(activation, target, SIZES[depth])
     found = gradients(problem, isa, 0.1)
-    assert relative_error(found, by_autograd(problem, 0.1)) < 1e-9
+    assert relative_error(found, autograd(activation, target, SIZES[depth])) < 1e-9
 
 
+@with_torch
 @where_torch_is("activation, target, isa, threads", ACTIVATIONS, TARGETS, kernels.isas(), (1, 2))
 def test_so_are_those_of_networks_that_fill_panels_and_chunks(activation, target, isa, threads):
     problem = Problem(activation, target, WIDE, 300)
     found = gradients(problem, isa, 0.1, threads)
-    assert relative_error(found, autograd_of_wide(activation, target)) < 1e-9
+    assert relative_error(found, autograd(activation, target, WIDE, 300)) < 1e-9

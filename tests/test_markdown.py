@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from fastmlp.cli import main
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -50,7 +50,7 @@ def test_the_code_of_a_page_runs_when_the_page_is_copied_alone(
         if language == "console":
             for program, *arguments in commands(code):
                 assert program == "fastmlp"
-                subprocess.run([sys.executable, "-m", "fastmlp", *arguments], check=True)
+                assert main(arguments) == 0
             continue
         try:
             exec(compile(code, page, "exec"), names)

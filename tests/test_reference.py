@@ -247,11 +247,6 @@ def test_a_loss_refuses_an_output_activation_that_does_not_go_with_it(loss, outp
 # -------------------------------------------------------------------------------------- PyTorch
 
 
-@pytest.fixture
-def torch():
-    return pytest.importorskip("torch")
-
-
 def torch_activation(torch, name, p=None):
     functional = torch.nn.functional
     return {

@@ -123,8 +123,7 @@ def test_the_bits_are_the_same_for_any_threads_and_paths(parts, sparse, dtype):
     assert len(found) == 1
 
 
-def test_adamw_is_pytorchs_with_other_rates_and_decays_in_each_step():
-    torch = pytest.importorskip("torch")
+def test_adamw_is_pytorchs_with_other_rates_and_decays_in_each_step(torch):
     net = MLP((40, 9, 5), activation="tanh", dtype="float64", seed=SEED)
     groups = [
         [torch.tensor(W.copy(), requires_grad=True) for W in net.weights],

@@ -33,8 +33,9 @@ FEW_ROWS, LEAST_SHARED_ROWS = 8, 400_000
 # pass, so passes and fits that follow one another do it once in so many seconds.
 LOOKED_UP = 1e-3
 
-# OpenMP's own limit at import; where it is lower later, threadpoolctl has set it
-_OMP_AT_IMPORT = kernels.omp_threads()
+# OpenMP's own number of threads at import or when `set_num_threads` was called.  Where it is lower
+# later, somebody has set a limit: threadpoolctl, or PyTorch, whose import sets the number of cores.
+_omp_before = kernels.omp_threads()
 
 # Where threads slept for more than this part of so many slices of training in succession
 # (training/loop.py), one thread is tried: a single such slice is an interruption of a few
@@ -59,17 +60,22 @@ def set_num_threads(n_threads: int) -> None:
     --------
     get_num_threads : Return the number in force.
 
+    Notes
+    -----
+    A limit of OpenMP that is in force at this call does not count.  A lower one that is set later
+    does: by `threadpoolctl.threadpool_limits`, `torch.set_num_threads` or the import of PyTorch.
+
     Examples
     --------
     >>> fastmlp.set_num_threads(2)
     >>> fastmlp.get_num_threads()
     2
     """
-    global _chosen
+    global _chosen, _omp_before
     n_threads = checks.whole("n_threads", n_threads)
     if n_threads > MOST:
         raise ValueError(f"n_threads must be at most {MOST}, got {n_threads}")
-    _chosen = n_threads
+    _chosen, _omp_before = n_threads, kernels.omp_threads()
 
 
 def get_num_threads() -> int:
@@ -81,8 +87,9 @@ def get_num_threads() -> int:
         The number of `set_num_threads`; without a call of it the environment variable
         OMP_NUM_THREADS, and without that the number of processors on which this process may run,
         or of a container the number of processors whose time it may use, rounded up.
-        Inside `threadpoolctl.threadpool_limits` it is at most the limit set there.  In a process
-        made by fork it is always 1, because OpenMP's threads do not exist there.
+        Inside `threadpoolctl.threadpool_limits` it is at most the limit set there.  PyTorch sets
+        a limit too: when it is imported, the number of cores, and in `torch.set_num_threads`.  In a
+        process made by fork it is always 1, because OpenMP's threads do not exist there.
 
     See Also
     --------
@@ -194,11 +201,11 @@ def _n_weights(sizes: tuple[int, ...]) -> int:
 
 
 def _allowed(n_threads: int) -> int:
-    """So many threads, or fewer where threadpoolctl has set a limit or the process is forked."""
+    """So many threads, or fewer where a limit was set since or the process is forked."""
     if _forked:
         return 1
     limit = kernels.omp_threads()
-    return min(n_threads, limit) if limit < _OMP_AT_IMPORT else n_threads
+    return min(n_threads, limit) if limit < _omp_before else n_threads
 
 
 def _recent_default() -> int:

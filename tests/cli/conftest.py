@@ -23,6 +23,11 @@ class Outcome(NamedTuple):
 Command = Callable[..., Outcome]
 
 
+@pytest.fixture(autouse=True)
+def options_end_with_the_test(own_number_of_threads: None) -> None:
+    """The option --threads sets the number of the process."""
+
+
 @pytest.fixture
 def fastmlp_command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
     """Runs ``fastmlp`` with arguments: its exit code, standard output and standard error."""

@@ -1,6 +1,6 @@
 """Program of the ranks: the command line, in which the last rank may meet an error alone.
 
-mpiexec -n N python command.py CASE ARGUMENTS …
+mpiexec -n N python command.py CASE ARGUMENTS … [AND ARGUMENTS …]
 """
 
 import os
@@ -10,8 +10,6 @@ import sys
 from mpi4py import MPI
 
 from fastmlp import cli
-from fastmlp.cli import ranks, train_table
-from fastmlp.tabular import members
 
 case, *arguments = sys.argv[1:]
 
@@ -30,17 +28,27 @@ def differ(*arguments, **options):
 
 if case == "no mpi4py":
     sys.modules["mpi4py.MPI"] = None
-if MPI.COMM_WORLD.rank == MPI.COMM_WORLD.size - 1:
-    if case == "in training":
-        members.train_member = fail
-    elif case == "before training":
-        ranks.PATIENCE = 0.2
-        train_table.read_data = fail
-    elif case == "killed":
-        members.train_member = die
-    elif case == "other data":
-        members.checksum = differ
-elif case == "at the end":  # of rank 0
-    train_table.judged = fail
+elif case:  # the command imports these modules, and scikit-learn with them, where it needs them
+    from fastmlp.cli import ranks, train_table
+    from fastmlp.tabular import members
 
-sys.exit(cli.main(arguments))
+    if MPI.COMM_WORLD.rank == MPI.COMM_WORLD.size - 1:
+        if case == "in training":
+            members.train_member = fail
+        elif case == "before training":
+            ranks.PATIENCE = 0.2
+            train_table.read_data = fail
+        elif case == "killed":
+            members.train_member = die
+        elif case == "other data":
+            members.checksum = differ
+    elif case == "at the end":  # of rank 0
+        train_table.judged = fail
+
+statuses = set()
+while arguments:
+    end = (*arguments, "AND").index("AND")
+    statuses.add(cli.main(arguments[:end]))
+    arguments = arguments[end + 1 :]
+(status,) = statuses
+sys.exit(status)

@@ -1,11 +1,12 @@
 """Program of the ranks: what must end with a clear error; the last rank does something wrong.
 
-mpiexec -n N python failures.py CASE [FILE]
+mpiexec -n N python failures.py CASE[,CASE...] [FILE]
 """
 
 import os
 import signal
 import sys
+from time import perf_counter
 
 import numpy as np
 from mpi4py import MPI
@@ -13,14 +14,9 @@ from mpi4py import MPI
 import fastmlp
 from fastmlp.distributed import communication, rounds, shared_run, slowness
 
-case, *rest = sys.argv[1:]
+cases, *rest = sys.argv[1:]
 rank = MPI.COMM_WORLD.rank
 wrong = rank == MPI.COMM_WORLD.size - 1
-rng = np.random.default_rng(rank)
-X, y = rng.normal(size=(60, 4)), rng.integers(0, 3, 60)
-normalized = case == "one row left of normalized chunks"
-net = fastmlp.MLP((4, 8, 3), seed=0, batch_norm=normalized)
-options = {"epochs": 6, "batch_size": 40}
 
 
 class AfterEpochs(fastmlp.Callback):
@@ -55,10 +51,10 @@ def slow_rank_times(self):
     return slowness.RankTimes(9.0 if wrong else 2.5, 9.5, 60, f"host{rank}")
 
 
-def broken_chunks():
+def broken_chunks(X, y):
     """The rank's second chunk has the wrong number of columns."""
-    yield own_X[:30], own_y[:30]
-    yield own_X[30:, :3], own_y[30:]
+    yield X[:30], y[:30]
+    yield X[30:, :3], y[30:]
 
 
 def kill_in_an_epoch():
@@ -75,79 +71,91 @@ def kill_in_an_epoch():
     communication.GradientSum.start = start_or_die
 
 
-if case == "empty shard" and wrong:
-    X, y = X[:0], y[:0]
-elif case == "columns" and wrong:
-    X = X[:, :2]
-elif case == "other weights" and wrong:
-    net.set_parameters([2 * w for w in net.weights], net.biases)
-elif case == "other seed" and wrong:
-    net = fastmlp.MLP((4, 8, 3), seed=1)
-elif case == "other options" and wrong:
-    options["l2"] = 0.1
-elif case == "other sharing" and wrong:
-    options["local_steps"] = 3
-elif case == "wrong sharing" and wrong:
-    options["compression"] = "zip"
-elif case == "local divergence":
-    options.update(local_steps=4)
-    if wrong:
+def arguments_of(case):
+    """Return the network, the examples and the options of a case, of this rank."""
+    rng = np.random.default_rng(rank)
+    X, y = rng.normal(size=(60, 4)), rng.integers(0, 3, 60)
+    normalized = case == "one row left of normalized chunks"
+    net = fastmlp.MLP((4, 8, 3), seed=0, batch_norm=normalized)
+    options = {"epochs": 6, "batch_size": 40}
+    if case == "empty shard" and wrong:
+        X, y = X[:0], y[:0]
+    elif case == "columns" and wrong:
+        X = X[:, :2]
+    elif case == "other weights" and wrong:
+        net.set_parameters([2 * w for w in net.weights], net.biases)
+    elif case == "other seed" and wrong:
+        net = fastmlp.MLP((4, 8, 3), seed=1)
+    elif case == "other options" and wrong:
+        options["l2"] = 0.1
+    elif case == "other sharing" and wrong:
+        options["local_steps"] = 3
+    elif case == "wrong sharing" and wrong:
+        options["compression"] = "zip"
+    elif case == "local divergence":
+        options.update(local_steps=4)
+        if wrong:
+            options["sample_weight"] = np.full(60, 1e38)
+    elif case == "unknown option" and wrong:
+        options["batch_sums"] = None
+    elif case == "other batch size" and wrong:
+        options["batch_size"] = 7
+    elif case == "other dtype" and wrong:
+        net = fastmlp.MLP((4, 8, 3), seed=0, dtype="float64")
+    elif case == "no targets":
+        y = None
+    elif case == "time is up":
+        options["max_seconds"] = 1e6
+        options["callbacks"] = [AfterEpochs(run_out_of_time)]
+    elif case == "slow rank":
+        shared_run.SharedRun.times = slow_rank_times
+    elif case == "broken chunk":
+        X, y = (lambda own=(X, y): broken_chunks(*own)) if wrong else [(X, y)], None
+    elif case == "chunks and arrays" and wrong:
+        X, y = [(X, y)], None
+    elif case == "one row left of normalized chunks":
+        X, y = [(X, y), (X[:1], y[:1])] if wrong else [(X, y)], None
+    elif case == "no chunk" and wrong:
+        X, y = [], None
+    elif case == "no chunk":
+        X, y = [(X, y)], None
+    elif case in ("folder", "other folder", "small folder"):
+        # row groups of 16 rows in the first folder, one row group in the second
+        folders = [fastmlp.ParquetFolder(rest[k], label="y") for k in (0, 1)]
+        second = case == "small folder" or (case == "other folder" and wrong)
+        X, y = folders[second], None
+        options["validation_data"] = folders[1]
+    elif case == "small batches of chunks":
+        X, y = [(X, y)], None
+        options["batch_size"] = 1
+    elif case == "divergence":
+        options.update(optimizer=fastmlp.GradientDescent(1e30), l2=1.0)
+    elif case == "divergence on one rank" and wrong:
         options["sample_weight"] = np.full(60, 1e38)
-elif case == "unknown option" and wrong:
-    options["batch_sums"] = None
-elif case == "other batch size" and wrong:
-    options["batch_size"] = 7
-elif case == "other dtype" and wrong:
-    net = fastmlp.MLP((4, 8, 3), seed=0, dtype="float64")
-elif case == "no targets":
-    y = None
-elif case == "time is up":
-    options["max_seconds"] = 1e6
-    options["callbacks"] = [AfterEpochs(run_out_of_time)]
-elif case == "slow rank":
-    shared_run.SharedRun.times = slow_rank_times
-elif case == "broken chunk":
-    own_X, own_y = X, y
-    X, y = broken_chunks if wrong else [(X, y)], None
-elif case == "chunks and arrays" and wrong:
-    X, y = [(X, y)], None
-elif case == "one row left of normalized chunks":
-    X, y = [(X, y), (X[:1], y[:1])] if wrong else [(X, y)], None
-elif case == "no chunk" and wrong:
-    X, y = [], None
-elif case == "no chunk":
-    X, y = [(X, y)], None
-elif case in ("folder", "other folder", "small folder"):
-    # row groups of 16 rows in the first folder, one row group in the second
-    folders = [fastmlp.ParquetFolder(rest[k], label="y") for k in (0, 1)]
-    X, y = folders[1 if case == "small folder" or (case == "other folder" and wrong) else 0], None
-    options["validation_data"] = folders[1]
-elif case == "small batches of chunks":
-    X, y = [(X, y)], None
-    options["batch_size"] = 1
-elif case == "divergence":
-    options.update(optimizer=fastmlp.GradientDescent(1e30), l2=1.0)
-elif case == "divergence on one rank" and wrong:
-    options["sample_weight"] = np.full(60, 1e38)
-elif case in ("callback fails", "interrupt", "drift", "callback stops"):
-    acts = [fail, interrupt, drift, lambda net: True]
-    names = ["callback fails", "interrupt", "drift", "callback stops"]
-    options["callbacks"] = [AfterEpochs(dict(zip(names, acts, strict=True))[case])]
-elif case in ("killed", "checkpoint", "resume"):
-    options.update(shuffle=False, callbacks=[fastmlp.Checkpoint(rest[0])])
-    if case == "resume":
-        net = fastmlp.load(rest[0])
-        options["epochs"] -= net.epochs
-    if case == "killed" and wrong:
-        kill_in_an_epoch()
+    elif case in ("callback fails", "interrupt", "drift", "callback stops"):
+        acts = [fail, interrupt, drift, lambda net: True]
+        names = ["callback fails", "interrupt", "drift", "callback stops"]
+        options["callbacks"] = [AfterEpochs(dict(zip(names, acts, strict=True))[case])]
+    elif case in ("killed", "checkpoint", "resume"):
+        options.update(shuffle=False, callbacks=[fastmlp.Checkpoint(rest[0])])
+        if case == "resume":
+            net = fastmlp.load(rest[0])
+            options["epochs"] -= net.epochs
+        if case == "killed" and wrong:
+            kill_in_an_epoch()
+    return net, X, y, options
 
-try:
-    history = fastmlp.distributed.fit(net, X, y, **options)
-    found = f"{history.epochs} epochs, {history.stopped_by}"
-    if history.unfinished_batches:
-        found += f", {history.unfinished_batches} batches more"
-except Exception as error:
-    found = f"{type(error).__name__}: {error}"
-# in one piece, or the end of the line may follow what another rank says meanwhile
-sys.stdout.write(f"rank {rank}: {found}\n")
-sys.stdout.flush()
+
+for case in cases.split(","):
+    net, X, y, options = arguments_of(case)
+    try:
+        history = fastmlp.distributed.fit(net, X, y, **options)
+        found = f"{history.epochs} epochs, {history.stopped_by}"
+        if history.unfinished_batches:
+            found += f", {history.unfinished_batches} batches more"
+    except Exception as error:
+        found = f"{type(error).__name__}: {error}"
+    rounds.perf_counter = perf_counter
+    # in one piece, or the end of the line may follow what another rank says meanwhile
+    sys.stdout.write(f"rank {rank}, {case}: {found}\n")
+    sys.stdout.flush()

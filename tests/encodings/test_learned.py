@@ -113,8 +113,7 @@ def test_gradients_agree_with_the_reference(make, table, rng, training, batch_no
         np.testing.assert_allclose(one, g, rtol=0, atol=1e-14)
 
 
-def test_gradients_agree_with_autograd(make, table):
-    torch = pytest.importorskip("torch")
+def test_gradients_agree_with_autograd(torch, make, table):
     net = make()
     X, y = torch.tensor(table.X), torch.tensor(table.y)
     parameters = [

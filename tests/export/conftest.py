@@ -185,8 +185,7 @@ def of_table(request: pytest.FixtureRequest, tables: tuple[Any, Any]) -> tuple[A
 
 
 @pytest.fixture
-def keras(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    pytest.importorskip("torch")
+def keras(torch: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     if importlib.util.find_spec("keras") is None:
         pytest.skip("Keras is not installed")
     monkeypatch.setenv("KERAS_BACKEND", "torch")

@@ -17,6 +17,7 @@ nn = torch.nn
 prune = importlib.import_module("torch.nn.utils.prune")
 modules = importlib.import_module("fastmlp.export.torch_modules")
 GaussianNoise, SortedQuantiles = modules.GaussianNoise, modules.SortedQuantiles
+pytestmark = pytest.mark.usefixtures("torch")
 
 
 def outputs(module: nn.Module, X: np.ndarray) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import copy
 import re
 import sys
 from collections import Counter
@@ -78,16 +77,37 @@ def trained(classes: Given) -> fastmlp.MLP:
     return net
 
 
+GIVEN: dict[str, Any] = {
+    "title": "A <script>",
+    "configuration": {"optimizer <b>": "Adam & Eve"},
+    "times": {"of it all": 12.5},
+    "class_names": ["$a", "<i>b</i>", "c & d"],
+}
+
+
 @pytest.fixture(scope="module")
-def page(trained: fastmlp.MLP, classes: Given) -> Page:
+def written(trained: fastmlp.MLP, classes: Given) -> str:
+    """A page about a table."""
+    return fastmlp.plotting.page(trained, *classes, **GIVEN)
+
+
+@pytest.fixture(scope="module")
+def page(written: str) -> Page:
+    return Page(written)
+
+
+@pytest.fixture(scope="module")
+def named(trained: fastmlp.MLP, classes: Given) -> Page:
+    """A page about sparse examples whose rows and columns have names."""
+    sparse = pytest.importorskip("scipy.sparse")
+    X, y = classes
     return Page(
         fastmlp.plotting.page(
             trained,
-            *classes,
-            title="A <script>",
-            configuration={"optimizer <b>": "Adam & Eve"},
-            times={"of it all": 12.5},
-            class_names=["$a", "<i>b</i>", "c & d"],
+            sparse.csr_matrix(X),
+            y,
+            row_numbers=[f"line {k + 2}" for k in range(230)],
+            column_names=[f"column <{k}>" for k in range(6)],
         )
     )
 
@@ -250,27 +270,20 @@ def test_a_custom_loss_with_other_targets_has_a_page(curve: Given) -> None:
 
 
 def test_the_row_numbers_of_the_user_s_file_are_shown(
-    trained: fastmlp.MLP, classes: Given
+    named: Page, trained: fastmlp.MLP, classes: Given
 ) -> None:
     X, y = classes
-    numbers = [f"line {k + 2}" for k in range(230)]
-    page = Page(fastmlp.plotting.page(trained, X, y, row_numbers=numbers))
     h = trained.predict_proba(X)
     wrong = np.flatnonzero(h.argmax(axis=1) != y)
     k = wrong[np.argmax(h[wrong].max(axis=1))]
-    assert page.texts[page.texts.index("probability") + 1] == f"line {k + 2}"
+    assert named.texts[named.texts.index("probability") + 1] == f"line {k + 2}"
     with pytest.raises(ValueError, match="row_numbers has 2 entries for 230 examples"):
         fastmlp.plotting.page(trained, X, y, row_numbers=[1, 2])
 
 
-def test_weights_have_the_names_of_their_columns(trained: fastmlp.MLP, classes: Given) -> None:
-    names = [f"column <{k}>" for k in range(6)]
-    page = Page(fastmlp.plotting.page(trained, *classes, column_names=names))
-    assert set(names) <= set(page.texts)
-    own = copy.deepcopy(trained)
-    own.metadata["columns"] = names
-    assert page.texts.count("column <0>") == 1
-    assert "column <5>" in Page(fastmlp.plotting.page(own, *classes)).texts
+def test_weights_have_the_names_of_their_columns(named: Page) -> None:
+    assert {f"column <{k}>" for k in range(6)} <= set(named.texts)
+    assert named.texts.count("column <0>") == 1
 
 
 def test_many_classes_have_a_table_of_confusions(rng: np.random.Generator) -> None:
@@ -290,30 +303,33 @@ def test_a_learning_rate_that_does_not_vary_has_no_column(page: Page) -> None:
     ]
 
 
-def test_what_ended_training_early_is_stated(net: fastmlp.MLP, classes: Given) -> None:
+def test_the_network_s_own_columns_and_what_ended_its_training_early_are_stated(
+    net: fastmlp.MLP, classes: Given
+) -> None:
     net.fit(*classes, epochs=5, cost_below=100.0)
-    assert "Ended early by cost_below." in Page(fastmlp.plotting.page(net, *classes)).texts
+    net.metadata["columns"] = [f"column <{k}>" for k in range(6)]
+    texts = Page(fastmlp.plotting.page(net, *classes)).texts
+    assert "Ended early by cost_below." in texts
+    assert "column <5>" in texts
 
 
-def test_sparse_examples_have_a_page(trained: fastmlp.MLP, classes: Given) -> None:
-    scipy = pytest.importorskip("scipy.sparse")
+def test_sparse_examples_have_a_page(named: Page, trained: fastmlp.MLP, classes: Given) -> None:
     X, y = classes
-    assert Page(fastmlp.plotting.page(trained, scipy.csr_matrix(X), y)).texts
+    assert f"{np.sum(trained.predict(X) != y)} of 230" in named.texts
 
 
 def test_the_user_s_settings_stay(
-    trained: fastmlp.MLP, classes: Given, n_figures: Callable[[], int]
+    written: str, trained: fastmlp.MLP, classes: Given, n_figures: Callable[[], int]
 ) -> None:
     """And change nothing of the page."""
     import matplotlib
 
-    texts = []
-    for size in (10.0, 30.0):
-        with matplotlib.rc_context({"font.size": size, "axes.facecolor": "red"}):
-            before = dict(matplotlib.rcParams)
-            texts.append(fastmlp.plotting.page(trained, *classes))
-            assert dict(matplotlib.rcParams) == before
-    assert texts[0] == texts[1]
+    own = {"font.size": 30.0, "axes.facecolor": "red", "lines.linewidth": 7.0}
+    with matplotlib.rc_context(own):
+        before = dict(matplotlib.rcParams)
+        text = fastmlp.plotting.page(trained, *classes, **GIVEN)
+        assert dict(matplotlib.rcParams) == before
+    assert text == written
     assert n_figures() == 0
 
 

@@ -6,6 +6,7 @@ import functools
 import getpass
 import os
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -26,6 +27,22 @@ SMALL: dict[str, Any] = {
     "learning_rate": (1e-3, 1e-1, "log"),
     "batch_size": (16, 64),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """What this process stores is not forced to the disk: a killed process loses nothing by it."""
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+
+    def connected(connection: Any, _: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", connected)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda _: None)
+        yield
+    sqlalchemy.event.remove(sqlalchemy.Engine, "connect", connected)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from soak_jobs import JOBS
 MIB = 2**20
 
 
+@pytest.mark.usefixtures("own_number_of_threads")
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: job.__name__)
 def test_each_job_runs_to_its_end(job, tmp_path: Path) -> None:
     with warnings.catch_warnings():

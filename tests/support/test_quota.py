@@ -87,6 +87,7 @@ def test_a_system_without_groups_has_no_limit(group, monkeypatch, tmp_path):
 def test_the_default_number_of_threads_is_that_of_the_quota(group, monkeypatch, limit, expected):
     group("cpu.max", f"{limit} 100000")
     monkeypatch.setattr(threads, "_chosen", None)
+    monkeypatch.setattr(threads, "_omp_before", threads.kernels.omp_threads())
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     assert fastmlp.get_num_threads() == expected

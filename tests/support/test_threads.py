@@ -15,6 +15,7 @@ from fastmlp.support import threads
 @pytest.fixture(autouse=True)
 def nothing_chosen(monkeypatch):
     monkeypatch.setattr(threads, "_chosen", None)
+    monkeypatch.setattr(threads, "_omp_before", threads.kernels.omp_threads())
     monkeypatch.setattr(threads, "processor_quota", lambda: float("inf"))
 
 
@@ -29,6 +30,35 @@ def test_environment_chooses_otherwise(monkeypatch, value, expected):
     assert fastmlp.get_num_threads() == expected
     fastmlp.set_num_threads(2)
     assert fastmlp.get_num_threads() == 2
+
+
+def test_a_limit_set_later_holds_and_one_in_force_at_the_choice_does_not(monkeypatch):
+    """PyTorch sets one when it is imported, which may be before or after the choice."""
+    limit = 4
+    monkeypatch.setattr(threads.kernels, "omp_threads", lambda: limit)
+    monkeypatch.setattr(threads, "_omp_before", 4)
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    assert fastmlp.get_num_threads() == 8
+    limit = 2
+    assert fastmlp.get_num_threads() == 2
+    fastmlp.set_num_threads(3)
+    assert fastmlp.get_num_threads() == 3
+    limit = 1
+    assert fastmlp.get_num_threads() == 1
+    limit = 2
+    assert fastmlp.get_num_threads() == 3
+
+
+def test_threadpoolctl_limits_what_was_chosen_before():
+    controller = pytest.importorskip("threadpoolctl").ThreadpoolController()
+    if not controller.select(user_api="openmp").info():
+        pytest.skip("fastmlp was built without OpenMP")
+    with controller.limit(limits=4, user_api="openmp"):  # also where there is one processor
+        fastmlp.set_num_threads(3)
+        with controller.limit(limits=1, user_api="openmp"):
+            assert fastmlp.get_num_threads() == 1
+            assert threads.for_pass((784, 256, 256, 10), 10_000) == 1
+        assert fastmlp.get_num_threads() == 3
 
 
 @pytest.mark.parametrize("value", [None, "", "0", "-1", "many"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +44,10 @@ def nvidia_threshold(values: Array, n_levels: int) -> float:
     for n in range(n_levels, N_BINS + 1):
         reference = counts[:n].astype(float)
         reference[-1] += counts[n:].sum()
-        starts = [-(-level * n // n_levels) for level in range(n_levels + 1)]
-        new = np.zeros(n)
-        for first, end in pairwise(starts):
-            of_level = counts[first:end]
-            new[first:end][of_level > 0] = of_level.sum() / max(1, np.count_nonzero(of_level))
+        starts = -(-np.arange(n_levels) * n // n_levels)
+        sums, filled = (np.add.reduceat(of, starts) for of in (counts[:n], counts[:n] > 0))
+        means = np.repeat(sums / np.maximum(1, filled), np.diff(starts, append=n))
+        new = np.where(counts[:n] > 0, means, 0)
         new[(new == 0) & (reference > 0)] = 1e-4
         divergences.append(entropy(reference, new))
     best = len(divergences) - 1 - int(np.argmin(divergences[::-1]))
