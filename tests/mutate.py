@@ -37,6 +37,7 @@ import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any, TextIO
@@ -245,6 +246,9 @@ def try_in_place(
         into.write_text(json.dumps(asdict(recorder.recorded())))
         return True
 
+    for module in modules:  # else a fork would import it, unchanged
+        name = ".".join(module.path.relative_to(into.parent).with_suffix("").parts)
+        import_module(name.removesuffix(".__init__"))
     called = [collector.lines(str(module.path)) for module in modules]
     functions = functions_by_code()
     gc.freeze()  # the forks share memory
