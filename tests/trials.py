@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import shutil
@@ -25,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 CALLS_FOLLOWED = 100
 LONGEST_WAIT = 60  # seconds
 NAP = 0.02
+END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
 PRINTED = "pytest.txt"  # by what collects the tests
 HEAVY = ("numpy", "hypothesis", "scipy.sparse", "sklearn.pipeline", "pandas")
 
@@ -292,6 +294,7 @@ def forked(work: Callable[[], bool], seconds: float | None = None) -> bool:
         status = 1
         try:
             os.setsid()
+            ctypes.CDLL(None).prctl(END_WITH_PARENT, signal.SIGKILL)
             if seconds is not None:
                 limit = round(seconds + 1)
                 resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))

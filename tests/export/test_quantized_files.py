@@ -140,6 +140,8 @@ def test_changed_weights_are_damage(make: Callable[..., MLP], path: Path, X: Arr
         lambda header, arrays: header["quantized"].update(roundings=[]),
         lambda header, arrays: header["quantized"]["roundings"].__setitem__(0, 3),
         lambda header, arrays: header["quantized"]["roundings"][0].update(low=1, high=256),
+        lambda header, arrays: header["quantized"]["roundings"][0].update(low=-256, high=-1),
+        lambda header, arrays: header["quantized"]["roundings"][0].update(low=-255, high=1),
         lambda header, arrays: header["quantized"]["roundings"][0].update(high=1e9),
         lambda header, arrays: header["quantized"]["roundings"][1].update(table=True),
         lambda header, arrays: header.update(sizes=[6, 9, 8, 4]),
