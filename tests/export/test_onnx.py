@@ -181,7 +181,8 @@ def test_the_model_describes_itself(make, path):
     to_onnx(net, path)
     model = onnx.load(path)
     assert (model.producer_name, model.doc_string) == ("fastmlp", repr(net))
-    assert [(one.domain, one.version) for one in model.opset_import] == [("", to.OPSET)]
+    assert [(one.domain, one.version) for one in model.opset_import] == [("", 13)]
+    assert model.ir_version == 7
     properties = {one.key: one.value for one in model.metadata_props}
     assert properties["task"] == "the user's own"
     assert json.loads(properties["columns"]) == ["größe", "β"]

@@ -163,6 +163,25 @@ def test_contents_that_do_not_fit_are_damage(
         Quantized.load(path)
 
 
+@pytest.mark.parametrize(("high", "whole"), [(2**16 - 1, True), (2**16, False)])
+def test_a_table_of_bytes_has_at_most_65536(
+    make: Callable[..., MLP], path: Path, X: Array, high: int, whole: bool
+) -> None:
+    def enlarged(header: dict[str, Any], arrays: dict[str, Array]) -> None:
+        rounding = next(one for one in header["quantized"]["roundings"] if one["table"])
+        l = header["quantized"]["roundings"].index(rounding) + 1
+        rounding.update(low=0, high=high)
+        arrays[f"table_{l}"] = np.zeros(high + 1, np.uint8)
+
+    quantize(make("mixed"), X).save(path)
+    change(path, enlarged)
+    if whole:
+        assert Quantized.load(path).sizes == make("mixed").sizes
+        return
+    with pytest.raises(ValueError, match="a layer of its header is clipped to 0 … 65536"):
+        Quantized.load(path)
+
+
 def test_what_no_file_holds_is_refused(path: Path, X: Array) -> None:
     def value(h: Array, y: Array) -> Array:
         return ((h - y) ** 2).sum(axis=1)
