@@ -59,7 +59,8 @@ class Outcomes:
 def reason_of(report: pytest.TestReport | pytest.CollectReport) -> str:
     """Return why a test or a file of tests was skipped, or was expected to fail."""
     where = report.longrepr
-    return str(getattr(report, "wasxfail", where[2] if isinstance(where, tuple) else where))
+    reason = where[2] if isinstance(where, tuple) else where
+    return str(getattr(report, "wasxfail", reason)).removeprefix("Skipped: ")
 
 
 @dataclass(eq=False)
