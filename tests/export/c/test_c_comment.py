@@ -50,6 +50,22 @@ def test_the_comment_counts_layers_memory_and_multiplications(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("sizes", "dtype", "n_bytes"),
+    [
+        ((6, 5, 4, 3), "float32", 4 * (5 + 4)),
+        ((6, 5, 4, 7, 3), "float64", 8 * (7 + 4)),  # the first and the third share a buffer
+        ((6, 3), "float32", 0),
+        ((9, 256, 3), "float32", 4 * 256),
+        ((600, 31, 3), "float32", 4 * 31),
+        ((100, 256, 3), "float32", 4 * (256 + 32)),  # with the sums of a block of outputs
+    ],
+)
+def test_the_stack_holds_two_layers(tmp_path, sizes, dtype, n_bytes):
+    text = text_of(MLP(sizes, dtype=dtype), tmp_path)
+    assert f"{n_bytes:,} bytes for two consecutive layers" in text
+
+
+@pytest.mark.parametrize(
     ("n_out", "options", "predict"),
     [
         (1, {"loss": "binary_cross_entropy"}, "label"),
