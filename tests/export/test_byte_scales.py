@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastmlp.export.byte_scales import ByteScale, byte_inputs, integers
+from fastmlp.activations import Exponential, Tanh
+from fastmlp.export.byte_scales import ByteScale, byte_inputs, integers, rounding_of
+from fastmlp.export.integer_layers import apply_activation
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,25 @@ def test_reals_beyond_the_range_are_clipped():
     a = np.array([-1e9, -5.3, -4.6, 0.24, 0.26, 122.4, 122.8, 1e9])
     np.testing.assert_array_equal(scale.to_bytes(a), [0, 0, 1, 10, 11, 255, 255, 255])
     np.testing.assert_array_equal(scale.rounding()(np.float32(a / 0.5)), scale.to_bytes(a))
+
+
+@pytest.mark.parametrize(
+    ("f", "span", "of_f", "ends"),
+    [
+        # e^z has the byte of e^−3 up to z = 1.8, and tanh that of 0 from there on
+        (Exponential(), (-3.0, 8.0), (0.0, np.exp(8.0)), (0.0, 8.0)),
+        (Tanh(), (-0.1, 2.0), (-0.1, 0.0), (-0.1, 0.0)),
+        (Tanh(), (0.0, 0.0), (0.0, 0.0), (0.0, 1.0)),
+    ],
+    ids=str,
+)
+def test_a_table_is_of_the_range_where_bytes_change_and_of_zero(f, span, of_f, ends):
+    target = ByteScale.spanning(of_f)
+    step, rounding = rounding_of(f, span, target)
+    assert (rounding.low * step, rounding.high * step) == pytest.approx(ends, abs=0.02)
+    assert len(rounding.table) == 1024
+    z = np.arange(rounding.low, rounding.high + 1) * step
+    np.testing.assert_array_equal(rounding.table, target.to_bytes(apply_activation(f, z)))
 
 
 def test_weights_are_whole_steps_of_their_unit():
