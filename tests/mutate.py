@@ -330,14 +330,15 @@ def main() -> int:
         recorded, verdicts, imported = json.loads(into.read_text())
         import_again(imported)
         tests = Tests(**recorded)
+        left = [one.path for one, found in zip(modules, verdicts, strict=True) if None in found]
+        if left:
+            failed = failing(folder, tests, left)
+            report_failed(failed, log)
+            tests = tests.without(failed)
         for module, killed in zip(modules, verdicts, strict=True):
             path = module.path
             for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
                 compiled.unlink()  # which would be taken for that of the changed module
-            if None in killed:
-                failed = failing(folder, tests, path)
-                report_failed(failed, log)
-                tests = tests.without(failed)
             for i, change in enumerate(module.changes):
                 if killed[i] is None:
                     with change.made():

@@ -356,9 +356,10 @@ def passes(folder: Path, tests: Tests, path: Path, lines: range | None) -> bool:
     return forked(lambda: run_pytest(folder, files, plugins, compiling=False), tests.limit(chosen))
 
 
-def failing(folder: Path, tests: Tests, path: Path) -> list[str]:
-    """Return which tests of a module fail in a process that has imported nothing of it."""
-    chosen = tests.order(path, None)
+def failing(folder: Path, tests: Tests, paths: list[Path]) -> list[str]:
+    """Return which tests of some modules fail in a process that has imported nothing of them."""
+    reaching = {test for path in paths for test in tests.order(path, None)}
+    chosen = sorted(reaching, key=tests.seconds.__getitem__)
     files = list(dict.fromkeys(test.partition("::")[0] for test in chosen))
 
     def work(into: Path) -> None:
