@@ -28,20 +28,20 @@ def test_reals_beyond_the_range_are_clipped():
 
 
 @pytest.mark.parametrize(
-    ("f", "span", "of_f", "ends"),
+    ("f", "span", "of_f", "ends", "last"),
     [
         # e^z has the byte of e^−3 up to z = 1.8, and tanh that of 0 from there on
-        (Exponential(), (-3.0, 8.0), (0.0, np.exp(8.0)), (0.0, 8.0)),
-        (Tanh(), (-0.1, 2.0), (-0.1, 0.0), (-0.1, 0.0)),
-        (Tanh(), (0.0, 0.0), (0.0, 0.0), (0.0, 1.0)),
+        (Exponential(), (-3.0, 8.0), (0.0, np.exp(8.0)), (0.0, 8.0), 255),
+        (Tanh(), (-0.1, 2.0), (-0.1, 0.0), (-0.1, 0.0), 255),
+        (Tanh(), (0.0, 0.0), (0.0, 0.0), (0.0, 1.0), 1),
     ],
     ids=str,
 )
-def test_a_table_is_of_the_range_where_bytes_change_and_of_zero(f, span, of_f, ends):
+def test_a_table_is_of_the_range_where_bytes_change_and_of_zero(f, span, of_f, ends, last):
     target = ByteScale.spanning(of_f)
     step, rounding = rounding_of(f, span, target)
     assert (rounding.low * step, rounding.high * step) == pytest.approx(ends, abs=0.02)
-    assert len(rounding.table) == 1024
+    assert (len(rounding.table), rounding.table[-1]) == (1024, last)
     z = np.arange(rounding.low, rounding.high + 1) * step
     np.testing.assert_array_equal(rounding.table, target.to_bytes(apply_activation(f, z)))
 
