@@ -211,6 +211,11 @@ def test_layers_without_counterpart_are_named(layers, message):
         from_keras(Sequential(*layers))
 
 
+def test_leaky_relu_by_name_has_a_slope_of_a_fifth():
+    net = from_keras(Sequential(dense(activation="leaky_relu"), dense(2)))
+    assert net.activation == (LeakyReLU(0.2),)
+
+
 @pytest.mark.parametrize("axis", [-1, 1, [-1], [1]])
 def test_batch_norm_is_of_the_axis_of_units(axis, close):
     arrays = [np.array([1.0, 2.0]), np.array([0.5, -1.0]), np.array([0.1, 0.2]), np.ones(2)]
