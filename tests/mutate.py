@@ -2,7 +2,7 @@
 
     python tests/mutate.py fastmlp/schedules.py tests/test_schedules.py [--sample 40] [--seed 21]
 
-The first argument is a module or a folder of modules, the others are files and folders of tests.
+The first arguments are modules or folders of modules, those under tests/ their tests.
 A change that no test notices has survived: a test is missing, or the change makes no difference.
 
 Works on a copy of the package, built in place, and of the tests. One process imports the package,
@@ -16,8 +16,10 @@ Changed code runs with the rights of its user, and as root it can replace what a
 its own folder, such as a device: run this as an ordinary user, or in a container.
 
 A change is killed when a test fails, or when the tests need more than twice their processor time
-and 2 seconds. Tests that fail on the unchanged module are named and left out. The exit status is 1
-if there are such, and if the share of killed changes of a module is below `--least`.
+and 2 seconds. Tests that fail on the unchanged module, also if they do so only after faster ones or
+in another process, are named and left out; those that are skipped are counted with their reasons.
+The exit status is 1 if a test fails, and if the share of killed changes of a module is below
+`--least`.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any, TextIO
@@ -45,9 +48,12 @@ from trials import (
     Session,
     Tests,
     copy_repository,
+    failing,
     forked,
     import_again,
+    not_recorded,
     passes,
+    report_failed,
     report_recorded,
     run_pytest,
 )
@@ -214,7 +220,7 @@ def functions_by_code() -> dict[tuple[str, str, int], list[FunctionType]]:
     """Return the functions of this process by the file, the name and the line of their code."""
     functions: dict[tuple[str, str, int], list[FunctionType]] = {}
     for one in gc.get_objects():
-        if isinstance(one, FunctionType):
+        if type(one) is FunctionType:  # without the properties of foreign objects
             functions.setdefault(key_of(one.__code__), []).append(one)
     return functions
 
@@ -234,12 +240,15 @@ def try_in_place(
     """
 
     def record() -> bool:
-        recorder = Recorder(collector.files)
+        recorder = Recorder(files=collector.files, skipped=session.skipped)
         session.session.config.pluginmanager.register(recorder)
         session.run(stop=False)
         into.write_text(json.dumps(asdict(recorder.recorded())))
         return True
 
+    for module in modules:  # else a fork would import it, unchanged
+        name = ".".join(module.path.relative_to(into.parent).with_suffix("").parts)
+        import_module(name.removesuffix(".__init__"))
     called = [collector.lines(str(module.path)) for module in modules]
     functions = functions_by_code()
     gc.freeze()  # the forks share memory
@@ -247,7 +256,8 @@ def try_in_place(
     if not into.exists():
         return
     tests = Tests(**json.loads(into.read_text()))
-    report_recorded(tests.seconds, tests.failed, log)
+    tests = tests.without(session.failing(sorted(tests.seconds, key=tests.seconds.__getitem__)))
+    report_recorded(tests.seconds, tests.failed, tests.skipped, log)
     verdicts: list[list[bool | None]] = []
     for module, early in zip(modules, called, strict=True):
         before = module.codes()
@@ -280,8 +290,7 @@ def main() -> int:
     """Run the tests on every change, and report those that survive."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("module", help="path of a module or folder, from the root of the repository")
-    add("tests", nargs="+", help="paths of its tests")
+    add("paths", nargs="+", help="modules and folders of modules, and their tests under tests/")
     add("--sample", type=int, help="number of random changes of each module (default: all)")
     add("--seed", type=int, default=21, help="seed of the random changes (default: 21)")
     add("--lines", type=int, nargs="+", help="only the changes, of those above, in these lines")
@@ -290,13 +299,19 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     log = os.fdopen(os.dup(1), "w")
     worst = 1.0
+    wanted = [one for one in arguments.paths if Path(one).parts[0] != "tests"]
+    chosen = [one for one in arguments.paths if one not in wanted]
+    if not (wanted and chosen):
+        parser.error("paths of modules and of tests are needed, from the root of the repository")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         copy_repository(folder)
-        path = folder / arguments.module
-        paths = sorted(path.rglob("*.py")) if path.is_dir() else [path]
-        if not all(one.is_file() for one in paths) or path.suffix not in ("", ".py"):
-            parser.error(f"no Python module of the repository: {arguments.module}")
+        paths: list[Path] = []
+        for name in wanted:
+            path = folder / name
+            paths += sorted(path.rglob("*.py")) if path.is_dir() else [path]
+            if not paths[-1:] or paths[-1].suffix != ".py" or not paths[-1].is_file():
+                parser.error(f"no Python module of the repository: {name}")
         modules = [module_of(one, arguments.sample, arguments.seed) for one in paths]
         if arguments.lines:
             for one in modules:
@@ -307,14 +322,19 @@ def main() -> int:
 
         def work() -> bool:
             collector.start()
-            return run_pytest(folder, arguments.tests, plugin, compiling=True)
+            return run_pytest(folder, chosen, [plugin], compiling=True)
 
         forked(work)
         if not into.exists():
-            parser.error("the tests cannot be collected, or one of them ends the process")
+            sys.exit(not_recorded(folder))
         recorded, verdicts, imported = json.loads(into.read_text())
         import_again(imported)
         tests = Tests(**recorded)
+        left = [one.path for one, found in zip(modules, verdicts, strict=True) if None in found]
+        if left:
+            failed = failing(folder, tests, left)
+            report_failed(failed, log)
+            tests = tests.without(failed)
         for module, killed in zip(modules, verdicts, strict=True):
             path = module.path
             for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):

@@ -11,7 +11,8 @@ in a fork of a process that has collected the tests.
 A change is killed when a test fails, when the process ends by a signal, or when the tests need more
 than twice their processor time and 2 seconds. Changes that no test reaches have survived. What lies
 outside functions, and changes that Cython or the C compiler refuses, are left out. Tests that fail
-on the unchanged kernels are named and left out, and the exit status is 1.
+on the unchanged kernels, also after faster ones, are named and left out, and the exit status is 1;
+those that are skipped are counted with their reasons.
 """
 
 from __future__ import annotations
@@ -35,7 +36,16 @@ from pathlib import Path
 from typing import TextIO
 
 import pytest
-from trials import ROOT, Session, copy_repository, forked, report_recorded, run_pytest
+from trials import (
+    ROOT,
+    Outcomes,
+    Session,
+    copy_repository,
+    forked,
+    not_recorded,
+    report_recorded,
+    run_pytest,
+)
 
 KERNELS = Path("fastmlp", "kernels")
 FILES = ("step", "losses", "cross_entropy", "updates", "activations", "dense", "tile", "dropout",
@@ -258,13 +268,12 @@ def build(folder: Path, changes: dict[int, Change], names: list[str]) -> None:
 
 
 @dataclass(eq=False)  # pytest hashes its plugins
-class Recorder:
+class Recorder(Outcomes):
     """A plugin of pytest that records the changes which each passing test reaches, and failures."""
 
-    modules: list[ctypes.CDLL]
+    modules: list[ctypes.CDLL] = field(default_factory=list)
     reached: dict[str, list[int]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
-    failed: set[str] = field(default_factory=set)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -274,19 +283,11 @@ class Recorder:
             ctypes.memset(array, 0, MOST)
         started = time.process_time()
         result = yield
-        if item.nodeid in self.seconds:  # it has passed
+        if item.nodeid in self.passed - self.failed:
             self.seconds[item.nodeid] = time.process_time() - started
             flags = [array.raw for array in arrays]
             self.reached[item.nodeid] = [i for i in range(MOST) if any(one[i] for one in flags)]
         return result
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note a test that has passed or failed."""
-        if report.failed:
-            self.failed.add(report.nodeid)
-            self.seconds.pop(report.nodeid, None)
-        elif report.when == "call" and report.passed:
-            self.seconds[report.nodeid] = 0.0
 
 
 def try_each(
@@ -298,10 +299,11 @@ def try_each(
     into = folder / RECORDED
 
     def record() -> bool:
-        recorder = Recorder(modules)
+        recorder = Recorder(modules=modules, skipped=session.skipped)
         session.session.config.pluginmanager.register(recorder)
         session.run(stop=False)
-        into.write_text(json.dumps([recorder.reached, recorder.seconds, sorted(recorder.failed)]))
+        recorded = [recorder.reached, recorder.seconds, sorted(recorder.failed), recorder.skipped]
+        into.write_text(json.dumps(recorded))
         return True
 
     def passes(number: int, tests: list[str]) -> bool:
@@ -312,8 +314,12 @@ def try_each(
     forked(record)
     if not into.exists():
         return
-    reached, seconds, failed = json.loads(into.read_text())
-    report_recorded(seconds, failed, log)
+    reached, seconds, failed, skipped = json.loads(into.read_text())
+    for test in session.failing(sorted(seconds, key=seconds.__getitem__)):
+        failed.append(test)
+        del seconds[test]
+    into.write_text(json.dumps([reached, seconds, failed, skipped]))
+    report_recorded(seconds, failed, skipped, log)
     counts: dict[str, list[bool]] = {}
     for number, change in changes.items():
         tests = [test for test in seconds if number in reached[test]]
@@ -353,9 +359,9 @@ def main() -> int:
         build(folder, changes, names)
         plugin = Session(lambda one: try_each(folder, names, changes, one, log))
         tests = [*arguments.tests, "-k", "not float64" if element == "f32" else "not float32"]
-        forked(lambda: run_pytest(folder, tests, plugin, compiling=True))
+        forked(lambda: run_pytest(folder, tests, [plugin], compiling=True))
         if not (folder / RECORDED).exists():
-            parser.error("the tests cannot be collected, or one of them ends the process")
+            sys.exit(not_recorded(folder))
         return int(bool(json.loads((folder / RECORDED).read_text())[2]))
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Generator
+from collections.abc import Callable, Container, Generator, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from types import CodeType, FrameType
@@ -24,6 +26,8 @@ ROOT = Path(__file__).parents[1]
 CALLS_FOLLOWED = 100
 LONGEST_WAIT = 60  # seconds
 NAP = 0.02
+END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
+PRINTED = "pytest.txt"  # by what collects the tests
 HEAVY = ("numpy", "hypothesis", "scipy.sparse", "sklearn.pipeline", "pandas")
 
 
@@ -35,14 +39,37 @@ def import_again(names: list[str]) -> None:
 
 
 @dataclass(eq=False)  # pytest hashes its plugins
-class Recorder:
-    """A plugin of pytest that records the lines of some files and the time of each passing test."""
+class Outcomes:
+    """A plugin of pytest that notes which tests pass, which fail, and why others are skipped."""
 
-    files: frozenset[str]
-    lines: dict[str, set[tuple[str, int]]] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
     passed: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a test, or that its setup or its end has failed."""
+        if report.failed:
+            self.failed.add(report.nodeid)
+        elif report.skipped:
+            self.skipped[report.nodeid] = reason_of(report)
+        elif report.when == "call":
+            self.passed.add(report.nodeid)
+
+
+def reason_of(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Return why a test or a file of tests was skipped, or was expected to fail."""
+    where = report.longrepr
+    reason = where[2] if isinstance(where, tuple) else where
+    return str(getattr(report, "wasxfail", reason)).removeprefix("Skipped: ")
+
+
+@dataclass(eq=False)
+class Recorder(Outcomes):
+    """A plugin of pytest that records the lines of some files and the time of each passing test."""
+
+    files: frozenset[str] = frozenset()
+    lines: dict[str, set[tuple[str, int]]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
     calls: Counter[CodeType] = field(default_factory=Counter)
     test: str = ""
 
@@ -85,18 +112,11 @@ class Recorder:
         """Record a test."""
         return (yield from self.record(item.nodeid))
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note a test that has passed or failed, its setup and its end included."""
-        if report.failed:
-            self.failed.add(report.nodeid)
-        elif report.when == "call" and report.passed:
-            self.passed.add(report.nodeid)
-
     def recorded(self) -> Tests:
-        """Return what was recorded of the tests that have passed, and which have failed."""
+        """Return what was recorded of the tests that have passed, and which others there are."""
         lines = {test: sorted(found) for test, found in self.lines.items()}
-        passed = sorted(self.passed - self.failed)
-        return Tests(lines, {test: self.seconds[test] for test in passed}, sorted(self.failed))
+        seconds = {test: self.seconds[test] for test in sorted(self.passed - self.failed)}
+        return Tests(lines, seconds, sorted(self.failed), self.skipped)
 
 
 @dataclass
@@ -128,12 +148,14 @@ class Collector:
 class Tests:
     """The tests of some modules: the lines that each of them executes, and how long it takes.
 
-    Tests that fail on the modules as they are can notice no change: they are named only.
+    Tests that fail on the modules as they are, or are skipped, can notice no change: they are named
+    only.
     """
 
     lines: dict[str, list[tuple[str, int]]]
     seconds: dict[str, float]
     failed: list[str]
+    skipped: dict[str, str]  # and the reasons
 
     def order(self, path: Path, wanted: range | None) -> list[str]:
         """Return the tests that execute some lines of a module, or any, the fastest first."""
@@ -153,10 +175,24 @@ class Tests:
         """Return the processor time after which tests have failed: twice theirs and 2 seconds."""
         return 2 * (1 + sum(self.seconds[test] for test in tests))
 
+    def without(self, failed: list[str]) -> Tests:
+        """Return these tests without some that fail after others, or in another process."""
+        seconds = {test: time for test, time in self.seconds.items() if test not in failed}
+        return replace(self, seconds=seconds, failed=sorted({*self.failed, *failed}))
 
-def report_recorded(seconds: dict[str, float], failed: list[str], log: TextIO) -> None:
-    """Print how many tests pass, and name those that fail before anything is changed."""
+
+def report_recorded(
+    seconds: dict[str, float], failed: list[str], skipped: dict[str, str], log: TextIO
+) -> None:
+    """Print how many tests pass, name those that fail before anything is changed, count others."""
     print(f"{len(seconds)} tests pass in {sum(seconds.values()):.1f} s", file=log, flush=True)
+    report_failed(failed, log)
+    for reason, count in Counter(skipped.values()).most_common():
+        print(f"SKIPPED, left out: {count} tests: {reason}", file=log, flush=True)
+
+
+def report_failed(failed: Iterable[str], log: TextIO) -> None:
+    """Name tests that fail before anything is changed."""
     for test in failed:
         print(f"FAILS ON THE UNCHANGED CODE, left out: {test}", file=log, flush=True)
 
@@ -193,6 +229,12 @@ class Session:
 
     work: Callable[[Session], None] | None
     session: Any = None
+    skipped: dict[str, str] = field(default_factory=dict)  # files of tests, and the reasons
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note a file of tests that is skipped as a whole."""
+        if report.skipped:
+            self.skipped[report.nodeid] = reason_of(report)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
@@ -206,6 +248,7 @@ class Session:
 
     def run(self, tests: list[str] | None = None, stop: bool = True) -> bool:
         """Run tests in this process, a fork, by default all, and return whether they pass."""
+        print_into(os.devnull)
         with_threads_again()
         found = {item.nodeid: item for item in self.session.items}
         if tests is not None:
@@ -213,6 +256,27 @@ class Session:
         self.session.config.option.maxfail = int(stop)
         self.session.config.hook.pytest_runtestloop(session=self.session)
         return not self.session.testsfailed
+
+    def failing(self, tests: list[str]) -> list[str]:
+        """Return which tests fail in a fork of this process, in their order."""
+
+        def work(into: Path) -> None:
+            outcomes = Outcomes()
+            self.session.config.pluginmanager.register(outcomes)
+            self.run(tests, stop=False)
+            into.write_text("\n".join(outcomes.failed))
+
+        return written_by(work)
+
+
+def written_by(work: Callable[[Path], None]) -> list[str]:
+    """Return the lines that work writes into a file, in a fork of this process."""
+    with tempfile.TemporaryDirectory() as folder:
+        into = Path(folder, "lines.txt")
+        forked(lambda: work(into) is None)
+        if not into.exists():
+            sys.exit("the tests end the process when they run in another order")
+        return into.read_text().splitlines()
 
 
 def stat_of(process: int) -> list[str]:
@@ -231,6 +295,7 @@ def forked(work: Callable[[], bool], seconds: float | None = None) -> bool:
         status = 1
         try:
             os.setsid()
+            ctypes.CDLL(None).prctl(END_WITH_PARENT, signal.SIGKILL)
             if seconds is not None:
                 limit = round(seconds + 1)
                 resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
@@ -256,19 +321,30 @@ def forked(work: Callable[[], bool], seconds: float | None = None) -> bool:
             os.waitpid(child, 0)
 
 
-def run_pytest(folder: Path, tests: list[str], plugin: object, compiling: bool) -> bool:
-    """Whether pytest succeeds in this process, in a folder; perhaps it keeps compiled files."""
+def print_into(path: str | Path) -> None:
+    """Let this process and what it starts print into a file."""
+    for stream in (1, 2):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
+
+
+def run_pytest(
+    folder: Path, tests: list[str], plugins: list[object], compiling: bool, stop: bool = True
+) -> bool:
+    """Whether pytest succeeds in this process, in a folder; perhaps it keeps compiled files.
+
+    It prints into a file in the folder, until a session runs tests in forks.
+    """
     os.chdir(folder)
     sys.path[0] = str(folder)
     sys.dont_write_bytecode = not compiling
-    if isinstance(plugin, Session):
+    session = any(isinstance(plugin, Session) for plugin in plugins)
+    if session:
         os.environ["OMP_NUM_THREADS"] = "1"
-    for stream in (1, 2):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
-    options = ["-q", "-x", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist",
-               "--hypothesis-seed=0", f"--basetemp={folder / 'tests-write-here'}",
+    print_into(folder / PRINTED if session else os.devnull)
+    options = ["-q", f"--maxfail={int(stop)}", "--tb=no", "-p", "no:cacheprovider",
+               "-p", "no:xdist", "--hypothesis-seed=0", f"--basetemp={folder / 'tests-write-here'}",
                "-W", "ignore::pytest.PytestAssertRewriteWarning"]  # fmt: skip
-    status = pytest.main([*options, *tests], plugins=[plugin])
+    status = pytest.main([*options, *tests], plugins=plugins)
     return status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
@@ -276,10 +352,30 @@ def passes(folder: Path, tests: Tests, path: Path, lines: range | None) -> bool:
     """Whether the tests pass that execute some lines of a module as it is now, or any line."""
     chosen = tests.order(path, lines) or tests.order(path, None)
     files = list(dict.fromkeys(test.partition("::")[0] for test in chosen))
-    selection = Selection(chosen, tests.seconds)
-    return forked(
-        lambda: run_pytest(folder, files, selection, compiling=False), tests.limit(chosen)
-    )
+    plugins: list[object] = [Selection(chosen, tests.seconds)]
+    return forked(lambda: run_pytest(folder, files, plugins, compiling=False), tests.limit(chosen))
+
+
+def failing(folder: Path, tests: Tests, paths: list[Path]) -> list[str]:
+    """Return which tests of some modules fail in a process that has imported nothing of them."""
+    reaching = {test for path in paths for test in tests.order(path, None)}
+    chosen = sorted(reaching, key=tests.seconds.__getitem__)
+    files = list(dict.fromkeys(test.partition("::")[0] for test in chosen))
+
+    def work(into: Path) -> None:
+        outcomes = Outcomes()
+        plugins: list[object] = [Selection(chosen, tests.seconds), outcomes]
+        run_pytest(folder, files, plugins, compiling=False, stop=False)
+        missing = {*chosen} - outcomes.passed
+        into.write_text("\n".join(sorted(outcomes.failed | missing)))
+
+    return written_by(work)
+
+
+def not_recorded(folder: Path) -> str:
+    """Return why no test was recorded: what pytest has printed."""
+    printed = (folder / PRINTED).read_text("utf-8", "replace")
+    return f"{printed[-4000:]}\nthe tests cannot be collected, or one of them ends the process"
 
 
 def copy_or_link(source: str, target: str) -> None:

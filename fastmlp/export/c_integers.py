@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 
-from ..activations import Softmax
 from . import c_comment
 from . import c_templates as templates
 from .c_float import buffers
@@ -265,10 +264,10 @@ def _comment(
         n=net.n_in, name=name, step=str(1 / scaling.inverse.ravel()[0]),
         zero=_plus(-first.low - MIDDLE),
     )  # fmt: skip
-    kind = "softmax" if isinstance(net.output_activation, Softmax) else net.output_activation.name
     outputs = OUTPUTS[net.loss.classification].format(
-        n=net.n_out, f=kind, step=f"{net.output_step:.9g}", zero=_plus(-net.output_zero)
-    )
+        n=net.n_out, f=net.output_activation.name, step=f"{net.output_step:.9g}",
+        zero=_plus(-net.output_zero),
+    )  # fmt: skip
     meaning = c_comment.MEANINGS[c_comment.kind_of_prediction(net)][0]
     classes = c_comment.names_note(net.metadata.get("classes"), numbered=True)
     size = sum(one.nbytes for one in arrays.values())

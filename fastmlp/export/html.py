@@ -152,7 +152,7 @@ def in_16_bits(weight: NDArray[Any]) -> tuple[NDArray[np.int16], NDArray[np.floa
     """Return integers (n_out, n_in) and a scale for each row, whose product is the weight."""
     smallest = np.finfo(np.float32).tiny  # the scale of a row of zeros
     scales = np.maximum(np.abs(weight).max(axis=1) / 32767, smallest).astype(np.float32)
-    return np.rint(weight / scales[:, np.newaxis]).clip(-32767, 32767).astype(np.int16), scales
+    return np.rint(weight / scales[:, np.newaxis]).astype(np.int16), scales
 
 
 def _base64(values: NDArray[Any], dtype: str) -> str:

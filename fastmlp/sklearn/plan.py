@@ -51,7 +51,7 @@ class FixedRate(Schedule):
     rate: float
 
     def check(self, dtype: np.dtype[Any] | None = None) -> None:
-        if dtype is not None and self.rate > np.finfo(dtype).max:
+        if dtype is not None and self.rate > float(np.finfo(dtype).max):
             raise ValueError(
                 f"learning_rate_init is {self.rate:g}, which is inf in a {dtype} network; choose "
                 f"a smaller number"

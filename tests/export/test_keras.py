@@ -211,6 +211,30 @@ def test_layers_without_counterpart_are_named(layers, message):
         from_keras(Sequential(*layers))
 
 
+def test_leaky_relu_by_name_has_a_slope_of_a_fifth():
+    net = from_keras(Sequential(dense(activation="leaky_relu"), dense(2)))
+    assert net.activation == (LeakyReLU(0.2),)
+
+
+@pytest.mark.parametrize("axis", [-1, 1, [-1], [1]])
+def test_batch_norm_is_of_the_axis_of_units(axis, close):
+    arrays = [np.array([1.0, 2.0]), np.array([0.5, -1.0]), np.array([0.1, 0.2]), np.ones(2)]
+    norm = fake("BatchNormalization", *arrays, **{**NORM, "axis": axis})
+    net = from_keras(Sequential(dense(), norm, dense(2)))
+    X = np.eye(3, dtype=np.float32)
+    first, last = (one.arrays for one in (dense(), dense(2)))
+    scale, shift, mean, variance = arrays
+    z = (X @ first[0] + first[1] - mean) / np.sqrt(variance + 1e-3) * scale + shift
+    close(net.forward(X), z @ last[0] + last[1])
+
+
+@pytest.mark.parametrize("axis", [0, 2, [0], [1, 2]])
+def test_batch_norm_of_another_axis_is_refused(axis):
+    norm = fake("BatchNormalization", *[np.ones(2)] * 4, **{**NORM, "axis": axis})
+    with pytest.raises(ValueError, match="has settings"):
+        from_keras(Sequential(dense(), norm, dense(2)))
+
+
 def test_scaling_before_the_first_layer_is_folded_into_it(close):
     X = np.array([[1.0, 20.0, 300.0], [2.0, 10.0, 500.0]])
     mean, variance = np.array([1.0, 10.0, 100.0]), np.array([1.0, 0.0, 1e4])

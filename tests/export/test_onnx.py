@@ -181,7 +181,8 @@ def test_the_model_describes_itself(make, path):
     to_onnx(net, path)
     model = onnx.load(path)
     assert (model.producer_name, model.doc_string) == ("fastmlp", repr(net))
-    assert [(one.domain, one.version) for one in model.opset_import] == [("", to.OPSET)]
+    assert [(one.domain, one.version) for one in model.opset_import] == [("", 13)]
+    assert model.ir_version == 7
     properties = {one.key: one.value for one in model.metadata_props}
     assert properties["task"] == "the user's own"
     assert json.loads(properties["columns"]) == ["größe", "β"]
@@ -251,3 +252,18 @@ def test_what_is_no_network_is_refused(path):
     with pytest.raises(TypeError, match="net must be an MLP, got 3"):
         to_onnx(3, path)  # type: ignore[arg-type]
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("count", "weights"),
+    [(1, ["weight_1", "weight_2"]),
+     (2, ["network_1_weight_1", "network_1_weight_2", "network_2_weight_1", "network_2_weight_2"])],
+)  # fmt: skip
+def test_layers_and_networks_are_numbered_from_1(count, weights, path):
+    nets = [MLP((6, 5, 3), seed=seed) for seed in range(count)]
+    to_onnx(nets[0] if count == 1 else Ensemble(nets), path)
+    constants = {one.name: onnx.numpy_helper.to_array(one)
+                 for one in onnx.load(path).graph.initializer}  # fmt: skip
+    assert sorted(name for name in constants if "weight" in name) == weights
+    for name, W in zip(weights, (W for net in nets for W in net.weights), strict=True):
+        np.testing.assert_array_equal(constants[name], W)

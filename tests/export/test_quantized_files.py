@@ -140,6 +140,8 @@ def test_changed_weights_are_damage(make: Callable[..., MLP], path: Path, X: Arr
         lambda header, arrays: header["quantized"].update(roundings=[]),
         lambda header, arrays: header["quantized"]["roundings"].__setitem__(0, 3),
         lambda header, arrays: header["quantized"]["roundings"][0].update(low=1, high=256),
+        lambda header, arrays: header["quantized"]["roundings"][0].update(low=-256, high=-1),
+        lambda header, arrays: header["quantized"]["roundings"][0].update(low=-255, high=1),
         lambda header, arrays: header["quantized"]["roundings"][0].update(high=1e9),
         lambda header, arrays: header["quantized"]["roundings"][1].update(table=True),
         lambda header, arrays: header.update(sizes=[6, 9, 8, 4]),
@@ -158,6 +160,25 @@ def test_contents_that_do_not_fit_are_damage(
     quantize(make("classes"), X, integer_only=True).save(path)
     change(path, changed)
     with pytest.raises(ValueError, match="net.npz is not a whole fastmlp model file"):
+        Quantized.load(path)
+
+
+@pytest.mark.parametrize(("high", "whole"), [(2**16 - 1, True), (2**16, False)])
+def test_a_table_of_bytes_has_at_most_65536(
+    make: Callable[..., MLP], path: Path, X: Array, high: int, whole: bool
+) -> None:
+    def enlarged(header: dict[str, Any], arrays: dict[str, Array]) -> None:
+        rounding = next(one for one in header["quantized"]["roundings"] if one["table"])
+        l = header["quantized"]["roundings"].index(rounding) + 1
+        rounding.update(low=0, high=high)
+        arrays[f"table_{l}"] = np.zeros(high + 1, np.uint8)
+
+    quantize(make("mixed"), X).save(path)
+    change(path, enlarged)
+    if whole:
+        assert Quantized.load(path).sizes == make("mixed").sizes
+        return
+    with pytest.raises(ValueError, match="a layer of its header is clipped to 0 … 65536"):
         Quantized.load(path)
 
 

@@ -58,9 +58,25 @@ def test_a_regressor_of_a_pipeline_gives_the_same_in_onnx_runtime(
     np.testing.assert_allclose(h.squeeze(), pipeline.predict(X), rtol=2e-5, atol=2e-5)
 
 
-def test_a_regressor_of_several_values_is_refused(rng: np.random.Generator) -> None:
-    with pytest.raises(ValueError, match="one value only, and this one has 3"):
-        run(*regression(rng, 3))
+@pytest.mark.parametrize("n_outputs", [2, 3])
+def test_a_regressor_of_several_values_is_refused(rng: np.random.Generator, n_outputs: int) -> None:
+    with pytest.raises(ValueError, match=f"one value only, and this one has {n_outputs}"):
+        run(*regression(rng, n_outputs))
+
+
+def test_a_classifier_has_the_options_of_scikit_learn_s(rng: np.random.Generator) -> None:
+    X = rng.normal(size=(40, 3)).astype(np.float32)
+    net = MLPClassifier((4,), max_iter=2, random_state=0).fit(X, rng.integers(3, 5, 40))
+    p = net.predict_proba(X)
+    default = run(net, X)
+    assert default[1][7] == pytest.approx(dict(zip([3, 4], p[7], strict=True)), abs=1e-6)
+    assert run(net, X, zipmap=True, output_class_labels=False)[1] == default[1]
+    for nocl in (True, False):
+        np.testing.assert_array_equal(run(net, X, zipmap=False, nocl=nocl)[0], net.predict(X))
+    _, *columns = run(net, X, zipmap="columns")
+    np.testing.assert_allclose(np.column_stack(columns), p, atol=1e-6)
+    *_, classes = run(net, X, zipmap=False, output_class_labels=True)
+    np.testing.assert_array_equal(classes, [3, 4])
 
 
 def test_what_scikit_learn_has_not_is_refused(rng: np.random.Generator) -> None:

@@ -252,6 +252,8 @@ class Linear(nn.Linear):
         ([nn.Linear(6, 5), nn.Softplus(threshold=5)], r"layer 1 \(Softplus\) has settings"),
         ([nn.Linear(6, 5), nn.Softplus(1, 19.9)], r"layer 1 \(Softplus\) has settings"),
         ([nn.Flatten(0), nn.Linear(6, 5)], r"layer 0 \(Flatten\) has settings"),
+        ([nn.Flatten(2), nn.Linear(6, 5)], r"layer 0 \(Flatten\) has settings"),
+        ([nn.Flatten(1, 2), nn.Linear(6, 5)], r"layer 0 \(Flatten\) has settings"),
         ([nn.Linear(6, 5, dtype=torch.cfloat)], r"layer 0 \(Linear\) has settings"),
         ([nn.utils.parametrizations.weight_norm(nn.Linear(6, 5))], "has no counterpart"),
         ([prune.identity(nn.Linear(6, 5), "weight")], r"layer 0 \(Linear\) has hooks"),
@@ -328,3 +330,18 @@ def test_wrong_kinds_are_refused(ensemble):
         from_torch(nn.Linear(6, 3))
     with pytest.raises(TypeError, match="export its networks one by one"):
         to_torch(ensemble)
+
+
+@pytest.mark.parametrize("dims", [(1, -1), (1, 1), (-1, -1)], ids=str)
+def test_flatten_of_rows_changes_nothing(dims, X):
+    linear = nn.Linear(6, 5)
+    net = from_torch(nn.Sequential(nn.Flatten(*dims), linear))
+    np.testing.assert_array_equal(net.weights[0], linear.weight.detach())
+
+
+@pytest.mark.parametrize("shape", [(6,), (2, 6), (3, 2, 6)], ids=str)
+def test_quantiles_are_sorted_along_the_last_axis(shape):
+    h = torch.arange(np.prod(shape), dtype=torch.float32).flip(0).reshape(shape)
+    module = SortedQuantiles((0.1, 0.5, 0.9)).eval()
+    expected = np.sort(h.numpy().reshape(*shape[:-1], 2, 3)).reshape(shape)
+    np.testing.assert_array_equal(module(h), expected)

@@ -7,6 +7,7 @@ import re
 import pytest
 
 import fastmlp
+from fastmlp.encodings import Embedding, Numeric
 
 
 @pytest.fixture
@@ -37,6 +38,20 @@ def test_what_layers_do_in_training_has_columns(regularized: fastmlp.MLP) -> Non
         "hidden     50  tanh                        0.3   0.05  (50, 100)       5,050\n"
         "output     10  softmax                                 (10, 50)          510\n"
         "loss cross_entropy, 12,160 parameters in float32, 5,560 of them trained"
+    )
+
+
+def test_encodings_have_a_row_and_count_as_frozen_when_they_are() -> None:
+    encodings = [Embedding(5, 2), Numeric()]
+    net = fastmlp.MLP((2, 4, 2), encodings=encodings, input_dropout=0.1)
+    net.freeze([0, "encoding"])
+    assert net.summary() == (
+        "layer     units  activation  dropout  weight  parameters  frozen\n"
+        "input         2\n"
+        "encoding      3                  0.1                  10  yes\n"
+        "hidden        4  relu                 (4, 3)          16  yes\n"
+        "output        2  softmax              (2, 4)          10\n"
+        "loss cross_entropy, 36 parameters in float32, 10 of them trained"
     )
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastmlp
+from fastmlp.encodings import Embedding, Numeric
 
 
 @pytest.fixture
@@ -41,6 +42,18 @@ def test_a_new_head_on_averages_keeps_the_averages(examples):
     net.fit(*examples, epochs=2, ema=0.9)
     hidden = net.activations(examples[0])[1]
     np.testing.assert_array_equal(net.with_head(4).activations(examples[0])[1], hidden)
+
+
+def test_a_new_head_keeps_learned_encodings():
+    net = fastmlp.MLP((2, 4, 3), encodings=[Embedding(5, 2), Numeric()], seed=3)
+    table = net.encoding_parameters[0]["table"] + 1
+    net.set_parameters(net.weights, net.biases, encoding_parameters=[{"table": table}, {}])
+    np.testing.assert_array_equal(net.with_head(2).encoding_parameters[0]["table"], table)
+
+
+def test_too_many_classes_are_refused():
+    with pytest.raises(ValueError, match=r"n_out: sizes\[3\] must be at most 2147483647, got 2147"):
+        network().with_head(2**31)
 
 
 def test_a_regression_has_no_classes_to_change():

@@ -232,6 +232,22 @@ def test_columns_that_cannot_help_are_left_out_with_a_reason(cells, reason):
     assert reason in encoder.dropped["bad"]
 
 
+@pytest.mark.parametrize(("m", "kinds"), [(29, ["number", "name", "x"]), (30, ["x"])])
+def test_fewer_than_30_rows_have_no_identifiers(m, kinds):
+    table = pd.DataFrame({"number": range(m), "name": [f"n {i}" for i in range(m)]})
+    encoder = TableEncoder.learn(table.assign(x=np.arange(m) % 7))
+    assert list(encoder.kinds) == kinds
+
+
+def test_knots_of_many_numbers_reach_from_the_smallest_to_the_largest():
+    x = np.random.default_rng(0).normal(size=5000)
+    (number,) = TableEncoder.learn(pd.DataFrame({"x": x})).numbers
+    assert (number.knots[0], number.knots[-1]) == (x.min(), x.max())
+    assert 100 < len(number.knots) < 5000
+    ends = scipy.stats.norm.ppf([0.5 / 5000, 1 - 0.5 / 5000])
+    np.testing.assert_allclose([number.scores[0], number.scores[-1]], ends, rtol=1e-9)
+
+
 def test_one_value_and_missing_cells_are_kept_for_the_missing_cells():
     table = pd.DataFrame({"x": [1.0, np.nan] * 20, "c": ["a", None] * 20})
     encoder = TableEncoder.learn(table)

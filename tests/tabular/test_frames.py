@@ -9,7 +9,15 @@ import polars
 import pytest
 import scipy.sparse
 
-from fastmlp.tabular.frames import dates, frame_of, kind_of, numbers, target_column, texts
+from fastmlp.tabular.frames import (
+    are_local_dates,
+    dates,
+    frame_of,
+    kind_of,
+    numbers,
+    target_column,
+    texts,
+)
 
 KINDS = {
     "integers": ([1, 2, 3], "number"),
@@ -229,3 +237,11 @@ def test_decimals_of_polars_and_periods_are_read():
 def test_complex_numbers_in_a_column_are_refused():
     with pytest.raises(ValueError, match="column 'c' has complex numbers"):
         kind_of(pd.Series([1j, 2.0], name="c"))
+
+
+@pytest.mark.parametrize(
+    ("levels", "local"),
+    [(["03.02.2024", "1.2.2024"], True), (["03.02.2024", "soon"], False), ([], False)],
+)
+def test_local_dates_are_in_every_text(levels, local):
+    assert are_local_dates(levels) is local

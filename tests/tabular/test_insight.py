@@ -79,3 +79,34 @@ def test_a_column_may_be_named_like_an_output():
     curve = regressor.partial_dependence(table, "prediction", n_points=2)
     assert curve.columns.tolist() == ["prediction", "prediction"]
     assert curve.iloc[:, 0].tolist() == [x.min(), x.max()]
+
+
+def mean_error(model, table):
+    return np.abs(model.predict(table) - x).mean()
+
+
+def test_importances_are_mean_increases_of_the_metric_over_shuffles():
+    table = pd.DataFrame({"z": np.arange(M) % 3 - 1.0, "day": DAYS * (M // 2), "x": x})
+    model = TabularRegressor(**FAST | {"epochs": 20}).fit(table, x)
+    found = model.feature_importances(table, x, metric="mae", n_repeats=3, random_state=5)
+    rng, expected = np.random.RandomState(5), {}
+    for name in table:
+        shuffled = [table.assign(**{name: table[name].array[rng.permutation(M)]}) for _ in range(3)]
+        rises = [mean_error(model, one) - mean_error(model, table) for one in shuffled]
+        expected[name] = np.mean(rises), np.std(rises)
+    assert found["importance"].is_monotonic_decreasing
+    assert found["column"][0] == "x"
+    for row in found.itertuples():
+        rise, deviation = expected[row.column]
+        assert row.importance == pytest.approx(rise, rel=1e-5, abs=1e-9)
+        assert row.deviation == pytest.approx(deviation, rel=1e-4, abs=1e-9)
+
+
+def test_dependence_is_a_mean_over_evenly_spaced_rows():
+    table = pd.DataFrame({"x": x, "z": np.arange(M) % 7})
+    model = TabularRegressor(**FAST).fit(table, x)
+    curve = model.partial_dependence(table, "x", n_points=5, n_rows=4)
+    assert curve["x"].tolist() == np.quantile(x, np.linspace(0, 1, 5), method="nearest").tolist()
+    rows = table.iloc[[0, 13, 26, 39]]
+    expected = [model.predict(rows.assign(x=value)).mean() for value in curve["x"]]
+    np.testing.assert_allclose(curve["prediction"], expected, rtol=1e-6)

@@ -95,6 +95,7 @@ def test_two_networks_in_one_program(
         ("iris-model v2.c", "iris_model_v2"),
         ("7-segments.c", "net_7_segments"),
         ("_.c", "net__"),
+        ("d8.c", "d8"),
         ("ziffern_ä.c", "ziffern__"),
         ("plain", "plain"),
     ],

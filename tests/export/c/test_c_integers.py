@@ -232,3 +232,13 @@ def test_digits_lose_no_accuracy_without_floating_point() -> None:
     assert abs(correct[1] - correct[0]) <= 0.004  # two of 497 images
     # a byte of z is at most half a step off, and probabilities follow
     assert np.abs(integers.forward(X[1300:]) - net.forward(X[1300:])).max() < 0.1
+
+
+def test_sums_of_signed_bytes_have_32_bits() -> None:
+    n_in = 66_200  # 255 Σ|w| < 2³¹ ≤ 256 Σ|w|
+    net = MLP((n_in, 1), loss="squared_error", init=([np.ones((1, n_in))], [[0.0]]))
+    X = np.zeros((2, n_in), np.float32)
+    X[0] = 1
+    quantize(net, X)
+    with pytest.raises(ValueError, match="layer 1 has 66,200 inputs, too many.*without integer_on"):
+        quantize(net, X, integer_only=True).signed_biases()

@@ -1,0 +1,97 @@
+"""What both estimators of tables share: parameters, warnings about columns, means of networks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("sklearn")
+
+from fastmlp.tabular import TabularClassifier, TabularRegressor  # noqa: E402
+
+FAST = {"quality": "fast", "random_state": 0, "n_threads": 1, "epochs": 1, "n_members": 1}
+
+
+def table_with(**columns) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return a table of a useful column and others, and targets."""
+    x = np.random.default_rng(0).normal(size=60)
+    return pd.DataFrame({"x": x, **columns}), 2 * x
+
+
+@pytest.mark.parametrize(("count", "end"), [(8, ", [^;]*$"), (10, "; and 2 more, see dropped_")])
+def test_a_warning_names_eight_columns_that_cannot_help(count, end):
+    table, y = table_with(**{f"c{i}": 1 for i in range(count)})
+    with pytest.warns(UserWarning, match=rf"{count} of {count + 1} columns.*'c7'.*{end}") as found:
+        TabularRegressor(**FAST).fit(table, y)
+    assert found[0].filename == __file__
+    assert "'c8'" not in str(found[0].message)
+
+
+def test_a_warning_names_eight_columns_of_local_dates():
+    days = [f"{1 + i % 28:02}.{1 + i % 12:02}.2024" for i in range(30)] * 2
+    table, y = table_with(**{f"d{i}": days for i in range(9)})
+    with pytest.warns(UserWarning, match=r"dates are read as text.*'d7' \('01.01.2024'\)") as found:
+        TabularRegressor(**FAST).fit(table, y)
+    assert found[0].filename == __file__
+    assert "'d8'" not in str(found[0].message)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"epochs": 0}, "epochs must be at least 1"),
+        ({"n_threads": 0}, "n_threads must be at least 1"),
+        ({"early_stopping": 0}, "early_stopping must be at least 1"),
+        ({"learning_rate": 0.0}, r"learning_rate must be in \(0, inf\)"),
+        ({"weight_decay": -0.1}, r"weight_decay must be in \[0, inf\)"),
+        ({"hidden_layer_sizes": 0}, "hidden_layer_sizes must be at least 1"),
+        ({"per": 3}, "per must be the name of a column, got 3"),
+    ],
+)
+def test_parameters_beyond_their_range_are_refused(parameters, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        TabularRegressor(**FAST | parameters).fit(*table_with())
+
+
+def test_label_smoothing_is_below_one():
+    table, y = table_with()
+    with pytest.raises(ValueError, match=r"label_smoothing must be in \[0, 1\)"):
+        TabularClassifier(**FAST, label_smoothing=1.0).fit(table, y > 0)
+
+
+def test_callbacks_are_a_function():
+    with pytest.raises(TypeError, match="callbacks must be a function from a network"):
+        TabularRegressor(**FAST).fit(*table_with(), callbacks=[])
+
+
+def test_parameters_that_are_set_reach_the_networks():
+    parameters = {"hidden_layer_sizes": 7, "activation": "tanh", "encoding": "quantile",
+                  "dropout": 0.0, "learning_rate": 0.1, "weight_decay": 0.0, "batch_size": 9}
+    model = TabularRegressor(**FAST | parameters).fit(*table_with())
+    (planned,), (net,) = model.plan_.networks, model.networks_
+    parameters["hidden"] = (parameters.pop("hidden_layer_sizes"),)
+    assert {name: getattr(planned, name) for name in parameters} == parameters
+    assert (net.sizes[1:-1], net.activation[0].name, net.dropout) == ((7,), "tanh", (0.0,))
+
+
+def test_values_are_the_mean_of_the_networks_in_the_target_s_unit():
+    table, y = table_with()
+    model = TabularRegressor(**FAST | {"n_members": 3, "epochs": 3}).fit(table, y)
+    codes = model.encoder_.read(table)
+    outputs = [net.forward(model.encoder_.inputs(codes, encoding))[:, 0]
+               for net, encoding in zip(model.networks_, model.encodings_, strict=True)]
+    expected = np.mean(outputs, axis=0) * model.target_deviation_ + model.target_mean_
+    np.testing.assert_allclose(model.predict(table), np.clip(expected, y.min(), y.max()), rtol=1e-6)
+
+
+def test_validation_scores_are_of_rows_that_a_network_was_not_trained_on():
+    table, y = table_with()
+    weights = np.arange(60) % 3 + 1.0
+    model = TabularRegressor(**FAST | {"epochs": 5}, metric="mae")
+    model.fit(table, y, weights, time=np.arange(60))
+    latest = slice(51, 60)
+    error = np.abs(model.predict(table) - y)[latest]
+    expected = np.average(error, weights=weights[latest])
+    assert model.validation_scores_["mae"] == pytest.approx(expected, rel=1e-6)
