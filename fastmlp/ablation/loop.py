@@ -125,13 +125,14 @@ def load(study: Study, folder: Path, given: Any) -> StudyData:
         return Images.load(study.data, study.validation_images, given)
     if given is not None and not is_table:
         raise ValueError("a folder is for data = 'mnist'; the study is of a table")
-    from ..tabular import read_table
+    from ..experiments.table_rows import all_but
+    from ..tabular.reading import read_columns
     from .tables import TableData
 
     if given is None:
         if not study.data:
             raise ValueError("data is missing: the table's file")
-        given = read_table(folder / study.data)
+        given = read_columns(folder / study.data, used=all_but(study.table["drop"]))
     return TableData.load(Path(study.data).name or "table", given, **study.table)
 
 

@@ -173,10 +173,10 @@ def rows_of(model: Any, args: argparse.Namespace, path: Path) -> Iterator[Any]:
         yield inputs(model, args.model, path, format_options(args))
         return
     from .predict_table import as_input
-    from .table_data import features_of
+    from .table_data import features_of, used_columns
 
     estimator = model.model if isinstance(model, export.QuantizedTable) else model
-    table = open_table(path, **format_options(args))
+    table = open_table(path, used_columns(estimator), **format_options(args))
     with as_input(table):
         yield features_of(table, estimator)
 

@@ -12,7 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fastmlp.experiments.table_rows import TEST_FRACTION, TableRows, divided, labelled
+from fastmlp.experiments.table_rows import (
+    TEST_FRACTION,
+    TableRows,
+    all_but,
+    divided,
+    labelled,
+)
 from fastmlp.experiments.tables import Table
 from fastmlp.experiments.targets import Target, as_classes, as_values, like_training, present
 from fastmlp.support.text import quoted
@@ -51,7 +57,7 @@ def read_data(args: argparse.Namespace) -> TableData:
     """
     if args.test is not None and args.test_fraction is not None:
         raise ValueError("--test-fraction is for tables without --test FILE; give one of them")
-    table = open_table(args.table, **format_options(args))
+    table = open_table(args.table, all_but(args.drop or ()), **format_options(args))
     whole, target = labelled(
         table,
         args.label,
@@ -104,7 +110,7 @@ def _test_table(
     args: argparse.Namespace, columns: Sequence[str], target: Target, notes: list[str]
 ) -> TableRows:
     """Return the rows of ``--test FILE`` that have a label."""
-    table = open_table(args.test, **format_options(args))
+    table = open_table(args.test, [*columns, args.label], **format_options(args))
     require_all(table, [*columns, args.label])
     found = read_target_of_test(table, args.label, target.task)
     missing = len(table.frame) - len(found.y)
@@ -170,6 +176,11 @@ def _near(name: str, names: Sequence[str]) -> str:
     return f" (is it {lower[close[0]]!r}?)" if close else ""
 
 
+def used_columns(model: Any) -> list[str]:
+    """Return the columns that a model uses."""
+    return list((model.by_value_ or model.encoder_).kinds)
+
+
 def features_of(table: Table, model: Any) -> pd.DataFrame:
     """Return the columns of a model in its order, by name.
 
@@ -178,9 +189,7 @@ def features_of(table: Table, model: Any) -> pd.DataFrame:
     names = [str(name) for name in getattr(model, "feature_names_in_", [])]
     if not names:  # trained on an array
         names = [f"x{i}" for i in range(model.n_features_in_)]
-    kinds = (model.by_value_ or model.encoder_).kinds
-    used = [name for name in names if name in kinds]
-    require_all(table, used)
+    require_all(table, used_columns(model))
     known = {*table.names}
     if all(name in known for name in names):
         return table.frame[names]

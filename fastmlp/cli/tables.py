@@ -3,11 +3,13 @@
 import argparse
 import sys
 import warnings
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from fastmlp.experiments.tables import Table
 
 TABLE_HELP = ".csv and other text with a header line, compressed or not, .parquet or .npz; -: stdin"
+Used = Collection[str] | Callable[[Sequence[str]], Collection[str]] | None
 FORMAT = ("separator", "encoding", "decimal", "thousands")  # the options of text files
 
 
@@ -26,14 +28,18 @@ def format_options(args: argparse.Namespace) -> dict[str, str | None]:
     return {name: getattr(args, name) for name in FORMAT}
 
 
-def open_table(path: Path, **options: str | None) -> Table:
-    """Read a table; `options` are those of `read_table`. Warnings are printed, a line for each."""
-    from fastmlp.tabular.reading import read_table
+def open_table(path: Path, used: Used = None, **options: str | None) -> Table:
+    """Read a table; `options` are those of `read_table`.
+
+    Warnings are printed, a line for each: those about the columns `used`, by default all, or about
+    those that a function chooses from the names of all columns.
+    """
+    from fastmlp.tabular.reading import read_columns
     from fastmlp.tabular.reading.files import display_name
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        frame = read_table(path, **options)
+        frame = read_columns(path, **options, used=used)
     for warning in caught:
         print(f"fastmlp: warning: {warning.message}", file=sys.stderr)
     return Table(display_name(path), frame)

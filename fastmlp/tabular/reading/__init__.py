@@ -15,7 +15,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from ...support.extras import imported
@@ -27,7 +27,7 @@ from .text import text_frame
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["read_table", "require_column"]
+__all__ = ["read_columns", "read_table", "require_column"]
 
 SEPARATOR = re.compile(r'[^\0\r\n "0-9A-Za-z\x80-\U0010ffff]')  # that may be given
 
@@ -66,7 +66,8 @@ def read_table(
         The character between groups of three digits.  Default: point, comma, apostrophe or space,
         where all numbers of a column can be read so.
     columns : sequence of str, optional
-        Names of the columns to return, in this order.  Default: all of the file.
+        Names of the columns to return, in this order.  Default: all of the file.  Their values do
+        not depend on which are chosen, and warnings are of these alone.
 
     Returns
     -------
@@ -101,22 +102,42 @@ def read_table(
     >>> from fastmlp.tabular.reading import read_table
     >>> frame = read_table("flowers.csv")  # doctest: +SKIP
     """
+    frame = read_columns(
+        path, separator, encoding, decimal, thousands, columns=columns, used=columns
+    )
+    if columns is None:
+        return frame
+    for column in columns:
+        require_column(column, frame.columns, display_name(path))
+    return frame[list(columns)]
+
+
+def read_columns(
+    path: str | os.PathLike[str],
+    separator: str | None = None,
+    encoding: str | None = None,
+    decimal: str | None = None,
+    thousands: str | None = None,
+    *,
+    columns: Sequence[str] | None = None,
+    used: Collection[str] | Callable[[Sequence[str]], Collection[str]] | None = None,
+) -> pandas.DataFrame:
+    """Return at least the columns that `read_table` returns if all of them exist, otherwise all.
+
+    Warnings are of the columns `used`, by default all: their names, or a function that returns them
+    for the names of all columns of the file.
+    """
     imported("pandas", "tabular")
     _check_options(separator, decimal, thousands)
     name = display_name(path)
     kind, data = contents(path)
     if kind == "text":
-        frame = text_frame(data, name, separator, encoding, decimal, thousands, columns)
-    else:
-        frame = npz_frame(data, name) if kind == "npz" else parquet_frame(data, name, columns)
-        if frame.empty:
-            raise ValueError(f"{name}: the table is empty")
-        frame.index = frame.index.rename("row")
-    if columns is None:
-        return frame
-    for column in columns:
-        require_column(column, frame.columns, name)
-    return frame[list(columns)]
+        return text_frame(data, name, separator, encoding, decimal, thousands, columns, used)
+    frame = npz_frame(data, name) if kind == "npz" else parquet_frame(data, name, columns)
+    if frame.empty:
+        raise ValueError(f"{name}: the table is empty")
+    frame.index = frame.index.rename("row")
+    return frame
 
 
 def require_column(column: str, names: Sequence[str], name: str) -> None:

@@ -148,7 +148,7 @@ def as_utf8(data: bytes, encoding: str | None, name: str) -> bytes:
     warnings.warn(
         f"{name}, line {line_of(data, problem.start)}: the byte {data[problem.start]:#04x} is not "
         f"UTF-8; the file is read as {encoding}. If letters come out wrong, give its encoding",
-        stacklevel=4,
+        stacklevel=5,  # where read_table is called
     )
     return text.encode()
 
