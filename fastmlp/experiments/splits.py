@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..data.split import hold_out
 from ..support.text import quoted
 from ..tabular.folds import free_rows
-from ..tabular.frames import sortable
+from ..tabular.precision import sortable
 from .tables import Table
 from .targets import present
 

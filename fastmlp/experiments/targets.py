@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..tabular.columns import known_codes
 from ..tabular.frames import text
+from ..tabular.precision import ADVICE, blurred
 from ..tabular.reading.matrix import number_matrix
 from .tables import Table
 
@@ -77,6 +78,8 @@ def read_target(table: Table, label: str, task: str | None) -> Target:
             )
     else:
         y = as_values(table, label, rows)
+        if blurred(column):
+            raise ValueError(f"{place} has numbers that are too close to each other: {ADVICE}")
         if np.ptp(y) == 0 and len(y) > 1:
             raise ValueError(f"{place} is {y[0]:g} in all rows; there is nothing to predict")
         if (greatest := np.abs(y).max()) > LARGEST:
@@ -112,8 +115,7 @@ def inferred(column: pd.Series) -> tuple[str, str]:
     if holds_texts(column):
         return "classification", "it holds text"
     values = column.to_numpy(np.float64)
-    different = np.unique(values)
-    n = len(different)
+    n = column.nunique()
     if not (np.isfinite(values).all() and (values == np.rint(values)).all()):
         return "regression", "it holds numbers with fractions"
     if n == 2 or (n <= MOST_CLASSES and len(values) >= FEWEST_ROWS * n):

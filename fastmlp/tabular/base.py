@@ -24,6 +24,7 @@ from .insight import InsightMixin
 from .members import Callbacks, Job, Member, Rows, Training, train_models
 from .metrics import Metric
 from .plan import QUALITIES, plan_of
+from .precision import ADVICE, blurred
 from .saving import SavingMixin
 
 __all__ = ["BaseTabular"]
@@ -125,7 +126,7 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
         self, given: Given, callbacks: Callbacks | None, rng: np.random.RandomState
     ) -> None:
         training = self._prepare(given, callbacks, rng)
-        self._report_columns()
+        self._report_columns(given.table)
         trained = train_models([training], self.n_threads, self.time_limit)
         (members,), n_networks = trained.members, len(training.plan.networks)
         trained.require_first(self.time_limit)
@@ -142,7 +143,7 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
     ) -> None:
         by_value, scores, notes = fit_by_value(self, given, callbacks, rng)
         self._adopt(by_value, scores)
-        self._report_columns()
+        self._report_columns(given.table)
         for note in notes:
             warnings.warn(note, stacklevel=3)
 
@@ -233,7 +234,14 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
 
         return score
 
-    def _report_columns(self) -> None:
+    def _report_columns(self, table: pd.DataFrame) -> None:
+        kinds = self.encoder_.kinds
+        unclear = [name for name in kinds if kinds[name] == "number" and blurred(table[name])]
+        for name in unclear[:8]:
+            warnings.warn(
+                f"column {name!r} has numbers that are too close to each other: {ADVICE}",
+                stacklevel=4,
+            )
         local = self.encoder_.local_dates()
         if local:
             named = ", ".join(f"{name!r} ({cell!r})" for name, cell in list(local.items())[:8])

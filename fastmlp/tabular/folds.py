@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import column_or_1d
 
 from ..support.text import quoted
-from .frames import sortable
+from .precision import sortable
 
 __all__ = ["free_rows", "row_values", "validation_rows"]
 

@@ -25,7 +25,7 @@ from ..support.text import quoted
 from .reading.numbers import code_in
 
 __all__ = [
-    "Kind", "are_local_dates", "dates", "frame_of", "kind_of", "numbers", "sortable",
+    "Kind", "are_local_dates", "codes_in", "dates", "frame_of", "kind_of", "numbers",
     "target_column", "text", "texts", "without_arrow",
 ]  # fmt: skip
 
@@ -327,14 +327,9 @@ def _without_nanoseconds(moments: pd.Series) -> pd.Series:
     return moments.dt.as_unit("us") if moments.dt.unit == "ns" else moments
 
 
-def sortable(column: pd.Series) -> Array | None:
-    """Return numbers, dates or codes of digits as values to sort rows by; None for other text."""
-    kind = kind_of(column)
-    if kind == "date":
-        moments: Array = dates(column).to_numpy()
-        return moments
-    codes = kind == "category" and code_in([str(cell).strip() for cell in _uniques(column)])
-    return numbers(column) if kind == "number" or codes else None
+def codes_in(column: pd.Series) -> bool:
+    """Return whether a category is codes of digits."""
+    return code_in([str(cell).strip() for cell in _uniques(column)]) is not None
 
 
 def target_column(y: Any, m: int) -> Array:
