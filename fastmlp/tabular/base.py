@@ -199,8 +199,8 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
                 checks.number(name, getattr(self, name), interval)
         if self.encoding is not None:
             checks.known("encoding", self.encoding, ENCODINGS)
-        if self.per is not None and not isinstance(self.per, str):
-            raise TypeError(f"per must be the name of a column, got {self.per!r}")
+        if self.per is not None:
+            checks.column("per", self.per)
         if self.activation is not None:
             checks.named("activation", self.activation, activations.TABLE, activations.Activation)
 

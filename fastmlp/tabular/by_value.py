@@ -27,6 +27,7 @@ from ..training.division import division
 from .columns import NoColumnError, known_codes
 from .frames import Kind, dates, kind_of, numbers, texts
 from .given import Given
+from .insight import known_column
 from .members import Callbacks, Rows, Trained, Training, train_models
 from .parameters import restored
 
@@ -170,10 +171,8 @@ def rows_of(codes: NDArray[np.integer[Any]]) -> Iterator[tuple[int, NDArray[np.i
 def check_per(model: Any, given: Given) -> None:
     """Refuse a column `per` that cannot divide the rows, and what does not go with it."""
     column = model.per
-    if column not in given.table.columns:
-        known = list(map(str, given.table.columns))
-        with checks.within("per"):
-            checks.known("column", column, known)
+    with checks.within("per"):
+        known_column(model, column, list(given.table.columns))
     cells = given.table[column]
     if not cells.isna().any() and np.array_equal(given.y.astype(object), cells.astype(object)):
         raise ValueError(f"per={column!r} is the column to predict; name one of the other columns")

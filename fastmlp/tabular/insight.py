@@ -111,7 +111,9 @@ class InsightMixin:
             probabilities for each class.
         """
         table = self._table(X, reset=False)
-        column = known_column(self.encoder_, column)
+        if column in self.encoder_.dropped:
+            raise ValueError(f"column {column!r} is not used: {self.encoder_.dropped[column]}")
+        column = known_column(self, column, list(self.encoder_.kinds))
         n_points, n_rows = checks.whole("n_points", n_points), checks.whole("n_rows", n_rows)
         values = dependence_grid(self.encoder_.kinds[column], table[column], n_points)
         picked = np.unique(np.linspace(0, len(table) - 1, min(n_rows, len(table))).astype(int))
@@ -173,8 +175,12 @@ def with_value(table: pd.DataFrame, column: str, value: Any) -> pd.DataFrame:
     return table.assign(**{column: filled})
 
 
-def known_column(encoder: TableEncoder, column: object) -> str:
-    """Return the name of a column that a model uses."""
-    if isinstance(column, str) and column in encoder.dropped:
-        raise ValueError(f"column {column!r} is not used: {encoder.dropped[column]}")
-    return checks.known("column", column, list(encoder.kinds))
+def known_column(model: Any, column: object, known: list[str]) -> str:
+    """Return the name of a column that is among those `known`, of a table that a model has read."""
+    name = checks.column("column", column)
+    if name not in known and not hasattr(model, "feature_names_in_"):
+        raise ValueError(
+            f"unknown column {name!r}: columns without names that are text are {known[0]} to "
+            f"{known[-1]} by their places; {checks.NAMING}"
+        )
+    return checks.known("column", name, known)

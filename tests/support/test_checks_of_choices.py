@@ -52,6 +52,18 @@ def test_a_known_name_is_returned_and_what_is_no_name_refused():
         choices.named("kind", 3, TABLE, Part)
 
 
+def test_names_of_columns_are_text():
+    assert choices.column("per", "shop") == "shop"
+    assert choices.columns("drop", ("a", "b")) == ["a", "b"]
+    message = r"^per must be the name of a column, a text, got \('a', 1\); columns of a DataFrame"
+    with pytest.raises(TypeError, match=message):
+        choices.column("per", ("a", 1))
+    with pytest.raises(TypeError, match=r"^drop\[1\] must be the name of a column, a text, got 3"):
+        choices.columns("drop", ["a", 3])
+    with pytest.raises(TypeError, match=r"^drop must be a list of names .*: write \['ab'\]"):
+        choices.columns("drop", "ab")
+
+
 @pytest.mark.parametrize("error", [TypeError, ValueError])
 def test_the_name_of_an_argument_begins_the_message(error):
     with pytest.raises(error, match="^sizes: too small$"), choices.within("sizes"):

@@ -285,7 +285,7 @@ def test_ctrl_c_keeps_the_networks_that_have_an_epoch(sales):
     ("parameters", "options", "message"),
     [
         ({"per": "shp"}, {}, "per: unknown column 'shp'; did you mean 'shop'?"),
-        ({"per": 3}, {}, "per must be the name of a column, got 3"),
+        ({"per": 3}, {}, "per must be the name of a column, a text, got 3; columns of a DataFrame"),
         ({"per": "shop"}, {"groups": [0] * 290}, "per and groups exclude each other"),
     ],
 )
@@ -293,6 +293,26 @@ def test_what_does_not_go_with_per_is_refused(sales, parameters, options, messag
     table, units, _ = sales
     with pytest.raises((TypeError, ValueError), match=re.escape(message)):
         TabularRegressor(**QUICK | parameters).fit(table, units, **options)
+
+
+@pytest.mark.parametrize("names", [[0, 1], [("a", "x"), ("a", "y")]], ids=["numbers", "tuples"])
+def test_columns_whose_names_are_not_text_are_named_by_their_places(sales, names):
+    """The error names the remedy, which makes the same model."""
+    table, units, _ = sales
+    chosen = table[["shop", "day"]]
+    unnamed = chosen.set_axis(pd.Index(names), axis=1)
+    model = TabularRegressor(**QUICK)
+    with pytest.raises(TypeError, match=r"per .* got .*; columns .* by X.columns = X.columns.map"):
+        model.set_params(per=names[0]).fit(unnamed, units)
+    message = r"per: unknown column 'shop': .* are x0 to x1 by their places; .*columns\.map\(str\)"
+    with pytest.raises(ValueError, match=message):
+        model.set_params(per="shop").fit(unnamed, units)
+    expected = model.fit(chosen, units).predict(chosen)
+    by_place = model.set_params(per="x0").fit(unnamed, units)
+    np.testing.assert_array_equal(by_place.predict(unnamed), expected)
+    unnamed.columns = unnamed.columns.map(str)
+    by_name = model.set_params(per=str(names[0])).fit(unnamed, units)
+    np.testing.assert_array_equal(by_name.predict(unnamed), expected)
 
 
 def test_the_column_to_predict_is_refused(sales):

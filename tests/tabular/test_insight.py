@@ -79,3 +79,17 @@ def test_a_column_may_be_named_like_an_output():
     curve = regressor.partial_dependence(table, "prediction", n_points=2)
     assert curve.columns.tolist() == ["prediction", "prediction"]
     assert curve.iloc[:, 0].tolist() == [x.min(), x.max()]
+
+
+def test_a_column_without_a_name_is_known_by_its_place():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({0: rng.normal(size=40), 1: rng.normal(size=40), 2: 1})
+    with pytest.warns(UserWarning, match="'x2', it has the same value"):
+        model = TabularRegressor(quality="fast", epochs=1, random_state=0).fit(table, table[0])
+    assert list(model.partial_dependence(table, "x1").columns) == ["x1", "prediction"]
+    with pytest.raises(TypeError, match="^column must be the name of a column, a text, got 1; "):
+        model.partial_dependence(table, 1)
+    with pytest.raises(ValueError, match="^unknown column '1': .* are x0 to x1 by their places; "):
+        model.partial_dependence(table, "1")
+    with pytest.raises(ValueError, match="^column 'x2' is not used: it has the same value"):
+        model.partial_dependence(table, "x2")

@@ -10,6 +10,8 @@ import numpy as np
 
 Part = TypeVar("Part")
 
+NAMING = "columns of a DataFrame get such names by X.columns = X.columns.map(str)"
+
 
 def named(name: str, value: object, table: dict[str, type[Part]], kind: type[Part]) -> Part:
     """Return the object that a name in a table stands for, or an object of class `kind` as is."""
@@ -55,6 +57,22 @@ def known(name: str, value: object, names: Collection[str]) -> str:
     if value not in names:
         raise ValueError(f"unknown {name} {value!r}{nearest(value, names)}")
     return value
+
+
+def column(name: str, value: object) -> str:
+    """Return the name of a column, which is text."""
+    if not isinstance(value, str):
+        raise TypeError(
+            f"{name} must be the name of a column, a text, got {value!r}; {NAMING}"
+        )
+    return value
+
+
+def columns(name: str, value: object) -> list[str]:
+    """Return a list of names of columns."""
+    if isinstance(value, str):
+        raise TypeError(f"{name} must be a list of names of columns: write [{value!r}]")
+    return [column(f"{name}[{i}]", one) for i, one in enumerate(items(name, value))]
 
 
 def nearest(value: str, known: Iterable[str]) -> str:

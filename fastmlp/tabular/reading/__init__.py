@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
+from ...support import checks
 from ...support.extras import imported
 from .arrays import npz_frame, parquet_frame
 from .files import contents, display_name
@@ -102,6 +103,8 @@ def read_table(
     >>> from fastmlp.tabular.reading import read_table
     >>> frame = read_table("flowers.csv")  # doctest: +SKIP
     """
+    if columns is not None:
+        columns = checks.columns("columns", columns)
     frame = read_columns(
         path, separator, encoding, decimal, thousands, columns=columns, used=columns
     )
@@ -144,10 +147,12 @@ def require_column(column: str, names: Sequence[str], name: str) -> None:
     """Raise ValueError unless a column is among the names of the table in the file `name`."""
     if column in names:
         return
-    if close := difflib.get_close_matches(column, names, n=1):
+    texts = [one for one in names if isinstance(one, str)]
+    if close := difflib.get_close_matches(column, texts, n=1):
         raise ValueError(f"{name}: no column {column!r}; did you mean {close[0]!r}?")
     some = ", ".join(map(repr, names[:8])) + (", …" if len(names) > 8 else "")
-    raise ValueError(f"{name}: no column {column!r}; there are {some}")
+    remedy = "" if len(texts) == len(names) else f"; names must be text: {checks.NAMING}"
+    raise ValueError(f"{name}: no column {column!r}; there are {some}{remedy}")
 
 
 def _check_options(separator: str | None, decimal: str | None, thousands: str | None) -> None:

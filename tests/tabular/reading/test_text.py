@@ -28,8 +28,20 @@ def test_chosen_columns_come_in_the_requested_order(read: Read) -> None:
     frame = read("a,b,c\n1,2,x\n3,4,y\n", columns=["c", "a"])
     assert list(frame.columns) == ["c", "a"]
     assert frame.to_numpy().tolist() == [["x", 1], ["y", 3]]
-    with pytest.raises(ValueError, match="no column 'd'; there are 'a', 'b', 'c'"):
+    with pytest.raises(ValueError, match="no column 'd'; there are 'a', 'b', 'c'$"):
         read("a,b,c\n1,2,x\n", columns=["d"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ("ab", "columns must be a list of names of columns: write ['ab']"),
+        ([0], "columns[0] must be the name of a column, a text, got 0"),
+    ],
+)
+def test_chosen_columns_are_a_list_of_names(read: Read, columns: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(message)):
+        read("a,b\n1,2\n", columns=columns)
 
 
 @pytest.mark.parametrize(
