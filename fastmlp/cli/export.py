@@ -27,7 +27,7 @@ from typing import Any
 from fastmlp import MLP, Ensemble, export
 from fastmlp.export.c_source import Layout
 
-from .models import load_any_or_quantized
+from .models import load_any
 from .options import check_outputs, writable
 from .predict import inputs
 from .tables import add_format_options, format_options, open_table
@@ -120,7 +120,7 @@ def run(args: argparse.Namespace) -> None:
     outputs = {"OUT": args.out, "the header": layout.header, "the weights file": layout.weights}
     tables = {"TABLE": args.calibration, "the table of --examples": args.examples}
     check_outputs(outputs, {"MODEL": args.model, **tables})
-    model = load_any_or_quantized(args.model)
+    model = load_any(args.model)
     check_form(model, args)
     chosen = ("name", "dtype", "header", "weights_file")
     options = {name: getattr(args, name) for name in chosen if getattr(args, name)}
