@@ -13,7 +13,7 @@ from typing import Any
 import fastmlp
 from fastmlp import MLP, Callback
 from fastmlp.history import History
-from fastmlp.support.atomic_files import require_different
+from fastmlp.support.atomic_files import require_different, require_writable
 from fastmlp.tracking import TensorBoard
 
 STANDARD_OUTPUT = ("-", "/dev/stdout")
@@ -66,13 +66,13 @@ def _number(text: str) -> float:
 
 def writable(text: str) -> Path:
     """Parse the path of a file to write, and check before training that it can be written."""
-    path = Path(text)
-    folder = path.parent
-    if not folder.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {folder}")
-    if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
-        raise argparse.ArgumentTypeError(f"{path} cannot be written")
-    return path
+    try:
+        require_writable(text)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text} cannot be written: {error.strerror}") from None
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return Path(text)
 
 
 def page_file(text: str) -> Path:

@@ -25,7 +25,8 @@ def whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file to write bytes to, which takes its place at `path` when all is written.
 
     A file that was there before stays if writing fails, and is replaced by a file with the same
-    permissions and, where the system allows it, the same owner.  A device or a pipe is written to.
+    permissions and, where the system allows it, the same owner.  A file that is write-protected is
+    not replaced, though the system would allow it.  A device or a pipe is written to.
     What a killed process left behind is removed.  An error of the system names the file.
     """
     path = _as_text(path)
@@ -34,6 +35,7 @@ def whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with _named(path), open(path, "wb") as file:  # raises IsADirectoryError for a folder
             yield file
         return
+    _require_unprotected(path, before)
     target = os.path.realpath(path)  # through a link, which stays
     _remove_leftovers(target)
     part = f"{target}.{os.urandom(4).hex()}{SUFFIX}"
@@ -62,7 +64,8 @@ def require_writable(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     OSError
-        If there is no such folder, no file can be written in it, or the path is that of a folder.
+        If there is no such folder, no file can be written in it, the path is that of a folder, or
+        the file is there and write-protected.
     """
     path = _as_text(path)
     if os.path.isdir(path):
@@ -70,8 +73,9 @@ def require_writable(path: str | os.PathLike[str]) -> None:
     folder = _folder(path)
     if not os.path.isdir(folder):
         raise _explained(FileNotFoundError(errno.ENOENT, ""), path)
-    target = folder if (before := _status(path)) is None or stat.S_ISREG(before.st_mode) else path
-    if not os.access(target, os.W_OK):
+    before = _status(path)
+    _require_unprotected(path, before)
+    if (before is None or stat.S_ISREG(before.st_mode)) and not os.access(folder, os.W_OK):
         raise _explained(PermissionError(errno.EACCES, ""), path)
 
 
@@ -112,6 +116,12 @@ def _as_text(path: str | os.PathLike[str]) -> str:
     if not text or "\0" in text:
         raise ValueError(f"path must be the name of a file, got {path!r}")
     return text
+
+
+def _require_unprotected(path: str, before: os.stat_result | None) -> None:
+    """Refuse a file that is there and that its permissions do not allow to be written."""
+    if before is not None and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, "the file is write-protected", path)
 
 
 @contextmanager
