@@ -112,3 +112,18 @@ def test_a_guessed_decimal_separator_is_reported_for_chosen_columns_alone(read: 
     with pytest.warns(UserWarning, match="the commas in the numbers of column 'b' are read as"):
         assert read(text, columns=["b"])["b"].tolist() == [5678, 6789]
     assert read(text, columns=["c"])["c"].tolist() == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        # pandas takes the mark for the beginning of its file, and csv for a character
+        ('a,b\n\ufeff"x,1\n2,3\n', "t.csv: Error tokenizing data. C error: EOF inside string"),
+        ("a\n\ufeff\n1\n", "t.csv: pandas finds 1 rows and csv 2; put cells that contain quotes"),
+    ],
+)
+def test_what_csv_and_pandas_read_differently_is_refused(
+    read: Read, text: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read(text)
