@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import column_or_1d
 
 from ..support.text import quoted
+from .frames import without_mask
 from .precision import sortable
 
 __all__ = ["free_rows", "row_values", "validation_rows"]
@@ -113,7 +114,7 @@ def _places_of_groups(groups: Array, rng: np.random.RandomState) -> Array:
 
 def row_values(name: str, values: Any, m: int) -> Array:
     """Return one entry for each row, none of them missing."""
-    values = np.asarray(values)
+    values = np.asarray(without_mask(values))
     if values.ndim > 1 and values.size != len(values):
         raise ValueError(f"{name} has shape {values.shape}; give one entry for each row of X")
     column = pd.Series(column_or_1d(values))

@@ -26,13 +26,15 @@ from .reading.numbers import code_in
 
 __all__ = [
     "Kind", "are_local_dates", "codes_in", "dates", "frame_of", "kind_of", "numbers",
-    "target_column", "text", "texts", "without_arrow",
+    "target_column", "text", "texts", "without_arrow", "without_mask",
 ]  # fmt: skip
 
 Kind = Literal["number", "category", "date"]
 Array = NDArray[Any]
 
 SHOWN = 5  # cells that a message quotes
+OF_PYTHON = ("boolean", "integer", "floating")  # objects that NumPy has a dtype for
+DATES = (datetime.date, np.datetime64, pd.Period)
 LOCAL_DATE = re.compile(  # 31.12.2024, 12/31/2024, 31-12-2024, 2024/12/31, perhaps with a time
     r"(\d{1,2}([./-])\d{1,2}\2\d{4}|\d{4}([./])\d{1,2}\3\d{1,2})(\D.*)?"
 )
@@ -134,9 +136,9 @@ def kind_of(column: pd.Series) -> Kind:
     if isinstance(dtype, pd.PeriodDtype) or pd.api.types.is_datetime64_any_dtype(dtype):
         return "date"
     cells = _uniques(column)
-    if all(_is_number(cell) for cell in cells):
+    if all(map(_is_number, cells)) or all(map(_is_span, cells)):
         return "number"
-    if all(isinstance(cell, (datetime.date, np.datetime64)) for cell in cells):
+    if all(isinstance(cell, DATES) for cell in cells):
         return "date"
     if all(isinstance(cell, str) for cell in cells):
         codes = code_in([cell.strip() for cell in cells])
@@ -149,6 +151,11 @@ def kind_of(column: pd.Series) -> Kind:
 
 def _is_number(cell: Any) -> bool:
     return isinstance(cell, (Real, Decimal)) and not isinstance(cell, (bool, np.bool_))
+
+
+def _is_span(cell: Any) -> bool:
+    """Return whether a cell is a time difference."""
+    return isinstance(cell, (datetime.timedelta, np.timedelta64))
 
 
 def without_arrow(column: pd.Series) -> pd.Series:
@@ -195,6 +202,7 @@ def _moments(cells: list[Any]) -> pd.Series:
     # Digits alone, as text or as a number, are a number or a code, which pandas would take for a
     # year or for the time since 1970.
     texts = [cell if _is_date(cell) else None for cell in cells]
+    texts = [cell.to_timestamp() if isinstance(cell, pd.Period) else cell for cell in texts]
     moments = pd.to_datetime(pd.Series(texts, dtype=object), format="ISO8601", errors="coerce",
                              utc=True)
     return moments.dt.tz_localize(None)
@@ -204,7 +212,7 @@ def _is_date(cell: Any) -> bool:
     """Return whether a cell is a date, or a text that may be one in ISO 8601."""
     if isinstance(cell, str):
         return "-" in cell and len(cell) >= 8
-    return isinstance(cell, (datetime.date, np.datetime64))
+    return isinstance(cell, DATES)
 
 
 def are_local_dates(levels: Sequence[str]) -> bool:
@@ -232,6 +240,8 @@ def numbers(column: pd.Series) -> NDArray[np.float64]:
         for i, cell in enumerate(cells):
             if isinstance(cell, str):
                 values[i] = np.nan if cell == "" else _parsed([cell])[0]
+            elif _is_span(cell):
+                values[i] = pd.Timedelta(cell).total_seconds()
             elif isinstance(cell, (Real, Decimal)):
                 values[i] = _float(cell)
         wrong = np.isnan(values[:-1]) & np.array([cell != "" for cell in cells], bool)
@@ -332,6 +342,17 @@ def codes_in(column: pd.Series) -> bool:
     return code_in([str(cell).strip() for cell in _uniques(column)]) is not None
 
 
+def without_mask(values: Any) -> Any:
+    """Return what is masked in an array as missing; `np.asarray` would take what is behind it."""
+    if not np.ma.isMaskedArray(values):
+        return values
+    if not np.ma.is_masked(values):
+        return values.data
+    found = np.array(values.data, object)
+    found[np.ma.getmaskarray(values)] = None
+    return found
+
+
 def target_column(y: Any, m: int) -> Array:
     """Return y as a one-dimensional array without missing values."""
     if y is None:
@@ -343,7 +364,9 @@ def target_column(y: Any, m: int) -> Array:
         getattr(y, "dtype", None), pd.api.extensions.ExtensionDtype
     ):
         y = y.to_numpy()
-    column = column_or_1d(y, warn=True)
+    if getattr(getattr(y, "dtype", None), "kind", "") == "T":  # NumPy's strings of any length
+        y = y.astype(object)
+    column = column_or_1d(without_mask(y), warn=True)
     if len(column) != m:
         raise ValueError(
             f"Found input variables with inconsistent numbers of samples: X has {m} rows, y "
@@ -355,6 +378,8 @@ def target_column(y: Any, m: int) -> Array:
             f"y contains NaN or None in {len(missing):,} of {m:,} rows, first in row "
             f"{missing[0]} (counted from 0); leave out these rows"
         )
-    if column.dtype == object and pd.api.types.infer_dtype(column) in ("integer", "boolean"):
-        return np.array(column.tolist())  # Python's own numbers
+    if column.dtype == object and pd.api.types.infer_dtype(column) in OF_PYTHON:
+        found = np.array(column.tolist())
+        if found.dtype.kind != "f" or all(isinstance(one, float) for one in column):
+            return found
     return np.asarray(column)

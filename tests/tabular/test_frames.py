@@ -229,3 +229,18 @@ def test_decimals_of_polars_and_periods_are_read():
 def test_complex_numbers_in_a_column_are_refused():
     with pytest.raises(ValueError, match="column 'c' has complex numbers"):
         kind_of(pd.Series([1j, 2.0], name="c"))
+
+
+SPANS = [pd.Timedelta("1 day"), None, datetime.timedelta(hours=1), np.timedelta64(90, "s")]
+PERIODS = [pd.Period("2020-02", "M"), None, pd.Period("2021Q1", "Q")]
+
+
+def test_time_differences_and_periods_are_read_also_as_objects():
+    """A row of a table, `X.iloc[0].to_frame().T`, has columns of objects alone."""
+    spans, periods = pd.Series(SPANS, dtype=object), pd.Series(PERIODS, dtype=object)
+    assert (kind_of(spans), kind_of(periods)) == ("number", "date")
+    np.testing.assert_array_equal(numbers(spans), [86400, np.nan, 3600, 90])
+    assert dates(periods).tolist() == [pd.Timestamp("2020-02-01"), pd.NaT, pd.Timestamp(2021, 1, 1)]
+    with pytest.raises(ValueError, match="1 cells are not dates: Timedelta"):
+        dates(pd.Series([pd.Timestamp(2020, 1, 1), pd.Timedelta("1 day")], dtype=object))
+    assert kind_of(pd.Series([1, pd.Timedelta("1 day")], dtype=object)) == "category"
