@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +21,7 @@ from fastmlp.experiments.table_rows import (
 from fastmlp.experiments.tables import Table
 from fastmlp.experiments.targets import Target, as_classes, as_values, like_training, present
 from fastmlp.support.text import quoted
+from fastmlp.tabular.reading import near_column
 
 from .tables import format_options, open_table
 
@@ -161,19 +161,16 @@ def require_all(table: Table, columns: Sequence[str]) -> None:
     missing = [name for name in columns if name not in known]
     if not missing:
         return
-    if len(missing) == 1 and not _near(missing[0], table.names):
+    near = {name: near_column(name, table.names) for name in missing[:MOST_SHOWN]}
+    if len(missing) == 1 and near[missing[0]] is None:
         table.require(missing[0])
-    shown = [repr(name) + _near(name, table.names) for name in missing[:MOST_SHOWN]]
+    shown = [
+        repr(name) + ("" if other is None else f" (is it {other!r}?)")
+        for name, other in near.items()
+    ]
     more = f", and {len(missing) - len(shown):,} more" if len(missing) > len(shown) else ""
     what = "a column is" if len(missing) == 1 else f"{len(missing):,} columns are"
     raise ValueError(f"{table.name}: {what} missing: {', '.join(shown)}{more}")
-
-
-def _near(name: str, names: Sequence[str]) -> str:
-    """Return a question for the column that may be meant, whatever its case; empty if none is."""
-    lower = {other.lower(): other for other in names}
-    close = difflib.get_close_matches(name.lower(), lower, n=1)
-    return f" (is it {lower[close[0]]!r}?)" if close else ""
 
 
 def used_columns(model: Any) -> list[str]:

@@ -203,6 +203,7 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
             checks.column("per", self.per)
         if self.activation is not None:
             checks.named("activation", self.activation, activations.TABLE, activations.Activation)
+        self._overrides()
 
     def _overrides(self) -> dict[str, Any]:
         """Return the parameters that replace those of the quality."""

@@ -115,7 +115,7 @@ def _places_of_groups(groups: Array, rng: np.random.RandomState) -> Array:
 def row_values(name: str, values: Any, m: int) -> Array:
     """Return one entry for each row, none of them missing."""
     values = np.asarray(without_mask(values))
-    if values.ndim > 1 and values.size != len(values):
+    if values.ndim == 0 or (values.ndim > 1 and values.size != len(values)):
         raise ValueError(f"{name} has shape {values.shape}; give one entry for each row of X")
     column = pd.Series(column_or_1d(values))
     if len(column) != m:

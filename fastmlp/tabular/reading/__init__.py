@@ -28,7 +28,7 @@ from .text import text_frame
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["read_columns", "read_table", "require_column"]
+__all__ = ["near_column", "read_columns", "read_table", "require_column"]
 
 SEPARATOR = re.compile(r'[^\0\r\n "0-9A-Za-z\x80-\U0010ffff]')  # that may be given
 
@@ -148,11 +148,18 @@ def require_column(column: str, names: Sequence[str], name: str) -> None:
     if column in names:
         return
     texts = [one for one in names if isinstance(one, str)]
-    if close := difflib.get_close_matches(column, texts, n=1):
-        raise ValueError(f"{name}: no column {column!r}; did you mean {close[0]!r}?")
+    if (near := near_column(column, texts)) is not None:
+        raise ValueError(f"{name}: no column {column!r}; did you mean {near!r}?")
     some = ", ".join(map(repr, names[:8])) + (", …" if len(names) > 8 else "")
     remedy = "" if len(texts) == len(names) else f"; names must be text: {checks.NAMING}"
     raise ValueError(f"{name}: no column {column!r}; there are {some}{remedy}")
+
+
+def near_column(column: str, names: Sequence[str]) -> str | None:
+    """Return the name that is nearest to that of a column, whatever its case; None if none is."""
+    lower = {other.lower(): other for other in names}
+    close = difflib.get_close_matches(column.lower(), lower, n=1)
+    return lower[close[0]] if close else None
 
 
 def _check_options(separator: str | None, decimal: str | None, thousands: str | None) -> None:

@@ -36,6 +36,8 @@ def npz_frame(data: bytes, name: str) -> pandas.DataFrame:
             }
     except (*npz.DAMAGE, RuntimeError, TypeError, SyntaxError) as error:
         raise ValueError(f"{name}: not an NPZ file of plain arrays ({error})") from None
+    if getattr(arrays.get("header"), "shape", None) == ():  # as fastmlp/model/npz.py writes it
+        raise ValueError(f"{name} is a model file of fastmlp, not a table")
     columns: list[str] = []
     for key, array in arrays.items():
         if array.ndim not in (1, 2):

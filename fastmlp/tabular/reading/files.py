@@ -155,7 +155,7 @@ def as_utf8(data: bytes, encoding: str | None, name: str) -> bytes:
 
 def _decoded(data: bytes, encoding: str, name: str) -> str:
     if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
-        encoding = "utf-8-sig"  # the same, and without a byte order mark
+        data = data.removeprefix(codecs.BOM_UTF8)
     try:
         return data.decode(encoding)
     except LookupError:

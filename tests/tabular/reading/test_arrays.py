@@ -10,6 +10,7 @@ import numpy as np
 import pandas
 import pytest
 
+import fastmlp
 from fastmlp.tabular.reading import read_table
 
 
@@ -126,3 +127,10 @@ def test_a_parquet_file_cannot_announce_more_cells_than_its_size_allows(tmp_path
     (tmp_path / "t").write_bytes(b"PAR1 cut short")
     with pytest.raises(ValueError, match="cannot be read as a Parquet file"):
         read_table(tmp_path / "t")
+
+
+def test_a_model_file_is_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "net.npz"
+    fastmlp.MLP((2, 2)).save(path)
+    with pytest.raises(ValueError, match=r"net\.npz is a model file of fastmlp, not a table"):
+        read_table(path)

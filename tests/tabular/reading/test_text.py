@@ -59,6 +59,7 @@ def test_chosen_columns_are_a_list_of_names(read: Read, columns: Any, message: s
         ({"encoding": "klingon"}, "unknown encoding 'klingon'; give a name such as 'utf-8'"),
         ({"encoding": "base64"}, "unknown encoding 'base64'"),
         ({"encoding": "ascii"}, "t.csv, line 2: the text is not in the encoding ascii"),
+        ({"columns": ["B"]}, "t.csv: no column 'B'; did you mean 'b'?"),
         ({"separator": ";", "columns": ["a"]}, "no column 'a'; there are 'a,b'"),
     ],
 )
