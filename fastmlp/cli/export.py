@@ -177,8 +177,9 @@ def rows_of(model: Any, args: argparse.Namespace, path: Path) -> Iterator[Any]:
 
     estimator = model.model if isinstance(model, export.QuantizedTable) else model
     table = open_table(path, used_columns(estimator), **format_options(args))
+    X = features_of(table, estimator)
     with as_input(table):
-        yield features_of(table, estimator)
+        yield X
 
 
 def quantized(model: Any, args: argparse.Namespace) -> export.Quantized | export.QuantizedTable:

@@ -77,7 +77,8 @@ def read_target(table: Table, label: str, task: str | None) -> Target:
                 f"--task regression"
             )
     else:
-        y = as_values(table, label, rows)
+        remedy = "correct these cells, or to predict classes give --task classification"
+        y = as_values(table, label, rows, remedy)
         if blurred(column):
             raise ValueError(f"{place} has numbers that are too close to each other: {ADVICE}")
         if np.ptp(y) == 0 and len(y) > 1:
@@ -144,10 +145,11 @@ def as_classes(column: pd.Series) -> Array:
     return result
 
 
-def as_values(table: Table, label: str, rows: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return the values of some rows of the column `label`."""
+def as_values(
+    table: Table, label: str, rows: NDArray[np.intp], remedy: str = "correct these cells"
+) -> NDArray[np.float64]:
+    """Return the values of some rows of the column `label`; an error tells the remedy."""
     chosen = table.frame[[label]].iloc[rows]
-    remedy = "correct these cells, or to predict classes give --task classification"
     return number_matrix(chosen, [label], table.name, remedy)[:, 0].astype(np.float64)
 
 
