@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ..model.state import ModelState
 from ..support import checks
 from ..support.extras import imported
+from ..support.paths import as_text
 from .examples import Examples
 from .parquet_files import (
     check_names,
@@ -121,7 +122,7 @@ class ParquetFolder:
         if weight is not None:
             checks.column("weight", weight)
         self._parquet = imported("pyarrow.parquet", "parquet")
-        self.path = Path(path)
+        self.path = Path(as_text(path))
         self.files = files_of(self.path)
         if not labels:
             raise ValueError("label is empty; name the column of the targets")

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
+from .paths import as_text
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -29,7 +31,7 @@ def whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     not replaced, though the system would allow it.  A device or a pipe is written to.
     What a killed process left behind is removed.  An error of the system names the file.
     """
-    path = _as_text(path)
+    path = as_text(path)
     before = _status(path)
     if before is not None and not stat.S_ISREG(before.st_mode):
         with _named(path), open(path, "wb") as file:  # raises IsADirectoryError for a folder
@@ -67,7 +69,7 @@ def require_writable(path: str | os.PathLike[str]) -> None:
         If there is no such folder, no file can be written in it, the path is that of a folder, or
         the file is there and write-protected.
     """
-    path = _as_text(path)
+    path = as_text(path)
     if os.path.isdir(path):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     folder = _folder(path)
@@ -105,17 +107,6 @@ def require_different(
                 f"{name} {os.fspath(path)} is the same file as {other} {os.fspath(there)}, which "
                 f"would be overwritten; choose another file"
             )
-
-
-def _as_text(path: str | os.PathLike[str]) -> str:
-    """Return the path of a file to write as text."""
-    try:
-        text = os.fsdecode(path)
-    except TypeError:
-        raise TypeError(f"path must be text or an object such as Path, got {path!r}") from None
-    if not text or "\0" in text:
-        raise ValueError(f"path must be the name of a file, got {path!r}")
-    return text
 
 
 def _require_unprotected(path: str, before: os.stat_result | None) -> None:

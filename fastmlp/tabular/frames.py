@@ -93,6 +93,8 @@ def _as_table(X: Any) -> str:
         return "X.to_frame().T if it is a row, X.to_frame() if it is a column"
     if getattr(getattr(X, "dtype", None), "names", None):
         return "pandas.DataFrame(X), as it is an array of records"
+    if hasattr(X, "to_native"):  # of narwhals
+        return "X.to_native()"
     return "X.collect()" if hasattr(X, "collect_schema") else ""
 
 

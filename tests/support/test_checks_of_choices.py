@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import scipy.sparse
 
+import fastmlp
+from fastmlp import activations, initializers, losses, optimizers
 from fastmlp.support import checks
 from fastmlp.support.checks import choices, examples
 
@@ -19,6 +21,8 @@ class Other(Part):
 
 
 TABLE = {"part_one": Part, "other": Other}
+KNOWN = {"rmse", "mae", "auc", "log_loss", *losses.TABLE, *activations.TABLE, *initializers.TABLE,
+         *optimizers.TABLE}  # fmt: skip
 
 
 def test_a_name_stands_for_a_new_object_and_an_object_for_itself():
@@ -42,6 +46,29 @@ def test_an_unknown_name_is_told_with_the_nearest(value, message):
         with pytest.raises(ValueError) as caught:
             check()
         assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "meant"),
+    [
+        ("loss", "mse", "squared_error"),
+        ("loss", "Sparse-Categorical Crossentropy", "cross_entropy"),
+        ("loss", "MAE", "absolute_error"),
+        ("activation", "swish", "silu"),
+        ("init", "xavier", "glorot_uniform"),
+    ],
+)
+def test_names_of_other_libraries_are_understood(kind, value, meant):
+    with pytest.raises(ValueError, match=f"unknown {kind} '{value}'; did you mean '{meant}'"):
+        fastmlp.MLP((2, 3, 2), **{kind: value})
+
+
+def test_a_synonym_counts_where_its_meaning_is_known():
+    assert choices.nearest("mse", ["rmse", "mae"]).startswith("; did you mean 'rmse'?")
+    assert choices.nearest("mse", ["squared_error"]).startswith("; did you mean 'squared_error'?")
+    assert choices.nearest("mse", ["huber"]) == ". Known: huber"
+    for meanings in choices.SYNONYMS.values():
+        assert {*meanings} <= KNOWN
 
 
 def test_a_known_name_is_returned_and_what_is_no_name_refused():

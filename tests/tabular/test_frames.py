@@ -86,11 +86,18 @@ def test_what_is_no_table_is_refused(table, error, message):
         frame_of(table)
 
 
+class Wrapped:
+    """Has what narwhals' DataFrame has."""
+
+    collect_schema = to_native = len
+
+
 NO_TABLES = {
     "a row": ({"a": 1.0, "b": "u"}, r"a dict; pass pandas.DataFrame\(\[X\]\) if it is a row"),
     "rows": ([{"a": 1.0}, {"a": 2.0}], "a list; pass pandas.DataFrame.X., of which each dict is a"),
     "a row of a DataFrame": (pd.DataFrame({"a": [1], "b": [2]}).iloc[0], "a Series; pass X.to_fr"),
     "records": (np.zeros(3, [("a", float)]), "a ndarray; pass .*, as it is an array of records"),
+    "a table of narwhals": (Wrapped(), r"a Wrapped; pass X.to_native\(\)"),
     "a query of polars": (polars.DataFrame({"a": [1]}).lazy(), r"a LazyFrame; pass X.collect\(\)"),
 }
 

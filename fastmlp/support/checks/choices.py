@@ -10,6 +10,23 @@ import numpy as np
 
 Part = TypeVar("Part")
 
+# names of other libraries, by what they are called here
+SYNONYMS = {
+    "mse": ("squared_error",), "mean_squared_error": ("squared_error", "rmse"),
+    "mae": ("absolute_error",), "mean_absolute_error": ("absolute_error", "mae"),
+    "l1": ("absolute_error",), "l2": ("squared_error",), "pinball": ("quantile",),
+    "categorical_crossentropy": ("cross_entropy",),
+    "sparse_categorical_crossentropy": ("cross_entropy",), "nll": ("cross_entropy",),
+    "log_loss": ("cross_entropy",), "crossentropy": ("cross_entropy",),
+    "bce": ("binary_cross_entropy",), "binary_crossentropy": ("binary_cross_entropy",),
+    "smooth_l1": ("huber",), "swish": ("silu",), "linear": ("identity",), "logistic": ("sigmoid",),
+    "none": ("identity",), "exp": ("exponential",), "sgd": ("gradient_descent",),
+    "xavier": ("glorot_uniform",), "xavier_uniform": ("glorot_uniform",),
+    "xavier_normal": ("glorot_normal",), "kaiming": ("he_normal",),
+    "kaiming_uniform": ("he_uniform",), "kaiming_normal": ("he_normal",), "zero": ("zeros",),
+    "roc_auc": ("auc",), "neg_log_loss": ("log_loss",), "logloss": ("log_loss",),
+    "neg_root_mean_squared_error": ("rmse",), "root_mean_squared_error": ("rmse",),
+}  # fmt: skip
 NAMING = "columns of a DataFrame get such names by X.columns = X.columns.map(str)"
 
 
@@ -80,7 +97,9 @@ def nearest(value: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches  # imported here because only a mistake needs it
 
     known = list(known)
-    close = get_close_matches(value.lower().replace("-", "_"), known, n=1)
+    key = value.lower().replace("-", "_").replace(" ", "_")
+    close = [name for name in SYNONYMS.get(key, ()) if name in known][:1]
+    close = close or get_close_matches(key, known, n=1)
     guess = f"; did you mean {close[0]!r}?" if close else "."
     return f"{guess} Known: {', '.join(known)}"
 

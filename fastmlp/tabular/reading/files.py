@@ -19,6 +19,7 @@ import zlib
 from typing import IO, Any, Literal
 
 from ...model.npz import MOST_INFLATED, MOST_RATIO
+from ...support.paths import as_text
 from .layout import line_of
 
 Kind = Literal["text", "npz", "parquet"]
@@ -48,7 +49,8 @@ CHUNK = 1 << 20  # bytes that are decompressed at a time
 
 def display_name(path: str | os.PathLike[str]) -> str:
     """Return the name of a table's file for messages."""
-    return "standard input" if os.fspath(path) == "-" else os.fspath(path)
+    text = as_text(path)
+    return "standard input" if text == "-" else text
 
 
 def contents(path: str | os.PathLike[str]) -> tuple[Kind, bytes]:
