@@ -123,8 +123,12 @@ def row_values(name: str, values: Any, m: int) -> Array:
     if column.isna().any():
         raise ValueError(f"{name} has {int(column.isna().sum())} missing entries; fill them in")
     if name != "time":
-        values_of_rows: Array = column.to_numpy()
-        return values_of_rows
+        entries: Array = column.to_numpy()
+        try:
+            np.unique(entries)
+        except TypeError:  # such as text and numbers, which have no order
+            entries = pd.factorize(column)[0]
+        return entries
     moments = sortable(column.rename(name))
     if moments is None:
         wrong = next((one for one in column.unique() if sortable(pd.Series([one])) is None), None)

@@ -131,8 +131,7 @@ def kind_of(column: pd.Series) -> Kind:
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype) or pd.api.types.is_bool_dtype(dtype):
         return "category"
-    if pd.api.types.is_complex_dtype(dtype):
-        raise ValueError(f"Complex data not supported: column {column.name!r} has complex numbers")
+    _refuse_complex(column)
     if pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype):
         return "number"
     if isinstance(dtype, pd.PeriodDtype) or pd.api.types.is_datetime64_any_dtype(dtype):
@@ -149,6 +148,11 @@ def kind_of(column: pd.Series) -> Kind:
         if not _moments(cells).isna().any():
             return "date"
     return "category"
+
+
+def _refuse_complex(column: pd.Series) -> None:
+    if pd.api.types.is_complex_dtype(column.dtype):
+        raise ValueError(f"Complex data not supported: column {column.name!r} has complex numbers")
 
 
 def _is_number(cell: Any) -> bool:
@@ -231,6 +235,7 @@ def numbers(column: pd.Series) -> NDArray[np.float64]:
         If cells are not numbers, or infinite; the message quotes them with their rows.
     """
     column = without_arrow(column)
+    _refuse_complex(column)
     if pd.api.types.is_timedelta64_dtype(column.dtype):
         result: Array = column.dt.total_seconds().to_numpy(np.float64)
     elif pd.api.types.is_numeric_dtype(column.dtype):
@@ -296,7 +301,7 @@ def texts(column: pd.Series) -> tuple[NDArray[np.intp], list[str]]:
 
 
 def text(cell: Any) -> str:
-    """Return the text of a category's cell, the same for 1, 1.0, np.int8(1) and " 1 "."""
+    """Return the text of a category's cell, the same for 1, 1.0, np.int8(1), " 1 " and b"1"."""
     if isinstance(cell, (bool, np.bool_)):
         return str(bool(cell))
     if isinstance(cell, Integral):
@@ -304,6 +309,8 @@ def text(cell: Any) -> str:
     if isinstance(cell, Real):
         number = float(cell)
         return str(int(number)) if number.is_integer() else repr(number)
+    if isinstance(cell, bytes):
+        cell = cell.decode("utf-8", "backslashreplace")
     return str(cell).strip()
 
 

@@ -111,7 +111,7 @@ class InsightMixin:
             probabilities for each class.
         """
         table = self._table(X, reset=False)
-        if column in self.encoder_.dropped:
+        if checks.column("column", column) in self.encoder_.dropped:
             raise ValueError(f"column {column!r} is not used: {self.encoder_.dropped[column]}")
         column = known_column(self, column, list(self.encoder_.kinds))
         n_points, n_rows = checks.whole("n_points", n_points), checks.whole("n_rows", n_rows)

@@ -110,3 +110,9 @@ def test_entries_of_rows_that_are_refused(name, values, message):
 @pytest.mark.parametrize("values", [[3, 1, 2], ["2024-12-31", "2023-01-01", "2024-01-01"]], ids=str)
 def test_times_are_numbers_or_dates_in_their_order(values):
     assert np.argsort(row_values("time", values, 3)).tolist() == [1, 2, 0]
+
+
+def test_groups_of_text_and_numbers_are_kept_apart():
+    found = row_values("groups", np.array([1, "a", 1, "1", "a"], object), 5)
+    np.testing.assert_array_equal(found, [0, 1, 0, 2, 1])
+    np.testing.assert_array_equal(row_values("groups", ["b", "a", "b"], 3), ["b", "a", "b"])

@@ -251,3 +251,17 @@ def test_time_differences_and_periods_are_read_also_as_objects():
     with pytest.raises(ValueError, match="1 cells are not dates: Timedelta"):
         dates(pd.Series([pd.Timestamp(2020, 1, 1), pd.Timedelta("1 day")], dtype=object))
     assert kind_of(pd.Series([1, pd.Timedelta("1 day")], dtype=object)) == "category"
+
+
+def test_bytes_are_the_text_that_they_encode():
+    """As NumPy, HDF5 and some Parquet files hold text."""
+    cells = pd.Series([b"Oslo", " Oslo", "Troms\u00f8".encode(), b"\xff"], dtype=object)
+    codes, levels = texts(cells)
+    assert levels == ["Oslo", "Troms\u00f8", "\\xff"]
+    np.testing.assert_array_equal(codes, [0, 0, 1, 2])
+    assert kind_of(pd.Series(np.array([b"a", b"b"]))) == "category"
+
+
+def test_complex_numbers_are_refused_also_where_numbers_are_expected():
+    with pytest.raises(ValueError, match="Complex data not supported: column 'c' has complex"):
+        numbers(pd.Series([1 + 0j, 2], name="c"))

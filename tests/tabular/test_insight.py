@@ -89,6 +89,8 @@ def test_a_column_without_a_name_is_known_by_its_place():
     assert list(model.partial_dependence(table, "x1").columns) == ["x1", "prediction"]
     with pytest.raises(TypeError, match="^column must be the name of a column, a text, got 1; "):
         model.partial_dependence(table, 1)
+    with pytest.raises(TypeError, match=r"^column must be the name of a column, .*, got \['x1'\]"):
+        model.partial_dependence(table, ["x1"])
     with pytest.raises(ValueError, match="^unknown column '1': .* are x0 to x1 by their places; "):
         model.partial_dependence(table, "1")
     with pytest.raises(ValueError, match="^column 'x2' is not used: it has the same value"):
