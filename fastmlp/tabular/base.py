@@ -18,7 +18,7 @@ from ..support import checks
 from .by_value import ByValue, check_per, fit_by_value
 from .columns import ENCODINGS, ISO_DATES, Codes, NoColumnError, TableEncoder
 from .folds import validation_rows
-from .frames import frame_of
+from .frames import frame_of, numbered
 from .given import Given
 from .insight import InsightMixin
 from .members import Callbacks, Job, Member, Rows, Training, train_models
@@ -309,7 +309,7 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
 
     def _table(self, X: Any, reset: bool) -> pd.DataFrame:
         """Return X as a DataFrame with the columns of the training set."""
-        table = frame_of(X)
+        table = numbered(frame_of(X))
         if not reset:
             check_is_fitted(self)
         named = table if hasattr(X, "columns") else X

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import column_or_1d
 
 from ..support.text import quoted
-from .frames import without_mask
 from .precision import sortable
+from .targets import without_mask
 
 __all__ = ["free_rows", "row_values", "validation_rows"]
 

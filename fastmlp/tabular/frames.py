@@ -19,21 +19,20 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.utils.validation import column_or_1d
 
 from ..support.text import quoted
 from .reading.numbers import code_in
 
 __all__ = [
     "Kind", "are_local_dates", "codes_in", "dates", "frame_of", "kind_of", "numbers",
-    "target_column", "text", "texts", "without_arrow", "without_mask",
+    "numbered", "text", "texts", "without_arrow",
 ]  # fmt: skip
 
 Kind = Literal["number", "category", "date"]
 Array = NDArray[Any]
 
 SHOWN = 5  # cells that a message quotes
-OF_PYTHON = ("boolean", "integer", "floating")  # objects that NumPy has a dtype for
+UNITS = ("line", "row")  # names of an index that has the places of the rows, for messages
 DATES = (datetime.date, np.datetime64, pd.Period)
 LOCAL_DATE = re.compile(  # 31.12.2024, 12/31/2024, 31-12-2024, 2024/12/31, perhaps with a time
     r"(\d{1,2}([./-])\d{1,2}\2\d{4}|\d{4}([./])\d{1,2}\3\d{1,2})(\D.*)?"
@@ -81,6 +80,13 @@ def frame_of(X: Any) -> pd.DataFrame:
     if len(twice):
         raise ValueError(f"X has two columns named {twice[0]!r}; rename one of them")
     return X
+
+
+def numbered(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose index has the places of its rows, which a part of it keeps."""
+    if table.index.name in UNITS:  # of a file
+        return table
+    return table.set_axis(pd.RangeIndex(len(table), name="row"), axis=0)
 
 
 def _as_table(X: Any) -> str:
@@ -273,13 +279,13 @@ def _float(cell: Any) -> float:
 
 def _refusal(column: pd.Series, rows: Any, fault: str, remedy: str) -> str:
     """Return a message that quotes cells with their places: lines of a file where known."""
-    lines = column.index.name == "line"
+    unit = column.index.name if column.index.name in UNITS else "row"
+    places = column.index if column.index.name in UNITS else range(len(column))
     some = ", ".join(
-        f"{quoted(column.iloc[row])} in {f'line {column.index[row]}' if lines else f'row {row}'}"
-        for row in rows[:SHOWN]
+        f"{quoted(column.iloc[row])} in {unit} {places[row]}" for row in rows[:SHOWN]
     )
     more = f" and {len(rows) - SHOWN:,} more" if len(rows) > SHOWN else ""
-    counted = "" if lines else " (rows counted from 0)"
+    counted = "" if unit == "line" else " (rows counted from 0)"
     return f"column {column.name!r}: {len(rows):,} cells {fault}: {some}{more}{counted}; {remedy}"
 
 
@@ -349,46 +355,3 @@ def _without_nanoseconds(moments: pd.Series) -> pd.Series:
 def codes_in(column: pd.Series) -> bool:
     """Return whether a category is codes of digits."""
     return code_in([str(cell).strip() for cell in _uniques(column)]) is not None
-
-
-def without_mask(values: Any) -> Any:
-    """Return what is masked in an array as missing; `np.asarray` would take what is behind it."""
-    if not np.ma.isMaskedArray(values):
-        return values
-    if not np.ma.is_masked(values):
-        return values.data
-    found = np.array(values.data, object)
-    found[np.ma.getmaskarray(values)] = None
-    return found
-
-
-def target_column(y: Any, m: int) -> Array:
-    """Return y as a one-dimensional array without missing values."""
-    if y is None:
-        raise ValueError(
-            "This estimator requires y to be passed, but the target y is None: pass the labels or "
-            "the values to predict"
-        )
-    if type(y).__module__.startswith("polars") or isinstance(
-        getattr(y, "dtype", None), pd.api.extensions.ExtensionDtype
-    ):
-        y = y.to_numpy()
-    if getattr(getattr(y, "dtype", None), "kind", "") == "T":  # NumPy's strings of any length
-        y = y.astype(object)
-    column = column_or_1d(without_mask(y), warn=True)
-    if len(column) != m:
-        raise ValueError(
-            f"Found input variables with inconsistent numbers of samples: X has {m} rows, y "
-            f"{len(column)}"
-        )
-    missing = np.flatnonzero(pd.isna(column))
-    if len(missing):
-        raise ValueError(
-            f"y contains NaN or None in {len(missing):,} of {m:,} rows, first in row "
-            f"{missing[0]} (counted from 0); leave out these rows"
-        )
-    if column.dtype == object and pd.api.types.infer_dtype(column) in OF_PYTHON:
-        found = np.array(column.tolist())
-        if found.dtype.kind != "f" or all(isinstance(one, float) for one in column):
-            return found
-    return np.asarray(column)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight
 
 from .folds import row_values
-from .frames import target_column, without_mask
+from .targets import target_column, without_mask
 
 __all__ = ["Given"]
 

@@ -12,8 +12,9 @@ from sklearn.utils import check_random_state
 
 from ..support import checks
 from .columns import Codes, TableEncoder
-from .frames import Kind, dates, numbers, target_column, text, without_arrow
+from .frames import Kind, dates, numbers, text, without_arrow
 from .metrics import Metric
+from .targets import target_column
 
 __all__ = ["InsightMixin"]
 

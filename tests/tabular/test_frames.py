@@ -9,7 +9,7 @@ import polars
 import pytest
 import scipy.sparse
 
-from fastmlp.tabular.frames import dates, frame_of, kind_of, numbers, target_column, texts
+from fastmlp.tabular.frames import dates, frame_of, kind_of, numbered, numbers, texts
 
 KINDS = {
     "integers": ([1, 2, 3], "number"),
@@ -210,22 +210,6 @@ def test_integers_of_128_bits_are_numbers():
     np.testing.assert_array_equal(numbers(frame["c"]), [1, np.nan, 3])
 
 
-@pytest.mark.parametrize(
-    ("y", "dtype"),
-    [
-        (pd.array([1, 0], dtype="Int64"), np.int64),
-        (pd.array([True, False], dtype="boolean"), np.bool_),
-        (np.array([1, 0], object), np.int64),
-        (np.array([True, False], object), np.bool_),
-        (pd.Categorical(["a", "b"]), object),
-    ],
-)
-def test_a_target_has_the_dtype_of_its_entries(y, dtype):
-    column = target_column(y, 2)
-    assert column.dtype == dtype
-    assert column.tolist() == list(y)
-
-
 def test_decimals_of_polars_and_periods_are_read():
     frame = frame_of(polars.DataFrame({"price": [Decimal("1.50"), None, Decimal("2.25")]}))
     np.testing.assert_array_equal(numbers(frame["price"]), [1.5, np.nan, 2.25])
@@ -265,3 +249,12 @@ def test_bytes_are_the_text_that_they_encode():
 def test_complex_numbers_are_refused_also_where_numbers_are_expected():
     with pytest.raises(ValueError, match="Complex data not supported: column 'c' has complex"):
         numbers(pd.Series([1 + 0j, 2], name="c"))
+
+
+@pytest.mark.parametrize("name", [None, "line", "row", "other"])
+def test_a_part_of_a_table_names_the_places_of_the_whole(name):
+    """A file's index has the lines, or the rows of a part of it; any other is ignored."""
+    table = pd.DataFrame({"x": [1.0, np.inf, 2.0]}, index=pd.Index([10, 20, 30], name=name))
+    place = "line 20;" if name == "line" else f"row {20 if name == 'row' else 1} .rows counted"
+    with pytest.raises(ValueError, match=f"inf in {place}"):
+        numbers(numbered(table).iloc[[1, 2]]["x"])
