@@ -17,7 +17,7 @@ def add_format_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how a table in text is written."""
     group = parser.add_argument_group("format of TABLE, where it is not recognized")
     add = group.add_argument
-    add("--separator", metavar="C", help="the character between cells, or 'whitespace'")
+    add("--separator", metavar="C", help="the character between cells, 'tab' or 'whitespace'")
     add("--encoding", metavar="NAME", help="encoding of the text, such as cp1252")
     add("--decimal", choices=(".", ","), help="the decimal separator")
     add("--thousands", metavar="C", help="the character between groups of three digits")

@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..support.text import quoted
-from .reading.numbers import code_in
+from .reading.numbers import MINUS, code_in
 
 __all__ = [
     "Kind", "are_local_dates", "codes_in", "dates", "frame_of", "kind_of", "numbers",
@@ -34,8 +34,9 @@ Array = NDArray[Any]
 SHOWN = 5  # cells that a message quotes
 UNITS = ("line", "row")  # names of an index that has the places of the rows, for messages
 DATES = (datetime.date, np.datetime64, pd.Period)
-LOCAL_DATE = re.compile(  # 31.12.2024, 12/31/2024, 31-12-2024, 2024/12/31, perhaps with a time
-    r"(\d{1,2}([./-])\d{1,2}\2\d{4}|\d{4}([./])\d{1,2}\3\d{1,2})(\D.*)?"
+LOCAL_DATE = re.compile(  # 31.12.2024, 12/31/24, 31-12-24, 2024/12/31, perhaps with a time
+    r"(\d{1,2}([./-])\d{1,2}\2\d{4}|\d{1,2}/\d{1,2}/\d\d|\d\d([.-])\d\d\3\d\d"
+    r"|\d{4}([./])\d{1,2}\4\d{1,2})(\D.*)?"
 )
 
 
@@ -203,7 +204,7 @@ def _parsed(cells: list[str]) -> Array:
     for i, cell in enumerate(cells):
         try:
             if "_" not in cell:
-                numbers[i] = float(cell)
+                numbers[i] = float(cell.replace(MINUS, "-"))
         except ValueError:
             pass
     return numbers
@@ -229,7 +230,15 @@ def _is_date(cell: Any) -> bool:
 
 def are_local_dates(levels: Sequence[str]) -> bool:
     """Return whether all texts are dates in the order of a country, which is not guessed."""
-    return len(levels) > 0 and all(map(LOCAL_DATE.fullmatch, levels))
+    return len(levels) > 0 and all(map(_is_local_date, levels))
+
+
+def _is_local_date(level: str) -> bool:
+    if not LOCAL_DATE.fullmatch(level):
+        return False
+    parts = re.findall(r"\d+", level)[:3]
+    low, high = sorted(map(int, parts[1:] if len(parts[0]) == 4 else parts[:2]))
+    return 1 <= low <= 12 and high <= 31  # a month and a day
 
 
 def numbers(column: pd.Series) -> NDArray[np.float64]:

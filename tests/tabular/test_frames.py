@@ -16,6 +16,7 @@ KINDS = {
     "floats with NaN": ([1.5, np.nan, 2.0], "number"),
     "nullable integers": (pd.array([1, None, 3], dtype="Int64"), "number"),
     "numbers as text": (["1", "2.5", None], "number"),
+    "numbers with a minus of typesetting": (["1", "\u22122.5"], "number"),
     "codes with leading zeros": (["02139", "10001", "94105"], "category"),
     "numbers of more digits than float64 keeps": (["4111111111111111", "12"], "category"),
     "telephone numbers": (["+491711234567", None, "+4930123456"], "category"),
@@ -121,6 +122,10 @@ def test_cells_that_are_no_numbers_are_named_all_at_once():
     column = pd.Series(["1", "x", "2", "y", "x"], name="size")
     with pytest.raises(ValueError, match=r"'size': 3 cells are not numbers: 'x' in row 1, 'y' in"):
         numbers(column)
+
+
+def test_the_minus_sign_of_typesetting_is_a_minus():
+    np.testing.assert_array_equal(numbers(pd.Series(["\u22121.5", "-2", "3"])), [-1.5, -2, 3])
 
 
 def test_infinite_numbers_are_refused():

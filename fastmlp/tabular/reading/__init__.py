@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["near_column", "read_columns", "read_table", "require_column"]
 
+TAB = ("tab", "\\t")  # other ways to write this separator, which a shell needs
 SEPARATOR = re.compile(r'[^\0\r\n "0-9A-Za-z\x80-\U0010ffff]')  # that may be given
 
 
@@ -54,9 +55,9 @@ def read_table(
     path : path-like
         The file; "-" is the standard input.
     separator : str, optional
-        The character between cells, or "whitespace" for one or several spaces or tabs.  Default:
-        comma, semicolon, tab, vertical bar or whitespace, whichever divides most of the first 500
-        lines into the same number of cells.
+        The character between cells, "tab", or "whitespace" for one or several spaces or tabs.
+        Default: comma, semicolon, tab, vertical bar or whitespace, whichever divides most of the
+        first 500 lines into the same number of cells.
     encoding : str, optional
         Name of the encoding.  Default: that of the byte order mark; without one UTF-8, and if the
         file is not UTF-8, Windows-1252 with a warning.
@@ -131,6 +132,7 @@ def read_columns(
     for the names of all columns of the file.
     """
     imported("pandas", "tabular")
+    separator = "\t" if separator in TAB else separator
     _check_options(separator, decimal, thousands)
     name = display_name(path)
     kind, data = contents(path)
@@ -165,7 +167,7 @@ def near_column(column: str, names: Sequence[str]) -> str | None:
 def _check_options(separator: str | None, decimal: str | None, thousands: str | None) -> None:
     if separator not in (None, WHITESPACE) and not SEPARATOR.fullmatch(str(separator)):
         raise ValueError(
-            f"separator must be one ASCII character, no letter, digit, quote or space, or "
+            f"separator must be one ASCII character, no letter, digit, quote or space, or 'tab' or "
             f"'whitespace'; got {separator!r}"
         )
     if decimal not in (None, ".", ","):

@@ -107,6 +107,11 @@ def test_the_first_line_may_name_the_separator(read: Read, first: str, given: st
     assert frame.index.tolist() == [3, 4]
 
 
+@pytest.mark.parametrize("separator", ["\t", "tab", "\\t"])
+def test_a_tab_may_be_named(read: Read, separator: str) -> None:
+    assert list(read("a b\tc,d\n1\t2\n", separator=separator).columns) == ["a b", "c,d"]
+
+
 def test_a_first_line_that_names_no_separator_is_the_header(read: Read) -> None:
     assert list(read("sep=x,b\n1,2\n").columns) == ["sep=x", "b"]
     assert list(read("sep=;b\n1;2\n").columns) == ["sep=", "b"]
