@@ -174,13 +174,21 @@ def check_per(model: Any, given: Given) -> None:
     with checks.within("per"):
         known_column(model, column, list(given.table.columns))
     cells = given.table[column]
-    if not cells.isna().any() and np.array_equal(given.y.astype(object), cells.astype(object)):
+    if not cells.isna().any() and equal(given.y.tolist(), cells.tolist()):
         raise ValueError(f"per={column!r} is the column to predict; name one of the other columns")
     if given.groups is not None:
         raise ValueError(
             f"per and groups exclude each other: per={column!r} trains a model for each value, "
             f"whose few rows are divided between training and validation; pass one of them"
         )
+
+
+def equal(some: list[Any], others: list[Any]) -> bool:
+    """Return whether all entries are equal; False also where they cannot be compared."""
+    try:
+        return all(bool(one == other) for one, other in zip(some, others, strict=True))
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def fit_by_value(

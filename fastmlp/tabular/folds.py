@@ -131,7 +131,8 @@ def row_values(name: str, values: Any, m: int) -> Array:
         return entries
     moments = sortable(column.rename(name))
     if moments is None:
-        wrong = next((one for one in column.unique() if sortable(pd.Series([one])) is None), None)
+        alone = [pd.Series([one], name=name) for one in column.unique()]
+        wrong = next((one.iloc[0] for one in alone if sortable(one) is None), None)
         raise ValueError(
             f"time has entries that are neither numbers nor dates as 2024-12-31, such as "
             f"{quoted(wrong)}; write them so"

@@ -24,8 +24,8 @@ from ..support.text import quoted
 from .reading.numbers import MINUS, code_in
 
 __all__ = [
-    "Kind", "are_local_dates", "codes_in", "dates", "frame_of", "kind_of", "numbers",
-    "numbered", "text", "texts", "without_arrow",
+    "Kind", "are_local_dates", "codes_in", "dates", "frame_of", "is_number", "is_span", "kind_of",
+    "numbered", "numbers", "text", "texts", "without_arrow",
 ]  # fmt: skip
 
 Kind = Literal["number", "category", "date"]
@@ -144,7 +144,7 @@ def kind_of(column: pd.Series) -> Kind:
     if isinstance(dtype, pd.PeriodDtype) or pd.api.types.is_datetime64_any_dtype(dtype):
         return "date"
     cells = _uniques(column)
-    if all(map(_is_number, cells)) or all(map(_is_span, cells)):
+    if all(map(is_number, cells)) or all(map(is_span, cells)):
         return "number"
     if all(isinstance(cell, DATES) for cell in cells):
         return "date"
@@ -162,11 +162,12 @@ def _refuse_complex(column: pd.Series) -> None:
         raise ValueError(f"Complex data not supported: column {column.name!r} has complex numbers")
 
 
-def _is_number(cell: Any) -> bool:
-    return isinstance(cell, (Real, Decimal)) and not isinstance(cell, (bool, np.bool_))
+def is_number(cell: Any) -> bool:
+    """Return whether a cell is a number; a truth value and a time difference are none."""
+    return isinstance(cell, (Real, Decimal)) and not isinstance(cell, (bool, np.timedelta64))
 
 
-def _is_span(cell: Any) -> bool:
+def is_span(cell: Any) -> bool:
     """Return whether a cell is a time difference."""
     return isinstance(cell, (datetime.timedelta, np.timedelta64))
 
@@ -186,9 +187,17 @@ def _uniques(column: pd.Series) -> list[Any]:
     try:
         _, uniques = pd.factorize(column)
     except TypeError:
-        cell = next(cell for cell in column if cell.__hash__ is None)
+        cell = next((cell for cell in column if not _is_hashable(cell)), None)
         raise _no_cells(column.name, type(cell).__name__) from None
     return [cell for cell in uniques if not (isinstance(cell, str) and not cell.strip())]
+
+
+def _is_hashable(cell: Any) -> bool:
+    try:
+        hash(cell)
+    except TypeError:
+        return False
+    return True
 
 
 def _no_cells(name: Any, kind: str) -> TypeError:
@@ -262,7 +271,7 @@ def numbers(column: pd.Series) -> NDArray[np.float64]:
         for i, cell in enumerate(cells):
             if isinstance(cell, str):
                 values[i] = np.nan if cell == "" else _parsed([cell])[0]
-            elif _is_span(cell):
+            elif is_span(cell):
                 values[i] = pd.Timedelta(cell).total_seconds()
             elif isinstance(cell, (Real, Decimal)):
                 values[i] = _float(cell)
@@ -319,6 +328,8 @@ def text(cell: Any) -> str:
     """Return the text of a category's cell, the same for 1, 1.0, np.int8(1), " 1 " and b"1"."""
     if isinstance(cell, (bool, np.bool_)):
         return str(bool(cell))
+    if is_span(cell):
+        return str(pd.Timedelta(cell))
     if isinstance(cell, Integral):
         return str(int(cell))
     if isinstance(cell, Real):
@@ -326,7 +337,8 @@ def text(cell: Any) -> str:
         return str(int(number)) if number.is_integer() else repr(number)
     if isinstance(cell, bytes):
         cell = cell.decode("utf-8", "backslashreplace")
-    return str(cell).strip()
+    name = str(cell).strip()  # without surrogates, which are no characters that can be written
+    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()
 
 
 def dates(column: pd.Series) -> pd.Series:

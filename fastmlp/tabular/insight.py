@@ -156,7 +156,7 @@ def dependence_grid(kind: Kind, column: pd.Series, n_points: int) -> list[Any]:
         levels = list(present.astype(object).value_counts().index[:n_points])
         try:
             return sorted(levels)
-        except TypeError:  # such as text and numbers
+        except (TypeError, ValueError, OverflowError):  # such as text and numbers
             return sorted(levels, key=text)
     if kind == "date" and not pd.api.types.is_datetime64_any_dtype(present.dtype):
         present = dates(present)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .frames import codes_in, dates, kind_of, numbers, without_arrow
+from .frames import codes_in, dates, is_number, is_span, kind_of, numbers, without_arrow
 
 __all__ = ["ADVICE", "blurred", "sortable"]
 
@@ -28,8 +28,9 @@ def blurred(column: pd.Series) -> bool:
     if pd.api.types.is_float_dtype(column.dtype) or not _may_be_large(column):
         return False
     _, uniques = pd.factorize(column)
-    exact = pd.Series([one for one in uniques if not isinstance(one, str)], dtype=object)
-    return len(np.unique(numbers(exact.infer_objects()))) < SHARE * len(exact)
+    exact = [one for one in uniques if is_number(one) or is_span(one)]
+    cells = pd.Series(exact, dtype=object, name=column.name).infer_objects()
+    return len(np.unique(numbers(cells))) < SHARE * len(exact)
 
 
 def _may_be_large(column: pd.Series) -> bool:

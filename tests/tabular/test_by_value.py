@@ -17,7 +17,7 @@ from sklearn.base import clone
 import fastmlp
 from fastmlp import export
 from fastmlp.tabular import TabularClassifier, TabularRegressor, load
-from fastmlp.tabular.by_value import seed_of
+from fastmlp.tabular.by_value import equal, seed_of
 
 QUICK = {"quality": "fast", "epochs": 4, "hidden_layer_sizes": (8,), "random_state": 0}
 COUNTS = {1: 120, 2: 90, 3: 60, 4: 20}  # rows of each shop
@@ -385,3 +385,9 @@ def test_a_table_too_small_for_validation_has_no_scores():
     with pytest.warns(UserWarning, match="it has 5 rows, fewer than 50"):
         model = TabularRegressor(per="group", **QUICK).fit(table, table["x"])
     assert model.validation_scores_ == {}
+
+
+def test_entries_that_cannot_be_compared_differ():
+    assert equal([1, "a"], [1.0, "a"])
+    for some, others in ([1, "a"], [1, "b"]), ([np.int8(3)], [2**70]), ([np.zeros(2)], [1]):
+        assert not equal(some, others)

@@ -99,6 +99,7 @@ def test_a_group_of_half_of_the_rows_may_be_left_out():
         ("groups", [1, 2], "groups has 2 entries for 3 rows of X"),
         ("groups", "shop", r"groups has shape \(\); give one entry for each row of X"),
         ("groups", ["a", None, "b"], "groups has 1 missing entries"),
+        ("time", [np.inf, 1.0, "x"], "column 'time': 1 cells are infinite"),
         ("time", ["soon", "later", "never"], "neither numbers nor dates .*, such as 'soon'"),
     ],
 )

@@ -263,3 +263,20 @@ def test_a_part_of_a_table_names_the_places_of_the_whole(name):
     place = "line 20;" if name == "line" else f"row {20 if name == 'row' else 1} .rows counted"
     with pytest.raises(ValueError, match=f"inf in {place}"):
         numbers(numbered(table).iloc[[1, 2]]["x"])
+
+
+def test_time_differences_of_numpy_are_no_numbers():
+    """`numpy.timedelta64` is a subclass of NumPy's integers."""
+    mixed = pd.Series([np.timedelta64(3, "D"), 2, "x"], dtype=object)
+    assert kind_of(mixed) == "category"
+    assert texts(mixed)[1] == ["3 days 00:00:00", "2", "x"]
+    assert kind_of(pd.Series([np.timedelta64(3, "D"), 2], dtype=object)) == "category"
+
+
+def test_text_that_cannot_be_written_has_escapes():
+    assert texts(pd.Series(["\ud800x", "\u00e9"], dtype=object))[1] == ["\\ud800x", "\u00e9"]
+
+
+def test_cells_that_pandas_cannot_compare_are_refused_with_their_type():
+    with pytest.raises(TypeError, match="'c' has cells of type Decimal"):
+        kind_of(pd.Series([Decimal("sNaN"), 1], name="c", dtype=object))

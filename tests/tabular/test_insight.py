@@ -95,3 +95,11 @@ def test_a_column_without_a_name_is_known_by_its_place():
         model.partial_dependence(table, "1")
     with pytest.raises(ValueError, match="^column 'x2' is not used: it has the same value"):
         model.partial_dependence(table, "x2")
+
+
+def test_levels_that_have_no_order_are_sorted_as_text():
+    """Python says so by TypeError, by ValueError or by OverflowError."""
+    for cells in (["b", 1], [(1, 2), np.int8(3)], [2**63, np.int8(-1), "a"]):
+        column = pd.Series(cells * 3, dtype=object)
+        found = dependence_grid("category", column, 9)
+        assert found == sorted(cells, key=str)

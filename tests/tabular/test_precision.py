@@ -24,6 +24,7 @@ CLOSE = {
     "beyond int64": np.array([2**90, 2**90 + 1], object),
     "decimals": np.array([Decimal("1.00000000000000000001"), Decimal(1)], object),
     "beside text": np.array([BASE, BASE + 1, "7.0"], object),
+    "beside truth values": np.array([BASE, BASE + 1, True, np.True_], object),
     "just beyond": np.array([2**53, 2**53 + 1]),
     "many": BASE + np.arange(1000) * 128,  # two for each of float64's numbers
 }
@@ -34,6 +35,7 @@ APART = {
     "floats": np.array([1.0, 1.0, 1.0]),
     "text": np.array(["1", "1.0", "01.0"], object),
     "time differences": pd.to_timedelta([1, 2], "ns"),
+    "truth values": np.array([True, np.True_, 3], object),
     "missing": pd.array([None, None], dtype="Int64"),
 }
 
