@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from .history import History
 from .support import atomic_files, checks
+from .support.paths import as_text
 from .support.progress_bars import ProgressBar, progress_bar
 
 __all__ = ["Callback", "Checkpoint", "EarlyStopping", "Progress"]
@@ -193,6 +194,7 @@ class Checkpoint(Callback):
     every: int = 1
 
     def __post_init__(self) -> None:
+        as_text(self.path)
         checks.whole("every", self.every)
 
     def on_fit_begin(self, net: Network, history: History) -> None:

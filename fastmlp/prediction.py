@@ -133,11 +133,7 @@ class Predictor(NetworkBase):
         >>> net.predict_proba(X[:4]).argmax(axis=1)
         array([0, 1, 2, 3])
         """
-        if not self.loss.classification:
-            raise ValueError(
-                f"a network trained by {self.loss.name} gives values, not probabilities; use "
-                f"predict or forward"
-            )
+        self.loss.check_classification()
         return self.forward(X)
 
     # ---------------------------------------------------------------------- cost and gradients

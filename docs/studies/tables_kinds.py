@@ -35,7 +35,8 @@ from tables_parts import ALL, KINDS, REPEATED, Array, Data, Kind
 from fastmlp import MLP
 from fastmlp.optimizers import AdamW
 from fastmlp.schedules import OneCycle
-from fastmlp.tabular.members import BETA_2, BestEpoch
+from fastmlp.tabular.best_epoch import BestEpoch
+from fastmlp.tabular.members import BETA_2
 from fastmlp.tabular.metrics import CLASSIFICATION
 from fastmlp.tabular.plan import TURNS, plan_of
 

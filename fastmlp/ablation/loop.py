@@ -14,6 +14,7 @@ from typing import Any
 from ..experiments.toml import located
 from ..history import TrainingDiverged
 from ..support import atomic_files, checks, threads
+from ..support.paths import as_text
 from ..support.text import printable
 from ..training import Stop, run_jobs
 from . import reporting
@@ -76,12 +77,15 @@ def run(
     Runs are identified by data, settings and seed, not by the version of fastmlp: delete
     runs.jsonl to repeat all of them.
     """
+    if out is not None:
+        out = as_text(out, "out")
     if isinstance(study, Mapping):
         if out is None:
             raise ValueError("a study given as a mapping needs a folder for its results, out=…")
         checked, folder, place, beside = parse(study), Path(out), "study", Path()
     else:
-        folder, place = Path(out if out is not None else Path(study).with_suffix("")), str(study)
+        study = Path(as_text(study, "study"))
+        folder, place = Path(out if out is not None else study.with_suffix("")), str(study)
         checked, beside = read(study), Path(study).parent
     n_jobs = threads.get_num_threads() if n_jobs is None else checks.whole("n_jobs", n_jobs)
     verbose = checks.flag("verbose", verbose)
@@ -125,13 +129,14 @@ def load(study: Study, folder: Path, given: Any) -> StudyData:
         return Images.load(study.data, study.validation_images, given)
     if given is not None and not is_table:
         raise ValueError("a folder is for data = 'mnist'; the study is of a table")
-    from ..tabular import read_table
+    from ..experiments.table_rows import all_but
+    from ..tabular.reading import read_columns
     from .tables import TableData
 
     if given is None:
         if not study.data:
             raise ValueError("data is missing: the table's file")
-        given = read_table(folder / study.data)
+        given = read_columns(folder / study.data, used=all_but(study.table["drop"]))
     return TableData.load(Path(study.data).name or "table", given, **study.table)
 
 

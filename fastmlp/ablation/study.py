@@ -233,14 +233,15 @@ def _table(study: Mapping[str, Any]) -> dict[str, Any] | None:
     if "validation_images" in study:
         raise ValueError("validation_images is for images, and label for a table; give one of them")
     table = {**TABLE, **given}
-    for key, value in table.items():
-        if key != "drop" and value is not None and not isinstance(value, str):
-            raise TypeError(f"{key} must be a text, got {value!r}")
+    for key in ("label", "group", "time"):
+        if table[key] is not None:
+            checks.column(key, table[key])
+    for key in ("metric", "task"):
+        if table[key] is not None and not isinstance(table[key], str):
+            raise TypeError(f"{key} must be a text, got {table[key]!r}")
     if table["task"] is not None:
         checks.known("task", table["task"], ("classification", "regression"))
-    drop = table["drop"]
-    if not isinstance(drop, (list, tuple)) or not all(isinstance(one, str) for one in drop):
-        raise TypeError(f"drop must be a list of columns, got {drop!r}")
+    table["drop"] = checks.columns("drop", table["drop"])
     return table
 
 

@@ -130,7 +130,7 @@ def run(args: argparse.Namespace, argv: list[str]) -> Outcome:
         return Outcome.failed(_describe(error), 2)
     except OSError as error:
         return Outcome.failed(_describe(error), 1)
-    except fastmlp.TrainingDiverged as error:
+    except FloatingPointError as error:  # TrainingDiverged, or outputs that are not finite
         return Outcome.failed(str(error), 1)
     except MemoryError as error:
         reason = f" ({error})" if str(error) else ""

@@ -97,7 +97,9 @@ def run(args: argparse.Namespace) -> None:
             raise ValueError("--data is the folder of MNIST, and --label is for a table")
         if out is None:
             out = folder_beside(args.study)
-        table = open_table(args.study, **format_options(args))
+        from fastmlp.experiments.table_rows import all_but  # needs the extra tabular
+
+        table = open_table(args.study, all_but(args.drop or ()), **format_options(args))
         study, data = study_of_table(args, table.name), table.frame
     else:
         refuse_table_options(args)

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.utils import compute_sample_weight
 
 from fastmlp import steps
 from fastmlp.experiments.table_models import TableModel
@@ -107,8 +108,9 @@ def _of_classes(
     linear = np.zeros_like(shares)
     if len(known) < 2:
         return shares, shares
-    logistic = LogisticRegression(max_iter=ITERATIONS, class_weight=model.class_weight)
-    linear[:, places] = logistic.fit(inputs, targets).predict_proba(tests)
+    weights = compute_sample_weight(model.class_weight, y)
+    logistic = LogisticRegression(max_iter=ITERATIONS).fit(inputs, targets, weights)
+    linear[:, places] = logistic.predict_proba(tests)
     return shares, linear
 
 

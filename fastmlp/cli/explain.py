@@ -10,7 +10,7 @@ import argparse
 
 from .evaluate import add_model_and_table
 from .models import load_table_model
-from .options import add_page_option, check_outputs, positive, whole, writable
+from .options import add_page_option, check_outputs, positive, seed, writable
 from .tables import add_format_options
 from .train import add_metric_option
 
@@ -39,7 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="times that each column is shuffled (default: 5)",
     )
-    add("--seed", type=whole, default=0, metavar="N", help="seed of the shuffles (default: 0)")
+    add("--seed", type=seed, default=0, metavar="N", help="seed of the shuffles (default: 0)")
     add("--importances", type=writable, metavar="FILE", help="write the importances to a CSV file")
     add(
         "--dependence",

@@ -13,11 +13,10 @@ from fastmlp.experiments.tables import Table
 from fastmlp.support.text import printable
 
 from .baselines import model_scores, task_of
-from .evaluate_table import labelled_rows
+from .evaluate_table import labelled_rows, open_labelled
 from .predict import whole_file
 from .predict_table import as_input, name_of_prediction
 from .table_settings import checked_metric, metric_name
-from .tables import format_options, open_table
 
 MOST_COLUMNS = 20  # importances that are printed; the CSV file has all
 MOST_CURVES = 3
@@ -26,7 +25,7 @@ MOST_CURVES = 3
 def explain(model: TableModel, args: argparse.Namespace) -> None:
     """Print and write importances and partial dependence."""
     metric = checked_metric(args.metric, task_of(model)) or metric_name(model)
-    table = open_table(args.table, **format_options(args))
+    table = open_labelled(model, args)
     chosen = columns_of(model, table, args)
     X, y = labelled_rows(model, table, args, "explain")
     with as_input(table):

@@ -27,7 +27,7 @@ from typing import Any
 from fastmlp import MLP, Ensemble, export
 from fastmlp.export.c_source import Layout
 
-from .models import load_any_or_quantized
+from .models import load_any
 from .options import check_outputs, writable
 from .predict import inputs
 from .tables import add_format_options, format_options, open_table
@@ -120,7 +120,7 @@ def run(args: argparse.Namespace) -> None:
     outputs = {"OUT": args.out, "the header": layout.header, "the weights file": layout.weights}
     tables = {"TABLE": args.calibration, "the table of --examples": args.examples}
     check_outputs(outputs, {"MODEL": args.model, **tables})
-    model = load_any_or_quantized(args.model)
+    model = load_any(args.model)
     check_form(model, args)
     chosen = ("name", "dtype", "header", "weights_file")
     options = {name: getattr(args, name) for name in chosen if getattr(args, name)}
@@ -173,12 +173,13 @@ def rows_of(model: Any, args: argparse.Namespace, path: Path) -> Iterator[Any]:
         yield inputs(model, args.model, path, format_options(args))
         return
     from .predict_table import as_input
-    from .table_data import features_of
+    from .table_data import features_of, used_columns
 
     estimator = model.model if isinstance(model, export.QuantizedTable) else model
-    table = open_table(path, **format_options(args))
+    table = open_table(path, used_columns(estimator), **format_options(args))
+    X = features_of(table, estimator)
     with as_input(table):
-        yield features_of(table, estimator)
+        yield X
 
 
 def quantized(model: Any, args: argparse.Namespace) -> export.Quantized | export.QuantizedTable:

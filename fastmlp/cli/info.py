@@ -12,7 +12,7 @@ from fastmlp import MLP, Ensemble, describe
 from fastmlp.export import Quantized, QuantizedTable
 from fastmlp.support.text import printable
 
-from .models import load_any_or_quantized
+from .models import load_any
 from .options import positive
 
 EXAMPLES = """\
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
             raise ValueError("--memory needs a MODEL")
         show(describe.environment())
         return
-    net = load_any_or_quantized(args.model)
+    net = load_any(args.model)
     if isinstance(net, (Quantized, QuantizedTable)):
         if args.memory:
             raise ValueError(f"--memory is for a network in floating point; {args.model} has none")

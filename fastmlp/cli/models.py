@@ -1,4 +1,4 @@
-"""Models in files: networks, ensembles, and models of tables."""
+"""Models in files: networks, ensembles, and models of tables, also in 8-bit integers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,17 @@ if TYPE_CHECKING:
     from fastmlp.experiments.table_models import TableModel
 
 
-def load_any(path: Path) -> MLP | Ensemble | TableModel:
+def load_any(path: Path) -> MLP | Ensemble | TableModel | Quantized | QuantizedTable:
     """Return the model of a file, whatever kind it is."""
+    try:
+        return _load_float(path)
+    except headers.QuantizedTableContents:
+        return QuantizedTable.load(path)
+    except headers.QuantizedContents:
+        return Quantized.load(path)
+
+
+def _load_float(path: Path) -> MLP | Ensemble | TableModel:
     unpacked = files.read_npz(path, None)
     if not loading.holds_table(unpacked):
         return loading.from_unpacked(unpacked)
@@ -23,22 +32,19 @@ def load_any(path: Path) -> MLP | Ensemble | TableModel:
     return whole_model(path, *unpacked)
 
 
-def load_any_or_quantized(
-    path: Path,
-) -> MLP | Ensemble | TableModel | Quantized | QuantizedTable:
-    """Return the model of a file, which may also be one in 8-bit integers."""
-    try:
-        return load_any(path)
-    except headers.QuantizedTableContents:
-        return QuantizedTable.load(path)
-    except headers.QuantizedContents:
-        return Quantized.load(path)
+def load_predictor(path: Path) -> MLP | Ensemble | Quantized | TableModel:
+    """Return the model of a file, of a table's model in 8-bit integers its estimator."""
+    model = load_any(path)
+    if isinstance(model, QuantizedTable):
+        estimator: TableModel = model.model
+        return estimator
+    return model
 
 
 def load_table_model(path: Path, command: str) -> TableModel:
     """Return the model of a table in a file; `command` is for no other."""
-    model = load_any(path)
-    if isinstance(model, (MLP, Ensemble)):
+    model = load_predictor(path)
+    if isinstance(model, (MLP, Ensemble, Quantized)):
         raise ValueError(
             f"{path} holds a network, not a model of a table; fastmlp {command} is for what "
             f"fastmlp train TABLE saves"

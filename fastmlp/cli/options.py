@@ -13,17 +13,17 @@ from typing import Any
 import fastmlp
 from fastmlp import MLP, Callback
 from fastmlp.history import History
-from fastmlp.support.atomic_files import require_different
+from fastmlp.support.atomic_files import require_different, require_writable
 from fastmlp.tracking import TensorBoard
 
 STANDARD_OUTPUT = ("-", "/dev/stdout")
 
 
-def whole(text: str) -> int:
-    """Parse a whole number, 0 or more."""
-    if text.isdecimal():
+def seed(text: str) -> int:
+    """Parse a seed that NumPy and scikit-learn take."""
+    if text.isdecimal() and int(text) < 2**32:
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 0 or more")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to below 2^32")
 
 
 def positive(text: str) -> int:
@@ -39,6 +39,14 @@ def fraction(text: str) -> float:
     if 0 <= value < 1:
         return value
     raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to below 1")
+
+
+def not_negative(text: str) -> float:
+    """Parse a number, 0 or more."""
+    value = _number(text)
+    if 0 <= value < math.inf:
+        return value
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number, 0 or more")
 
 
 def share(text: str) -> float:
@@ -66,13 +74,17 @@ def _number(text: str) -> float:
 
 def writable(text: str) -> Path:
     """Parse the path of a file to write, and check before training that it can be written."""
-    path = Path(text)
-    folder = path.parent
-    if not folder.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {folder}")
-    if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
-        raise argparse.ArgumentTypeError(f"{path} cannot be written")
-    return path
+    if text == "-":
+        raise argparse.ArgumentTypeError(
+            "- is the standard output, to which this is not written; a file of this name is ./-"
+        )
+    try:
+        require_writable(text)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text} cannot be written: {error.strerror}") from None
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return Path(text)
 
 
 def page_file(text: str) -> Path:
@@ -162,7 +174,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--seed`` and ``--threads``."""
     parser.add_argument(
         "--seed",
-        type=whole,
+        type=seed,
         default=0,
         metavar="N",
         help="seed of all random numbers: same seed, same result (default: 0)",

@@ -3,7 +3,8 @@
 The table needs the columns that the model was trained on, by their names and in any order; other
 columns are ignored. A category that the model does not know counts as missing, and the number of
 such rows is printed. A network without names of columns (saved from Python) takes all of them in
-their order. The output is CSV: a header line, then one line for each row of the table.
+their order. A model may be one in 8-bit integers, as export --quantized writes it. The output is
+CSV: a header line, then one line for each row of the table.
 """
 
 import argparse
@@ -24,9 +25,11 @@ from fastmlp.support import atomic_files
 from fastmlp.support.labels import class_labels
 from fastmlp.support.text import printable
 
-from .models import load_any
+from .models import load_predictor
 from .options import check_outputs, share, writable_or_standard
 from .tables import TABLE_HELP, add_format_options, format_options, open_table
+
+Network = MLP | Ensemble | Quantized
 
 EXAMPLES = """\
   fastmlp predict iris-model.npz new.csv
@@ -38,7 +41,10 @@ EXAMPLES = """\
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument(
-        "model", type=Path, metavar="MODEL", help="a file that train, report or net.save wrote"
+        "model",
+        type=Path,
+        metavar="MODEL",
+        help="a file that train, report, net.save or export --quantized wrote",
     )
     parser.add_argument("table", type=Path, metavar="TABLE", help=TABLE_HELP)
     parser.add_argument("--proba", action="store_true", help="add each class's probability")
@@ -67,8 +73,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the predictions."""
     check_outputs({"--output": args.output}, {"MODEL": args.model, "TABLE": args.table})
-    model = load_any(args.model)
-    if isinstance(model, (MLP, Ensemble)):
+    model = load_predictor(args.model)
+    if isinstance(model, (MLP, Ensemble, Quantized)):
         output = network_predictions(model, args)
     else:
         from .predict_table import table_predictions  # needs the extra tabular
@@ -81,7 +87,7 @@ def run(args: argparse.Namespace) -> None:
         write(output, file)
 
 
-def network_predictions(net: MLP | Ensemble, args: argparse.Namespace) -> dict[str, NDArray[Any]]:
+def network_predictions(net: Network, args: argparse.Namespace) -> dict[str, NDArray[Any]]:
     """Return the columns of the output of a network."""
     for option in ("interval", "id"):
         if getattr(args, option) is not None:
@@ -95,7 +101,7 @@ def network_predictions(net: MLP | Ensemble, args: argparse.Namespace) -> dict[s
 
 
 def inputs(
-    net: MLP | Ensemble | Quantized, model: Path, path: Path, options: dict[str, str | None]
+    net: Network, model: Path, path: Path, options: dict[str, str | None]
 ) -> NDArray[Any]:
     """Return the inputs of the network of the file `model` from the table at `path`."""
     columns = column_names(net, model)
@@ -106,7 +112,7 @@ def inputs(
     return table.numbers(columns)
 
 
-def column_names(net: MLP | Ensemble | Quantized, model: Path) -> Sequence[str] | None:
+def column_names(net: Network, model: Path) -> Sequence[str] | None:
     """Return the names of a model's columns, or None if the file `model` has none."""
     columns = net.metadata.get("columns")
     if columns is None:
@@ -116,13 +122,13 @@ def column_names(net: MLP | Ensemble | Quantized, model: Path) -> Sequence[str] 
     return columns
 
 
-def check_label(net: MLP | Ensemble, model: Path) -> None:
+def check_label(net: Network, model: Path) -> None:
     """Raise ValueError if the model of the file `model` has no proper name of what it predicts."""
     if not isinstance(net.metadata.get("label", "prediction"), str):
         raise ValueError(f"{model}: 'label' of its metadata must be a name")
 
 
-def predictions(net: MLP | Ensemble, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
+def predictions(net: Network, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """Return the predicted labels or values of each row, as named columns."""
     label = net.metadata.get("label", "prediction")
     predicted = net.predict(X)
@@ -137,7 +143,7 @@ def predictions(net: MLP | Ensemble, X: NDArray[Any]) -> dict[str, NDArray[Any]]
     return {f"{label}[{j}]": column for j, column in enumerate(predicted.T)}
 
 
-def probabilities(net: MLP | Ensemble, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
+def probabilities(net: Network, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """Return the probability of each class for each row, as named columns."""
     p = net.predict_proba(X)
     if net.loss.groups:
@@ -158,7 +164,7 @@ def probabilities(net: MLP | Ensemble, X: NDArray[Any]) -> dict[str, NDArray[Any
     return columns
 
 
-def group_classes(net: MLP | Ensemble, groups: Sequence[int]) -> list[NDArray[Any]]:
+def group_classes(net: Network, groups: Sequence[int]) -> list[NDArray[Any]]:
     """Return the names of the classes of each group if the model has them, otherwise numbers."""
     stored = net.metadata.get("classes")
     if not isinstance(stored, list) or len(stored) != len(groups):

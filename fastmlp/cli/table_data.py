@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +11,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fastmlp.experiments.table_rows import TEST_FRACTION, TableRows, divided, labelled
+from fastmlp.experiments.table_rows import (
+    TEST_FRACTION,
+    TableRows,
+    all_but,
+    divided,
+    labelled,
+)
 from fastmlp.experiments.tables import Table
 from fastmlp.experiments.targets import Target, as_classes, as_values, like_training, present
 from fastmlp.support.text import quoted
+from fastmlp.tabular.reading import near_column
 
 from .tables import format_options, open_table
 
@@ -51,7 +57,7 @@ def read_data(args: argparse.Namespace) -> TableData:
     """
     if args.test is not None and args.test_fraction is not None:
         raise ValueError("--test-fraction is for tables without --test FILE; give one of them")
-    table = open_table(args.table, **format_options(args))
+    table = open_table(args.table, all_but(args.drop or ()), **format_options(args))
     whole, target = labelled(
         table,
         args.label,
@@ -104,7 +110,7 @@ def _test_table(
     args: argparse.Namespace, columns: Sequence[str], target: Target, notes: list[str]
 ) -> TableRows:
     """Return the rows of ``--test FILE`` that have a label."""
-    table = open_table(args.test, **format_options(args))
+    table = open_table(args.test, [*columns, args.label], **format_options(args))
     require_all(table, [*columns, args.label])
     found = read_target_of_test(table, args.label, target.task)
     missing = len(table.frame) - len(found.y)
@@ -155,19 +161,21 @@ def require_all(table: Table, columns: Sequence[str]) -> None:
     missing = [name for name in columns if name not in known]
     if not missing:
         return
-    if len(missing) == 1 and not _near(missing[0], table.names):
+    near = {name: near_column(name, table.names) for name in missing[:MOST_SHOWN]}
+    if len(missing) == 1 and near[missing[0]] is None:
         table.require(missing[0])
-    shown = [repr(name) + _near(name, table.names) for name in missing[:MOST_SHOWN]]
+    shown = [
+        repr(name) + ("" if other is None else f" (is it {other!r}?)")
+        for name, other in near.items()
+    ]
     more = f", and {len(missing) - len(shown):,} more" if len(missing) > len(shown) else ""
     what = "a column is" if len(missing) == 1 else f"{len(missing):,} columns are"
     raise ValueError(f"{table.name}: {what} missing: {', '.join(shown)}{more}")
 
 
-def _near(name: str, names: Sequence[str]) -> str:
-    """Return a question for the column that may be meant, whatever its case; empty if none is."""
-    lower = {other.lower(): other for other in names}
-    close = difflib.get_close_matches(name.lower(), lower, n=1)
-    return f" (is it {lower[close[0]]!r}?)" if close else ""
+def used_columns(model: Any) -> list[str]:
+    """Return the columns that a model uses."""
+    return list((model.by_value_ or model.encoder_).kinds)
 
 
 def features_of(table: Table, model: Any) -> pd.DataFrame:
@@ -178,9 +186,7 @@ def features_of(table: Table, model: Any) -> pd.DataFrame:
     names = [str(name) for name in getattr(model, "feature_names_in_", [])]
     if not names:  # trained on an array
         names = [f"x{i}" for i in range(model.n_features_in_)]
-    kinds = (model.by_value_ or model.encoder_).kinds
-    used = [name for name in names if name in kinds]
-    require_all(table, used)
+    require_all(table, used_columns(model))
     known = {*table.names}
     if all(name in known for name in names):
         return table.frame[names]

@@ -6,8 +6,13 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fastmlp.experiments import toml
 from fastmlp.experiments.table_models import DEFAULT_METRIC, ESTIMATORS, METRICS, TableModel
+from fastmlp.support import checks
+from fastmlp.tabular.frames import text
 
 from .baselines import task_of
 
@@ -30,8 +35,8 @@ PARAMETERS = {
 OF_THE_COMMAND = ("random_state", "n_threads")  # parameters that --seed and --threads give
 
 
-def estimator(args: argparse.Namespace, task: str) -> TableModel:
-    """Return the estimator for a task with the parameters that the user chose."""
+def estimator(args: argparse.Namespace, task: str, labels: NDArray[Any]) -> TableModel:
+    """Return the estimator for a task, and labels, with the parameters that the user chose."""
     chosen: dict[str, Any] = {}
     if args.config is not None:
         chosen = toml.read(args.config, lambda given: checked(given, task))
@@ -42,6 +47,12 @@ def estimator(args: argparse.Namespace, task: str) -> TableModel:
     if "class_weight" in chosen and task == "regression":
         raise ValueError("--class-weight is for classification")
     checked_metric(chosen.get("metric"), task)
+    weights = chosen.get("class_weight")
+    if isinstance(weights, Mapping):  # whose keys are texts in TOML, whatever the labels are
+        classes = {text(label): label for label in np.unique(labels).tolist()}
+        with toml.located(str(args.config)), toml.located("class_weight"):
+            toml.check_keys(weights, classes)
+        chosen["class_weight"] = {classes[key]: weight for key, weight in weights.items()}
     return ESTIMATORS[task](**chosen, random_state=args.seed, n_threads=args.threads)
 
 
@@ -49,7 +60,13 @@ def checked(given: Mapping[str, Any], task: str) -> dict[str, Any]:
     """Return the parameters in a file, all of which the estimator has."""
     known = [name for name in ESTIMATORS[task]().get_params() if name not in OF_THE_COMMAND]
     toml.check_keys(given, known)
-    return {name: tuple(one) if isinstance(one, list) else one for name, one in given.items()}
+    if "metric" in given:
+        checks.known("metric", given["metric"], METRICS[task])
+    chosen: dict[str, Any] = {
+        name: tuple(one) if isinstance(one, list) else one for name, one in given.items()
+    }
+    ESTIMATORS[task](**chosen)._check_parameters()
+    return chosen
 
 
 def checked_metric(metric: str | None, task: str) -> str | None:

@@ -3,11 +3,13 @@
 import argparse
 import sys
 import warnings
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from fastmlp.experiments.tables import Table
 
 TABLE_HELP = ".csv and other text with a header line, compressed or not, .parquet or .npz; -: stdin"
+Used = Collection[str] | Callable[[Sequence[str]], Collection[str]] | None
 FORMAT = ("separator", "encoding", "decimal", "thousands")  # the options of text files
 
 
@@ -15,7 +17,7 @@ def add_format_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how a table in text is written."""
     group = parser.add_argument_group("format of TABLE, where it is not recognized")
     add = group.add_argument
-    add("--separator", metavar="C", help="the character between cells, or 'whitespace'")
+    add("--separator", metavar="C", help="the character between cells, 'tab' or 'whitespace'")
     add("--encoding", metavar="NAME", help="encoding of the text, such as cp1252")
     add("--decimal", choices=(".", ","), help="the decimal separator")
     add("--thousands", metavar="C", help="the character between groups of three digits")
@@ -26,14 +28,18 @@ def format_options(args: argparse.Namespace) -> dict[str, str | None]:
     return {name: getattr(args, name) for name in FORMAT}
 
 
-def open_table(path: Path, **options: str | None) -> Table:
-    """Read a table; `options` are those of `read_table`. Warnings are printed, a line for each."""
-    from fastmlp.tabular.reading import read_table
+def open_table(path: Path, used: Used = None, **options: str | None) -> Table:
+    """Read a table; `options` are those of `read_table`.
+
+    Warnings are printed, a line for each: those about the columns `used`, by default all, or about
+    those that a function chooses from the names of all columns.
+    """
+    from fastmlp.tabular.reading import read_columns
     from fastmlp.tabular.reading.files import display_name
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        frame = read_table(path, **options)
+        frame = read_columns(path, **options, used=used)
     for warning in caught:
         print(f"fastmlp: warning: {warning.message}", file=sys.stderr)
     return Table(display_name(path), frame)

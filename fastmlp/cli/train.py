@@ -31,6 +31,7 @@ from .options import (
     add_page_option,
     add_training_options,
     fraction,
+    not_negative,
     positive,
     set_threads,
     writable,
@@ -184,7 +185,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--epochs", type=positive, metavar="N", help="passes over the rows")
     add("--batch-size", type=positive, metavar="N", help="rows per step")
     add("--learning-rate", type=above_zero, metavar="X", help="highest learning rate")
-    add("--weight-decay", type=float, metavar="X", help="AdamW's weight decay")
+    add("--weight-decay", type=not_negative, metavar="X", help="AdamW's weight decay")
     add(
         "--patience",
         type=positive,

@@ -57,7 +57,7 @@ def run_on_table(args: argparse.Namespace) -> None:
     if args.ranks is not None and str(args.table) == "-":
         raise ValueError("several ranks cannot read TABLE from the standard input; give a file")
     data = read_data(args)
-    model = estimator(args, data.task)
+    model = estimator(args, data.task, data.training.y)
     check_per(model, args, data)
     if not args.quiet:
         for line in about_data(data):

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ..model.state import ModelState
 from ..support import checks
 from ..support.extras import imported
+from ..support.paths import as_text
 from .examples import Examples
 from .parquet_files import (
     check_names,
@@ -115,15 +116,14 @@ class ParquetFolder:
         columns: Sequence[str] | None = None,
         weight: str | None = None,
     ) -> None:
-        for name, value in (("label", label), ("columns", columns)):
-            if not isinstance(value, (str, list, tuple)) and (name == "label" or value is not None):
-                raise TypeError(f"{name} must be the names of columns, got {value!r}")
-        if isinstance(columns, str):
-            raise TypeError(f"columns must be a list of names: write [{columns!r}]")
+        labels = [label] if isinstance(label, str) else checks.columns("label", label)
+        if columns is not None:
+            columns = checks.columns("columns", columns)
+        if weight is not None:
+            checks.column("weight", weight)
         self._parquet = imported("pyarrow.parquet", "parquet")
-        self.path = Path(path)
+        self.path = Path(as_text(path))
         self.files = files_of(self.path)
-        labels = [label] if isinstance(label, str) else list(label)
         if not labels:
             raise ValueError("label is empty; name the column of the targets")
         others = {*labels} if weight is None else {*labels, weight}
@@ -135,7 +135,7 @@ class ParquetFolder:
                 if not first:
                     chosen = [one for one in types if one not in others]
                     if columns is not None:
-                        chosen = list(columns)
+                        chosen = columns
                     needed = [*chosen, *others]
                     check_names(chosen, others, types)
                     first = {name: types[name] for name in needed}

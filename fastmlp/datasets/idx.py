@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..support.paths import as_text
+
 _DTYPES = {
     0x08: np.uint8,
     0x09: np.int8,
@@ -83,7 +85,7 @@ def read_idx(path: str | os.PathLike[str], rank: int | None = None) -> NDArray[A
     >>> fastmlp.datasets.read_idx("two.idx")
     array([7, 9], dtype=uint8)
     """
-    path = Path(path)
+    path = Path(as_text(path))
     try:
         with open_decompressed(path) as stream:
             return _read(stream, rank, _budget(path, isinstance(stream, gzip.GzipFile)))

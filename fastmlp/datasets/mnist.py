@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..support.paths import as_text
 from .idx import read_idx
 
 # SHA-256 and size in bytes of each IDX file, decompressed
@@ -99,7 +100,7 @@ def mnist(data: str | os.PathLike[str] | None = None, download: bool = True) -> 
     >>> net = fastmlp.MLP((784, 256, 10), uint8_scale=1 / 255)
     """
     if data is not None:
-        places = {"data": Path(data).expanduser()}
+        places = {"data": Path(as_text(data, "data")).expanduser()}
     else:
         named = os.environ.get("FASTMLP_DATA")
         places = {"FASTMLP_DATA": Path(named).expanduser()} if named else {}

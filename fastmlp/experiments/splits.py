@@ -9,9 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..data.split import hold_out
+from ..support import checks
 from ..support.text import quoted
 from ..tabular.folds import free_rows
-from ..tabular.frames import sortable
+from ..tabular.precision import sortable
 from .tables import Table
 from .targets import present
 
@@ -111,7 +112,8 @@ def group_values(table: Table, name: str) -> Array:
 def time_values(table: Table, name: str) -> Array:
     """Return the moments of the rows, as numbers or dates."""
     column = _whole(table, name, "time")
-    moments = sortable(column)
+    with checks.within(f"{table.name}: time"):
+        moments = sortable(column)
     if moments is None:
         raise ValueError(
             f"{table.name}: time: column {name!r} holds text, such as "

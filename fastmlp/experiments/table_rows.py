@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from .splits import group_values, test_rows, time_values
 from .tables import Table
 from .targets import Target, read_target
 
-__all__ = ["TEST_FRACTION", "TableRows", "divided", "dropped", "labelled"]
+__all__ = ["TEST_FRACTION", "TableRows", "all_but", "divided", "dropped", "labelled"]
 
 Array = NDArray[Any]
 
@@ -133,11 +133,25 @@ def dropped(table: Table, given: Sequence[str]) -> list[str]:
     """Return the columns that are to be left out: ``a,b`` are two unless a column is named so."""
     found: list[str] = []
     for text in given:
-        names = [text] if text in table.names else [part.strip() for part in text.split(",")]
+        names = named(table.names, [text])
         for name in names:
             table.require(name)
         found += names
     return found
+
+
+def named(names: Sequence[str], given: Sequence[str]) -> list[str]:
+    """Return the columns that are given: ``a,b`` are two unless one of the `names` is so."""
+    return [
+        one
+        for text in given
+        for one in ([text] if text in names else [part.strip() for part in text.split(",")])
+    ]
+
+
+def all_but(drop: Sequence[str]) -> Callable[[Sequence[str]], set[str]]:
+    """Return the function from the names of all columns to those that are not left out."""
+    return lambda names: {*names} - {*named(names, drop)}
 
 
 def with_kinds(X: pd.DataFrame) -> pd.DataFrame:

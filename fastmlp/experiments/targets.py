@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..tabular.columns import known_codes
 from ..tabular.frames import text
+from ..tabular.precision import ADVICE, blurred
 from ..tabular.reading.matrix import number_matrix
 from .tables import Table
 
@@ -76,7 +77,10 @@ def read_target(table: Table, label: str, task: str | None) -> Target:
                 f"--task regression"
             )
     else:
-        y = as_values(table, label, rows)
+        remedy = "correct these cells, or to predict classes give --task classification"
+        y = as_values(table, label, rows, remedy)
+        if blurred(column):
+            raise ValueError(f"{place} has numbers that are too close to each other: {ADVICE}")
         if np.ptp(y) == 0 and len(y) > 1:
             raise ValueError(f"{place} is {y[0]:g} in all rows; there is nothing to predict")
         if (greatest := np.abs(y).max()) > LARGEST:
@@ -112,8 +116,7 @@ def inferred(column: pd.Series) -> tuple[str, str]:
     if holds_texts(column):
         return "classification", "it holds text"
     values = column.to_numpy(np.float64)
-    different = np.unique(values)
-    n = len(different)
+    n = column.nunique()
     if not (np.isfinite(values).all() and (values == np.rint(values)).all()):
         return "regression", "it holds numbers with fractions"
     if n == 2 or (n <= MOST_CLASSES and len(values) >= FEWEST_ROWS * n):
@@ -142,10 +145,11 @@ def as_classes(column: pd.Series) -> Array:
     return result
 
 
-def as_values(table: Table, label: str, rows: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return the values of some rows of the column `label`."""
+def as_values(
+    table: Table, label: str, rows: NDArray[np.intp], remedy: str = "correct these cells"
+) -> NDArray[np.float64]:
+    """Return the values of some rows of the column `label`; an error tells the remedy."""
     chosen = table.frame[[label]].iloc[rows]
-    remedy = "correct these cells, or to predict classes give --task classification"
     return number_matrix(chosen, [label], table.name, remedy)[:, 0].astype(np.float64)
 
 

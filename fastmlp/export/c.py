@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from ..network import MLP
 from ..support import atomic_files, checks
+from ..support.paths import as_text
 from .c_integers import integer_source
 from .c_networks import float_program, network_source, quantized_program
 from .c_self_test import self_test
@@ -128,6 +129,7 @@ def to_c(
     >>> fastmlp.export.to_c(net, "digits.c", header=True)
     >>> fastmlp.export.to_c(net, "digits8.c", quantized=True, calibration=X[:500])
     """
+    path = as_text(path)
     name = _prefix(name, path)
     layout = Layout(
         Path(path), checks.flag("header", header), checks.flag("weights_file", weights_file)

@@ -37,7 +37,7 @@ from .integers import MIDDLE, FixedPoint, IntegerOnly
 from .quantization import Quantized, float32_rows
 from .ranges import METHODS, range_of, ranges_of
 
-__all__ = ["quantize", "quantized_if_requested"]
+__all__ = ["few_rows", "quantize", "quantized_if_requested"]
 
 Array = NDArray[Any]
 
@@ -221,13 +221,17 @@ def _agreement(quantized: Quantized, rows: Array, h: Array) -> float:
     return float(1 - unexplained.max())
 
 
+def few_rows(n: int) -> str:
+    """Return the warning of too few calibration rows."""
+    return (
+        f"{n} calibration rows are few: the ranges of later inputs may be wider and are clipped; "
+        f"use a few hundred training examples"
+    )
+
+
 def _warn(quantized: Quantized) -> None:
     if quantized.n_calibration < FEW_ROWS:
-        warnings.warn(
-            f"{quantized.n_calibration} calibration rows are few: the ranges of later inputs may "
-            f"be wider and are clipped; use a few hundred training examples",
-            stacklevel=3,
-        )
+        warnings.warn(few_rows(quantized.n_calibration), stacklevel=3)
     if not quantized.agreement >= LOW_AGREEMENT:
         warnings.warn(
             f"the 8-bit network differs from the float network: {quantized.summary()}; export it "

@@ -284,6 +284,27 @@ class Quantized:
         z = self.logits(X).astype(np.float64)
         return apply_activation(self.output_activation, z).astype(np.float32)
 
+    def predict_proba(self, X: ArrayLike) -> Array:
+        """Return the probabilities of the classes, or of 1 for "binary_cross_entropy".
+
+        Parameters
+        ----------
+        X : array-like, (m, n_in)
+            Examples, one a row, as for `MLP.forward`, but not sparse.
+
+        Returns
+        -------
+        ndarray, (m, n_out)
+            In float32.
+
+        Raises
+        ------
+        ValueError
+            If the loss is that of a regression.
+        """
+        self.loss.check_classification()
+        return self.forward(X)
+
     def predict(self, X: ArrayLike) -> Array:
         """Return the predicted label or value of each example.
 

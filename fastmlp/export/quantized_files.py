@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from ..losses import Custom
 from ..model import columns, files, headers, npz
 from ..model.spec import NetworkSpec
+from ..support.paths import as_text
 from .inference import Columns
 from .ranges import METHODS
 
@@ -128,13 +129,13 @@ def write_table(
 
 def read(path: str | os.PathLike[str]) -> Contents:
     """Return a network, all of it checked."""
-    with files.naming(path), open(path, "rb") as file:
+    with open(as_text(path), "rb") as file, files.naming(path):
         return _contents(*npz.read(file, _shapes_of_file))
 
 
 def read_table(path: str | os.PathLike[str]) -> tuple[list[Contents], Entry, Entry]:
     """Return the networks of a model of a table, its metadata, and its agreement, checked."""
-    with files.naming(path), open(path, "rb") as file:
+    with open(as_text(path), "rb") as file, files.naming(path):
         header, arrays = npz.read(file, _shapes_of_table)
         networks = []
         for number, one in enumerate(header["networks"], start=1):

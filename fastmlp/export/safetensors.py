@@ -20,6 +20,7 @@ from ..model import files, headers, npz
 from ..network import MLP
 from ..support import atomic_files
 from ..support.extras import imported
+from ..support.paths import as_text
 from ..support.text import printable
 from .inference import members
 
@@ -56,6 +57,7 @@ def to_safetensors(net: MLP | Ensemble, path: str | os.PathLike[str]) -> None:
     from_safetensors : Read the file.
     """
     packed = [(one.state, one.metadata) for one in members(net)]
+    path = as_text(path)
     if isinstance(net, Ensemble):
         header, arrays = files.pack_ensemble(packed, net.metadata, with_optimizer=False)
     else:
@@ -103,7 +105,7 @@ def from_safetensors(
     safetensors = imported("safetensors", "safetensors")
     custom = None if loss is None else losses.from_spec(loss)
 
-    with open(path, "rb") as file:  # the system's own errors for what cannot be opened
+    with open(as_text(path), "rb") as file:  # the system's own errors for what cannot be opened
         start = file.read(8)
     return from_unpacked(files.read(path, lambda: read(safetensors, path, start), custom))
 

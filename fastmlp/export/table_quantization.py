@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..support import checks
 from . import quantized_files
-from .calibration import LOW_AGREEMENT, quantize
+from .calibration import FEW_ROWS, LOW_AGREEMENT, few_rows, quantize
 from .inference import is_table_model, table_networks
 from .quantization import Quantized
 from .ranges import METHODS
@@ -208,7 +208,8 @@ def quantize_table(model: Any, table: Any, *, ranges: str = "minmax") -> Quantiz
     Warns
     -----
     UserWarning
-        If fewer than 95 % of the labels are those of the float model, or R² is below 0.95.
+        If there are few rows, fewer than 95 % of the labels are those of the float model, or R² is
+        below 0.95.
 
     See Also
     --------
@@ -242,6 +243,8 @@ def quantize_table(model: Any, table: Any, *, ranges: str = "minmax") -> Quantiz
         ]
     agreement = _agreement(model.predict(table), in_bytes.predict(table), model)
     found = QuantizedTable(in_bytes, table_digest(model), len(codes.numbers), ranges, agreement)
+    if found.n_calibration < FEW_ROWS:
+        warnings.warn(few_rows(found.n_calibration), stacklevel=2)
     if not found.agreement >= LOW_AGREEMENT:
         warnings.warn(
             f"the 8-bit model differs from the float model: {found.summary()}; export it without "

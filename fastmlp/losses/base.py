@@ -89,6 +89,14 @@ class Loss(Value):
                 else f"{self.name} needs at least 1 output, got {n_out}"
             )
 
+    def check_classification(self) -> None:
+        """Raise ValueError if outputs are values, not probabilities of classes."""
+        if not self.classification:
+            raise ValueError(
+                f"a network trained by {self.name} gives values, not probabilities; use predict or "
+                f"forward"
+            )
+
     def output_activation(self, wanted: str | Activation | None, n_out: int) -> Activation:
         """Return the activation function of the output layer.
 

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from .. import optimizers
 from ..losses import Loss
 from ..support import checks
+from ..support.paths import as_text
 from ..support.text import printable
 from . import rounding
 from .headers import (
@@ -255,7 +256,7 @@ def read_npz(path: str | os.PathLike[str], loss: Loss | None) -> Any:
     """Return what `unpack` or `unpack_ensemble` makes of an .npz file: see `read`."""
     from . import npz  # here, for `import fastmlp` to stay quick
 
-    with open(path, "rb") as file:
+    with open(as_text(path), "rb") as file:
         return read(path, lambda: npz.read(file, shapes_of), loss)
 
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
+from .paths import as_text
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -25,15 +27,17 @@ def whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file to write bytes to, which takes its place at `path` when all is written.
 
     A file that was there before stays if writing fails, and is replaced by a file with the same
-    permissions and, where the system allows it, the same owner.  A device or a pipe is written to.
+    permissions and, where the system allows it, the same owner.  A file that is write-protected is
+    not replaced, though the system would allow it.  A device or a pipe is written to.
     What a killed process left behind is removed.  An error of the system names the file.
     """
-    path = _as_text(path)
+    path = as_text(path)
     before = _status(path)
     if before is not None and not stat.S_ISREG(before.st_mode):
         with _named(path), open(path, "wb") as file:  # raises IsADirectoryError for a folder
             yield file
         return
+    _require_unprotected(path, before)
     target = os.path.realpath(path)  # through a link, which stays
     _remove_leftovers(target)
     part = f"{target}.{os.urandom(4).hex()}{SUFFIX}"
@@ -62,16 +66,18 @@ def require_writable(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     OSError
-        If there is no such folder, no file can be written in it, or the path is that of a folder.
+        If there is no such folder, no file can be written in it, the path is that of a folder, or
+        the file is there and write-protected.
     """
-    path = _as_text(path)
+    path = as_text(path)
     if os.path.isdir(path):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     folder = _folder(path)
     if not os.path.isdir(folder):
         raise _explained(FileNotFoundError(errno.ENOENT, ""), path)
-    target = folder if (before := _status(path)) is None or stat.S_ISREG(before.st_mode) else path
-    if not os.access(target, os.W_OK):
+    before = _status(path)
+    _require_unprotected(path, before)
+    if (before is None or stat.S_ISREG(before.st_mode)) and not os.access(folder, os.W_OK):
         raise _explained(PermissionError(errno.EACCES, ""), path)
 
 
@@ -103,15 +109,10 @@ def require_different(
             )
 
 
-def _as_text(path: str | os.PathLike[str]) -> str:
-    """Return the path of a file to write as text."""
-    try:
-        text = os.fsdecode(path)
-    except TypeError:
-        raise TypeError(f"path must be text or an object such as Path, got {path!r}") from None
-    if not text or "\0" in text:
-        raise ValueError(f"path must be the name of a file, got {path!r}")
-    return text
+def _require_unprotected(path: str, before: os.stat_result | None) -> None:
+    """Refuse a file that is there and that its permissions do not allow to be written."""
+    if before is not None and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, "the file is write-protected", path)
 
 
 @contextmanager

@@ -18,12 +18,13 @@ from ..support import checks
 from .by_value import ByValue, check_per, fit_by_value
 from .columns import ENCODINGS, ISO_DATES, Codes, NoColumnError, TableEncoder
 from .folds import validation_rows
-from .frames import frame_of
+from .frames import frame_of, numbered
 from .given import Given
 from .insight import InsightMixin
 from .members import Callbacks, Job, Member, Rows, Training, train_models
 from .metrics import Metric
 from .plan import QUALITIES, plan_of
+from .precision import ADVICE, blurred
 from .saving import SavingMixin
 
 __all__ = ["BaseTabular"]
@@ -125,7 +126,7 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
         self, given: Given, callbacks: Callbacks | None, rng: np.random.RandomState
     ) -> None:
         training = self._prepare(given, callbacks, rng)
-        self._report_columns()
+        self._report_columns(given.table)
         trained = train_models([training], self.n_threads, self.time_limit)
         (members,), n_networks = trained.members, len(training.plan.networks)
         trained.require_first(self.time_limit)
@@ -142,7 +143,7 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
     ) -> None:
         by_value, scores, notes = fit_by_value(self, given, callbacks, rng)
         self._adopt(by_value, scores)
-        self._report_columns()
+        self._report_columns(given.table)
         for note in notes:
             warnings.warn(note, stacklevel=3)
 
@@ -198,10 +199,11 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
                 checks.number(name, getattr(self, name), interval)
         if self.encoding is not None:
             checks.known("encoding", self.encoding, ENCODINGS)
-        if self.per is not None and not isinstance(self.per, str):
-            raise TypeError(f"per must be the name of a column, got {self.per!r}")
+        if self.per is not None:
+            checks.column("per", self.per)
         if self.activation is not None:
             checks.named("activation", self.activation, activations.TABLE, activations.Activation)
+        self._overrides()
 
     def _overrides(self) -> dict[str, Any]:
         """Return the parameters that replace those of the quality."""
@@ -233,7 +235,14 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
 
         return score
 
-    def _report_columns(self) -> None:
+    def _report_columns(self, table: pd.DataFrame) -> None:
+        kinds = self.encoder_.kinds
+        unclear = [name for name in kinds if kinds[name] == "number" and blurred(table[name])]
+        for name in unclear[:8]:
+            warnings.warn(
+                f"column {name!r} has numbers that are too close to each other: {ADVICE}",
+                stacklevel=4,
+            )
         local = self.encoder_.local_dates()
         if local:
             named = ", ".join(f"{name!r} ({cell!r})" for name, cell in list(local.items())[:8])
@@ -300,7 +309,7 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
 
     def _table(self, X: Any, reset: bool) -> pd.DataFrame:
         """Return X as a DataFrame with the columns of the training set."""
-        table = frame_of(X)
+        table = numbered(frame_of(X))
         if not reset:
             check_is_fitted(self)
         named = table if hasattr(X, "columns") else X

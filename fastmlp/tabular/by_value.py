@@ -27,6 +27,7 @@ from ..training.division import division
 from .columns import NoColumnError, known_codes
 from .frames import Kind, dates, kind_of, numbers, texts
 from .given import Given
+from .insight import known_column
 from .members import Callbacks, Rows, Trained, Training, train_models
 from .parameters import restored
 
@@ -170,18 +171,24 @@ def rows_of(codes: NDArray[np.integer[Any]]) -> Iterator[tuple[int, NDArray[np.i
 def check_per(model: Any, given: Given) -> None:
     """Refuse a column `per` that cannot divide the rows, and what does not go with it."""
     column = model.per
-    if column not in given.table.columns:
-        known = list(map(str, given.table.columns))
-        with checks.within("per"):
-            checks.known("column", column, known)
+    with checks.within("per"):
+        known_column(model, column, list(given.table.columns))
     cells = given.table[column]
-    if not cells.isna().any() and np.array_equal(given.y.astype(object), cells.astype(object)):
+    if not cells.isna().any() and equal(given.y.tolist(), cells.tolist()):
         raise ValueError(f"per={column!r} is the column to predict; name one of the other columns")
     if given.groups is not None:
         raise ValueError(
             f"per and groups exclude each other: per={column!r} trains a model for each value, "
             f"whose few rows are divided between training and validation; pass one of them"
         )
+
+
+def equal(some: list[Any], others: list[Any]) -> bool:
+    """Return whether all entries are equal; False also where they cannot be compared."""
+    try:
+        return all(bool(one == other) for one, other in zip(some, others, strict=True))
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def fit_by_value(

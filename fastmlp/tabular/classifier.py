@@ -163,6 +163,11 @@ batch_size, epochs, encoding : optional
     def _read_targets(self, y: Array) -> Array:
         if y.dtype.kind == "f" and not np.isfinite(y).all():
             raise ValueError("y contains infinite labels (inf); leave out these rows")
+        if y.dtype == object and (others := [one for one in y if not isinstance(one, str)]):
+            raise ValueError(
+                f"y has labels that are neither all text nor all whole numbers, such as "
+                f"{quoted(others[0])}; write them as text: y.astype(str)"
+            )
         check_classification_targets(y)
         self.classes_, targets = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:

@@ -35,6 +35,7 @@ from scipy.special import ndtri
 
 from ..encodings import Encoding, Numeric, OneHot, Periodic, PiecewiseLinear
 from .frames import Kind, are_local_dates, dates, kind_of, numbers, text, texts
+from .precision import ADVICE, blurred
 from .reading.numbers import BOOLEANS
 
 __all__ = [
@@ -54,6 +55,7 @@ MOST_GAPS = 2  # whole numbers without repetition that span less than so many ro
 DATE_PARTS = ("days", "year", "month", "weekday", "day", "hour")
 CYCLES = {"month", "weekday"}  # parts that are categories
 ISO_DATES = "write dates as 2024-12-31"
+CONSTANT = "it has the same value in every row"
 LARGEST = 1e9  # of |z|
 WAVES = Periodic(sigma=0.3)  # of q, which lies between −3 and 3 for most numbers
 TRUTHS = {**BOOLEANS, "1": True, "0": False}  # truth values as text
@@ -126,6 +128,8 @@ class TableEncoder:
             if kind == "number":
                 x = numbers(column)
                 reason = _why_not_number(x)
+                if reason == CONSTANT and blurred(column):
+                    reason = f"its numbers are too close to each other: {ADVICE}"
                 learned = [] if reason else [_number(name, "", x)]
             elif kind == "category":
                 codes, levels = texts(column)
@@ -224,7 +228,7 @@ def _why_not_number(x: Array) -> str:
     if len(present) == 0:
         return "it is empty"
     if len(present) == len(x) and (x == x[0]).all():
-        return "it has the same value in every row"
+        return CONSTANT
     if (
         len(x) >= LEAST_ROWS
         and len(present) == len(x)
@@ -240,7 +244,7 @@ def _why_not_date(moments: pd.Series) -> str:
     """Return why a column of dates cannot help to predict; empty if it can."""
     if moments.isna().all():
         return "it is empty"
-    return "it has the same value in every row" if moments.nunique() < 2 else ""
+    return CONSTANT if moments.nunique() < 2 else ""
 
 
 def _why_not_category(codes: Array, levels: list[str]) -> str:
@@ -249,7 +253,7 @@ def _why_not_category(codes: Array, levels: list[str]) -> str:
     if n_present == 0:
         return "it is empty"
     if len(levels) == 1 and n_present == len(codes):
-        return "it has the same value in every row"
+        return CONSTANT
     if n_present >= LEAST_ROWS and len(levels) > FEWEST_REPEATS * n_present:
         reason = f"it identifies the rows: {len(levels):,} different texts in {n_present:,} rows"
         return f"{reason} ({ISO_DATES})" if are_local_dates(levels) else reason

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import column_or_1d
 
 from ..support.text import quoted
-from .frames import sortable
+from .precision import sortable
+from .targets import without_mask
 
 __all__ = ["free_rows", "row_values", "validation_rows"]
 
@@ -113,8 +114,8 @@ def _places_of_groups(groups: Array, rng: np.random.RandomState) -> Array:
 
 def row_values(name: str, values: Any, m: int) -> Array:
     """Return one entry for each row, none of them missing."""
-    values = np.asarray(values)
-    if values.ndim > 1 and values.size != len(values):
+    values = np.asarray(without_mask(values))
+    if values.ndim == 0 or (values.ndim > 1 and values.size != len(values)):
         raise ValueError(f"{name} has shape {values.shape}; give one entry for each row of X")
     column = pd.Series(column_or_1d(values))
     if len(column) != m:
@@ -122,11 +123,16 @@ def row_values(name: str, values: Any, m: int) -> Array:
     if column.isna().any():
         raise ValueError(f"{name} has {int(column.isna().sum())} missing entries; fill them in")
     if name != "time":
-        values_of_rows: Array = column.to_numpy()
-        return values_of_rows
+        entries: Array = column.to_numpy()
+        try:
+            np.unique(entries)
+        except TypeError:  # such as text and numbers, which have no order
+            entries = pd.factorize(column)[0]
+        return entries
     moments = sortable(column.rename(name))
     if moments is None:
-        wrong = next((one for one in column.unique() if sortable(pd.Series([one])) is None), None)
+        alone = [pd.Series([one], name=name) for one in column.unique()]
+        wrong = next((one.iloc[0] for one in alone if sortable(one) is None), None)
         raise ValueError(
             f"time has entries that are neither numbers nor dates as 2024-12-31, such as "
             f"{quoted(wrong)}; write them so"

@@ -19,22 +19,24 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.utils.validation import column_or_1d
 
 from ..support.text import quoted
-from .reading.numbers import code_in
+from .reading.numbers import MINUS, code_in
 
 __all__ = [
-    "Kind", "are_local_dates", "dates", "frame_of", "kind_of", "numbers", "sortable",
-    "target_column", "text", "texts", "without_arrow",
+    "Kind", "are_local_dates", "codes_in", "dates", "frame_of", "is_number", "is_span", "kind_of",
+    "numbered", "numbers", "text", "texts", "without_arrow",
 ]  # fmt: skip
 
 Kind = Literal["number", "category", "date"]
 Array = NDArray[Any]
 
 SHOWN = 5  # cells that a message quotes
-LOCAL_DATE = re.compile(  # 31.12.2024, 12/31/2024, 31-12-2024, 2024/12/31, perhaps with a time
-    r"(\d{1,2}([./-])\d{1,2}\2\d{4}|\d{4}([./])\d{1,2}\3\d{1,2})(\D.*)?"
+UNITS = ("line", "row")  # names of an index that has the places of the rows, for messages
+DATES = (datetime.date, np.datetime64, pd.Period)
+LOCAL_DATE = re.compile(  # 31.12.2024, 12/31/24, 31-12-24, 2024/12/31, perhaps with a time
+    r"(\d{1,2}([./-])\d{1,2}\2\d{4}|\d{1,2}/\d{1,2}/\d\d|\d\d([.-])\d\d\3\d\d"
+    r"|\d{4}([./])\d{1,2}\4\d{1,2})(\D.*)?"
 )
 
 
@@ -81,6 +83,13 @@ def frame_of(X: Any) -> pd.DataFrame:
     return X
 
 
+def numbered(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose index has the places of its rows, which a part of it keeps."""
+    if table.index.name in UNITS:  # of a file
+        return table
+    return table.set_axis(pd.RangeIndex(len(table), name="row"), axis=0)
+
+
 def _as_table(X: Any) -> str:
     """Return how something with names, which is no table, becomes one; empty for an array-like."""
     if isinstance(X, Mapping):
@@ -91,6 +100,8 @@ def _as_table(X: Any) -> str:
         return "X.to_frame().T if it is a row, X.to_frame() if it is a column"
     if getattr(getattr(X, "dtype", None), "names", None):
         return "pandas.DataFrame(X), as it is an array of records"
+    if hasattr(X, "to_native"):  # of narwhals
+        return "X.to_native()"
     return "X.collect()" if hasattr(X, "collect_schema") else ""
 
 
@@ -127,16 +138,15 @@ def kind_of(column: pd.Series) -> Kind:
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype) or pd.api.types.is_bool_dtype(dtype):
         return "category"
-    if pd.api.types.is_complex_dtype(dtype):
-        raise ValueError(f"Complex data not supported: column {column.name!r} has complex numbers")
+    _refuse_complex(column)
     if pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype):
         return "number"
     if isinstance(dtype, pd.PeriodDtype) or pd.api.types.is_datetime64_any_dtype(dtype):
         return "date"
     cells = _uniques(column)
-    if all(_is_number(cell) for cell in cells):
+    if all(map(is_number, cells)) or all(map(is_span, cells)):
         return "number"
-    if all(isinstance(cell, (datetime.date, np.datetime64)) for cell in cells):
+    if all(isinstance(cell, DATES) for cell in cells):
         return "date"
     if all(isinstance(cell, str) for cell in cells):
         codes = code_in([cell.strip() for cell in cells])
@@ -147,8 +157,19 @@ def kind_of(column: pd.Series) -> Kind:
     return "category"
 
 
-def _is_number(cell: Any) -> bool:
-    return isinstance(cell, (Real, Decimal)) and not isinstance(cell, (bool, np.bool_))
+def _refuse_complex(column: pd.Series) -> None:
+    if pd.api.types.is_complex_dtype(column.dtype):
+        raise ValueError(f"Complex data not supported: column {column.name!r} has complex numbers")
+
+
+def is_number(cell: Any) -> bool:
+    """Return whether a cell is a number; a truth value and a time difference are none."""
+    return isinstance(cell, (Real, Decimal)) and not isinstance(cell, (bool, np.timedelta64))
+
+
+def is_span(cell: Any) -> bool:
+    """Return whether a cell is a time difference."""
+    return isinstance(cell, (datetime.timedelta, np.timedelta64))
 
 
 def without_arrow(column: pd.Series) -> pd.Series:
@@ -166,9 +187,17 @@ def _uniques(column: pd.Series) -> list[Any]:
     try:
         _, uniques = pd.factorize(column)
     except TypeError:
-        cell = next(cell for cell in column if cell.__hash__ is None)
+        cell = next((cell for cell in column if not _is_hashable(cell)), None)
         raise _no_cells(column.name, type(cell).__name__) from None
     return [cell for cell in uniques if not (isinstance(cell, str) and not cell.strip())]
+
+
+def _is_hashable(cell: Any) -> bool:
+    try:
+        hash(cell)
+    except TypeError:
+        return False
+    return True
 
 
 def _no_cells(name: Any, kind: str) -> TypeError:
@@ -184,7 +213,7 @@ def _parsed(cells: list[str]) -> Array:
     for i, cell in enumerate(cells):
         try:
             if "_" not in cell:
-                numbers[i] = float(cell)
+                numbers[i] = float(cell.replace(MINUS, "-"))
         except ValueError:
             pass
     return numbers
@@ -195,6 +224,7 @@ def _moments(cells: list[Any]) -> pd.Series:
     # Digits alone, as text or as a number, are a number or a code, which pandas would take for a
     # year or for the time since 1970.
     texts = [cell if _is_date(cell) else None for cell in cells]
+    texts = [cell.to_timestamp() if isinstance(cell, pd.Period) else cell for cell in texts]
     moments = pd.to_datetime(pd.Series(texts, dtype=object), format="ISO8601", errors="coerce",
                              utc=True)
     return moments.dt.tz_localize(None)
@@ -204,12 +234,20 @@ def _is_date(cell: Any) -> bool:
     """Return whether a cell is a date, or a text that may be one in ISO 8601."""
     if isinstance(cell, str):
         return "-" in cell and len(cell) >= 8
-    return isinstance(cell, (datetime.date, np.datetime64))
+    return isinstance(cell, DATES)
 
 
 def are_local_dates(levels: Sequence[str]) -> bool:
     """Return whether all texts are dates in the order of a country, which is not guessed."""
-    return len(levels) > 0 and all(map(LOCAL_DATE.fullmatch, levels))
+    return len(levels) > 0 and all(map(_is_local_date, levels))
+
+
+def _is_local_date(level: str) -> bool:
+    if not LOCAL_DATE.fullmatch(level):
+        return False
+    parts = re.findall(r"\d+", level)[:3]
+    low, high = sorted(map(int, parts[1:] if len(parts[0]) == 4 else parts[:2]))
+    return 1 <= low <= 12 and high <= 31  # a month and a day
 
 
 def numbers(column: pd.Series) -> NDArray[np.float64]:
@@ -221,6 +259,7 @@ def numbers(column: pd.Series) -> NDArray[np.float64]:
         If cells are not numbers, or infinite; the message quotes them with their rows.
     """
     column = without_arrow(column)
+    _refuse_complex(column)
     if pd.api.types.is_timedelta64_dtype(column.dtype):
         result: Array = column.dt.total_seconds().to_numpy(np.float64)
     elif pd.api.types.is_numeric_dtype(column.dtype):
@@ -232,6 +271,8 @@ def numbers(column: pd.Series) -> NDArray[np.float64]:
         for i, cell in enumerate(cells):
             if isinstance(cell, str):
                 values[i] = np.nan if cell == "" else _parsed([cell])[0]
+            elif is_span(cell):
+                values[i] = pd.Timedelta(cell).total_seconds()
             elif isinstance(cell, (Real, Decimal)):
                 values[i] = _float(cell)
         wrong = np.isnan(values[:-1]) & np.array([cell != "" for cell in cells], bool)
@@ -256,13 +297,13 @@ def _float(cell: Any) -> float:
 
 def _refusal(column: pd.Series, rows: Any, fault: str, remedy: str) -> str:
     """Return a message that quotes cells with their places: lines of a file where known."""
-    lines = column.index.name == "line"
+    unit = column.index.name if column.index.name in UNITS else "row"
+    places = column.index if column.index.name in UNITS else range(len(column))
     some = ", ".join(
-        f"{quoted(column.iloc[row])} in {f'line {column.index[row]}' if lines else f'row {row}'}"
-        for row in rows[:SHOWN]
+        f"{quoted(column.iloc[row])} in {unit} {places[row]}" for row in rows[:SHOWN]
     )
     more = f" and {len(rows) - SHOWN:,} more" if len(rows) > SHOWN else ""
-    counted = "" if lines else " (rows counted from 0)"
+    counted = "" if unit == "line" else " (rows counted from 0)"
     return f"column {column.name!r}: {len(rows):,} cells {fault}: {some}{more}{counted}; {remedy}"
 
 
@@ -284,15 +325,20 @@ def texts(column: pd.Series) -> tuple[NDArray[np.intp], list[str]]:
 
 
 def text(cell: Any) -> str:
-    """Return the text of a category's cell, the same for 1, 1.0, np.int8(1) and " 1 "."""
+    """Return the text of a category's cell, the same for 1, 1.0, np.int8(1), " 1 " and b"1"."""
     if isinstance(cell, (bool, np.bool_)):
         return str(bool(cell))
+    if is_span(cell):
+        return str(pd.Timedelta(cell))
     if isinstance(cell, Integral):
         return str(int(cell))
     if isinstance(cell, Real):
         number = float(cell)
         return str(int(number)) if number.is_integer() else repr(number)
-    return str(cell).strip()
+    if isinstance(cell, bytes):
+        cell = cell.decode("utf-8", "backslashreplace")
+    name = str(cell).strip()  # without surrogates, which are no characters that can be written
+    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()
 
 
 def dates(column: pd.Series) -> pd.Series:
@@ -327,39 +373,6 @@ def _without_nanoseconds(moments: pd.Series) -> pd.Series:
     return moments.dt.as_unit("us") if moments.dt.unit == "ns" else moments
 
 
-def sortable(column: pd.Series) -> Array | None:
-    """Return numbers, dates or codes of digits as values to sort rows by; None for other text."""
-    kind = kind_of(column)
-    if kind == "date":
-        moments: Array = dates(column).to_numpy()
-        return moments
-    codes = kind == "category" and code_in([str(cell).strip() for cell in _uniques(column)])
-    return numbers(column) if kind == "number" or codes else None
-
-
-def target_column(y: Any, m: int) -> Array:
-    """Return y as a one-dimensional array without missing values."""
-    if y is None:
-        raise ValueError(
-            "This estimator requires y to be passed, but the target y is None: pass the labels or "
-            "the values to predict"
-        )
-    if type(y).__module__.startswith("polars") or isinstance(
-        getattr(y, "dtype", None), pd.api.extensions.ExtensionDtype
-    ):
-        y = y.to_numpy()
-    column = column_or_1d(y, warn=True)
-    if len(column) != m:
-        raise ValueError(
-            f"Found input variables with inconsistent numbers of samples: X has {m} rows, y "
-            f"{len(column)}"
-        )
-    missing = np.flatnonzero(pd.isna(column))
-    if len(missing):
-        raise ValueError(
-            f"y contains NaN or None in {len(missing):,} of {m:,} rows, first in row "
-            f"{missing[0]} (counted from 0); leave out these rows"
-        )
-    if column.dtype == object and pd.api.types.infer_dtype(column) in ("integer", "boolean"):
-        return np.array(column.tolist())  # Python's own numbers
-    return np.asarray(column)
+def codes_in(column: pd.Series) -> bool:
+    """Return whether a category is codes of digits."""
+    return code_in([str(cell).strip() for cell in _uniques(column)]) is not None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight
 
 from .folds import row_values
-from .frames import target_column
+from .targets import target_column, without_mask
 
 __all__ = ["Given"]
 
@@ -39,7 +39,9 @@ class Given:
         time = None if time is None else row_values("time", time, m)
         weights = None
         if sample_weight is not None:
-            weights = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
+            weights = _check_sample_weight(
+                without_mask(sample_weight), y, ensure_non_negative=True
+            )
         found = cls(table, y, weights, groups, time)
         if weights is not None:
             found = found[np.flatnonzero(weights > 0)]

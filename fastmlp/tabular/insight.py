@@ -12,8 +12,9 @@ from sklearn.utils import check_random_state
 
 from ..support import checks
 from .columns import Codes, TableEncoder
-from .frames import Kind, dates, numbers, target_column, text, without_arrow
+from .frames import Kind, dates, numbers, text, without_arrow
 from .metrics import Metric
+from .targets import target_column
 
 __all__ = ["InsightMixin"]
 
@@ -111,7 +112,9 @@ class InsightMixin:
             probabilities for each class.
         """
         table = self._table(X, reset=False)
-        column = known_column(self.encoder_, column)
+        if checks.column("column", column) in self.encoder_.dropped:
+            raise ValueError(f"column {column!r} is not used: {self.encoder_.dropped[column]}")
+        column = known_column(self, column, list(self.encoder_.kinds))
         n_points, n_rows = checks.whole("n_points", n_points), checks.whole("n_rows", n_rows)
         values = dependence_grid(self.encoder_.kinds[column], table[column], n_points)
         picked = np.unique(np.linspace(0, len(table) - 1, min(n_rows, len(table))).astype(int))
@@ -153,7 +156,7 @@ def dependence_grid(kind: Kind, column: pd.Series, n_points: int) -> list[Any]:
         levels = list(present.astype(object).value_counts().index[:n_points])
         try:
             return sorted(levels)
-        except TypeError:  # such as text and numbers
+        except (TypeError, ValueError, OverflowError):  # such as text and numbers
             return sorted(levels, key=text)
     if kind == "date" and not pd.api.types.is_datetime64_any_dtype(present.dtype):
         present = dates(present)
@@ -173,8 +176,12 @@ def with_value(table: pd.DataFrame, column: str, value: Any) -> pd.DataFrame:
     return table.assign(**{column: filled})
 
 
-def known_column(encoder: TableEncoder, column: object) -> str:
-    """Return the name of a column that a model uses."""
-    if isinstance(column, str) and column in encoder.dropped:
-        raise ValueError(f"column {column!r} is not used: {encoder.dropped[column]}")
-    return checks.known("column", column, list(encoder.kinds))
+def known_column(model: Any, column: object, known: list[str]) -> str:
+    """Return the name of a column that is among those `known`, of a table that a model has read."""
+    name = checks.column("column", column)
+    if name not in known and not hasattr(model, "feature_names_in_"):
+        raise ValueError(
+            f"unknown column {name!r}: columns without names that are text are {known[0]} to "
+            f"{known[-1]} by their places; {checks.NAMING}"
+        )
+    return checks.known("column", name, known)

@@ -31,6 +31,7 @@ from ..support import threads
 from ..training import Stop, run_jobs
 from ..training.division import division
 from ..training.many import Task, fit_task
+from .best_epoch import BestEpoch, finite_outputs
 from .columns import Codes, TableEncoder
 from .metrics import Metric
 from .plan import FEWEST_EPOCHS, NetworkPlan, Plan
@@ -89,34 +90,6 @@ class Job:
         """Return the targets of some rows as a network takes them."""
         targets = self.rows.targets[rows]
         return targets if self.n_outputs > 1 else targets[:, None]
-
-
-class BestEpoch(Callback):
-    """Evaluates the network after each epoch and keeps the parameters of the best one.
-
-    Of epochs that are equally good the last counts.  The metric is recorded in the history.
-    """
-
-    def __init__(
-        self, loss_of: Callable[[MLP], float], patience: int | None, metric: Metric
-    ) -> None:
-        self.loss_of, self.patience, self.metric = loss_of, patience, metric
-        self.loss, self.epoch = math.inf, 0
-        self.snapshot: Any = None
-
-    def on_epoch_end(self, net: MLP, history: History) -> bool:
-        """Evaluate; stop after `patience` epochs that were not better."""
-        loss = self.loss_of(net)
-        value = -loss if self.metric.greater_is_better else loss
-        history.metrics.setdefault(self.metric.name, []).append(value)
-        if loss <= self.loss or self.snapshot is None:
-            self.loss, self.epoch, self.snapshot = loss, history.epochs, net.snapshot()
-        return self.patience is not None and history.epochs - self.epoch >= self.patience
-
-    def on_fit_end(self, net: MLP, history: History) -> None:
-        """Go back to the best epoch."""
-        if self.snapshot is not None:
-            net.restore(self.snapshot)
 
 
 @dataclass(frozen=True)
@@ -350,9 +323,9 @@ def train_member(
         "n_threads": n_threads,
         "max_seconds": None if math.isinf(seconds) else seconds,
     }
-    history = fit_task(
-        Task(net, inputs[training], job.targets(training), options, callbacks), stop=stop
-    )
+    task = Task(net, inputs[training], job.targets(training), options, callbacks)
+    with finite_outputs(net):
+        history = fit_task(task, stop=stop)
     fewest = 1 if one.model == 0 else min(FEWEST_EPOCHS, one.plan.epochs)
     if history.epochs < (fewest if history.stopped_by == "max_seconds" else 1):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -175,6 +176,15 @@ def metric_of(metric: object, table: dict[str, Metric], classes: Array | None) -
     if not callable(metric):
         return table[checks.known("metric", metric, table)]
     scorer = metric
+    try:
+        signature(scorer).bind(None, None, None)
+    except TypeError:
+        raise TypeError(
+            f"metric must be a name or a scorer(estimator, X, y), got {metric!r}; of a function "
+            f"of labels and predictions sklearn.metrics.make_scorer makes one"
+        ) from None
+    except ValueError:  # a function in C has no signature
+        pass
 
     def measure(y: Array, outputs: Array, weights: Array | None) -> float:
         if classes is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 
@@ -15,6 +16,7 @@ from ..support.text import quoted
 from .base import BaseTabular
 from .intervals import Residuals
 from .metrics import REGRESSION, Metric, metric_of
+from .precision import ADVICE, blurred
 
 __all__ = ["TabularRegressor"]
 
@@ -147,6 +149,8 @@ encoding : optional
 
     def _read_targets(self, y: Array) -> Array:
         values = _finite(y)
+        if blurred(pd.Series(y)):
+            raise ValueError(f"y has numbers that are too close to each other: {ADVICE}")
         low, high = values.min(), values.max()
         if max(-low, high) > LARGEST or 0 < high / 2 - low / 2 < 1 / LARGEST:
             raise ValueError(

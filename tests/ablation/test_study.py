@@ -200,10 +200,10 @@ def test_a_table_s_study_without_factors_changes_the_parts_of_the_default() -> N
 
 
 @pytest.mark.parametrize(("path", "value", "message"), [
-    ("study.label", 3, "study: label must be a text, got 3"),
+    ("study.label", 3, "study: label must be the name of a column, a text, got 3; columns of"),
     ("study.data", 3, "study: data must be the name of a table's file, got 3"),
     ("study.task", "ranking", "study: unknown task 'ranking'"),
-    ("study.drop", "a", "study: drop must be a list of columns, got 'a'"),
+    ("study.drop", "a", "study: drop must be a list of names of columns: write ['a']"),
     ("base.hidden", [8], "base: unknown key 'hidden'"),
     ("base.n_threads", 2, "base: unknown key 'n_threads'"),
     ("base.quality", "better", "base: unknown quality 'better'"),

@@ -216,6 +216,16 @@ def test_what_does_not_fit_the_table_is_refused_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("key", ["label", "group"])
+def test_columns_without_names_of_text_are_named_in_the_error(
+    given: Given, frame: Any, tmp_path: Path, key: str
+) -> None:
+    given["study"] = {"label": "price", "seeds": 1} | {key: "x"}
+    unnamed = frame.rename(columns={name: i for i, name in enumerate(frame) if name != "price"})
+    with pytest.raises(ValueError, match=r"no column 'x'; there are 0, 1, .*columns\.map\(str\)"):
+        fastmlp.ablation.run(given, tmp_path, data=unnamed)
+
+
 def test_too_few_rows_are_refused(given: Given, frame: Any, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="19 rows with a label, too few"):
         fastmlp.ablation.run(given, tmp_path, data=frame.iloc[:19])

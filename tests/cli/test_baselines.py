@@ -46,3 +46,16 @@ def test_rows_of_one_class_alone_have_no_logistic_regression(rng: np.random.Gene
     scores = baseline_scores(model, yes, y[y == "yes"], X, y)
     assert scores["logistic regression"] == scores["majority class"]
     assert scores["majority class"]["accuracy"] == pytest.approx(len(yes) / 40)
+
+
+def test_class_weights_by_label_hold_for_logistic_regression_too(rng: np.random.Generator) -> None:
+    X = pd.DataFrame({"a": rng.normal(size=200)})
+    y = np.where(X["a"] + rng.normal(size=200) > 0.8, "yes", "no")
+    found = {}
+    for weights in (None, {"yes": 4.0}, {"yes": 1.0, "no": 1.0}):
+        model = TabularClassifier(quality="fast", epochs=1, class_weight=weights, random_state=0)
+        scores = baseline_scores(model.fit(X, y), X, y, X, y)["logistic regression"]
+        found[str(weights)] = scores["balanced_accuracy"], scores["accuracy"]
+    plain, weighted, equal = found.values()
+    assert weighted[0] > plain[0] + 0.05 and weighted[1] < plain[1]
+    assert equal == plain

@@ -69,6 +69,10 @@ def test_the_version_is_the_package_s(fastmlp_command: Command) -> None:
         (["train", "--quality", "god", "t.csv"], "argument --quality: invalid choice: 'god'"),
         (["train", "--test-fraction", "1", "t.csv"], "'1' is not a number from 0 to below 1"),
         (["train", "--learning-rate", "fast", "t.csv"], "'fast' is not a number above 0"),
+        (["train", "--weight-decay", "-1", "t.csv"], "'-1' is not a number, 0 or more"),
+        (["train", "--weight-decay", "nan", "t.csv"], "'nan' is not a number, 0 or more"),
+        (["train", "--seed", "4294967296", "t.csv"], "not a whole number from 0 to below 2^32"),
+        (["train", "--save", "-", "t.csv"], "argument --save: - is the standard output, to which"),
     ],
 )
 def test_wrong_usage_is_one_line(
@@ -97,10 +101,14 @@ def test_a_failure_of_the_machine_is_1(
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
+        (FloatingPointError("the output is not finite"), 1, "the output is not finite"),
         (MemoryError("Unable to allocate 4 TiB"), 1, "not enough memory (Unable to allocate 4 T"),
         (OverflowError("int too big"), 1, "a number is too large: int too big"),
         (RecursionError("maximum depth"), 1, "a file is nested too deeply"),
         (ImportError("plots need matplotlib"), 2, "plots need matplotlib"),
+        (ModuleNotFoundError("No module named 'scipy'", name="scipy"), 2,
+         'this needs scipy, which is not installed: pip install "fastmlp[tabular]"'),
+        (ModuleNotFoundError("No module named 'sci'", name="sci"), 2, "No module named 'sci'"),
         (KeyError("x"), 70, "unexpected KeyError: 'x'. This is a mistake of fastmlp"),
         (TypeError("a\n\x1b[2Jb"), 70, "unexpected TypeError: a \\x1b[2Jb. This is a mistake"),
         (ValueError("long " * 9999), 2, "long long"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp.cli.options import check_outputs
+from fastmlp.cli.options import check_outputs, writable
 
 Command = Callable[..., Any]  # see conftest.py
 
@@ -156,3 +157,36 @@ def test_the_standard_output_is_an_output(folder: Path, output: str, kind: str) 
     X = np.array([[i, i % 3] for i in range(9)])
     expected = fastmlp.load("m.npz").predict(X)
     assert found.decode().split() == ["prediction", *map(str, expected)]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("nowhere/net.npz", "there is no folder "),
+        ("folder", "Is a directory"),
+        ("link.npz", "there is no folder "),
+        ("protected.npz", "the file is write-protected"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_as_by_save(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, reason: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link.npz").symlink_to(tmp_path / "nowhere" / "net.npz")
+    protected = tmp_path / "protected.npz"
+    protected.write_bytes(b"old")
+    allowed = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: path != str(protected) and allowed(path, mode)
+    )
+    path = tmp_path / name
+    with pytest.raises(OSError, match=reason):
+        fastmlp.MLP((2, 2)).save(path)
+    with pytest.raises(argparse.ArgumentTypeError) as error:
+        writable(str(path))
+    assert str(error.value).startswith(f"{path} cannot be written: {reason}")
+
+
+def test_an_empty_path_is_no_file_to_write() -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="path must be the name of a file, got ''"):
+        writable("")

@@ -334,3 +334,17 @@ def test_rows_without_any_known_label_have_no_scores(
     code, out, err = fastmlp_command("evaluate", classifier, new)
     assert (code, out) == (2, "")
     assert f"{new}: {message}" in err
+
+
+def test_an_error_names_the_file_once_and_only_options_that_there_are(
+    fastmlp_command: Command, regressor: Path, mixed: Path, tmp_path: Path
+) -> None:
+    header, *lines = rows(mixed.read_text())
+    price = header.index("price")
+    wrong = written(tmp_path, [header, *([*x[:price], "?!", *x[price + 1 :]] for x in lines)])
+    err = fastmlp_command("evaluate", regressor, wrong).err
+    assert "column 'price': '?!'" in err and err.endswith("more. Correct these cells\n")
+    without = tmp_path / "without.csv"
+    without.write_text("job,since\nnurse,2024-03-01\n")
+    err = fastmlp_command("export", regressor, tmp_path / "m.c", "--examples", without).err
+    assert err.startswith(f"fastmlp export: error: {without}: no column 'age'")

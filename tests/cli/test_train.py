@@ -288,3 +288,41 @@ def test_weights_of_classes_are_not_for_a_regression(regress: Command, model: Pa
     assert code == 2
     assert "--class-weight is for classification" in err
     assert not model.exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("dropout = 'x'", "dropout must be a number, got 'x'"),
+        ("hidden_layer_sizes = [0]", "hidden_layer_sizes[0] must be at least 1, got 0"),
+        ("per = 3", "per must be the name of a column, a text, got 3"),
+        ("metric = ['auc']", "metric must be one of 'log_loss', "),
+        ("metric = 'rmse'", "unknown metric 'rmse'"),
+        ("class_weight = {yess = 2}", "class_weight: unknown key 'yess'; did you mean 'yes'?"),
+    ],
+)
+def test_a_wrong_value_in_a_file_of_parameters_is_an_error_that_names_it(
+    classify: Command, tmp_path: Path, line: str, message: str
+) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(line)
+    code, out, err = classify("--config", config)
+    assert (code, out if "yess" not in line else "") == (2, "")
+    assert f"fastmlp train: error: {config}: {message}" in err
+
+
+def test_class_weights_in_a_file_are_by_the_text_of_the_label(
+    fastmlp_command: Command, tmp_path: Path, model: Path
+) -> None:
+    table, config = tmp_path / "t.csv", tmp_path / "c.toml"
+    table.write_text("a,y\n" + "".join(f"{i % 7},{3 * (i % 7 > 4)}\n" for i in range(100)))
+    config.write_text("class_weight = {3 = 2.5}")
+    basis = ("train", table, "--label", "y", "--save", model, "--epochs", 1, "--quality", "fast")
+    assert fastmlp_command(*basis, "--config", config).code == 0
+    assert tabular.load(model).class_weight == {3: 2.5}
+
+
+def test_a_learning_rate_with_which_outputs_are_not_finite_is_divergence(classify: Command) -> None:
+    code, out, err = classify("--learning-rate", 1e25, "--batch-size", 1000)
+    assert (code, "scores" in out) == (1, False)
+    assert "error: training diverged, and nothing was saved: the outputs for the validation" in err

@@ -305,9 +305,11 @@ def test_a_path_alone_is_told_what_to_pass(folder, kind):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"label": None}, "label must be the names of columns, got None"),
-        ({"label": "y", "columns": 3}, "columns must be the names of columns, got 3"),
-        ({"label": "y", "columns": "a"}, r"columns must be a list of names: write \['a'\]"),
+        ({"label": None}, "label must be a sequence, got None"),
+        ({"label": "y", "columns": 3}, "columns must be a sequence, got 3"),
+        ({"label": ["y", 3]}, r"label\[1\] must be the name of a column, a text, got 3"),
+        ({"label": "y", "weight": 3}, "weight must be the name of a column, a text, got 3"),
+        ({"label": "y", "columns": "a"}, r"columns must be a list of names .*: write \['a'\]"),
     ],
 )
 def test_names_of_columns_are_checked(folder, options, message):

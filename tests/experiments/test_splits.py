@@ -101,3 +101,8 @@ def test_a_missing_entry_is_named_with_its_line(values: object) -> None:
 def test_text_is_no_time() -> None:
     with pytest.raises(ValueError, match="column 't' holds text, such as 'may'"):
         time_values(table(t=["may", "june", "july"]), "t")
+
+
+def test_a_time_that_cannot_be_read_is_named_with_its_file() -> None:
+    with pytest.raises(ValueError, match=r"^t\.csv: time: column 't': 1 cells are infinite"):
+        time_values(table(t=[1.0, np.inf, 2.0]), "t")

@@ -106,3 +106,12 @@ def test_labels_are_known_in_the_forms_in_which_categories_are(
 def test_the_column_has_to_exist() -> None:
     with pytest.raises(ValueError, match="no column 'z'"):
         read_target(table([1, 2]), "z", None)
+
+
+def test_large_whole_numbers_that_float64_takes_for_equal_are_different_labels() -> None:
+    base = 2**60
+    found = read_target(table([base, base + 1, base]), "y", None)
+    assert found.task == "classification"
+    assert np.unique(found.y).tolist() == [base, base + 1]
+    with pytest.raises(ValueError, match="'y' has numbers that are too close to each other: float"):
+        read_target(table([base, base + 1, base]), "y", "regression")

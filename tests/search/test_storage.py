@@ -394,3 +394,11 @@ def test_a_damaged_database_is_an_error_that_names_it(search: Search, tmp_path: 
     path.write_bytes(b"SQLite format 3\0" + bytes(200))
     with pytest.raises(ValueError, match=r"study\.db is not a database of Optuna: "):
         search(storage=path)
+
+
+def test_a_database_that_fails_later_is_an_error_that_names_it(tmp_path: Path) -> None:
+    place = tmp_path / "study.db"
+    with pytest.raises(OSError, match=r"study\.db: .*no such table"), opened(place) as (storage, _):
+        with storage.engine.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE studies")
+        storage.get_all_studies()

@@ -108,6 +108,28 @@ def test_a_folder_without_the_right_to_write_is_refused_in_advance(tmp_path, mon
         atomic_files.require_writable(tmp_path)
 
 
+def test_a_file_that_is_write_protected_is_not_replaced(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(os, "access", lambda one, mode: (one, mode) != (str(path), os.W_OK))
+    for refused in (
+        lambda: atomic_files.require_writable(path), lambda: atomic_files.whole(path).__enter__()
+    ):
+        with pytest.raises(PermissionError, match="the file is write-protected") as error:
+            refused()
+        assert error.value.filename == str(path)
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("file", b"old")]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="devices of POSIX")
+def test_a_device_needs_no_folder_in_which_files_can_be_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda one, mode: one == os.devnull)
+    atomic_files.require_writable(os.devnull)
+    monkeypatch.setattr(os, "access", lambda one, mode: one != os.devnull)
+    with pytest.raises(PermissionError, match="write-protected"):
+        atomic_files.require_writable(os.devnull)
+
+
 def test_a_full_disk_names_the_file(tmp_path):
     path = tmp_path / "file"
     with pytest.raises(OSError, match="No space left") as error, atomic_files.whole(path):

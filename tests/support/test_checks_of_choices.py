@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import scipy.sparse
 
+import fastmlp
+from fastmlp import activations, initializers, losses, optimizers
 from fastmlp.support import checks
 from fastmlp.support.checks import choices, examples
 
@@ -19,6 +21,8 @@ class Other(Part):
 
 
 TABLE = {"part_one": Part, "other": Other}
+KNOWN = {"rmse", "mae", "auc", "log_loss", *losses.TABLE, *activations.TABLE, *initializers.TABLE,
+         *optimizers.TABLE}  # fmt: skip
 
 
 def test_a_name_stands_for_a_new_object_and_an_object_for_itself():
@@ -44,12 +48,47 @@ def test_an_unknown_name_is_told_with_the_nearest(value, message):
         assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "meant"),
+    [
+        ("loss", "mse", "squared_error"),
+        ("loss", "Sparse-Categorical Crossentropy", "cross_entropy"),
+        ("loss", "MAE", "absolute_error"),
+        ("activation", "swish", "silu"),
+        ("init", "xavier", "glorot_uniform"),
+    ],
+)
+def test_names_of_other_libraries_are_understood(kind, value, meant):
+    with pytest.raises(ValueError, match=f"unknown {kind} '{value}'; did you mean '{meant}'"):
+        fastmlp.MLP((2, 3, 2), **{kind: value})
+
+
+def test_a_synonym_counts_where_its_meaning_is_known():
+    assert choices.nearest("mse", ["rmse", "mae"]).startswith("; did you mean 'rmse'?")
+    assert choices.nearest("mse", ["squared_error"]).startswith("; did you mean 'squared_error'?")
+    assert choices.nearest("mse", ["huber"]) == ". Known: huber"
+    for meanings in choices.SYNONYMS.values():
+        assert {*meanings} <= KNOWN
+
+
 def test_a_known_name_is_returned_and_what_is_no_name_refused():
     assert choices.known("kind", "other", TABLE) == "other"
     with pytest.raises(TypeError, match="kind must be one of 'part_one', 'other'; got 3"):
         choices.known("kind", 3, TABLE)
     with pytest.raises(TypeError, match=r"kind must be one of .*an object such as Part\(\); got 3"):
         choices.named("kind", 3, TABLE, Part)
+
+
+def test_names_of_columns_are_text():
+    assert choices.column("per", "shop") == "shop"
+    assert choices.columns("drop", ("a", "b")) == ["a", "b"]
+    message = r"^per must be the name of a column, a text, got \('a', 1\); columns of a DataFrame"
+    with pytest.raises(TypeError, match=message):
+        choices.column("per", ("a", 1))
+    with pytest.raises(TypeError, match=r"^drop\[1\] must be the name of a column, a text, got 3"):
+        choices.columns("drop", ["a", 3])
+    with pytest.raises(TypeError, match=r"^drop must be a list of names .*: write \['ab'\]"):
+        choices.columns("drop", "ab")
 
 
 @pytest.mark.parametrize("error", [TypeError, ValueError])

@@ -17,7 +17,7 @@ from sklearn.base import clone
 import fastmlp
 from fastmlp import export
 from fastmlp.tabular import TabularClassifier, TabularRegressor, load
-from fastmlp.tabular.by_value import seed_of
+from fastmlp.tabular.by_value import equal, seed_of
 
 QUICK = {"quality": "fast", "epochs": 4, "hidden_layer_sizes": (8,), "random_state": 0}
 COUNTS = {1: 120, 2: 90, 3: 60, 4: 20}  # rows of each shop
@@ -285,7 +285,7 @@ def test_ctrl_c_keeps_the_networks_that_have_an_epoch(sales):
     ("parameters", "options", "message"),
     [
         ({"per": "shp"}, {}, "per: unknown column 'shp'; did you mean 'shop'?"),
-        ({"per": 3}, {}, "per must be the name of a column, got 3"),
+        ({"per": 3}, {}, "per must be the name of a column, a text, got 3; columns of a DataFrame"),
         ({"per": "shop"}, {"groups": [0] * 290}, "per and groups exclude each other"),
     ],
 )
@@ -293,6 +293,26 @@ def test_what_does_not_go_with_per_is_refused(sales, parameters, options, messag
     table, units, _ = sales
     with pytest.raises((TypeError, ValueError), match=re.escape(message)):
         TabularRegressor(**QUICK | parameters).fit(table, units, **options)
+
+
+@pytest.mark.parametrize("names", [[0, 1], [("a", "x"), ("a", "y")]], ids=["numbers", "tuples"])
+def test_columns_whose_names_are_not_text_are_named_by_their_places(sales, names):
+    """The error names the remedy, which makes the same model."""
+    table, units, _ = sales
+    chosen = table[["shop", "day"]]
+    unnamed = chosen.set_axis(pd.Index(names), axis=1)
+    model = TabularRegressor(**QUICK)
+    with pytest.raises(TypeError, match=r"per .* got .*; columns .* by X.columns = X.columns.map"):
+        model.set_params(per=names[0]).fit(unnamed, units)
+    message = r"per: unknown column 'shop': .* are x0 to x1 by their places; .*columns\.map\(str\)"
+    with pytest.raises(ValueError, match=message):
+        model.set_params(per="shop").fit(unnamed, units)
+    expected = model.fit(chosen, units).predict(chosen)
+    by_place = model.set_params(per="x0").fit(unnamed, units)
+    np.testing.assert_array_equal(by_place.predict(unnamed), expected)
+    unnamed.columns = unnamed.columns.map(str)
+    by_name = model.set_params(per=str(names[0])).fit(unnamed, units)
+    np.testing.assert_array_equal(by_name.predict(unnamed), expected)
 
 
 def test_the_column_to_predict_is_refused(sales):
@@ -365,3 +385,9 @@ def test_a_table_too_small_for_validation_has_no_scores():
     with pytest.warns(UserWarning, match="it has 5 rows, fewer than 50"):
         model = TabularRegressor(per="group", **QUICK).fit(table, table["x"])
     assert model.validation_scores_ == {}
+
+
+def test_entries_that_cannot_be_compared_differ():
+    assert equal([1, "a"], [1.0, "a"])
+    for some, others in ([1, "a"], [1, "b"]), ([np.int8(3)], [2**70]), ([np.zeros(2)], [1]):
+        assert not equal(some, others)

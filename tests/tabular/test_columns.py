@@ -174,6 +174,8 @@ LOCAL = {
     "American": ["12/31/2024 10:30", "01/02/2024 9:05"],
     "hyphens": ["31-12-2024", "01-02-2024"],
     "Japanese": ["2024/12/31", "2024/1/2"],
+    "years of two digits": ["12/31/24", "1/2/24 10:30"],
+    "years of two digits with points": ["31.12.24", "01.02.24"],
 }
 NOT_LOCAL = {
     "ISO": ["2024-12-31", "2024-01-02"],
@@ -181,6 +183,10 @@ NOT_LOCAL = {
     "addresses": ["10.0.0.1", "10.0.0.2"],
     "one of them": ["31.12.2024", "soon"],
     "two separators": ["31.12-2024", "01.02-2024"],
+    "versions of two digits": ["1.2.10", "1.3.11"],
+    "no months": ["31.13.2024", "13.14.2024"],
+    "no days": ["32.12.2024", "12.32.2024"],
+    "zeros": ["0.12.2024", "12.0.2024"],
 }
 
 
@@ -188,7 +194,7 @@ NOT_LOCAL = {
 def test_columns_of_local_dates_are_text_and_are_known(cells):
     encoder = TableEncoder.learn(pd.DataFrame({"d": cells * 20, "n": np.arange(40) % 7}))
     assert (encoder.kinds["d"], encoder.local_dates()) == ("category", {"d": cells[0]})
-    many = [cells[0].replace("2024", str(year)) for year in range(1900, 1940)]
+    many = [f"{cells[0]} {i}:00" for i in range(40)]
     reason = TableEncoder.learn(pd.DataFrame({"d": many})).dropped["d"]
     assert reason.endswith("40 different texts in 40 rows (write dates as 2024-12-31)")
 

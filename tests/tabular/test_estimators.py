@@ -335,3 +335,14 @@ def test_a_model_without_validation_rows_knows_no_quantiles():
     model = TabularRegressor(**FAST, epochs=1).fit(X, X["a"])
     with pytest.raises(ValueError, match="too small to leave out rows for validation"):
         model.predict_interval(X)
+
+
+def test_messages_name_rows_of_the_table_that_was_passed(mixed):
+    """Also where rows without weight are left out, and of the rows of one value."""
+    table, value, _ = mixed
+    bad = table.copy()
+    bad.loc[bad.index[300], "income"] = np.inf
+    weights = np.arange(400) >= 200
+    for given, more in (({}, {"sample_weight": weights}), ({"per": "city"}, {})):
+        with pytest.raises(ValueError, match="'income': 1 cells are infinite .*: inf in row 300"):
+            TabularRegressor(**FAST, epochs=1, **given).fit(bad, value, **more)

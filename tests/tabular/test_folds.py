@@ -97,7 +97,9 @@ def test_a_group_of_half_of_the_rows_may_be_left_out():
     ("name", "values", "message"),
     [
         ("groups", [1, 2], "groups has 2 entries for 3 rows of X"),
+        ("groups", "shop", r"groups has shape \(\); give one entry for each row of X"),
         ("groups", ["a", None, "b"], "groups has 1 missing entries"),
+        ("time", [np.inf, 1.0, "x"], "column 'time': 1 cells are infinite"),
         ("time", ["soon", "later", "never"], "neither numbers nor dates .*, such as 'soon'"),
     ],
 )
@@ -109,3 +111,9 @@ def test_entries_of_rows_that_are_refused(name, values, message):
 @pytest.mark.parametrize("values", [[3, 1, 2], ["2024-12-31", "2023-01-01", "2024-01-01"]], ids=str)
 def test_times_are_numbers_or_dates_in_their_order(values):
     assert np.argsort(row_values("time", values, 3)).tolist() == [1, 2, 0]
+
+
+def test_groups_of_text_and_numbers_are_kept_apart():
+    found = row_values("groups", np.array([1, "a", 1, "1", "a"], object), 5)
+    np.testing.assert_array_equal(found, [0, 1, 0, 2, 1])
+    np.testing.assert_array_equal(row_values("groups", ["b", "a", "b"], 3), ["b", "a", "b"])

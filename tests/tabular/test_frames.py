@@ -14,8 +14,8 @@ from fastmlp.tabular.frames import (
     dates,
     frame_of,
     kind_of,
+    numbered,
     numbers,
-    target_column,
     texts,
 )
 
@@ -24,6 +24,7 @@ KINDS = {
     "floats with NaN": ([1.5, np.nan, 2.0], "number"),
     "nullable integers": (pd.array([1, None, 3], dtype="Int64"), "number"),
     "numbers as text": (["1", "2.5", None], "number"),
+    "numbers with a minus of typesetting": (["1", "\u22122.5"], "number"),
     "codes with leading zeros": (["02139", "10001", "94105"], "category"),
     "numbers of more digits than float64 keeps": (["4111111111111111", "12"], "category"),
     "telephone numbers": (["+491711234567", None, "+4930123456"], "category"),
@@ -94,11 +95,18 @@ def test_what_is_no_table_is_refused(table, error, message):
         frame_of(table)
 
 
+class Wrapped:
+    """Has what narwhals' DataFrame has."""
+
+    collect_schema = to_native = len
+
+
 NO_TABLES = {
     "a row": ({"a": 1.0, "b": "u"}, r"a dict; pass pandas.DataFrame\(\[X\]\) if it is a row"),
     "rows": ([{"a": 1.0}, {"a": 2.0}], "a list; pass pandas.DataFrame.X., of which each dict is a"),
     "a row of a DataFrame": (pd.DataFrame({"a": [1], "b": [2]}).iloc[0], "a Series; pass X.to_fr"),
     "records": (np.zeros(3, [("a", float)]), "a ndarray; pass .*, as it is an array of records"),
+    "a table of narwhals": (Wrapped(), r"a Wrapped; pass X.to_native\(\)"),
     "a query of polars": (polars.DataFrame({"a": [1]}).lazy(), r"a LazyFrame; pass X.collect\(\)"),
 }
 
@@ -122,6 +130,10 @@ def test_cells_that_are_no_numbers_are_named_all_at_once():
     column = pd.Series(["1", "x", "2", "y", "x"], name="size")
     with pytest.raises(ValueError, match=r"'size': 3 cells are not numbers: 'x' in row 1, 'y' in"):
         numbers(column)
+
+
+def test_the_minus_sign_of_typesetting_is_a_minus():
+    np.testing.assert_array_equal(numbers(pd.Series(["\u22121.5", "-2", "3"])), [-1.5, -2, 3])
 
 
 def test_infinite_numbers_are_refused():
@@ -211,22 +223,6 @@ def test_integers_of_128_bits_are_numbers():
     np.testing.assert_array_equal(numbers(frame["c"]), [1, np.nan, 3])
 
 
-@pytest.mark.parametrize(
-    ("y", "dtype"),
-    [
-        (pd.array([1, 0], dtype="Int64"), np.int64),
-        (pd.array([True, False], dtype="boolean"), np.bool_),
-        (np.array([1, 0], object), np.int64),
-        (np.array([True, False], object), np.bool_),
-        (pd.Categorical(["a", "b"]), object),
-    ],
-)
-def test_a_target_has_the_dtype_of_its_entries(y, dtype):
-    column = target_column(y, 2)
-    assert column.dtype == dtype
-    assert column.tolist() == list(y)
-
-
 def test_decimals_of_polars_and_periods_are_read():
     frame = frame_of(polars.DataFrame({"price": [Decimal("1.50"), None, Decimal("2.25")]}))
     np.testing.assert_array_equal(numbers(frame["price"]), [1.5, np.nan, 2.25])
@@ -245,3 +241,58 @@ def test_complex_numbers_in_a_column_are_refused():
 )
 def test_local_dates_are_in_every_text(levels, local):
     assert are_local_dates(levels) is local
+
+
+SPANS = [pd.Timedelta("1 day"), None, datetime.timedelta(hours=1), np.timedelta64(90, "s")]
+PERIODS = [pd.Period("2020-02", "M"), None, pd.Period("2021Q1", "Q")]
+
+
+def test_time_differences_and_periods_are_read_also_as_objects():
+    """A row of a table, `X.iloc[0].to_frame().T`, has columns of objects alone."""
+    spans, periods = pd.Series(SPANS, dtype=object), pd.Series(PERIODS, dtype=object)
+    assert (kind_of(spans), kind_of(periods)) == ("number", "date")
+    np.testing.assert_array_equal(numbers(spans), [86400, np.nan, 3600, 90])
+    assert dates(periods).tolist() == [pd.Timestamp("2020-02-01"), pd.NaT, pd.Timestamp(2021, 1, 1)]
+    with pytest.raises(ValueError, match="1 cells are not dates: Timedelta"):
+        dates(pd.Series([pd.Timestamp(2020, 1, 1), pd.Timedelta("1 day")], dtype=object))
+    assert kind_of(pd.Series([1, pd.Timedelta("1 day")], dtype=object)) == "category"
+
+
+def test_bytes_are_the_text_that_they_encode():
+    """As NumPy, HDF5 and some Parquet files hold text."""
+    cells = pd.Series([b"Oslo", " Oslo", "Troms\u00f8".encode(), b"\xff"], dtype=object)
+    codes, levels = texts(cells)
+    assert levels == ["Oslo", "Troms\u00f8", "\\xff"]
+    np.testing.assert_array_equal(codes, [0, 0, 1, 2])
+    assert kind_of(pd.Series(np.array([b"a", b"b"]))) == "category"
+
+
+def test_complex_numbers_are_refused_also_where_numbers_are_expected():
+    with pytest.raises(ValueError, match="Complex data not supported: column 'c' has complex"):
+        numbers(pd.Series([1 + 0j, 2], name="c"))
+
+
+@pytest.mark.parametrize("name", [None, "line", "row", "other"])
+def test_a_part_of_a_table_names_the_places_of_the_whole(name):
+    """A file's index has the lines, or the rows of a part of it; any other is ignored."""
+    table = pd.DataFrame({"x": [1.0, np.inf, 2.0]}, index=pd.Index([10, 20, 30], name=name))
+    place = "line 20;" if name == "line" else f"row {20 if name == 'row' else 1} .rows counted"
+    with pytest.raises(ValueError, match=f"inf in {place}"):
+        numbers(numbered(table).iloc[[1, 2]]["x"])
+
+
+def test_time_differences_of_numpy_are_no_numbers():
+    """`numpy.timedelta64` is a subclass of NumPy's integers."""
+    mixed = pd.Series([np.timedelta64(3, "D"), 2, "x"], dtype=object)
+    assert kind_of(mixed) == "category"
+    assert texts(mixed)[1] == ["3 days 00:00:00", "2", "x"]
+    assert kind_of(pd.Series([np.timedelta64(3, "D"), 2], dtype=object)) == "category"
+
+
+def test_text_that_cannot_be_written_has_escapes():
+    assert texts(pd.Series(["\ud800x", "\u00e9"], dtype=object))[1] == ["\\ud800x", "\u00e9"]
+
+
+def test_cells_that_pandas_cannot_compare_are_refused_with_their_type():
+    with pytest.raises(TypeError, match="'c' has cells of type Decimal"):
+        kind_of(pd.Series([Decimal("sNaN"), 1], name="c", dtype=object))

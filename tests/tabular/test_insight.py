@@ -110,3 +110,27 @@ def test_dependence_is_a_mean_over_evenly_spaced_rows():
     rows = table.iloc[[0, 13, 26, 39]]
     expected = [model.predict(rows.assign(x=value)).mean() for value in curve["x"]]
     np.testing.assert_allclose(curve["prediction"], expected, rtol=1e-6)
+
+
+def test_a_column_without_a_name_is_known_by_its_place():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({0: rng.normal(size=40), 1: rng.normal(size=40), 2: 1})
+    with pytest.warns(UserWarning, match="'x2', it has the same value"):
+        model = TabularRegressor(quality="fast", epochs=1, random_state=0).fit(table, table[0])
+    assert list(model.partial_dependence(table, "x1").columns) == ["x1", "prediction"]
+    with pytest.raises(TypeError, match="^column must be the name of a column, a text, got 1; "):
+        model.partial_dependence(table, 1)
+    with pytest.raises(TypeError, match=r"^column must be the name of a column, .*, got \['x1'\]"):
+        model.partial_dependence(table, ["x1"])
+    with pytest.raises(ValueError, match="^unknown column '1': .* are x0 to x1 by their places; "):
+        model.partial_dependence(table, "1")
+    with pytest.raises(ValueError, match="^column 'x2' is not used: it has the same value"):
+        model.partial_dependence(table, "x2")
+
+
+def test_levels_that_have_no_order_are_sorted_as_text():
+    """Python says so by TypeError, by ValueError or by OverflowError."""
+    for cells in (["b", 1], [(1, 2), np.int8(3)], [2**63, np.int8(-1), "a"]):
+        column = pd.Series(cells * 3, dtype=object)
+        found = dependence_grid("category", column, 9)
+        assert found == sorted(cells, key=str)

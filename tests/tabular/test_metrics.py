@@ -1,5 +1,7 @@
 """Metrics against scikit-learn's."""
 
+import inspect
+
 import numpy as np
 import pytest
 from sklearn import metrics as oracle
@@ -105,3 +107,15 @@ def test_a_scorer_of_labels_sees_those_of_the_classes():
     assert metric.loss(Y2, P2, W) == pytest.approx(
         -oracle.accuracy_score(Y2, P2.argmax(1), sample_weight=W)
     )
+
+
+@pytest.mark.parametrize("function", [lambda y, p: 1.0, oracle.accuracy_score, len])
+def test_a_function_that_is_no_scorer_is_refused_with_the_remedy(function):
+    with pytest.raises(TypeError, match=r"scorer\(estimator, X, y\), got .*make_scorer makes one"):
+        metric_of(function, CLASSIFICATION, None)
+
+
+def test_a_function_without_a_signature_is_taken():
+    with pytest.raises(ValueError, match="no signature"):
+        inspect.signature(max)
+    assert metric_of(max, REGRESSION, None).greater_is_better

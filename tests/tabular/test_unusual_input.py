@@ -148,3 +148,55 @@ def test_weights_of_classes_that_are_not_positive_are_refused(weight):
 def test_a_single_class_is_refused_by_its_name(label, shown):
     with pytest.raises(ValueError, match=f"y has one class alone, {shown}; a classifier"):
         TabularClassifier(**FAST).fit(TABLE, np.array([label] * M))
+
+
+LABELS = {
+    "intervals": pd.cut(x[:, 0], 3),
+    "periods": pd.Series(pd.PeriodIndex(np.where(CLASSES, "2020-01", "2021-01"), freq="M")),
+    "text and numbers": np.array([1, "a"] * (M // 2), object),
+    "tuples": pd.Series([(1, 2), (2, 3)] * (M // 2)),
+    "beyond int64": np.array([2**63, -1] * (M // 2), object),
+}
+
+
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
+def test_labels_of_another_type_are_refused_with_the_remedy(labels):
+    message = r"y has labels that are neither all text nor all whole numbers, such as .*astype\(str"
+    with pytest.raises(ValueError, match=message):
+        TabularClassifier(**FAST).fit(TABLE, labels)
+    texts = pd.Series(labels).astype(str)
+    model = TabularClassifier(**FAST).fit(TABLE, texts)
+    assert set(model.classes_) == set(texts)
+
+
+def test_fractions_as_objects_are_no_labels():
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+        TabularClassifier(**FAST).fit(TABLE, x[:, 0].astype(object))
+
+
+@pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="this NumPy has no such strings")
+def test_labels_may_be_strings_of_numpy_of_any_length():
+    labels = np.array(["no", "yes"])[CLASSES]
+    model = TabularClassifier(**FAST).fit(TABLE, labels.astype(np.dtypes.StringDType()))
+    assert model.classes_.tolist() == ["no", "yes"]
+    assert np.mean(model.predict(TABLE) == labels) > 0.8
+
+
+def test_what_is_masked_is_missing():
+    """The values behind a mask are never used, as in `MLP`."""
+    mask = np.arange(M) < 3
+    masked = np.ma.masked_array(np.arange(M) % 4, mask)
+    for model in (TabularClassifier(**FAST), TabularRegressor(**FAST)):
+        with pytest.raises(ValueError, match="y contains NaN or None in 3 of 80 rows, first in"):
+            model.fit(TABLE, masked)
+        with pytest.raises(ValueError, match="groups has 3 missing entries"):
+            model.fit(TABLE, CLASSES, groups=masked)
+        with pytest.raises(ValueError, match="sample_weight contains NaN"):
+            model.fit(TABLE, CLASSES, sample_weight=masked)
+    whole = TabularRegressor(**FAST).fit(TABLE, np.ma.masked_array(x[:, 0], np.zeros(M, bool)))
+    expected = TabularRegressor(**FAST).fit(TABLE, x[:, 0])
+    np.testing.assert_array_equal(whole.predict(TABLE), expected.predict(TABLE))
+    cells = np.ma.masked_array(x, np.column_stack([mask, mask]))
+    missing = TabularRegressor(**FAST).fit(np.where(cells.mask, np.nan, x), CLASSES)
+    found = TabularRegressor(**FAST).fit(cells, CLASSES)
+    np.testing.assert_array_equal(found.predict(cells), missing.predict(cells.filled(np.nan)))

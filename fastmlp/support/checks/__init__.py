@@ -8,7 +8,18 @@ ValueError.
 
 from ...kernels import ready
 from .arrays import Array, array, arrays, finite, reals
-from .choices import each, items, known, named, nearest, one_or_each, within
+from .choices import (
+    NAMING,
+    column,
+    columns,
+    each,
+    items,
+    known,
+    named,
+    nearest,
+    one_or_each,
+    within,
+)
 from .examples import (
     CSR,
     Examples,
@@ -38,6 +49,7 @@ from .targets import distributions, labels, length, sample_weight, values
 
 __all__ = [
     "CSR",
+    "NAMING",
     "Array",
     "Examples",
     "Rows",
@@ -45,6 +57,8 @@ __all__ = [
     "array",
     "arrays",
     "codes",
+    "column",
+    "columns",
     "constants",
     "distributions",
     "each",

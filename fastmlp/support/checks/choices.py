@@ -10,6 +10,25 @@ import numpy as np
 
 Part = TypeVar("Part")
 
+# names of other libraries, by what they are called here
+SYNONYMS = {
+    "mse": ("squared_error",), "mean_squared_error": ("squared_error", "rmse"),
+    "mae": ("absolute_error",), "mean_absolute_error": ("absolute_error", "mae"),
+    "l1": ("absolute_error",), "l2": ("squared_error",), "pinball": ("quantile",),
+    "categorical_crossentropy": ("cross_entropy",),
+    "sparse_categorical_crossentropy": ("cross_entropy",), "nll": ("cross_entropy",),
+    "log_loss": ("cross_entropy",), "crossentropy": ("cross_entropy",),
+    "bce": ("binary_cross_entropy",), "binary_crossentropy": ("binary_cross_entropy",),
+    "smooth_l1": ("huber",), "swish": ("silu",), "linear": ("identity",), "logistic": ("sigmoid",),
+    "none": ("identity",), "exp": ("exponential",), "sgd": ("gradient_descent",),
+    "xavier": ("glorot_uniform",), "xavier_uniform": ("glorot_uniform",),
+    "xavier_normal": ("glorot_normal",), "kaiming": ("he_normal",),
+    "kaiming_uniform": ("he_uniform",), "kaiming_normal": ("he_normal",), "zero": ("zeros",),
+    "roc_auc": ("auc",), "neg_log_loss": ("log_loss",), "logloss": ("log_loss",),
+    "neg_root_mean_squared_error": ("rmse",), "root_mean_squared_error": ("rmse",),
+}  # fmt: skip
+NAMING = "columns of a DataFrame get such names by X.columns = X.columns.map(str)"
+
 
 def named(name: str, value: object, table: dict[str, type[Part]], kind: type[Part]) -> Part:
     """Return the object that a name in a table stands for, or an object of class `kind` as is."""
@@ -57,12 +76,30 @@ def known(name: str, value: object, names: Collection[str]) -> str:
     return value
 
 
+def column(name: str, value: object) -> str:
+    """Return the name of a column, which is text."""
+    if not isinstance(value, str):
+        raise TypeError(
+            f"{name} must be the name of a column, a text, got {value!r}; {NAMING}"
+        )
+    return value
+
+
+def columns(name: str, value: object) -> list[str]:
+    """Return a list of names of columns."""
+    if isinstance(value, str):
+        raise TypeError(f"{name} must be a list of names of columns: write [{value!r}]")
+    return [column(f"{name}[{i}]", one) for i, one in enumerate(items(name, value))]
+
+
 def nearest(value: str, known: Iterable[str]) -> str:
     """Return the end of a message about an unknown name: the nearest known name, and all names."""
     from difflib import get_close_matches  # imported here because only a mistake needs it
 
     known = list(known)
-    close = get_close_matches(value.lower().replace("-", "_"), known, n=1)
+    key = value.lower().replace("-", "_").replace(" ", "_")
+    close = [name for name in SYNONYMS.get(key, ()) if name in known][:1]
+    close = close or get_close_matches(key, known, n=1)
     guess = f"; did you mean {close[0]!r}?" if close else "."
     return f"{guess} Known: {', '.join(known)}"
 

@@ -15,9 +15,10 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
+from ...support import checks
 from ...support.extras import imported
 from .arrays import npz_frame, parquet_frame
 from .files import contents, display_name
@@ -27,8 +28,9 @@ from .text import text_frame
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["read_table", "require_column"]
+__all__ = ["near_column", "read_columns", "read_table", "require_column"]
 
+TAB = ("tab", "\\t")  # other ways to write this separator, which a shell needs
 SEPARATOR = re.compile(r'[^\0\r\n "0-9A-Za-z\x80-\U0010ffff]')  # that may be given
 
 
@@ -53,9 +55,9 @@ def read_table(
     path : path-like
         The file; "-" is the standard input.
     separator : str, optional
-        The character between cells, or "whitespace" for one or several spaces or tabs.  Default:
-        comma, semicolon, tab, vertical bar or whitespace, whichever divides most of the first 500
-        lines into the same number of cells.
+        The character between cells, "tab", or "whitespace" for one or several spaces or tabs.
+        Default: comma, semicolon, tab, vertical bar or whitespace, whichever divides most of the
+        first 500 lines into the same number of cells.
     encoding : str, optional
         Name of the encoding.  Default: that of the byte order mark; without one UTF-8, and if the
         file is not UTF-8, Windows-1252 with a warning.
@@ -66,7 +68,8 @@ def read_table(
         The character between groups of three digits.  Default: point, comma, apostrophe or space,
         where all numbers of a column can be read so.
     columns : sequence of str, optional
-        Names of the columns to return, in this order.  Default: all of the file.
+        Names of the columns to return, in this order.  Default: all of the file.  Their values do
+        not depend on which are chosen, and warnings are of these alone.
 
     Returns
     -------
@@ -101,38 +104,70 @@ def read_table(
     >>> from fastmlp.tabular.reading import read_table
     >>> frame = read_table("flowers.csv")  # doctest: +SKIP
     """
+    if columns is not None:
+        columns = checks.columns("columns", columns)
+    frame = read_columns(
+        path, separator, encoding, decimal, thousands, columns=columns, used=columns
+    )
+    if columns is None:
+        return frame
+    for column in columns:
+        require_column(column, frame.columns, display_name(path))
+    return frame[list(columns)]
+
+
+def read_columns(
+    path: str | os.PathLike[str],
+    separator: str | None = None,
+    encoding: str | None = None,
+    decimal: str | None = None,
+    thousands: str | None = None,
+    *,
+    columns: Sequence[str] | None = None,
+    used: Collection[str] | Callable[[Sequence[str]], Collection[str]] | None = None,
+) -> pandas.DataFrame:
+    """Return at least the columns that `read_table` returns if all of them exist, otherwise all.
+
+    Warnings are of the columns `used`, by default all: their names, or a function that returns them
+    for the names of all columns of the file.
+    """
     imported("pandas", "tabular")
+    separator = "\t" if separator in TAB else separator
     _check_options(separator, decimal, thousands)
     name = display_name(path)
     kind, data = contents(path)
     if kind == "text":
-        frame = text_frame(data, name, separator, encoding, decimal, thousands, columns)
-    else:
-        frame = npz_frame(data, name) if kind == "npz" else parquet_frame(data, name, columns)
-        if frame.empty:
-            raise ValueError(f"{name}: the table is empty")
-        frame.index = frame.index.rename("row")
-    if columns is None:
-        return frame
-    for column in columns:
-        require_column(column, frame.columns, name)
-    return frame[list(columns)]
+        return text_frame(data, name, separator, encoding, decimal, thousands, columns, used)
+    frame = npz_frame(data, name) if kind == "npz" else parquet_frame(data, name, columns)
+    if frame.empty:
+        raise ValueError(f"{name}: the table is empty")
+    frame.index = frame.index.rename("row")
+    return frame
 
 
 def require_column(column: str, names: Sequence[str], name: str) -> None:
     """Raise ValueError unless a column is among the names of the table in the file `name`."""
     if column in names:
         return
-    if close := difflib.get_close_matches(column, names, n=1):
-        raise ValueError(f"{name}: no column {column!r}; did you mean {close[0]!r}?")
+    texts = [one for one in names if isinstance(one, str)]
+    if (near := near_column(column, texts)) is not None:
+        raise ValueError(f"{name}: no column {column!r}; did you mean {near!r}?")
     some = ", ".join(map(repr, names[:8])) + (", …" if len(names) > 8 else "")
-    raise ValueError(f"{name}: no column {column!r}; there are {some}")
+    remedy = "" if len(texts) == len(names) else f"; names must be text: {checks.NAMING}"
+    raise ValueError(f"{name}: no column {column!r}; there are {some}{remedy}")
+
+
+def near_column(column: str, names: Sequence[str]) -> str | None:
+    """Return the name that is nearest to that of a column, whatever its case; None if none is."""
+    lower = {other.lower(): other for other in names}
+    close = difflib.get_close_matches(column.lower(), lower, n=1)
+    return lower[close[0]] if close else None
 
 
 def _check_options(separator: str | None, decimal: str | None, thousands: str | None) -> None:
     if separator not in (None, WHITESPACE) and not SEPARATOR.fullmatch(str(separator)):
         raise ValueError(
-            f"separator must be one ASCII character, no letter, digit, quote or space, or "
+            f"separator must be one ASCII character, no letter, digit, quote or space, or 'tab' or "
             f"'whitespace'; got {separator!r}"
         )
     if decimal not in (None, ".", ","):

@@ -36,13 +36,16 @@ def npz_frame(data: bytes, name: str) -> pandas.DataFrame:
             }
     except (*npz.DAMAGE, RuntimeError, TypeError, SyntaxError) as error:
         raise ValueError(f"{name}: not an NPZ file of plain arrays ({error})") from None
+    if getattr(arrays.get("header"), "shape", None) == ():  # as fastmlp/model/npz.py writes it
+        raise ValueError(f"{name} is a model file of fastmlp, not a table")
     columns: list[str] = []
     for key, array in arrays.items():
         if array.ndim not in (1, 2):
             raise ValueError(f"{name}: {key!r} has {array.ndim} axes; a table needs 1 or 2")
-        if array.dtype.kind not in "biufUM":
+        if array.dtype.kind not in "biufUSMm":
             raise ValueError(
-                f"{name}: {key!r} holds {array.dtype}; a table holds real numbers, text or dates"
+                f"{name}: {key!r} holds {array.dtype}; a table holds real numbers, text, dates or "
+                f"time differences"
             )
         columns += [key] if array.ndim == 1 else [f"{key}[{j}]" for j in range(array.shape[1])]
     rows = {key: len(array) for key, array in arrays.items()}
@@ -57,10 +60,12 @@ def npz_frame(data: bytes, name: str) -> pandas.DataFrame:
 
 def _native(array: NDArray[Any]) -> NDArray[Any]:
     """Return an array in a dtype that pandas has."""
+    if array.dtype.kind == "S":
+        array = np.char.decode(array, "utf-8", "backslashreplace")
     if array.dtype.kind == "U":
         return array.astype(object)
-    if array.dtype.kind == "M":
-        return array.astype("datetime64[us]")
+    if array.dtype.kind in "Mm":
+        return array.astype(f"{array.dtype.kind}8[us]")
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:
         return array.astype(np.float64)
     return array.astype(array.dtype.newbyteorder("="), copy=False)

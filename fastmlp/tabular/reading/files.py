@@ -19,6 +19,7 @@ import zlib
 from typing import IO, Any, Literal
 
 from ...model.npz import MOST_INFLATED, MOST_RATIO
+from ...support.paths import as_text
 from .layout import line_of
 
 Kind = Literal["text", "npz", "parquet"]
@@ -48,7 +49,8 @@ CHUNK = 1 << 20  # bytes that are decompressed at a time
 
 def display_name(path: str | os.PathLike[str]) -> str:
     """Return the name of a table's file for messages."""
-    return "standard input" if os.fspath(path) == "-" else os.fspath(path)
+    text = as_text(path)
+    return "standard input" if text == "-" else text
 
 
 def contents(path: str | os.PathLike[str]) -> tuple[Kind, bytes]:
@@ -148,14 +150,14 @@ def as_utf8(data: bytes, encoding: str | None, name: str) -> bytes:
     warnings.warn(
         f"{name}, line {line_of(data, problem.start)}: the byte {data[problem.start]:#04x} is not "
         f"UTF-8; the file is read as {encoding}. If letters come out wrong, give its encoding",
-        stacklevel=4,
+        stacklevel=5,  # where read_table is called
     )
     return text.encode()
 
 
 def _decoded(data: bytes, encoding: str, name: str) -> str:
     if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
-        encoding = "utf-8-sig"  # the same, and without a byte order mark
+        data = data.removeprefix(codecs.BOM_UTF8)
     try:
         return data.decode(encoding)
     except LookupError:

@@ -25,6 +25,8 @@ SAMPLE_SIZE = 4 << 20  # characters after which the sample ends
 SHOWN = 5  # places that a message lists
 NUMERIC = re.compile(r"[+-]?[\d.,]+(?:[eE][+-]?\d+)?")
 BLANK = " \t\r\n"
+# the first line by which spreadsheets name the separator: sep=;
+SEPARATOR_LINE = re.compile(rb'"?[sS][eE][pP]=([^\0\r\n "0-9A-Za-z\x80-\xff])"?[ \t]*[\r\n]')
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,9 @@ def layout(data: bytes, separator: str | None, name: str) -> Layout:
         raise ValueError(
             f"{name}, line {line_of(data, position)}: a NUL character; this is not text"
         )
+    told = SEPARATOR_LINE.match(data)
     if separator is None:
-        separator = _recognized_separator(data)
+        separator = told[1].decode() if told else _recognized_separator(data)
     if separator == WHITESPACE:
         rows = (line.replace("\t", " ").rstrip(BLANK) for line in text_stream(data))
         data = "\n".join(rows).encode() + b"\n"
@@ -88,6 +91,8 @@ def layout(data: bytes, separator: str | None, name: str) -> Layout:
             first, begin = begin, reader.line_num + 1
             if len(cells) < 2 and not line.strip(BLANK):
                 continue
+            if told and reader.line_num == 1:
+                continue
             if not header_lines:
                 names, header_lines = tuple(cell.strip() for cell in cells), reader.line_num
                 continue
@@ -111,11 +116,13 @@ def layout(data: bytes, separator: str | None, name: str) -> Layout:
         places = [f"line {lines[i]} has {counts[i]}" for i in uneven[:SHOWN]]
         if len(uneven) > SHOWN:
             places.append(f"and {len(uneven) - SHOWN:,} more rows")
-        remedy = (
-            f"name every column in the header, or give the separator if it is not {separator!r}"
-            if len(uneven) == len(lines)
-            else f"put cells that contain {separator!r} in double quotes"
-        )
+        remedy = f"put cells that contain {separator!r} in double quotes"
+        if names[0].startswith("#"):
+            remedy = "remove the lines of comments before the header"
+        elif len(uneven) == len(lines):
+            remedy = (
+                f"name every column in the header, or give the separator if it is not {separator!r}"
+            )
         raise ValueError(
             f"{name}: the header has {len(names)} cells, but {', '.join(places)}; {remedy}"
         )

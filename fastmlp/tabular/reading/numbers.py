@@ -31,6 +31,7 @@ BOOLEANS = {
     **dict.fromkeys(("False", "FALSE", "false"), False),
 }
 THOUSANDS = ",.'’ \u00a0\u2009\u202f"  # thousands separators that are recognized
+MINUS = "\u2212"  # the sign of typesetting and of some spreadsheets
 UNITS = "%$€£¥₹"  # signs that stand before or after a number
 MOSTLY = 0.9  # share of numbers from which other cells are reported as probable mistakes
 MOST_DIGITS = 15  # that float64 always keeps; a number of more is an identifier
@@ -66,6 +67,7 @@ class Notation:
 
     def number(self, text: str) -> float | None:
         """Return a cell as a number; None if it is not a finite number in this notation."""
+        text = text.replace(MINUS, "-")
         match = self._pattern.fullmatch(text)
         if match is None:
             return None
@@ -96,7 +98,7 @@ class TextColumn:
     def without_unit(self) -> list[str]:
         """`present` without the sign of percent or a currency, if the same is in every cell."""
         unit = next((one for one in UNITS if self.present and one in self.present[0]), "")
-        pattern = re.compile(rf"([+-]?){re.escape(unit)}\s*(.*)|(.*?)\s*{re.escape(unit)}")
+        pattern = re.compile(rf"([+\-{MINUS}]?){re.escape(unit)}\s*(.*)|(.*?)\s*{re.escape(unit)}")
         found = [pattern.fullmatch(text) for text in self.present] if unit else [None]
         return self.present if None in found else ["".join(one.groups("")) for one in found if one]
 

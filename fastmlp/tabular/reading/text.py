@@ -6,7 +6,7 @@ bytes → text in UTF-8 → layout → numbers, booleans, text
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...support.extras import imported
@@ -27,16 +27,20 @@ def text_frame(
     decimal: str | None,
     thousands: str | None,
     columns: Sequence[str] | None,
+    used: Collection[str] | Callable[[Sequence[str]], Collection[str]] | None,
 ) -> pandas.DataFrame:
-    """Return a table in text; with `columns`, only these are read if all exist."""
+    """Return a table in text, with at least the `columns` if all exist; see `read_columns`."""
     found = layout(as_utf8(data, encoding, name), separator, name)
-    known = {*found.names}
-    chosen = {*columns} if columns is not None and known.issuperset(columns) else known
+    chosen = known = {*found.names}
+    one_suffices = decimal is not None or found.separator == ","  # no column speaks for others
+    if columns is not None and one_suffices and known.issuperset(columns):
+        chosen = {*columns}
+    told = {*found.names} if used is None else {*(used(found.names) if callable(used) else used)}
     positions = [j for j, one in enumerate(found.names) if one in chosen]
     names = [found.names[j] for j in positions]
     frame, texts = _values(found, positions, decimal or ".", name)
     if decimal is None and found.separator != ",":
-        decimal = _recognized_decimal(texts, found.separator, names, name)
+        decimal = _recognized_decimal(texts, found.separator, names, told, name)
         if decimal == ",":
             frame, texts = _values(found, positions, decimal, name)
     notation = Notation(decimal or ".", THOUSANDS if thousands is None else thousands)
@@ -45,12 +49,18 @@ def text_frame(
     n_suspects = 0
     for j, text in texts.items():
         series[j], rows = text.converted(notation)
+        if names[j] not in told:
+            continue
         suspects += [(row, j) for row in rows[:SHOWN].tolist()]
         n_suspects += len(rows)
     if texts:
         frame = imported("pandas", "tabular").DataFrame(series, copy=False)
     frame.columns = names
-    codes = [(int(text.rows([text.code])[0]), j) for j, text in texts.items() if text.code]
+    codes = [
+        (int(text.rows([text.code])[0]), j)
+        for j, text in texts.items()
+        if text.code and names[j] in told
+    ]
     _report(
         frame, sorted(suspects), n_suspects, name, "not numbers",
         "Correct these cells, or write NA for missing values",
@@ -80,7 +90,7 @@ def _report(
         warnings.warn(
             f"{name}: {'a column is' if n == 1 else f'{n} columns are'} read as text because of "
             f"cells that are {why}: {listed(frame, cells, total, more)}. {advice}",
-            stacklevel=4,  # where read_table is called
+            stacklevel=5,  # where read_table is called
         )
 
 
@@ -132,9 +142,16 @@ def _values(
 
 
 def _recognized_decimal(
-    texts: dict[int, TextColumn], separator: str, names: Sequence[str], name: str
+    texts: dict[int, TextColumn],
+    separator: str,
+    names: Sequence[str],
+    told: Collection[str],
+    name: str,
 ) -> str:
-    """Return the decimal separator that the columns of text speak for."""
+    """Return the decimal separator that the columns of text speak for.
+
+    A guess is reported if there is a column among those `told` to which it matters.
+    """
     verdicts = {j: text.has_decimal_comma() for j, text in texts.items()}
     if True in verdicts.values():
         return ","
@@ -142,9 +159,12 @@ def _recognized_decimal(
     if not unclear:
         return "."
     decimal, meaning = (",", "decimal") if separator == ";" else (".", "thousands")
-    warnings.warn(
-        f"{name}: the commas in the numbers of column {unclear[0]!r} are read as {meaning} "
-        f"separators; if they are not, give the option decimal as {'.,'.replace(decimal, '')!r}",
-        stacklevel=4,  # where read_table is called
-    )
+    reported = [column for column in unclear if column in told]
+    if reported:
+        warnings.warn(
+            f"{name}: the commas in the numbers of column {reported[0]!r} are read as {meaning} "
+            f"separators; if they are not, give the option decimal as "
+            f"{'.,'.replace(decimal, '')!r}",
+            stacklevel=5,  # where read_table is called
+        )
     return decimal

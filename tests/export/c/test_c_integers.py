@@ -242,3 +242,27 @@ def test_sums_of_signed_bytes_have_32_bits() -> None:
     quantize(net, X)
     with pytest.raises(ValueError, match="layer 1 has 66,200 inputs, too many.*without integer_on"):
         quantize(net, X, integer_only=True).signed_biases()
+
+
+def test_factors_are_below_two_to_the_30() -> None:
+    """The last one is as large as it may be; the next is rounded up to 2^30."""
+    largest = 2.0**30 * (1 - 2.0**-31)
+    one = FixedPoint.of(np.array([largest]))
+    assert (one.factor[0], one.shift[0]) == (2**31 - 1, 1)
+    np.testing.assert_array_equal(one(np.array([1])), [2**30])  # 2³⁰ − ½, rounded up
+    for beyond in (2.0**30 * (1 - 2.0**-33), 2.0**30, 2.0**80):
+        with pytest.raises(ValueError, match="two layers differ by a factor of more than 2"):
+            FixedPoint.of(np.array([1.0, beyond]))
+
+
+def test_sums_of_signed_bytes_that_exceed_32_bits_are_refused(tmp_path: Path) -> None:
+    """Sums of bytes from 0 may be as large as 255·127·n, those of signed bytes 256·127·n."""
+    for n in (66_052, 66_053):
+        net = MLP((n, 2), init=([np.ones((2, n))], [np.zeros(2)]))
+        twin = quantize(net, np.linspace(0, 1, 2)[:, None] * np.ones((1, n)), integer_only=True)
+        if n == 66_052:
+            assert len(twin.signed_biases()) == 1
+            continue
+        with pytest.raises(ValueError, match="layer 1 has 66,053 inputs, too many for sums of 32"):
+            to_c(twin, tmp_path / "net.c")
+    assert list(tmp_path.iterdir()) == []

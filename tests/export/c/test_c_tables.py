@@ -188,6 +188,17 @@ def test_the_example_of_the_comment_is_a_program(
         np.testing.assert_allclose(float(printed), expected[0], rtol=1e-5)
 
 
+@pytest.mark.parametrize("n", [12, 13])
+def test_the_example_has_the_first_members_of_a_wide_table(tmp_path: Path, n: int) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, n))
+    model = TabularRegressor(quality="fast", epochs=1, random_state=0).fit(X, X[:, 0])
+    to_c(model, tmp_path / "model.c")
+    comment = (tmp_path / "model.c").read_text().partition("*/")[0]
+    assert re.findall(r"row\.(\w+) = ", comment) == [f"x{i}" for i in range(12)]
+    assert ("... and all other members" in comment) == (n > 12)
+
+
 @pytest.mark.parametrize("first", ["1969-12-31", "1582-10-14", "2000-02-28", "2100-02-27"])
 def test_parts_of_dates_are_those_of_the_calendar(first: str, run_table: RunTable) -> None:
     """Days around turns of years, of centuries and of 1970, some time in each."""

@@ -180,3 +180,11 @@ def test_options_that_do_not_fit_are_refused(
     with pytest.raises(ValueError, match="this TabularClassifier is not fitted"):
         quantize_table(tabular.TabularClassifier(), X)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_few_calibration_rows_are_reported(rng: np.random.Generator) -> None:
+    X = rng.normal(size=(120, 2))
+    model = tabular.TabularRegressor("rmse", "fast", epochs=4, random_state=0).fit(X, X[:, 0])
+    with pytest.warns(UserWarning, match="^99 calibration rows are few: the ranges of later"):
+        quantize_table(model, X[:99])
+    assert quantize_table(model, X[:100]).n_calibration == 100

@@ -10,6 +10,7 @@ import numpy as np
 import pandas
 import pytest
 
+import fastmlp
 from fastmlp.tabular.reading import read_table
 
 
@@ -29,7 +30,9 @@ def test_arrays_are_columns(tmp_path: Path) -> None:
     assert frame.index.tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize("dtype", ["u1", "i2", "f2", "<f4", ">f4", ">i8", "g", "?", "<M8[D]"])
+@pytest.mark.parametrize(
+    "dtype", ["u1", "i2", "f2", "<f4", ">f4", ">i8", "g", "?", "<M8[D]", "<m8[h]", "S3"]
+)
 def test_arrays_of_any_dtype_keep_their_values(tmp_path: Path, dtype: str) -> None:
     values = np.array([0, 1, 1]).astype(dtype)
     frame = read_table(npz(tmp_path, a=values))
@@ -43,7 +46,7 @@ def test_arrays_of_any_dtype_keep_their_values(tmp_path: Path, dtype: str) -> No
         ({"X": np.zeros((0, 2)), "y": []}, "the table is empty"),
         ({"X": np.zeros((2, 2, 2)), "y": [0, 1]}, "'X' has 3 axes"),
         ({"X": np.array([[None, 1]], object), "y": [0]}, "not an NPZ file of plain arrays"),
-        ({"X": np.array([1j])}, "'X' holds complex128; a table holds real numbers, text or dates"),
+        ({"X": np.array([1j])}, "'X' holds complex128; a table holds real numbers, text, "),
         ({"X": [[1, 2]], "X[1]": [3]}, r"several columns are named 'X\[1\]'"),
     ],
 )
@@ -126,3 +129,15 @@ def test_a_parquet_file_cannot_announce_more_cells_than_its_size_allows(tmp_path
     (tmp_path / "t").write_bytes(b"PAR1 cut short")
     with pytest.raises(ValueError, match="cannot be read as a Parquet file"):
         read_table(tmp_path / "t")
+
+
+def test_a_model_file_is_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "net.npz"
+    fastmlp.MLP((2, 2)).save(path)
+    with pytest.raises(ValueError, match=r"net\.npz is a model file of fastmlp, not a table"):
+        read_table(path)
+
+
+def test_bytes_are_text_in_utf_8(tmp_path: Path) -> None:
+    frame = read_table(npz(tmp_path, a=np.array([b"Oslo", "Tromsø".encode(), b"\xff"])))
+    assert frame["a"].tolist() == ["Oslo", "Tromsø", "\\xff"]

@@ -120,3 +120,10 @@ def test_other_archives_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         read_table(file(content))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "UTF8", "utf_8"])
+def test_an_encoding_is_named_as_it_was_given(read: Read, encoding: str) -> None:
+    assert list(read(b"\xef\xbb\xbfa,b\n1,2\n", encoding=encoding).columns) == ["a", "b"]
+    with pytest.raises(ValueError, match=f"line 2: the text is not in the encoding {encoding}: "):
+        read(b"\xef\xbb\xbfa,b\n1,\xff\n", encoding=encoding)

@@ -81,6 +81,8 @@ def test_many_columns_are_read(read: Read) -> None:
         ("a,b\n1,2,3\n4,5,6\n", "line 2 has 3, line 3 has 3; name every column in the header"),
         ("a,b\n1,2\n" + "3\n" * 9, "line 6 has 1, line 7 has 1, and 4 more rows; put"),
         ('a,b\n"x\ny",2\n3\n', "but line 4 has 1"),
+        ("# made by us\na,b\n1,2\n", "line 3 has 2; remove the lines of comments before"),
+        ("sep=;\na;b\n1\n", "the header has 2 cells, but line 3 has 1; name every column"),
         ("a,b\n1,2\n" * 4_000 + "3\n", "line 8001 has 1"),
         ('a,b\n1,"2\n3,4\n', "t.csv, line 2: a quote is opened and not closed"),
         ('a,b\n1,2\n"', "t.csv, line 3: a quote is opened and not closed"),
@@ -94,3 +96,22 @@ def test_many_columns_are_read(read: Read) -> None:
 def test_what_is_no_table_is_refused(read: Read, text: str | bytes, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         read(text)
+
+
+@pytest.mark.parametrize("first", ["sep=;\n", '"sep=;"\r\n', "SEP=; \n", "sep=;\r"])
+@pytest.mark.parametrize("given", [None, ";"])
+def test_the_first_line_may_name_the_separator(read: Read, first: str, given: str | None) -> None:
+    frame = read(f"{first}a;b\n1,5;2\n3,25;4\n", separator=given)
+    assert list(frame.columns) == ["a", "b"]
+    assert frame["a"].tolist() == [1.5, 3.25]
+    assert frame.index.tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("separator", ["\t", "tab", "\\t"])
+def test_a_tab_may_be_named(read: Read, separator: str) -> None:
+    assert list(read("a b\tc,d\n1\t2\n", separator=separator).columns) == ["a b", "c,d"]
+
+
+def test_a_first_line_that_names_no_separator_is_the_header(read: Read) -> None:
+    assert list(read("sep=x,b\n1,2\n").columns) == ["sep=x", "b"]
+    assert list(read("sep=;b\n1;2\n").columns) == ["sep=", "b"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,8 +28,20 @@ def test_chosen_columns_come_in_the_requested_order(read: Read) -> None:
     frame = read("a,b,c\n1,2,x\n3,4,y\n", columns=["c", "a"])
     assert list(frame.columns) == ["c", "a"]
     assert frame.to_numpy().tolist() == [["x", 1], ["y", 3]]
-    with pytest.raises(ValueError, match="no column 'd'; there are 'a', 'b', 'c'"):
+    with pytest.raises(ValueError, match="no column 'd'; there are 'a', 'b', 'c'$"):
         read("a,b,c\n1,2,x\n", columns=["d"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ("ab", "columns must be a list of names of columns: write ['ab']"),
+        ([0], "columns[0] must be the name of a column, a text, got 0"),
+    ],
+)
+def test_chosen_columns_are_a_list_of_names(read: Read, columns: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(message)):
+        read("a,b\n1,2\n", columns=columns)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +59,7 @@ def test_chosen_columns_come_in_the_requested_order(read: Read) -> None:
         ({"encoding": "klingon"}, "unknown encoding 'klingon'; give a name such as 'utf-8'"),
         ({"encoding": "base64"}, "unknown encoding 'base64'"),
         ({"encoding": "ascii"}, "t.csv, line 2: the text is not in the encoding ascii"),
+        ({"columns": ["B"]}, "t.csv: no column 'B'; did you mean 'b'?"),
         ({"separator": ";", "columns": ["a"]}, "no column 'a'; there are 'a,b'"),
     ],
 )
@@ -65,3 +79,52 @@ def test_columns_of_codes_are_reported_with_a_cell_of_each(read: Read) -> None:
     (message,) = (str(one.message) for one in caught)
     assert "t.csv: 2 columns are read as text because of cells that are codes: line 3" in message
     assert "line 3, column 'zip': '02139'; line 2, column 'card': '4111111111111111'." in message
+
+
+def test_only_chosen_columns_are_reported(read: Read) -> None:
+    """A warning names the cells of the columns that are read, at the line of the call."""
+    text = "zip,card,n\n02139,4111111111111111,1\n" + "10001,12,2\n" * 30 + "10001,13,about 3\n"
+    with pytest.warns(UserWarning) as caught:
+        frame = read(text, columns=["card"])
+    assert list(frame.columns) == ["card"]
+    (one,) = caught
+    assert "a column is read as text because of cells that are codes: line 2, column 'card'" in str(
+        one.message
+    )
+    assert Path(one.filename).name == "conftest.py"  # where read_table is called
+    with pytest.warns(UserWarning, match="are not numbers: line 33, column 'n': 'about 3'"):
+        read(text.replace("4111111111111111", "12"), columns=["n"])
+    whole = read("a,b,c\n1,02139,x\n2,3,y\n", columns=["c", "a"])
+    assert whole.to_numpy().tolist() == [["x", 1], ["y", 2]]
+
+
+@pytest.mark.parametrize("columns", [["b"], ["c", "b"]])
+def test_chosen_columns_have_the_values_that_they_have_among_all(
+    read: Read, columns: list[str]
+) -> None:
+    """Numbers of one column say how those of another are written."""
+    text = "a|b|c\n1,5|1,234|x\n2,25|5,678|y\n"
+    assert read(text)["b"].tolist() == [1.234, 5.678]
+    assert read(text, columns=columns)["b"].tolist() == [1.234, 5.678]
+
+
+def test_a_guessed_decimal_separator_is_reported_for_chosen_columns_alone(read: Read) -> None:
+    text = "a|b|c\n1,234|5,678|x\n2,345|6,789|y\n"
+    with pytest.warns(UserWarning, match="the commas in the numbers of column 'b' are read as"):
+        assert read(text, columns=["b"])["b"].tolist() == [5678, 6789]
+    assert read(text, columns=["c"])["c"].tolist() == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        # pandas takes the mark for the beginning of its file, and csv for a character
+        ('a,b\n\ufeff"x,1\n2,3\n', "t.csv: Error tokenizing data. C error: EOF inside string"),
+        ("a\n\ufeff\n1\n", "t.csv: pandas finds 1 rows and csv 2; put cells that contain quotes"),
+    ],
+)
+def test_what_csv_and_pandas_read_differently_is_refused(
+    read: Read, text: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read(text)

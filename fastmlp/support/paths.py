@@ -1,0 +1,33 @@
+"""Paths that users pass."""
+
+from __future__ import annotations
+
+import os
+
+__all__ = ["as_text"]
+
+
+def as_text(path: str | os.PathLike[str], name: str = "path") -> str:
+    """Return a path as text.
+
+    A number is refused: the system's functions take it for a file of the process that is open.
+
+    Raises
+    ------
+    TypeError
+        If it is not a path; `name` is that of the argument.
+    ValueError
+        If it is empty or has a NUL character.
+
+    Examples
+    --------
+    >>> as_text(b"net.npz")
+    'net.npz'
+    """
+    try:
+        text = os.fsdecode(path)
+    except TypeError:
+        raise TypeError(f"{name} must be text or an object such as Path, got {path!r}") from None
+    if not text or "\0" in text:
+        raise ValueError(f"{name} must be the name of a file, got {path!r}")
+    return text
