@@ -65,7 +65,7 @@ cdef inline inlined each_row(operand x, Py_ssize_t n_sum, panel_pair P, panel_pa
                              bint of_bytes, int n_first, int n_second) noexcept nogil:
     cdef Py_ssize_t r
     cdef word now, next_terms = 0
-    cdef bint continuing = start.first.values == C.first.values
+    cdef bint continuing = start.first.values == C.first.values     # C holds the sums so far
     if n_rows > 0:
         next_terms = nonzero_terms(&x, 0, n_sum, of_bytes)
     for r in range(n_rows):
