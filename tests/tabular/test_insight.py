@@ -110,3 +110,12 @@ def test_dependence_is_a_mean_over_evenly_spaced_rows():
     rows = table.iloc[[0, 13, 26, 39]]
     expected = [model.predict(rows.assign(x=value)).mean() for value in curve["x"]]
     np.testing.assert_allclose(curve["prediction"], expected, rtol=1e-6)
+
+
+def test_a_table_with_other_columns_is_refused():
+    model = TabularRegressor(**FAST).fit(pd.DataFrame({"x": x, "z": x[::-1]}), x)
+    other = pd.DataFrame({"x": x, "y": x})
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.partial_dependence(other, "x")
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.feature_importances(other, x)

@@ -46,6 +46,20 @@ def test_the_layout_of_a_table_is_recognized(read: Read, text: str) -> None:
     assert frame["a"].dtype == np.float64
 
 
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("mean age,n\n1 2,3\n4 5,6\n", ["mean age", "n"]),  # spaces would do as well
+        ("2020 2021\nlow high\nno yes\n", ["2020 2021"]),  # text, whatever the header is
+        ("a b\nlow 1\nno 2\n", ["a", "b"]),
+    ],
+)
+def test_spaces_divide_cells_only_of_numbers_that_nothing_else_divides(
+    read: Read, text: str, columns: list[str]
+) -> None:
+    assert list(read(text).columns) == columns
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|", ":"])
 def test_a_given_separator_is_taken(read: Read, separator: str) -> None:
     text = f"a,;\t|{separator}b\n".replace(f"{separator}{separator}", separator)
