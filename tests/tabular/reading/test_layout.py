@@ -95,6 +95,7 @@ def test_many_columns_are_read(read: Read) -> None:
         ("a,b\n1,2,3\n4,5,6\n", "line 2 has 3, line 3 has 3; name every column in the header"),
         ("a,b\n1,2\n" + "3\n" * 9, "line 6 has 1, line 7 has 1, and 4 more rows; put"),
         ('a,b\n"x\ny",2\n3\n', "but line 4 has 1"),
+        ("a\tb\n1,5\t2\n1,6\t3\n4,5\n", "the header has 2 cells, but line 4 has 1"),
         ("a,b\n1,2\n" * 4_000 + "3\n", "line 8001 has 1"),
         ('a,b\n1,"2\n3,4\n', "t.csv, line 2: a quote is opened and not closed"),
         ('a,b\n1,2\n"', "t.csv, line 3: a quote is opened and not closed"),

@@ -33,3 +33,10 @@ def test_a_warning_of_an_encoding_names_the_line_of_the_call(tmp_path: Path) -> 
     with pytest.warns(UserWarning, match="line 2: the byte 0xe4 is not UTF-8.*cp1252") as found:
         read_table(tmp_path / "t.csv")
     assert found[0].filename == __file__
+
+
+def test_a_warning_of_commas_names_the_line_of_the_call(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a;b\n1,500;x\n2,250;y\n")
+    with pytest.warns(UserWarning, match="commas in the numbers of column 'a'") as found:
+        read_table(tmp_path / "t.csv")
+    assert found[0].filename == __file__
