@@ -124,6 +124,12 @@ def test_cells_that_are_no_numbers_are_named_all_at_once():
         numbers(column)
 
 
+@pytest.mark.parametrize(("n", "end"), [(5, "'q' in row 4 [(]rows"), (6, "'q' in row 4 and 1 more [(]rows")])
+def test_five_cells_are_quoted(n, end):
+    with pytest.raises(ValueError, match=f"{n} cells are not numbers: 'q' in row 0, .*{end}"):
+        numbers(pd.Series(["q"] * n + ["1"], name="c"))
+
+
 def test_infinite_numbers_are_refused():
     with pytest.raises(ValueError, match=r"inf.* in row 1"):
         numbers(pd.Series([1.0, np.inf], name="c"))
