@@ -68,6 +68,15 @@ def test_a_class_weight_is_positive():
         model_of(Y, class_weight={1: 0.0})
 
 
+def test_the_class_of_the_first_row_with_a_wrong_weight_is_named():
+    y = np.where(np.arange(M) == 7, 3, Y)
+    with pytest.raises(ValueError, match="but class 3 has 0"):
+        model_of(y, class_weight={3: 0.0})
+    first = "a" if Y[0] == 0 else "b"
+    with pytest.raises(ValueError, match=f"but class '{first}' has 0"):
+        model_of(np.where(Y == 0, "a", "b"), class_weight={"a": 0.0, "b": 0.0})
+
+
 def test_class_weights_multiply_sample_weights():
     table = pd.DataFrame({"x": rng.normal(size=M)})
     weights = rng.uniform(1, 2, M)
