@@ -76,6 +76,12 @@ def test_parameters_that_are_set_reach_the_networks():
     assert (net.sizes[1:-1], net.activation[0].name, net.dropout) == ((7,), "tanh", (0.0,))
 
 
+def test_networks_without_hidden_layers_are_linear():
+    model = TabularRegressor(**FAST | {"hidden_layer_sizes": (), "epochs": 2}).fit(*table_with())
+    assert [net.sizes[1:] for net in model.networks_] == [(1,)]
+    assert TabularRegressor(**FAST, dropout=0.5, hidden_layer_sizes=()).fit(*table_with()).plan_
+
+
 def test_values_are_the_mean_of_the_networks_in_the_target_s_unit():
     table, y = table_with()
     model = TabularRegressor(**FAST | {"n_members": 3, "epochs": 3}).fit(table, y)

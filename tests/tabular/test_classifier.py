@@ -63,6 +63,14 @@ def test_few_validation_rows_move_the_temperature_little():
     )
 
 
+def test_the_most_probable_class_is_predicted():
+    model, table = model_of(np.array(["b", "c", "a"])[Y])
+    expected = model.classes_[np.argmax(model.predict_proba(table), axis=1)]
+    assert model.classes_.tolist() == ["a", "b", "c"]
+    np.testing.assert_array_equal(model.predict(table), expected)
+    assert len(set(expected)) > 1
+
+
 def test_a_class_weight_is_positive():
     with pytest.raises(ValueError, match="class_weight must be > 0 and finite, but class 1 has 0"):
         model_of(Y, class_weight={1: 0.0})
