@@ -9,15 +9,44 @@ import pytest
 
 pytest.importorskip("sklearn")
 
+import sklearn.neural_network  # noqa: E402
+
 from fastmlp.activations import ELU  # noqa: E402
 from fastmlp.optimizers import Adam, GradientDescent  # noqa: E402
 from fastmlp.schedules import Constant  # noqa: E402
+from fastmlp.sklearn import MLPClassifier  # noqa: E402
 from fastmlp.sklearn.options import (  # noqa: E402
+    CLASSIFIER_CONSTRAINTS,
     check_lbfgs,
     hidden_sizes,
     layer_activations,
     optimizer,
 )
+
+SHARED = sorted(sklearn.neural_network.MLPClassifier._parameter_constraints)
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_numbers_may_be_those_that_scikit_learn_allows(name):
+    theirs = sklearn.neural_network.MLPClassifier._parameter_constraints[name]
+    intervals = [
+        sorted(str(one) for one in constraints if "in the range" in str(one))
+        for constraints in (theirs, CLASSIFIER_CONSTRAINTS[name])
+    ]
+    assert intervals[0] == intervals[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "right"),
+    [("dropout", 1.0, 0.0), ("ema", 1.0, 0.5), ("ema", 0.0, None), ("n_threads", 0, 1),
+     ("max_seconds", 0.0, 1e9), ("label_smoothing", 1.0, 0.0), ("label_smoothing", -0.1, 0.5)],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+def test_parameters_that_scikit_learn_has_not_have_their_range(name, wrong, right):
+    X, y = np.eye(4), [0, 1, 0, 1]
+    with pytest.raises(ValueError, match=f"The '{name}' parameter of MLPClassifier must be"):
+        MLPClassifier((2,), max_iter=1, **{name: wrong}).fit(X, y)
+    MLPClassifier((2,), max_iter=1, **{name: right}).fit(X, y)
 
 
 @pytest.mark.parametrize(
