@@ -10,7 +10,8 @@ collects the tests and records the lines that each test executes. For each chang
 a fork of this process replaces the function's code and runs the tests that execute the changed
 place, the fastest first. A change that survives this, or that lies outside functions, is written
 into the module, and a fork of a process that has imported nothing of the package runs the tests;
-those that execute any function of the module if none executes the changed place.
+those that execute any function of the module if none executes the changed place. So a test that
+only reads a constant of the module notices no change of it here.
 
 Changed code runs with the rights of its user, and as root it can replace what a test names outside
 its own folder, such as a device: run this as an ordinary user, or in a container.

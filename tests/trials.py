@@ -146,15 +146,11 @@ class Collector:
 
 @dataclass(frozen=True)
 class Tests:
-    """The tests of some modules: the lines that each of them executes, and how long it takes.
-
-    Tests that fail on the modules as they are, or are skipped, can notice no change: they are named
-    only.
-    """
+    """The tests of some modules: the lines that each of them executes, and how long it takes."""
 
     lines: dict[str, list[tuple[str, int]]]
     seconds: dict[str, float]
-    failed: list[str]
+    failed: list[str]  # on the modules as they are; these can notice no change
     skipped: dict[str, str]  # and the reasons
 
     def order(self, path: Path, wanted: range | None) -> list[str]:
@@ -174,6 +170,10 @@ class Tests:
     def limit(self, tests: list[str]) -> float:
         """Return the processor time after which tests have failed: twice theirs and 2 seconds."""
         return 2 * (1 + sum(self.seconds[test] for test in tests))
+
+    def known(self) -> set[str]:
+        """Return the names of all tests, also of those that fail or are skipped."""
+        return {*self.seconds, *self.failed, *self.skipped}
 
     def without(self, failed: list[str]) -> Tests:
         """Return these tests without some that fail after others, or in another process."""
@@ -330,10 +330,7 @@ def print_into(path: str | Path) -> None:
 def run_pytest(
     folder: Path, tests: list[str], plugins: list[object], compiling: bool, stop: bool = True
 ) -> bool:
-    """Whether pytest succeeds in this process, in a folder; perhaps it keeps compiled files.
-
-    It prints into a file in the folder, until a session runs tests in forks.
-    """
+    """Whether pytest succeeds in this process, in a folder; perhaps it keeps compiled files."""
     os.chdir(folder)
     sys.path[0] = str(folder)
     sys.dont_write_bytecode = not compiling
@@ -351,8 +348,10 @@ def run_pytest(
 def passes(folder: Path, tests: Tests, path: Path, lines: range | None) -> bool:
     """Whether the tests pass that execute some lines of a module as it is now, or any line."""
     chosen = tests.order(path, lines) or tests.order(path, None)
+    if not chosen:  # pytest without a file would run all tests that there are
+        return True
     files = list(dict.fromkeys(test.partition("::")[0] for test in chosen))
-    plugins: list[object] = [Selection(chosen, tests.seconds)]
+    plugins: list[object] = [Selection(chosen, tests.known())]
     return forked(lambda: run_pytest(folder, files, plugins, compiling=False), tests.limit(chosen))
 
 
@@ -360,11 +359,13 @@ def failing(folder: Path, tests: Tests, paths: list[Path]) -> list[str]:
     """Return which tests of some modules fail in a process that has imported nothing of them."""
     reaching = {test for path in paths for test in tests.order(path, None)}
     chosen = sorted(reaching, key=tests.seconds.__getitem__)
+    if not chosen:
+        return []
     files = list(dict.fromkeys(test.partition("::")[0] for test in chosen))
 
     def work(into: Path) -> None:
         outcomes = Outcomes()
-        plugins: list[object] = [Selection(chosen, tests.seconds), outcomes]
+        plugins: list[object] = [Selection(chosen, tests.known()), outcomes]
         run_pytest(folder, files, plugins, compiling=False, stop=False)
         missing = {*chosen} - outcomes.passed
         into.write_text("\n".join(sorted(outcomes.failed | missing)))

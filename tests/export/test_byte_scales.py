@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from fastmlp.activations import Exponential, Tanh
-from fastmlp.export.byte_scales import ByteScale, byte_inputs, integers, rounding_of
+from fastmlp.export.byte_scales import (
+    ByteScale,
+    byte_inputs,
+    integer_layer,
+    integers,
+    rounding_of,
+)
 from fastmlp.export.integer_layers import apply_activation
 
 
@@ -72,3 +78,12 @@ def test_columns_of_other_sizes_have_steps_of_their_own():
     np.testing.assert_array_equal(own.scaling.offset, uneven.min(axis=0))
     assert (own.zero, own.rounding.low, own.rounding.high) == (0, 0, 255)
     assert own.error(uneven, uneven @ (W * [1, 1e4]).T) < 0.01
+
+
+def test_a_layer_s_sums_have_32_bits():
+    n = 66_311  # 255·127 n < 2³¹ ≤ 255·127 (n + 1)
+    layer = integer_layer(1, np.ones((1, n)), np.zeros(1), zero=0, unit=1.0)
+    assert (layer.weight == 127).all()
+    assert layer.multiplier == pytest.approx(1 / 127)
+    with pytest.raises(ValueError, match="layer 3 has 66,312 inputs, too many for sums of 32 bits"):
+        integer_layer(3, np.ones((1, n + 1)), np.zeros(1), zero=0, unit=1.0)

@@ -76,6 +76,12 @@ def test_parameters_that_are_set_reach_the_networks():
     assert (net.sizes[1:-1], net.activation[0].name, net.dropout) == ((7,), "tanh", (0.0,))
 
 
+def test_networks_without_hidden_layers_are_linear():
+    model = TabularRegressor(**FAST | {"hidden_layer_sizes": (), "epochs": 2}).fit(*table_with())
+    assert [net.sizes[1:] for net in model.networks_] == [(1,)]
+    assert TabularRegressor(**FAST, dropout=0.5, hidden_layer_sizes=()).fit(*table_with()).plan_
+
+
 def test_values_are_the_mean_of_the_networks_in_the_target_s_unit():
     table, y = table_with()
     model = TabularRegressor(**FAST | {"n_members": 3, "epochs": 3}).fit(table, y)
@@ -95,3 +101,23 @@ def test_validation_scores_are_of_rows_that_a_network_was_not_trained_on():
     error = np.abs(model.predict(table) - y)[latest]
     expected = np.average(error, weights=weights[latest])
     assert model.validation_scores_["mae"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_names_of_columns_are_known_where_the_table_has_names():
+    table, y = table_with(z=np.arange(60) % 7)
+    model = TabularRegressor(**FAST).fit(table, y)
+    assert (list(model.feature_names_in_), model.n_features_in_) == (["x", "z"], 2)
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(table.rename(columns={"z": "w"}))
+    of_array = TabularRegressor(**FAST).fit(table.to_numpy(), y)
+    assert not hasattr(of_array, "feature_names_in_")
+    np.testing.assert_array_equal(of_array.predict(table.to_numpy()), model.predict(table))
+
+
+def test_an_empty_table_is_refused():
+    array, y = table_with()[0].to_numpy(), table_with()[1]
+    model = TabularRegressor(**FAST).fit(array, y)
+    with pytest.raises(ValueError, match=r"0 sample\(s\) \(shape=\(0, 1\)\)"):
+        model.predict(array[:0])
+    with pytest.raises(ValueError, match=r"0 feature\(s\) \(shape=\(60, 0\)\)"):
+        model.fit(array[:, :0], y)

@@ -63,9 +63,26 @@ def test_few_validation_rows_move_the_temperature_little():
     )
 
 
+def test_the_most_probable_class_is_predicted():
+    model, table = model_of(np.array(["b", "c", "a"])[Y])
+    expected = model.classes_[np.argmax(model.predict_proba(table), axis=1)]
+    assert model.classes_.tolist() == ["a", "b", "c"]
+    np.testing.assert_array_equal(model.predict(table), expected)
+    assert len(set(expected)) > 1
+
+
 def test_a_class_weight_is_positive():
     with pytest.raises(ValueError, match="class_weight must be > 0 and finite, but class 1 has 0"):
         model_of(Y, class_weight={1: 0.0})
+
+
+def test_the_class_of_the_first_row_with_a_wrong_weight_is_named():
+    y = np.where(np.arange(M) == 7, 3, Y)
+    with pytest.raises(ValueError, match="but class 3 has 0"):
+        model_of(y, class_weight={3: 0.0})
+    first = "a" if Y[0] == 0 else "b"
+    with pytest.raises(ValueError, match=f"but class '{first}' has 0"):
+        model_of(np.where(Y == 0, "a", "b"), class_weight={"a": 0.0, "b": 0.0})
 
 
 def test_class_weights_multiply_sample_weights():

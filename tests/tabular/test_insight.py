@@ -134,3 +134,25 @@ def test_levels_that_have_no_order_are_sorted_as_text():
         column = pd.Series(cells * 3, dtype=object)
         found = dependence_grid("category", column, 9)
         assert found == sorted(cells, key=str)
+
+
+def test_a_table_with_other_columns_is_refused():
+    model = TabularRegressor(**FAST).fit(pd.DataFrame({"x": x, "z": x[::-1]}), x)
+    other = pd.DataFrame({"x": x, "y": x})
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.partial_dependence(other, "x")
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.feature_importances(other, x)
+
+
+def test_dependence_has_20_points_over_500_rows_unless_others_are_chosen():
+    z = np.random.default_rng(1).normal(size=600)
+    model = TabularRegressor(**FAST | {"epochs": 1}).fit(pd.DataFrame({"x": z, "z": z**2}), z)
+    table = pd.DataFrame({"x": z, "z": z[::-1]})
+    curve = model.partial_dependence(table, "x")
+    assert len(curve) == 20
+    pd.testing.assert_frame_equal(
+        curve, model.partial_dependence(table, "x", n_points=20, n_rows=500)
+    )
+    of_all = model.partial_dependence(table, "x", n_rows=501)
+    assert (curve["prediction"] != of_all["prediction"]).any()

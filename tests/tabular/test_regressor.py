@@ -37,6 +37,13 @@ def test_an_interval_leaves_out_as_much_on_both_sides():
         model.predict_interval(TABLE, 1)
 
 
+@pytest.mark.parametrize("levels", [(0.5, 0.5), (0.6, 0.5)])
+def test_levels_of_quantiles_ascend(levels):
+    model = TabularRegressor(**FAST).fit(TABLE, x)
+    with pytest.raises(ValueError, match="quantiles must ascend"):
+        model.predict_quantiles(TABLE, levels)
+
+
 def test_a_target_of_one_value_is_predicted():
     model = TabularRegressor(**FAST).fit(TABLE, np.full(M, 7.0))
     assert (model.target_mean_, model.target_deviation_) == (7.0, 1.0)

@@ -109,6 +109,20 @@ def test_names_of_columns_and_classes_cannot_end_the_comment(names, numbered, no
     assert c_comment.names_note(names, numbered=numbered) == note
 
 
+def test_classes_are_named_with_their_numbers(tmp_path):
+    net = MLP((2, 3))
+    net.metadata = {"classes": ["red", "green", "blue"], "columns": ["a", "b"]}
+    text = text_of(net, tmp_path)
+    assert "the most probable class: 0 red, 1 green, 2 blue" in text
+    assert "x 2 inputs: a, b" in text
+
+
+def test_500_characters_of_names_are_shown():
+    name = "x " * 249 + "xx"
+    assert c_comment.names_note([name]) == f": {name}"
+    assert c_comment.names_note([f"{name}x"]).endswith(" ...")
+
+
 def test_long_names_are_cut():
     note = c_comment.names_note([f"column{i}" for i in range(100)])
     assert len(note) <= 2 + 500

@@ -12,6 +12,7 @@ import pytest
 
 import fastmlp
 from fastmlp.tabular.reading import read_table
+from fastmlp.tabular.reading.arrays import parquet_frame
 
 
 def npz(folder: Path, **arrays: object) -> Path:
@@ -141,3 +142,21 @@ def test_a_model_file_is_no_table(tmp_path: Path) -> None:
 def test_bytes_are_text_in_utf_8(tmp_path: Path) -> None:
     frame = read_table(npz(tmp_path, a=np.array([b"Oslo", "Tromsø".encode(), b"\xff"])))
     assert frame["a"].tolist() == ["Oslo", "Tromsø", "\\xff"]
+
+
+def test_only_the_columns_that_are_wanted_are_decompressed(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    pandas.DataFrame({"a": [1], "b": [2], "c": [3]}).to_parquet(tmp_path / "t")
+    data = (tmp_path / "t").read_bytes()
+    for columns, found in ((["c", "a"], ["c", "a"]), (None, ["a", "b", "c"])):
+        assert list(parquet_frame(data, "t", columns).columns) == found
+    assert list(parquet_frame(data, "t", ["a", "q"]).columns) == ["a", "b", "c"]
+
+
+def test_a_large_parquet_file_may_have_200_cells_in_a_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow")
+    pandas.DataFrame({"a": np.random.default_rng(0).normal(size=5000)}).to_parquet(tmp_path / "t")
+    monkeypatch.setattr("fastmlp.tabular.reading.arrays.MOST_CELLS", 4999)
+    assert len(read_table(tmp_path / "t")) == 5000

@@ -46,6 +46,20 @@ def test_the_layout_of_a_table_is_recognized(read: Read, text: str) -> None:
     assert frame["a"].dtype == np.float64
 
 
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("mean age,n\n1 2,3\n4 5,6\n", ["mean age", "n"]),  # spaces would do as well
+        ("2020 2021\nlow high\nno yes\n", ["2020 2021"]),  # text, whatever the header is
+        ("a b\nlow 1\nno 2\n", ["a", "b"]),
+    ],
+)
+def test_spaces_divide_cells_only_of_numbers_that_nothing_else_divides(
+    read: Read, text: str, columns: list[str]
+) -> None:
+    assert list(read(text).columns) == columns
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|", ":"])
 def test_a_given_separator_is_taken(read: Read, separator: str) -> None:
     text = f"a,;\t|{separator}b\n".replace(f"{separator}{separator}", separator)
@@ -83,6 +97,7 @@ def test_many_columns_are_read(read: Read) -> None:
         ('a,b\n"x\ny",2\n3\n', "but line 4 has 1"),
         ("# made by us\na,b\n1,2\n", "line 3 has 2; remove the lines of comments before"),
         ("sep=;\na;b\n1\n", "the header has 2 cells, but line 3 has 1; name every column"),
+        ("a\tb\n1,5\t2\n1,6\t3\n4,5\n", "the header has 2 cells, but line 4 has 1"),
         ("a,b\n1,2\n" * 4_000 + "3\n", "line 8001 has 1"),
         ('a,b\n1,"2\n3,4\n', "t.csv, line 2: a quote is opened and not closed"),
         ('a,b\n1,2\n"', "t.csv, line 3: a quote is opened and not closed"),

@@ -29,6 +29,7 @@ Read = Callable[..., Any]
         ("1,2\n\n-inf,4\n", "line 4, column 'a': '-inf' is not a finite number"),
         ("1,True\n3,False\n", "2 cells are not numbers: line 2, column 'b': 'True'; line 3"),
         ("x,2\n3,y\nz,w\n", "4 cells are not numbers: line 2, column 'a': 'x'; line 3, column 'b'"),
+        ("x,y\n3,w\n", "line 2, column 'b': 'y'; line 3, column 'b': 'w'. Correct it"),
         ("x,2\n" * 8, "line 6, column 'a': 'x'; and 3 more. Correct it"),
         ("cm,kg\n1,2\n3,4\n", "line 2, column 'b': 'kg'. If the header has two lines, make it one"),
         ('"1,5",2\n"2,5",3\n', "decimal comma, give the option decimal as ','"),
