@@ -18,13 +18,12 @@ from fastmlp.tabular import TabularClassifier
 
 from .baselines import Scores, model_scores, score_lines, task_of
 from .predict_table import as_input, name_of_prediction, tell_unknown
-from .table_data import features_of, no_class, read_target_of_test, used_columns
-from .tables import format_options, open_table
+from .table_data import features_of, no_class, open_for, read_target_of_test
 
 
 def evaluate(model: TableModel, args: argparse.Namespace) -> None:
     """Print the scores of a model on a table."""
-    table = open_labelled(model, args)
+    table = open_for(model, args, args.table)
     X, y = labelled_rows(model, table, args, "evaluate")
     with as_input(table):
         scores = model_scores(model, X, y)
@@ -42,27 +41,15 @@ def evaluate(model: TableModel, args: argparse.Namespace) -> None:
               if n else "in training: of rows that networks were not trained on")
 
 
-def open_labelled(model: TableModel, args: argparse.Namespace) -> Table:
-    """Return a table that has a label, of which the columns in use and the label are reported."""
-    return open_table(
-        args.table, [*used_columns(model), label_of(model, args)], **format_options(args)
-    )
-
-
-def label_of(model: TableModel, args: argparse.Namespace) -> str:
-    """Return the column of ``--label``, by default that of the training."""
-    label: str = name_of_prediction(model, args.model) if args.label is None else args.label
-    if args.label is None and "label" not in model.metadata_:
-        raise ValueError(f"{args.model} was saved from Python, without the name of its label; "
-                         f"give --label COLUMN")
-    return label
-
-
 def labelled_rows(
     model: TableModel, table: Table, args: argparse.Namespace, command: str
 ) -> tuple[pd.DataFrame, NDArray[Any]]:
     """Return the rows of a table that have a label which the model knows, and these labels."""
-    target = read_target_of_test(table, label_of(model, args), task_of(model))
+    label = name_of_prediction(model, args.model) if args.label is None else args.label
+    if args.label is None and "label" not in model.metadata_:
+        raise ValueError(f"{args.model} was saved from Python, without the name of its label; "
+                         f"give --label COLUMN")
+    target = read_target_of_test(table, label, task_of(model))
     X, y = features_of(table, model).iloc[target.rows], target.y
     notes = []
     if len(y) < len(table.frame):

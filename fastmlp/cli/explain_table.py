@@ -13,9 +13,10 @@ from fastmlp.experiments.tables import Table
 from fastmlp.support.text import printable
 
 from .baselines import model_scores, task_of
-from .evaluate_table import labelled_rows, open_labelled
+from .evaluate_table import labelled_rows
 from .predict import whole_file
 from .predict_table import as_input, name_of_prediction
+from .table_data import open_for
 from .table_settings import checked_metric, metric_name
 
 MOST_COLUMNS = 20  # importances that are printed; the CSV file has all
@@ -25,7 +26,7 @@ MOST_CURVES = 3
 def explain(model: TableModel, args: argparse.Namespace) -> None:
     """Print and write importances and partial dependence."""
     metric = checked_metric(args.metric, task_of(model)) or metric_name(model)
-    table = open_labelled(model, args)
+    table = open_for(model, args, args.table)
     chosen = columns_of(model, table, args)
     X, y = labelled_rows(model, table, args, "explain")
     with as_input(table):

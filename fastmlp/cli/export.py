@@ -30,7 +30,7 @@ from fastmlp.export.c_source import Layout
 from .models import load_any
 from .options import check_outputs, writable
 from .predict import inputs
-from .tables import add_format_options, format_options, open_table
+from .tables import add_format_options, format_options
 
 PROGRAMS = (".c", ".onnx")  # the endings of what computes, for models of tables too
 IN_INTEGERS = (*PROGRAMS, ".npz")
@@ -173,10 +173,10 @@ def rows_of(model: Any, args: argparse.Namespace, path: Path) -> Iterator[Any]:
         yield inputs(model, args.model, path, format_options(args))
         return
     from .predict_table import as_input
-    from .table_data import features_of, used_columns
+    from .table_data import features_of, open_for
 
     estimator = model.model if isinstance(model, export.QuantizedTable) else model
-    table = open_table(path, used_columns(estimator), **format_options(args))
+    table = open_for(estimator, args, path)
     X = features_of(table, estimator)
     with as_input(table):
         yield X

@@ -20,8 +20,7 @@ from fastmlp.tabular import TabularClassifier, TabularRegressor
 from fastmlp.tabular.columns import TableEncoder, known_codes
 from fastmlp.tabular.frames import texts
 
-from .table_data import features_of, used_columns
-from .tables import format_options, open_table
+from .table_data import features_of, open_for
 
 Columns = dict[str, NDArray[Any]]
 
@@ -34,7 +33,7 @@ def table_predictions(model: TableModel, args: argparse.Namespace) -> Columns:
         raise ValueError(f"--proba is for a classification; {args.model} predicts numbers")
     if args.interval is not None and not isinstance(model, TabularRegressor):
         raise ValueError(f"--interval is for a regression; {args.model} predicts classes")
-    table = open_table(args.table, used_columns(model), **format_options(args))
+    table = open_for(model, args, args.table)
     found: Columns = {}
     for name in args.id or ():
         table.require(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -176,6 +177,16 @@ def require_all(table: Table, columns: Sequence[str]) -> None:
 def used_columns(model: Any) -> list[str]:
     """Return the columns that a model uses."""
     return list((model.by_value_ or model.encoder_).kinds)
+
+
+def open_for(model: Any, args: argparse.Namespace, path: Path) -> Table:
+    """Return a table to predict from, and report how numbers are read that the model uses.
+
+    How other columns are read changes nothing: text is a category as it was in training.
+    """
+    kinds = (model.by_value_ or model.encoder_).kinds
+    used = [name for name, kind in kinds.items() if kind == "number"]
+    return open_table(path, used, **format_options(args))
 
 
 def features_of(table: Table, model: Any) -> pd.DataFrame:

@@ -36,7 +36,7 @@ def history(history: Histories, *, figure: Figure | SubFigure | None = None) -> 
 
     Parameters
     ----------
-    history : History, list of History, MLP, Ensemble or fitted estimator with `loss_curve_`
+    history : History, list of History, MLP, Ensemble or fitted estimator
         What `fit` returned, or the model, for the history of its latest fit.  Several histories
         are plotted together.
     figure : matplotlib.figure.Figure or SubFigure, optional

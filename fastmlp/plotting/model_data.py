@@ -203,12 +203,12 @@ def histories(source: object) -> list[History]:
         histories = [source]
     elif isinstance(source, (list, tuple)) and all(isinstance(one, History) for one in source):
         histories = list(source)
-    elif networks(source):
-        histories = [net.history for net in networks(source)]
+    elif nets := networks(source) or getattr(source, "networks_", ()):  # also of a table's model
+        histories = [net.history for net in nets]
     else:
         raise TypeError(
-            f"expected a History, a list of them, an MLP, an Ensemble or a fitted estimator with "
-            f"loss_curve_, got {source!r}"
+            f"expected a History, a list of them, an MLP, an Ensemble or a fitted estimator, got "
+            f"{source!r}"
         )
     if not histories or not all(one.epochs for one in histories):
         raise ValueError("the history is empty: there was no fit, or it was in another process")

@@ -60,6 +60,7 @@ def _pair(X: checks.Examples, y: ArrayLike) -> Pair:
         raise ValueError(f"X has shape {rows.shape}; expected (m, n_in), one example a row")
     targets = checks.array("y", y)
     checks.length("y", targets, rows.shape[0])
+    checks.finite("y", targets, np.dtype(np.float64))
     return rows, targets
 
 

@@ -182,7 +182,7 @@ def test_a_hundred_thousand_columns_are_refused_at_once(
         (["--group", "age"], "group: column 'age' is missing in 15 rows, first in line 2"),
         (["--group", "constant"], "group: all rows have the same entry"),
         (["--time", "job"], "time: column 'job' holds text"),
-        (["--weight-decay", "-1"], "weight_decay must be in [0, inf), got -1"),
+        (["--weight-decay", "-1"], "argument --weight-decay: '-1' is not a number, 0 or more"),
         (["--time-limit", "0.000001"], "seconds are too few for an epoch"),
     ],
 )

@@ -133,6 +133,16 @@ def test_a_cost_that_falls_far_has_a_logarithmic_axis(costs: list[float], scale:
     assert fastmlp.plotting.history(history).axes[0].get_yscale() == scale
 
 
+def test_the_networks_of_a_table_s_model_are_plotted_together() -> None:
+    pytest.importorskip("pandas")
+    from fastmlp.tabular import TabularRegressor
+
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    model = TabularRegressor(quality="fast", epochs=3, random_state=0).fit(X, X[:, 0])
+    lines = fastmlp.plotting.history(model).axes[0].lines
+    assert [len(line.get_ydata()) for line in lines] == [3, 3]
+
+
 @pytest.mark.parametrize("given", [fastmlp.History(), [], fastmlp.MLP((2, 2))])
 def test_an_empty_history_is_refused(given: Any, n_figures: Callable[[], int]) -> None:
     with pytest.raises(ValueError, match="history is empty"):

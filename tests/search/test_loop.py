@@ -168,6 +168,17 @@ def test_a_target_has_as_many_outputs_as_quantiles(
     assert result.network().sizes[-1] == 2 and result.network().loss == Quantile((0.1, 0.9))
 
 
+def test_a_missing_target_is_named_with_its_row(
+    search: Search, classes: tuple[Array, Array]
+) -> None:
+    X, y = classes
+    wrong = np.where(np.arange(len(y)) == 7, np.nan, y)
+    with pytest.raises(ValueError, match=r"^y must be finite, but y\[7\] is nan"):
+        search(examples=(X, wrong))
+    with pytest.raises(ValueError, match=r"^validation_data: y must be finite, but y\[7\] is nan"):
+        search(validation_data=(X, wrong))
+
+
 def test_yes_or_no_may_have_one_output_or_several(
     search: Search, classes: tuple[Array, Array]
 ) -> None:

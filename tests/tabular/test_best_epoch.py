@@ -8,7 +8,8 @@ import pytest
 
 import fastmlp
 from fastmlp.tabular import TabularClassifier
-from fastmlp.tabular.best_epoch import finite_outputs
+from fastmlp.tabular.best_epoch import BestEpoch, finite_outputs
+from fastmlp.tabular.metrics import CLASSIFICATION
 
 
 @pytest.fixture
@@ -45,3 +46,36 @@ def test_of_equally_good_epochs_the_last_is_kept(table):
     for metric in (undefined, lambda estimator, X, y: 1.0):
         model = TabularClassifier(metric, "fast", epochs=3, random_state=0).fit(*table)
         assert model.best_epochs_ == [3, 3]
+
+
+class Counted:
+    """A network whose parameters are the number of its epochs."""
+
+    def __init__(self):
+        self.epoch = 0
+
+    def snapshot(self):
+        return self.epoch
+
+    def restore(self, snapshot):
+        self.epoch = snapshot
+
+
+@pytest.mark.parametrize(("patience", "stopped"), [(None, 5), (1, 3), (2, 4)])
+@pytest.mark.parametrize("name", ["log_loss", "accuracy"])
+def test_training_stops_after_epochs_that_are_no_better_and_goes_back(patience, stopped, name):
+    losses = [3.0, 1.0, 2.0, 1.5, 1.2]
+    net, history, metric = Counted(), fastmlp.History(), CLASSIFICATION[name]
+    best = BestEpoch(lambda net: losses[net.epoch - 1], patience, metric)
+    best.on_fit_end(net, history)
+    assert (net.epoch, best.epoch) == (0, 0)  # there is nothing to go back to
+    for _ in losses:
+        net.epoch += 1
+        history.cost.append(0.0)
+        if best.on_epoch_end(net, history):
+            break
+    assert net.epoch == history.epochs == stopped
+    best.on_fit_end(net, history)
+    assert (net.epoch, best.epoch, best.loss) == (2, 2, 1.0)
+    sign = -1 if name == "accuracy" else 1
+    assert history.metrics == {name: [sign * loss for loss in losses[:stopped]]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import DataConversionWarning
 
 from fastmlp.tabular.targets import target_column
 
@@ -23,3 +24,15 @@ def test_a_target_has_the_dtype_of_its_entries(y, dtype):
     column = target_column(y, 2)
     assert column.dtype == dtype
     assert column.tolist() == list(y)
+
+
+def test_a_missing_target_is_named_with_its_row():
+    y = np.arange(9.0)
+    y[[3, 5]] = np.nan
+    with pytest.raises(ValueError, match="y contains NaN or None in 2 of 9 rows, first in row 3 "):
+        target_column(y, 9)
+
+
+def test_a_column_of_targets_is_taken_with_a_warning():
+    with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
+        np.testing.assert_array_equal(target_column(np.ones((3, 1)), 3), np.ones(3))
