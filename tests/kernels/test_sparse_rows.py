@@ -92,7 +92,7 @@ def test_parts_are_the_same_for_every_way(operations, sparse, way, m, n_parts):
 def test_exact_on_whole_numbers(operations, build, whole, way, m):
     for n in (1, 16, 63, 65, 130, 257):
         a, delta = (whole(m, n) * (whole(m, n) > 1) for _ in range(2))
-        W, b = whole(n, n), whole(n)
+        a, W, b = for_way(way, a), whole(n, n), whole(n)
         numbers = [x.astype(build.dtype) for x in (a, delta, W, b)]
         for kernel, exact in zip(
             PRODUCTS.values(), (a @ W.T + b, delta @ W, delta.T @ a), strict=True

@@ -47,7 +47,7 @@ def test_a_warning_names_eight_columns_of_local_dates():
         ({"learning_rate": 0.0}, r"learning_rate must be in \(0, inf\)"),
         ({"weight_decay": -0.1}, r"weight_decay must be in \[0, inf\)"),
         ({"hidden_layer_sizes": 0}, "hidden_layer_sizes must be at least 1"),
-        ({"per": 3}, "per must be the name of a column, got 3"),
+        ({"per": 3}, "per must be the name of a column, a text, got 3"),
     ],
 )
 def test_parameters_beyond_their_range_are_refused(parameters, message):
