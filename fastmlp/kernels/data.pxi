@@ -107,7 +107,7 @@ cdef class Data:
     cdef void make_table(self) noexcept:
         """The number of each byte, for products that read bytes."""
         cdef int i
-        if self.x.kind == UINT8 and self.x.indices == NULL and self.density >= FEWEST_BYTES:
+        if self.x.kind == UINT8 and self.x.indices == NULL and self.density >= SPARSEST_BYTES:
             for i in range(256):
                 self.table[i] = i * self.x.scale
             self.x.table = self.table
@@ -119,8 +119,8 @@ cdef class Data:
         cdef Block memory, scratch, packed
         cdef int64_t* pointers
         cdef int changed = 0
-        if (self.packed is not None or x.table != NULL or self.encoding is not None or x.indices != NULL
-                or x.n_in > MOST_PACKED
+        if (self.packed is not None or self.encoding is not None or x.indices != NULL
+                or x.table != NULL or x.n_in > MOST_PACKED
                 or self.density * (2 + size) > number_size(x)):
             return 0
         threads = team_size(threads)

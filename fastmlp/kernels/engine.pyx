@@ -86,9 +86,9 @@ cdef extern from *:
      * faster one; above the second, no product of sparse rows is. */
     #define SURELY_SPARSE 0.25
     #define MOST_SPARSE 0.8
-    #define FEWEST_BYTES 0.0625 /* four in a word of 64: fewer are read as sparse rows */
+    #define SPARSEST_BYTES 0.0625 /* 4 numbers of 64: sparser bytes become sparse rows */
     """
-    const double SURELY_SPARSE, MOST_SPARSE, FEWEST_BYTES
+    const double SURELY_SPARSE, MOST_SPARSE, SPARSEST_BYTES
 
 PHASES = ("gather", "lists", "forward", "output", "delta", "gradient", "wait")
 

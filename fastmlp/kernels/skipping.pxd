@@ -102,8 +102,8 @@ cdef inline inlined by_width(operand x, Py_ssize_t n_sum, panel_pair P, panel_pa
         each_row(x, n_sum, P, start, C, n_rows, queue, of_bytes, 1, 0)
 
 
-cdef inline void skipping_product(operand x,            # IN not transposed; numbers: zeros to a whole
-                                                        # vector; bytes: 64 can be read from each block on
+cdef inline void skipping_product(operand x,            # IN not transposed: numbers, zeros to a
+                                                        # whole vector, or bytes, 64 can be read
                                   Py_ssize_t n_sum,     # at most SKIPPING_BLOCK
                                   panel_pair P,         # IN
                                   panel_pair start,     # IN, may be C

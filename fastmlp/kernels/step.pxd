@@ -102,9 +102,10 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
                         Py_ssize_t m, team* threads, int part, int n_parts) noexcept nogil:
     """a(1), the rows of the chunk: in every thread, which gathers them all for itself.
 
-    They become sparse rows, are copied as bytes, or become pointers to where they lie if that is as
-    the products read them, or are copied, converted and encoded.  Then the rows of the next chunk are queued for prefetching.
-    Weights may evict them from L2 before they are read, so each is prefetched again just before.
+    They become sparse rows or are copied as bytes; or pointers to where they lie, if that is as the
+    products read them; or they are copied, converted and encoded.  Then the rows of the next chunk
+    are queued for prefetching.  Weights may evict them from L2 before they are read, so each is
+    prefetched again just before.
     """
     cdef Py_ssize_t r
     cdef scratch* own = &w.threads[part]

@@ -57,6 +57,18 @@ def search(classes: tuple[Array, Array]) -> Search:
     return run
 
 
+@pytest.fixture(params=["study.journal", "study.db"])
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The file of a study, a journal or a database."""
+    return tmp_path / request.param
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    """The file of a study, a journal."""
+    return tmp_path / "study.journal"
+
+
 def stored_in(name: str, program: str, folders: str) -> Path:
     """Return the folder of a server's programs, which Debian keeps off the path, or skip a test."""
     found = [Path(one).parent for one in (shutil.which(program),) if one]

@@ -15,16 +15,6 @@ from fastmlp.search.storage import opened
 Search = Callable[..., fastmlp.search.Result]  # see conftest.py
 
 
-@pytest.fixture(params=["study.journal", "study.db"])
-def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    return tmp_path / request.param
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    return tmp_path / "study.journal"
-
-
 def test_an_incomplete_line_at_the_end_of_a_journal_is_removed(
     search: Search, journal: Path
 ) -> None:

@@ -23,16 +23,6 @@ from fastmlp.search.storage import opened
 Search = Callable[..., fastmlp.search.Result]  # see conftest.py
 
 
-@pytest.fixture(params=["study.journal", "study.db"])
-def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    return tmp_path / request.param
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    return tmp_path / "study.journal"
-
-
 def leave_a_trial_running(path: Path) -> None:
     """Begin a trial as a process does that is then killed."""
     with opened(path) as (storage, _):
