@@ -174,9 +174,10 @@ def require_all(table: Table, columns: Sequence[str]) -> None:
     raise ValueError(f"{table.name}: {what} missing: {', '.join(shown)}{more}")
 
 
-def used_columns(model: Any) -> list[str]:
-    """Return the columns that a model uses."""
-    return list((model.by_value_ or model.encoder_).kinds)
+def kinds_of_used(model: Any) -> dict[str, str]:
+    """Return the kinds of the columns that a model uses, by their names."""
+    kinds: dict[str, str] = (model.by_value_ or model.encoder_).kinds
+    return kinds
 
 
 def open_for(model: Any, args: argparse.Namespace, path: Path) -> Table:
@@ -184,8 +185,7 @@ def open_for(model: Any, args: argparse.Namespace, path: Path) -> Table:
 
     How other columns are read changes nothing: text is a category as it was in training.
     """
-    kinds = (model.by_value_ or model.encoder_).kinds
-    used = [name for name, kind in kinds.items() if kind == "number"]
+    used = [name for name, kind in kinds_of_used(model).items() if kind == "number"]
     return open_table(path, used, **format_options(args))
 
 
@@ -197,7 +197,7 @@ def features_of(table: Table, model: Any) -> pd.DataFrame:
     names = [str(name) for name in getattr(model, "feature_names_in_", [])]
     if not names:  # trained on an array
         names = [f"x{i}" for i in range(model.n_features_in_)]
-    require_all(table, used_columns(model))
+    require_all(table, list(kinds_of_used(model)))
     known = {*table.names}
     if all(name in known for name in names):
         return table.frame[names]
