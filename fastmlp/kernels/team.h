@@ -2,11 +2,12 @@
  *
  * The barrier counts arrivals in a tree, four threads or nodes to a node, so that many threads do
  * not queue for one cache line; the last increments a generation number.  A waiting thread spins for
- * about 20 µs, which suffices while every thread has a core.  If other processes are busy, the
- * thread that it waits for may need the same core; so then it sleeps (Linux) or yields.  Sleeping
- * is better: a scheduler often returns the core for milliseconds to a thread that only yields, and
- * runs a thread that slept as soon as it is woken.  Threads that sleep by turns, however, never
- * look to the scheduler as if they needed two cores: if two sleep on one core, the later moves.
+ * SPIN_SECONDS, which suffices while every thread has a core, even if one core is slower than the
+ * others.  If other processes are busy, the thread that it waits for may need the same core; so then
+ * it sleeps (Linux) or yields.  Sleeping is better: a scheduler often returns the core for
+ * milliseconds to a thread that only yields, and runs a thread that slept as soon as it is woken.
+ * Threads that sleep by turns, however, never look to the scheduler as if they needed two cores: if
+ * two sleep on one core, the later moves.
  */
 #ifndef FASTMLP_TEAM_H
 #define FASTMLP_TEAM_H
@@ -59,7 +60,10 @@
 #define order_stores() ((void)0)
 #endif
 
-#define SPINS 1000
+/* Several times what it takes to wake a thread, which is 40 to 70 µs on a virtual machine, and a
+ * twentieth of the time for which a scheduler gives a core to another process. */
+#define SPIN_SECONDS 200e-6
+#define SPINS 64 /* between two looks at the clock */
 #define MOST_IN_TEAM 512
 
 #define CHILDREN 4
@@ -192,16 +196,17 @@ static inline void barrier(team *t, int part, int n_threads) {
         wake(t);
         return;
     }
-    double since = 0;
-    for (int spins = 0; ATOMIC_LOAD(&t->generation) == generation; spins++) {
-        if (spins < SPINS) {
-            relax();
-            continue;
-        }
-        if (since == 0) since = seconds_now();
+    double started = 0, asleep = 0; /* when it began to spin and to sleep */
+    for (int spins = 1; ATOMIC_LOAD(&t->generation) == generation; spins++) {
+        relax();
+        if (spins % SPINS) continue;
+        double now = seconds_now();
+        if (started == 0) started = now;
+        if (now - started < SPIN_SECONDS) continue;
+        if (asleep == 0) asleep = now;
         give_way(t, generation, part, n_threads);
     }
-    if (since != 0) ATOMIC_ADD(&t->slept, (int64_t)(1e9 * (seconds_now() - since)));
+    if (asleep != 0) ATOMIC_ADD(&t->slept, (int64_t)(1e9 * (seconds_now() - asleep)));
 }
 
 #endif
