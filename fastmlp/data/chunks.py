@@ -44,7 +44,9 @@ class Chunks:
             with checks.within(f"chunk {number}"):
                 if not isinstance(chunk, (tuple, list)) or len(chunk) not in (2, 3):
                     raise TypeError(
-                        f"expected (X, y) or (X, y, sample_weight), got {_described(chunk)}"
+                        f"expected (X, y) or (X, y, sample_weight), got {_described(chunk)}; X "
+                        f"without y is an iterable of chunks: give fit(X, y), or a single chunk as "
+                        f"fit([(X, y)])"
                     )
                 examples = Examples.checked(self.state, *chunk, part=True)
                 kind = _kind(examples)

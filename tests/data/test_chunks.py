@@ -246,6 +246,14 @@ def test_examples_without_targets_are_no_chunks(net, given):
         net.fit(given)
 
 
+@pytest.mark.parametrize("pair", [tuple, list])
+def test_a_pair_of_arrays_is_no_chunk_and_the_error_says_what_is(net, classes, pair):
+    message = r"chunk 1: expected \(X, y\).*, got ndarray; .*give fit\(X, y\).*fit\(\[\(X, y\)\]\)"
+    with pytest.raises(TypeError, match=message):
+        net.fit(pair(classes))
+    assert net.fit([classes], epochs=1).stopped_by == "epochs"
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
@@ -323,9 +331,7 @@ def test_divergence_in_a_later_chunk_restores_the_epoch_and_names_the_batch(net,
     good = MLP((6, 16, 3), seed=1)
     good.fit(*classes, epochs=1, batch_size=50, optimizer=GradientDescent(0.01), shuffle=False)
     with pytest.raises(fastmlp.TrainingDiverged) as caught:
-        net.fit(
-            cut([60], *classes), batch_size=50, optimizer=GradientDescent(rate), shuffle=False
-        )
+        net.fit(cut([60], *classes), batch_size=50, optimizer=GradientDescent(rate), shuffle=False)
     assert (caught.value.epoch, caught.value.batch in (4, 5)) == (2, True)
     for one, other in zip(net.weights, good.weights, strict=True):
         np.testing.assert_array_equal(one, other)
