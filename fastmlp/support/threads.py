@@ -38,7 +38,7 @@ LOOKED_UP = 1e-3
 _omp_before = kernels.omp_threads()
 
 # Where threads slept for more than this part of so many slices of training in succession
-# (training/loop.py), one thread is tried: a single such slice is an interruption of a few
+# (training/loop.py), fewer threads are tried: a single such slice is an interruption of a few
 # milliseconds.  The other choice is tried again after so many slices, up to a second of them.
 MOST_SLEPT, CROWDED_SLICES = 0.1, 2
 FIRST_PAUSE, LONGEST_PAUSE = 8, 64
@@ -140,15 +140,19 @@ def for_gradients(sizes: tuple[int, ...], n_rows: int, cap: int | None = None) -
 
 
 class AdaptiveTeam:
-    """The number of threads of a training, slice by slice: all, or one on a crowded machine.
+    """The number of threads of a training, slice by slice: all, or fewer on a crowded machine.
 
-    When another process wants the cores too, each barrier waits for the thread that was sent away,
-    and one thread alone may be faster.  Where threads sleep at the barriers of several slices in
-    succession, a slice on one thread is timed, and the faster of the two goes on for a while.
+    When another process wants the cores too, or there are fewer cores than threads, each barrier
+    waits for the thread that was sent away, and fewer threads may be faster.  Where threads sleep
+    at the barriers of several slices in succession, a slice with each of the `smaller_sizes` is
+    timed, and the fastest size goes on for a while.
     """
 
     def __init__(self) -> None:
-        self._alone = False  # this slice is one thread's
+        self._all = 1  # threads that the next slice may have
+        self._size: int | None = None  # threads that it has, if they are fewer
+        self._trials: list[int] = []  # sizes that are still to be tried
+        self._seconds: dict[int, float] = {}  # a batch, by the sizes that have been tried
         self._left = 0  # slices before the other choice is tried again
         self._pause = FIRST_PAUSE
         self._crowded = 0  # slices of all threads in succession in which they slept
@@ -156,31 +160,55 @@ class AdaptiveTeam:
 
     def size(self, n_threads: int) -> int:
         """Return the number of threads for the next slice; 1 in a process made by fork."""
-        return 1 if self._alone or _forked else n_threads
+        self._all = n_threads
+        return 1 if _forked else min(self._size or n_threads, n_threads)
 
     def report(self, seconds: float, slept: float) -> None:
         """Take in the seconds a batch of the slice, and the part of it that threads slept."""
-        if self._alone:
-            if seconds > self._together or self._left == 0:
-                self._alone = False
-                self._left = self._pause if seconds > self._together else 0
-                # after one thread has been faster, one crowded slice is enough to return to it
-                self._crowded = 0 if seconds > self._together else CROWDED_SLICES - 1
-                self._together = math.inf
-            else:
-                self._left -= 1
+        if self._size is not None:
+            self._report_of_fewer(self._size, seconds)
         elif self._left > 0:
             self._left -= 1
-        elif slept > MOST_SLEPT:
+        elif slept > MOST_SLEPT and self._all > 1:
             self._crowded += 1
             self._together = min(self._together, seconds)
             if self._crowded >= CROWDED_SLICES:
-                self._alone = True
+                self._size, *self._trials = smaller_sizes(self._all)
+                self._seconds = {}
                 self._left = self._pause
                 self._pause = min(2 * self._pause, LONGEST_PAUSE)
         else:
             self._crowded, self._together = 0, math.inf
             self._pause = FIRST_PAUSE
+
+    def _report_of_fewer(self, size: int, seconds: float) -> None:
+        """The same of a slice that did not have all threads."""
+        self._seconds.setdefault(size, seconds)
+        if self._trials:
+            self._size = self._trials.pop(0)
+            return
+        fastest = min(self._seconds, key=lambda tried: self._seconds[tried])
+        if size != fastest:  # the last size that was tried
+            self._size, seconds = fastest, self._seconds[fastest]
+        slower = seconds > self._together
+        if slower or self._left == 0:
+            self._size = None
+            self._left = self._pause if slower else 0
+            # after fewer threads have been faster, one crowded slice is enough to return to them
+            self._crowded = 0 if slower else CROWDED_SLICES - 1
+            self._together = math.inf
+        else:
+            self._left -= 1
+
+
+def smaller_sizes(n_threads: int) -> list[int]:
+    """Sizes of a team that may be faster than n_threads, at least two, where cores are wanting.
+
+    One thread less leaves a core to another process.  Halves come near any number of cores, and the
+    last one is 1.
+    """
+    halves = [n_threads >> k for k in range(1, n_threads.bit_length())]
+    return sorted({n_threads - 1, *halves}, reverse=True)
 
 
 def for_pass(sizes: tuple[int, ...], n_rows: int, cap: int | None = None) -> int:

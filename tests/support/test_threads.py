@@ -193,3 +193,62 @@ class TestAdaptiveTeam:
         crowded, calm = ((3.0, self.SLEEPS), (2.0, 0)), ((1.0, 0), (2.0, 0))
         found = self.sizes([crowded] * (threads.CROWDED_SLICES + 1) + [calm] * 40)
         assert found[threads.CROWDED_SLICES] == 1 and found[-20:] == [2] * 20
+
+
+class TestSizesOfATeam:
+    """A team of more than two threads on fewer cores: seconds a batch, by the team's size."""
+
+    @staticmethod
+    def sizes(seconds, n_threads, n_slices, slept=2 * threads.MOST_SLEPT):
+        """Sizes of the slices of a training whose larger teams sleep so much of the time."""
+        team, found = threads.AdaptiveTeam(), []
+        for _ in range(n_slices):
+            found.append(team.size(n_threads))
+            team.report(seconds(found[-1]), slept if found[-1] > 1 else 0)
+        return found
+
+    @pytest.mark.parametrize(
+        ("n_threads", "expected"),
+        [
+            (2, [1]),
+            (3, [2, 1]),
+            (4, [3, 2, 1]),
+            (6, [5, 3, 1]),
+            (8, [7, 4, 2, 1]),
+            (512, [511, *(2**k for k in range(8, -1, -1))]),
+        ],
+    )
+    def test_one_thread_less_and_halves_are_tried(self, n_threads, expected):
+        assert threads.smaller_sizes(n_threads) == expected
+
+    @pytest.mark.parametrize("best", [7, 4, 2, 1])
+    def test_the_fastest_size_goes_on_and_all_threads_are_tried_again(self, best):
+        crowded, trials = [8] * threads.CROWDED_SLICES, [7, 4, 2, 1]
+        first, second = [best] * threads.FIRST_PAUSE, [best] * 2 * threads.FIRST_PAUSE
+        expected = [*crowded, *trials, *first, 8, *trials, *second, 8]
+        found = self.sizes(lambda n: 1.0 if n == best else 2.0, 8, len(expected))
+        assert found == expected
+
+    def test_all_threads_go_on_where_no_other_size_is_faster(self):
+        found = self.sizes(lambda n: 1 / n, 8, 2 * threads.FIRST_PAUSE)
+        tried = [*[8] * threads.CROWDED_SLICES, 7, 4, 2, 1]
+        assert found == tried + [8] * (2 * threads.FIRST_PAUSE - len(tried))
+
+    def test_fewer_threads_are_given_up_when_they_become_slower_than_all_were(self):
+        team = threads.AdaptiveTeam()
+        for seconds in [3.0] * threads.CROWDED_SLICES + [2.0, 1.0]:  # 3, 3, 2 and 1 threads
+            team.size(3)
+            team.report(seconds, 2 * threads.MOST_SLEPT)
+        assert team.size(3) == 1
+        team.report(3.5, 0)
+        assert team.size(3) == 3
+
+    def test_a_cap_below_the_fastest_size_holds(self):
+        team = threads.AdaptiveTeam()
+        for seconds in [3.0] * threads.CROWDED_SLICES + [1.0, 2.0, 2.0, 2.0]:
+            team.size(8)
+            team.report(seconds, 2 * threads.MOST_SLEPT)
+        assert (team.size(8), team.size(3)) == (7, 3)
+
+    def test_one_thread_never_has_another_size(self):
+        assert self.sizes(lambda n: 1.0, 1, 20) == [1] * 20
