@@ -102,7 +102,11 @@ def _as_table(X: Any) -> str:
         return "pandas.DataFrame(X), as it is an array of records"
     if hasattr(X, "to_native"):  # of narwhals
         return "X.to_native()"
-    return "X.collect()" if hasattr(X, "collect_schema") else ""
+    if hasattr(X, "collect_schema"):
+        return "X.collect()"
+    if not isinstance(X, pd.DataFrame) and hasattr(X, "columns"):  # names that an array loses
+        return "X.compute()" if hasattr(X, "compute") else "a pandas.DataFrame made of it"
+    return ""
 
 
 def _from_polars(column: Any) -> Array:

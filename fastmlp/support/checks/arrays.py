@@ -63,7 +63,7 @@ def _mixed_columns(name: str, value: Any, found: Array) -> Array:
     These are columns of different dtypes, such as numbers beside booleans, and those of the dtypes
     in which pandas has missing values; a missing value becomes NaN.  `found` is what NumPy made.
     """
-    if not hasattr(value, "to_numpy") or not hasattr(value, "dtypes"):
+    if not hasattr(value, "iloc"):
         raise _no_numbers(name, found)
     columns = dict(enumerate(value.dtypes)) if value.ndim == 2 else {0: value.dtype}
     others = [i for i, dtype in columns.items() if getattr(dtype, "kind", "O") not in REAL]
