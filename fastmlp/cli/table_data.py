@@ -29,6 +29,7 @@ from .tables import format_options, open_table
 Array = NDArray[Any]
 
 FAR = 0.5  # of the fraction: a test set of groups that misses it by more is reported
+MOST_KNOWN = 0.1  # of a test set: rows of the training set, beyond chance, that are not reported
 MOST_SHOWN = 8  # names in a message
 
 
@@ -81,6 +82,8 @@ def read_data(args: argparse.Namespace) -> TableData:
         )
     if test is not None and target.task == "classification":
         test = _of_known_classes(test, np.unique(training.y), notes)
+    if test is not None and args.test is not None:
+        _note_known_rows(training, test, notes)
     return TableData(
         table.name, args.label, target.task, target.reason, training, test, len(table.frame),
         len(table.frame) - len(whole), split, tuple(notes),
@@ -145,6 +148,26 @@ def _of_known_classes(test: TableRows, classes: Array, notes: list[str]) -> Tabl
             f"no row of the test set has a class of the training set: {no_class(test.y, classes)}"
         )
     return TableRows(test.X, labels, test.groups, test.time)[np.flatnonzero(known)]
+
+
+def _note_known_rows(training: TableRows, test: TableRows, notes: list[str]) -> None:
+    """Note that rows of a test set are rows of the training set too.
+
+    In a table of few different rows, such as of three booleans, new rows also equal known ones, as
+    often as rows of the training set equal each other; more of them were taken from it.
+    """
+    both = pd.concat([training.X, test.X], ignore_index=True)
+    both.columns = pd.RangeIndex(both.shape[1])
+    both[both.shape[1]] = np.concatenate([training.y, test.y])
+    rows = pd.util.hash_pandas_object(both, index=False).to_numpy()
+    own, others = rows[: len(training)], rows[len(training) :]
+    known = np.isin(others, own)
+    _, place, counts = np.unique(own, return_inverse=True, return_counts=True)
+    if known.mean() > (counts[place] > 1).mean() + MOST_KNOWN:
+        notes.append(
+            f"{known.sum():,} of the {len(test):,} test rows are rows of the training set too: the "
+            f"scores say little about new rows"
+        )
 
 
 def no_class(labels: Array, classes: Array) -> str:

@@ -6,6 +6,8 @@ import numpy as np
 
 __all__ = ["printable", "quoted"]
 
+MOST_CHARACTERS = 80  # of a value in a message
+
 
 def printable(text: object) -> str:
     """Return text with its control characters as escapes, so that it cannot control a terminal.
@@ -22,7 +24,7 @@ def printable(text: object) -> str:
 
 
 def quoted(value: object) -> str:
-    """Return the repr of a value of a user's array as that of Python's own type.
+    """Return the repr of a value of a user's array as that of Python's own type, cut if it is long.
 
     Examples
     --------
@@ -31,4 +33,8 @@ def quoted(value: object) -> str:
     """
     if isinstance(value, (np.datetime64, np.timedelta64)):
         return str(value)
-    return repr(value.item() if isinstance(value, np.generic) else value)
+    try:
+        text = repr(value.item() if isinstance(value, np.generic) else value)
+    except ValueError:  # of an integer with more digits than Python writes
+        return f"{type(value).__name__} of thousands of digits"
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…"

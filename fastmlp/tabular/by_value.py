@@ -174,6 +174,7 @@ def check_per(model: Any, given: Given) -> None:
     with checks.within("per"):
         known_column(model, column, list(given.table.columns))
     cells = given.table[column]
+    kind_of(cells)  # refuses cells such as lists
     if not cells.isna().any() and equal(given.y.tolist(), cells.tolist()):
         raise ValueError(f"per={column!r} is the column to predict; name one of the other columns")
     if given.groups is not None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -16,6 +17,7 @@ from ..network import MLP
 from ..support.text import quoted
 from .base import BaseTabular
 from .metrics import CLASSIFICATION, Metric, metric_of
+from .targets import target_column
 
 __all__ = ["TabularClassifier"]
 
@@ -293,6 +295,26 @@ batch_size, epochs, encoding : optional
         chosen = self.predict_proba(X).argmax(axis=1)
         labels: Array = self.classes_[chosen]
         return labels
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy: the share of rows whose class is predicted.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like, (m, n)
+            A table with the columns of the training set.
+        y : array-like (m,)
+            The labels, read as by `fit`.
+        sample_weight : array-like (m,), optional
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+        """
+        predicted = self.predict(X)
+        labels = target_column(y, len(predicted))
+        return float(accuracy_score(labels, predicted, sample_weight=sample_weight))
 
 
 def best_temperature(p: Array, targets: Array, weights: Array | None) -> float:

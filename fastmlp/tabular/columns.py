@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from ..encodings import Encoding, Numeric, OneHot, Periodic, PiecewiseLinear
-from .frames import Kind, are_local_dates, dates, kind_of, numbers, text, texts
+from .frames import Kind, are_local_dates, dates, iso_moments, kind_of, numbers, text, texts
 from .precision import ADVICE, blurred
 from .reading.numbers import BOOLEANS
 
@@ -338,7 +338,8 @@ def known_codes(column: pd.Series, known: tuple[str, ...]) -> Array:
     """Return a column of categories as codes of the levels of the training set, −1 for others.
 
     A number is also the level of its digits after leading zeros: 2139 is "02139".  Where all levels
-    are truth values, a cell is the level of its truth value: 1 and "true" are "True".
+    are truth values, a cell is the level of its truth value: 1 and "true" are "True".  Where all
+    are dates in ISO 8601, it is that of its moment, in UTC if it has a time zone.
     """
     codes, uniques = pd.factorize(column)
     places = {level: place for place, level in enumerate(known)}
@@ -359,6 +360,12 @@ def known_codes(column: pd.Series, known: tuple[str, ...]) -> Array:
         return of_digits.get(name, -1) if isinstance(cell, (Real, Decimal)) else -1
 
     table = np.array([place_of(cell) for cell in uniques] + [-1], np.intp)
+    unknown = np.flatnonzero(table[:-1] < 0)
+    if len(unknown):
+        of_moment = {moment: place for place, moment in enumerate(iso_moments(list(known)))}
+        if pd.NaT not in of_moment and len(of_moment) == len(known):
+            cells = iso_moments([uniques[i] for i in unknown])
+            table[unknown] = [of_moment.get(moment, -1) for moment in cells]
     places_of_rows: Array = table[codes]
     return places_of_rows
 

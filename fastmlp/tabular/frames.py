@@ -24,8 +24,8 @@ from ..support.text import quoted
 from .reading.numbers import MINUS, code_in
 
 __all__ = [
-    "Kind", "are_local_dates", "codes_in", "dates", "frame_of", "is_number", "is_span", "kind_of",
-    "numbered", "numbers", "text", "texts", "without_arrow",
+    "Kind", "are_local_dates", "codes_in", "dates", "frame_of", "is_number", "is_span",
+    "iso_moments", "kind_of", "numbered", "numbers", "text", "texts", "without_arrow",
 ]  # fmt: skip
 
 Kind = Literal["number", "category", "date"]
@@ -102,7 +102,11 @@ def _as_table(X: Any) -> str:
         return "pandas.DataFrame(X), as it is an array of records"
     if hasattr(X, "to_native"):  # of narwhals
         return "X.to_native()"
-    return "X.collect()" if hasattr(X, "collect_schema") else ""
+    if hasattr(X, "collect_schema"):
+        return "X.collect()"
+    if not isinstance(X, pd.DataFrame) and hasattr(X, "columns"):  # names that an array loses
+        return "X.compute()" if hasattr(X, "compute") else "a pandas.DataFrame made of it"
+    return ""
 
 
 def _from_polars(column: Any) -> Array:
@@ -152,7 +156,7 @@ def kind_of(column: pd.Series) -> Kind:
         codes = code_in([cell.strip() for cell in cells])
         if codes is None and not np.isnan(_parsed(cells)).any():
             return "number"
-        if not _moments(cells).isna().any():
+        if not iso_moments(cells).isna().any():
             return "date"
     return "category"
 
@@ -219,7 +223,7 @@ def _parsed(cells: list[str]) -> Array:
     return numbers
 
 
-def _moments(cells: list[Any]) -> pd.Series:
+def iso_moments(cells: list[Any]) -> pd.Series:
     """Return the moments that texts in ISO 8601 name; NaT for a cell that is not a date."""
     # Digits alone, as text or as a number, are a number or a code, which pandas would take for a
     # year or for the time since 1970.
@@ -358,7 +362,7 @@ def dates(column: pd.Series) -> pd.Series:
         moments = column.dt.tz_convert(None) if column.dt.tz is not None else column
         return _without_nanoseconds(moments).reset_index(drop=True)
     codes, uniques = pd.factorize(column)
-    moments = _moments(list(uniques))
+    moments = iso_moments(list(uniques))
     empty = np.array([isinstance(cell, str) and not cell.strip() for cell in uniques], bool)
     wrong = moments.isna().to_numpy() & ~empty
     if wrong.any():

@@ -236,6 +236,33 @@ def test_the_test_set_may_be_a_file(classify: Command, mixed: Path, tmp_path: Pa
     assert "give one of them" in classify("--test", other, "--test-fraction", 0.5).err
 
 
+def test_rows_of_the_training_set_in_a_test_file_are_reported(
+    classify: Command, mixed: Path, tmp_path: Path
+) -> None:
+    header, *rows = mixed.read_text().splitlines()
+    other = tmp_path / "test.csv"
+    new = [f"new {row}" for row in rows[:40]]
+    other.write_text("\n".join([header, *new]))
+    assert "of the training set too" not in classify("--test", other).err
+    other.write_text("\n".join([header, *new, *rows[:10]]))
+    code, _, err = classify("--test", other)
+    assert code == 0
+    assert "10 of the 50 test rows are rows of the training set too" in err
+    assert "160 of the 160 test rows are rows of the training set" in classify("--test", mixed).err
+
+
+def test_rows_that_repeat_in_any_table_of_few_values_are_no_sign_of_a_wrong_test_file(
+    fastmlp_command: Command, tmp_path: Path, model: Path, rng: np.random.Generator
+) -> None:
+    for name in ("t.csv", "test.csv"):
+        rows = rng.integers(0, 2, (80, 3))
+        np.savetxt(tmp_path / name, rows, "%d", delimiter=",", header="a,b,y", comments="")
+    basis = ("train", tmp_path / "t.csv", "--label", "y", "--save", model, *QUICK)
+    code, _, err = fastmlp_command(*basis, "--test", tmp_path / "test.csv")
+    assert code == 0
+    assert "of the training set too" not in err
+
+
 def test_without_a_test_set_the_scores_are_those_of_validation_rows(classify: Command) -> None:
     out = classify("--test-fraction", 0).out
     assert "160 rows for training, no test rows (--test-fraction 0)" in out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -126,11 +127,23 @@ def test_other_numbers_become_those_of_the_network(dtype):
         (np.zeros((0, 3)), ValueError, "X is empty; expected at least one example"),
         ([], ValueError, r"X has shape \(0,\)"),
         ([[1, 2, 3], [1, 2]], ValueError, "X is ragged"),
-        (np.zeros((2, 3), object), TypeError, "X has dtype object; expected numbers"),
-        ([[1, 2, None]], TypeError, "X has dtype object"),
-        ([["a", "b", "c"]], TypeError, "X has dtype <U1; expected real numbers"),
-        (np.zeros((2, 3), complex), TypeError, "X has dtype complex128"),
-        (np.zeros((2, 3), "M8[s]"), TypeError, "X has dtype datetime64"),
+        (
+            np.zeros((2, 3), object),
+            TypeError,
+            r"object; expected numbers. Convert them: np.asarray\(X",
+        ),
+        ([[1, 2, None]], TypeError, r"X has dtype object.*missing values \(None\): fill them in"),
+        (np.array([[1, "{x}", 2]], object), TypeError, "has text, such as '{x}'. Names of classes"),
+        (np.array([[1, Decimal(1)]], object), TypeError, "entries of type Decimal. Convert them"),
+        ([["a", "b", "c"]], TypeError, r"X has dtype <U1; expected real numbers.*np.unique\(X"),
+        (np.zeros((2, 3), complex), TypeError, "X has dtype complex128; .*X.real"),
+        (
+            np.zeros((2, 3), "M8[s]"),
+            TypeError,
+            r"X has dtype datetime64.*Dates .* \(X - X.min\(\)\)",
+        ),
+        (np.zeros((2, 3), "m8[s]"), TypeError, "Time differences become numbers by X / np.timede"),
+        (np.zeros(2, [("a", float)]), TypeError, "Records become rows by .*unstructured"),
         (np.ma.zeros((2, 3)), TypeError, "X is a masked array"),
         (None, TypeError, "X has dtype object"),
     ],
@@ -138,6 +151,50 @@ def test_other_numbers_become_those_of_the_network(dtype):
 def test_wrong_examples_are_explained(X, error, message):
     with pytest.raises(error, match=message):
         checks.rows(X, 3, SINGLE)
+
+
+TABLE = {"a": [1.0, 2.5], "b": [True, False], "c": [1, 2]}
+
+
+@pytest.mark.parametrize("dtypes", ["numpy", "nullable", "arrow"])
+def test_numbers_and_booleans_of_a_table_are_numbers(dtypes):
+    table = pytest.importorskip("pandas").DataFrame(TABLE)
+    if dtypes == "nullable":
+        table = table.convert_dtypes()
+    if dtypes == "arrow":
+        pytest.importorskip("pyarrow")
+        table = table.convert_dtypes(dtype_backend="pyarrow")
+    assert np.asarray(table).dtype == object  # what NumPy makes of it
+    np.testing.assert_array_equal(checks.rows(table, 3, DOUBLE), [[1, 1, 1], [2.5, 0, 2]])
+
+
+def test_missing_value_of_a_table_is_named_with_its_place():
+    pd = pytest.importorskip("pandas")
+    table = pd.DataFrame({"a": [1.0, 2.0], "b": pd.array([True, None], "boolean")})
+    with pytest.raises(ValueError, match=r"X\[1, 1\] is nan; fill in"):
+        checks.rows(table, 2, SINGLE)
+
+
+def test_columns_of_a_table_that_are_not_numbers_are_named():
+    pd = pytest.importorskip("pandas")
+    table = pd.DataFrame({**TABLE, "kind": ["x", "y"], "day": pd.Timestamp("2024-01-01")})
+    message = (
+        r"2 of 5 columns hold others: 'kind' \((str|object)\), 'day' \(datetime64.*fastmlp.tabular"
+    )
+    with pytest.raises(TypeError, match=message):
+        checks.rows(table, 5, SINGLE)
+
+
+@pytest.mark.parametrize("dtype", ["boolean", "Int64", "bool"])
+def test_column_of_any_dtype_of_numbers_is_read(dtype):
+    column = pytest.importorskip("pandas").Series([1, 0, 1], dtype=dtype)
+    np.testing.assert_array_equal(checks.array("y", column), [1, 0, 1])
+
+
+def test_column_of_names_is_explained():
+    column = pytest.importorskip("pandas").Series(["setosa", "virginica"])
+    with pytest.raises(TypeError, match=r"'setosa'. Names of classes .* np.unique\(y"):
+        checks.array("y", column)
 
 
 def test_column_of_one_input_is_explained():

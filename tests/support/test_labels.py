@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fastmlp.support.labels import class_labels, label_array
-from fastmlp.support.text import printable
+from fastmlp.support.text import printable, quoted
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,13 @@ def test_labels_are_those_of_the_classes_if_they_are_as_many() -> None:
 def test_printable_text_has_no_control_characters(text: object, shown: str) -> None:
     assert printable(text) == shown
     assert printable(text).isprintable()
+
+
+@pytest.mark.parametrize("value", ["x" * 5000, 10**400, np.str_("x" * 5000)])
+def test_long_values_are_cut_in_messages(value):
+    assert quoted(value) == repr(value if isinstance(value, int) else str(value))[:80] + "…"
+    assert quoted("x" * 78) == repr("x" * 78)
+
+
+def test_integers_that_python_does_not_write_are_described():
+    assert quoted(10**5000) == "int of thousands of digits"

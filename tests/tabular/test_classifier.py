@@ -100,6 +100,16 @@ def test_infinite_labels_are_refused():
         model_of(np.where(Y == 1, np.inf, Y.astype(float)))
 
 
+@pytest.mark.parametrize("dtype", [np.int64, object, "Int64"])
+def test_labels_are_scored_as_they_are_fitted(dtype):
+    y = pd.Series(Y).astype(dtype)
+    model, table = model_of(y)
+    weights = np.arange(M) + 1.0
+    hits = model.predict(table) == Y
+    assert model.score(table, y) == pytest.approx(hits.mean())
+    assert model.score(table, y, weights) == pytest.approx(np.average(hits, weights=weights))
+
+
 def test_labels_of_a_score_are_those_of_the_training_set():
     model, table = model_of(np.array(["a", "b", "c"])[Y])
     with pytest.raises(ValueError, match="not among the classes of the training set, such as 'q'"):

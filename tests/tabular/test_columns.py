@@ -10,8 +10,8 @@ import pytest
 import scipy.stats
 
 from fastmlp import steps
-from fastmlp.tabular.columns import ENCODINGS, MOST_LEVELS, TableEncoder
-from fastmlp.tabular.frames import dates
+from fastmlp.tabular.columns import ENCODINGS, MOST_LEVELS, TableEncoder, known_codes
+from fastmlp.tabular.frames import dates, text
 
 
 def inputs_of(table, encoding="raw", new=None):
@@ -145,6 +145,32 @@ def test_levels_that_are_more_than_truth_values_are_known_as_written(levels, new
     encoder = TableEncoder.learn(pd.DataFrame({"c": pd.Categorical(levels * 4)}))
     found = encoder.read(pd.DataFrame({"c": np.array(new, object)})).categories[:, 0]
     assert set(found) == {-1}
+
+
+DAYS = pd.Series(pd.to_datetime(["2024-01-31", "2024-02-29", "2024-03-01"]))
+OTHER_DAYS = {
+    "text": DAYS.dt.strftime("%Y-%m-%d"),
+    "text with a time": DAYS.astype(str) + "T00:00",
+    "dates": DAYS.dt.date,
+    "periods": DAYS.dt.to_period("D"),
+    "UTC": DAYS.dt.tz_localize("UTC"),
+    "another zone": DAYS.dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo"),
+}
+
+
+@pytest.mark.parametrize("new", OTHER_DAYS.values(), ids=OTHER_DAYS)
+def test_dates_that_are_levels_are_known_in_any_form(new):
+    for learned, other in ((DAYS, new), (new, DAYS)):
+        levels = tuple(map(text, pd.factorize(learned)[1]))
+        np.testing.assert_array_equal(known_codes(other[::-1], levels), [2, 1, 0])
+        later = other + (datetime.timedelta(1) if other.dtype != "str" else "x")
+        assert known_codes(later[2:], levels).tolist() == [-1]
+
+
+def test_levels_that_are_not_all_dates_are_known_as_written():
+    assert known_codes(pd.Series([DAYS[0]]), ("2024-01-31", "never")).tolist() == [-1]
+    same = ("2024-01-31", "2024-01-31T00:00")  # which of them is not known
+    assert known_codes(pd.Series([DAYS[0]]), same).tolist() == [-1]
 
 
 def test_dates_from_the_first_year_to_the_last_are_read_in_any_unit():

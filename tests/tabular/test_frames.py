@@ -95,6 +95,16 @@ def test_what_is_no_table_is_refused(table, error, message):
         frame_of(table)
 
 
+class Partitioned:
+    """Has what the DataFrame of Dask has."""
+
+    columns = ("a",)
+    compute = len
+
+    def __array__(self, dtype=None, copy=None):
+        return np.ones((1, 1))
+
+
 class Wrapped:
     """Has what narwhals' DataFrame has."""
 
@@ -106,6 +116,7 @@ NO_TABLES = {
     "rows": ([{"a": 1.0}, {"a": 2.0}], "a list; pass pandas.DataFrame.X., of which each dict is a"),
     "a row of a DataFrame": (pd.DataFrame({"a": [1], "b": [2]}).iloc[0], "a Series; pass X.to_fr"),
     "records": (np.zeros(3, [("a", float)]), "a ndarray; pass .*, as it is an array of records"),
+    "a table of Dask": (Partitioned(), r"a Partitioned; pass X.compute\(\)"),
     "a table of narwhals": (Wrapped(), r"a Wrapped; pass X.to_native\(\)"),
     "a query of polars": (polars.DataFrame({"a": [1]}).lazy(), r"a LazyFrame; pass X.collect\(\)"),
 }

@@ -200,3 +200,19 @@ def test_what_is_masked_is_missing():
     missing = TabularRegressor(**FAST).fit(np.where(cells.mask, np.nan, x), CLASSES)
     found = TabularRegressor(**FAST).fit(cells, CLASSES)
     np.testing.assert_array_equal(found.predict(cells), missing.predict(cells.filled(np.nan)))
+
+
+def test_the_model_of_a_date_predicts_its_rows_in_any_form():
+    day = pd.Timestamp("2024-01-31") + pd.to_timedelta(np.arange(2 * M) % 2, "D")
+    table = pd.DataFrame({"a": np.tile(x[:, 0], 2), "day": day})
+    model = TabularRegressor(per="day", **FAST).fit(table, table["a"] * (1 + day.day % 2))
+    assert len(model.by_value_.models) == 2
+    expected = model.predict(table)
+    for form in (day.strftime("%Y-%m-%d"), day.date, day.to_period("D"), day.tz_localize("UTC")):
+        np.testing.assert_array_equal(model.predict(table.assign(day=form)), expected)
+
+
+def test_per_of_a_column_of_lists_names_the_column():
+    table = TABLE.assign(shop=[[1]] * M)
+    with pytest.raises(TypeError, match="column 'shop' has cells of type list"):
+        TabularRegressor(per="shop", **FAST).fit(table, x[:, 0])

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...kernels import ready
+from ..text import quoted
 
 Array = NDArray[Any]
 
+REAL = "buif"  # kinds of dtypes
+AS_NUMBERS = "Convert them: np.asarray({name}, dtype=np.float32)"
+OF_NAMES = (
+    "Names of classes become labels by classes, labels = np.unique({name}, return_inverse=True)"
+)
+OF_TEXT = f"{OF_NAMES}; digits become numbers by np.asarray({{name}}, dtype=np.float32)"
+HINTS = {  # what to do with other dtypes, by their kinds
+    **dict.fromkeys("UST", OF_TEXT),
+    "M": "Dates become numbers by ({name} - {name}.min()) / np.timedelta64(1, 'D')",
+    "m": "Time differences become numbers by {name} / np.timedelta64(1, 'D')",
+    "c": "Pass {name}.real, {name}.imag or abs({name})",
+    "V": "Records become rows by np.lib.recfunctions.structured_to_unstructured({name})",
+}
+MISSING = ("NoneType", "NAType", "NaTType")  # types of missing values, of pandas too
+SHOWN = 3  # columns that a message names
 CHUNK = 1 << 18  # numbers that are checked together: they stay in the L2 cache between two passes
 
 
@@ -31,16 +48,51 @@ def array(name: str, value: object) -> Array:
     if found is value:
         found = found.view()
     if found.dtype.kind == "O":
+        found = _mixed_columns(name, value, found)
+    if found.dtype.kind not in REAL:
         raise TypeError(
-            f"{name} has dtype object; expected numbers. Look for text and missing values, then "
-            f"convert: np.asarray({name}, dtype=np.float32)"
-        )
-    if found.dtype.kind not in "buif":
-        raise TypeError(
-            f"{name} has dtype {found.dtype}; expected real numbers. Names of classes become "
-            f"labels by np.unique(names, return_inverse=True)"
+            f"{name} has dtype {found.dtype}; expected real numbers. "
+            f"{HINTS[found.dtype.kind].format(name=name)}"
         )
     return found
+
+
+def _mixed_columns(name: str, value: Any, found: Array) -> Array:
+    """Return a table of pandas, or a column, of which NumPy makes Python objects, as numbers.
+
+    These are columns of different dtypes, such as numbers beside booleans, and those of the dtypes
+    in which pandas has missing values; a missing value becomes NaN.  `found` is what NumPy made.
+    """
+    if not hasattr(value, "iloc"):
+        raise _no_numbers(name, found)
+    columns = dict(enumerate(value.dtypes)) if value.ndim == 2 else {0: value.dtype}
+    others = [i for i, dtype in columns.items() if getattr(dtype, "kind", "O") not in REAL]
+    if not others:
+        return np.asarray(value.to_numpy(np.float64, na_value=np.nan))
+    if value.ndim == 1:
+        raise _no_numbers(name, found)
+    some = ", ".join(f"{value.columns[i]!r} ({columns[i]})" for i in others[:SHOWN])
+    more = ", …" if len(others) > SHOWN else ""
+    raise TypeError(
+        f"{name} has dtype object; expected numbers, but {len(others)} of {len(columns)} columns "
+        f"hold others: {some}{more}. Leave these columns out or make them numbers, or use "
+        f"fastmlp.tabular, whose estimators take such tables as they are"
+    )
+
+
+def _no_numbers(name: str, objects: Array) -> TypeError:
+    """Return the error of an array of Python objects."""
+    others = [one for one in objects.flat if not isinstance(one, Real)]
+    kind = type(others[0]).__name__ if others else ""
+    if not others:
+        found = AS_NUMBERS.format(name=name)
+    elif isinstance(others[0], str):
+        found = f"It has text, such as {quoted(others[0])}. {OF_TEXT.format(name=name)}"
+    elif kind in MISSING:
+        found = f"It has missing values ({others[0]}): fill them in or leave them out"
+    else:
+        found = f"It has entries of type {kind}. {AS_NUMBERS.format(name=name)}"
+    return TypeError(f"{name} has dtype object; expected numbers. {found}")
 
 
 def arrays(
