@@ -111,7 +111,7 @@ def _forward(
 def _histogram(values: Array, largest: float) -> Array:
     """Return the counts of |a| > 0 in N_BINS bins from 0 to the largest |a|."""
     sizes = np.abs(values[values != 0])
-    return np.histogram(sizes, N_BINS, (0.0, largest or 1.0))[0]
+    return np.histogram(sizes, N_BINS, (0.0, largest))[0]
 
 
 def _clipped(span: Range, largest: float, n_bins: int) -> Range:
@@ -123,7 +123,7 @@ def _clipped(span: Range, largest: float, n_bins: int) -> Range:
 def _percentile_bins(counts: Array, span: Range) -> int:
     """Return how many bins hold PERCENTILE of the values."""
     total = np.cumsum(counts)
-    return int(np.searchsorted(total, PERCENTILE / 100 * total[-1])) + 1 if total[-1] else N_BINS
+    return int(np.searchsorted(total, PERCENTILE / 100 * total[-1])) + 1
 
 
 def _divergence_bins(counts: Array, span: Range) -> int:

@@ -13,10 +13,12 @@ from scipy.stats import entropy
 
 from fastmlp import MLP
 from fastmlp.export import quantize, to_c
-from fastmlp.export.ranges import METHODS, N_BINS, ranges_of
+from fastmlp.export.ranges import METHODS, ranges_of
 
 Array = NDArray[Any]
 MakeNetwork = Callable[..., MLP]  # see conftest.py
+
+N_BINS = 2048  # of NVIDIA's code
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.* calibration rows are few", "ignore:the 8-bit network differs"
@@ -60,38 +62,42 @@ def test_minmax_is_the_whole_range(rng: np.random.Generator) -> None:
 
 
 @pytest.mark.parametrize(("method", "limit"), [("percentile", 8), ("kl", 40)])
-def test_few_large_values_are_clipped(
-    rng: np.random.Generator, method: str, limit: float
-) -> None:
+def test_few_large_values_are_clipped(rng: np.random.Generator, method: str, limit: float) -> None:
     values = np.append(rng.normal(size=100_000), [300.0])
     low, high = hidden_range(values, method)
     assert -8 < low < 0 < high < limit  # of kl the narrowest range is 1/8 of the whole
 
 
-def test_a_percentile_of_the_values_other_than_zero(rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_percentile_of_the_values_other_than_zero(rng: np.random.Generator, sign: int) -> None:
     values = np.append(rng.exponential(size=50_000), np.zeros(200_000))
-    low, high = hidden_range(values, "percentile")
+    low, high = np.sort(np.abs(hidden_range(sign * values, "percentile")))
     expected = np.percentile(values[values > 0], 99.99)
     assert low == 0
     assert 0 <= high - expected <= values.max() / N_BINS
 
 
+@pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize(
     ("sample", "n_levels"),
     [
         (lambda rng: rng.exponential(size=4000), 256),
-        (lambda rng: np.append(rng.exponential(size=4000), 40.0), 256),
+        (lambda rng: np.append(rng.exponential(1 / 40, size=4000), 1.0), 256),
         (lambda rng: np.append(np.abs(rng.standard_t(2, size=4000)), np.zeros(500)), 256),
+        (lambda rng: np.append(2 + rng.exponential(size=4000), 40.0), 256),
+        (lambda rng: np.arange(1, 4097) / 4096, 256),
+        (lambda rng: np.append(rng.exponential(size=4000), [30.0, -10.0]), 192),
     ],
-    ids=["exponential", "an outlier", "heavy tails"],
+    ids=["exponential", "an outlier", "heavy tails", "far from 0", "uniform", "both signs"],
 )
 def test_the_kl_threshold_is_that_of_nvidia_s_code(
-    rng: np.random.Generator, sample: Callable[..., Array], n_levels: int
+    rng: np.random.Generator, sample: Callable[..., Array], n_levels: int, sign: int
 ) -> None:
     values = sample(rng).astype(np.float32)
-    low, high = hidden_range(values, "kl")
-    assert low == values.min()
-    assert high == pytest.approx(nvidia_threshold(values, n_levels), rel=1e-6)
+    low, high = np.sort(sign * np.array(hidden_range(sign * values, "kl")))
+    threshold = nvidia_threshold(values, n_levels)
+    assert low == pytest.approx(max(values.min(), -threshold), rel=1e-6)
+    assert high == pytest.approx(threshold, rel=1e-6)
 
 
 def test_both_signs_share_the_levels_of_kl(rng: np.random.Generator) -> None:
