@@ -121,6 +121,7 @@ def test_labels_are_those_of_the_network(classes: tuple[Array, Array]) -> None:
     rounded = quantize(net, X[:100])
     assert np.mean(rounded.predict(X) == net.predict(X)) > 0.97
     np.testing.assert_allclose(rounded.forward(X).sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_array_equal(rounded.predict_proba(X), rounded.forward(X))
 
 
 @pytest.mark.parametrize("integer_only", [False, True])
