@@ -133,7 +133,10 @@ def _divergence_bins(counts: Array, span: Range) -> int:
         return N_BINS
     # both signs share the 256 levels
     n_levels = round(N_LEVELS * max(-span[0], span[1]) / width)
-    candidates = range(n_levels, N_BINS + 1)
+    # fewer bins of values than levels lose nothing by rounding: all would become one value, if
+    # none is near 0, as of a sigmoid
+    first = int(np.flatnonzero(counts)[0])
+    candidates = range(min(first + n_levels, N_BINS), N_BINS + 1)
     divergences = [_divergence(counts, n, n_levels) for n in candidates]
     # the widest of several equally good ranges
     return candidates[len(divergences) - 1 - int(np.argmin(divergences[::-1]))]
