@@ -253,6 +253,6 @@ def _agreement(exact: Array, found: Array, model: Any) -> float:
     """Return the fraction of equal labels, or R² of values."""
     if hasattr(model, "classes_"):
         return float(np.mean(exact == found))
-    # in the networks' unit, whose precision is that of float32
-    scaled = [(values - model.target_mean_) / model.target_deviation_ for values in (found, exact)]
-    return smallest_r2(*(values.reshape(-1, 1) for values in scaled))
+    # from the mean on, as the networks' outputs, whose precision is that of float32
+    outputs = [(values - model.target_mean_)[:, np.newaxis] for values in (found, exact)]
+    return smallest_r2(*outputs)
