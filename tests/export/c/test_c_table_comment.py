@@ -39,14 +39,8 @@ def buffers(text: str, function: str) -> int:
     return total
 
 
-@pytest.mark.filterwarnings("ignore:the 8-bit model differs")
-@pytest.mark.parametrize("in_8_bits", [False, True])
-def test_the_comment_states_the_memory_that_the_code_declares(
-    of_table: Any, tmp_path: Path, in_8_bits: bool
-) -> None:
-    model, (table, _) = of_table
-    to_c(quantize_table(model, table) if in_8_bits else model, tmp_path / "net.c")
-    text = (tmp_path / "net.c").read_text()
+def assert_states_memory(text: str, model: Any) -> None:
+    """Assert that the comment of a file states the memory that the code declares."""
     plain = " ".join(text.partition("*/")[0].replace("\n *", " ").split())
     size, stack = re.search(
         r"([\d,]+) bytes of constants, and on the stack ([\d,]+)", plain
@@ -61,6 +55,25 @@ def test_the_comment_states_the_memory_that_the_code_declares(
     expected = outer + max(buffers(text, f"net_{one}") for one in called)
     assert int(stack.replace(",", "")) == expected
     assert "PROGMEM" not in text  # no constant is in an AVR's flash memory alone
+
+
+@pytest.mark.filterwarnings("ignore:the 8-bit model differs")
+@pytest.mark.parametrize("in_8_bits", [False, True])
+def test_the_comment_states_the_memory_that_the_code_declares(
+    of_table: Any, tmp_path: Path, in_8_bits: bool
+) -> None:
+    model, (table, _) = of_table
+    to_c(quantize_table(model, table) if in_8_bits else model, tmp_path / "net.c")
+    assert_states_memory((tmp_path / "net.c").read_text(), model)
+
+
+def test_the_parts_of_a_date_count_where_the_network_is_smaller(tmp_path: Path) -> None:
+    table = pd.DataFrame({"when": pd.date_range("2020-02-28", periods=40, freq="20min")})
+    model = small("TabularRegressor", table, np.arange(40.0), encoding="raw", hidden_layer_sizes=())
+    to_c(model, tmp_path / "net.c")
+    text = (tmp_path / "net.c").read_text()
+    assert buffers(text, "net_network_1") < buffers(text, "net_read") == 48
+    assert_states_memory(text, model)
 
 
 @pytest.mark.parametrize(("length", "shown"), [(40, True), (41, False)])
