@@ -67,6 +67,21 @@ def test_the_comment_states_the_memory_that_the_code_declares(
     assert_states_memory((tmp_path / "net.c").read_text(), model)
 
 
+def test_the_comment_describes_the_networks_and_the_row(of_table: Any, tmp_path: Path) -> None:
+    model, _ = of_table
+    to_c(model, tmp_path / "net.c")
+    comment = (tmp_path / "net.c").read_text().partition("*/")[0]
+    plain = " ".join(comment.replace("\n *", " ").split())
+    for net, encoding in zip(model.networks_, model.encodings_, strict=True):
+        functions = (*net.activation, net.output_activation)
+        layers = ", ".join(f"{n} {f.name}" for n, f in zip(net.sizes[1:], functions, strict=True))
+        n_inputs = net.weights[0].shape[1]
+        assert f" with numbers encoded as {encoding}: {n_inputs} inputs, {layers}" in plain
+    has_dates = "date" in model.encoder_.kinds.values()
+    assert ("in UTC, as net_seconds returns them. Categories are" in plain) == has_dates
+    assert f"each of the {len(model.encoder_.kinds)} columns that the model uses" in plain
+
+
 def test_the_parts_of_a_date_count_where_the_network_is_smaller(tmp_path: Path) -> None:
     table = pd.DataFrame({"when": pd.date_range("2020-02-28", periods=40, freq="20min")})
     model = small("TabularRegressor", table, np.arange(40.0), encoding="raw", hidden_layer_sizes=())
