@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,9 +36,6 @@ from .inference import (
 from .integers import MIDDLE, FixedPoint, IntegerOnly
 from .quantization import Quantized, float32_rows
 from .ranges import METHODS, range_of, ranges_of
-
-if TYPE_CHECKING:
-    from .table_quantization import QuantizedTable
 
 __all__ = [
     "quantize",
@@ -246,8 +243,8 @@ def smallest_r2(found: Array, exact: Array) -> float:
     return float(1 - unexplained.max())
 
 
-def warn_of_calibration(found: Quantized | QuantizedTable, what: str, stacklevel: int) -> None:
-    """Warn if few rows were given, or if the network or model differs from that in float."""
+def warn_of_calibration(found: Any, what: str, stacklevel: int) -> None:
+    """Warn if a Quantized or QuantizedTable had few rows, or differs from what it was in float."""
     if found.n_calibration < FEW_ROWS:
         warnings.warn(
             f"{found.n_calibration} calibration rows are few: the ranges of later inputs may be "
