@@ -37,7 +37,13 @@ from .integers import MIDDLE, FixedPoint, IntegerOnly
 from .quantization import Quantized, float32_rows
 from .ranges import METHODS, range_of, ranges_of
 
-__all__ = ["few_rows", "quantize", "quantized_if_requested"]
+__all__ = [
+    "quantize",
+    "quantized_if_requested",
+    "quantized_network",
+    "smallest_r2",
+    "warn_of_calibration",
+]
 
 Array = NDArray[Any]
 
@@ -102,6 +108,15 @@ def quantize(
     >>> quantized.agreement > 0.95
     True
     """
+    quantized = quantized_network(net, calibration, integer_only, ranges)
+    warn_of_calibration(quantized, "network", stacklevel=3)
+    return quantized
+
+
+def quantized_network(
+    net: MLP, calibration: ArrayLike, integer_only: bool, ranges: str
+) -> Quantized:
+    """Return what `quantize` returns, without its warnings."""
     net = require_mlp(net)
     integer_only = checks.flag("integer_only", integer_only)
     checks.known("ranges", ranges, METHODS)
@@ -161,10 +176,7 @@ def quantize(
     )
     if output:
         quantized = _integer_only(quantized, output)
-    agreement = _agreement(quantized, rows, found.h)
-    quantized = dataclasses.replace(quantized, agreement=agreement)
-    _warn(quantized)
-    return quantized
+    return dataclasses.replace(quantized, agreement=_agreement(quantized, rows, found.h))
 
 
 def quantized_if_requested(
@@ -174,12 +186,17 @@ def quantized_if_requested(
     integer_only: bool = False,
     ranges: str = "minmax",
 ) -> MLP | Quantized:
-    """Return the network that an export with these options writes; ValueError if they conflict."""
+    """Return the network that an export with these options writes; ValueError if they conflict.
+
+    The warnings of `quantize` name the line that calls the export.
+    """
     if not isinstance(net, Quantized):
         net = require_mlp(net)
     if quantization_requested(net, quantized, calibration, integer_only, ranges):
         assert isinstance(net, MLP) and calibration is not None
-        return quantize(net, calibration, integer_only=integer_only, ranges=ranges)
+        found = quantized_network(net, calibration, integer_only, ranges)
+        warn_of_calibration(found, "network", stacklevel=4)
+        return found
     return net
 
 
@@ -213,30 +230,32 @@ def _agreement(quantized: Quantized, rows: Array, h: Array) -> float:
     """Return the fraction of equal labels, or the smallest R² of an output."""
     if quantized.loss.classification:
         return float(np.mean(quantized.predict(rows) == quantized.loss.predict(h)))
-    error = ((quantized.forward(rows) - h) ** 2).mean(axis=0)
+    return smallest_r2(quantized.forward(rows), h)
+
+
+def smallest_r2(found: Array, exact: Array) -> float:
+    """Return the smallest R² of outputs (m, n_out), with the exact ones as the truth."""
+    error = ((found - exact) ** 2).mean(axis=0)
     # an output that does not vary is compared with float32's own precision
-    variance = np.maximum(h.var(axis=0), (1e-6 * np.abs(h).max(axis=0)) ** 2)
+    variance = np.maximum(exact.var(axis=0), (1e-6 * np.abs(exact).max(axis=0)) ** 2)
     with np.errstate(divide="ignore"):
         unexplained = np.divide(error, variance, out=np.zeros_like(error), where=error > 0)
     return float(1 - unexplained.max())
 
 
-def few_rows(n: int) -> str:
-    """Return the warning of too few calibration rows."""
-    return (
-        f"{n} calibration rows are few: the ranges of later inputs may be wider and are clipped; "
-        f"use a few hundred training examples"
-    )
-
-
-def _warn(quantized: Quantized) -> None:
-    if quantized.n_calibration < FEW_ROWS:
-        warnings.warn(few_rows(quantized.n_calibration), stacklevel=3)
-    if not quantized.agreement >= LOW_AGREEMENT:
+def warn_of_calibration(found: Any, what: str, stacklevel: int) -> None:
+    """Warn if a Quantized or QuantizedTable had few rows, or differs from what it was in float."""
+    if found.n_calibration < FEW_ROWS:
         warnings.warn(
-            f"the 8-bit network differs from the float network: {quantized.summary()}; export it "
-            f"without quantization",
-            stacklevel=3,
+            f"{found.n_calibration} calibration rows are few: the ranges of later inputs may be "
+            f"wider and are clipped; use a few hundred training examples",
+            stacklevel=stacklevel,
+        )
+    if not found.agreement >= LOW_AGREEMENT:
+        warnings.warn(
+            f"the 8-bit {what} differs from the float {what}: {found.summary()}; export it without "
+            f"quantization",
+            stacklevel=stacklevel,
         )
 
 

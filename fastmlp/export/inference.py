@@ -53,7 +53,7 @@ def layers_after_encodings(net: MLP) -> list[InferenceLayer]:
     return [InferenceLayer(*layer) for layer in zip(*net.folded, functions, strict=True)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Columns:
     """The encodings of a network's columns as it predicts: a(1) = s ∘ e(x)."""
 

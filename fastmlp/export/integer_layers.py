@@ -34,7 +34,7 @@ Array = NDArray[Any]
 LARGEST_BYTE = 255
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class InputScaling:
     """p = (x − offset)·inverse, in float32."""
 
@@ -46,7 +46,7 @@ class InputScaling:
             return np.asarray((x - self.offset) * self.inverse)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ByteRounding:
     """Bytes k − low, or table[k − low], of k = round(p) clipped to the range low … high."""
 
@@ -59,7 +59,7 @@ class ByteRounding:
         return np.asarray(index if self.table is None else self.table[index], np.uint8)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class IntegerLayer:
     """p = (bias + Σ w q)·multiplier."""
 

@@ -33,7 +33,7 @@ LARGEST = 2**31 - 1
 LARGEST_SHIFT = 62  # so that products with their rounding stay below 2⁶³
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FixedPoint:
     """Multiplication of sums by a real factor for each unit, in 64-bit integers."""
 
@@ -62,7 +62,7 @@ class FixedPoint:
         return np.asarray(np.clip(product >> shift, -LARGEST, LARGEST))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class IntegerOnly(Quantized):
     """A network in 8-bit integers without floating point: ``quantize(net, X, integer_only=True)``.
 

@@ -31,7 +31,7 @@ __all__ = ["Quantized", "float32_rows"]
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Quantized:
     """A network in 8-bit integers, as `quantize` returns it and `to_c` writes it.
 

@@ -111,7 +111,7 @@ def _forward(
 def _histogram(values: Array, largest: float) -> Array:
     """Return the counts of |a| > 0 in N_BINS bins from 0 to the largest |a|."""
     sizes = np.abs(values[values != 0])
-    return np.histogram(sizes, N_BINS, (0.0, largest or 1.0))[0]
+    return np.histogram(sizes, N_BINS, (0.0, largest))[0]
 
 
 def _clipped(span: Range, largest: float, n_bins: int) -> Range:
@@ -123,7 +123,7 @@ def _clipped(span: Range, largest: float, n_bins: int) -> Range:
 def _percentile_bins(counts: Array, span: Range) -> int:
     """Return how many bins hold PERCENTILE of the values."""
     total = np.cumsum(counts)
-    return int(np.searchsorted(total, PERCENTILE / 100 * total[-1])) + 1 if total[-1] else N_BINS
+    return int(np.searchsorted(total, PERCENTILE / 100 * total[-1])) + 1
 
 
 def _divergence_bins(counts: Array, span: Range) -> int:
@@ -133,7 +133,10 @@ def _divergence_bins(counts: Array, span: Range) -> int:
         return N_BINS
     # both signs share the 256 levels
     n_levels = round(N_LEVELS * max(-span[0], span[1]) / width)
-    candidates = range(n_levels, N_BINS + 1)
+    # fewer bins of values than levels lose nothing by rounding: all would become one value, if
+    # none is near 0, as of a sigmoid
+    first = int(np.flatnonzero(counts)[0])
+    candidates = range(min(first + n_levels, N_BINS), N_BINS + 1)
     divergences = [_divergence(counts, n, n_levels) for n in candidates]
     # the widest of several equally good ranges
     return candidates[len(divergences) - 1 - int(np.argmin(divergences[::-1]))]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import os
-import warnings
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -18,12 +17,12 @@ from numpy.typing import NDArray
 
 from ..support import checks
 from . import quantized_files
-from .calibration import FEW_ROWS, LOW_AGREEMENT, few_rows, quantize
+from .calibration import quantized_network, smallest_r2, warn_of_calibration
 from .inference import is_table_model, table_networks
 from .quantization import Quantized
 from .ranges import METHODS
 
-__all__ = ["QuantizedTable", "quantize_table"]
+__all__ = ["QuantizedTable", "quantize_table", "quantized_table"]
 
 Array = NDArray[Any]
 
@@ -223,6 +222,13 @@ def quantize_table(model: Any, table: Any, *, ranges: str = "minmax") -> Quantiz
     >>> quantized = fastmlp.export.quantize_table(model, table)
     >>> fastmlp.export.to_c(quantized, "table8.c")
     """
+    quantized = quantized_table(model, table, ranges)
+    warn_of_calibration(quantized, "model", stacklevel=3)
+    return quantized
+
+
+def quantized_table(model: Any, table: Any, ranges: str) -> QuantizedTable:
+    """Return what `quantize_table` returns, without its warnings."""
     if not is_table_model(model):
         raise TypeError(
             f"model must be a TabularClassifier or TabularRegressor, got {model!r}; of a network "
@@ -235,28 +241,18 @@ def quantize_table(model: Any, table: Any, *, ranges: str = "minmax") -> Quantiz
     codes = model.encoder_.read(model._table(table, reset=False))
     inputs = {one: model.encoder_.inputs(codes, one) for one in set(model.encodings_)}
     in_bytes = copy.copy(model)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the agreement of the whole model counts
-        in_bytes.networks_ = [
-            quantize(net, inputs[encoding], ranges=ranges)
-            for net, encoding in zip(networks, model.encodings_, strict=True)
-        ]
+    in_bytes.networks_ = [
+        quantized_network(net, inputs[encoding], False, ranges)
+        for net, encoding in zip(networks, model.encodings_, strict=True)
+    ]
     agreement = _agreement(model.predict(table), in_bytes.predict(table), model)
-    found = QuantizedTable(in_bytes, table_digest(model), len(codes.numbers), ranges, agreement)
-    if found.n_calibration < FEW_ROWS:
-        warnings.warn(few_rows(found.n_calibration), stacklevel=2)
-    if not found.agreement >= LOW_AGREEMENT:
-        warnings.warn(
-            f"the 8-bit model differs from the float model: {found.summary()}; export it without "
-            f"quantization",
-            stacklevel=2,
-        )
-    return found
+    return QuantizedTable(in_bytes, table_digest(model), len(codes.numbers), ranges, agreement)
 
 
 def _agreement(exact: Array, found: Array, model: Any) -> float:
     """Return the fraction of equal labels, or R² of values."""
     if hasattr(model, "classes_"):
         return float(np.mean(exact == found))
-    error, variance = np.mean((exact - found) ** 2), np.var(exact)
-    return float(1 - error / variance) if variance > 0 else float(error == 0)
+    # from the mean on, as the networks' outputs, whose precision is that of float32
+    outputs = [(values - model.target_mean_)[:, np.newaxis] for values in (found, exact)]
+    return smallest_r2(*outputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -85,9 +86,17 @@ def test_a_file_is_smaller_than_that_of_the_float_model(table: Any, tmp_path: Pa
         None, "fast", epochs=1, hidden_layer_sizes=(256, 256), random_state=0
     ).fit(table, table["new"])
     model.save(tmp_path / "float.npz")
-    quantize_table(model, table).save(tmp_path / "bytes.npz")
-    sizes = [(tmp_path / f"{name}.npz").stat().st_size for name in ("bytes", "float")]
-    assert sizes[0] < 0.4 * sizes[1]
+    twin = quantize_table(model, table)
+    twin.save(tmp_path / "bytes.npz")
+    twin.save(tmp_path / "compressed.npz", compress=True)
+    files = [tmp_path / f"{name}.npz" for name in ("bytes", "float", "compressed")]
+    sizes = [file.stat().st_size for file in files]
+    assert sizes[2] < sizes[0] < 0.4 * sizes[1]
+
+
+def test_a_model_equals_itself_alone(fitted: Any) -> None:
+    twin = fitted()
+    assert dataclasses.replace(twin) != twin
 
 
 def test_other_files_are_refused_by_name(fitted: Any, table: Any, path: Path) -> None:

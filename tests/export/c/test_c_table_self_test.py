@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from fastmlp.export import quantize_table, to_c
+from fastmlp.export.c_self_test import MARGIN
 
 from .boards import CORTEX_M0, CORTEX_M4F, Cortex, run_on_cortex
 from .conftest import STRICT
@@ -100,6 +101,24 @@ def test_a_wrong_class_and_a_wrong_row_are_found(
     for found, value in ((label, int(label[1]) + 1), (row, 2 * float(row[1]))):
         (tmp_path / "net.c").write_text(text[: found.start(1)] + str(value) + text[found.end(1) :])
         assert run() == 1
+
+
+@pytest.mark.parametrize("in_8_bits", [False, True])
+@pytest.mark.parametrize("kind", ["TabularClassifier", "TabularRegressor"])
+def test_networks_without_rounding_errors_have_a_margin_in_the_target_s_unit(
+    table: Any, tmp_path: Path, kind: str, in_8_bits: bool
+) -> None:
+    y = np.arange(200) % 4 * 1000.0
+    if kind == "TabularClassifier":
+        y = y > 0
+    model = getattr(tabular, kind)(None, "fast", n_members=1, epochs=1, random_state=0)
+    net = model.fit(table, y).networks_[0]
+    net.set_parameters([0 * W for W in net.weights], [0 * b for b in net.biases])
+    model = quantize_table(model, table) if in_8_bits else model
+    to_c(model, tmp_path / "net.c", examples=table[:20])
+    scale = 1.0 if kind == "TabularClassifier" else y.std()
+    (tolerance,) = re.findall(r"<= ([\d.e-]+)\);", (tmp_path / "net.c").read_text())
+    assert float(tolerance) == pytest.approx(MARGIN * 2.0**-23 * scale, rel=0.01)
 
 
 def test_rows_have_dates_from_the_first_year_to_the_last(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import fastmlp
 from fastmlp.export import QuantizedTable, quantize, quantize_table, to_c
 
 pd = pytest.importorskip("pandas")
@@ -132,9 +135,7 @@ def test_real_tables_lose_less_than_a_point(name: str, rng: np.random.Generator)
     model = tabular.TabularClassifier("log_loss", "fast", epochs=15, random_state=0)
     model.fit(table.iloc[first], y.iloc[first])
     twin = quantize_table(model, table.iloc[first])
-    correct = [
-        np.mean(one.predict(table.iloc[second]) == y.iloc[second]) for one in (model, twin)
-    ]
+    correct = [np.mean(one.predict(table.iloc[second]) == y.iloc[second]) for one in (model, twin)]
     assert abs(correct[1] - correct[0]) <= max(0.01, 1.01 / len(second))  # a row at most
     assert correct[0] > 0.9
 
@@ -182,9 +183,56 @@ def test_options_that_do_not_fit_are_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_few_calibration_rows_are_reported(rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("bias", [0.0, 0.3])
+def test_a_value_that_does_not_vary_agrees_within_the_precision_of_float32(
+    rng: np.random.Generator, bias: float
+) -> None:
+    X = rng.normal(size=(200, 2))
+    model = tabular.TabularRegressor("rmse", "fast", n_members=1, epochs=2, random_state=0)
+    model.fit(X, 1000 + X[:, 0])
+    with pytest.warns(UserWarning, match="200 calibration rows R² of the values is -"):
+        twin = quantize_table(model, np.repeat(X[:1], 200, axis=0))
+    (value,), (exact,) = (one.predict(X[:1]) for one in (twin, model))
+    error, scale = value - exact, exact - model.target_mean_
+    assert twin.agreement == pytest.approx(1 - (error / (1e-6 * scale)) ** 2)
+    net = model.networks_[0]
+    zeros = [0 * b for b in net.biases[:-1]]
+    net.set_parameters([0 * W for W in net.weights], [*zeros, [bias]])
+    assert quantize_table(model, X).agreement == 1
+
+
+def test_few_calibration_rows_and_low_agreement_are_warned_about(
+    rng: np.random.Generator, tmp_path: Path
+) -> None:
     X = rng.normal(size=(120, 2))
     model = tabular.TabularRegressor("rmse", "fast", epochs=4, random_state=0).fit(X, X[:, 0])
     with pytest.warns(UserWarning, match="^99 calibration rows are few: the ranges of later"):
         quantize_table(model, X[:99])
     assert quantize_table(model, X[:100]).n_calibration == 100
+
+    def written(name: str) -> Callable[..., None]:
+        write = getattr(fastmlp.export, f"to_{name}")
+        return lambda *given: write(
+            given[0], tmp_path / "net", quantized=True, calibration=given[1]
+        )
+
+    exports = [written("c"), *[written("onnx")] * bool(find_spec("onnx"))]
+    for export in (quantize_table, *exports):
+        with pytest.warns(UserWarning) as found:
+            export(model, np.repeat(X[:1], 99, axis=0))
+        assert [one.filename for one in found] == [__file__] * 2
+        assert "99 calibration rows are few" in str(found[0].message)
+        assert "the 8-bit model differs from the float model: on 99" in str(found[1].message)
+
+
+def test_a_summary_has_figures_of_classes_or_values(rng: np.random.Generator) -> None:
+    X = rng.normal(size=(100, 2))
+    for kind, y, text in (
+        ("TabularClassifier", X[:, 0] > 0, "on 1,234 calibration rows 98.77 % of the labels are"),
+        ("TabularRegressor", X[:, 0], "on 1,234 calibration rows R² of the values is 0.98765 with"),
+    ):
+        model = getattr(tabular, kind)(None, "fast", epochs=3, random_state=0).fit(X, y)
+        quantized = dataclasses.replace(
+            quantize_table(model, X), n_calibration=1234, agreement=0.987654
+        )
+        assert quantized.summary().startswith(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -122,6 +121,18 @@ def test_labels_are_those_of_the_network(classes: tuple[Array, Array]) -> None:
     rounded = quantize(net, X[:100])
     assert np.mean(rounded.predict(X) == net.predict(X)) > 0.97
     np.testing.assert_allclose(rounded.forward(X).sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_array_equal(rounded.predict_proba(X), rounded.forward(X))
+
+
+@pytest.mark.parametrize("integer_only", [False, True])
+def test_z_of_0_has_the_label_of_the_network(integer_only: bool) -> None:
+    net = MLP((1, 3), loss="binary_cross_entropy", dtype="float64")
+    net.set_parameters([[[1.0], [0.0], [-1.0]]], [[0.0, 0.0, 0.0]])
+    X = np.array([[-255.0], [0], [1], [255]])  # of whole steps of 2, and half of one
+    rounded = quantize(net, X, integer_only=integer_only)
+    np.testing.assert_array_equal(rounded.forward(X)[:, 1], 0.5)
+    np.testing.assert_array_equal(rounded.predict(X)[:, 1], net.predict(X)[:, 1])
+    np.testing.assert_array_equal(rounded.predict(X[[0, 1, 3]]), net.predict(X[[0, 1, 3]]))
 
 
 def test_what_is_out_of_range_is_cut_off(rng: np.random.Generator) -> None:
@@ -207,6 +218,33 @@ def test_only_single_networks_are_taken() -> None:
         quantize(fastmlp.Ensemble([MLP((2, 2))]), np.zeros((1, 2)))
 
 
+@pytest.mark.parametrize("integer_only", [False, True])
+def test_networks_equal_themselves_alone(rng: np.random.Generator, integer_only: bool) -> None:
+    net, X = regression((3, 5, 2), rng), rng.normal(size=(100, 3))
+    one, other = (quantize(net, X, integer_only=integer_only) for _ in range(2))
+    assert [one, other].index(other) == 1
+    assert {one: 1, other: 2}[one] == 1
+    for name in (
+        "columns",
+        "input_scaling",
+        "roundings",
+        "layers",
+        *["fixed_points"] * integer_only,
+    ):
+        parts, others = ([*np.atleast_1d(getattr(net, name))] for net in (one, other))
+        assert set(parts).isdisjoint(others)
+
+
+@pytest.mark.parametrize("integer_only", [False, True])
+def test_the_representation_has_no_arrays(rng: np.random.Generator, integer_only: bool) -> None:
+    net = regression((3, 5, 2), rng)
+    net.metadata["note"] = "long"
+    shown = repr(quantize(net, rng.normal(size=(100, 3)), integer_only=integer_only))
+    assert "sizes=(3, 5, 2), activation=(ReLU(),), output_activation=Identity()" in shown
+    for hidden in ("array", "metadata", "columns", "scaling", "rounding", "layers", "fixed_points"):
+        assert hidden not in shown
+
+
 # -------------------------------------------------------------- columns of different units
 
 
@@ -288,44 +326,3 @@ def test_images_share_one_scale_and_keep_unseen_ink(digits_net: MLP) -> None:
     assert quantized.roundings[0].low == 0
     ink = np.ones((1, 64))  # also where the calibration rows have none
     np.testing.assert_array_equal(quantized.roundings[0](quantized.input_scaling(ink)), 255)
-
-
-# ------------------------------------------------------------------------------ agreement
-
-
-def test_agreement_is_that_of_the_labels(classes: tuple[Array, Array]) -> None:
-    X, y = classes
-    net = MLP((6, 16, 3), dtype="float64")
-    net.fit(X, y, epochs=3)
-    quantized = quantize(net, X)
-    assert quantized.agreement == np.mean(quantized.predict(X) == net.predict(X))
-    assert quantized.n_calibration == len(X)
-    assert f"{100 * quantized.agreement:.2f} % of the labels" in quantized.summary()
-
-
-def test_agreement_of_values_is_the_worst_r2(rng: np.random.Generator) -> None:
-    sklearn = pytest.importorskip("sklearn.metrics")
-    net = regression((4, 9, 3), rng, activation="tanh", dtype="float64")
-    W, b = net.weights, net.biases
-    net.set_parameters([W[0], W[1] * [[1], [1e4], [1e-3]]], b)
-    X = rng.normal(size=(200, 4)).astype(np.float32)
-    quantized = quantize(net, X)
-    scores = sklearn.r2_score(net.forward(X), quantized.forward(X), multioutput="raw_values")
-    np.testing.assert_allclose(quantized.agreement, scores.min(), rtol=1e-6)
-
-
-@pytest.mark.filterwarnings("default")
-def test_few_rows_and_low_agreement_are_warned_about(rng: np.random.Generator) -> None:
-    net = regression((3, 5, 2), rng)
-    X = rng.normal(size=(100, 3))
-    with pytest.warns(UserWarning, match="99 calibration rows are few"):
-        quantize(net, X[:99])
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        quantize(net, X)
-    # an outlier makes the steps of the first column too large for the labels of other rows
-    steep = MLP((2, 1), loss="binary_cross_entropy", init=([[[1e6, 1.0]]], [[0.0]]))
-    X = rng.normal(size=(200, 2)) * [1e-5, 1]
-    X[0, 0] = 10
-    with pytest.warns(UserWarning, match="differs from the float network: on 200 calibration"):
-        quantize(steep, X)

@@ -11,12 +11,14 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import entropy
 
-from fastmlp import MLP
+from fastmlp import MLP, Adam
 from fastmlp.export import quantize, to_c
-from fastmlp.export.ranges import METHODS, N_BINS, ranges_of
+from fastmlp.export.ranges import METHODS, ranges_of
 
 Array = NDArray[Any]
 MakeNetwork = Callable[..., MLP]  # see conftest.py
+
+N_BINS = 2048  # of NVIDIA's code
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.* calibration rows are few", "ignore:the 8-bit network differs"
@@ -36,12 +38,14 @@ def hidden_range(values: Array, method: str, activation: str = "identity") -> tu
 def nvidia_threshold(values: Array, n_levels: int) -> float:
     """Return the threshold of NVIDIA's pytorch-quantization (`_compute_amax_entropy`) by SciPy.
 
-    Bins that have clipped values alone are smoothed, as in ONNX Runtime.
+    Bins that have clipped values alone are smoothed, as in ONNX Runtime.  The narrowest range has
+    n_levels bins from the first one with values, which here need not be that of 0.
     """
     sizes = np.abs(values[values != 0])
     counts, edges = np.histogram(sizes, N_BINS, (0, sizes.max()))
     divergences = []
-    for n in range(n_levels, N_BINS + 1):
+    narrowest = min(np.argmax(counts > 0) + n_levels, N_BINS)
+    for n in range(narrowest, N_BINS + 1):
         reference = counts[:n].astype(float)
         reference[-1] += counts[n:].sum()
         starts = -(-np.arange(n_levels) * n // n_levels)
@@ -51,7 +55,7 @@ def nvidia_threshold(values: Array, n_levels: int) -> float:
         new[(new == 0) & (reference > 0)] = 1e-4
         divergences.append(entropy(reference, new))
     best = len(divergences) - 1 - int(np.argmin(divergences[::-1]))
-    return float(edges[n_levels + best])
+    return float(edges[narrowest + best])
 
 
 def test_minmax_is_the_whole_range(rng: np.random.Generator) -> None:
@@ -60,38 +64,66 @@ def test_minmax_is_the_whole_range(rng: np.random.Generator) -> None:
 
 
 @pytest.mark.parametrize(("method", "limit"), [("percentile", 8), ("kl", 40)])
-def test_few_large_values_are_clipped(
-    rng: np.random.Generator, method: str, limit: float
-) -> None:
+def test_few_large_values_are_clipped(rng: np.random.Generator, method: str, limit: float) -> None:
     values = np.append(rng.normal(size=100_000), [300.0])
     low, high = hidden_range(values, method)
     assert -8 < low < 0 < high < limit  # of kl the narrowest range is 1/8 of the whole
 
 
-def test_a_percentile_of_the_values_other_than_zero(rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_percentile_of_the_values_other_than_zero(rng: np.random.Generator, sign: int) -> None:
     values = np.append(rng.exponential(size=50_000), np.zeros(200_000))
-    low, high = hidden_range(values, "percentile")
+    low, high = np.sort(np.abs(hidden_range(sign * values, "percentile")))
     expected = np.percentile(values[values > 0], 99.99)
     assert low == 0
     assert 0 <= high - expected <= values.max() / N_BINS
 
 
+@pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize(
     ("sample", "n_levels"),
     [
         (lambda rng: rng.exponential(size=4000), 256),
-        (lambda rng: np.append(rng.exponential(size=4000), 40.0), 256),
+        (lambda rng: np.append(rng.exponential(1 / 40, size=4000), 1.0), 256),
         (lambda rng: np.append(np.abs(rng.standard_t(2, size=4000)), np.zeros(500)), 256),
+        (lambda rng: np.append(2 + rng.exponential(0.1, size=4000), 4.0), 256),
+        (lambda rng: rng.uniform(3.6, 4, size=4000), 256),
+        (lambda rng: np.arange(1, 4097) / 4096, 256),
+        (lambda rng: np.append(rng.exponential(size=4000), [30.0, -10.0]), 192),
     ],
-    ids=["exponential", "an outlier", "heavy tails"],
+    ids=[
+        "exponential",
+        "an outlier",
+        "heavy tails",
+        "far from 0",
+        "above 0.9",
+        "uniform",
+        "both signs",
+    ],
 )
 def test_the_kl_threshold_is_that_of_nvidia_s_code(
-    rng: np.random.Generator, sample: Callable[..., Array], n_levels: int
+    rng: np.random.Generator, sample: Callable[..., Array], n_levels: int, sign: int
 ) -> None:
     values = sample(rng).astype(np.float32)
-    low, high = hidden_range(values, "kl")
-    assert low == values.min()
-    assert high == pytest.approx(nvidia_threshold(values, n_levels), rel=1e-6)
+    low, high = np.sort(sign * np.array(hidden_range(sign * values, "kl")))
+    threshold = nvidia_threshold(values, n_levels)
+    assert low == pytest.approx(max(values.min(), -threshold), rel=1e-6)
+    assert high == pytest.approx(threshold, rel=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_values_that_are_all_alike_are_kept(method: str) -> None:
+    assert hidden_range(np.full(100, 3.0), method) == (3, 3)
+    assert hidden_range(np.array([1.0, 1.0, 4.0] * 50), method) == (1, 4)
+
+
+def test_no_method_clips_a_layer_without_small_values_to_one_value() -> None:
+    X = np.random.default_rng(0).normal(0, 0.3, (500, 4))
+    net = MLP((4, 8, 1), activation="sigmoid", loss="squared_error", seed=1)
+    net.fit(X, X[:, :1], epochs=30, batch_size=20, optimizer=Adam(1e-2))
+    assert net.activations(X)[0].min() > 0.1
+    for method in METHODS:
+        assert quantize(net, X, ranges=method).agreement > 0.99
 
 
 def test_both_signs_share_the_levels_of_kl(rng: np.random.Generator) -> None:
