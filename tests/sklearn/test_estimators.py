@@ -77,6 +77,7 @@ def test_integers_of_one_byte_are_numbers_not_pixels():
     model = MLPClassifier(max_iter=5, random_state=0).fit(X, y)
     np.testing.assert_array_equal(model.predict(X.astype(np.uint8)), model.predict(X))
     assert same(model, MLPClassifier(max_iter=5, random_state=0).fit(X.astype(np.uint8), y))
+    np.testing.assert_array_equal(model.network_.predict(X.astype(np.uint8)), model.predict(X))
 
 
 # ----------------------------------------------------------------------- pickles and copies
@@ -118,6 +119,14 @@ def test_all_activations_end_in_the_probabilities(iris):
     )
 
 
+def test_all_activations_of_other_columns_are_refused(iris):
+    X, y = iris
+    model = MLPClassifier(max_iter=1).fit(X, y)
+    with pytest.raises(ValueError, match="X has 3 features, but MLPClassifier is expecting 4"):
+        model.all_activations(X[:, :3])
+    assert model.n_features_in_ == 4
+
+
 # ----------------------------------------------------------------------------- options
 
 
@@ -145,6 +154,12 @@ def test_every_option_changes_training_and_still_learns(iris, options):
     again = clone(model).fit(X, y)
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
     assert pickle.loads(pickle.dumps(model)).score(X, y) == model.score(X, y)
+
+
+def test_dropout_is_seeded_by_random_state(iris):
+    models = [MLPClassifier(dropout=0.1, max_iter=1, random_state=n) for n in (0, 0, 1, 2)]
+    seeds = [model.fit(*iris).network_.seed for model in models]
+    assert seeds[0] == seeds[1] and len(set(seeds)) == 3
 
 
 def test_a_schedule_sets_the_rate_of_adam(iris):

@@ -87,6 +87,15 @@ def test_scoring_monitor_sees_every_epoch(iris, kind, score):
     assert rows[0][score] != rows[-1][score]
 
 
+def test_scoring_monitor_scores_with_the_sample_weights(iris):
+    X, y = iris
+    weight = np.where(y == 2, 9.0, 1.0)
+    monitor = ScoringMonitor(scoring="accuracy")
+    model = MLPClassifier(max_iter=6, random_state=0).set_callbacks(monitor).fit(X, y, weight)
+    score = monitor.get_logs().data[-1]["accuracy"]
+    assert score == pytest.approx(model.score(X, y, weight)) != model.score(X, y)
+
+
 def test_progress_bar_in_a_pipeline(iris):
     pytest.importorskip("rich")
     X, y = iris

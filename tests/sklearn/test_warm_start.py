@@ -135,6 +135,13 @@ def test_lbfgs_continues_in_double_precision_from_what_adam_has_learned(iris):
     assert len(model.loss_curve_) == 2 and model.network_.dtype == np.float32
 
 
+def test_validation_data_may_lack_a_class(iris):
+    X, y = iris
+    model = MLPClassifier(**OPTIONS).fit(X, y)
+    model.fit(X, y, X_val=X[:100], y_val=y[:100])
+    assert len(model.validation_loss_curve_) == model.n_iter_
+
+
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 def test_early_stopping_may_be_switched_on_and_off(iris, solver):
     model = MLPClassifier(**OPTIONS, solver=solver).fit(*iris)
