@@ -100,8 +100,9 @@ def test_classifier_is_the_same_network(rng, problem, options):
 
 @pytest.mark.parametrize(
     ("problem", "name"),
-    [(values, name) for name in COMMON] + [(two_values, name) for name in COMMON if name != "lbfgs"],
-)
+    [(problem, name) for problem in (values, two_values) for name in COMMON
+     if (problem, name) != (two_values, "lbfgs")],
+)  # fmt: skip
 def test_regressor_is_the_same_network(rng, problem, name):
     """But for lbfgs with several outputs: scikit-learn divides the cost and not the gradient."""
     X, y = problem(rng)
