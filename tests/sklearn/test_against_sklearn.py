@@ -211,6 +211,7 @@ MISTAKES = {
     "columns": lambda module, X, y: module.MLPClassifier(max_iter=1).fit(X, y).predict(X[:, :2]),
     "square": lambda module, X, y: module.MLPClassifier(max_iter=1).fit(X, y).predict(X[:4, :2]),
     "one row": lambda module, X, y: module.MLPClassifier(max_iter=1).fit(X, y).predict(X[0]),
+    "no row": lambda module, X, y: module.MLPClassifier(max_iter=1).fit(X, y).predict(X[:0]),
     "nan row": lambda module, X, y: module.MLPClassifier(max_iter=1).fit(X, y).predict(X * np.nan),
     "alpha": lambda module, X, y: module.MLPClassifier(alpha=-1).fit(X, y),
     "max_iter": lambda module, X, y: module.MLPRegressor(max_iter=0).fit(X, X[:, 0]),

@@ -61,6 +61,12 @@ def test_half_of_the_validation_data_is_refused(iris, missing):
         MLPClassifier().fit(X, y, **given)
 
 
+def test_validation_data_with_other_columns_are_refused(iris):
+    X, y = iris
+    with pytest.raises(ValueError, match="X has 3 features, but MLPClassifier is expecting 4"):
+        MLPClassifier().fit(X, y, X_val=X[:, :3], y_val=y)
+
+
 @pytest.mark.parametrize("scoring", ["neg_log_loss", "balanced_accuracy", "loss"])
 def test_early_stopping_by_another_score(iris, scoring):
     X, y = iris
