@@ -67,6 +67,14 @@ def test_validation_data_with_other_columns_are_refused(iris):
         MLPClassifier().fit(X, y, X_val=X[:, :3], y_val=y)
 
 
+def test_a_validation_set_has_two_samples_at_least(iris):
+    X, _ = iris
+    model = MLPRegressor(early_stopping=True, validation_fraction=2 / 150, max_iter=1)
+    assert len(model.fit(X, X[:, 0]).validation_scores_) == 1
+    with pytest.raises(ValueError, match="The validation set is too small"):
+        model.set_params(validation_fraction=1 / 150).fit(X, X[:, 0])
+
+
 @pytest.mark.parametrize("scoring", ["neg_log_loss", "balanced_accuracy", "loss"])
 def test_early_stopping_by_another_score(iris, scoring):
     X, y = iris

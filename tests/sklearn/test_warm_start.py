@@ -201,6 +201,13 @@ def test_dropout_that_begins_later_is_seeded_by_random_state(iris):
     assert not np.array_equal(same.coefs_[0], other.coefs_[0])
 
 
+def test_dropout_that_goes_on_keeps_its_seed(iris):
+    model = MLPClassifier(**OPTIONS, dropout=0.2).fit(*iris)
+    seed = model.network_.seed
+    for dropout in (0.2, 0.5):
+        assert model.set_params(dropout=dropout).fit(*iris).network_.seed == seed
+
+
 @pytest.mark.parametrize("ema", [None, 0.9])
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 def test_a_network_with_another_dropout_has_learned_the_same(iris, solver, ema):
