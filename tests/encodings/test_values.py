@@ -69,6 +69,15 @@ def test_encodings_compare_by_value():
     assert repr(OneHot(3)) == "OneHot(n_levels=3)"
 
 
+def test_defaults_are_those_of_the_docstrings():
+    assert Embedding(7) == Embedding(7, n_out=8)
+    assert Periodic() == Periodic(n_frequencies=16, n_out=3, sigma=0.1)
+
+
+def test_levels_are_those_that_float32_counts():
+    assert OneHot(2**24).n_levels == Embedding(2**24).n_levels == 2**24
+
+
 def test_one_encoding_stands_for_all_columns():
     assert MLP((3, 2), encodings=Numeric()).encodings == (Numeric(),) * 3
 
