@@ -13,8 +13,9 @@ import joblib
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, load_iris
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.preprocessing import scale
+from sklearn.utils import get_tags
 
 import fastmlp
 from fastmlp.sklearn import MLPClassifier, MLPRegressor
@@ -78,6 +79,31 @@ def test_integers_of_one_byte_are_numbers_not_pixels():
     np.testing.assert_array_equal(model.predict(X.astype(np.uint8)), model.predict(X))
     assert same(model, MLPClassifier(max_iter=5, random_state=0).fit(X.astype(np.uint8), y))
     np.testing.assert_array_equal(model.network_.predict(X.astype(np.uint8)), model.predict(X))
+
+
+def test_targets_of_a_regression_may_be_numbers_as_objects(diabetes):
+    X, y = diabetes
+    model = MLPRegressor(max_iter=2, random_state=0)
+    assert same(clone(model).fit(X, y.astype(object)), model.fit(X, y))
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_targets_in_one_column_are_warned_of_and_taken(diabetes, kind):
+    X, y = diabetes[0], np.arange(len(diabetes[0])) % 2
+    model = kind(max_iter=2, random_state=0)
+    with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
+        in_column = clone(model).fit(X, y[:, None])
+    assert same(in_column, model.fit(X, y)) and in_column.predict(X).shape == y.shape
+
+
+@pytest.mark.parametrize(
+    ("loss", "is_positive"),
+    [("squared_error", False), ("poisson", True), ("gamma", True),
+     (fastmlp.losses.from_spec("poisson"), True), (fastmlp.losses.Huber(), False)],
+    ids=str,
+)  # fmt: skip
+def test_tags_say_whether_a_loss_is_for_positive_targets(loss, is_positive):
+    assert get_tags(MLPRegressor(loss=loss)).target_tags.positive_only == is_positive
 
 
 # ----------------------------------------------------------------------- pickles and copies
