@@ -27,6 +27,7 @@ COMMON = {
     "plain sgd": {"solver": "sgd", "momentum": 0.0},
     "momentum": {"solver": "sgd", "nesterovs_momentum": False},
     "invscaling": {"solver": "sgd", "learning_rate": "invscaling"},
+    "plain invscaling": {"solver": "sgd", "learning_rate": "invscaling", "momentum": 0.0},
     "adaptive": {"solver": "sgd", "learning_rate": "adaptive", "tol": 0.5, "n_iter_no_change": 2},
     "stops early": {"early_stopping": True, "n_iter_no_change": 3, "tol": 0.01},
     "converges": {"tol": 0.05, "n_iter_no_change": 2, "max_iter": 60},

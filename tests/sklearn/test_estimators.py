@@ -208,11 +208,12 @@ def test_lbfgs_refuses_what_it_cannot_do(iris, options):
         MLPClassifier(solver="lbfgs", **options).fit(*iris)
 
 
-def test_copies_of_callbacks_are_called_and_stored(iris):
+def test_copies_of_callbacks_are_called_and_stored(iris, capsys):
     stopping = fastmlp.EarlyStopping(monitor="cost", patience=2, min_delta=10.0)
     model = MLPClassifier(callbacks=[stopping], random_state=0).fit(*iris)
     assert model.n_iter_ == 3 and model.callbacks_[0].best_epoch == 1
     assert stopping.best_epoch == 0  # a parameter stays as it was passed
+    assert capsys.readouterr().out == ""
 
 
 def test_sizes_that_are_no_whole_numbers_are_named_as_the_parameter(iris):
@@ -241,6 +242,13 @@ def test_divergence_is_an_error_unless_early_stopping_has_a_best_epoch(diabetes)
 def test_one_class_is_always_predicted(iris):
     model = MLPClassifier(max_iter=3, random_state=0).fit(iris[0], ["only"] * 150)
     assert set(model.predict(iris[0])) == {"only"}
+
+
+@pytest.mark.filterwarnings("always::sklearn.exceptions.ConvergenceWarning")
+def test_the_warning_of_convergence_is_that_of_the_line_that_calls_fit(iris, recwarn):
+    MLPClassifier(max_iter=1, random_state=0).fit(*iris)
+    (warning,) = recwarn
+    assert warning.category is ConvergenceWarning and warning.filename == __file__
 
 
 def test_convergence_ends_without_a_warning(iris, recwarn):
