@@ -134,6 +134,14 @@ def test_a_stream_does_not_make_pickles_grow(iris, monkeypatch):
     assert max(sizes[5:]) - min(sizes[5:]) < 32
 
 
+def test_a_stream_keeps_its_last_1000_losses(iris):
+    X, y = iris
+    model = MLPClassifier((2,), random_state=0)
+    for _ in range(1002):
+        model.partial_fit(X[::50], y[::50], classes=np.unique(y))
+    assert len(model.loss_curve_) == 1000 and model.loss_curve_[-1] == model.loss_
+
+
 def test_all_activations_end_in_the_probabilities(iris):
     X, y = iris
     model = MLPClassifier((7, 5), max_iter=5, random_state=0).fit(X, y)
