@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import pickle
 
 import numpy as np
@@ -262,25 +261,3 @@ def test_the_warning_of_convergence_is_that_of_the_line_that_calls_fit(iris, rec
 def test_convergence_ends_without_a_warning(iris, recwarn):
     MLPClassifier(tol=1.0, n_iter_no_change=2, random_state=0).fit(*iris)
     assert not [one for one in recwarn if one.category is ConvergenceWarning]
-
-
-# ------------------------------------------------------------------------------- docstrings
-
-
-@pytest.mark.parametrize("section", ["Parameters", "Attributes"])
-def test_shared_parameters_and_attributes_have_the_same_description(section):
-    docscrape = pytest.importorskip("numpydoc.docscrape")
-    one, other = (
-        {entry.name: entry for entry in docscrape.NumpyDocString(inspect.getdoc(kind))[section]}
-        for kind in (MLPClassifier, MLPRegressor)
-    )
-    alike = (one.keys() & other.keys()) - {"scoring"}  # whose default is accuracy or R²
-    assert len(alike) > 10
-    assert {name: one[name] for name in alike} == {name: other[name] for name in alike}
-
-
-def test_shared_parameters_have_the_same_order_and_default():
-    one, other = (inspect.signature(kind).parameters for kind in (MLPClassifier, MLPRegressor))
-    assert [one[name] for name in one if name in other] == [
-        other[name] for name in other if name in one
-    ]
