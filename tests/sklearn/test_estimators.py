@@ -93,6 +93,9 @@ def test_targets_in_one_column_are_warned_of_and_taken(diabetes, kind):
     with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
         in_column = clone(model).fit(X, y[:, None])
     assert same(in_column, model.fit(X, y)) and in_column.predict(X).shape == y.shape
+    with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
+        in_column.partial_fit(X, y[:, None])
+    assert same(in_column, model.partial_fit(X, y))
 
 
 @pytest.mark.parametrize(
