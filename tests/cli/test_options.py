@@ -100,5 +100,58 @@ def test_ctrl_c_in_training_ends_the_command(stopped_by: str) -> None:
         assert options.run_fit(lambda *_, **__: history, 1, epochs=2) is history
 
 
+def test_files_to_write_are_paths_and_the_standard_output_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "model.npz"
+    assert options.writable(str(file)) == options.writable_or_standard(str(file)) == file
+    assert options.writable_or_standard("-") is options.writable_or_standard("/dev/stdout") is None
+    with pytest.raises(argparse.ArgumentTypeError, match="- is the standard output"):
+        options.writable("-")
+
+
+@pytest.mark.parametrize("parse", [options.page_file, options.log_folder])
+def test_what_needs_an_extra_is_refused_without_it(
+    parse: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "new"
+    monkeypatch.setattr(options, "find_spec", lambda name: object())
+    assert parse(str(path)) == path
+    monkeypatch.setattr(options, "find_spec", lambda name: None)
+    with pytest.raises(argparse.ArgumentTypeError, match="pip install 'fastmlp"):
+        parse(str(path))
+
+
+def test_logs_need_a_folder_which_may_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "find_spec", lambda name: object())
+    assert options.log_folder(str(tmp_path)) == tmp_path
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(argparse.ArgumentTypeError, match="is a file; give a folder"):
+        options.log_folder(str(file))
+
+
+def test_the_networks_of_logs_are_counted_from_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "TensorBoard", lambda folder: folder)
+    callbacks = options.log_callbacks(tmp_path)
+    net = fastmlp.MLP((1, 1))
+    assert [callbacks(net) for _ in "ab"] == [[tmp_path / "network-1"], [tmp_path / "network-2"]]
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="there is no such device")
+def test_files_are_named_once_and_devices_as_often_as_wanted(tmp_path: Path) -> None:
+    file, device = tmp_path / "model.npz", Path("/dev/null")
+    options.check_outputs({"--save": device, "--html": device, "--card": None}, {"TABLE": device})
+    options.check_outputs({"--save": file, "--html": tmp_path / "page"}, {"TABLE": None})
+    for _ in ("not there", "there"):
+        with pytest.raises(ValueError, match="--html .* is the same file as --save"):
+            options.check_outputs({"--save": file, "--html": file}, {})
+        with pytest.raises(ValueError, match="--save .* is the same file as TABLE"):
+            options.check_outputs({"--save": file}, {"TABLE": file})
+        file.touch()
+
+
 def test_without_a_folder_there_are_no_logs() -> None:
     assert options.log_callbacks(None) is None
