@@ -136,7 +136,7 @@ def test_the_networks_of_logs_are_counted_from_1(
 ) -> None:
     monkeypatch.setattr(options, "TensorBoard", lambda folder: folder)
     callbacks = options.log_callbacks(tmp_path)
-    net = fastmlp.MLP((1, 1))
+    net = fastmlp.MLP((1, 2))
     assert [callbacks(net) for _ in "ab"] == [[tmp_path / "network-1"], [tmp_path / "network-2"]]
 
 
