@@ -53,6 +53,14 @@ def test_every_epoch_begins_and_ends(iris, solver):
     assert recorder.calls == ["setup", "begin fit", *epochs, "end fit", "teardown"]
 
 
+def test_a_call_of_partial_fit_is_one_epoch(iris):
+    recorder = Recorder()
+    model = MLPClassifier(random_state=0).set_callbacks(recorder)
+    model.partial_fit(*iris, classes=[0, 1, 2])
+    epoch = ["begin epoch", "end epoch"]
+    assert recorder.calls == ["setup", "begin fit", *epoch, "end fit", "teardown"]
+
+
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 def test_a_callback_may_stop_training(iris, solver):
     recorder = Recorder(last=4)
