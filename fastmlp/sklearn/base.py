@@ -253,10 +253,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
                 setattr(self, name, list(getattr(self, name)))
         if self.early_stopping and self.validation_scores_ is None:
             self.validation_scores_, self.best_validation_score_ = [], -inf
-            self.best_loss_, self._no_improvement_count = None, 0
+            self.best_loss_ = None
         elif not self.early_stopping and self.best_loss_ is None:
             self.validation_scores_ = self.best_validation_score_ = None
-            self.best_loss_, self._no_improvement_count = inf, 0
+            self.best_loss_ = inf
 
     def _validation_set(
         self,

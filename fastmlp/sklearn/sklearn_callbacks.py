@@ -40,7 +40,7 @@ class FitTasks:
         return {"network_": copy.deepcopy(self.estimator.network_)}
 
     def begin_epoch(self) -> None:
-        """Report that an epoch begins."""
+        """Report that an epoch begins, if there is another."""
         if self.has_callbacks and self.epochs_left > 0:
             self.epochs_left -= 1
             self.epoch = self.root.subcontext(task_name="epoch")

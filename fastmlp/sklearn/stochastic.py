@@ -117,8 +117,7 @@ class EpochEnd(Callback):
         stopped = self.tasks.end_epoch()
         if self.converged or stopped:
             return True
-        if est.n_iter_ < est.max_iter and not self.incremental:
-            self.tasks.begin_epoch()
+        self.tasks.begin_epoch()
         return False
 
     def record_unfinished_epoch(self, net: MLP, n_batches: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,16 @@ def test_on_linux_the_time_counts_from_the_start_of_the_process() -> None:
     seconds, since = process_seconds()
     assert since == "the process started"
     assert seconds > before - 0.02  # the start is known to a hundredth of a second
+
+
+def test_the_start_is_field_22_of_linux(monkeypatch: pytest.MonkeyPatch) -> None:
+    """See proc_pid_stat(5); the program's name, field 2, may have spaces and parentheses."""
+    fields = ["7", "(a) b)", "S", *map(str, range(4, 22)), "50000", "23", "24"]
+    monkeypatch.setattr(Path, "read_text", lambda path: " ".join(fields))
+    monkeypatch.setattr(os, "sysconf", lambda name: 100, raising=False)
+    monkeypatch.setattr(time, "CLOCK_BOOTTIME", 7, raising=False)
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: 600.0, raising=False)
+    assert process_seconds() == (100.0, "the process started")
 
 
 def test_elsewhere_it_counts_from_the_import(monkeypatch: pytest.MonkeyPatch) -> None:

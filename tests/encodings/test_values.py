@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 import scipy.sparse
+from scipy import stats
 
 import fastmlp
 from fastmlp import MLP, Ensemble
@@ -27,12 +28,54 @@ def test_an_encoding_knows_its_number_of_outputs(encoding, n_outputs):
     assert MLP((1, 3), encodings=[encoding]).weights[0].shape == (3, n_outputs)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "size"),
+    [(Numeric(), 0), (PiecewiseLinear([0, 1, 4]), 2), (OneHot(7), 7), (Embedding(7, 3), 7),
+     (Periodic(8, 5), 8)],
+    ids=str,
+)  # fmt: skip
+def test_the_size_is_the_number_of_bins_levels_or_frequencies(encoding, size):
+    assert encoding.size == size
+
+
+def test_initial_parameters_have_their_distributions(rng):
+    periodic = Periodic(400, 1000, 0.3).sample(rng)
+    bound = 1 / np.sqrt(400)
+    expected = {
+        "frequencies": stats.norm(0, 0.3),
+        "phases": stats.uniform(-np.pi, 2 * np.pi),
+        "weight": stats.uniform(-bound, 2 * bound),
+        "bias": stats.uniform(-bound, 2 * bound),
+    }
+    assert periodic.keys() == expected.keys()
+    for name, distribution in expected.items():
+        assert stats.kstest(periodic[name].ravel(), distribution.cdf).pvalue > 1e-3
+    table = Embedding(500, 8).sample(rng)["table"]
+    assert stats.kstest(table.ravel(), stats.norm().cdf).pvalue > 1e-3
+
+
+def test_bins_have_a_width_that_can_be_divided_by():
+    width = np.finfo(np.float64).smallest_normal
+    assert PiecewiseLinear([0, width]).edges == (0, width)
+    with pytest.raises(ValueError, match="edges must increase"):
+        PiecewiseLinear([0, width / 2])
+
+
 def test_encodings_compare_by_value():
     assert PiecewiseLinear(np.array([0, 1, 2])) == PiecewiseLinear((0.0, 1.0, 2.0))
     assert PiecewiseLinear([0, 1]) != PiecewiseLinear([0, 2])
     assert OneHot(3) == OneHot(np.int64(3)) != OneHot(4)
     assert len({Numeric(), Numeric(), OneHot(3)}) == 2
     assert repr(OneHot(3)) == "OneHot(n_levels=3)"
+
+
+def test_defaults_are_those_of_the_docstrings():
+    assert Embedding(7) == Embedding(7, n_out=8)
+    assert Periodic() == Periodic(n_frequencies=16, n_out=3, sigma=0.1)
+
+
+def test_levels_are_those_that_float32_counts():
+    assert OneHot(2**24).n_levels == Embedding(2**24).n_levels == 2**24
 
 
 def test_one_encoding_stands_for_all_columns():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import pickle
 
 import numpy as np
@@ -13,8 +12,9 @@ import joblib
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, load_iris
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.preprocessing import scale
+from sklearn.utils import get_tags
 
 import fastmlp
 from fastmlp.sklearn import MLPClassifier, MLPRegressor
@@ -77,6 +77,35 @@ def test_integers_of_one_byte_are_numbers_not_pixels():
     model = MLPClassifier(max_iter=5, random_state=0).fit(X, y)
     np.testing.assert_array_equal(model.predict(X.astype(np.uint8)), model.predict(X))
     assert same(model, MLPClassifier(max_iter=5, random_state=0).fit(X.astype(np.uint8), y))
+    np.testing.assert_array_equal(model.network_.predict(X.astype(np.uint8)), model.predict(X))
+
+
+def test_targets_of_a_regression_may_be_numbers_as_objects(diabetes):
+    X, y = diabetes
+    model = MLPRegressor(max_iter=2, random_state=0)
+    assert same(clone(model).fit(X, y.astype(object)), model.fit(X, y))
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_targets_in_one_column_are_warned_of_and_taken(diabetes, kind):
+    X, y = diabetes[0], np.arange(len(diabetes[0])) % 2
+    model = kind(max_iter=2, random_state=0)
+    with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
+        in_column = clone(model).fit(X, y[:, None])
+    assert same(in_column, model.fit(X, y)) and in_column.predict(X).shape == y.shape
+    with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
+        in_column.partial_fit(X, y[:, None])
+    assert same(in_column, model.partial_fit(X, y))
+
+
+@pytest.mark.parametrize(
+    ("loss", "is_positive"),
+    [("squared_error", False), ("poisson", True), ("gamma", True),
+     (fastmlp.losses.from_spec("poisson"), True), (fastmlp.losses.Huber(), False)],
+    ids=str,
+)  # fmt: skip
+def test_tags_say_whether_a_loss_is_for_positive_targets(loss, is_positive):
+    assert get_tags(MLPRegressor(loss=loss)).target_tags.positive_only == is_positive
 
 
 # ----------------------------------------------------------------------- pickles and copies
@@ -107,6 +136,14 @@ def test_a_stream_does_not_make_pickles_grow(iris, monkeypatch):
     assert max(sizes[5:]) - min(sizes[5:]) < 32
 
 
+def test_a_stream_keeps_its_last_1000_losses(iris):
+    X, y = iris
+    model = MLPClassifier((2,), random_state=0)
+    for _ in range(1002):
+        model.partial_fit(X[::50], y[::50], classes=np.unique(y))
+    assert len(model.loss_curve_) == 1000 and model.loss_curve_[-1] == model.loss_
+
+
 def test_all_activations_end_in_the_probabilities(iris):
     X, y = iris
     model = MLPClassifier((7, 5), max_iter=5, random_state=0).fit(X, y)
@@ -116,6 +153,14 @@ def test_all_activations_end_in_the_probabilities(iris):
     np.testing.assert_allclose(
         found[0], np.maximum(X @ model.coefs_[0] + model.intercepts_[0], 0), atol=1e-12
     )
+
+
+def test_all_activations_of_other_columns_are_refused(iris):
+    X, y = iris
+    model = MLPClassifier(max_iter=1).fit(X, y)
+    with pytest.raises(ValueError, match="X has 3 features, but MLPClassifier is expecting 4"):
+        model.all_activations(X[:, :3])
+    assert model.n_features_in_ == 4
 
 
 # ----------------------------------------------------------------------------- options
@@ -147,6 +192,12 @@ def test_every_option_changes_training_and_still_learns(iris, options):
     assert pickle.loads(pickle.dumps(model)).score(X, y) == model.score(X, y)
 
 
+def test_dropout_is_seeded_by_random_state(iris):
+    models = [MLPClassifier(dropout=0.1, max_iter=1, random_state=n) for n in (0, 0, 1, 2)]
+    seeds = [model.fit(*iris).network_.seed for model in models]
+    assert seeds[0] == seeds[1] and len(set(seeds)) == 3
+
+
 def test_a_schedule_sets_the_rate_of_adam(iris):
     X, y = iris
     still = fastmlp.schedules.Constant(0.0)
@@ -167,11 +218,12 @@ def test_lbfgs_refuses_what_it_cannot_do(iris, options):
         MLPClassifier(solver="lbfgs", **options).fit(*iris)
 
 
-def test_copies_of_callbacks_are_called_and_stored(iris):
+def test_copies_of_callbacks_are_called_and_stored(iris, capsys):
     stopping = fastmlp.EarlyStopping(monitor="cost", patience=2, min_delta=10.0)
     model = MLPClassifier(callbacks=[stopping], random_state=0).fit(*iris)
     assert model.n_iter_ == 3 and model.callbacks_[0].best_epoch == 1
     assert stopping.best_epoch == 0  # a parameter stays as it was passed
+    assert capsys.readouterr().out == ""
 
 
 def test_sizes_that_are_no_whole_numbers_are_named_as_the_parameter(iris):
@@ -202,28 +254,13 @@ def test_one_class_is_always_predicted(iris):
     assert set(model.predict(iris[0])) == {"only"}
 
 
+@pytest.mark.filterwarnings("always::sklearn.exceptions.ConvergenceWarning")
+def test_the_warning_of_convergence_is_that_of_the_line_that_calls_fit(iris, recwarn):
+    MLPClassifier(max_iter=1, random_state=0).fit(*iris)
+    (warning,) = recwarn
+    assert warning.category is ConvergenceWarning and warning.filename == __file__
+
+
 def test_convergence_ends_without_a_warning(iris, recwarn):
     MLPClassifier(tol=1.0, n_iter_no_change=2, random_state=0).fit(*iris)
     assert not [one for one in recwarn if one.category is ConvergenceWarning]
-
-
-# ------------------------------------------------------------------------------- docstrings
-
-
-@pytest.mark.parametrize("section", ["Parameters", "Attributes"])
-def test_shared_parameters_and_attributes_have_the_same_description(section):
-    docscrape = pytest.importorskip("numpydoc.docscrape")
-    one, other = (
-        {entry.name: entry for entry in docscrape.NumpyDocString(inspect.getdoc(kind))[section]}
-        for kind in (MLPClassifier, MLPRegressor)
-    )
-    alike = (one.keys() & other.keys()) - {"scoring"}  # whose default is accuracy or R²
-    assert len(alike) > 10
-    assert {name: one[name] for name in alike} == {name: other[name] for name in alike}
-
-
-def test_shared_parameters_have_the_same_order_and_default():
-    one, other = (inspect.signature(kind).parameters for kind in (MLPClassifier, MLPRegressor))
-    assert [one[name] for name in one if name in other] == [
-        other[name] for name in other if name in one
-    ]

@@ -53,6 +53,14 @@ def test_every_epoch_begins_and_ends(iris, solver):
     assert recorder.calls == ["setup", "begin fit", *epochs, "end fit", "teardown"]
 
 
+def test_a_call_of_partial_fit_is_one_epoch(iris):
+    recorder = Recorder()
+    model = MLPClassifier(random_state=0).set_callbacks(recorder)
+    model.partial_fit(*iris, classes=[0, 1, 2])
+    epoch = ["begin epoch", "end epoch"]
+    assert recorder.calls == ["setup", "begin fit", *epoch, "end fit", "teardown"]
+
+
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 def test_a_callback_may_stop_training(iris, solver):
     recorder = Recorder(last=4)
@@ -85,6 +93,15 @@ def test_scoring_monitor_sees_every_epoch(iris, kind, score):
     assert len(rows) == 6
     assert rows[-1][score] == pytest.approx(model.score(X, y))
     assert rows[0][score] != rows[-1][score]
+
+
+def test_scoring_monitor_scores_with_the_sample_weights(iris):
+    X, y = iris
+    weight = np.where(y == 2, 9.0, 1.0)
+    monitor = ScoringMonitor(scoring="accuracy")
+    model = MLPClassifier(max_iter=6, random_state=0).set_callbacks(monitor).fit(X, y, weight)
+    score = monitor.get_logs().data[-1]["accuracy"]
+    assert score == pytest.approx(model.score(X, y, weight)) != model.score(X, y)
 
 
 def test_progress_bar_in_a_pipeline(iris):

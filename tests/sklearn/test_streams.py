@@ -13,7 +13,7 @@ sklearn = pytest.importorskip("sklearn")
 from sklearn import neural_network as theirs  # noqa: E402
 
 from fastmlp import sklearn as ours  # noqa: E402
-from fastmlp.sklearn import streams  # noqa: E402
+from fastmlp.sklearn import base, streams  # noqa: E402
 
 OPTIONS = {"hidden_layer_sizes": (9,), "random_state": 3, "batch_size": 10}
 
@@ -123,6 +123,25 @@ def test_what_is_wrong_is_refused_as_in_the_first_call(monkeypatch, kind, wrong)
         checked.partial_fit(*WRONG[wrong](X, y))
     assert str(found.value) == str(expected.value)
     assert model.network_.snapshot().tobytes() == checked.network_.snapshot().tobytes()
+
+
+@pytest.mark.parametrize("kind", ["values", "two classes", "three classes"])
+@pytest.mark.filterwarnings("ignore:Got `batch_size` less than 1 or larger")
+def test_scikit_learn_checks_plain_arrays_in_the_first_call_alone(monkeypatch, kind):
+    calls = []
+    validate = base.validate_data
+
+    def counted(*arguments, **options):
+        calls.append(arguments)
+        return validate(*arguments, **options)
+
+    monkeypatch.setattr(base, "validate_data", counted)
+    X, y, first = problem(kind)
+    model = in_parts(estimator(kind), X, y, first)
+    model.partial_fit(X[:1], y[:1])
+    assert len(calls) == 1
+    model.partial_fit(X.tolist(), y)
+    assert len(calls) == 2
 
 
 def test_other_forms_of_the_same_numbers_are_the_same():

@@ -50,6 +50,7 @@ def test_targets_out_of_reach_are_warned_of(friedman, targets, loss):
     X, y = friedman[0], targets(friedman[1])
     _, (warning,) = fitted(MLPRegressor(loss=loss, max_iter=60, **OPTIONS), X, y)
     assert warning.category is UserWarning and warning.filename == __file__
+    assert warning.lineno in {line for *_, line in fitted.__code__.co_lines()}  # the call of fit
     assert "TransformedTargetRegressor" in str(warning.message)
 
 
@@ -60,6 +61,28 @@ def test_the_remedy_for_positive_losses_keeps_targets_positive(friedman, loss):
     assert "Divide them by their mean" in str(warning.message)
     _, caught = fitted(MLPRegressor(loss=loss, **OPTIONS), X, y / y.mean())
     assert not caught
+
+
+@pytest.mark.parametrize(
+    ("root_mean_square", "n_warnings"), [(0.0099, 1), (0.0101, 0), (99.5, 0), (100.5, 1)]
+)
+def test_targets_are_out_of_reach_below_a_hundredth_and_above_a_hundred(
+    friedman, root_mean_square, n_warnings
+):
+    X, y = friedman
+    y = y * root_mean_square / np.sqrt(np.mean(y**2))
+    _, caught = fitted(MLPRegressor(max_iter=1, **OPTIONS), X, y)
+    assert len(caught) == n_warnings
+
+
+def test_outputs_that_are_not_finite_are_warned_of(friedman):
+    X, y = friedman[0], 1e6 * np.exp(friedman[1])
+    one_step = {"solver": "sgd", "learning_rate_init": 1.0, "batch_size": len(X), "max_iter": 1}
+    model = MLPRegressor(loss="poisson", **one_step, **OPTIONS)
+    _, (warning,) = fitted(model, X, np.column_stack([y, y]))
+    assert "R² = -inf" in str(warning.message)
+    with pytest.raises(FloatingPointError):
+        model.predict(X)
 
 
 def test_the_remedy_helps(friedman):

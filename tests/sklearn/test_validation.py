@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 
 import numpy as np
@@ -18,6 +19,7 @@ from sklearn.preprocessing import scale
 import fastmlp
 from fastmlp import sklearn as fastmlp_sklearn
 from fastmlp.sklearn import MLPClassifier, MLPRegressor
+from fastmlp.sklearn.validation import accepts_sample_weight
 from fastmlp.training import loop
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -59,6 +61,20 @@ def test_half_of_the_validation_data_is_refused(iris, missing):
     del given[missing]
     with pytest.raises(ValueError, match=f"is provided, but {missing} was not provided"):
         MLPClassifier().fit(X, y, **given)
+
+
+def test_validation_data_with_other_columns_are_refused(iris):
+    X, y = iris
+    with pytest.raises(ValueError, match="X has 3 features, but MLPClassifier is expecting 4"):
+        MLPClassifier().fit(X, y, X_val=X[:, :3], y_val=y)
+
+
+def test_a_validation_set_has_two_samples_at_least(iris):
+    X, _ = iris
+    model = MLPRegressor(early_stopping=True, validation_fraction=2 / 150, max_iter=1)
+    assert len(model.fit(X, X[:, 0]).validation_scores_) == 1
+    with pytest.raises(ValueError, match="The validation set is too small"):
+        model.set_params(validation_fraction=1 / 150).fit(X, X[:, 0])
 
 
 @pytest.mark.parametrize("scoring", ["neg_log_loss", "balanced_accuracy", "loss"])
@@ -121,6 +137,13 @@ def test_the_validation_loss_of_counts_is_half_their_deviance(diabetes, rng):
     model.fit(X, y, X_val=X, y_val=y, sample_weight_val=weight)
     deviance = mean_poisson_deviance(y, model.predict(X), sample_weight=weight)
     assert model.validation_loss_curve_[-1] == pytest.approx(deviance / 2)
+
+
+def test_the_validation_loss_of_several_values_is_their_mean(diabetes):
+    X, y = diabetes[0], np.column_stack([diabetes[1], np.abs(diabetes[1])])
+    model = MLPRegressor(max_iter=2, random_state=0).fit(X, y, X_val=X, y_val=y)
+    squares = (model.predict(X) - y) ** 2
+    assert model.validation_loss_curve_[-1] == pytest.approx(np.mean(squares) / 2)
 
 
 # --------------------------------------------------------------------------- scores that are NaN
@@ -248,6 +271,20 @@ def test_scikit_learns_scorers_without_sample_weight_are_called_without(diabetes
     weight = np.linspace(0.5, 1, len(y))
     model = MLPRegressor(early_stopping=True, scoring=scoring, max_iter=3, random_state=0)
     assert len(model.fit(X, y, weight).validation_scores_) == 3
+
+
+def test_scikit_learns_scorers_are_called_with_sample_weight(iris):
+    X, y = iris
+    weight = np.where(y == "virginica", 9.0, 1.0)
+    model = MLPClassifier(early_stopping=True, scoring="accuracy", max_iter=5, random_state=0)
+    model.fit(X, y, X_val=X, y_val=y, sample_weight_val=weight)
+    assert model.best_validation_score_ == model.score(X, y, weight) != model.score(X, y)
+
+
+def test_a_scorer_without_a_signature_takes_no_sample_weight():
+    with pytest.raises(ValueError, match="no signature found"):
+        inspect.signature(max)
+    assert not accepts_sample_weight(max)
 
 
 # ------------------------------------------------------------------------------ limit of time

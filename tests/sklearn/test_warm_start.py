@@ -135,6 +135,13 @@ def test_lbfgs_continues_in_double_precision_from_what_adam_has_learned(iris):
     assert len(model.loss_curve_) == 2 and model.network_.dtype == np.float32
 
 
+def test_validation_data_may_lack_a_class(iris):
+    X, y = iris
+    model = MLPClassifier(**OPTIONS).fit(X, y)
+    model.fit(X, y, X_val=X[:100], y_val=y[:100])
+    assert len(model.validation_loss_curve_) == model.n_iter_
+
+
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 def test_early_stopping_may_be_switched_on_and_off(iris, solver):
     model = MLPClassifier(**OPTIONS, solver=solver).fit(*iris)
@@ -192,6 +199,13 @@ def test_dropout_that_begins_later_is_seeded_by_random_state(iris):
     same, again, other = fitted(1), fitted(1), fitted(2)
     np.testing.assert_array_equal(same.coefs_[0], again.coefs_[0])
     assert not np.array_equal(same.coefs_[0], other.coefs_[0])
+
+
+def test_dropout_that_goes_on_keeps_its_seed(iris):
+    model = MLPClassifier(**OPTIONS, dropout=0.2).fit(*iris)
+    seed = model.network_.seed
+    for dropout in (0.2, 0.5):
+        assert model.set_params(dropout=dropout).fit(*iris).network_.seed == seed
 
 
 @pytest.mark.parametrize("ema", [None, 0.9])
