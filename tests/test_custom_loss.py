@@ -295,7 +295,7 @@ def test_a_file_says_that_there_was_one_and_load_takes_it_again(examples, tmp_pa
     with pytest.raises(TypeError, match="loss must be one of"):
         fastmlp.load(path, loss=value)
     fastmlp.MLP((2, 2)).save(path)
-    with pytest.raises(ValueError, match=r"net.npz holds its network's loss; load takes none"):
+    with pytest.raises(ValueError, match=r"net.npz holds its network's loss: leave out loss"):
         fastmlp.load(path, loss=LOG_COSH)
 
 

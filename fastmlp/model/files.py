@@ -282,10 +282,10 @@ def read(
             several = "networks" in header
             return (unpack_ensemble if several else unpack)(header, arrays, loss)
     raise ValueError(
-        f"{name} has a network whose loss was written in Python, and no file holds that: give "
-        f"load(path, loss=(value, gradient))"
+        f"{name} has a network whose loss was written in Python, and no file holds that: pass "
+        f"loss=(value, gradient)"
         if python_loss
-        else f"{name} holds its network's loss; load takes none for it"
+        else f"{name} holds its network's loss: leave out loss"
     )
 
 

@@ -49,7 +49,7 @@ def test_a_loss_written_in_python_is_given_again(path, X):
 
     net = MLP((6, 4, 2), loss=(value, gradient))
     to_safetensors(net, path)
-    with pytest.raises(ValueError, match="loss was written in Python"):
+    with pytest.raises(ValueError, match=r"loss was written in Python.*pass loss=\(value"):
         from_safetensors(path)
     back = from_safetensors(path, loss=(value, gradient))
     np.testing.assert_array_equal(back.forward(X), net.forward(X))
