@@ -24,7 +24,9 @@ def test_chosen_number_is_used():
     assert fastmlp.get_num_threads() == 3
 
 
-@pytest.mark.parametrize(("value", "expected"), [("3", 3), (" 4 , 2", 4), ("100000", 512)])
+@pytest.mark.parametrize(
+    ("value", "expected"), [("1", 1), ("3", 3), (" 4 , 2", 4), ("100000", 512)]
+)
 def test_environment_chooses_otherwise(monkeypatch, value, expected):
     monkeypatch.setenv("OMP_NUM_THREADS", value)
     assert fastmlp.get_num_threads() == expected
@@ -204,7 +206,7 @@ class TestSizesOfATeam:
         team, found = threads.AdaptiveTeam(), []
         for _ in range(n_slices):
             found.append(team.size(n_threads))
-            team.report(seconds(found[-1]), slept if found[-1] > 1 else 0)
+            team.report(seconds(found[-1]), slept)
         return found
 
     @pytest.mark.parametrize(
@@ -230,9 +232,13 @@ class TestSizesOfATeam:
         assert found == expected
 
     def test_all_threads_go_on_where_no_other_size_is_faster(self):
-        found = self.sizes(lambda n: 1 / n, 8, 2 * threads.FIRST_PAUSE)
         tried = [*[8] * threads.CROWDED_SLICES, 7, 4, 2, 1]
-        assert found == tried + [8] * (2 * threads.FIRST_PAUSE - len(tried))
+        expected = tried + [8] * 2 * threads.FIRST_PAUSE + tried
+        assert self.sizes(lambda n: 1 / n, 8, len(expected)) == expected
+
+    def test_of_equally_fast_sizes_the_smaller_team_goes_on(self):
+        found = self.sizes(lambda n: 1.0, 2, threads.CROWDED_SLICES + 2)
+        assert found == [*[2] * threads.CROWDED_SLICES, 1, 1]
 
     def test_fewer_threads_are_given_up_when_they_become_slower_than_all_were(self):
         team = threads.AdaptiveTeam()
@@ -252,3 +258,20 @@ class TestSizesOfATeam:
 
     def test_one_thread_never_has_another_size(self):
         assert self.sizes(lambda n: 1.0, 1, 20) == [1] * 20
+
+
+@pytest.mark.parametrize(
+    ("threads_of", "n_rows", "expected"),
+    [
+        (threads.for_step, 333_333, 1),  # 6 operations a weight and row, from 2,000,000 on
+        (threads.for_step, 333_334, 2),
+        (threads.for_gradients, 666_666, 1),  # the same, from 4,000,000 on
+        (threads.for_gradients, 666_667, 2),
+        (threads.for_pass, 1_999_999, 1),  # 2 operations, from 4,000,000 on
+        (threads.for_pass, 2_000_000, 2),
+    ],
+)
+def test_work_of_enough_operations_is_shared(monkeypatch, threads_of, n_rows, expected):
+    monkeypatch.setattr(threads, "_chosen", 2)
+    monkeypatch.setattr(threads, "_omp_before", 0)  # no limit was set since
+    assert threads_of((1, 1), n_rows) == expected
