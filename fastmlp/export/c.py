@@ -23,11 +23,11 @@ from .c_integers import integer_source
 from .c_networks import float_program, network_source, quantized_program
 from .c_self_test import self_test
 from .c_source import Layout, Source
-from .calibration import quantization_requested, quantized_if_requested, warn_of_calibration
+from .calibration import quantized_if_requested
 from .inference import is_table_model
 from .integers import IntegerOnly
 from .quantization import Quantized
-from .table_quantization import QuantizedTable, quantized_table
+from .table_quantization import QuantizedTable, quantized_table_if_requested
 
 if TYPE_CHECKING:
     from ..tabular import TabularClassifier, TabularRegressor
@@ -137,9 +137,7 @@ def to_c(
     layout.check()
     if is_table_model(net) or isinstance(net, QuantizedTable):
         _check_table_options(net, dtype, integer_only)
-        if quantization_requested(net, quantized, calibration, ranges=ranges):
-            net = quantized_table(net, calibration, ranges)
-            warn_of_calibration(net, "model", stacklevel=3)
+        net = quantized_table_if_requested(net, quantized, calibration, ranges)
         from .c_tables import table_source  # imports pandas
 
         _write(table_source(net, name, layout, examples), layout)

@@ -38,6 +38,7 @@ from .quantization import Quantized, float32_rows
 from .ranges import METHODS, range_of, ranges_of
 
 __all__ = [
+    "quantization_requested",
     "quantize",
     "quantized_if_requested",
     "quantized_network",

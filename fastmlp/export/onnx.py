@@ -24,7 +24,7 @@ from ..network import MLP
 from ..support import atomic_files, checks
 from ..support.extras import imported
 from ..support.labels import class_labels
-from .calibration import quantization_requested, quantized_if_requested, warn_of_calibration
+from .calibration import quantized_if_requested
 from .inference import (
     is_table_model,
     members,
@@ -46,7 +46,7 @@ from .onnx_model import (
 )
 from .onnx_quantized import add_logits
 from .quantization import Quantized
-from .table_quantization import QuantizedTable, quantized_table
+from .table_quantization import QuantizedTable, quantized_table_if_requested
 
 if TYPE_CHECKING:
     from ..tabular import TabularClassifier, TabularRegressor
@@ -146,9 +146,7 @@ def to_onnx(
     """
     of_table = is_table_model(net)
     if of_table or isinstance(net, QuantizedTable):
-        if quantization_requested(net, quantized, calibration):
-            net = quantized_table(net, calibration, "minmax")
-            warn_of_calibration(net, "model", stacklevel=3)
+        net = quantized_table_if_requested(net, quantized, calibration)
     elif not isinstance(net, Ensemble) or quantized or calibration is not None:
         net = quantized_if_requested(net, quantized, calibration)
     onnx = imported("onnx", "onnx")

@@ -17,12 +17,17 @@ from numpy.typing import NDArray
 
 from ..support import checks
 from . import quantized_files
-from .calibration import quantized_network, smallest_r2, warn_of_calibration
+from .calibration import (
+    quantization_requested,
+    quantized_network,
+    smallest_r2,
+    warn_of_calibration,
+)
 from .inference import is_table_model, table_networks
 from .quantization import Quantized
 from .ranges import METHODS
 
-__all__ = ["QuantizedTable", "quantize_table", "quantized_table"]
+__all__ = ["QuantizedTable", "quantize_table", "quantized_table_if_requested"]
 
 Array = NDArray[Any]
 
@@ -222,12 +227,25 @@ def quantize_table(model: Any, table: Any, *, ranges: str = "minmax") -> Quantiz
     >>> quantized = fastmlp.export.quantize_table(model, table)
     >>> fastmlp.export.to_c(quantized, "table8.c")
     """
-    quantized = quantized_table(model, table, ranges)
+    quantized = _quantized_table(model, table, ranges)
     warn_of_calibration(quantized, "model", stacklevel=3)
     return quantized
 
 
-def quantized_table(model: Any, table: Any, ranges: str) -> QuantizedTable:
+def quantized_table_if_requested(
+    model: Any, quantized: bool, calibration: Any, ranges: str = "minmax"
+) -> Any:
+    """Return the model that an export with these options writes; ValueError if they conflict.
+
+    The warnings of `quantize_table` name the line that calls the export.
+    """
+    if quantization_requested(model, quantized, calibration, ranges=ranges):
+        model = _quantized_table(model, calibration, ranges)
+        warn_of_calibration(model, "model", stacklevel=4)
+    return model
+
+
+def _quantized_table(model: Any, table: Any, ranges: str) -> QuantizedTable:
     """Return what `quantize_table` returns, without its warnings."""
     if not is_table_model(model):
         raise TypeError(
