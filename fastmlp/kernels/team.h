@@ -60,8 +60,8 @@
 #define order_stores() ((void)0)
 #endif
 
-/* Several times what it takes to wake a thread, which is 40 to 70 µs on a virtual machine, and a
- * twentieth of the time for which a scheduler gives a core to another process. */
+/* Several times what it takes to wake a thread, about 50 µs on a virtual machine, and a twentieth of
+ * the 4 ms for which a scheduler gives a core to another process. */
 #define SPIN_SECONDS 200e-6
 #define SPINS 64 /* between two looks at the clock */
 #define MOST_IN_TEAM 512

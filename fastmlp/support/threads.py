@@ -182,7 +182,7 @@ class AdaptiveTeam:
             self._pause = FIRST_PAUSE
 
     def _report_of_fewer(self, size: int, seconds: float) -> None:
-        """The same of a slice that did not have all threads."""
+        """Take in the seconds a batch of a slice that had fewer than all threads."""
         self._seconds.setdefault(size, seconds)
         if self._trials:
             self._size = self._trials.pop(0)
@@ -202,7 +202,7 @@ class AdaptiveTeam:
 
 
 def smaller_sizes(n_threads: int) -> list[int]:
-    """Sizes of a team that may be faster than n_threads, at least two, where cores are wanting.
+    """Sizes of a team that may be faster than n_threads, at least two, where cores are too few.
 
     One thread less leaves a core to another process.  Halves come near any number of cores, and the
     last one is 1.
