@@ -55,7 +55,8 @@ cdef inline bint outgrows_cache(const layer* L, int n_parts) noexcept nogil:
 cdef inline void forward(const layer* L, const real* parameters, activation_layer* below,
                          activation_layer* above, const sparse_rows* sparse, bint skip,
                          scratch* own, const real* zeros, const random_stream* stream,
-                         Py_ssize_t m, bint finish, int part, int n_parts) noexcept nogil:
+                         Py_ssize_t m, bint finish, const thread_part* mine,
+                         int n_parts) noexcept nogil:
     """z(l+1) = a(l) Wᵀ + b;  a(l+1) = f(z(l+1)), and f'(z(l+1)) in δ(l+1)'s place.
 
     Without `finish` z is left as it is, for batch normalization or the output layer's loss.  A
@@ -65,11 +66,10 @@ cdef inline void forward(const layer* L, const real* parameters, activation_laye
     cdef int p = 0
     cdef panel_pair W, z, start
     cdef row_range rows
-    cdef thread_part mine = part_of(L.n_out, L.n_terms, m, part, n_parts)
     cdef bint stream_W = outgrows_cache(L, n_parts) or own.past_caches
     cdef bint past_caches = finish and own.past_caches
     while p < panel_count(L.n_out):
-        rows = rows_of_panel(&mine, p, True)
+        rows = rows_of_panel(mine, p, True)
         n_rows = rows.last - rows.first
         if n_rows > 0:
             first = panel_start(L.n_out, p)
@@ -103,8 +103,8 @@ cdef inline void forward(const layer* L, const real* parameters, activation_laye
 
 cdef inline void hidden_delta(const layer* L, const real* parameters, activation_layer* below,
                               activation_layer* above, bint skip, scratch* own,
-                              const real* zeros, Py_ssize_t m,
-                              int part, int n_parts) noexcept nogil:
+                              const real* zeros, Py_ssize_t m, const thread_part* mine,
+                              int n_parts) noexcept nogil:
     """δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l)), where f'(z(l)) lies in δ(l)'s place.
 
     Wᵀ is formed block by block, in this thread's cache, just before it is used.
@@ -113,14 +113,13 @@ cdef inline void hidden_delta(const layer* L, const real* parameters, activation
     cdef int p = 0
     cdef panel_pair Wt, C, start
     cdef row_range rows
-    cdef thread_part mine = part_of(L.n_in, below.n_terms, m, part, n_parts)
     cdef bint stream_W = outgrows_cache(L, n_parts) or own.past_caches
     cdef bint past_caches = own.past_caches and below.norm.inverse == NULL
     cdef prefetch_queue next_block
     cdef prefetch_queue* queue = &next_block if stream_W else &own.next_examples
     cdef address_range ranges[MAX_RANGES]
     while p < panel_count(L.n_in):
-        rows = rows_of_panel(&mine, p, skip)
+        rows = rows_of_panel(mine, p, skip)
         n_rows = rows.last - rows.first
         k = panel_start(L.n_in, p)
         columns = rows.n_vectors * WIDTH
@@ -245,7 +244,7 @@ cdef inline bint update_layer(const layer* L, gradient_target* g, int part,
     cdef bint bad = False
     cdef Py_ssize_t columns, place, n = padded(L.n_out) // WIDTH
     cdef row_range rows
-    cdef thread_part mine = part_of(L.n_out, L.n_terms, L.n_in, part, n_parts)
+    cdef thread_part mine = part_of(L.n_out, L.n_terms, L.n_in, part, n_parts, NULL)
     cdef int p
     for p in range(panel_count(L.n_out)):
         rows = rows_of_panel(&mine, p, False)

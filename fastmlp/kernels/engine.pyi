@@ -103,6 +103,12 @@ class TrainingLock(AbstractContextManager[None]):
     def renew(self) -> None:
         """In a process made by fork: held only if the thread that forked holds it."""
 
+class Workspace:
+    """The memory of a pass."""
+
+    shares: Sequence[float]
+    """Of the threads, as parts of 1; set ones are taken by the next batch, then follow speed."""
+
 class Engine:
     """Memory and compiled loops of one network.
 
@@ -114,6 +120,7 @@ class Engine:
     training_lock: TrainingLock
     use_average: bool  # predict by the average of the parameters
     use_sparse: bool  # skip zeros where that is faster; no bit depends on it
+    training: Workspace | None  # of `train`, kept between calls
     def __init__(
         self,
         sizes: Sequence[int],

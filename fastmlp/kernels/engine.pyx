@@ -116,7 +116,7 @@ cdef class Engine(Predictions):
     cdef optimizer rule
     cdef Block state                # of the optimizer, slot by slot, laid out like the parameters
     cdef Block sums                 # of a gradient in chunks
-    cdef Workspace training         # kept between calls
+    cdef readonly Workspace training    # kept between calls
     cdef readonly int64_t steps     # updates since the optimizer was set
     cdef readonly TrainingLock training_lock
 

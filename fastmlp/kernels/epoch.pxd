@@ -23,8 +23,8 @@ from .tile cimport even_block
 from .updates cimport optimizer, prepare_update, update_step
 from .vector cimport flush_denormals, real, restore_denormals
 from .whole_update cimport limit_weights, update_from_sums
-from .workspace cimport (GRADIENT, WAITING, activation_layer, choose_ways, lap, scratch, take_ways,
-                         workspace)
+from .workspace cimport (GRADIENT, WAITING, activation_layer, choose_ways, lap, scratch,
+                         take_shares, take_ways,                         workspace)
 
 cdef enum:
     SIGNAL_CHECKS_A_SECOND = 20         # for Ctrl-C, within a batch
@@ -181,6 +181,7 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
         g.step = NULL if waits_for_sums(j) else &u
     if j.batch_sums != NULL:
         own_squares(j, part, n_parts)
+    take_shares(w, &j.threads, part, n_parts)
     take_ways(w, part, n_parts)
     while done < b.n:
         m = min(chunk, b.n - done)
@@ -263,8 +264,9 @@ cdef inline void run_batches(job* j, int part, int n_parts) noexcept nogil:
     """One thread's share of the batches from j.first on."""
     cdef unsigned long long state = flush_denormals()
     cdef int64_t number = j.first
+    j.w.threads[part].lap_start = seconds_now()
     if part == 0:
-        j.w.lap_start = j.signals_checked = seconds_now()
+        j.signals_checked = j.w.threads[part].lap_start
         j.denormals = state
     while run_batch(j, number, part, n_parts):
         number += 1

@@ -11,8 +11,8 @@ one group.  workspace.pxd allocates the matrices; all kernels read and write the
 from cpython.pyport cimport PY_SSIZE_T_MAX
 from libc.string cimport memcpy
 from .operands cimport operand, panel_at, panel_pair
-from .panels cimport ends_in_half, padded, panel_start, panel_with_column
-from .partition cimport panel_edge
+from .panels cimport ends_in_half, padded, panel_columns, panel_start, panel_with_column
+from .partition cimport divided, panel_edge
 from .vector cimport WIDTH, real
 
 cdef struct matrix:
@@ -42,7 +42,7 @@ cdef inline int max_group_starts(int n_parts) noexcept nogil:
 
 
 cdef inline int find_groups(Py_ssize_t n_columns, Py_ssize_t n_terms, int n_parts,
-                            Py_ssize_t* starts) noexcept nogil:
+                            const int* shares, Py_ssize_t* starts) noexcept nogil:
     """Set the first columns of the groups that n_parts threads write; returns their number.
 
     A panel whose rows are divided among threads is a group of its own.
@@ -51,9 +51,9 @@ cdef inline int find_groups(Py_ssize_t n_columns, Py_ssize_t n_terms, int n_part
     cdef int part, p, k, n_groups = 0
     starts[0] = 0
     for part in range(1, n_parts):
-        start = panel_edge(n_columns, n_terms, part, n_parts)
+        start = panel_edge(n_columns, n_terms, part, n_parts, shares)
         p = panel_with_column(n_columns, start if start >= 0
-                              else n // WIDTH * part // n_parts * WIDTH)
+                              else divided(n // WIDTH, part, n_parts, shares) * WIDTH)
         for k in range(p, p + (1 if start >= 0 else 2)):
             if starts[n_groups] < panel_start(n_columns, k) < n:
                 n_groups += 1
@@ -75,12 +75,12 @@ cdef inline matrix ungrouped(real* values, Py_ssize_t n) noexcept nogil:
 
 
 cdef inline matrix grouped(Py_ssize_t n, Py_ssize_t n_terms, Py_ssize_t n_rows, int n_parts,
-                           Py_ssize_t* starts) noexcept nogil:
+                           const int* shares, Py_ssize_t* starts) noexcept nogil:
     """A matrix with n columns in the groups that n_parts threads write, without memory yet."""
     cdef matrix x
     cdef Py_ssize_t widest = 0
     cdef int g
-    for g in range(find_groups(n, n_terms, n_parts, starts)):
+    for g in range(find_groups(n, n_terms, n_parts, shares, starts)):
         widest = max(widest, min(starts[g + 1], n) - starts[g])
     x.values = NULL
     x.rows = NULL
@@ -91,13 +91,18 @@ cdef inline matrix grouped(Py_ssize_t n, Py_ssize_t n_terms, Py_ssize_t n_rows, 
     return x
 
 
-cdef inline Py_ssize_t matrix_size(const matrix* x, Py_ssize_t n_rows) noexcept nogil:
-    """The numbers that the matrix takes."""
-    cdef int g = 0
-    if x.starts != NULL:
-        while x.starts[g + 1] < PY_SSIZE_T_MAX:
-            g += 1
-    return (g + 1) * n_rows * x.stride
+cdef inline Py_ssize_t grouped_room(Py_ssize_t n, Py_ssize_t n_rows, int n_threads) noexcept nogil:
+    """The most numbers that a `grouped` matrix takes, by whatever shares of up to n_threads.
+
+    No share is larger than LARGEST_SHARE, and rounding to the edge of a panel adds 1/MAX_IMBALANCE
+    of an equal part on either side; so no group is wider than twice an equal part and a panel.
+    """
+    cdef Py_ssize_t most = 0, columns
+    cdef int parts
+    for parts in range(1, n_threads + 1):
+        columns = min(padded(n), 2 * padded(n) // parts + panel_columns())
+        most = max(most, (2 * parts - 1) * n_rows * row_stride(columns))
+    return most
 
 
 cdef inline int group_of(const matrix* x, Py_ssize_t k) noexcept nogil:

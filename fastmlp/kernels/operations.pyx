@@ -34,6 +34,7 @@ from .workspace cimport activation_layer, lay_out, layer_choices, scratch, works
 DTYPE = np.dtype(np.float64 if REAL_IS_DOUBLE else np.float32)
 
 include "products.pxi"
+include "choices.pxi"
 
 
 cdef object vectors(const real[::1] x):

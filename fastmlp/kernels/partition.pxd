@@ -1,14 +1,15 @@
 """How a product is divided among threads.
 
 A matrix in panels is divided in the order (panel, row), each panel in units of TILE_ROWS_4 rows
-that count by the vectors of the panel, into equal parts, one for each thread.  A part begins at a
-row of a panel, or at the edge of a panel where that is as balanced or nearly so.  A panel of which
-two threads have rows costs them 3 to 7 µs in a step of 200 rows, since both want its cache lines;
-an unbalanced part costs the more, the more terms each sum has.
+that count by the vectors of the panel, into one part for each thread: into equal ones, or by
+`shares` that load_balance.pxd finds for threads of unequal speed.  A part begins at a row of a
+panel, or at the edge of a panel where that is as balanced or nearly so.  A panel of which two
+threads have rows costs them 3 to 7 µs in a step of 200 rows, since both want its cache lines; an
+unbalanced part costs the more, the more terms each sum has.
 
-Who calls: the products (dense.pxd, few_outputs.pxd), whatever passes over whole columns
-(batch_norm.pxd, norms.pxd), and matrices.pxd, which gives each part's columns rows of their own.
-The parts depend on the sizes alone, never on the data, and no bit depends on the parts.
+Who calls: the products (step.pxd, few_outputs.pxd), whatever passes over whole columns, always in
+equal parts (batch_norm.pxd, norms.pxd), and matrices.pxd, which gives each part's columns rows of
+their own.  Parts depend on sizes and shares, never on the data, and no bit depends on parts.
 """
 from .panels cimport padded, panel_count, panel_start, panel_vectors, panel_with_column
 from .vector cimport TILE_ROWS_4, WIDTH
@@ -18,6 +19,7 @@ cdef enum:
     # 1/MAX_IMBALANCE of it and by at most MAX_EXTRA_TERMS vectors × terms of a sum.
     MAX_IMBALANCE = 6
     MAX_EXTRA_TERMS = 64
+    WHOLE = 1 << 16             # thread t has shares[t] … shares[t + 1] of it
 
 cdef struct thread_part:        # of a matrix in panels
     Py_ssize_t n_columns, n_rows
@@ -29,23 +31,32 @@ cdef struct row_range:          # the rows that one thread computes of one panel
     int n_vectors, n_panels
 
 
-cdef inline Py_ssize_t panel_edge(Py_ssize_t n_columns, Py_ssize_t n_terms, int part,
-                                  int n_parts) noexcept nogil:
+cdef inline Py_ssize_t divided(Py_ssize_t n, int part, int n_parts,
+                               const int* shares) noexcept nogil:
+    """Where part number `part` of n equal things begins; `shares` NULL: in equal parts."""
+    return n * part // n_parts if shares == NULL else n * shares[part] // WHOLE
+
+
+cdef inline Py_ssize_t panel_edge(Py_ssize_t n_columns, Py_ssize_t n_terms, int part, int n_parts,
+                                  const int* shares) noexcept nogil:
     """The column at which part number `part` begins if that is the edge of a panel, else −1.
 
     The columns are computed by sums of n_terms.
     """
-    cdef Py_ssize_t vectors = padded(n_columns) // WIDTH, goal = vectors * part, start, off
-    cdef int p = panel_with_column(n_columns, goal // n_parts * WIDTH)
+    cdef Py_ssize_t whole = n_parts if shares == NULL else WHOLE
+    cdef Py_ssize_t vectors = padded(n_columns) // WIDTH, start, off
+    cdef Py_ssize_t goal = vectors * (part if shares == NULL else shares[part])
+    cdef int p = panel_with_column(n_columns, goal // whole * WIDTH)
     start = panel_start(n_columns, p)
     if part == n_parts:
         return vectors * WIDTH
-    if panel_start(n_columns, p + 1) // WIDTH * n_parts - goal < goal - start // WIDTH * n_parts:
+    if panel_start(n_columns, p + 1) // WIDTH * whole - goal < goal - start // WIDTH * whole:
         start = panel_start(n_columns, p + 1)
-    off = start // WIDTH * n_parts - goal       # n_parts times the vectors
+    off = start // WIDTH * whole - goal         # `whole` times the vectors
     if off < 0:
         off = -off
-    if off * MAX_IMBALANCE <= vectors and off * n_terms <= MAX_EXTRA_TERMS * n_parts:
+    if (off * MAX_IMBALANCE * n_parts <= vectors * whole
+            and off * n_terms <= MAX_EXTRA_TERMS * whole):
         return start
     return -1
 
@@ -55,23 +66,23 @@ cdef inline Py_ssize_t units_of(Py_ssize_t n_rows) noexcept nogil:
 
 
 cdef inline Py_ssize_t part_start(Py_ssize_t n_columns, Py_ssize_t n_terms, Py_ssize_t n_rows,
-                                  int part, int n_parts) noexcept nogil:
+                                  int part, int n_parts, const int* shares) noexcept nogil:
     """Where part number `part` begins, in units × vectors."""
-    cdef Py_ssize_t column = panel_edge(n_columns, n_terms, part, n_parts)
+    cdef Py_ssize_t column = panel_edge(n_columns, n_terms, part, n_parts, shares)
     cdef Py_ssize_t units = units_of(n_rows)
     if column >= 0:
         return column // WIDTH * units
-    return padded(n_columns) // WIDTH * units * part // n_parts
+    return divided(padded(n_columns) // WIDTH * units, part, n_parts, shares)
 
 
 cdef inline thread_part part_of(Py_ssize_t n_columns, Py_ssize_t n_terms, Py_ssize_t n_rows,
-                                int part, int n_parts) noexcept nogil:
+                                int part, int n_parts, const int* shares) noexcept nogil:
     """Part number `part` of a matrix (n_rows, n_columns) in panels."""
     cdef thread_part own
     own.n_columns = n_columns
     own.n_rows = n_rows
-    own.first = part_start(n_columns, n_terms, n_rows, part, n_parts)
-    own.last = part_start(n_columns, n_terms, n_rows, part + 1, n_parts)
+    own.first = part_start(n_columns, n_terms, n_rows, part, n_parts, shares)
+    own.last = part_start(n_columns, n_terms, n_rows, part + 1, n_parts, shares)
     return own
 
 
@@ -101,10 +112,10 @@ cdef inline row_range rows_of_panel(const thread_part* own, int panel,
 
 cdef inline bint parts_are_columns(Py_ssize_t n_columns, Py_ssize_t n_terms,
                                    int n_parts) noexcept nogil:
-    """Whether each part is all rows of whole panels: of the columns that `first_vector` gives."""
+    """Whether each equal part is all rows of whole panels: those that `first_vector` gives."""
     cdef int part
     for part in range(1, n_parts):
-        if panel_edge(n_columns, n_terms, part, n_parts) < 0:
+        if panel_edge(n_columns, n_terms, part, n_parts, NULL) < 0:
             return False
     return True
 
@@ -113,5 +124,5 @@ cdef inline Py_ssize_t first_vector(Py_ssize_t n_columns, Py_ssize_t n_terms, in
                                     int n_parts) noexcept nogil:
     """Where part number `part` begins if only whole columns are divided, in vectors of columns."""
     if parts_are_columns(n_columns, n_terms, n_parts):
-        return panel_edge(n_columns, n_terms, part, n_parts) // WIDTH
+        return panel_edge(n_columns, n_terms, part, n_parts, NULL) // WIDTH
     return padded(n_columns) // WIDTH * part // n_parts

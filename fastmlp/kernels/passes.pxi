@@ -1,5 +1,7 @@
 # Part of engine.pyx: passes over examples that update nothing, and the memory of a pass.
 
+from .load_balance cimport limit_shares, share_of
+
 cdef enum input_ways:           # how the network's input is read
     DENSE_INPUT
     SPARSE_INPUT
@@ -48,6 +50,22 @@ cdef class Workspace:
         free(self.w.threads)
         free(self.w.choices)
         free(self.w.group_starts)
+
+    @property
+    def shares(self):
+        """The share of each thread of the last batch, as parts of 1; none of one thread alone."""
+        return [share_of(&self.w.balance, t) for t in range(self.w.balance.n_parts)]
+
+    @shares.setter
+    def shares(self, values):
+        """Begin the next batch with these; from then on they follow the threads' speed."""
+        cdef int t
+        if len(values) != self.w.balance.n_parts:
+            raise ValueError(f"need {self.w.balance.n_parts} shares, got {len(values)}")
+        for t, value in enumerate(values):
+            self.w.balance.paces[t].next = value
+        limit_shares(&self.w.balance)
+        self.w.balance.changed = True
 
 
 cdef inline bint can_be_zero(const layer* L) noexcept nogil:

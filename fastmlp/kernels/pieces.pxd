@@ -6,7 +6,7 @@ contiguous.  The pieces depend on the layer alone, not on the number of threads,
 another one in each process.
 """
 from .panels cimport layer, padded, panel_count, panel_start, panel_vectors
-from .partition cimport part_of, row_at, thread_part
+from .partition cimport divided, part_of, row_at, thread_part
 from .vector cimport WIDTH, real
 
 cdef enum:
@@ -22,7 +22,7 @@ cdef inline int piece_count(const layer* L) noexcept nogil:
 
 cdef inline Py_ssize_t piece_start(const layer* L, int piece, int n_pieces) noexcept nogil:
     """Where piece number `piece` of W lies in the parameters."""
-    cdef thread_part own = part_of(L.n_out, L.n_terms, L.n_in, piece, n_pieces)
+    cdef thread_part own = part_of(L.n_out, L.n_terms, L.n_in, piece, n_pieces, NULL)
     cdef Py_ssize_t row
     cdef int p = 0
     while row_at(&own, p, own.first) == L.n_in:
@@ -33,16 +33,16 @@ cdef inline Py_ssize_t piece_start(const layer* L, int piece, int n_pieces) noex
 
 
 cdef inline thread_part part_of_piece(Py_ssize_t n_columns, Py_ssize_t n_terms, Py_ssize_t n_rows,
-                                      int piece, int n_pieces, int part,
-                                      int n_parts) noexcept nogil:
+                                      int piece, int n_pieces, int part, int n_parts,
+                                      const int* shares) noexcept nogil:
     """Part number `part` of one of n_pieces pieces; the pieces do not depend on n_parts."""
     cdef thread_part own
     cdef Py_ssize_t first, n
     if n_pieces == 1:
-        return part_of(n_columns, n_terms, n_rows, part, n_parts)
-    own = part_of(n_columns, n_terms, n_rows, piece, n_pieces)
+        return part_of(n_columns, n_terms, n_rows, part, n_parts, shares)
+    own = part_of(n_columns, n_terms, n_rows, piece, n_pieces, NULL)
     first = own.first
     n = own.last - first
-    own.first = first + n * part // n_parts
-    own.last = first + n * (part + 1) // n_parts
+    own.first = first + divided(n, part, n_parts, shares)
+    own.last = first + divided(n, part + 1, n_parts, shares)
     return own

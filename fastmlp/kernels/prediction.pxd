@@ -49,14 +49,13 @@ cdef inline void predict_rows(prediction* p, workspace* w, Py_ssize_t first, Py_
     b.y = p.y
     b.first = first
     b.n_pass = last
-    if part == 0:
-        w.lap_start = seconds_now()
+    w.threads[part].lap_start = seconds_now()
     while b.first < last:
         m = b.n = min(w.n_rows, last - b.first)
         take_ways(w, part, n_parts)
         gather(net, w, &b, 0, m, p.threads, part, n_parts)
         forward_pass(net, w, &b, 0, m, False, p.threads, part, n_parts)
-        whole = part_of(1, L.n_terms, m, part, n_parts)
+        whole = part_of(1, L.n_terms, m, part, n_parts, NULL)
         mine = rows_of_panel(&whole, 0, False)
         if part == 0 and m == w.n_rows:
             choose_ways(w, m, n_parts)

@@ -1,4 +1,4 @@
-# Part of operations.pyx: the three products of a layer, and the choices made by the clock.
+# Part of operations.pyx: the three products of a layer.
 
 cdef class OneLayer:
     """A layer n_in → n_out with m examples: its parameters, a(l), a(l+1), δ(l) and δ(l+1)."""
@@ -85,17 +85,21 @@ cdef class OneLayer:
 
 
 def forward(const real[:, ::1] a, const real[:, ::1] W, const real[::1] b, way="dense",
-            int part=0, int n_parts=1):
+            int part=0, int n_parts=1, const int[::1] shares=None):
     """Return z = a Wᵀ + b, (m, n_out).
 
-    With n_parts only the elements that thread `part` of so many computes; the others are zero.
+    With n_parts only the elements that thread `part` of so many computes; the others are zero.  The
+    parts are equal, or as `shares` say (partition.pxd).
     The way is "dense", "skipping" zeros, from "sparse" rows, or "bytes" for whole numbers to 255.
     """
     cdef OneLayer one
     cdef const sparse_rows* rows = NULL
+    cdef thread_part mine
     if not (a.size and W.size):
         return np.zeros((a.shape[0], W.shape[0]), DTYPE) + np.asarray(b)
     one = OneLayer(a.shape[0], W.shape[1], W.shape[0], way)
+    mine = part_of(one.L.n_out, one.L.n_in, one.m, part, n_parts,
+                   NULL if shares is None else &shares[0])
     pack(&W[0, 0], one.L.n_out, one.L.n_in, one.parameters)
     memcpy(one.parameters + one.L.bias, &b[0], one.L.n_out * sizeof(real))
     one.put(&one.own.input.a, a)
@@ -105,7 +109,8 @@ def forward(const real[:, ::1] a, const real[:, ::1] W, const real[::1] b, way="
     elif way == "bytes":
         one.take_bytes()
     forward_part(&one.L, one.parameters, &one.own.input, &one.activations[1], rows,
-                 way in ("skipping", "bytes"), &one.own, one.w.zeros, NULL, one.m, False, part, n_parts)
+                 way in ("skipping", "bytes"), &one.own, one.w.zeros, NULL, one.m, False, &mine,
+                 n_parts)
     return one.get(&one.activations[1].a, one.L.n_out)
 
 
@@ -116,15 +121,17 @@ def hidden_delta(const real[:, ::1] delta, const real[:, ::1] W, way="dense"):
     """
     cdef OneLayer one
     cdef Py_ssize_t i
+    cdef thread_part whole
     if not (delta.size and W.size):
         return np.zeros((delta.shape[0], W.shape[1]), DTYPE)
     one = OneLayer(delta.shape[0], W.shape[1], W.shape[0])
+    whole = part_of(one.L.n_in, 0, one.m, 0, 1, NULL)
     pack(&W[0, 0], one.L.n_out, one.L.n_in, one.parameters)
     one.put(&one.activations[1].delta, delta)
     for i in range(one.m * one.activations[0].delta.stride):
         one.activations[0].delta.values[i] = 1
     hidden_delta_part(&one.L, one.parameters, &one.own.input, &one.activations[1],
-                      way != "dense", &one.own, one.w.zeros, one.m, 0, 1)
+                      way != "dense", &one.own, one.w.zeros, one.m, &whole, 1)
     return one.get(&one.activations[0].delta, one.L.n_in)
 
 
@@ -133,7 +140,7 @@ cdef OneLayer summed_gradient(const real[:, ::1] a, const real[:, ::1] delta, wa
     cdef const sparse_rows* columns = NULL
     cdef OneLayer one = OneLayer(a.shape[0], a.shape[1], delta.shape[1], way)
     cdef gradient_target g
-    cdef thread_part whole = part_of(one.L.n_out, one.L.n_in, one.L.n_in, 0, 1)
+    cdef thread_part whole = part_of(one.L.n_out, one.L.n_in, one.L.n_in, 0, 1, NULL)
     memset(&g, 0, sizeof(g))
     g.parameters = one.parameters
     g.sums = one.sums
@@ -161,38 +168,6 @@ def weight_gradient(const real[:, ::1] a, const real[:, ::1] delta, way="dense")
     values = result
     unpack(one.sums, one.L.n_out, one.L.n_in, &values[0, 0])
     return result
-
-
-def choices(const double[:, ::1] seconds):
-    """Return the way of each batch, True: zeros are skipped, if row i is what the ways take in batch i.
-
-    The columns are the dense product and the one that skips zeros (choice.pxd).
-    """
-    cdef choice c
-    cdef double clock = 0
-    cdef Py_ssize_t i
-    ways = []
-    allow(&c, True, True)
-    for i in range(seconds.shape[0]):
-        ways.append(bool(c.way))
-        clock += seconds[i, c.way]
-        choose(&c, clock, 1)
-    return ways
-
-
-def team_choices(const double[:, ::1] seconds):
-    """Return the way of each call, True: several threads, if row i is what the ways take in call i.
-
-    The columns are one thread and several threads that pass a few rows together (few_rows.pxd).
-    """
-    cdef team_choice c
-    cdef Py_ssize_t i
-    ways = []
-    memset(&c, 0, sizeof(team_choice))
-    for i in range(seconds.shape[0]):
-        ways.append(bool(c.together))
-        record_call(&c, seconds[i, c.together])
-    return ways
 
 
 def bias_gradient(const real[:, ::1] delta):

@@ -24,11 +24,12 @@ from .encodings cimport column_stride, encode, encode_sparse, make_waves
 from .few_outputs cimport few_outputs, few_outputs_gradient
 from .inputs cimport (LABELS_CHANGED, NOT_FINITE, is_finite, own_kind, prefetch_row, read_bytes,
                       read_dense, read_once, read_sparse, row_ranges)
+from .load_balance cimport own_part, shares_in_force
 from .losses cimport limited_cost, output_delta
 from .matrices cimport byte_stride
 from .network cimport batch, network, row_of
 from .panels cimport layer, padded, panel_count
-from .partition cimport (first_vector, part_of, parts_are_columns, row_range, rows_of_panel,
+from .partition cimport (first_vector, parts_are_columns, row_range, rows_of_panel,
                          thread_part)
 from .pieces cimport part_of_piece
 from .prefetch cimport address_range, start_prefetch
@@ -36,8 +37,8 @@ from .sparse_rows cimport sparse_rows
 from .team cimport barrier, team
 from .updates cimport for_layer, update_step
 from .vector cimport WIDTH, entry, prefetch_line, real
-from .workspace cimport (COMPRESSING, DELTA, FORWARD, GATHERING, GRADIENT, OUTPUT, WAITING,
-                         activation_layer, activations_of, lap, scratch, workspace)
+from .workspace cimport (COMPRESSING, DELTA, FORWARD, GATHERING, GRADIENT, OUTPUT, activation_layer,
+                         activations_of, lap, scratch, wait_for_all, workspace)
 
 cdef enum:
     # the number by which the random stream of distortions differs from those of the layers
@@ -66,7 +67,7 @@ cdef inline void distort_batch(const network* net, workspace* w, const batch* b,
             target[k] = 0
         if dropout.drop_threshold != 0:
             drop_dense(&dropout, r, target, b.x.n_in)
-    barrier(threads, part, n_parts)
+    wait_for_all(w, threads, part, n_parts, GATHERING, 0)
 
 
 cdef inline void weigh_rows(const network* net, const batch* b, scratch* own, Py_ssize_t done,
@@ -194,6 +195,13 @@ cdef inline const real* shared_moments(const layer* L, activation_layer* v, cons
     return v.norm.shared
 
 
+cdef inline bint writes_own_columns(const workspace* w, Py_ssize_t n, Py_ssize_t n_terms,
+                                    int n_parts) noexcept nogil:
+    """Whether each thread has computed those of n columns that `first_vector` gives it."""
+    return (shares_in_force(&w.balance, n_parts) == NULL
+            and parts_are_columns(n, n_terms, n_parts))
+
+
 cdef inline void normalize_layer(const network* net, int l, workspace* w, const batch* b,
                                  const random_stream* stream, Py_ssize_t m,
                                  double n_counted, team* threads, int part,
@@ -205,8 +213,8 @@ cdef inline void normalize_layer(const network* net, int l, workspace* w, const 
     cdef const real* sums
     cdef Py_ssize_t first = first_vector(L.n_out, L.n_terms, part, n_parts)
     cdef Py_ssize_t last = first_vector(L.n_out, L.n_terms, part + 1, n_parts)
-    if not parts_are_columns(L.n_out, L.n_terms, n_parts):
-        barrier(threads, part, n_parts)
+    if not writes_own_columns(w, L.n_out, L.n_terms, n_parts):
+        wait_for_all(w, threads, part, n_parts, FORWARD, l)
     sums = shared_moments(L, v, b, m, weights, threads, part, n_parts)
     if not normalize(&net.normalization, L, net.parameters, &v.a, &v.norm, m, b.n_rows, weights,
                      sums, n_counted, part, n_parts):
@@ -242,21 +250,25 @@ cdef inline void forward_pass(const network* net, workspace* w, const batch* b, 
     cdef bint hidden
     cdef random_stream numbers
     cdef const random_stream* stream
+    cdef const layer* L
+    cdef thread_part mine
     cdef scratch* own = &w.threads[part]
     for l in range(net.n_layers):
+        L = &net.layers[l]
         hidden = l + 1 < net.n_layers
-        numbers = stream_in(b, own, net.first + l + 1, net.layers[l].dropout, done)
+        numbers = stream_in(b, own, net.first + l + 1, L.dropout, done)
         stream = &numbers if b.training else NULL
-        forward(&net.layers[l], net.parameters, activations_of(w, part, l), &w.activations[l + 1],
+        mine = own_part(&w.balance, L.n_out, L.n_terms, m, part, n_parts)
+        forward(L, net.parameters, activations_of(w, part, l), &w.activations[l + 1],
                 sparse_input(own, l), own.ways[l].forward, own, w.zeros, stream, m,
-                hidden and net.layers[l].scale == 0, part, n_parts)
-        if net.layers[l].scale > 0:
+                hidden and L.scale == 0, &mine, n_parts)
+        if L.scale > 0:
             normalize_layer(net, l, w, b, stream, m, b.weight if remember else 0, threads, part,
                             n_parts)
-        lap(w, part, FORWARD, l)
-        if hidden or panel_count(net.layers[l].n_out) > 1:
-            barrier(threads, part, n_parts)
-            lap(w, part, WAITING, l)
+        if hidden or panel_count(L.n_out) > 1:
+            wait_for_all(w, threads, part, n_parts, FORWARD, l)
+        else:
+            lap(w, part, FORWARD, l)
 
 
 cdef inline void output_deltas(const network* net, workspace* w, const batch* b,
@@ -266,7 +278,7 @@ cdef inline void output_deltas(const network* net, workspace* w, const batch* b,
     cdef const layer* L = &net.layers[net.n_layers - 1]
     cdef activation_layer* v = &w.activations[net.n_layers]
     # the rows whose z this thread has computed itself, if the output is one panel
-    cdef thread_part whole = part_of(1, L.n_terms, m, part, n_parts)
+    cdef thread_part whole = own_part(&w.balance, 1, L.n_terms, m, part, n_parts)
     cdef row_range mine = rows_of_panel(&whole, 0, False)
     cdef Py_ssize_t r, j, row
     cdef real* delta
@@ -317,15 +329,14 @@ cdef inline void layer_delta(const network* net, workspace* w, const batch* b, i
     """Step 3 of one layer: δ(l) = (W(l)ᵀ δ(l+1)) ∘ f'(z(l)); ends with a barrier."""
     cdef activation_layer* below = activations_of(w, part, l)
     cdef scratch* own = &w.threads[part]
+    cdef thread_part mine = own_part(&w.balance, below.n, below.n_terms, m, part, n_parts)
     hidden_delta(&net.layers[l], net.parameters, below, &w.activations[l + 1],
-                 own.ways[l].delta, own, w.zeros, m, part, n_parts)
+                 own.ways[l].delta, own, w.zeros, m, &mine, n_parts)
     if l > 0 and net.layers[l - 1].scale > 0:
-        if not parts_are_columns(below.n, below.n_terms, n_parts):
-            barrier(threads, part, n_parts)
+        if not writes_own_columns(w, below.n, below.n_terms, n_parts):
+            wait_for_all(w, threads, part, n_parts, DELTA, l)
         normalize_layer_delta(net, w, b, l, m, threads, part, n_parts)
-    lap(w, part, DELTA, l)
-    barrier(threads, part, n_parts)
-    lap(w, part, WAITING, l)
+    wait_for_all(w, threads, part, n_parts, DELTA, l)
 
 
 cdef inline void hidden_deltas(const network* net, workspace* w, const batch* b, Py_ssize_t m,
@@ -350,7 +361,7 @@ cdef inline bint layer_gradient(const network* net, workspace* w, int l, Py_ssiz
     cdef update_step step
     cdef const layer* L = &net.layers[l]
     cdef thread_part mine = part_of_piece(L.n_out, L.n_terms, L.n_in, piece, n_pieces, part,
-                                          n_parts)
+                                          n_parts, shares_in_force(&w.balance, n_parts))
     cdef const sparse_rows* columns
     cdef activation_layer* below = activations_of(w, part, l)
     if g.step != NULL:

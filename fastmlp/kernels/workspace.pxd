@@ -14,18 +14,20 @@ zeroed, and calls `lay_out`; the kernels only read the pointers.
 from libc.stdint cimport uint64_t
 from .batch_norm cimport batch_norm_values
 from .choice cimport choice, choose, in_trial, may_skip
-from .matrices cimport (byte_stride, grouped, matrix, matrix_size, max_group_starts, row_stride,
+from .load_balance cimport (balance, divide_equally, load_balance, see_work, take_next,
+                            thread_pace)
+from .matrices cimport (byte_stride, grouped, grouped_room, matrix, max_group_starts, row_stride,
                         ungrouped)
 from .panels cimport layer, padded, panel_columns
 from .prefetch cimport address_range, prefetch_queue
 from .sparse_rows cimport sparse_rows
-from .team cimport seconds_now
+from .team cimport barrier, seconds_now, team
 from .vector cimport BYTES, SPARSE_BLOCK_BYTES, WIDTH, entry, real
 
 cdef enum:
     GRADIENT_ROWS = 64          # rows of a weight panel whose gradient is formed at a time
 
-cdef enum phase:                # what the time of thread 0 is recorded for
+cdef enum phase:                # what a thread's time is recorded for
     GATHERING
     COMPRESSING                 # the sparse rows of a(1)ᵀ
     FORWARD
@@ -75,6 +77,8 @@ cdef struct scratch:            # of one thread
     address_range* ranges       # where the rows of the next chunk lie, and
     prefetch_queue next_examples    # which of them are still to be prefetched
     entry** ends                # of the sparse rows of a transpose, while they are made
+    double lap_start            # the clock at its last call of `lap`
+    double worked, seen         # seconds of all phases but waits: now, and where the batch began
 
 
 cdef struct workspace:
@@ -99,7 +103,7 @@ cdef struct workspace:
     int changed                 # OUT what the arrays' owner has changed: see inputs.pxd
     bint overflowed             # OUT running statistics are not finite any more
     double* laps                # seconds of thread 0 by phase and layer: see `lap`
-    double lap_start
+    load_balance balance
 
 
 cdef inline activation_layer* activations_of(workspace* w, int part, int l) noexcept nogil:
@@ -113,14 +117,57 @@ cdef inline void take_ways(workspace* w, int part, int n_parts) noexcept nogil:
     The first thread chooses anew while others are still in their batch.
     """
     cdef int l
-    cdef layer_ways* ways = w.threads[part].ways
-    w.threads[part].past_caches = w.past_caches.way and n_parts > 1
+    cdef scratch* own = &w.threads[part]
+    cdef layer_ways* ways = own.ways
+    own.seen = own.worked
+    own.past_caches = w.past_caches.way and n_parts > 1
     for l in range(w.n_layers):
         ways[l].forward = w.choices[l].forward.way
         ways[l].gradient = w.choices[l].gradient.way
         ways[l].delta = w.choices[l].delta.way
     if w.reads_bytes:
         ways[0].gradient = ways[0].forward
+
+
+cdef inline void regroup(workspace* w, matrix* x, const matrix* shape) noexcept nogil:
+    """Give a batch matrix other groups, and set the pointers to its rows anew."""
+    cdef Py_ssize_t r
+    x.stride = shape.stride
+    x.group = shape.group
+    for r in range(w.n_rows):
+        x.rows[r] = x.values + r * x.stride
+
+
+cdef inline void divide_columns(workspace* w) noexcept nogil:
+    """Give the columns that each thread writes by its share rows of their own."""
+    cdef int l, t
+    cdef activation_layer* v
+    cdef matrix shape
+    for l in range(1 - w.input_delta, w.n_layers):
+        v = &w.activations[l]
+        shape = grouped(v.n, v.n_terms, w.n_rows, w.balance.n_parts, w.balance.shares,
+                        w.group_starts + l * max_group_starts(w.n_threads))
+        regroup(w, &v.delta, &shape)
+        v.slope.stride = v.norm.u_hat.stride = shape.stride
+        v.slope.group = v.norm.u_hat.group = shape.group
+        if l > 0:
+            regroup(w, &v.a, &shape)
+    for t in range(w.n_threads):
+        w.threads[t].input.delta = w.activations[0].delta
+
+
+cdef inline void take_shares(workspace* w, team* threads, int part, int n_parts) noexcept nogil:
+    """Before a batch: take the shares that `balance` has found, or divide among other threads."""
+    if n_parts == 1 or w.balance.n_parts == n_parts and not w.balance.changed:
+        return
+    barrier(threads, part, n_parts)
+    if part == 0:
+        if w.balance.n_parts != n_parts:
+            divide_equally(&w.balance, n_parts)
+        else:
+            take_next(&w.balance)
+        divide_columns(w)
+    barrier(threads, part, n_parts)
 
 
 cdef inline double clock_of(const workspace* w, phase p, int l) noexcept nogil:
@@ -134,7 +181,7 @@ cdef inline void choose_ways(workspace* w, Py_ssize_t n, int n_parts) noexcept n
     And whether threads store past the caches, by the time of the whole batch: tried only in
     batches in which no product is.
     """
-    cdef int l, p
+    cdef int l, p, t
     cdef bint trying = n_parts == 1
     cdef double total = 0
     cdef double input = (clock_of(w, GATHERING, 0) + clock_of(w, COMPRESSING, 0)
@@ -151,15 +198,29 @@ cdef inline void choose_ways(workspace* w, Py_ssize_t n, int n_parts) noexcept n
         w.past_caches.before = total
     else:
         choose(&w.past_caches, total, n)
+    if n_parts > 1 and w.balance.n_parts == n_parts:
+        for t in range(n_parts):
+            see_work(&w.balance, t, w.threads[t].seen)
+        balance(&w.balance, total)
 
 
 cdef inline void lap(workspace* w, int part, phase p, int l) noexcept nogil:
-    """Add the time since the last call to phase p of layer l, in thread 0."""
-    cdef double now
+    """Add the time since the thread's last call to phase p of layer l."""
+    cdef scratch* own = &w.threads[part]
+    cdef double now = seconds_now()
+    if p != WAITING:
+        own.worked += now - own.lap_start
     if part == 0:
-        now = seconds_now()
-        w.laps[<int>p * w.n_layers + l] += now - w.lap_start
-        w.lap_start = now
+        w.laps[<int>p * w.n_layers + l] += now - own.lap_start
+    own.lap_start = now
+
+
+cdef inline void wait_for_all(workspace* w, team* threads, int part, int n_parts, phase p,
+                              int l) noexcept nogil:
+    """End phase p of layer l with a barrier."""
+    lap(w, part, p, l)
+    barrier(threads, part, n_parts)
+    lap(w, part, WAITING, l)
 
 
 cdef inline void* reserve(char* base, Py_ssize_t* used, Py_ssize_t size) noexcept nogil:
@@ -250,13 +311,14 @@ cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t max
         v.n_terms = layers[l - 1].n_terms if l > 0 else 0
         widest = max(widest, row_stride(n))
         v.a = v.delta = ungrouped(NULL, n)
+        room = w.n_rows * v.delta.stride * size
         if l < w.n_layers and w.n_threads > 1:      # the threads write it by columns
-            v.delta = grouped(n, v.n_terms, w.n_rows, w.n_threads,
+            v.delta = grouped(n, v.n_terms, w.n_rows, w.n_threads, NULL,
                               w.group_starts + l * max_group_starts(w.n_threads))
+            room = grouped_room(n, w.n_rows, w.n_threads) * size
         if l > 0:       # but a(1) is read or made as a whole
             v.a = v.delta
         v.norm.u_hat = v.a
-        room = matrix_size(&v.delta, w.n_rows) * size
         if l > 0:
             v.a.values = <real*>reserve(base, &used, room)
             lay_rows(&v.a, w.n_rows, &used, base)
@@ -273,6 +335,13 @@ cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t max
             v.norm.sum_delta_u_hat = <real*>reserve(base, &used, padded(n) * size)
             v.norm.shared = <real*>reserve(base, &used, 2 * padded(n) * size)
         n_squares += padded(n)
+    if w.n_threads > 1 and backward:
+        w.balance.memory = <int*>reserve(base, &used,
+                                         (w.n_threads + 1) * <Py_ssize_t>sizeof(int))
+        w.balance.paces = <thread_pace*>reserve(base, &used,
+                                                w.n_threads * <Py_ssize_t>sizeof(thread_pace))
+        if base != NULL:
+            divide_equally(&w.balance, w.n_threads)
     w.zeros = <real*>reserve(base, &used, 2 * panel_columns() * size)
     w.images = ungrouped(NULL, layers[0].n_in)
     if w.distortion_size > 0:

@@ -59,6 +59,7 @@ class Run:
     threads: int = 1
     use_sparse: bool = True
     pauses: tuple[int, ...] = field(default=())  # batches before which another engine takes over
+    unequal: bool = False  # the threads get other shares of each batch
 
     @property
     def activations(self) -> list[tuple[str, float]]:
@@ -177,11 +178,14 @@ def train(run: Run) -> Fingerprints:
     engine, data = engine_of(run)
     batches, options = Batches(run.order, run.batch_size, run.rates), TrainingOptions(l2=L2)
     n_batches, progress = len(run.rates), Progress()
+    rng = np.random.default_rng(4)
     engine.pack(data, run.threads)
     for stop in (*run.pauses, n_batches):
         while progress.batch < stop and progress.failed is None:
             # with pauses a call at a time, so that the last before one ends where it should
-            seconds = 0.0 if run.pauses else 60.0
+            seconds = 0.0 if run.pauses or run.unequal else 60.0
+            if run.unequal and engine.training is not None:
+                engine.training.shares = rng.dirichlet(np.ones(len(engine.training.shares)))
             progress = engine.train(data, batches, options, progress, run.threads, seconds)
         if stop < n_batches:
             snapshot, state, steps = engine.snapshot(), engine.get_state(), engine.steps

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+SIZES = (70, 130, 96, 67, 10)
+
 # ------------------------------------------------- the engine against the kernels, one by one
 
 
@@ -60,10 +62,17 @@ def test_more_threads_than_cores_or_panels(threads, Run):
 @pytest.mark.parametrize("use_sparse", [False, True])
 def test_hidden_layers_in_whole_panels_and_in_pieces_of_them(dtype, use_sparse, threads, Run):
     """Widths that the threads share by columns, by rows of a panel, and by both."""
-    run = Run(
-        dtype=dtype, sizes=(60, 100, 256, 208, 300, 10), density=0.4, use_sparse=use_sparse
-    )
+    run = Run(dtype=dtype, sizes=(60, 100, 256, 208, 300, 10), density=0.4, use_sparse=use_sparse)
     assert replace(run, threads=threads).by_engine() == run.by_engine()
+
+
+@pytest.mark.parametrize("threads", [2, 3, 8])
+@pytest.mark.parametrize("sizes", [SIZES, (60, 100, 256, 208, 300, 10), (33, 65, 129), (70, 1)])
+@pytest.mark.parametrize("batch_size", [32, 329])
+def test_any_shares_of_the_threads(isa, dtype, sizes, batch_size, threads, Run):
+    """Other shares in each batch: 8 threads on these sizes have parts of less than a panel."""
+    run = Run(isa, dtype, sizes=sizes, loss="squared_error", batch_size=batch_size)
+    assert replace(run, threads=threads, unequal=True).by_engine() == run.by_engine()
 
 
 @pytest.mark.parametrize("density", [0.0, 0.05, 0.5, 1.0])
