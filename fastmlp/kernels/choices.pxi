@@ -1,7 +1,7 @@
 # Part of operations.pyx: what is chosen by the clock, and how threads divide a matrix.
 
-from .load_balance cimport (balance, divide_equally, load_balance, see_work, share_of, take_next,
-                            thread_pace)
+from .load_balance cimport (balance, divide_among, load_balance, see_work, share_of, size_of_shares,
+                            take_next, thread_pace)
 from .matrices cimport grouped, grouped_room, max_group_starts
 
 
@@ -46,15 +46,15 @@ def shares(const double[:, ::1] slowness):
     cdef Py_ssize_t i
     cdef double clock = 0
     cdef load_balance b
-    cdef int[::1] memory = np.zeros(n + 1, np.intc)
+    cdef int[::1] kept = np.zeros(size_of_shares(n), np.intc)
     cdef double[::1] worked = np.zeros(n)
     paces = bytearray(n * sizeof(thread_pace))
     cdef unsigned char[::1] room = paces
     found = np.empty((slowness.shape[0], n))
     cdef double[:, ::1] into = found
-    b.memory = &memory[0]
+    b.kept = &kept[0]
     b.paces = <thread_pace*>&room[0]
-    divide_equally(&b, n)
+    divide_among(&b, n)
     for i in range(slowness.shape[0]):
         for t in range(n):
             see_work(&b, t, worked[t])
@@ -68,7 +68,7 @@ def shares(const double[:, ::1] slowness):
     return found
 
 
-def groups(Py_ssize_t n, Py_ssize_t n_terms, Py_ssize_t n_rows, const int[::1] starts):
+def groups(Py_ssize_t n, Py_ssize_t n_terms, Py_ssize_t n_rows, int[::1] starts):
     """Return the numbers that a batch matrix with n columns takes, and those reserved for it.
 
     Its columns are sums of n_terms, divided among threads by the shares that begin at `starts`, of

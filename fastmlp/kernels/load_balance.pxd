@@ -41,7 +41,7 @@ cdef struct thread_pace:
 cdef struct load_balance:
     int n_parts                 # threads of the last batch
     int* shares                 # (n_parts + 1,) in force: see partition.pxd; NULL: equal
-    int* memory                 # where shares are kept
+    int* kept                   # shares of teams of each size, zeroed at first: see `shares_of`
     thread_pace* paces          # (n_parts,)
     bint changed                # the next shares are to be taken
     int n_batches               # of this window, negative while settling
@@ -149,10 +149,21 @@ cdef inline void balance(load_balance* b, double clock) noexcept nogil:
     begin_windows(b)
 
 
-cdef inline void divide_equally(load_balance* b, int n_parts) noexcept nogil:
-    """Begin with equal parts for n_parts threads."""
+cdef inline Py_ssize_t size_of_shares(int n_threads) noexcept nogil:
+    """The numbers of `kept` for up to n_threads."""
+    return (n_threads + 1) * (n_threads + 2) // 2
+
+
+cdef inline int* shares_of(const load_balance* b, int n_parts) noexcept nogil:
+    """Where the shares of a team of n_parts threads are kept; their end is 0 if they are equal."""
+    return b.kept + size_of_shares(n_parts - 1)
+
+
+cdef inline void divide_among(load_balance* b, int n_parts) noexcept nogil:
+    """Go on with n_parts threads, by the shares that as many had last, at first equal ones."""
+    cdef int* shares = shares_of(b, n_parts)
     b.n_parts = n_parts
-    b.shares = NULL
+    b.shares = shares if shares[n_parts] == WHOLE else NULL
     b.changed = False
     begin_windows(b)
 
@@ -160,13 +171,12 @@ cdef inline void divide_equally(load_balance* b, int n_parts) noexcept nogil:
 cdef inline void take_next(load_balance* b) noexcept nogil:
     """Set the shares that `balance` has found."""
     cdef int t
+    cdef int* shares = shares_of(b, b.n_parts)
     cdef double sum = 0
     cdef bint equal = True
     for t in range(b.n_parts):
-        b.memory[t] = <int>min(sum * WHOLE, <double>WHOLE)
+        shares[t] = <int>min(sum * WHOLE, <double>WHOLE)
         sum += b.paces[t].next
         equal &= b.paces[t].next == b.paces[0].next
-    b.memory[b.n_parts] = WHOLE
-    b.shares = NULL if equal else b.memory
-    b.changed = False
-    begin_windows(b)
+    shares[b.n_parts] = 0 if equal else WHOLE
+    divide_among(b, b.n_parts)

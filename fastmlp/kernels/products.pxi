@@ -85,7 +85,7 @@ cdef class OneLayer:
 
 
 def forward(const real[:, ::1] a, const real[:, ::1] W, const real[::1] b, way="dense",
-            int part=0, int n_parts=1, const int[::1] shares=None):
+            int part=0, int n_parts=1, int[::1] shares=None):
     """Return z = a Wᵀ + b, (m, n_out).
 
     With n_parts only the elements that thread `part` of so many computes; the others are zero.  The

@@ -14,7 +14,7 @@ zeroed, and calls `lay_out`; the kernels only read the pointers.
 from libc.stdint cimport uint64_t
 from .batch_norm cimport batch_norm_values
 from .choice cimport choice, choose, in_trial, may_skip
-from .load_balance cimport (balance, divide_equally, load_balance, see_work, take_next,
+from .load_balance cimport (balance, divide_among, load_balance, see_work, size_of_shares, take_next,
                             thread_pace)
 from .matrices cimport (byte_stride, grouped, grouped_room, matrix, max_group_starts, row_stride,
                         ungrouped)
@@ -163,7 +163,7 @@ cdef inline void take_shares(workspace* w, team* threads, int part, int n_parts)
     barrier(threads, part, n_parts)
     if part == 0:
         if w.balance.n_parts != n_parts:
-            divide_equally(&w.balance, n_parts)
+            divide_among(&w.balance, n_parts)
         else:
             take_next(&w.balance)
         divide_columns(w)
@@ -336,12 +336,12 @@ cdef inline Py_ssize_t lay_out(workspace* w, const layer* layers, Py_ssize_t max
             v.norm.shared = <real*>reserve(base, &used, 2 * padded(n) * size)
         n_squares += padded(n)
     if w.n_threads > 1 and backward:
-        w.balance.memory = <int*>reserve(base, &used,
-                                         (w.n_threads + 1) * <Py_ssize_t>sizeof(int))
+        w.balance.kept = <int*>reserve(base, &used,
+                                       size_of_shares(w.n_threads) * <Py_ssize_t>sizeof(int))
         w.balance.paces = <thread_pace*>reserve(base, &used,
                                                 w.n_threads * <Py_ssize_t>sizeof(thread_pace))
         if base != NULL:
-            divide_equally(&w.balance, w.n_threads)
+            divide_among(&w.balance, w.n_threads)
     w.zeros = <real*>reserve(base, &used, 2 * panel_columns() * size)
     w.images = ungrouped(NULL, layers[0].n_in)
     if w.distortion_size > 0:

@@ -42,6 +42,9 @@ _omp_before = kernels.omp_threads()
 # milliseconds.  The other choice is tried again after so many slices, up to a second of them.
 MOST_SLEPT, CROWDED_SLICES = 0.1, 2
 FIRST_PAUSE, LONGEST_PAUSE = 8, 64
+# Where they did not sleep, half of so many threads or more is tried after so many slices, a third
+# of a second, and again after so many and the pause: a hundredth of the time of a long training.
+MANY, CALM_SLICES = 4, 16
 
 _chosen: int | None = None
 _forked = False
@@ -140,12 +143,14 @@ def for_gradients(sizes: tuple[int, ...], n_rows: int, cap: int | None = None) -
 
 
 class AdaptiveTeam:
-    """The number of threads of a training, slice by slice: all, or fewer on a crowded machine.
+    """The number of threads of a training, slice by slice: all, or fewer where those are faster.
 
-    When another process wants the cores too, or there are fewer cores than threads, each barrier
-    waits for the thread that was sent away, and fewer threads may be faster.  Where threads sleep
-    at the barriers of several slices in succession, a slice with each of the `smaller_sizes` is
-    timed, and the fastest size goes on for a while.
+    Where threads sleep at the barriers of several slices in succession, another process wants the
+    cores too, or there are fewer cores than threads: each barrier waits for the thread that was
+    sent away.  Then a slice with each of the `smaller_sizes` is timed, and the fastest size goes on
+    for a while.  Where they do not sleep, many threads may still have too little work each, or two
+    share a core: then halves of the number are timed from time to time, as long as each is faster
+    than the one before.
     """
 
     def __init__(self) -> None:
@@ -155,7 +160,8 @@ class AdaptiveTeam:
         self._seconds: dict[int, float] = {}  # a batch, by the sizes that have been tried
         self._left = 0  # slices before the other choice is tried again
         self._pause = FIRST_PAUSE
-        self._crowded = 0  # slices of all threads in succession in which they slept
+        self._crowded = False  # whether all threads slept when they were last seen
+        self._alike = 0  # slices of all threads in succession in which they did, or did not
         self._together = math.inf  # seconds a batch of the fastest of these slices
 
     def size(self, n_threads: int) -> int:
@@ -169,24 +175,34 @@ class AdaptiveTeam:
             self._report_of_fewer(self._size, seconds)
         elif self._left > 0:
             self._left -= 1
-        elif slept > MOST_SLEPT and self._all > 1:
-            self._crowded += 1
-            self._together = min(self._together, seconds)
-            if self._crowded >= CROWDED_SLICES:
-                self._size, *self._trials = smaller_sizes(self._all)
-                self._seconds = {}
-                self._left = self._pause
-                self._pause = min(2 * self._pause, LONGEST_PAUSE)
-        else:
-            self._crowded, self._together = 0, math.inf
+        elif self._all > 1:
+            self._report_of_all(seconds, slept > MOST_SLEPT)
+
+    def _report_of_all(self, seconds: float, crowded: bool) -> None:
+        """Take in the seconds a batch of a slice that had all threads."""
+        if crowded != self._crowded:
+            self._crowded, self._alike, self._together = crowded, 0, math.inf
             self._pause = FIRST_PAUSE
+        self._alike += 1
+        self._together = min(self._together, seconds)
+        sizes = smaller_sizes(self._all) if crowded else halves(self._all)
+        if self._alike >= self._slices_before_trials() and (crowded or self._all >= MANY):
+            self._size, *self._trials = sizes
+            self._seconds = {}
+            self._left = self._pause
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+
+    def _slices_before_trials(self) -> int:
+        return CROWDED_SLICES if self._crowded else CALM_SLICES
 
     def _report_of_fewer(self, size: int, seconds: float) -> None:
         """Take in the seconds a batch of a slice that had fewer than all threads."""
+        faster = seconds < min(self._seconds.values(), default=self._together)
         self._seconds.setdefault(size, seconds)
-        if self._trials:
+        if self._trials and (self._crowded or faster):
             self._size = self._trials.pop(0)
             return
+        self._trials = []
         fastest = min(self._seconds, key=lambda tried: self._seconds[tried])
         if size != fastest:  # the last size that was tried
             self._size, seconds = fastest, self._seconds[fastest]
@@ -194,8 +210,8 @@ class AdaptiveTeam:
         if slower or self._left == 0:
             self._size = None
             self._left = self._pause if slower else 0
-            # after fewer threads have been faster, one crowded slice is enough to return to them
-            self._crowded = 0 if slower else CROWDED_SLICES - 1
+            # after fewer threads have been faster, one slice of all is enough to return to them
+            self._alike = 0 if slower else self._slices_before_trials() - 1
             self._together = math.inf
         else:
             self._left -= 1
@@ -207,8 +223,12 @@ def smaller_sizes(n_threads: int) -> list[int]:
     One thread less leaves a core to another process.  Halves come near any number of cores, and the
     last one is 1.
     """
-    halves = [n_threads >> k for k in range(1, n_threads.bit_length())]
-    return sorted({n_threads - 1, *halves}, reverse=True)
+    return sorted({n_threads - 1, *halves(n_threads)}, reverse=True)
+
+
+def halves(n_threads: int) -> list[int]:
+    """Half of n_threads, a quarter, and so on to 1."""
+    return [n_threads >> k for k in range(1, n_threads.bit_length())]
 
 
 def for_pass(sizes: tuple[int, ...], n_rows: int, cap: int | None = None) -> int:

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from fastmlp.kernels.calls import Batches, Progress, TrainingOptions
+
 SIZES = (70, 130, 96, 67, 10)
 
 # ------------------------------------------------- the engine against the kernels, one by one
@@ -73,6 +75,21 @@ def test_any_shares_of_the_threads(isa, dtype, sizes, batch_size, threads, Run):
     """Other shares in each batch: 8 threads on these sizes have parts of less than a panel."""
     run = Run(isa, dtype, sizes=sizes, loss="squared_error", batch_size=batch_size)
     assert replace(run, threads=threads, unequal=True).by_engine() == run.by_engine()
+
+
+def test_a_team_that_returns_has_the_shares_that_it_had(Run):
+    run, progress = Run(batch_size=20), Progress()
+    engine, data = run.engine()
+    batches = Batches(run.order, run.batch_size, run.rates)
+    found = []
+    for threads in (3, 3, 2, 1, 3):
+        progress = engine.train(data, batches, TrainingOptions(), progress, threads, 0.0)
+        found.append(engine.training.shares)
+        if len(found) == 1:
+            engine.training.shares = [0.5, 0.3, 0.2]
+    assert found[0] == pytest.approx([1 / 3] * 3)
+    assert found[1] == pytest.approx([0.5, 0.3, 0.2], abs=1e-4)
+    assert found[2:] == [[0.5, 0.5], [0.5, 0.5], found[1]]
 
 
 @pytest.mark.parametrize("density", [0.0, 0.05, 0.5, 1.0])

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import fastmlp
@@ -255,6 +256,40 @@ class TestSizesOfATeam:
             team.size(8)
             team.report(seconds, 2 * threads.MOST_SLEPT)
         assert (team.size(8), team.size(3)) == (7, 3)
+
+    def calm(self, seconds, n_threads, n_slices):
+        return self.sizes(seconds, n_threads, n_slices, slept=0)
+
+    @pytest.mark.parametrize("n_threads", [2, 3])
+    def test_of_two_or_three_threads_that_do_not_sleep_none_is_left_out(self, n_threads):
+        assert self.calm(lambda n: n, n_threads, 99) == [n_threads] * 99
+
+    def test_halves_are_tried_as_long_as_each_is_faster(self):
+        times = {8: 1.0, 4: 0.8, 2: 0.7, 1: 0.9}
+        first, second = [2] * threads.FIRST_PAUSE, [2] * 2 * threads.FIRST_PAUSE
+        expected = [*[8] * threads.CALM_SLICES, 4, 2, 1, *first, 8, 4, 2, 1, *second, 8]
+        assert self.calm(times.__getitem__, 8, len(expected)) == expected
+
+    def test_where_half_is_slower_it_is_tried_more_and_more_rarely(self):
+        found = self.calm(lambda n: 1 / n, 16, 1000)
+        tried = np.flatnonzero(np.array(found) != 16)
+        assert set(found) == {16, 8}
+        assert tried[0] == threads.CALM_SLICES
+        assert np.diff(tried)[:3].tolist() == [
+            1 + threads.CALM_SLICES + k * threads.FIRST_PAUSE for k in (2, 4, 8)
+        ]
+        assert sum(1 / n for n in found) < 1.02 * 1000 / 16
+
+    def test_a_crowd_that_comes_later_is_seen_at_once(self):
+        team = threads.AdaptiveTeam()
+        for _ in range(threads.CALM_SLICES - 1):
+            team.size(8)
+            team.report(1.0, 0)
+        found = []
+        for _ in range(threads.CROWDED_SLICES + 4):
+            found.append(team.size(8))
+            team.report(9.0, 2 * threads.MOST_SLEPT)
+        assert found == [8] * threads.CROWDED_SLICES + [7, 4, 2, 1]
 
     def test_one_thread_never_has_another_size(self):
         assert self.sizes(lambda n: 1.0, 1, 20) == [1] * 20
