@@ -13,7 +13,6 @@ form:
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..callbacks import Callback, of_fit
 from ..history import TrainingDiverged
+from ..support.user_warnings import warn_user
 from ..training.loop import Run
 from . import options
 from .epoch_loss import MOST_EPOCHS
@@ -246,16 +246,14 @@ def train(
     if estimator.early_stopping and validation is not None and estimator.n_iter_ > 0:
         validation.require_score()
     if epoch_end.unfinished_batches is not None:
-        warnings.warn(
+        warn_user(
             f"Training has ended within the first epoch, after {epoch_end.unfinished_batches} of "
             f"{len(epoch_end.loss.n_rows)} batches (max_seconds={estimator.max_seconds}).",
             ConvergenceWarning,
-            stacklevel=5,
         )
     if history.stopped_by == "epochs" and not epoch_end.converged and not incremental:
-        warnings.warn(
+        warn_user(
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
             f"optimization hasn't converged yet.",
             ConvergenceWarning,
-            stacklevel=5,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import column_or_1d
 
 from ..support.text import quoted
+from ..support.user_warnings import warn_user
 from .precision import sortable
 from .targets import without_mask
 
@@ -81,10 +81,9 @@ def validation_rows(
             f"{fraction:.0%} of the rows; use more and smaller groups, or no groups"
         )
     if groups is not None and not free.all():
-        warnings.warn(
+        warn_user(
             f"one entry of groups has {1 - free.mean():.0%} of the rows: every network is trained "
             f"on these rows, and validated on rows of other groups alone",
-            stacklevel=5,
         )
     return tuple(found)
 
