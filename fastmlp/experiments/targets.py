@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ __all__ = ["Target", "as_classes", "as_values", "like_training", "present", "rea
 
 Array = NDArray[Any]
 
+OF_TIME = (datetime.date, datetime.time, datetime.timedelta)
 MOST_CLASSES = 20  # whole numbers that are taken for classes
 LARGEST = 1e150  # value to predict
 FEWEST_ROWS = 5  # of a class, on average, where whole numbers are taken for classes
@@ -57,7 +59,7 @@ def read_target(table: Table, label: str, task: str | None) -> Target:
     if len(rows) == 0:
         raise ValueError(f"{place} is empty in all rows; give each row a label")
     column = column.iloc[rows]
-    if column.dtype.kind in "mM":
+    if column.dtype.kind in "mM" or all(isinstance(cell, OF_TIME) for cell in column):
         raise ValueError(
             f"{place} holds dates or times; to predict them, write them as numbers, such as days"
         )

@@ -18,8 +18,8 @@ from ..support.user_warnings import warn_user
 from .by_value import ByValue, check_per, fit_by_value
 from .columns import ENCODINGS, ISO_DATES, Codes, NoColumnError, TableEncoder
 from .folds import validation_rows
-from .frames import frame_of, numbered
 from .given import Given
+from .input_tables import frame_of, numbered
 from .insight import InsightMixin
 from .members import Callbacks, Job, Member, Rows, Training, train_models
 from .metrics import Metric
