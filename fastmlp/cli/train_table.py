@@ -17,6 +17,7 @@ from typing import Any
 import fastmlp
 from fastmlp import kernels
 from fastmlp.experiments.table_models import TableModel
+from fastmlp.experiments.targets import OF_TEXT
 from fastmlp.support.text import printable
 from fastmlp.support.user_warnings import warn_user
 from fastmlp.tabular.by_value import ByValue
@@ -124,10 +125,11 @@ def check_per(model: TableModel, args: argparse.Namespace, data: TableData) -> N
 
 def about_data(data: TableData) -> list[str]:
     """Return lines that say how the table was understood."""
-    said = f"{data.task}: {data.label!r}"
-    said += f" is to be predicted, {data.reason}" if data.reason.startswith("as") else (
-        f" is to be predicted; {data.reason} (--task overrides)"
-    )
+    said = f"{data.task}: {data.label!r} is to be predicted"
+    if data.reason.startswith("as"):
+        said += f", {data.reason}"
+    else:
+        said += f"; {data.reason}{' (--task overrides)' * (data.reason != OF_TEXT)}"
     lines = [said]
     if data.n_unlabelled:
         lines.append(f"{data.n_unlabelled:,} of {data.n_rows:,} rows have no label: left out")
