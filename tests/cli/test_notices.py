@@ -88,6 +88,18 @@ def test_control_characters_of_a_warning_are_shown_as_escapes(
     assert capsys.readouterr().err == "fastmlp train: warning: a\\x1b[2J b\n"
 
 
+@pytest.mark.parametrize(("length", "limit"), [(10, 10), (11, 10)])
+def test_a_line_is_cut_at_a_length(length: int, limit: int) -> None:
+    cut = "x" * limit + "…" * (length > limit)
+    assert notices.one_line("x" * length, limit) == cut
+
+
+def test_messages_of_two_thousand_characters_are_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    for n, cut in ((2000, ""), (2001, "…")):
+        notices.report(None, "error", "x" * n)
+        assert capsys.readouterr().err == f"fastmlp: error: {'x' * 2000}{cut}\n"
+
+
 def test_filters_and_the_way_of_showing_warnings_are_as_before() -> None:
     before = list(warnings.filters), warnings.showwarning
 

@@ -9,6 +9,7 @@ import pytest
 from fastmlp.experiments.tables import Table
 from fastmlp.experiments.targets import read_target
 from fastmlp.tabular import TabularRegressor, load
+from fastmlp.tabular.columns import known_codes
 from fastmlp.tabular.frames import kind_of, numbers
 from fastmlp.tabular.reading import read_table
 
@@ -100,6 +101,12 @@ def test_per_has_a_model_for_each_of_them():
     assert sorted(model.by_value_.models) == ["00:00:00", "06:00:00"]
     curve = model.partial_dependence(table, "at")
     assert curve["at"].tolist() == [datetime.time(0), datetime.time(6)]
+
+
+def test_a_model_to_which_they_are_levels_knows_them_by_their_text():
+    """As models of earlier versions do."""
+    column = pd.Series([datetime.time(6), None, datetime.time(0), datetime.time(1)], dtype=object)
+    assert known_codes(column, ("00:00:00", "06:00:00")).tolist() == [1, -1, 0, -1]
 
 
 def test_rows_are_sorted_by_them():
