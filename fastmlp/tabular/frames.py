@@ -22,9 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..support.extras import imported
 from ..support.text import quoted
-from .reading.arrays import in_microseconds
 from .reading.numbers import MINUS, code_in
 
 __all__ = [
@@ -103,10 +101,6 @@ def without_arrow(column: pd.Series) -> pd.Series:
     kind = column.dtype.kind
     if kind == "m" or column.dtype.type is datetime.date:
         return column.astype("timedelta64[ns]" if kind == "m" else "datetime64[s]")
-    if column.dtype.type is datetime.time:
-        arrow = imported("pyarrow", "parquet")
-        table = in_microseconds(arrow.table({"times": arrow.array(column.array)}))
-        return pd.Series(table["times"].to_pylist(), column.index, object, column.name)
     return column.astype(object) if kind == "O" else column
 
 
