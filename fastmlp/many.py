@@ -274,7 +274,7 @@ def _fit_by(executor: Executor, tasks: list[Task], report: _Lines | None) -> lis
                 outcomes[i] = _result(future, tasks[i].net)
             else:
                 future.cancel()
-        warn_of_interrupt(outcomes, stacklevel=4)
+        warn_of_interrupt(outcomes)
     except BaseException:
         for future in futures.values():
             future.cancel()

@@ -30,7 +30,7 @@ from ..experiments.table_rows import TEST_FRACTION, TableRows, divided, labelled
 from ..experiments.tables import Table
 from ..experiments.toml import located
 from ..support import checks
-from ..tabular.frames import frame_of
+from ..tabular.input_tables import frame_of
 from ..tabular.plan import QUALITIES
 from ..training import Stop, StopWhenSet
 from .data import Figures, Metric

@@ -16,7 +16,6 @@ from typing import NoReturn
 
 import fastmlp
 from fastmlp.support import extras
-from fastmlp.support.text import printable
 
 from . import (
     ablate,
@@ -25,6 +24,7 @@ from . import (
     explain,
     export,
     info,
+    notices,
     playground,
     predict,
     report,
@@ -48,14 +48,13 @@ COMMANDS = {
 }
 ISSUES = "https://github.com/fastmlp/fastmlp/issues"
 OF_TABLES = ("pandas", "sklearn", "scipy")  # what the modules of commands for tables import
-MAX_LINE = 1_000  # characters of a message, which may quote a file
 
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose error is one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {_one_line(message)} (see {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: error: {notices.one_line(message)} (see {self.prog} --help)\n")
 
     def refuse(self, unknown: Sequence[str]) -> NoReturn:
         """End with the error of arguments that are unknown, with the nearest option."""
@@ -94,14 +93,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: the process's own) and return its exit code."""
     args = argparse.Namespace(command=None, ranks=None)
     argv = list(sys.argv[1:] if argv is None else argv)
-    with silenced(argv[0] if argv else ""):
+    with silenced(argv[0] if argv else ""), notices.reported_warnings(args):
         outcome = run(args, argv)
         if args.ranks is not None:
             outcome = ended(args.ranks, outcome)
         if outcome.message:
-            command = f"fastmlp {args.command}" if args.command else "fastmlp"
-            message = _one_line(outcome.message, MAX_LINE * 2)
-            print(f"{command}: error: {message}", file=sys.stderr)
+            notices.report(args.command, "error", outcome.message)
     return outcome.code
 
 
@@ -146,17 +143,11 @@ def run(args: argparse.Namespace, argv: list[str]) -> Outcome:
         if os.environ.get("FASTMLP_TRACEBACK", "0") not in ("", "0"):
             traceback.print_exc()
         return Outcome.failed(
-            f"unexpected {type(error).__name__}: {_one_line(str(error))}. This is a mistake of "
-            f"fastmlp; please report it with this line and the command at {ISSUES}",
+            f"unexpected {type(error).__name__}: {notices.one_line(str(error))}. This is a mistake "
+            f"of fastmlp; please report it with this line and the command at {ISSUES}",
             70,
         )
     return Outcome(0)
-
-
-def _one_line(message: str, length: int = MAX_LINE) -> str:
-    """Return a message as a line of limited length that is safe to show in a terminal."""
-    line = printable(" ".join(part.strip() for part in message.splitlines()))
-    return line if len(line) <= length else f"{line[:length]}…"
 
 
 def _describe(error: OSError) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
 import numpy as np
@@ -14,17 +13,18 @@ from fastmlp.experiments.table_models import TableModel
 from fastmlp.experiments.tables import Table
 from fastmlp.experiments.targets import like_training
 from fastmlp.support.text import printable, quoted
+from fastmlp.support.user_warnings import warn_user
 from fastmlp.tabular import TabularClassifier
 
 from .baselines import Scores, model_scores, score_lines, task_of
-from .predict_table import as_input, name_of_prediction, tell_unknown
+from .predict_table import as_input, name_of_prediction, warn_of_unknown
 from .table_data import features_of, no_class, open_for, read_target_of_test
 
 
 def evaluate(model: TableModel, args: argparse.Namespace) -> None:
     """Print the scores of a model on a table."""
     table = open_for(model, args, args.table)
-    X, y = labelled_rows(model, table, args, "evaluate")
+    X, y = labelled_rows(model, table, args)
     with as_input(table):
         scores = model_scores(model, X, y)
     known = dict(model.metadata_.get("card") or {})
@@ -42,7 +42,7 @@ def evaluate(model: TableModel, args: argparse.Namespace) -> None:
 
 
 def labelled_rows(
-    model: TableModel, table: Table, args: argparse.Namespace, command: str
+    model: TableModel, table: Table, args: argparse.Namespace
 ) -> tuple[pd.DataFrame, NDArray[Any]]:
     """Return the rows of a table that have a label which the model knows, and these labels."""
     label = name_of_prediction(model, args.model) if args.label is None else args.label
@@ -65,6 +65,6 @@ def labelled_rows(
                                  f"{no_class(unknown, model.classes_)}")
             X, y = X.iloc[np.flatnonzero(known)], y[known]
     for note in notes:
-        print(printable(f"fastmlp {command}: warning: {table.name}: {note}"), file=sys.stderr)
-    tell_unknown(command, table, model, X)
+        warn_user(f"{table.name}: {note}")
+    warn_of_unknown(table, model, X)
     return X, y

@@ -28,7 +28,7 @@ def explain(model: TableModel, args: argparse.Namespace) -> None:
     metric = checked_metric(args.metric, task_of(model)) or metric_name(model)
     table = open_for(model, args, args.table)
     chosen = columns_of(model, table, args)
-    X, y = labelled_rows(model, table, args, "explain")
+    X, y = labelled_rows(model, table, args)
     with as_input(table):
         importances = model.feature_importances(
             X, y, metric=metric, n_repeats=args.repeats, random_state=args.seed

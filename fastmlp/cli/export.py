@@ -17,8 +17,6 @@ contains.
 """
 
 import argparse
-import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -183,19 +181,13 @@ def rows_of(model: Any, args: argparse.Namespace, path: Path) -> Iterator[Any]:
 
 
 def quantized(model: Any, args: argparse.Namespace) -> export.Quantized | export.QuantizedTable:
-    """Return the 8-bit model, and print its agreement and the warnings about it."""
+    """Return the 8-bit model, and print its agreement."""
     ranges = args.ranges or "minmax"
     found: export.Quantized | export.QuantizedTable
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        with rows_of(model, args, args.calibration) as rows:
-            if of_table(model):
-                found = export.quantize_table(model, rows, ranges=ranges)
-            else:
-                found = export.quantize(
-                    model, rows, integer_only=args.integer_only, ranges=ranges
-                )
+    with rows_of(model, args, args.calibration) as rows:
+        if of_table(model):
+            found = export.quantize_table(model, rows, ranges=ranges)
+        else:
+            found = export.quantize(model, rows, integer_only=args.integer_only, ranges=ranges)
     print(found.summary())
-    for warning in caught:
-        print(f"fastmlp export: warning: {warning.message}", file=sys.stderr)
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from fastmlp.experiments.table_models import TableModel
 from fastmlp.experiments.tables import Table
-from fastmlp.support.text import printable
+from fastmlp.support.user_warnings import warn_user
 from fastmlp.tabular import TabularClassifier, TabularRegressor
 from fastmlp.tabular.columns import TableEncoder, known_codes
 from fastmlp.tabular.frames import texts
@@ -39,7 +38,7 @@ def table_predictions(model: TableModel, args: argparse.Namespace) -> Columns:
         table.require(name)
         found[name] = written_cells(table.frame[name])
     X = features_of(table, model)
-    tell_unknown("predict", table, model, X)
+    warn_of_unknown(table, model, X)
     label = name_of_prediction(model, args.model)
     if label in found:
         label = f"predicted {label}"
@@ -110,28 +109,21 @@ def unknown_levels(encoder: TableEncoder, X: pd.DataFrame) -> dict[str, tuple[in
     return found
 
 
-def tell_unknown(command: str, table: Table, model: TableModel, X: pd.DataFrame) -> None:
-    """Print a warning for each column with categories that the model does not know."""
+def warn_of_unknown(table: Table, model: TableModel, X: pd.DataFrame) -> None:
+    """Warn of each column with categories that the model does not know."""
     by_value = model.by_value_
     if by_value is not None:
         rows = by_value.shared_rows(X)
         if rows:
-            warning = (
-                f"{rows:,} of {len(X):,} rows are predicted by the shared model: their values of "
-                f"{by_value.column!r} have no model of their own"
-            )
-            print(
-                printable(f"fastmlp {command}: warning: {table.name}: {warning}"), file=sys.stderr
+            warn_user(
+                f"{table.name}: {rows:,} of {len(X):,} rows are predicted by the shared model: "
+                f"their values of {by_value.column!r} have no model of their own"
             )
     for name, (n, levels) in unknown_levels(model.encoder_, X).items():
         if by_value is not None and name == by_value.column:
             continue
         shown = ", ".join(map(repr, levels[:MOST_SHOWN])) + (", …" * (len(levels) > MOST_SHOWN))
-        print(
-            printable(
-                f"fastmlp {command}: warning: {table.name}: column {name!r} has categories in "
-                f"{n:,} of {len(X):,} rows that the model does not know ({shown}); they count as "
-                f"missing"
-            ),
-            file=sys.stderr,
+        warn_user(
+            f"{table.name}: column {name!r} has categories in {n:,} of {len(X):,} rows that the "
+            f"model does not know ({shown}); they count as missing"
         )

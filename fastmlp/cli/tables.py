@@ -1,8 +1,6 @@
 """The tables of the commands: their options, and how they are read."""
 
 import argparse
-import sys
-import warnings
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
@@ -31,15 +29,10 @@ def format_options(args: argparse.Namespace) -> dict[str, str | None]:
 def open_table(path: Path, used: Used = None, **options: str | None) -> Table:
     """Read a table; `options` are those of `read_table`.
 
-    Warnings are printed, a line for each: those about the columns `used`, by default all, or about
-    those that a function chooses from the names of all columns.
+    Warnings are those about the columns `used`, by default all, or about those that a function
+    chooses from the names of all columns.
     """
     from fastmlp.tabular.reading import read_columns
     from fastmlp.tabular.reading.files import display_name
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        frame = read_columns(path, **options, used=used)
-    for warning in caught:
-        print(f"fastmlp: warning: {warning.message}", file=sys.stderr)
-    return Table(display_name(path), frame)
+    return Table(display_name(path), read_columns(path, **options, used=used))

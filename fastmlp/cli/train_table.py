@@ -17,7 +17,9 @@ from typing import Any
 import fastmlp
 from fastmlp import kernels
 from fastmlp.experiments.table_models import TableModel
+from fastmlp.experiments.targets import OF_TEXT
 from fastmlp.support.text import printable
+from fastmlp.support.user_warnings import warn_user
 from fastmlp.tabular.by_value import ByValue
 from fastmlp.tabular.members import Callbacks
 from fastmlp.tabular.parameters import shown
@@ -92,7 +94,7 @@ def judge_and_save(
     for line in score_lines(data.task, columns) if scores else ():
         print(line)
     for note in doubts(model, data, scores, baselines):
-        warn(note)
+        warn_user(note)
 
     contents = card_of(args, data, model, scores, baselines)
     model.metadata_ = {"label": data.label, "task": data.task, "card": contents}
@@ -121,17 +123,13 @@ def check_per(model: TableModel, args: argparse.Namespace, data: TableData) -> N
     require_column(model.per, tuple(data.training.X.columns), data.name)
 
 
-def warn(message: str) -> None:
-    """Print a warning."""
-    print(f"fastmlp train: warning: {printable(message)}", file=sys.stderr)
-
-
 def about_data(data: TableData) -> list[str]:
     """Return lines that say how the table was understood."""
-    said = f"{data.task}: {data.label!r}"
-    said += f" is to be predicted, {data.reason}" if data.reason.startswith("as") else (
-        f" is to be predicted; {data.reason} (--task overrides)"
-    )
+    said = f"{data.task}: {data.label!r} is to be predicted"
+    if data.reason.startswith("as"):
+        said += f", {data.reason}"
+    else:
+        said += f"; {data.reason}{' (--task overrides)' * (data.reason != OF_TEXT)}"
     lines = [said]
     if data.n_unlabelled:
         lines.append(f"{data.n_unlabelled:,} of {data.n_rows:,} rows have no label: left out")
@@ -141,10 +139,10 @@ def about_data(data: TableData) -> list[str]:
 
 
 def fit(model: TableModel, data: TableData, callbacks: Callbacks | None) -> None:
-    """Fit the model; its warnings, but that of columns left out, are printed in a line each."""
+    """Fit the model, without the warning of columns left out, which `about_model` lists."""
     training = data.training
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*columns are not used")
         try:
             model.fit(
                 training.X,
@@ -158,11 +156,8 @@ def fit(model: TableModel, data: TableData, callbacks: Callbacks | None) -> None
             raise fastmlp.TrainingDiverged(message, history=error.history) from None
         except ValueError as error:  # of cells that cannot be read
             raise ValueError(f"{data.name}: {error}") from None
-    for warning in caught:
-        if "columns are not used" not in str(warning.message):
-            warn(str(warning.message))
     for note in data.notes:
-        warn(note)
+        warn_user(note)
 
 
 def check_converged(model: TableModel) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import re
-import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -22,6 +21,7 @@ from ..history import History
 from ..kernels.calls import Batches, BatchShare, TrainingOptions
 from ..model.state import ModelState
 from ..support import threads
+from ..support.user_warnings import warn_user
 from ..training import FitConfig
 from ..training.first_reading import Trainable
 from ..training.loop import Run
@@ -190,7 +190,7 @@ class SharedRun(Run):
         if message is not None:
             self.warned = True
             if self.ranks.rank == 0:
-                warnings.warn(message, stacklevel=2)
+                warn_user(message)
 
     def end_epoch(self, history: History) -> list[str]:
         """Call this rank's callbacks; what stops one rank, by a name or an error, stops all."""

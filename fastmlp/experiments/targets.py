@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,10 +15,14 @@ from ..tabular.precision import ADVICE, blurred
 from ..tabular.reading.matrix import number_matrix
 from .tables import Table
 
-__all__ = ["Target", "as_classes", "as_values", "like_training", "present", "read_target"]
+__all__ = [
+    "OF_TEXT", "Target", "as_classes", "as_values", "like_training", "present", "read_target",
+]  # fmt: skip
 
 Array = NDArray[Any]
 
+OF_TIME = (datetime.date, datetime.time, datetime.timedelta)
+OF_TEXT = "it holds text"  # reason for a classification, which no other task can replace
 MOST_CLASSES = 20  # whole numbers that are taken for classes
 LARGEST = 1e150  # value to predict
 FEWEST_ROWS = 5  # of a class, on average, where whole numbers are taken for classes
@@ -57,7 +62,7 @@ def read_target(table: Table, label: str, task: str | None) -> Target:
     if len(rows) == 0:
         raise ValueError(f"{place} is empty in all rows; give each row a label")
     column = column.iloc[rows]
-    if column.dtype.kind in "mM":
+    if column.dtype.kind in "mM" or all(isinstance(cell, OF_TIME) for cell in column):
         raise ValueError(
             f"{place} holds dates or times; to predict them, write them as numbers, such as days"
         )
@@ -72,12 +77,16 @@ def read_target(table: Table, label: str, task: str | None) -> Target:
                 f"{place} is {classes[0]} in all rows; a classifier needs at least two classes"
             )
         if len(classes) == len(y) > 2:
-            raise ValueError(
-                f"{place} has a class of its own in each row; to predict numbers give "
-                f"--task regression"
+            remedy = (
+                "to predict numbers give --task regression"
+                if _are_numbers(table, label, rows)
+                else "such names of rows cannot be predicted, so give another column"
             )
+            raise ValueError(f"{place} has a class of its own in each row; {remedy}")
     else:
-        remedy = "correct these cells, or to predict classes give --task classification"
+        remedy = "correct these cells"
+        if column.nunique() < len(column):
+            remedy += ", or to predict classes give --task classification"
         y = as_values(table, label, rows, remedy)
         if blurred(column):
             raise ValueError(f"{place} has numbers that are too close to each other: {ADVICE}")
@@ -114,7 +123,7 @@ def inferred(column: pd.Series) -> tuple[str, str]:
     if pd.api.types.is_bool_dtype(column.dtype):
         return "classification", "it holds True and False"
     if holds_texts(column):
-        return "classification", "it holds text"
+        return "classification", OF_TEXT
     values = column.to_numpy(np.float64)
     n = column.nunique()
     if not (np.isfinite(values).all() and (values == np.rint(values)).all()):
@@ -151,6 +160,15 @@ def as_values(
     """Return the values of some rows of the column `label`; an error tells the remedy."""
     chosen = table.frame[[label]].iloc[rows]
     return number_matrix(chosen, [label], table.name, remedy)[:, 0].astype(np.float64)
+
+
+def _are_numbers(table: Table, label: str, rows: NDArray[np.intp]) -> bool:
+    """Return whether the column `label` holds values of a regression in some rows."""
+    try:
+        as_values(table, label, rows)
+    except ValueError:
+        return False
+    return True
 
 
 def like_training(labels: Array, classes: Array) -> tuple[Array, NDArray[np.bool_]]:

@@ -37,10 +37,10 @@ HOW_TO = {  # by whether there is a header
 }
 ROW = (
     "one member for each of the {n} columns that the model uses, in the table's order; the struct "
-    "has a comment on each. Numbers are finite, NAN if missing; of a time difference the seconds. "
-    '{dates}Categories are text in UTF-8, NULL or "" if missing; booleans are True or False, and '
-    "whole numbers have no decimal point. Blanks of ASCII at either end do not count. A text that "
-    "is not among the levels counts as missing."
+    "has a comment on each. Numbers are finite, NAN if missing; of a time difference the seconds, "
+    'of a time of day those since midnight. {dates}Categories are text in UTF-8, NULL or "" if '
+    "missing; booleans are True or False, and whole numbers have no decimal point. Blanks of ASCII "
+    "at either end do not count. A text that is not among the levels counts as missing."
 )
 DATES = "Dates are seconds since 1970-01-01 in UTC, as {name}_seconds returns them. "
 MEMORY = (

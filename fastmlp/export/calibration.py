@@ -9,7 +9,6 @@ Encodings of columns stay in floating point; their outputs a(1) are then the inp
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..model.digest import model_digest
 from ..network import MLP
 from ..support import checks
+from ..support.user_warnings import warn_user
 from .byte_scales import (
     ByteOutput,
     ByteScale,
@@ -110,7 +110,7 @@ def quantize(
     True
     """
     quantized = quantized_network(net, calibration, integer_only, ranges)
-    warn_of_calibration(quantized, "network", stacklevel=3)
+    warn_of_calibration(quantized, "network")
     return quantized
 
 
@@ -187,16 +187,13 @@ def quantized_if_requested(
     integer_only: bool = False,
     ranges: str = "minmax",
 ) -> MLP | Quantized:
-    """Return the network that an export with these options writes; ValueError if they conflict.
-
-    The warnings of `quantize` name the line that calls the export.
-    """
+    """Return the network that an export with these options writes; ValueError if they conflict."""
     if not isinstance(net, Quantized):
         net = require_mlp(net)
     if quantization_requested(net, quantized, calibration, integer_only, ranges):
         assert isinstance(net, MLP) and calibration is not None
         found = quantized_network(net, calibration, integer_only, ranges)
-        warn_of_calibration(found, "network", stacklevel=4)
+        warn_of_calibration(found, "network")
         return found
     return net
 
@@ -244,19 +241,17 @@ def smallest_r2(found: Array, exact: Array) -> float:
     return float(1 - unexplained.max())
 
 
-def warn_of_calibration(found: Any, what: str, stacklevel: int) -> None:
+def warn_of_calibration(found: Any, what: str) -> None:
     """Warn if a Quantized or QuantizedTable had few rows, or differs from what it was in float."""
     if found.n_calibration < FEW_ROWS:
-        warnings.warn(
+        warn_user(
             f"{found.n_calibration} calibration rows are few: the ranges of later inputs may be "
             f"wider and are clipped; use a few hundred training examples",
-            stacklevel=stacklevel,
         )
     if not found.agreement >= LOW_AGREEMENT:
-        warnings.warn(
+        warn_user(
             f"the 8-bit {what} differs from the float {what}: {found.summary()}; export it without "
             f"quantization",
-            stacklevel=stacklevel,
         )
 
 

@@ -228,20 +228,17 @@ def quantize_table(model: Any, table: Any, *, ranges: str = "minmax") -> Quantiz
     >>> fastmlp.export.to_c(quantized, "table8.c")
     """
     quantized = _quantized_table(model, table, ranges)
-    warn_of_calibration(quantized, "model", stacklevel=3)
+    warn_of_calibration(quantized, "model")
     return quantized
 
 
 def quantized_table_if_requested(
     model: Any, quantized: bool, calibration: Any, ranges: str = "minmax"
 ) -> Any:
-    """Return the model that an export with these options writes; ValueError if they conflict.
-
-    The warnings of `quantize_table` name the line that calls the export.
-    """
+    """Return the model that an export with these options writes; ValueError if they conflict."""
     if quantization_requested(model, quantized, calibration, ranges=ranges):
         model = _quantized_table(model, calibration, ranges)
-        warn_of_calibration(model, "model", stacklevel=4)
+        warn_of_calibration(model, "model")
     return model
 
 

@@ -19,6 +19,7 @@ from .. import losses
 from ..experiments.fingerprint import fingerprint
 from ..history import TrainingDiverged
 from ..support import checks
+from ..support.user_warnings import warn_user
 from ..training import Stop, run_jobs
 from . import data, studies
 from .locks import SharedLock
@@ -276,7 +277,7 @@ class Search:
             n_finished = len(studies.finished(self.study))
             if n_finished == 0:
                 raise
-            warnings.warn(f"Search interrupted, finished trials: {n_finished}", stacklevel=3)
+            warn_user(f"Search interrupted, finished trials: {n_finished}")
             return "interrupt"
         return "max_seconds" if perf_counter() >= self.deadline else "n_trials"
 

@@ -6,7 +6,6 @@ takes over that call's plan, because to make one takes as long as a step of a sm
 
 from __future__ import annotations
 
-import warnings
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from ..data.batches import RowOrder
 from ..schedules import Schedule
 from ..support import threads
+from ..support.user_warnings import warn_user
 from ..training import FitConfig
 from . import options
 from .epoch_loss import EpochLoss
@@ -167,9 +167,8 @@ def effective_batch_size(estimator: Any, n_rows: int) -> int:
         while has_batch_norm and batch_size > 2 and n_rows % batch_size == 1:
             batch_size -= 1  # no batch of one sample
     if batch_size > n_rows:
-        warnings.warn(
+        warn_user(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-            stacklevel=8,
         )
         batch_size = n_rows
     return batch_size

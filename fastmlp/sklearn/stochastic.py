@@ -13,7 +13,7 @@ form:
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..callbacks import Callback, of_fit
 from ..history import TrainingDiverged
+from ..support.user_warnings import warn_user
 from ..training.loop import Run
 from . import options
 from .epoch_loss import MOST_EPOCHS
@@ -31,12 +32,13 @@ from .validation import Validation
 
 if TYPE_CHECKING:
     from ..history import History
-    from ..model.state import Snapshot
+    from ..model.state import Layer, Snapshot
     from ..network import MLP
 
 __all__ = ["MAX_CURVE_LENGTH", "train"]
 
 MIN_RATE = 1e-6  # "adaptive" stops below this rate, as in scikit-learn
+MARGIN = 2.0**10  # between velocities or rates and the ends of their dtype's range
 MAX_CURVE_LENGTH = 1000  # losses that partial_fit keeps, so that a stream's estimator does not grow
 
 
@@ -109,7 +111,7 @@ class EpochEnd(Callback):
         est = self.estimator
         self.record_epoch(net)
         if est.solver == "sgd" and est.learning_rate == "invscaling":
-            self.set_rate(net, est.learning_rate_init / (est.t_ + 1) ** est.power_t)
+            self.set_rate(net, inverse_scaling(est.learning_rate_init, est.t_, est.power_t))
         if est._no_improvement_count > est.n_iter_no_change:
             self.converged = self.is_stopping(net)
             if not self.converged:
@@ -195,17 +197,42 @@ class EpochEnd(Callback):
         return stopping
 
     def set_rate(self, net: MLP, rate: float) -> None:
-        """Change the learning rate, and the velocity with it, from the next step on."""
+        """Change the learning rate, and the velocity with it, from the next step on.
+
+        With momentum the rate is at least one by which velocity and rate are numbers of the
+        network's dtype. New gradients change nothing at such a rate, but the velocity still moves
+        the parameters.
+        """
         if self.estimator.momentum > 0:
-            factor = net.dtype.type(self.estimator._rate / rate)
             state = net.state
+            velocity = state.optimizer_state()
+            before = self.estimator._rate
+            rate = max(rate, min(before, least_rate(before, velocity, net.dtype)))
+            factor = net.dtype.type(before / rate)
             slots = [
                 [tuple(factor * array for array in layer) for layer in layers]
-                for layers in state.optimizer_state()
+                for layers in velocity
             ]
             assert state.optimizer is not None
             state.set_optimizer_state(state.optimizer, slots, state.steps)
         self.estimator._rate = rate
+
+
+def inverse_scaling(first: float, t: int, power: float) -> float:
+    """Return the learning rate first / (t + 1)^power after t samples."""
+    try:
+        return float(first / float(t + 1) ** float(power))
+    except OverflowError:
+        return 0.0
+
+
+def least_rate(rate: float, velocity: Sequence[Sequence[Layer]], dtype: np.dtype[Any]) -> float:
+    """Return the least rate to which a rate may change with the velocity, so that both fit."""
+    numbers = np.finfo(dtype)
+    largest = max(
+        float(np.abs(array).max()) for layers in velocity for layer in layers for array in layer
+    )
+    return max(rate * largest * MARGIN / float(numbers.max), MARGIN * float(numbers.tiny))
 
 
 def train(
@@ -246,16 +273,14 @@ def train(
     if estimator.early_stopping and validation is not None and estimator.n_iter_ > 0:
         validation.require_score()
     if epoch_end.unfinished_batches is not None:
-        warnings.warn(
+        warn_user(
             f"Training has ended within the first epoch, after {epoch_end.unfinished_batches} of "
             f"{len(epoch_end.loss.n_rows)} batches (max_seconds={estimator.max_seconds}).",
             ConvergenceWarning,
-            stacklevel=5,
         )
     if history.stopped_by == "epochs" and not epoch_end.converged and not incremental:
-        warnings.warn(
+        warn_user(
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
             f"optimization hasn't converged yet.",
             ConvergenceWarning,
-            stacklevel=5,
         )

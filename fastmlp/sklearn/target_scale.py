@@ -6,7 +6,6 @@ that targets such as prices in dollars stay out of reach.
 
 from __future__ import annotations
 
-import warnings
 from contextlib import suppress
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from sklearn.metrics import r2_score
 
 from ..losses import Custom
+from ..support.user_warnings import warn_user
 from .samples import Samples
 
 __all__ = ["warn_of_target_scale"]
@@ -53,9 +53,8 @@ def warn_of_target_scale(estimator: Any, samples: Samples) -> None:
         else "Standardize them, for example by "
         "TransformedTargetRegressor(MLPRegressor(), transformer=StandardScaler())"
     )
-    warnings.warn(
+    warn_user(
         f"The network predicts its own training set with R² = {r2[worst]:.2g}, and its targets "
         f"have a root mean square of {scale[worst]:.3g}, far from 1. {remedy}",
         UserWarning,
-        stacklevel=6,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -15,11 +14,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import activations
 from ..support import checks
+from ..support.user_warnings import warn_user
 from .by_value import ByValue, check_per, fit_by_value
 from .columns import ENCODINGS, ISO_DATES, Codes, NoColumnError, TableEncoder
 from .folds import validation_rows
-from .frames import frame_of, numbered
 from .given import Given
+from .input_tables import frame_of, numbered
 from .insight import InsightMixin
 from .members import Callbacks, Job, Member, Rows, Training, train_models
 from .metrics import Metric
@@ -131,10 +131,9 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
         (members,), n_networks = trained.members, len(training.plan.networks)
         trained.require_first(self.time_limit)
         if trained.interrupted:
-            warnings.warn(
+            warn_user(
                 f"Training was interrupted: {len(members)} of {n_networks} networks are kept, each "
                 f"with its best epoch so far",
-                stacklevel=3,
             )
         self._keep(members, training.job.rows)
 
@@ -145,7 +144,7 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
         self._adopt(by_value, scores)
         self._report_columns(given.table)
         for note in notes:
-            warnings.warn(note, stacklevel=3)
+            warn_user(note)
 
     def _prepare(
         self, given: Given, callbacks: Callbacks | None, rng: np.random.RandomState
@@ -239,17 +238,15 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
         kinds = self.encoder_.kinds
         unclear = [name for name in kinds if kinds[name] == "number" and blurred(table[name])]
         for name in unclear[:8]:
-            warnings.warn(
+            warn_user(
                 f"column {name!r} has numbers that are too close to each other: {ADVICE}",
-                stacklevel=4,
             )
         local = self.encoder_.local_dates()
         if local:
             named = ", ".join(f"{name!r} ({cell!r})" for name, cell in list(local.items())[:8])
-            warnings.warn(
+            warn_user(
                 f"columns of dates are read as text, of which later dates are unknown: {named}; "
                 f"{ISO_DATES}, or convert them by pandas.to_datetime",
-                stacklevel=4,
             )
         dropped = self.encoder_.dropped
         if dropped:
@@ -257,10 +254,9 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
             more = ""
             if len(dropped) > len(some):
                 more = f"; and {len(dropped) - len(some)} more, see dropped_columns_"
-            warnings.warn(
+            warn_user(
                 f"{len(dropped)} of {len(dropped) + len(self.encoder_.kinds)} columns are not "
                 f"used: " + "; ".join(f"{name!r}, {reason}" for name, reason in some) + more,
-                stacklevel=4,
             )
 
     def _keep(self, members: list[Member], rows: Rows) -> tuple[NDArray[np.intp], Array]:

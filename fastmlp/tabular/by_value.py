@@ -25,7 +25,7 @@ from ..network import MLP
 from ..support import checks
 from ..training.division import division
 from .columns import NoColumnError, known_codes
-from .frames import Kind, dates, kind_of, numbers, texts
+from .frames import Kind, dates, factorized, kind_of, numbers, texts
 from .given import Given
 from .insight import known_column
 from .members import Callbacks, Rows, Trained, Training, train_models
@@ -150,7 +150,7 @@ def typed(table: pd.DataFrame, kinds: Mapping[str, Kind]) -> pd.DataFrame:
         elif kind == "date":
             columns[name] = dates(column).to_numpy()
         elif column.dtype == object or column.dtype == "str":
-            codes, cells = pd.factorize(column)
+            codes, cells = factorized(column)
             columns[name] = pd.Categorical.from_codes(codes, pd.Index(cells, dtype=object))
         else:
             columns[name] = column.array

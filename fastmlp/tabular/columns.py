@@ -34,7 +34,17 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from ..encodings import Encoding, Numeric, OneHot, Periodic, PiecewiseLinear
-from .frames import Kind, are_local_dates, dates, iso_moments, kind_of, numbers, text, texts
+from .frames import (
+    Kind,
+    are_local_dates,
+    dates,
+    factorized,
+    iso_moments,
+    kind_of,
+    numbers,
+    text,
+    texts,
+)  # fmt: skip
 from .precision import ADVICE, blurred
 from .reading.numbers import BOOLEANS
 
@@ -341,7 +351,7 @@ def known_codes(column: pd.Series, known: tuple[str, ...]) -> Array:
     are truth values, a cell is the level of its truth value: 1 and "true" are "True".  Where all
     are dates in ISO 8601, it is that of its moment, in UTC if it has a time zone.
     """
-    codes, uniques = pd.factorize(column)
+    codes, uniques = factorized(column)
     places = {level: place for place, level in enumerate(known)}
     of_digits: dict[str, int] = {}
     for level, place in places.items():

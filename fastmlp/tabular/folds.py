@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,8 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import column_or_1d
 
 from ..support.text import quoted
+from ..support.user_warnings import warn_user
+from .frames import missing_in, series_of
 from .precision import sortable
 from .targets import without_mask
 
@@ -81,10 +82,9 @@ def validation_rows(
             f"{fraction:.0%} of the rows; use more and smaller groups, or no groups"
         )
     if groups is not None and not free.all():
-        warnings.warn(
+        warn_user(
             f"one entry of groups has {1 - free.mean():.0%} of the rows: every network is trained "
             f"on these rows, and validated on rows of other groups alone",
-            stacklevel=5,
         )
     return tuple(found)
 
@@ -117,11 +117,11 @@ def row_values(name: str, values: Any, m: int) -> Array:
     values = np.asarray(without_mask(values))
     if values.ndim == 0 or (values.ndim > 1 and values.size != len(values)):
         raise ValueError(f"{name} has shape {values.shape}; give one entry for each row of X")
-    column = pd.Series(column_or_1d(values))
+    column = series_of(column_or_1d(values))
     if len(column) != m:
         raise ValueError(f"{name} has {len(column)} entries for {m} rows of X; give one for each")
-    if column.isna().any():
-        raise ValueError(f"{name} has {int(column.isna().sum())} missing entries; fill them in")
+    if missing := int(missing_in(name, column).sum()):
+        raise ValueError(f"{name} has {missing} missing entries; fill them in")
     if name != "time":
         entries: Array = column.to_numpy()
         try:
@@ -131,7 +131,7 @@ def row_values(name: str, values: Any, m: int) -> Array:
         return entries
     moments = sortable(column.rename(name))
     if moments is None:
-        alone = [pd.Series([one], name=name) for one in column.unique()]
+        alone = [series_of([one], name=name) for one in column.unique()]
         wrong = next((one.iloc[0] for one in alone if sortable(one) is None), None)
         raise ValueError(
             f"time has entries that are neither numbers nor dates as 2024-12-31, such as "

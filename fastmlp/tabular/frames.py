@@ -1,6 +1,7 @@
-"""Tables as pandas DataFrames: what users pass, and the kind of each of its columns.
+"""The columns of a table: their kinds, and their cells as numbers, dates and texts.
 
-    number      numbers, time differences (in seconds), text in which every cell is a number
+    number      numbers, time differences and times of day (in seconds), text in which every cell is
+                a number
     category    text, codes in text such as "02139", booleans, pandas' categories
     date        dates and times, text in which every cell is an ISO 8601 date
 
@@ -10,9 +11,10 @@ A missing value is None, NaN, NaT or an empty text.
 from __future__ import annotations
 
 import datetime
+import math
 import re
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
 from numbers import Integral, Real
 from typing import Any, Literal
 
@@ -24,8 +26,9 @@ from ..support.text import quoted
 from .reading.numbers import MINUS, code_in
 
 __all__ = [
-    "Kind", "are_local_dates", "codes_in", "dates", "frame_of", "is_number", "is_span",
-    "iso_moments", "kind_of", "numbered", "numbers", "text", "texts", "without_arrow",
+    "UNITS", "Kind", "are_local_dates", "codes_in", "dates", "factorized", "is_number", "is_span",
+    "iso_moments", "kind_of", "missing_in", "no_cells", "numbers", "series_of", "text", "texts",
+    "without_arrow",
 ]  # fmt: skip
 
 Kind = Literal["number", "category", "date"]
@@ -38,96 +41,6 @@ LOCAL_DATE = re.compile(  # 31.12.2024, 12/31/24, 31-12-24, 2024/12/31, perhaps 
     r"(\d{1,2}([./-])\d{1,2}\2\d{4}|\d{1,2}/\d{1,2}/\d\d|\d\d([.-])\d\d\3\d\d"
     r"|\d{4}([./])\d{1,2}\4\d{1,2})(\D.*)?"
 )
-
-
-def frame_of(X: Any) -> pd.DataFrame:
-    """Return a table as a DataFrame, whose index is ignored.
-
-    Parameters
-    ----------
-    X : DataFrame of pandas or polars, Table of PyArrow, or array-like, (m, n)
-        The table.  The columns of an array are named x0, x1, ….
-
-    Raises
-    ------
-    ValueError
-        If the table is not two-dimensional, or two columns have the same name.
-    TypeError
-        If X is a sparse matrix, or holds columns in another way than these types.
-    """
-    if hasattr(X, "tocsr"):
-        raise TypeError(
-            f"X is a sparse matrix ({type(X).__name__}), whose columns have no kinds; pass "
-            f"X.toarray(), or use fastmlp.sklearn, which trains on sparse matrices"
-        )
-    if type(X).__module__.startswith("polars") and hasattr(X, "get_columns"):
-        X = pd.DataFrame({column.name: _from_polars(column) for column in X.get_columns()})
-    elif type(X).__module__.startswith("pyarrow") and hasattr(X, "to_pandas"):
-        X = X.to_pandas()
-    if not isinstance(X, pd.DataFrame):
-        if remedy := _as_table(X):
-            raise TypeError(f"X is no table but a {type(X).__name__}; pass {remedy}")
-        array = X if hasattr(X, "dtype") and hasattr(X, "ndim") else _array_of(X)
-        if array.ndim != 2:
-            raise ValueError(
-                f"Expected 2D array, got {array.ndim}D array instead: X has shape "
-                f"{tuple(array.shape)}.  Reshape your data: X.reshape(-1, 1) for one column, "
-                f"X.reshape(1, -1) for one row"
-            )
-        if np.iscomplexobj(array):
-            raise ValueError("Complex data not supported: X has complex numbers")
-        X = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])], copy=False)
-    twice = X.columns[X.columns.duplicated()]
-    if len(twice):
-        raise ValueError(f"X has two columns named {twice[0]!r}; rename one of them")
-    return X
-
-
-def numbered(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose index has the places of its rows, which a part of it keeps."""
-    if table.index.name in UNITS:  # of a file
-        return table
-    return table.set_axis(pd.RangeIndex(len(table), name="row"), axis=0)
-
-
-def _as_table(X: Any) -> str:
-    """Return how something with names, which is no table, becomes one; empty for an array-like."""
-    if isinstance(X, Mapping):
-        return "pandas.DataFrame([X]) if it is a row, pandas.DataFrame(X) if it has columns"
-    if isinstance(X, (list, tuple)) and X and isinstance(X[0], Mapping):
-        return "pandas.DataFrame(X), of which each dict is a row"
-    if isinstance(X, pd.Series):
-        return "X.to_frame().T if it is a row, X.to_frame() if it is a column"
-    if getattr(getattr(X, "dtype", None), "names", None):
-        return "pandas.DataFrame(X), as it is an array of records"
-    if hasattr(X, "to_native"):  # of narwhals
-        return "X.to_native()"
-    if hasattr(X, "collect_schema"):
-        return "X.collect()"
-    if not isinstance(X, pd.DataFrame) and hasattr(X, "columns"):  # names that an array loses
-        return "X.compute()" if hasattr(X, "compute") else "a pandas.DataFrame made of it"
-    return ""
-
-
-def _from_polars(column: Any) -> Array:
-    """Return a polars Series as an array that pandas reads without PyArrow."""
-    kind = str(column.dtype)
-    if column.dtype.is_nested():
-        raise _no_cells(column.name, kind)
-    if kind.startswith(("Categorical", "Enum")):
-        column = column.cast(str)
-    if kind.startswith("Decimal") or kind.endswith("Int128"):
-        column = column.cast(float)
-    return np.asarray(column.to_numpy())
-
-
-def _array_of(X: Any) -> Array:
-    """Return lists of rows as an array: of numbers if all cells are, else of objects."""
-    try:
-        array = np.asarray(X)
-    except ValueError:
-        raise ValueError("X must be a table: its rows have different lengths") from None
-    return np.asarray(X, object) if array.dtype.kind in "US" else array
 
 
 def kind_of(column: pd.Series) -> Kind:
@@ -148,7 +61,7 @@ def kind_of(column: pd.Series) -> Kind:
     if isinstance(dtype, pd.PeriodDtype) or pd.api.types.is_datetime64_any_dtype(dtype):
         return "date"
     cells = _uniques(column)
-    if all(map(is_number, cells)) or all(map(is_span, cells)):
+    if any(all(map(are_alike, cells)) for are_alike in (is_number, is_span, is_time)):
         return "number"
     if all(isinstance(cell, DATES) for cell in cells):
         return "date"
@@ -176,6 +89,11 @@ def is_span(cell: Any) -> bool:
     return isinstance(cell, (datetime.timedelta, np.timedelta64))
 
 
+def is_time(cell: Any) -> bool:
+    """Return whether a cell is a time of day."""
+    return isinstance(cell, datetime.time)
+
+
 def without_arrow(column: pd.Series) -> pd.Series:
     """Return a column without the types of PyArrow that pandas treats unlike its own."""
     if not isinstance(column.dtype, pd.ArrowDtype):
@@ -188,12 +106,56 @@ def without_arrow(column: pd.Series) -> pd.Series:
 
 def _uniques(column: pd.Series) -> list[Any]:
     """Return the different cells of a column that are not missing."""
+    _, uniques = factorized(column)
+    return [cell for cell in uniques if not (isinstance(cell, str) and not cell.strip())]
+
+
+def factorized(column: pd.Series) -> tuple[NDArray[np.intp], Any]:
+    """Return a column as codes of its different cells, −1 where a value is missing, and these.
+
+    Raises
+    ------
+    TypeError
+        If cells cannot be told apart, such as lists.
+    ValueError
+        If a cell is a signaling NaN.
+    """
     try:
-        _, uniques = pd.factorize(column)
+        codes, uniques = pd.factorize(column)
     except TypeError:
         cell = next((cell for cell in column if not _is_hashable(cell)), None)
-        raise _no_cells(column.name, type(cell).__name__) from None
-    return [cell for cell in uniques if not (isinstance(cell, str) and not cell.strip())]
+        if isinstance(cell, Decimal):
+            raise signaling(f"column {column.name!r}") from None
+        raise no_cells(column.name, type(cell).__name__) from None
+    return codes, uniques
+
+
+def signaling(what: str) -> ValueError:
+    """Return the error of a signaling NaN, of which not even a comparison is possible."""
+    return ValueError(
+        f"{what} has a signaling NaN, Decimal('sNaN'); write Decimal('NaN') or None for what is "
+        f"missing"
+    )
+
+
+def missing_in(what: str, values: Any) -> NDArray[np.bool_]:
+    """Return which entries of a column or array are missing."""
+    try:
+        found: NDArray[np.bool_] = np.asarray(pd.isna(values))
+    except InvalidOperation:
+        raise signaling(what) from None
+    return found
+
+
+def series_of(values: Any, **options: Any) -> pd.Series:
+    """Return values as a column; as objects if they have text with lone surrogates.
+
+    PyArrow, in which some versions of pandas keep text, cannot hold these.
+    """
+    try:
+        return pd.Series(values, **options)
+    except UnicodeEncodeError:
+        return pd.Series(values, **options, dtype=object)
 
 
 def _is_hashable(cell: Any) -> bool:
@@ -204,7 +166,7 @@ def _is_hashable(cell: Any) -> bool:
     return True
 
 
-def _no_cells(name: Any, kind: str) -> TypeError:
+def no_cells(name: Any, kind: str) -> TypeError:
     return TypeError(
         f"column {name!r} has cells of type {kind}; argument must be a string, a number, a boolean "
         f"or a date in each cell"
@@ -269,7 +231,7 @@ def numbers(column: pd.Series) -> NDArray[np.float64]:
     elif pd.api.types.is_numeric_dtype(column.dtype):
         result = column.to_numpy(np.float64, na_value=np.nan)
     else:
-        codes, uniques = pd.factorize(column)
+        codes, uniques = factorized(column)
         cells = [cell.strip() if isinstance(cell, str) else cell for cell in uniques]
         values = np.full(len(cells) + 1, np.nan)
         for i, cell in enumerate(cells):
@@ -277,6 +239,8 @@ def numbers(column: pd.Series) -> NDArray[np.float64]:
                 values[i] = np.nan if cell == "" else _parsed([cell])[0]
             elif is_span(cell):
                 values[i] = pd.Timedelta(cell).total_seconds()
+            elif is_time(cell):
+                values[i] = _seconds(cell)
             elif isinstance(cell, (Real, Decimal)):
                 values[i] = _float(cell)
         wrong = np.isnan(values[:-1]) & np.array([cell != "" for cell in cells], bool)
@@ -289,6 +253,11 @@ def numbers(column: pd.Series) -> NDArray[np.float64]:
         raise ValueError(_refusal(column, np.flatnonzero(np.isinf(result)), "are infinite (inf)",
                                   "correct them, or leave them empty if they are unknown"))
     return result
+
+
+def _seconds(time: datetime.time) -> float:
+    """Return the seconds of the day at a time, in its own time zone."""
+    return 3600 * time.hour + 60 * time.minute + time.second + time.microsecond / 1e6
 
 
 def _float(cell: Any) -> float:
@@ -320,7 +289,7 @@ def texts(column: pd.Series) -> tuple[NDArray[np.intp], list[str]]:
     levels : list of str
         A whole number is written without a decimal point, whatever its type.
     """
-    codes, uniques = pd.factorize(column)
+    codes, uniques = factorized(column)
     names = [text(cell) for cell in uniques]
     levels = list(dict.fromkeys(name for name in names if name))
     places = {level: place for place, level in enumerate(levels)}
@@ -335,14 +304,21 @@ def text(cell: Any) -> str:
     if is_span(cell):
         return str(pd.Timedelta(cell))
     if isinstance(cell, Integral):
-        return str(int(cell))
+        return _digits(int(cell))
     if isinstance(cell, Real):
-        number = float(cell)
+        number = _float(cell)
+        if math.isinf(number) and not isinstance(cell, (float, np.floating)):
+            return _digits(int(math.floor(cell)))  # of a fraction beyond float64
         return str(int(number)) if number.is_integer() else repr(number)
     if isinstance(cell, bytes):
         cell = cell.decode("utf-8", "backslashreplace")
     name = str(cell).strip()  # without surrogates, which are no characters that can be written
     return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()
+
+
+def _digits(number: int) -> str:
+    """Return a whole number as text; Python's `str` writes 4,300 digits at most."""
+    return str(number) if number.bit_length() < 10_000 else str(Decimal(number))
 
 
 def dates(column: pd.Series) -> pd.Series:
@@ -361,7 +337,7 @@ def dates(column: pd.Series) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         moments = column.dt.tz_convert(None) if column.dt.tz is not None else column
         return _without_nanoseconds(moments).reset_index(drop=True)
-    codes, uniques = pd.factorize(column)
+    codes, uniques = factorized(column)
     moments = iso_moments(list(uniques))
     empty = np.array([isinstance(cell, str) and not cell.strip() for cell in uniques], bool)
     wrong = moments.isna().to_numpy() & ~empty
@@ -379,4 +355,8 @@ def _without_nanoseconds(moments: pd.Series) -> pd.Series:
 
 def codes_in(column: pd.Series) -> bool:
     """Return whether a category is codes of digits."""
-    return code_in([str(cell).strip() for cell in _uniques(column)]) is not None
+    texts = [
+        _digits(cell) if isinstance(cell, int) and not isinstance(cell, bool) else str(cell).strip()
+        for cell in _uniques(column)
+    ]
+    return code_in(texts) is not None

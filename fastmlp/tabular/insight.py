@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from ..support import checks
 from .columns import Codes, TableEncoder
-from .frames import Kind, dates, numbers, text, without_arrow
+from .frames import Kind, dates, missing_in, numbers, series_of, text, without_arrow
 from .metrics import Metric
 from .targets import target_column
 
@@ -125,7 +125,7 @@ class InsightMixin:
             means.append(self._predictions_of(read).mean(axis=0))
         names = self._output_names()
         result = pd.DataFrame(np.reshape(means, (len(values), len(names))), columns=names)
-        result.insert(0, column, pd.Series(values), allow_duplicates=True)
+        result.insert(0, column, series_of(values), allow_duplicates=True)
         return result
 
 
@@ -151,7 +151,7 @@ def dependence_grid(kind: Kind, column: pd.Series, n_points: int) -> list[Any]:
     They are quantiles of a number or a date, and the most frequent levels of a category.  Dates
     that are not stored as such are those of UTC.
     """
-    present = without_arrow(column.dropna())
+    present = without_arrow(column[~missing_in(f"column {column.name!r}", column)])
     if kind == "category":
         levels = list(present.astype(object).value_counts().index[:n_points])
         try:
@@ -172,7 +172,7 @@ def dependence_grid(kind: Kind, column: pd.Series, n_points: int) -> list[Any]:
 
 def with_value(table: pd.DataFrame, column: str, value: Any) -> pd.DataFrame:
     """Return a table in which a column has one value in every row."""
-    filled = pd.Series([value] * len(table), index=table.index, name=column)
+    filled = series_of([value] * len(table), index=table.index, name=column)
     return table.assign(**{column: filled})
 
 

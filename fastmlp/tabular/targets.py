@@ -9,6 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import column_or_1d
 
+from .frames import missing_in
+
 __all__ = ["target_column", "without_mask"]
 
 Array = NDArray[Any]
@@ -46,7 +48,7 @@ def target_column(y: Any, m: int) -> Array:
             f"Found input variables with inconsistent numbers of samples: X has {m} rows, y "
             f"{len(column)}"
         )
-    missing = np.flatnonzero(pd.isna(column))
+    missing = np.flatnonzero(missing_in("y", column))
     if len(missing):
         raise ValueError(
             f"y contains NaN or None in {len(missing):,} of {m:,} rows, first in row "

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..callbacks import Callback
 from ..history import History
 from ..support import checks, threads
+from ..support.user_warnings import name_in_this_thread, user_line
 from .endings import Stop
 
 if TYPE_CHECKING:
@@ -53,11 +54,17 @@ def run_jobs(jobs: Iterable[Callable[[Stop], None]], n_jobs: int | None = None) 
         The first error of a job, or of the iterator, when the other jobs have ended.
     KeyboardInterrupt
         On Ctrl-C, when all jobs have ended; `Stop.reason` is then "interrupt".
+
+    Warns
+    -----
+    Warning
+        The warnings of jobs, which name the user's line that called this function.
     """
     n_jobs = threads.get_num_threads() if n_jobs is None else checks.whole("n_jobs", n_jobs)
     n_jobs = min(n_jobs, max(1, length_hint(jobs, n_jobs)))
     stop, lock, coming = Stop(), threading.Lock(), iter(jobs)
     ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+    line = user_line()
 
     def work() -> None:
         stop.may_begin.wait()
@@ -69,6 +76,7 @@ def run_jobs(jobs: Iterable[Callable[[Stop], None]], n_jobs: int | None = None) 
             job(stop)
 
     def until_end() -> None:
+        name_in_this_thread(line)
         error = None
         try:
             work()

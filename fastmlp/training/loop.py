@@ -7,7 +7,6 @@ and other Python threads get their turn.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
@@ -26,6 +25,7 @@ from ..history import History
 from ..kernels.calls import Batches, Progress, TrainingOptions
 from ..model.state import ModelState
 from ..support import checks, threads
+from ..support.user_warnings import warn_user
 from . import endings, evaluation
 from .config import FitConfig
 from .endings import Stop, Stopped, diverged, end_callbacks, reason_of
@@ -100,10 +100,9 @@ class Run:
         except KeyboardInterrupt:
             if net.history is not history:  # it never began
                 raise
-            warnings.warn(
+            warn_user(
                 f"Training interrupted, whole epochs done: {history.epochs}; the network keeps "
                 f"what it has learned",
-                stacklevel=4,
             )
         except Stopped:
             pass

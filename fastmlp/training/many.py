@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import threading
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ from ..data.memory_maps import is_memory_map
 from ..history import History
 from ..model.spec import NetworkSpec
 from ..support import checks
+from ..support.user_warnings import warn_user
 from .config import FitConfig, FitOptions
 from .endings import Stop
 from .first_reading import Trainable
@@ -154,7 +154,7 @@ def fit_tasks(
 ) -> list[Outcome]:
     """Train networks side by side in Python threads, the largest first.
 
-    Ctrl-C ends all fits within a slice of training, with a warning for the caller's caller.
+    Ctrl-C ends all fits within a slice of training, with a warning.
 
     Parameters
     ----------
@@ -193,16 +193,15 @@ def fit_tasks(
     try:
         run_jobs([*map(job_of, order)], n_jobs)
     except KeyboardInterrupt:
-        warn_of_interrupt(outcomes, stacklevel=4)
+        warn_of_interrupt(outcomes)
     return outcomes
 
 
-def warn_of_interrupt(outcomes: Sequence[Outcome], stacklevel: int) -> None:
+def warn_of_interrupt(outcomes: Sequence[Outcome]) -> None:
     """Warn that Ctrl-C has ended many fits."""
     ends = ("interrupt", "")
     n_done = sum(isinstance(one, History) and one.stopped_by not in ends for one in outcomes)
-    warnings.warn(
+    warn_user(
         f"Training interrupted, networks done: {n_done} of {len(outcomes)}; the others keep what "
         f"they have learned",
-        stacklevel=stacklevel,
     )

@@ -36,6 +36,7 @@ def test_columns_are_taken_by_name_in_the_requested_order(tmp_path: Path) -> Non
     assert table.row_numbers.tolist() == [2, 3]
 
 
+@pytest.mark.filterwarnings("ignore:.*cells that are codes")
 @pytest.mark.parametrize(
     ("cells", "labels", "kind"),
     [
@@ -112,7 +113,7 @@ def test_a_guess_about_the_table_is_printed(
     )  # fmt: skip
     code, _, err = fastmlp_command(*arguments)
     assert code == 0
-    assert err.startswith(f"fastmlp: warning: {flowers}, line ")
+    assert err.startswith(f"fastmlp train: warning: {flowers}, line ")
     assert "the file is read as cp1252" in err
     code, _, err = fastmlp_command(*arguments, "--encoding", "cp1252")
     assert code == 0

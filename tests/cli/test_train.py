@@ -38,7 +38,7 @@ def scores(out: str) -> dict[str, list[float]]:
 def test_it_says_how_it_understood_the_table(classify: Command, model: Path) -> None:
     code, out, _ = classify()
     assert code == 0
-    assert "classification: 'bought' is to be predicted; it holds text" in out
+    assert "classification: 'bought' is to be predicted; it holds text\n" in out
     assert "128 rows for training, 32 for the test (chosen at random, stratified)" in out
     assert "columns in use: 1 number, 1 category, 1 date" in out
     assert "'person', it identifies the rows" in out

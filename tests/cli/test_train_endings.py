@@ -127,7 +127,7 @@ BAD = {
         "a,b,y " + "1,2,x 1,2,z " * 9, "y", "no column that can help to predict: 'a': it has the",
     ),
     "a class in each row": (
-        "a,y 1,k 2,l 3,m 4,n 5,o", "y", "has a class of its own in each row; to predict numbers",
+        "a,y 1,k 2,l 3,m 4,n 5,o", "y", "has a class of its own in each row; such names of rows",
     ),
     "label alone": ("y x x z z x", "y", "there is no column but the label"),
     "empty file": ("", "y", "the file is empty"),

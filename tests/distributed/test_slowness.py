@@ -78,3 +78,23 @@ def test_waiting_is_measured(monkeypatch):
     assert own.calls == ["start", ("finish", 4), "add_up"]
     assert timed.timed(own.total)(7) == 7
     assert timed.seconds == 6
+
+
+WARNED = """
+import warnings
+import fastmlp
+from fastmlp.distributed import shared_run
+shared_run.about_slow_rank = lambda times: "rank 1 is slow"
+X, y = fastmlp.datasets.digits()
+with warnings.catch_warnings(record=True) as found:
+    warnings.simplefilter("always")
+    fastmlp.distributed.fit(fastmlp.MLP((64, 10)), X, y, epochs=2)
+for one in found:
+    print(one.message, one.filename)
+"""
+
+
+def test_rank_0_warns_once_and_names_the_users_line(run_ranks, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(WARNED, "utf-8")
+    assert run_ranks(program, 2).stdout == f"rank 1 is slow {program}\n"

@@ -66,6 +66,11 @@ def test_numbers_may_be_classes_if_told() -> None:
         (pd.Series(pd.to_timedelta([1, 2, 3], "D")), None, "holds dates or times"),
         ([1.5, 2e200], None, "values up to 2e+200, whose squares float64 cannot hold"),
         ([None, None], None, "column 'y' is empty in all rows"),
+        (["k1", "k2", "k3"], None, "each row; such names of rows cannot be predicted, so give"),
+        (["k1", "k2", "k3"], "classification", "such names of rows cannot be predicted"),
+        (["k1", "k2", "k3"], "regression", "column 'y': 'k3'. Correct these cells"),
+        (["01", "02", "03"], None, "each row; to predict numbers give --task regression"),
+        ([1, 2, 3], "classification", "to predict numbers give --task regression"),
     ],
 )
 def test_what_cannot_be_predicted_is_an_error(
@@ -74,6 +79,13 @@ def test_what_cannot_be_predicted_is_an_error(
     with pytest.raises(ValueError, match="t.csv") as error:
         read_target(table(cells), "y", task)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(("cells", "repeat"), [(["a", "b", "a"], True), (["a", "b", "c"], False)])
+def test_classes_are_suggested_where_they_repeat(cells: list[str], repeat: bool) -> None:
+    with pytest.raises(ValueError, match="3 cells are not numbers") as error:
+        read_target(table(cells), "y", "regression")
+    assert str(error.value).endswith("give --task classification") is repeat
 
 
 def test_labels_of_another_type_are_the_same_class() -> None:

@@ -156,6 +156,15 @@ def test_forked_process_trains_on_one_thread_with_the_same_result():
     assert subprocess.run(command, timeout=120, check=False).returncode == 0
 
 
+def test_a_process_made_by_fork_has_one_thread_for_all_work(monkeypatch):
+    monkeypatch.setattr(threads, "_forked", False)
+    fastmlp.set_num_threads(4)
+    threads._after_fork()
+    assert fastmlp.get_num_threads() == 1
+    assert threads.for_step((784, 256, 256, 10), 100) == 1
+    assert threads.AdaptiveTeam().size(4) == 1
+
+
 class TestAdaptiveTeam:
     """Slices of training: (seconds a batch, part slept) reported one after the other."""
 
@@ -177,6 +186,10 @@ class TestAdaptiveTeam:
         disturbed, calm = ((9.0, self.SLEEPS), (2.0, 0)), ((1.0, 0), (2.0, 0))
         few = [disturbed] * (threads.CROWDED_SLICES - 1) + [calm]
         assert self.sizes(few * 10) == [2] * 10 * len(few)
+
+    def test_every_other_slice_in_which_threads_slept_is_none_either(self):
+        disturbed, calm = ((9.0, self.SLEEPS), (2.0, 0)), ((1.0, 0), (2.0, 0))
+        assert self.sizes([disturbed, calm] * 10) == [2] * 20
 
     def test_one_thread_goes_on_where_it_is_faster_and_the_others_are_tried_again(self):
         first, second = threads.FIRST_PAUSE + 1, 2 * threads.FIRST_PAUSE + 1
@@ -310,3 +323,20 @@ def test_work_of_enough_operations_is_shared(monkeypatch, threads_of, n_rows, ex
     monkeypatch.setattr(threads, "_chosen", 2)
     monkeypatch.setattr(threads, "_omp_before", 0)  # no limit was set since
     assert threads_of((1, 1), n_rows) == expected
+
+
+@pytest.mark.parametrize(
+    ("n_weights", "n_rows", "expected"),
+    [
+        (199_999, 1, 1),  # 2 operations a weight and row, of fewer than 8 rows from 400,000 on
+        (200_000, 1, 2),
+        (28_571, 7, 1),
+        (28_572, 7, 2),
+        (249_999, 8, 1),
+        (250_000, 8, 2),
+    ],
+)
+def test_work_of_few_rows_is_shared_sooner(monkeypatch, n_weights, n_rows, expected):
+    monkeypatch.setattr(threads, "_chosen", 2)
+    monkeypatch.setattr(threads, "_omp_before", 0)
+    assert threads.for_pass((n_weights, 1), n_rows) == expected

@@ -9,15 +9,8 @@ import polars
 import pytest
 import scipy.sparse
 
-from fastmlp.tabular.frames import (
-    are_local_dates,
-    dates,
-    frame_of,
-    kind_of,
-    numbered,
-    numbers,
-    texts,
-)
+from fastmlp.tabular.frames import are_local_dates, dates, kind_of, numbers, text, texts
+from fastmlp.tabular.input_tables import frame_of, numbered
 
 KINDS = {
     "integers": ([1, 2, 3], "number"),
@@ -36,6 +29,7 @@ KINDS = {
     "timestamps": (pd.to_datetime(["2020-01-01", None, "2021-05-06"]), "date"),
     "periods": (pd.period_range("2020-01", periods=3, freq="M"), "date"),
     "ISO dates as text": (["2020-01-01", "2021-05-06T10:00", ""], "date"),
+    "ISO dates of single digits": (["2024-1-1", "2024-1-2"], "date"),
     "datetime.date": ([datetime.date(2020, 1, 1), None, datetime.date(2021, 1, 1)], "date"),
     "decimals": ([Decimal("1.5"), None, Decimal("NaN")], "number"),
     "dates of PyArrow": (
@@ -254,7 +248,13 @@ def test_complex_numbers_in_a_column_are_refused():
 
 @pytest.mark.parametrize(
     ("levels", "local"),
-    [(["03.02.2024", "1.2.2024"], True), (["03.02.2024", "soon"], False), ([], False)],
+    [
+        (["03.02.2024", "1.2.2024"], True),
+        (["31.12.2024"], True),
+        (["32.12.2024"], False),
+        (["03.02.2024", "soon"], False),
+        ([], False),
+    ],
 )
 def test_local_dates_are_in_every_text(levels, local):
     assert are_local_dates(levels) is local
@@ -311,5 +311,46 @@ def test_text_that_cannot_be_written_has_escapes():
 
 
 def test_cells_that_pandas_cannot_compare_are_refused_with_their_type():
-    with pytest.raises(TypeError, match="'c' has cells of type Decimal"):
-        kind_of(pd.Series([Decimal("sNaN"), 1], name="c", dtype=object))
+    with pytest.raises(TypeError, match="'c' has cells of type set"):
+        kind_of(pd.Series([1, {1}], name="c", dtype=object))
+
+
+def test_missing_cells_and_empty_texts_have_no_level():
+    codes, levels = texts(pd.Series(["b", " ", None, "a", "", "c"], dtype=object))
+    assert (codes.tolist(), levels) == ([0, -1, -1, 1, -1, 2], ["b", "a", "c"])
+
+
+def test_cells_of_lists_keep_their_types():
+    assert frame_of([["a", 1.5], ["b", 2]])["x1"].tolist() == [1.5, 2]
+    assert frame_of([[1, 2.5]]).dtypes.tolist() == [np.float64] * 2
+
+
+def test_one_dict_in_a_list_is_no_table():
+    with pytest.raises(TypeError, match="pass pandas.DataFrame.X., of which each dict is a row"):
+        frame_of([{"a": 1}])
+
+
+def test_tables_of_other_libraries_are_not_converted():
+    class Foreign:
+        columns = ("a",)
+
+        def to_pandas(self):
+            return pd.DataFrame({"a": [1]})
+
+    with pytest.raises(TypeError, match="no table but a Foreign; pass a pandas.DataFrame made of"):
+        frame_of(Foreign())
+
+
+def test_what_has_a_dtype_but_no_axes_is_made_an_array():
+    class Lazy:
+        dtype = np.dtype(float)
+
+        def __array__(self, dtype=None, copy=None):
+            return np.ones((2, 3))
+
+    assert frame_of(Lazy()).shape == (2, 3)
+
+
+@pytest.mark.parametrize("cell", [True, np.True_])
+def test_a_truth_value_is_its_name(cell):
+    assert text(cell) == "True"

@@ -89,10 +89,19 @@ def parquet_frame(data: bytes, name: str, columns: Sequence[str] | None) -> pand
         if nested:
             raise ValueError(f"the column {nested[0]!r} holds lists or records, not single values")
         known = columns is not None and {*columns} <= {*schema.names}
-        frame = file.read(columns=list(columns) if known and columns else None).to_pandas(
-            ignore_metadata=True
-        )
+        table = file.read(columns=list(columns) if known and columns else None)
+        frame = in_microseconds(table).to_pandas(ignore_metadata=True)
     except (arrow.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"{name} cannot be read as a Parquet file: {error}") from None
     decimals = [one.name for one in schema if arrow.types.is_decimal(one.type)]
     return frame.astype({one: np.float64 for one in decimals if one in frame})
+
+
+def in_microseconds(table: Any) -> Any:
+    """Return a table of PyArrow whose times of day have microseconds, as Python's have."""
+    arrow = imported("pyarrow", "parquet")
+    schema = table.schema
+    for i, one in enumerate(table.schema):
+        if one.type == arrow.time64("ns"):
+            schema = schema.set(i, one.with_type(arrow.time64("us")))
+    return table if schema.equals(table.schema) else table.cast(schema, safe=False)

@@ -13,13 +13,13 @@ import io
 import lzma
 import os
 import sys
-import warnings
 import zipfile
 import zlib
 from typing import IO, Any, Literal
 
 from ...model.npz import MOST_INFLATED, MOST_RATIO
 from ...support.paths import as_text
+from ...support.user_warnings import warn_user
 from .layout import line_of
 
 Kind = Literal["text", "npz", "parquet"]
@@ -147,10 +147,9 @@ def as_utf8(data: bytes, encoding: str | None, name: str) -> bytes:
             problem = problem or error
     if problem is None:
         return data
-    warnings.warn(
+    warn_user(
         f"{name}, line {line_of(data, problem.start)}: the byte {data[problem.start]:#04x} is not "
         f"UTF-8; the file is read as {encoding}. If letters come out wrong, give its encoding",
-        stacklevel=5,  # where read_table is called
     )
     return text.encode()
 

@@ -5,11 +5,11 @@ bytes → text in UTF-8 → layout → numbers, booleans, text
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...support.extras import imported
+from ...support.user_warnings import warn_user
 from .files import as_utf8
 from .layout import SHOWN, WHITESPACE, Layout, layout, may_hold_codes, text_stream
 from .matrix import listed
@@ -87,10 +87,9 @@ def _report(
     """Warn of columns that are read as text because of some of their cells, if there are any."""
     if cells:
         n = len({j for _, j in cells})
-        warnings.warn(
+        warn_user(
             f"{name}: {'a column is' if n == 1 else f'{n} columns are'} read as text because of "
             f"cells that are {why}: {listed(frame, cells, total, more)}. {advice}",
-            stacklevel=5,  # where read_table is called
         )
 
 
@@ -161,10 +160,9 @@ def _recognized_decimal(
     decimal, meaning = (",", "decimal") if separator == ";" else (".", "thousands")
     reported = [column for column in unclear if column in told]
     if reported:
-        warnings.warn(
+        warn_user(
             f"{name}: the commas in the numbers of column {reported[0]!r} are read as {meaning} "
             f"separators; if they are not, give the option decimal as "
             f"{'.,'.replace(decimal, '')!r}",
-            stacklevel=5,  # where read_table is called
         )
     return decimal
