@@ -47,20 +47,22 @@ def errors(result):
     return [line for line in result.stderr.splitlines() if "error: " in line]
 
 
-@pytest.mark.parametrize("n_ranks", [2, 4])
+@pytest.mark.parametrize(("n_ranks", "n_members"), [(2, 3), (3, 2)])
 def test_members_divided_among_ranks_are_those_of_one_process(
-    run_ranks, table, tmp_path, capsys, n_ranks
+    run_ranks, table, tmp_path, capsys, n_ranks, n_members
 ):
+    """Also if a rank has none."""
+    options = (*OPTIONS, "--members", n_members)
     paths = [tmp_path / "one.npz", tmp_path / "many.npz"]
-    assert main([str(one) for one in ("train", table, *OPTIONS, "--save", paths[0])]) == 0
+    assert main([str(one) for one in ("train", table, *options, "--save", paths[0])]) == 0
     alone = capsys.readouterr().out
-    limited = ("AND", "", "train", table, *OPTIONS, "--time-limit", 60)
+    limited = ("AND", "", "train", table, *options, "--time-limit", 60)
     found = run_train(
-        run_ranks, "", table, *OPTIONS, "--save", paths[1], *limited, n_ranks=n_ranks
+        run_ranks, "", table, *options, "--save", paths[1], *limited, n_ranks=n_ranks
     ).stdout.replace("many", "one")
     assert found.startswith(alone)
     # a time limit gives all ranks the same networks
-    assert "3 networks; epoch kept:" in found.removeprefix(alone)
+    assert f"{n_members} networks; epoch kept:" in found.removeprefix(alone)
     models = [fastmlp.tabular.load(path) for path in paths]
     for one, other in zip(*(model.networks_ for model in models), strict=True):
         assert one.snapshot().tobytes() == other.snapshot().tobytes()
