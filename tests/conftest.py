@@ -16,6 +16,9 @@ from typing import Any
 # Idle threads of OpenMP sleep rather than take the processors from the tests that run beside them.
 # Set before the kernels are loaded, which start these threads.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Those of OpenBLAS, by which NumPy and SciPy multiply, do not sleep: for the small matrices of the
+# tests one is enough.  Set before NumPy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fastmlp.ablation.tables import FACTORS
 from fastmlp.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +46,9 @@ def test_the_code_of_a_page_runs_when_the_page_is_copied_alone(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
+    # the study of a table, here with one value of each factor; with all: tests/cli/test_ablate.py
+    some = {key: values[-1:] for key, values in FACTORS.items()}
+    monkeypatch.setattr("fastmlp.ablation.tables.FACTORS", some)
     names = {"__name__": "__main__"}
     for language, code in BLOCK.findall(page.read_text("utf-8")):
         if language == "console":

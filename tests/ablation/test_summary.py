@@ -42,12 +42,13 @@ def two(given: dict[str, Any]) -> dict[str, Any]:
     return given | {"factors": {"activation": ["tanh"]}}
 
 
-@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 6, 9, 10, 29, 100, 1001])
 @pytest.mark.parametrize("confidence", [0.01, 0.5, 0.9, 0.95, 0.99, 0.9999])
-def test_quantiles_are_student_s(confidence: float, freedom: int) -> None:
-    t = student_t(confidence, freedom)
-    assert stats.t.cdf(t, freedom) - 0.5 == pytest.approx(confidence / 2, rel=1e-9)
-    assert stats.t.sf(t, freedom) == pytest.approx((1 - confidence) / 2, rel=1e-9)
+def test_quantiles_are_student_s(confidence: float) -> None:
+    for freedom in (1, 2, 3, 4, 5, 6, 9, 10, 29, 100, 1001):
+        t = student_t(confidence, freedom)
+        below, above = stats.t.cdf(t, freedom), stats.t.sf(t, freedom)
+        assert below - 0.5 == pytest.approx(confidence / 2, rel=1e-9), freedom
+        assert above == pytest.approx((1 - confidence) / 2, rel=1e-9), freedom
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 10])

@@ -304,10 +304,10 @@ def hidden(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture(params=CASES, ids="-".join)
-def case(request: pytest.FixtureRequest) -> tuple[str, str]:
+@pytest.fixture
+def cases() -> list[tuple[str, str]]:
     """Activation and loss: the first losses with each activation, the others with one."""
-    return request.param
+    return CASES
 
 
 @pytest.fixture(params=OPTIMIZERS)

@@ -3,13 +3,14 @@
 import pytest
 
 
-@pytest.mark.parametrize("threads", [1, 2, 5])
-def test_gradients_and_cost_of_any_form_of_examples(isa, dtype, form, threads, Run):
-    Run(isa, dtype, form=form, threads=threads).check_gradients_and_cost()
+def test_gradients_and_cost_of_any_form_of_examples(isa, dtype, form, Run):
+    for threads in (1, 2, 5):
+        Run(isa, dtype, form=form, threads=threads).check_gradients_and_cost()
 
 
-def test_gradients_and_cost_of_any_network(isa, dtype, case, Run):
-    Run(isa, dtype, *case, weighted=True, threads=2).check_gradients_and_cost()
+def test_gradients_and_cost_of_any_network(isa, dtype, cases, Run):
+    for case in cases:
+        Run(isa, dtype, *case, weighted=True, threads=2).check_gradients_and_cost()
 
 
 @pytest.mark.parametrize("hidden", ["relu", "tanh"])

@@ -1,6 +1,7 @@
 """Training leaves the same bits whatever the threads, sparsity, form of X, build and pauses."""
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -11,33 +12,35 @@ SIZES = (70, 130, 96, 67, 10)
 # ------------------------------------------------- the engine against the kernels, one by one
 
 
-def test_the_engine_is_its_kernels_one_after_the_other(isa, dtype, case, Run):
-    run = Run(isa, dtype, *case)
-    assert run.by_engine() == run.by_kernels()
+def test_the_engine_is_its_kernels_one_after_the_other(isa, dtype, cases, Run):
+    for case in cases:
+        run = Run(isa, dtype, *case)
+        assert run.by_engine() == run.by_kernels(), case
 
 
-@pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])
-def test_so_it_is_with_every_optimizer_and_with_weights(isa, dtype, optimizer, weighted, Run):
-    run = Run(isa, dtype, optimizer=optimizer, weighted=weighted, loss="squared_error")
-    assert run.by_engine() == run.by_kernels()
+def test_so_it_is_with_every_optimizer_and_with_weights(isa, dtype, optimizer, Run):
+    for weighted in (False, True):
+        run = Run(isa, dtype, optimizer=optimizer, weighted=weighted, loss="squared_error")
+        assert run.by_engine() == run.by_kernels(), weighted
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("batch_size", [1, 5, 64, 127, 128, 129, 300, 329, 330, 1000])
-def test_batches_in_chunks_and_a_small_last_batch(isa, dtype, batch_size, threads, Run):
+def test_batches_in_chunks_and_a_small_last_batch(isa, dtype, Run):
     """Batches of more rows than the workspace has pass in chunks; 330 leaves each remainder."""
-    run = Run(isa, dtype, batch_size=batch_size)
-    assert replace(run, threads=threads).by_engine() == run.by_kernels()
+    for batch_size in (1, 5, 64, 127, 128, 129, 300, 329, 330, 1000):
+        run = Run(isa, dtype, batch_size=batch_size)
+        for threads in (1, 2):
+            found = replace(run, threads=threads).by_engine()
+            assert found == run.by_kernels(), (batch_size, threads)
 
 
 @pytest.mark.parametrize(
     "sizes",
     [(70, 10), (70, 64, 10), (3, 1), (1, 1, 1), (33, 65, 129), (20, 100, 1), (20, 70, 200, 3)],
 )
-@pytest.mark.parametrize("threads", [1, 2, 5])
-def test_networks_of_any_shape(isa, dtype, sizes, threads, Run):
+def test_networks_of_any_shape(isa, dtype, sizes, Run):
     run = Run(isa, dtype, sizes=sizes, loss="squared_error")
-    assert replace(run, threads=threads).by_engine() == run.by_kernels()
+    for threads in (1, 2, 5):
+        assert replace(run, threads=threads).by_engine() == run.by_kernels(), threads
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -49,10 +52,10 @@ def test_networks_too_large_for_a_cache_take_larger_chunks(threads, Run):
 # ------------------------------------------------------------------ threads, sparsity, inputs
 
 
-@pytest.mark.parametrize("threads", [2, 5])
-def test_any_number_of_threads(isa, dtype, hidden, threads, Run):
+def test_any_number_of_threads(isa, dtype, hidden, Run):
     run = Run(isa, dtype, hidden)
-    assert replace(run, threads=threads).by_engine() == run.by_engine()
+    for threads in (2, 5):
+        assert replace(run, threads=threads).by_engine() == run.by_engine(), threads
 
 
 @pytest.mark.parametrize("threads", [3, 4, 7, 16, 33])
@@ -93,26 +96,27 @@ def test_a_team_that_returns_has_the_shares_that_it_had(Run):
 
 
 @pytest.mark.parametrize("density", [0.0, 0.05, 0.5, 1.0])
-@pytest.mark.parametrize("threads", [1, 2])
-def test_with_sparse_rows_or_without(isa, dtype, density, threads, Run):
-    run = Run(isa, dtype, density=density, threads=threads)
-    assert run.by_engine() == replace(run, use_sparse=False).by_engine()
+def test_with_sparse_rows_or_without(isa, dtype, density, Run):
+    for threads in (1, 2):
+        run = Run(isa, dtype, density=density, threads=threads)
+        assert run.by_engine() == replace(run, use_sparse=False).by_engine(), threads
 
 
-@pytest.mark.parametrize("hidden", ["relu", "tanh"])
-@pytest.mark.parametrize("batch_size", [32, 300])
-def test_any_form_of_the_examples(isa, dtype, form, hidden, batch_size, Run):
-    run = Run(isa, dtype, hidden, batch_size=batch_size)
-    dense = replace(run, use_sparse=False)
-    assert replace(run, form=form, threads=2).by_engine() == dense.by_engine()
+def test_any_form_of_the_examples(isa, dtype, form, Run):
+    for hidden, batch_size in product(("relu", "tanh"), (32, 300)):
+        run = Run(isa, dtype, hidden, batch_size=batch_size)
+        dense = replace(run, use_sparse=False)
+        found = replace(run, form=form, threads=2).by_engine()
+        assert found == dense.by_engine(), (hidden, batch_size)
 
 
 # ---------------------------------------------------------------------------------- builds
 
 
-def test_every_build_with_fused_products(dtype, case, fused, Run):
-    first, *others = (Run(isa, dtype, *case, threads=2).by_engine() for isa in fused)
-    assert all(other == first for other in others)
+def test_every_build_with_fused_products(dtype, cases, fused, Run):
+    for case in cases:
+        first, *others = (Run(isa, dtype, *case, threads=2).by_engine() for isa in fused)
+        assert all(other == first for other in others), case
 
 
 def test_every_build_with_every_optimizer(dtype, optimizer, fused, Run):
@@ -131,11 +135,11 @@ def test_every_build_at_any_shape(dtype, sizes, fused, Run):
 # ------------------------------------------------------------------------- pause and resume
 
 
-@pytest.mark.parametrize("pauses", [(5,), (1, 4, 10)], ids=str)
-def test_a_training_resumed_in_the_middle_of_an_epoch(isa, dtype, optimizer, pauses, Run):
+def test_a_training_resumed_in_the_middle_of_an_epoch(isa, dtype, optimizer, Run):
     """In a new engine, from a snapshot, the state and the number of steps."""
     run = Run(isa, dtype, optimizer=optimizer)
-    assert replace(run, pauses=pauses, threads=2).by_engine() == run.by_engine()
+    for pauses in ((5,), (1, 4, 10)):
+        assert replace(run, pauses=pauses, threads=2).by_engine() == run.by_engine(), pauses
 
 
 def test_the_same_training_twice(Run):

@@ -1,6 +1,6 @@
-"""Program of the ranks: the command line, in which the last rank may meet an error alone.
+"""Program of the ranks: commands, one after the other, in which one rank may meet an error alone.
 
-mpiexec -n N python command.py CASE ARGUMENTS … [AND ARGUMENTS …]
+mpiexec -n N python command.py CASE ARGUMENTS … [AND CASE ARGUMENTS …]
 """
 
 import os
@@ -10,8 +10,6 @@ import sys
 from mpi4py import MPI
 
 from fastmlp import cli
-
-case, *arguments = sys.argv[1:]
 
 
 def fail(*arguments, **options):
@@ -26,29 +24,40 @@ def differ(*arguments, **options):
     return MPI.COMM_WORLD.rank
 
 
-if case == "no mpi4py":
-    sys.modules["mpi4py.MPI"] = None
-elif case:  # the command imports these modules, and scikit-learn with them, where it needs them
+def changes(case):
+    """Return what a case changes on this rank: names of a module, one of them, and its value."""
+    if not case:
+        return []
+    if case == "no mpi4py":
+        return [(sys.modules, "mpi4py.MPI", None)]
+    # the command imports these modules, and scikit-learn with them, where it needs them
     from fastmlp.cli import ranks, train_table
     from fastmlp.tabular import members
 
+    of_last = {
+        "in training": [(vars(members), "train_member", fail)],
+        "before training": [
+            (vars(ranks), "PATIENCE", 0.2), (vars(train_table), "read_data", fail)
+        ],
+        "killed": [(vars(members), "train_member", die)],
+        "other data": [(vars(members), "checksum", differ)],
+        "at the end": [],
+    }[case]  # fmt: skip
     if MPI.COMM_WORLD.rank == MPI.COMM_WORLD.size - 1:
-        if case == "in training":
-            members.train_member = fail
-        elif case == "before training":
-            ranks.PATIENCE = 0.2
-            train_table.read_data = fail
-        elif case == "killed":
-            members.train_member = die
-        elif case == "other data":
-            members.checksum = differ
-    elif case == "at the end":  # of rank 0
-        train_table.judged = fail
+        return of_last
+    return [(vars(train_table), "judged", fail)] if case == "at the end" else []
 
-statuses = set()
-while arguments:
-    end = (*arguments, "AND").index("AND")
-    statuses.add(cli.main(arguments[:end]))
-    arguments = arguments[end + 1 :]
-(status,) = statuses
-sys.exit(status)
+
+words, statuses = sys.argv[1:], []
+while words:
+    end = (*words, "AND").index("AND")
+    case, *arguments = words[:end]
+    words = words[end + 1 :]
+    before = []
+    for names, name, new in changes(case):
+        before.append((names, name, names[name]))
+        names[name] = new
+    statuses.append(cli.main(arguments))
+    for names, name, old in before:
+        names[name] = old
+sys.exit(max(statuses) if all(statuses) else 0)

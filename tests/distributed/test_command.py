@@ -47,23 +47,25 @@ def errors(result):
     return [line for line in result.stderr.splitlines() if "error: " in line]
 
 
-@pytest.mark.parametrize("n_ranks", [2, 4])
+@pytest.mark.parametrize(("n_ranks", "n_members"), [(2, 3), (3, 2)])
 def test_members_divided_among_ranks_are_those_of_one_process(
-    run_ranks, table, tmp_path, capsys, n_ranks
+    run_ranks, table, tmp_path, capsys, n_ranks, n_members
 ):
+    """Also if a rank has none."""
+    options = (*OPTIONS, "--members", n_members)
     paths = [tmp_path / "one.npz", tmp_path / "many.npz"]
-    assert main([str(one) for one in ("train", table, *OPTIONS, "--save", paths[0])]) == 0
+    assert main([str(one) for one in ("train", table, *options, "--save", paths[0])]) == 0
     alone = capsys.readouterr().out
-    found = run_train(run_ranks, "", table, *OPTIONS, "--save", paths[1], n_ranks=n_ranks).stdout
-    assert found.replace("many", "one") == alone
+    limited = ("AND", "", "train", table, *options, "--time-limit", 60)
+    found = run_train(
+        run_ranks, "", table, *options, "--save", paths[1], *limited, n_ranks=n_ranks
+    ).stdout.replace("many", "one")
+    assert found.startswith(alone)
+    # a time limit gives all ranks the same networks
+    assert f"{n_members} networks; epoch kept:" in found.removeprefix(alone)
     models = [fastmlp.tabular.load(path) for path in paths]
     for one, other in zip(*(model.networks_ for model in models), strict=True):
         assert one.snapshot().tobytes() == other.snapshot().tobytes()
-
-
-def test_a_time_limit_gives_all_ranks_the_same_networks(run_ranks, table):
-    found = run_train(run_ranks, "", table, *OPTIONS, "--time-limit", 60)
-    assert "3 networks; epoch kept:" in found.stdout
 
 
 def test_an_error_of_every_rank_is_one_line(run_ranks):
@@ -73,7 +75,7 @@ def test_an_error_of_every_rank_is_one_line(run_ranks):
         "unknown recipe 'nowhere'": ("--recipe", "nowhere"),
     }
     first, *others = messages.values()
-    more = [word for arguments in others for word in ("AND", "train", *arguments)]
+    more = [word for arguments in others for word in ("AND", "", "train", *arguments)]
     result = run_train(run_ranks, "", *first, *more, succeeds=False)
     for line, message in zip(errors(result), messages, strict=True):
         assert message in line and line.startswith("fastmlp train: error: ")
@@ -89,19 +91,26 @@ def test_without_mpi4py_no_rank_trains_alone(run_ranks, table, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("case", "message"),
+    "messages",
     [
-        ("in training", "fastmlp train: error: rank 1 of 2: the disk of this rank is full"),
-        ("before training", "rank 1 of 2: the disk of this rank is full"),
-        ("at the end", "fastmlp train: error: rank 0 of 2: the disk of this rank is full"),
-        ("other data", "rows.csv: ranks 0 and 1 have different data or networks"),
+        {
+            "in training": "fastmlp train: error: rank 1 of 2: the disk of this rank is full",
+            "at the end": "fastmlp train: error: rank 0 of 2: the disk of this rank is full",
+            "other data": "rows.csv: ranks 0 and 1 have different data or networks",
+        },
+        {"before training": "rank 1 of 2: the disk of this rank is full"},  # ends the processes
     ],
+    ids=", ".join,
 )
-def test_an_error_of_one_rank_ends_all(run_ranks, table, tmp_path, case, message):
+def test_an_error_of_one_rank_ends_all(run_ranks, table, tmp_path, messages):
     path = tmp_path / "model.npz"
-    result = run_train(run_ranks, case, table, *OPTIONS, "--save", path, succeeds=False)
-    assert result.stderr.count(message.removeprefix("fastmlp train: error: ")) == 1
-    assert message in result.stderr
+    first, *others = messages
+    train = (table, *OPTIONS, "--save", path)
+    more = [word for case in others for word in ("AND", case, "train", *train)]
+    result = run_train(run_ranks, first, *train, *more, succeeds=False)
+    for message in messages.values():
+        assert result.stderr.count(message.removeprefix("fastmlp train: error: ")) == 1
+        assert message in result.stderr
     assert not path.exists()
 
 

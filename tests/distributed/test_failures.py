@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -92,30 +93,29 @@ def test_a_slow_rank_is_reported_once(run_ranks):
     assert len(re.findall(message, result.stderr)) == 1
 
 
-@pytest.fixture
-def folders(tmp_path):
-    """Two folders of Parquet files: with eight row groups, and with one."""
+FOLDERS = {
+    "folder": "6 epochs, epochs",
+    "other folder": "ValueError: X_local of ranks 0 and 1 are different folders or columns",
+    "small folder": "ValueError: .* has 1 row groups for 2 ranks",
+}
+
+
+@pytest.fixture(scope="module")
+def said_of_folders(run_ranks, tmp_path_factory):
+    """What two ranks print with two folders of Parquet files: of eight row groups, and of one."""
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     rng = np.random.default_rng(0)
     table = pa.table({name: rng.normal(size=128) for name in "abcd"} | {"y": np.arange(128) % 3})
-    paths = [tmp_path / "many", tmp_path / "one"]
+    paths = [tmp_path_factory.mktemp(name) for name in ("many", "one")]
     for path, size in zip(paths, (16, 128), strict=True):
-        path.mkdir()
         pq.write_table(table, path / "rows.parquet", row_group_size=size)
-    return paths
+    return run_ranks(PROGRAM, 2, ",".join(FOLDERS), *paths).stdout
 
 
-@pytest.mark.parametrize(
-    ("case", "message"),
-    [
-        ("folder", "6 epochs, epochs"),
-        ("other folder", "ValueError: X_local of ranks 0 and 1 are different folders or columns"),
-        ("small folder", "ValueError: .* has 1 row groups for 2 ranks"),
-    ],
-)
-def test_ranks_divide_a_folder_of_parquet_files(run_ranks, folders, case, message):
-    found = lines_of(run_ranks(PROGRAM, 2, case, *folders).stdout, case)
-    assert all(re.match(message, found[rank]) for rank in "01"), found
+@pytest.mark.parametrize("case", FOLDERS)
+def test_ranks_divide_a_folder_of_parquet_files(said_of_folders, case):
+    found = lines_of(said_of_folders, case)
+    assert all(re.match(FOLDERS[case], found[rank]) for rank in "01"), found
 
 
 def test_an_error_that_one_rank_alone_meets_ends_the_job(run_ranks):
@@ -124,22 +124,31 @@ def test_an_error_that_one_rank_alone_meets_ends_the_job(run_ranks):
     assert not lines_of(found.stdout, "interrupt")  # nobody went on
 
 
-def test_a_killed_rank_ends_the_job_which_resumes_from_its_checkpoint(run_ranks, tmp_path):
+@pytest.fixture(scope="module")
+def checkpoint(run_ranks, tmp_path_factory):
+    """The checkpoint of a job of which a rank was killed."""
+    path = tmp_path_factory.mktemp("killed") / "net.npz"
+    killed = run_ranks(PROGRAM, 2, "killed", path, succeeds=False)
+    assert "signal 9" in killed.stdout + killed.stderr
+    assert 0 < fastmlp.load(path).epochs < 6
+    return path
+
+
+def test_a_killed_rank_ends_the_job_which_resumes_from_its_checkpoint(
+    run_ranks, checkpoint, tmp_path
+):
     """The bits are those of a job that was not interrupted."""
     whole, part = tmp_path / "whole.npz", tmp_path / "part.npz"
     run_ranks(PROGRAM, 2, "checkpoint", whole)
-    killed = run_ranks(PROGRAM, 2, "killed", part, succeeds=False)
-    assert "signal 9" in killed.stdout + killed.stderr
-    assert 0 < fastmlp.load(part).epochs < 6
+    shutil.copy(checkpoint, part)
     run_ranks(PROGRAM, 2, "resume", part)
     assert fastmlp.load(part).epochs == 6
     for ours, theirs in zip(fastmlp.load(part).weights, fastmlp.load(whole).weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_a_checkpoint_is_resumed_with_another_number_of_ranks(run_ranks, tmp_path):
-    path = tmp_path / "net.npz"
-    run_ranks(PROGRAM, 2, "killed", path, succeeds=False)
+def test_a_checkpoint_is_resumed_with_another_number_of_ranks(run_ranks, checkpoint, tmp_path):
+    path = shutil.copy(checkpoint, tmp_path)
     epochs = fastmlp.load(path).epochs
     found = lines_of(run_ranks(PROGRAM, 3, "resume", path).stdout, "resume")
     assert found == {str(rank): f"{6 - epochs} epochs, epochs" for rank in range(3)}

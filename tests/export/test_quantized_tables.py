@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,11 @@ def table() -> Any:
     return table
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def fitted(table: Any) -> Callable[..., QuantizedTable]:
-    """A model in 8 bits of numbers and categories."""
+    """A model in 8 bits of numbers and categories, the same one for all tests."""
 
+    @cache
     def fitted(kind: str = "TabularClassifier", encoding: str = "raw") -> QuantizedTable:
         y = np.nan_to_num(np.log(table["income"]), nan=9) + (table["ward"] == "west")
         if kind == "TabularClassifier":

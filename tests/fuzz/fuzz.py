@@ -1,5 +1,7 @@
 """Damaged files for everything that reads files: `python tests/fuzz/fuzz.py TARGET --seconds N`.
 
+Several targets run one after the other, each in a process of its own.
+
 An input is a valid file with a few changes: bits, numbers, pieces of it, members of archives.  A
 reader accepts it, or raises a ValueError or an OSError.  Any other exception, an input that takes
 more than ten seconds of processor time, and one that needs more than a gigabyte of memory is a
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import random
 import re
 import resource
@@ -175,20 +178,44 @@ def limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, resource.RLIM_INFINITY))
 
 
+def in_a_process(function: Callable[[], int]) -> int:
+    """Return the exit status that a function returns in a copy of this process."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    status = 1
+    try:
+        status = function()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(status)
+
+
 def main() -> int:
-    """Run one target, and report."""
+    """Run the targets, and report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("target", choices=TARGETS)
+    parser.add_argument("targets", nargs="+", choices=TARGETS, metavar="TARGET")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--executions", type=int)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    target = TARGETS[arguments.target]
-    target.prepare()
+    targets = [TARGETS[name] for name in arguments.targets]
+    for target in targets:
+        target.prepare()
+    options = {"seconds": arguments.seconds, "executions": arguments.executions}
+    if len(targets) == 1:
+        return report(targets[0], arguments.seed, options)
+    statuses = [in_a_process(partial(report, one, arguments.seed, options)) for one in targets]
+    return any(statuses)
+
+
+def report(target: Target, seed: int, options: dict[str, Any]) -> int:
+    """Run one target, and print what came of it."""
     limit_memory()
-    result = fuzz(
-        target, arguments.seed, seconds=arguments.seconds, executions=arguments.executions
-    )
+    result = fuzz(target, seed, **options)
     print(f"{target.name}: {result.executions} executions, {result.accepted} accepted, "
           f"{result.refused} refused, {len(result.failures)} failures, "
           f"peak {result.peak_bytes / 2**20:.0f} MiB")

@@ -120,11 +120,11 @@ def test_far_out_nothing_overflows(build, name, below, above):
     assert slope == pytest.approx([f(-1e4, 0.1), f(1e4, 0.1)], rel=4 * build.eps, abs=build.eps)
 
 
-@every_activation
-def test_nan_passes_through(build, name, p):
-    z = np.array([1, np.nan, -1], build.dtype)
-    a, _ = build.operations.activate(z, name, p)
-    assert np.isnan(a).tolist() == [False, True, False]
+def test_nan_passes_through(build):
+    for name, p in CASES:
+        z = np.array([1, np.nan, -1], build.dtype)
+        a, _ = build.operations.activate(z, name, p)
+        assert np.isnan(a).tolist() == [False, True, False], (name, p)
 
 
 @every_activation

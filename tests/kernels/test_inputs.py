@@ -1,6 +1,7 @@
 """Examples as float32, float64, uint8 and CSR: one matrix, one result, down to the bit."""
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -46,24 +47,24 @@ def forward(build, engine):
     return forward
 
 
-@pytest.mark.parametrize("n_in", [*range(1, 35), 63, 64, 65, 127, 129, 300])
-def test_every_form_of_a_matrix_gives_the_same_bits(build, forward, pixels, n_in):
+def test_every_form_of_a_matrix_gives_the_same_bits(build, forward, pixels):
     """At every row length that a vector can leave over; a byte is its value times the scale."""
-    X = pixels(5, n_in)
-    real = X.astype(build.dtype) * np.dtype(build.dtype).type(SCALE)
-    expected = forward(real, n_in, use_sparse=False)
-    forms: dict[str, Any] = {
-        "the dtype of the build": real,
-        "uint8": X,
-        "CSR": csr(real),
-        "CSR with zeros stored": csr(real, explicit_zeros=True),
-        "CSR of uint8": csr(X),
-    }
-    if build.dtype == "float32":
-        forms["float64"] = real.astype(np.float64)
-    for name, form in forms.items():
-        assert forward(form, n_in).tobytes() == expected.tobytes(), name
-    assert forward(X, n_in, use_sparse=False).tobytes() == expected.tobytes()
+    for n_in in (*range(1, 35), 63, 64, 65, 127, 129, 300):
+        X = pixels(5, n_in)
+        real = X.astype(build.dtype) * np.dtype(build.dtype).type(SCALE)
+        expected = forward(real, n_in, use_sparse=False)
+        forms: dict[str, Any] = {
+            "the dtype of the build": real,
+            "uint8": X,
+            "CSR": csr(real),
+            "CSR with zeros stored": csr(real, explicit_zeros=True),
+            "CSR of uint8": csr(X),
+        }
+        if build.dtype == "float32":
+            forms["float64"] = real.astype(np.float64)
+        for name, form in forms.items():
+            assert forward(form, n_in).tobytes() == expected.tobytes(), (n_in, name)
+        assert forward(X, n_in, use_sparse=False).tobytes() == expected.tobytes(), n_in
 
 
 @pytest.mark.parametrize("n_hidden", [1, 16, 64, 65, 130])
@@ -89,13 +90,14 @@ def test_lists_are_taken_or_not_and_no_bit_shows_it(build, forward, sparse, dens
     assert forward(csr(X), 200, use_sparse=use_sparse).tobytes() == expected.tobytes()
 
 
-@pytest.mark.parametrize("density", [0.0, 0.02, 0.6, 1.0])
 @pytest.mark.parametrize("n_in", [64, 191, 784])
-def test_rows_of_bytes_have_any_number_of_zeros(build, forward, pixels, density, n_in):
+def test_rows_of_bytes_have_any_number_of_zeros(build, forward, pixels, n_in):
     """A processor may take 64 bytes at once, of which none or all can be zero."""
-    X = pixels(9, n_in, density)
-    real = X.astype(build.dtype) * np.dtype(build.dtype).type(SCALE)
-    assert forward(X, n_in).tobytes() == forward(real, n_in, use_sparse=False).tobytes()
+    for density in (0.0, 0.02, 0.6, 1.0):
+        X = pixels(9, n_in, density)
+        real = X.astype(build.dtype) * np.dtype(build.dtype).type(SCALE)
+        expected = forward(real, n_in, use_sparse=False)
+        assert forward(X, n_in).tobytes() == expected.tobytes(), density
 
 
 def test_rows_without_a_number_and_a_matrix_without_one(build, forward, sparse):
@@ -212,46 +214,42 @@ def test_other_layouts_are_refused_or_read_right_never_misread(
     assert made.evaluate(data, 1)[:2] == expected
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("n_in", [33, 64, 129])
 @pytest.mark.parametrize("form", ["float32", "float64", "uint8", "rows without a number"])
-def test_packed_rows_train_to_the_same_bits(build, engine, pixels, train, form, n_in, threads):
-    X = pixels(60, n_in, 0.04)  # bytes with more than one number in 16 are not packed
-    if form != "uint8":
-        X = (X * np.float32(SCALE)).astype("float32" if form[0] == "r" else form)
-    if form == "rows without a number":
-        X[::3] = 0
-    y = np.ones((60, 2), build.dtype)
-    found = []
-    for packs in (False, True):
-        made = engine((n_in, 70, 2))
-        data = build.engine.Data(made, X, y)
-        if packs:
-            made.pack(data, threads)
-            X[:] = 7  # the packed rows are a copy
-        train(made, data, np.arange(60)[::-1].copy(), 25, 0.01, threads=threads)
-        found.append(made.snapshot().tobytes())
-    assert found[0] == found[1]
+def test_packed_rows_train_to_the_same_bits(build, engine, pixels, train, form):
+    for n_in, threads in product((33, 64, 129), (1, 2)):
+        X = pixels(60, n_in, 0.04)  # bytes with more than one number in 16 are not packed
+        if form != "uint8":
+            X = (X * np.float32(SCALE)).astype("float32" if form[0] == "r" else form)
+        if form == "rows without a number":
+            X[::3] = 0
+        y = np.ones((60, 2), build.dtype)
+        found = []
+        for packs in (False, True):
+            made = engine((n_in, 70, 2))
+            data = build.engine.Data(made, X, y)
+            if packs:
+                made.pack(data, threads)
+                X[:] = 7  # the packed rows are a copy
+            train(made, data, np.arange(60)[::-1].copy(), 25, 0.01, threads=threads)
+            found.append(made.snapshot().tobytes())
+        assert found[0] == found[1], (n_in, threads)
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize("n_hidden", [64, 65, 100, 130])
 @pytest.mark.parametrize("n_in", [33, 64, 130, 784])
-def test_bytes_train_to_the_same_bits_as_their_numbers(
-    build, engine, pixels, train, n_in, n_hidden, threads
-):
+def test_bytes_train_to_the_same_bits_as_their_numbers(build, engine, pixels, train, n_in):
     """In batches of any size, and after the engine has read numbers or sparse bytes before."""
-    X = pixels(60, n_in, 0.2)
-    y = np.ones((60, 2), build.dtype)
-    found = []
-    for forms in ("numbers", "numbers"), ("bytes", "bytes"), ("numbers", "bytes"):
-        made = engine((n_in, n_hidden, 2), "relu")
-        for form, batch_size in zip(forms, (25, 60), strict=True):
-            numbers = X.astype(build.dtype) * np.dtype(build.dtype).type(SCALE)
-            data = build.engine.Data(made, X if form == "bytes" else numbers, y)
-            train(made, data, np.arange(60)[::-1].copy(), batch_size, 0.01, threads=threads)
-        found.append(made.snapshot().tobytes())
-    assert found[1:] == [found[0]] * 2
+    for n_hidden, threads in product((64, 65, 100, 130), (1, 2, 3)):
+        X = pixels(60, n_in, 0.2)
+        y = np.ones((60, 2), build.dtype)
+        found = []
+        for forms in ("numbers", "numbers"), ("bytes", "bytes"), ("numbers", "bytes"):
+            made = engine((n_in, n_hidden, 2), "relu")
+            for form, batch_size in zip(forms, (25, 60), strict=True):
+                numbers = X.astype(build.dtype) * np.dtype(build.dtype).type(SCALE)
+                data = build.engine.Data(made, X if form == "bytes" else numbers, y)
+                train(made, data, np.arange(60)[::-1].copy(), batch_size, 0.01, threads=threads)
+            found.append(made.snapshot().tobytes())
+        assert found[1:] == [found[0]] * 2, (n_hidden, threads)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -268,22 +266,19 @@ def test_bytes_with_many_numbers_are_not_packed(build, engine, pixels, train, th
     assert made.snapshot().tobytes() == read.snapshot().tobytes()
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("density", [0.1, 1.0])
 @pytest.mark.parametrize("n_in", [1, 33, 64, 130])
-def test_unchecked_rows_are_checked_before_they_train(
-    build, engine, sparse, train, value, density, n_in
-):
+def test_unchecked_rows_are_checked_before_they_train(build, engine, sparse, train, n_in):
     """The batch updates nothing; rows that are not read are not checked."""
-    X = sparse(60, n_in, density=density)
-    X[41, n_in // 2] = value
-    y = np.ones((60, 2), build.dtype)
-    made = engine((n_in, 70, 2))
-    data = build.engine.Data(made, X, y)
-    assert not data.unchecked
-    data.unchecked = True
-    train(made, data, np.arange(40), 20, 0.01)
-    before = made.snapshot().tobytes()
-    with pytest.raises(ValueError, match="X holds numbers that are not finite"):
-        train(made, data, np.arange(40, 60), 20, 0.01)
-    assert made.snapshot().tobytes() == before
+    for value, density in product((np.nan, np.inf, -np.inf), (0.1, 1.0)):
+        X = sparse(60, n_in, density=density)
+        X[41, n_in // 2] = value
+        y = np.ones((60, 2), build.dtype)
+        made = engine((n_in, 70, 2))
+        data = build.engine.Data(made, X, y)
+        assert not data.unchecked, (value, density)
+        data.unchecked = True
+        train(made, data, np.arange(40), 20, 0.01)
+        before = made.snapshot().tobytes()
+        with pytest.raises(ValueError, match="X holds numbers that are not finite"):
+            train(made, data, np.arange(40, 60), 20, 0.01)
+        assert made.snapshot().tobytes() == before, (value, density)

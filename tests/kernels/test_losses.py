@@ -40,33 +40,33 @@ def close(got: np.ndarray, exact: np.ndarray, rtol: float = 0.0, atol: float = 0
 # ------------------------------------------------------------------------------ cross-entropy
 
 
-@pytest.mark.parametrize("n", WIDTHS)
-def test_cross_entropy_of_labels(build, sparse, rng, n):
-    z = 3 * sparse(7, n)
-    y = rng.integers(0, n, 7).astype(np.int32)
-    a, delta, cost = build.operations.loss(z, y, "cross_entropy")
-    logs = log_softmax(z)
-    assert close(a, np.exp(logs), rtol=32 * build.eps)
-    assert close(delta, np.exp(logs) - np.eye(n)[y], atol=8 * build.eps)
-    assert close(cost, -logs[np.arange(7), y], atol=16 * build.eps)
+def test_cross_entropy_of_labels(build, sparse, rng):
+    for n in WIDTHS:
+        z = 3 * sparse(7, n)
+        y = rng.integers(0, n, 7).astype(np.int32)
+        a, delta, cost = build.operations.loss(z, y, "cross_entropy")
+        logs = log_softmax(z)
+        assert close(a, np.exp(logs), rtol=32 * build.eps), n
+        assert close(delta, np.exp(logs) - np.eye(n)[y], atol=8 * build.eps), n
+        assert close(cost, -logs[np.arange(7), y], atol=16 * build.eps), n
 
 
-@pytest.mark.parametrize("n", WIDTHS)
-def test_cross_entropy_of_probabilities(build, sparse, probabilities, n):
-    z, y = 3 * sparse(7, n), probabilities(7, n)
-    a, delta, cost = build.operations.loss(z, y, "cross_entropy")
-    logs = log_softmax(z)
-    assert close(a, np.exp(logs), rtol=32 * build.eps)
-    assert close(delta, np.exp(logs) - y, atol=8 * build.eps)
-    assert close(cost, -(y * logs).sum(axis=1), rtol=16 * build.eps, atol=16 * build.eps)
+def test_cross_entropy_of_probabilities(build, sparse, probabilities):
+    for n in WIDTHS:
+        z, y = 3 * sparse(7, n), probabilities(7, n)
+        a, delta, cost = build.operations.loss(z, y, "cross_entropy")
+        logs = log_softmax(z)
+        assert close(a, np.exp(logs), rtol=32 * build.eps), n
+        assert close(delta, np.exp(logs) - y, atol=8 * build.eps), n
+        assert close(cost, -(y * logs).sum(axis=1), rtol=16 * build.eps, atol=16 * build.eps), n
 
 
-@pytest.mark.parametrize("n", [1, 2, 10, 17, 70])
-def test_labels_are_one_hot_rows(build, sparse, rng, n):
-    z, labels = sparse(20, n), rng.integers(0, n, 20).astype(np.int32)
-    by_label = build.operations.loss(z, labels, "cross_entropy")
-    by_row = build.operations.loss(z, np.eye(n, dtype=build.dtype)[labels], "cross_entropy")
-    assert all(x.tobytes() == y.tobytes() for x, y in zip(by_label, by_row, strict=True))
+def test_labels_are_one_hot_rows(build, sparse, rng):
+    for n in (1, 2, 10, 17, 70):
+        z, labels = sparse(20, n), rng.integers(0, n, 20).astype(np.int32)
+        by_label = build.operations.loss(z, labels, "cross_entropy")
+        by_row = build.operations.loss(z, np.eye(n, dtype=build.dtype)[labels], "cross_entropy")
+        assert all(x.tobytes() == y.tobytes() for x, y in zip(by_label, by_row, strict=True)), n
 
 
 def test_softmax_is_a_distribution_that_no_shift_changes(build, whole):
@@ -93,16 +93,16 @@ def test_cross_entropy_of_certain_and_of_hopeless_outputs_is_finite(build):
 # ----------------------------------------------------------------------- binary cross-entropy
 
 
-@pytest.mark.parametrize("n", WIDTHS)
-def test_binary_cross_entropy(build, sparse, rng, n):
-    z, y = 3 * sparse(7, n), rng.random((7, n)).astype(build.dtype)
-    y[0], y[1] = 0, 1
-    a, delta, cost = build.operations.loss(z, y, "binary_cross_entropy", "sigmoid")
-    z, y = z.astype(float), y.astype(float)
-    terms = y * np.log1p(np.exp(-z)) + (1 - y) * np.log1p(np.exp(z))
-    assert close(a, 1 / (1 + np.exp(-z)), rtol=8 * build.eps)
-    assert close(delta, 1 / (1 + np.exp(-z)) - y, atol=8 * build.eps)
-    assert close(cost, terms.sum(axis=1), atol=4 * build.eps * (np.abs(z).sum() + n))
+def test_binary_cross_entropy(build, sparse, rng):
+    for n in WIDTHS:
+        z, y = 3 * sparse(7, n), rng.random((7, n)).astype(build.dtype)
+        y[0], y[1] = 0, 1
+        a, delta, cost = build.operations.loss(z, y, "binary_cross_entropy", "sigmoid")
+        z, y = z.astype(float), y.astype(float)
+        terms = y * np.log1p(np.exp(-z)) + (1 - y) * np.log1p(np.exp(z))
+        assert close(a, 1 / (1 + np.exp(-z)), rtol=8 * build.eps), n
+        assert close(delta, 1 / (1 + np.exp(-z)) - y, atol=8 * build.eps), n
+        assert close(cost, terms.sum(axis=1), atol=4 * build.eps * (np.abs(z).sum() + n)), n
 
 
 def test_binary_cross_entropy_far_out_is_linear(build):
@@ -175,28 +175,28 @@ def test_costs_of_residuals_take_their_slope_from_the_output_activation(
 # ------------------------------------------------------------------------- Poisson and gamma
 
 
-@pytest.mark.parametrize("n", WIDTHS)
-def test_poisson(build, sparse, rng, n):
-    z, y = 3 * sparse(7, n), rng.poisson(2, (7, n)).astype(build.dtype)
-    a, delta, cost = build.operations.loss(z, y, "poisson", "exponential")
-    z, y = z.astype(float), y.astype(float)
-    h = np.exp(z)
-    assert close(a, h, rtol=4 * build.eps)
-    assert close(delta, h - y, rtol=4 * build.eps, atol=4 * build.eps * (h + y).max())
-    terms = np.abs(h) + np.abs(y * z)
-    assert close(cost, (h - y * np.log(h)).sum(axis=1), atol=8 * build.eps * terms.sum())
+def test_poisson(build, sparse, rng):
+    for n in WIDTHS:
+        z, y = 3 * sparse(7, n), rng.poisson(2, (7, n)).astype(build.dtype)
+        a, delta, cost = build.operations.loss(z, y, "poisson", "exponential")
+        z, y = z.astype(float), y.astype(float)
+        h = np.exp(z)
+        assert close(a, h, rtol=4 * build.eps), n
+        assert close(delta, h - y, rtol=4 * build.eps, atol=4 * build.eps * (h + y).max()), n
+        terms = np.abs(h) + np.abs(y * z)
+        assert close(cost, (h - y * np.log(h)).sum(axis=1), atol=8 * build.eps * terms.sum()), n
 
 
-@pytest.mark.parametrize("n", WIDTHS)
-def test_gamma(build, sparse, rng, n):
-    z, y = 3 * sparse(7, n), rng.gamma(2, 1, (7, n)).astype(build.dtype)
-    a, delta, cost = build.operations.loss(z, y, "gamma", "exponential")
-    z, y = z.astype(float), y.astype(float)
-    h = np.exp(z)
-    assert close(a, h, rtol=4 * build.eps)
-    assert close(delta, 1 - y / h, atol=8 * build.eps * (1 + (y / h).max()))
-    terms = np.abs(y / h) + np.abs(z)
-    assert close(cost, (y / h + np.log(h)).sum(axis=1), atol=8 * build.eps * terms.sum())
+def test_gamma(build, sparse, rng):
+    for n in WIDTHS:
+        z, y = 3 * sparse(7, n), rng.gamma(2, 1, (7, n)).astype(build.dtype)
+        a, delta, cost = build.operations.loss(z, y, "gamma", "exponential")
+        z, y = z.astype(float), y.astype(float)
+        h = np.exp(z)
+        assert close(a, h, rtol=4 * build.eps), n
+        assert close(delta, 1 - y / h, atol=8 * build.eps * (1 + (y / h).max())), n
+        terms = np.abs(y / h) + np.abs(z)
+        assert close(cost, (y / h + np.log(h)).sum(axis=1), atol=8 * build.eps * terms.sum()), n
 
 
 def test_poisson_and_gamma_far_out(build):
@@ -274,15 +274,15 @@ def test_no_example_has_no_cost(build, sparse, rng, loss, name, p):
 
 
 @every_output
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_nan_shows_in_the_cost_of_its_example_alone(build, sparse, rng, loss, name, p, value):
-    z, y = sparse(3, 21), targets(loss, 3, 21, rng)
-    y = y if y.dtype == np.int32 else y.astype(build.dtype)
-    z[1, 13] = value
-    a, delta, cost = evaluated(build, z, y, loss, name, p)
-    assert np.isfinite(cost[[0, 2]]).all() and np.isfinite(delta[[0, 2]]).all()
-    if np.isnan(value):
-        assert np.isnan(cost[1])
+def test_a_nan_shows_in_the_cost_of_its_example_alone(build, sparse, rng, loss, name, p):
+    for value in (np.nan, np.inf):
+        z, y = sparse(3, 21), targets(loss, 3, 21, rng)
+        y = y if y.dtype == np.int32 else y.astype(build.dtype)
+        z[1, 13] = value
+        a, delta, cost = evaluated(build, z, y, loss, name, p)
+        assert np.isfinite(cost[[0, 2]]).all() and np.isfinite(delta[[0, 2]]).all(), value
+        if np.isnan(value):
+            assert np.isnan(cost[1]), value
 
 
 @every_output

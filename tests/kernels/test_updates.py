@@ -1,6 +1,7 @@
 """Step 6 of every optimizer, against its formula in NumPy, one parameter array at a time."""
 
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 import pytest
@@ -72,22 +73,21 @@ def state(sparse):
 
 
 @every_rule
-@pytest.mark.parametrize("is_weight", [True, False], ids=["weight", "bias"])
-@pytest.mark.parametrize("step", [1, 2, 1000])
-def test_the_formula(build, sparse, state, case, step, is_weight):
+def test_the_formula(build, sparse, state, case):
     """g = Σ/m + λW for weights, Σ/m for biases; all within 16 ε of the largest number at hand."""
-    name, rule, constants, _ = RULES[case]
-    n, alpha, l2, mean = 67, 0.05, 0.3, 1 / 128
-    w, total, slots = sparse(n), 128 * sparse(n), state(case, n)
-    got, got_slots = build.operations.update_step_on(
-        w, total, slots, name, constants, alpha, l2, mean, step, is_weight
-    )
-    w, slots = w.astype(float), [slot.astype(float) for slot in slots]
-    g = total.astype(float) * mean + (l2 * w if is_weight else 0)
-    expected, expected_slots = rule(w, g, slots, alpha, step, is_weight, *constants)
-    assert got.dtype == build.dtype and len(got_slots) == len(expected_slots)
-    for x, y in zip([got, *got_slots], [expected, *expected_slots], strict=True):
-        assert x == pytest.approx(y, rel=16 * build.eps, abs=16 * build.eps)
+    for is_weight, step in product((True, False), (1, 2, 1000)):
+        name, rule, constants, _ = RULES[case]
+        n, alpha, l2, mean = 67, 0.05, 0.3, 1 / 128
+        w, total, slots = sparse(n), 128 * sparse(n), state(case, n)
+        got, got_slots = build.operations.update_step_on(
+            w, total, slots, name, constants, alpha, l2, mean, step, is_weight
+        )
+        w, slots = w.astype(float), [slot.astype(float) for slot in slots]
+        g = total.astype(float) * mean + (l2 * w if is_weight else 0)
+        expected, expected_slots = rule(w, g, slots, alpha, step, is_weight, *constants)
+        assert got.dtype == build.dtype and len(got_slots) == len(expected_slots), (is_weight, step)
+        for x, y in zip([got, *got_slots], [expected, *expected_slots], strict=True):
+            assert x == pytest.approx(y, rel=16 * build.eps, abs=16 * build.eps), (is_weight, step)
 
 
 @every_rule

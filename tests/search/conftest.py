@@ -31,16 +31,29 @@ SMALL: dict[str, Any] = {
 
 @pytest.fixture(scope="module", autouse=True)
 def no_waiting_for_the_disk() -> Iterator[None]:
-    """What this process stores is not forced to the disk: a killed process loses nothing by it."""
+    """What this process stores is not forced to the disk: a killed process loses nothing by it.
+
+    Optuna reads its scripts for the conversion of old databases, which do not change, once.
+    """
     sqlalchemy = pytest.importorskip("sqlalchemy")
 
     def connected(connection: Any, _: object) -> None:
         if isinstance(connection, sqlite3.Connection):
             connection.execute("PRAGMA synchronous = OFF")
 
+    from alembic.script import ScriptDirectory
+
+    head, heads = ScriptDirectory.get_current_head, {}
+
+    def once(scripts: ScriptDirectory) -> str | None:
+        if scripts.dir not in heads:
+            heads[scripts.dir] = head(scripts)
+        return heads[scripts.dir]
+
     sqlalchemy.event.listen(sqlalchemy.Engine, "connect", connected)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("os.fsync", lambda _: None)
+        patch.setattr(ScriptDirectory, "get_current_head", once)
         yield
     sqlalchemy.event.remove(sqlalchemy.Engine, "connect", connected)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +55,10 @@ int main(void)
 """
 
 
-@pytest.fixture
-def net(rng: np.random.Generator) -> MLP:
+@pytest.fixture(scope="module")
+def net() -> MLP:
     """A network with classes, whose file has tables, constants and several functions."""
+    rng = np.random.default_rng(2024)
     net = MLP((3, 5, 4, 2), activation=["tanh", "relu"], seed=4)
     net.set_parameters(net.weights, [rng.normal(size=n) for n in (5, 4, 2)])
     net.metadata = {"classes": ["no", "yes"]}
@@ -73,24 +76,38 @@ def installed(compiler: str) -> str:
     return compiler
 
 
+@pytest.fixture(scope="module")
+def library(net: MLP, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, bool], Path]:
+    """Make the folder of a network's header and object file, by gcc as C99, once for each form."""
+
+    @cache
+    def library(form: str, weights_file: bool) -> Path:
+        folder = tmp_path_factory.mktemp("library")
+        options = calibrated(FORMS[form])
+        to_c(net, folder / "net.c", header=True, weights_file=weights_file, **options)
+        subprocess.run(["gcc", "-std=c99", *STRICT, "-c", "net.c"], cwd=folder, check=True)
+        return folder
+
+    return library
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("compiler", "standard"), COMPILERS)
 @pytest.mark.parametrize("weights_file", [False, True])
 def test_c_and_cpp_programs_include_the_header(
-    net: MLP, tmp_path: Path, compiler: str, standard: str, form: str, weights_file: bool
-) -> None:
+    net: MLP, library: Callable[[str, bool], Path], tmp_path: Path, compiler: str, standard: str,
+    form: str, weights_file: bool,
+) -> None:  # fmt: skip
     installed(compiler)
     installed("gcc")
+    folder = library(form, weights_file)
     options = calibrated(FORMS[form])
-    to_c(net, tmp_path / "net.c", header=True, weights_file=weights_file, **options)
     (tmp_path / "main.c").write_text(MAIN.format(real=TYPES[form]))
     language = ["-x", "c++"] if "++" in compiler else []
-    build = [compiler, *language, f"-std={standard}", *STRICT, "-Dnet_FLOAT", "-c", "main.c"]
-    subprocess.run(build, cwd=tmp_path, check=True)
+    build = [compiler, *language, f"-std={standard}", *STRICT, "-Dnet_FLOAT", f"-I{folder}"]
+    subprocess.run([*build, "-c", "main.c"], cwd=tmp_path, check=True)
     # the program's language does not matter: the functions have the names of C
-    build = ["gcc", "-std=c99", *STRICT, "-c", "net.c"]
-    subprocess.run(build, cwd=tmp_path, check=True)
-    link = [compiler, "main.o", "net.o", "-lm", "-o", "program"]
+    link = [compiler, "main.o", folder / "net.o", "-lm", "-o", "program"]
     subprocess.run(link, cwd=tmp_path, check=True)
     x = np.array([[1, -1, 2]])
     first, *rest = subprocess.check_output([tmp_path / "program"], text=True).splitlines()

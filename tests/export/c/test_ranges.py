@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.stats import entropy
+from scipy.special import rel_entr
 
 from fastmlp import MLP, Adam
 from fastmlp.export import quantize, to_c
@@ -53,7 +53,8 @@ def nvidia_threshold(values: Array, n_levels: int) -> float:
         means = np.repeat(sums / np.maximum(1, filled), np.diff(starts, append=n))
         new = np.where(counts[:n] > 0, means, 0)
         new[(new == 0) & (reference > 0)] = 1e-4
-        divergences.append(entropy(reference, new))
+        # as scipy.stats.entropy(reference, new), whose checks take three times as long as the sum
+        divergences.append(rel_entr(reference / reference.sum(), new / new.sum()).sum())
     best = len(divergences) - 1 - int(np.argmin(divergences[::-1]))
     return float(edges[narrowest + best])
 
@@ -79,7 +80,6 @@ def test_a_percentile_of_the_values_other_than_zero(rng: np.random.Generator, si
     assert 0 <= high - expected <= values.max() / N_BINS
 
 
-@pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize(
     ("sample", "n_levels"),
     [
@@ -102,13 +102,14 @@ def test_a_percentile_of_the_values_other_than_zero(rng: np.random.Generator, si
     ],
 )
 def test_the_kl_threshold_is_that_of_nvidia_s_code(
-    rng: np.random.Generator, sample: Callable[..., Array], n_levels: int, sign: int
+    rng: np.random.Generator, sample: Callable[..., Array], n_levels: int
 ) -> None:
     values = sample(rng).astype(np.float32)
-    low, high = np.sort(sign * np.array(hidden_range(sign * values, "kl")))
     threshold = nvidia_threshold(values, n_levels)
-    assert low == pytest.approx(max(values.min(), -threshold), rel=1e-6)
-    assert high == pytest.approx(threshold, rel=1e-6)
+    for sign in (1, -1):
+        low, high = np.sort(sign * np.array(hidden_range(sign * values, "kl")))
+        assert low == pytest.approx(max(values.min(), -threshold), rel=1e-6), sign
+        assert high == pytest.approx(threshold, rel=1e-6), sign
 
 
 @pytest.mark.parametrize("method", METHODS)
