@@ -106,6 +106,11 @@ def test_wrong_numbers_are_refused(value, error, message):
         fastmlp.set_num_threads(value)
 
 
+def test_the_greatest_number_is_that_of_the_message():
+    fastmlp.set_num_threads(512)
+    assert threads._chosen == 512
+
+
 def test_small_work_runs_on_one_thread():
     fastmlp.set_num_threads(4)
     assert threads.for_step((8, 16, 16, 2), 16) == 1
@@ -303,6 +308,10 @@ class TestSizesOfATeam:
             found.append(team.size(8))
             team.report(9.0, 2 * threads.MOST_SLEPT)
         assert found == [8] * threads.CROWDED_SLICES + [7, 4, 2, 1]
+
+    def test_of_a_calm_machine_no_further_half_is_tried_where_one_is_as_fast(self):
+        found = self.sizes(lambda n: 1.0, 8, threads.CALM_SLICES + 2, slept=0)
+        assert found == [*[8] * threads.CALM_SLICES, 4, 4]
 
     def test_one_thread_never_has_another_size(self):
         assert self.sizes(lambda n: 1.0, 1, 20) == [1] * 20
