@@ -3,8 +3,8 @@
  * The barrier counts arrivals in a tree, four threads or nodes to a node, so that many threads do
  * not queue for one cache line; the last increments a generation number.  A waiting thread spins for
  * SPIN_SECONDS, which suffices while every thread has a core, even if one core is slower than the
- * others.  If other processes are busy, the thread that it waits for may need the same core; so then
- * it sleeps (Linux) or yields.  Sleeping is better: a scheduler often returns the core for
+ * others.  If there are fewer cores than threads or other processes are busy, the thread that it
+ * waits for may need the same core; so then it sleeps (Linux) or yields.  Sleeping is better: a scheduler often returns the core for
  * milliseconds to a thread that only yields, and runs a thread that slept as soon as it is woken.
  * Threads that sleep by turns, however, never look to the scheduler as if they needed two cores: if
  * two sleep on one core, the later moves.
@@ -26,6 +26,7 @@
 #define omp_get_num_threads() 1
 #define omp_get_thread_num() 0
 #define omp_get_max_threads() 1
+#define omp_get_num_procs() 1
 #define ATOMIC_ADD(p, x) (*(p) += (x))
 #define ATOMIC_LOAD(p) (*(p))
 #define ATOMIC_STORE(p, x) (*(p) = (x))
@@ -79,7 +80,8 @@ typedef struct { /* each counter on a cache line of its own */
     int generation;
     int sleepers;
     int64_t slept; /* nanoseconds that all threads together slept or yielded */
-    char pad2[48];
+    int cores; /* how many threads have a core each, or, negative, have not; 0: not looked up */
+    char pad2[44];
     int core[MOST_IN_TEAM]; /* 1 + the core on which each thread last slept; 0: not known */
 } team;
 
@@ -187,6 +189,16 @@ static inline int arrive_last(team *t, int part, int n_threads) {
     }
 }
 
+/* Whether each thread may have a core of its own. */
+static inline int has_enough_cores(team *t, int n_threads) {
+    int cores = ATOMIC_LOAD(&t->cores);
+    if (cores != n_threads && cores != -n_threads) { /* whoever looks it up finds the same */
+        cores = n_threads <= omp_get_num_procs() ? n_threads : -n_threads;
+        ATOMIC_STORE(&t->cores, cores);
+    }
+    return cores > 0;
+}
+
 static inline void barrier(team *t, int part, int n_threads) {
     if (n_threads == 1) return;
     order_stores();
@@ -202,7 +214,7 @@ static inline void barrier(team *t, int part, int n_threads) {
         if (spins % SPINS) continue;
         double now = seconds_now();
         if (started == 0) started = now;
-        if (now - started < SPIN_SECONDS) continue;
+        if (now - started < SPIN_SECONDS && has_enough_cores(t, n_threads)) continue;
         if (asleep == 0) asleep = now;
         give_way(t, generation, part, n_threads);
     }
