@@ -27,13 +27,14 @@ def installed(package: str) -> bool:
 def said(tmp_path_factory: pytest.TempPathFactory) -> str:
     """What the fuzzer says of all targets whose packages are installed; it imports them once.
 
-    But for PyArrow, whose allocator has no memory left in a copy of the process with a limit.
+    But for what reads tables by pandas, perhaps with PyArrow, whose allocator has no memory left in
+    a copy of the process with a limit.
     """
     names = [name for name in TARGETS if all(map(installed, TARGETS[name].needs))]
-    alone = [name for name in names if name == "parquet"]
+    tables = [name for name in names if {"pandas", "pyarrow"} & set(TARGETS[name].needs)]
     program = Path(__file__).with_name("fuzz.py")
     said = ""
-    for group in ([name for name in names if name not in alone], alone):
+    for group in ([name for name in names if name not in tables], *([name] for name in tables)):
         command = [sys.executable, program, *group, "--seconds", "600", "--executions", EXECUTIONS]
         folder = tmp_path_factory.mktemp("fuzz")
         run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
