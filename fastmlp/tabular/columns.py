@@ -35,8 +35,16 @@ from scipy.special import ndtri
 
 from ..encodings import Encoding, Numeric, OneHot, Periodic, PiecewiseLinear
 from .frames import (
-    Kind, are_local_dates, dates, factorized, iso_moments, kind_of, numbers, text, texts,
-)  # fmt: skip
+    Kind,
+    are_local_dates,
+    dates,
+    factorized,
+    iso_moments,
+    kind_of,
+    numbers,
+    text,
+    texts,
+)
 from .precision import ADVICE, blurred
 from .reading.numbers import BOOLEANS
 

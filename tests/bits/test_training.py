@@ -85,14 +85,16 @@ def test_a_team_that_returns_has_the_shares_that_it_had(Run):
     engine, data = run.engine()
     batches = Batches(run.order, run.batch_size, run.rates)
     found = []
-    for threads in (3, 3, 2, 1, 3):
+    for threads in (3, 3, 2, 2, 1, 3, 2):
         progress = engine.train(data, batches, TrainingOptions(), progress, threads, 0.0)
         found.append(engine.training.shares)
-        if len(found) == 1:
-            engine.training.shares = [0.5, 0.3, 0.2]
+        if len(found) in (1, 3):
+            engine.training.shares = [0.5, 0.3, 0.2] if threads == 3 else [0.6, 0.4]
     assert found[0] == pytest.approx([1 / 3] * 3)
     assert found[1] == pytest.approx([0.5, 0.3, 0.2], abs=1e-4)
-    assert found[2:] == [[0.5, 0.5], [0.5, 0.5], found[1]]
+    assert found[2] == [0.5, 0.5]
+    assert found[3] == pytest.approx([0.6, 0.4], abs=1e-4)
+    assert found[4:] == [found[3], found[1], found[3]]
 
 
 @pytest.mark.parametrize("density", [0.0, 0.05, 0.5, 1.0])

@@ -32,6 +32,13 @@ def test_they_change_when_six_windows_agree_and_not_before(shares):
     assert WINDOW * WINDOWS <= changes[0] + 1 <= ROUND
 
 
+def test_equal_parts_are_exactly_equal_again(shares):
+    """Not shares of 65,536, which three do not divide."""
+    found = shares(np.vstack([slowness(1, 1, 2), slowness(1, 1, 1)]))
+    assert len(set(found[4 * ROUND - 1])) > 1
+    assert found[-1].tolist() == [1 / 3] * 3
+
+
 @pytest.mark.parametrize("slow", [1.0, 1.1, 1.3])
 def test_threads_that_differ_little_have_equal_parts(shares, slow):
     assert (shares(slowness(1, slow)) == 0.5).all()
