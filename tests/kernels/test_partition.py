@@ -48,3 +48,13 @@ def test_shares_of_long_sums_are_met(build, share):
     first, second = parts(build, 96, 784, 300, 2, (0, round(share * WHOLE), WHOLE))
     assert (first != second).all()
     assert first.sum() / first.size == pytest.approx(share, abs=0.03)
+
+
+@pytest.mark.parametrize("n_out", [336, 304, 400])
+def test_short_sums_are_rounded_to_the_nearest_panel_and_long_ones_are_not(build, n_out):
+    first, second = parts(build, 100, 8, n_out, 2)
+    assert (first == first[0]).all() and (second == second[0]).all()
+    edges = np.flatnonzero(np.diff(first[0]))
+    assert len(edges) == 1 and abs((edges[0] + 1) / n_out - 0.5) <= 1 / 12
+    first, second = parts(build, 100, 784, n_out, 2)
+    assert abs(first.mean() - 0.5) < 0.02
