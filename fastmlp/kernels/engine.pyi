@@ -121,6 +121,7 @@ class Engine:
     use_average: bool  # predict by the average of the parameters
     use_sparse: bool  # skip zeros where that is faster; no bit depends on it
     training: Workspace | None  # of `train`, kept between calls
+    passing: Workspace | None  # of `gradients`
     def __init__(
         self,
         sizes: Sequence[int],

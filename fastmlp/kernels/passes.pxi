@@ -93,7 +93,7 @@ cdef void run_job(job* j, int threads) noexcept nogil:
 cdef class Passes(FlatParameters):
     """Gradients of given examples, and what passes have in common."""
     cdef public bint use_sparse     # skip zeros where that is faster; no bit depends on it
-    cdef Workspace passing          # of `gradients`, kept between calls
+    cdef readonly Workspace passing     # of `gradients`, kept between calls
 
     def __cinit__(self, *args, **kwargs):
         self.use_sparse = True

@@ -154,6 +154,7 @@ cdef inline void divide_columns(workspace* w) noexcept nogil:
             regroup(w, &v.a, &shape)
     for t in range(w.n_threads):
         w.threads[t].input.delta = w.activations[0].delta
+        w.threads[t].input.slope = w.activations[0].slope
 
 
 cdef inline void take_shares(workspace* w, team* threads, int part, int n_parts) noexcept nogil:

@@ -174,6 +174,21 @@ def test_input_gradients_do_not_depend_on_the_threads(
         assert made.gradients(data, TrainingOptions(), threads, True)[1].tobytes() == expected
 
 
+@pytest.mark.parametrize("threads", [2, 5])
+@pytest.mark.parametrize("sizes", [(300, 5), (40, 70, 5), (40, 70, 50, 66)])
+def test_gradients_do_not_depend_on_the_shares_of_threads(
+    build, engine, sparse, sizes, threads, rng
+):
+    """Other shares in each call, and results stored past the caches in some of them."""
+    made = engine(sizes, "relu")
+    data = build.engine.Data(made, sparse(100, sizes[0]), sparse(100, sizes[-1]))
+    expected = made.gradients(data, TrainingOptions(), 1, True)[1].tobytes()
+    for _ in range(20):
+        found = made.gradients(data, TrainingOptions(), threads, True)[1].tobytes()
+        assert found == expected
+        made.passing.shares = rng.dirichlet(np.ones(len(made.passing.shares)))
+
+
 def test_gradients_leave_nothing_to_the_next_call(build, engine, sparse):
     """Their memory is kept: neither fewer rows nor numbers that were not finite tell."""
     sizes = (40, 70, 5)
