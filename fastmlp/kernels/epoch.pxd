@@ -24,7 +24,7 @@ from .updates cimport optimizer, prepare_update, update_step
 from .vector cimport flush_denormals, real, restore_denormals
 from .whole_update cimport limit_weights, update_from_sums
 from .workspace cimport (GRADIENT, WAITING, activation_layer, choose_ways, lap, scratch,
-                         take_shares, take_ways,                         workspace)
+                         take_shares, take_ways, workspace)
 
 cdef enum:
     SIGNAL_CHECKS_A_SECOND = 20         # for Ctrl-C, within a batch

@@ -53,7 +53,7 @@ cdef class Workspace:
 
     @property
     def shares(self):
-        """The share of each thread of the last batch, as parts of 1; none of one thread alone."""
+        """The shares of the last team of several threads, as parts of 1; none if there was none."""
         return [share_of(&self.w.balance, t) for t in range(self.w.balance.n_parts)]
 
     @shares.setter
@@ -62,6 +62,8 @@ cdef class Workspace:
         cdef int t
         if len(values) != self.w.balance.n_parts:
             raise ValueError(f"need {self.w.balance.n_parts} shares, got {len(values)}")
+        if not abs(sum(values) - 1) < 1e-6:     # memory is reserved for no larger ones
+            raise ValueError(f"the sum of all shares must be 1, got {sum(values)}")
         for t, value in enumerate(values):
             self.w.balance.paces[t].next = value
         limit_shares(&self.w.balance)

@@ -29,8 +29,7 @@ from .losses cimport limited_cost, output_delta
 from .matrices cimport byte_stride
 from .network cimport batch, network, row_of
 from .panels cimport layer, padded, panel_count
-from .partition cimport (first_vector, parts_are_columns, row_range, rows_of_panel,
-                         thread_part)
+from .partition cimport first_vector, parts_are_columns, row_range, rows_of_panel, thread_part
 from .pieces cimport part_of_piece
 from .prefetch cimport address_range, start_prefetch
 from .sparse_rows cimport sparse_rows

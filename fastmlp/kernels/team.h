@@ -4,10 +4,10 @@
  * not queue for one cache line; the last increments a generation number.  A waiting thread spins for
  * SPIN_SECONDS, which suffices while every thread has a core, even if one core is slower than the
  * others.  If there are fewer cores than threads or other processes are busy, the thread that it
- * waits for may need the same core; so then it sleeps (Linux) or yields.  Sleeping is better: a scheduler often returns the core for
- * milliseconds to a thread that only yields, and runs a thread that slept as soon as it is woken.
- * Threads that sleep by turns, however, never look to the scheduler as if they needed two cores: if
- * two sleep on one core, the later moves.
+ * waits for may need the same core; so then it sleeps (Linux) or yields.  Sleeping is better: a
+ * scheduler often returns the core for milliseconds to a thread that only yields, and runs a thread
+ * that slept as soon as it is woken.  Threads that sleep by turns, however, never look to the
+ * scheduler as if they needed two cores: if two sleep on one core, the later moves.
  */
 #ifndef FASTMLP_TEAM_H
 #define FASTMLP_TEAM_H

@@ -185,8 +185,8 @@ class AdaptiveTeam:
             self._pause = FIRST_PAUSE
         self._alike += 1
         self._together = min(self._together, seconds)
-        sizes = smaller_sizes(self._all) if crowded else halves(self._all)
         if self._alike >= self._slices_before_trials() and (crowded or self._all >= MANY):
+            sizes = smaller_sizes(self._all) if crowded else halves(self._all)
             self._size, *self._trials = sizes
             self._seconds = {}
             self._left = self._pause

@@ -3,11 +3,10 @@
 from dataclasses import replace
 from itertools import product
 
+import numpy as np
 import pytest
 
 from fastmlp.kernels.calls import Batches, Progress, TrainingOptions
-
-SIZES = (70, 130, 96, 67, 10)
 
 # ------------------------------------------------- the engine against the kernels, one by one
 
@@ -72,11 +71,20 @@ def test_hidden_layers_in_whole_panels_and_in_pieces_of_them(dtype, use_sparse, 
 
 
 @pytest.mark.parametrize("threads", [2, 3, 8])
-@pytest.mark.parametrize("sizes", [SIZES, (60, 100, 256, 208, 300, 10), (33, 65, 129), (70, 1)])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {},
+        {"sizes": (60, 100, 256, 208, 300, 10)},
+        {"sizes": (33, 65, 129)},
+        {"sizes": (70, 1)},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("batch_size", [32, 329])
-def test_any_shares_of_the_threads(isa, dtype, sizes, batch_size, threads, Run):
+def test_any_shares_of_the_threads(isa, dtype, shape, batch_size, threads, Run):
     """Other shares in each batch: 8 threads on these sizes have parts of less than a panel."""
-    run = Run(isa, dtype, sizes=sizes, loss="squared_error", batch_size=batch_size)
+    run = Run(isa, dtype, loss="squared_error", batch_size=batch_size, **shape)
     assert replace(run, threads=threads, unequal=True).by_engine() == run.by_engine()
 
 
@@ -95,6 +103,9 @@ def test_a_team_that_returns_has_the_shares_that_it_had(Run):
     assert found[2] == [0.5, 0.5]
     assert found[3] == pytest.approx([0.6, 0.4], abs=1e-4)
     assert found[4:] == [found[3], found[1], found[3]]
+    for wrong in ([1.0], [0.1, 0.1], [np.nan, 0.5]):
+        with pytest.raises(ValueError, match="shares"):
+            engine.training.shares = wrong
 
 
 @pytest.mark.parametrize("density", [0.0, 0.05, 0.5, 1.0])
