@@ -28,13 +28,21 @@ from .random cimport mixed_key
 from .sparse_rows cimport sparse_rows
 from .updates cimport (BIASES, WEIGHTS, n_slots, optimizer, optimizer_of, prepare_update, update,
                        update_step)
-from .vector cimport REAL_IS_DOUBLE, WIDTH, load, real, store, vec
+from .vector cimport REAL_IS_DOUBLE, WIDTH, halves_fast, load, real, store, vec
 from .workspace cimport activation_layer, lay_out, layer_choices, scratch, workspace
 
 DTYPE = np.dtype(np.float64 if REAL_IS_DOUBLE else np.float32)
 
 include "products.pxi"
 include "choices.pxi"
+
+
+def set_halves_fast(bint fast):
+    """Compute one and a half vectors as three halves, or as two whole ones; returns what was."""
+    global halves_fast
+    before = halves_fast
+    halves_fast = fast
+    return bool(before)
 
 
 cdef object vectors(const real[::1] x):

@@ -13,7 +13,7 @@ state have the layout of the parameters.
 """
 from .operands cimport panel_at, panel_pair
 from .prefetch cimport MAX_RANGES, address_range
-from .vector cimport HALVES, PANEL_VECTORS, WIDTH, real, transpose_block
+from .vector cimport HALVES, PANEL_VECTORS, WIDTH, halves_fast, real, transpose_block
 
 cdef struct layer:
     Py_ssize_t n_in, n_out
@@ -64,8 +64,13 @@ cdef inline Py_ssize_t panel_start(Py_ssize_t n, int panel) noexcept nogil:
 
 
 cdef inline bint ends_in_half(Py_ssize_t n, int panel) noexcept nogil:
-    """Whether the last vector of a panel has padding in the second half, where that can be used."""
-    return HALVES and panel == panel_count(n) - 1 and 0 < n % WIDTH <= WIDTH // 2
+    """Whether a half is computed of a panel's last vector, whose second half is padding.
+
+    One and a half vectors would be three halves, which take longer than two whole vectors unless a
+    half takes half the time.
+    """
+    return (HALVES and panel == panel_count(n) - 1 and 0 < n % WIDTH <= WIDTH // 2
+            and (halves_fast or panel_vectors(n, panel) != 2))
 
 
 cdef inline int panel_with_column(Py_ssize_t n, Py_ssize_t column) noexcept nogil:

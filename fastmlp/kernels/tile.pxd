@@ -26,7 +26,8 @@ cdef inline inlined tile(operand x, Py_ssize_t n_sum, panel P, panel start, pane
 
     These two, `transposed`, which is x.transposed, and `half`, which is P.half, are constants where
     the tile is called.  Of one and a half vectors three halves are computed: whole and half vectors
-    by turns take a tenth longer on Zen 4.
+    by turns take a tenth longer on Zen 4.  (Where three halves take longer than two whole vectors,
+    `half` is not set: see `ends_in_half` in panels.pxd.)
     """
     cdef vec sums[10][4]
     cdef vec row[4]

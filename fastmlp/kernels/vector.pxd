@@ -1,6 +1,6 @@
 """The vector type of this build and its operations.
 
-vector.h, bits.h, entries.h and transpose.h describe each.
+vector.h, halves.h, bits.h, entries.h and transpose.h describe each.
 
 `real` and `vec` stand for C types that the build chooses.  Declare every local variable, assign
 each expression to one variable, and never convert a `vec` to or from a Python object.
@@ -44,6 +44,9 @@ cdef extern from "vector.h" nogil:
     void store_past_caches(real* p, vec x)
     unsigned long long flush_denormals()
     void restore_denormals(unsigned long long old)
+
+cdef extern from "halves.h" nogil:
+    bint halves_fast
 
 cdef extern from "bits.h" nogil:
     ctypedef unsigned long long word "uint64_t"     # a bit for each of 64 numbers

@@ -52,6 +52,21 @@ def wrong(build, whole):
     return wrong
 
 
+@pytest.fixture(params=[True, False], ids=["halves-fast", "halves-slow"])
+def halves(build, request):
+    """Either way of computing one and a half vectors, whichever this processor prefers."""
+    before = build.operations.set_halves_fast(request.param)
+    yield
+    build.operations.set_halves_fast(before)
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_one_and_a_half_vectors(wrong, halves, product):
+    for m in ROWS:
+        assert wrong(product, ((m, 3, n) for n in range(9, 25))) == [], m
+        assert wrong(product, ((m, n, 70) for n in range(65, 73))) == [], m
+
+
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_exact_at_every_number_of_columns(wrong, product):
     for m in ROWS:
