@@ -167,6 +167,20 @@ def blocks() -> Callable[[Path, str], list[str]]:
     return found
 
 
+@pytest.fixture
+def encrypted() -> Callable[[bytes], bytes]:
+    """A ZIP archive whose directory says of every member that it needs a password."""
+
+    def encrypted(archive: bytes) -> bytes:
+        changed = bytearray(archive)
+        place = 0
+        while (place := archive.find(b"PK\x01\x02", place) + 1) > 0:
+            changed[place + 7] |= 1  # the flags of an entry begin at its ninth byte
+        return bytes(changed)
+
+    return encrypted
+
+
 @pytest.fixture(scope="session")
 def digits_net() -> fastmlp.MLP:
     """A classifier trained on the first 1,500 digits."""

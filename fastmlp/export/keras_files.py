@@ -88,7 +88,7 @@ def read_layers(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any], list
 def unpacked(archive: zipfile.ZipFile, name: str, file: BinaryIO) -> bytes:
     """Return a member of an archive, which may not unpack to much more than the archive has."""
     limit = max(LARGEST_RATIO * os.fstat(file.fileno()).st_size, ALWAYS_ALLOWED)
-    with archive.open(name) as member:
+    with npz.opened(archive, archive.getinfo(name)) as member:
         content = member.read(limit + 1)
     if len(content) > limit:
         raise ValueError(f"{name} unpacks to more than {limit:,} bytes")

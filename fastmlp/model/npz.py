@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ..support import atomic_files
 
-__all__ = ["DAMAGE", "archive_in", "digest", "read", "read_member", "write"]
+__all__ = ["DAMAGE", "archive_in", "digest", "opened", "read", "read_member", "write"]
 
 Arrays = dict[str, NDArray[Any]]
 Shapes = Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
@@ -32,6 +32,7 @@ MOST_HEADER = 256 << 20  # bytes of a model file's header, metadata included
 MOST_TEXT = 4 << 20  # characters of a header in NumPy's text, which has four bytes for each
 MOST_INFLATED = 64 << 20  # bytes that compressed members may always have, and beyond that
 MOST_RATIO = 200  # times as many as they take in the file
+ENCRYPTED = 1  # the bit of a member's flags (APPNOTE.TXT of the ZIP format, 4.4.4)
 HEADERS: dict[tuple[int, int], Any] = {  # functions that read a header, by version of the format
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -89,6 +90,13 @@ def archive_in(file: IO[bytes]) -> zipfile.ZipFile:
     return zipfile.ZipFile(file)
 
 
+def opened(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+    """Open a member of an archive for reading; zipfile's error for a password is a RuntimeError."""
+    if info.flag_bits & ENCRYPTED:
+        raise ValueError(f"{info.filename!r} is encrypted; store it without a password")
+    return archive.open(info)
+
+
 def read_member(
     archive: zipfile.ZipFile,
     info: zipfile.ZipInfo,
@@ -111,7 +119,7 @@ def read_member(
         raise ValueError("its directory points outside it")
     if info.file_size > max(MOST_INFLATED, MOST_RATIO * info.compress_size):
         raise ValueError(f"{name!r} is compressed more than {MOST_RATIO} times")
-    with archive.open(info) as member:
+    with opened(archive, info) as member:
         version = np.lib.format.read_magic(member)
         if version not in HEADERS:
             raise ValueError(f"{name!r} has NumPy's format {version}")
@@ -129,7 +137,7 @@ def read_member(
                 f"{name!r} is {dtype} of shape {shape}, which takes {size:,} bytes, but has "
                 f"{info.file_size:,}"
             )
-    with archive.open(info) as member:
+    with opened(archive, info) as member:
         array: NDArray[Any] = np.lib.format.read_array(
             member, allow_pickle=False, max_header_size=10_000
         )

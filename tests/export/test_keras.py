@@ -38,13 +38,13 @@ def contents() -> dict[str, bytes]:
         return {name: file.read(name) for name in file.namelist()}
 
 
-def test_damaged_files_are_refused(tmp_path):
+def test_damaged_files_are_refused(tmp_path, encrypted):
     h5py = pytest.importorskip("h5py")
     path = tmp_path / "net.keras"
     whole, parts = DIGITS.read_bytes(), contents()
     small = io.BytesIO()
     h5py.File(small, "w").close()
-    damaged = [b"", whole[:5000], whole[:-30]]
+    damaged = [b"", whole[:5000], whole[:-30], encrypted(whole)]
     for changes in (
         {"config.json": b"{"},
         {"config.json": b"[]"},

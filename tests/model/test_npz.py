@@ -104,6 +104,12 @@ def test_a_directory_that_points_outside_the_members_is_refused(path):
         fastmlp.load(path)
 
 
+def test_an_encrypted_file_is_refused(path, encrypted):
+    path.write_bytes(encrypted(path.read_bytes()))
+    with pytest.raises(ValueError, match=r"'header.npy' is encrypted; store it without a password"):
+        fastmlp.load(path)
+
+
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("key", ["activation", "loss", "dtype", "sizes"])
 def test_a_header_with_numbers_that_are_no_characters_is_refused(path, key, order):

@@ -34,7 +34,7 @@ def npz_frame(data: bytes, name: str) -> pandas.DataFrame:
                 info.filename.removesuffix(".npy"): npz.read_member(archive, info)
                 for info in archive.infolist()
             }
-    except (*npz.DAMAGE, RuntimeError, TypeError, SyntaxError) as error:
+    except (*npz.DAMAGE, TypeError, SyntaxError) as error:
         raise ValueError(f"{name}: not an NPZ file of plain arrays ({error})") from None
     if getattr(arrays.get("header"), "shape", None) == ():  # as fastmlp/model/npz.py writes it
         raise ValueError(f"{name} is a model file of fastmlp, not a table")

@@ -17,7 +17,7 @@ import zipfile
 import zlib
 from typing import IO, Any, Literal
 
-from ...model.npz import MOST_INFLATED, MOST_RATIO
+from ...model.npz import MOST_INFLATED, MOST_RATIO, opened
 from ...support.paths import as_text
 from ...support.user_warnings import warn_user
 from .layout import line_of
@@ -30,7 +30,7 @@ COMPRESSED: dict[bytes, Any] = {
     b"\xfd7zXZ\x00": lzma.open,
 }
 DAMAGED = (
-    OSError, EOFError, NotImplementedError, RuntimeError, ValueError,
+    OSError, EOFError, NotImplementedError, ValueError,
     lzma.LZMAError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 WORKBOOKS = ("[Content_Types].xml", "mimetype")  # members of .xlsx and of .ods
@@ -77,10 +77,10 @@ def contents(path: str | os.PathLike[str]) -> tuple[Kind, bytes]:
         return _zipped(data, name)
     if data.startswith(OLD_WORKBOOK):
         raise ValueError(f"{name} is a workbook; save its sheet as CSV")
-    for magic, opened in COMPRESSED.items():
+    for magic, decompressed in COMPRESSED.items():
         if data.startswith(magic):
             try:
-                with opened(io.BytesIO(data)) as stream:
+                with decompressed(io.BytesIO(data)) as stream:
                     return "text", _inflated(stream, len(data))
             except DAMAGED as error:
                 raise ValueError(f"{name} cannot be decompressed: {error}") from None
@@ -99,7 +99,7 @@ def _zipped(data: bytes, name: str) -> tuple[Kind, bytes]:
                 raise ValueError("it is a workbook; save its sheet as CSV")
             if len(names) != 1:
                 raise ValueError(f"it has {len(names)} files; a table is one file")
-            with archive.open(names[0]) as stream:
+            with opened(archive, archive.getinfo(names[0])) as stream:
                 return "text", _inflated(stream, len(data))
     except DAMAGED as error:
         raise ValueError(f"{name} cannot be read as a ZIP archive: {error}") from None

@@ -122,6 +122,15 @@ def test_other_archives_are_refused(
         read_table(file(content))
 
 
+@pytest.mark.parametrize("member", ["t.csv", "t.npy"])
+def test_encrypted_archives_are_refused(
+    file: Callable[[bytes], Path], encrypted: Callable[[bytes], bytes], member: str
+) -> None:
+    path = file(encrypted(zipped((member, b"a\n1\n"))))
+    with pytest.raises(ValueError, match=f"'{member}' is encrypted; store it without a password"):
+        read_table(path)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "UTF8", "utf_8"])
 def test_an_encoding_is_named_as_it_was_given(read: Read, encoding: str) -> None:
     assert list(read(b"\xef\xbb\xbfa,b\n1,2\n", encoding=encoding).columns) == ["a", "b"]
