@@ -81,10 +81,14 @@ class Graph:
         return self.constant(self.dtype.type(value), f"constant_{value:.17g}")
 
     def constant(self, value: NDArray[Any] | np.generic, name: str) -> str:
-        """Add an array, once for each name, and return its name in the graph."""
-        name = self.prefix + name
-        self.constants[name] = self.from_array(np.asarray(value), name)
-        return name
+        """Add an array, once for each name and value, and return its name in the graph.
+
+        Where another array has the name, underscores are added to it.
+        """
+        stored = self.from_array(np.asarray(value), self.prefix + name)
+        while self.constants.setdefault(stored.name, stored) != stored:
+            stored.name += "_"
+        return str(stored.name)
 
     def finished(self, name: str, inputs: Described, outputs: Described) -> Any:
         """Return the GraphProto."""

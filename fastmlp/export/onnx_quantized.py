@@ -33,7 +33,7 @@ def add_logits(graph: Graph, net: Quantized, prefix: str = "", encoded: str | No
     p = graph.add("Mul", p, graph.constant(scaling.inverse, f"{prefix}input_inverse"))
     for l, (rounding, layer) in enumerate(zip(net.roundings, net.layers, strict=True), start=1):
         zero = 0 if rounding.table is not None else -rounding.low
-        q = add_bytes(graph, p, rounding, f"{prefix}table_{l}")
+        q = add_bytes(graph, p, rounding, f"{prefix}bytes_{l}")
         a = graph.add("DequantizeLinear", q, 1.0, add_zero(graph, zero))
         # the bias of quantization.py contains −zero Σ w
         bias = layer.bias + zero * layer.weight.sum(axis=1, dtype=np.int32)

@@ -16,6 +16,7 @@ import fastmlp
 from fastmlp import MLP, Ensemble
 from fastmlp.encodings import Embedding, Encoding, Numeric, OneHot, Periodic, PiecewiseLinear
 from fastmlp.export import Quantized, quantize, to_onnx
+from fastmlp.export.onnx_graph import Graph
 from fastmlp.model.digest import model_digest
 
 onnx = pytest.importorskip("onnx")
@@ -150,6 +151,28 @@ def test_layers_after_encodings_in_8_bits_are_those_of_python(
     different = np.abs(found["probabilities"] - twin.forward(X)).max(axis=1) > 1e-6
     assert different.mean() <= 0.02 * has_waves
     np.testing.assert_array_equal(found["label"][~different], twin.predict(X)[~different])
+
+
+@FEW
+@pytest.mark.parametrize("n_levels", [4, 1024])  # 1024: as many as bytes of an activation
+def test_tables_of_embeddings_and_of_activations_are_different_constants(
+    path: Path, rng: np.random.Generator, n_levels: int
+) -> None:
+    columns: list[Encoding] = [Numeric(), Embedding(n_levels, 2), Embedding(n_levels, 1)]
+    net = MLP((3, 9, 8, 3), encodings=columns, activation="tanh")
+    X = rows_of(columns, rng)
+    to_onnx(net, path, quantized=True, calibration=X)
+    onnx.checker.check_model(path, full_check=True)
+    expected = quantize(net, X).forward(X)
+    np.testing.assert_allclose(run(path, X)["probabilities"], expected, atol=1e-6)
+
+
+def test_a_constant_with_the_name_of_another_has_a_name_of_its_own() -> None:
+    graph = Graph(onnx, np.dtype(np.float32), "net_")
+    names = [graph.constant(np.array(value), "edges") for value in (1, 2, 1, 2)]
+    assert names == ["net_edges", "net_edges_", "net_edges", "net_edges_"]
+    values = {name: onnx.numpy_helper.to_array(one) for name, one in graph.constants.items()}
+    assert values == {"net_edges": 1, "net_edges_": 2}
 
 
 def test_a_code_of_no_level_counts_as_missing(path: Path) -> None:
