@@ -13,7 +13,7 @@ from .support import atomic_files, checks
 from .support.paths import as_text
 from .support.progress_bars import ProgressBar, progress_bar
 
-__all__ = ["Callback", "Checkpoint", "EarlyStopping", "Progress"]
+__all__ = ["Callback", "Checkpoint", "EarlyStopping", "Progress", "in_order"]
 
 # The MLP in training.  Its module imports this one, so that the class is not named here.
 Network: TypeAlias = Any
@@ -43,6 +43,7 @@ class Callback:
     """
 
     _of_one_network = False  # whether it remembers what it has seen, or writes it to one place
+    _after_others = False  # whether it reads what other callbacks record at the end of an epoch
 
     def on_fit_begin(self, net: Network, history: History) -> None:
         """Act before the first epoch.
@@ -273,6 +274,22 @@ def of_fit(
             )
     progress = [Progress(epochs)] if checks.flag("verbose", verbose) else []
     return [*_early_stopping(early_stopping), *own, *progress]
+
+
+def in_order(callbacks: Iterable[Callback]) -> list[Callback]:
+    """Return callbacks as an epoch's end calls them: first those that record figures.
+
+    Parameters
+    ----------
+    callbacks : iterable of Callback
+        In the order of the user.
+
+    Returns
+    -------
+    list of Callback
+        Callbacks that read the figures of others, such as those of `tracking`, come last.
+    """
+    return sorted(callbacks, key=lambda one: one._after_others)
 
 
 def require_own(callbacks: Sequence[Sequence[Callback]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import struct
 import sys
 import threading
@@ -15,7 +16,7 @@ import pytest
 
 import fastmlp
 from fastmlp import History
-from fastmlp.tracking import MLflow, TensorBoard, last_figures
+from fastmlp.tracking import MLflow, TensorBoard, figures_of
 
 
 @pytest.fixture
@@ -73,21 +74,48 @@ def mlflow(monkeypatch: pytest.MonkeyPatch) -> FakeMLflow:
     return fake
 
 
-def test_the_figures_are_those_of_the_last_epoch() -> None:
-    history = History(
-        cost=[2.0, 1.0], validation_cost=[3.0, 2.5], validation_accuracy=[0.1, 0.2],
-        learning_rate=[0.5, 0.25], metrics={"auc": [0.5, 0.75], "make_scorer(f, x=1)": [1.0, 4.0]},
-    )  # fmt: skip
-    assert last_figures(history) == {
-        "cost": 1.0, "validation_cost": 2.5, "validation_accuracy": 0.2, "learning_rate": 0.25,
-        "validation_auc": 0.75, "validation_make_scorer_f__x_1_": 4.0,
+def test_metrics_have_names_of_their_own() -> None:
+    metrics = {"auc": [0.5, 0.75], "make_scorer(f, x=1)": [1.0, 4.0], "cost": [7.0, 6.0]}
+    history = History([2.0, 1.0], [3.0, 2.5], [0.1, 0.2], [0.5, 0.25], metrics=metrics)
+    assert figures_of(history) == {
+        "cost": [2.0, 1.0], "validation_cost": [3.0, 2.5], "validation_accuracy": [0.1, 0.2],
+        "learning_rate": [0.5, 0.25], "validation_auc": [0.5, 0.75],
+        "validation_make_scorer_f__x_1_": [1.0, 4.0], "validation_cost_": [7.0, 6.0],
     }  # fmt: skip
 
 
 def test_figures_that_a_history_lacks_are_left_out() -> None:
-    assert last_figures(History(cost=[1.0], learning_rate=[0.1])) == {
-        "cost": 1.0, "learning_rate": 0.1,
-    }  # fmt: skip
+    history = History(cost=[1.0], learning_rate=[0.1])
+    assert figures_of(history) == {"cost": [1.0], "learning_rate": [0.1]}
+
+
+class Metric(fastmlp.Callback):
+    """Records ten times the epoch, in every epoch or in each second one."""
+
+    def __init__(self, every: int = 1) -> None:
+        self.every = every
+
+    def on_epoch_end(self, net: fastmlp.MLP, history: History) -> None:
+        if history.epochs % self.every == 0:
+            history.metrics.setdefault("own", []).append(10.0 * history.epochs)
+
+
+@pytest.mark.parametrize(("every", "pairs"), [
+    (1, [(1, 10), (2, 20), (3, 30), (4, 40)]), (2, [(2, 20), (4, 40)]),
+])  # fmt: skip
+@pytest.mark.parametrize("logs_first", [False, True])
+def test_metrics_of_other_callbacks_are_those_of_their_epoch(
+    net: fastmlp.MLP,
+    classes: Any,
+    tmp_path: Path,
+    logged: Any,
+    every: int,
+    pairs: list[tuple[int, float]],
+    logs_first: bool,
+) -> None:
+    callbacks = [Metric(every), TensorBoard(tmp_path)]
+    net.fit(*classes, epochs=4, callbacks=callbacks[::-1] if logs_first else callbacks)
+    assert logged(tmp_path)["validation_own"] == pairs
 
 
 def test_tensorboard_has_every_figure_of_the_history(
@@ -163,6 +191,37 @@ def test_the_status_of_the_run_says_how_the_fit_ended(
     except RuntimeError:
         pass
     assert mlflow.calls[-1] == ("end", status)
+
+
+def test_the_run_ends_also_where_its_parameters_cannot_be_logged(
+    mlflow: FakeMLflow, net: fastmlp.MLP, classes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(params: dict[str, Any]) -> None:
+        raise ConnectionError("no server")
+
+    monkeypatch.setattr(mlflow, "log_params", fails)
+    with pytest.raises(ConnectionError):
+        net.fit(*classes, epochs=2, callbacks=[MLflow()])
+    assert mlflow.calls == [("start", None), ("end", "FAILED")]
+
+
+def test_a_run_of_a_fit_that_is_stopped_by_another_is_killed(mlflow: FakeMLflow) -> None:
+    callback, net = MLflow(), fastmlp.MLP((2, 2))
+    callback.on_fit_begin(net, History())
+    callback.on_fit_end(net, History(stopped_by="stopped"))
+    assert mlflow.calls[-1] == ("end", "KILLED")
+
+
+def test_callbacks_go_to_other_processes(mlflow: FakeMLflow) -> None:
+    callback = pickle.loads(pickle.dumps(MLflow("first")))
+    assert callback.run_name == "first"
+
+
+def test_arguments_of_other_types_are_errors_that_name_them(mlflow: FakeMLflow) -> None:
+    with pytest.raises(TypeError, match="run_name must be text or None, got 5"):
+        MLflow(5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="folder must be text or an object such as Path, got 5"):
+        TensorBoard(5)  # type: ignore[arg-type]
 
 
 def test_each_network_of_an_ensemble_is_a_run(mlflow: FakeMLflow, classes: Any) -> None:

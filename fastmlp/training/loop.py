@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..callbacks import Callback
+from ..callbacks import Callback, in_order
 from ..data import batches
 from ..data.batches import Piece, Source, ValidationSource
 from ..data.chunks import Chunks
@@ -227,7 +227,7 @@ class Run:
         """Call every callback; return the names of those that stop training."""
         return [
             type(callback).__name__
-            for callback in self.callbacks
+            for callback in in_order(self.callbacks)
             if callback.on_epoch_end(self.net, history)
         ]
 
