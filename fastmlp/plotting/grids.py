@@ -75,10 +75,10 @@ def images(
     """
     pixels = _pixels(images, shape)
     columns = min(checks.whole("columns", columns), len(pixels))
-    texts = None if titles is None else [str(one) for one in titles]
+    texts = None if titles is None else [str(one) for one in checks.items("titles", titles)]
     if texts is not None and len(texts) != len(pixels):
         raise ValueError(f"titles has {len(texts)} entries for {len(pixels)} images")
-    low, high = (pixels.min(), pixels.max()) if limits is None else limits
+    low, high = (pixels.min(), pixels.max()) if limits is None else _limits(limits)
 
     m, height, width = pixels.shape
     rows = -(-m // columns)
@@ -248,6 +248,7 @@ def weights(
         scales = checks.array("column_scales", column_scales)
         if scales.shape != W.shape[1:]:
             raise ValueError(f"column_scales has shape {scales.shape}; expected {W.shape[1:]}")
+        checks.finite("column_scales", scales, np.dtype(np.float64))
         W, label = W * scales, "weight × scale of its column"
     n_out, n_in = W.shape
     sides = None if layer and shape is None else model_data.image_shape(n_in, shape)
@@ -296,6 +297,15 @@ def _pixels(images: ArrayLike, shape: Sequence[int] | None) -> Array:
     if sides is None:
         raise ValueError(f"{n_pixels} pixels are no square of at least 5 × 5; pass shape")
     return pixels.reshape(len(pixels), *sides)
+
+
+def _limits(limits: Any) -> tuple[float, float]:
+    """Return the values at the ends of the color map."""
+    ends = checks.items("limits", limits, 2)
+    low, high = [checks.number(f"limits[{i}]", one, "(-inf, inf)") for i, one in enumerate(ends)]
+    if low > high:
+        raise ValueError(f"limits must be the least value, then the greatest, got ({low}, {high})")
+    return low, high
 
 
 def _rows(X: Any, chosen: NDArray[np.intp]) -> Array:

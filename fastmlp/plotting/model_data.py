@@ -176,7 +176,7 @@ def column_names(
 
 
 def _named(argument: str, names: Any, count: int, of: str) -> list[str]:
-    texts = [str(name) for name in names]
+    texts = [str(name) for name in checks.items(argument, names)]
     if len(texts) != count:
         raise ValueError(f"{argument} has {len(texts)} entries for {count} {of}")
     return texts

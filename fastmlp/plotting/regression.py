@@ -149,6 +149,7 @@ def regression(
             f"y has shape {np.shape(y)}; expected a value for each of {predicted.shape[0]} "
             f"examples and {predicted.shape[1]} targets"
         )
+    checks.finite("y", actual if np.ndim(y) > 1 else actual[:, 0], actual.dtype)
     return Regression(actual, predicted, name, _target_names(model, target_names, actual.shape[1]))
 
 
@@ -159,7 +160,7 @@ def _target_names(model: Model, names: Iterable[object] | None, count: int) -> l
         if isinstance(own, str) and count == 1:
             return [own]
         return [""] if count == 1 else [f"target {k + 1}" for k in range(count)]
-    texts = [str(name) for name in names]
+    texts = [str(name) for name in checks.items("target_names", names)]
     if len(texts) != count:
         raise ValueError(f"target_names has {len(texts)} entries for {count} targets")
     return texts

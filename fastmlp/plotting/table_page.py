@@ -20,6 +20,7 @@ WIDTH = 4.5  # inches of a figure
 MOST_BARS = 20
 MOST_LINES = 6  # classes whose probabilities a plot shows
 MOST_TICKS = 8
+UNITS = {"days": 86_400, "hours": 3600, "minutes": 60, "seconds": 1}  # of time differences
 
 SHUFFLED = "How much worse the metric becomes when the cells of a column are shuffled."
 
@@ -132,10 +133,15 @@ def dependence(frame: Frame, *, ax: Any = None) -> Any:
     Returns
     -------
     matplotlib.axes.Axes
-        A line for each output, or points where the column is a category.
+        A line for each output, or points where the column is a category.  Time differences are in
+        days, hours, minutes or seconds.
     """
     ax = canvas.axes(ax, (WIDTH, 2.8))
     values, outputs = frame.iloc[:, 0], list(frame.columns[1:])
+    label = canvas.shortened(str(frame.columns[0]))
+    if values.dtype.kind == "m":
+        values, unit = _in_units(values)
+        label += f", {unit}"
     first = 1 if len(outputs) == 2 else 0  # of two probabilities one says all
     ordered = values.dtype.kind in "iufM"
     places = values.to_numpy() if ordered else np.arange(len(values))
@@ -152,12 +158,20 @@ def dependence(frame: Frame, *, ax: Any = None) -> Any:
         labels = [canvas.shortened(str(one), 12) for one in values[::step]]
         ax.set_xticks(places[::step], labels, rotation=30, ha="right")
         canvas.literal(ax.get_xticklabels())
-    canvas.literal([ax.set_xlabel(canvas.shortened(str(frame.columns[0])))])
+    canvas.literal([ax.set_xlabel(label)])
     ax.set_ylabel("probability" if len(outputs) > 1 else "prediction")
     if len(outputs) > 1:
         canvas.literal(ax.legend(fontsize=7).get_texts())
     ax.grid(alpha=0.3)
     return ax
+
+
+def _in_units(spans: Any) -> tuple[Any, str]:
+    """Return time differences as numbers of the largest unit that fits in the longest of them."""
+    seconds = spans.dt.total_seconds()
+    longest = seconds.abs().max()
+    unit = next((name for name, size in UNITS.items() if size <= longest), "seconds")
+    return seconds / UNITS[unit], unit
 
 
 _bars, _curve = importances, dependence  # `table_page` has arguments of these names

@@ -148,12 +148,14 @@ def permuted(
 def dependence_grid(kind: Kind, column: pd.Series, n_points: int) -> list[Any]:
     """Return the values of a column at which partial dependence is computed, ascending.
 
-    They are quantiles of a number or a date, and the most frequent levels of a category.  Dates
-    that are not stored as such are those of UTC.
+    They are quantiles of a number or a date, and the most frequent levels of a category, those of
+    an ordered dtype in its order.  Dates that are not stored as such are those of UTC.
     """
     present = without_arrow(column[~missing_in(f"column {column.name!r}", column)])
     if kind == "category":
         levels = list(present.astype(object).value_counts().index[:n_points])
+        if isinstance(present.dtype, pd.CategoricalDtype) and present.dtype.ordered:
+            return sorted(levels, key=list(present.dtype.categories).index)
         try:
             return sorted(levels)
         except (TypeError, ValueError, OverflowError):  # such as text and numbers

@@ -65,12 +65,17 @@ def test_titles_are_above_their_images() -> None:
         ({"images": np.ones((2, 25)), "shape": (5, 6)}, "shape 5 × 6 does not fit 25 pixels"),
         ({"images": np.ones((2, 25)), "titles": ["a"]}, "titles has 1 entries for 2 images"),
         ({"images": np.ones((2, 25)), "columns": 0}, "columns must be at least 1, got 0"),
+        ({"images": np.ones((2, 25)), "titles": 5}, "titles must be a sequence, got 5"),
+        ({"images": np.ones((2, 25)), "limits": 5}, "limits must be a sequence, got 5"),
+        ({"images": np.ones((2, 25)), "limits": (1,)}, "limits must have 2 entries, got 1"),
+        ({"images": np.ones((2, 25)), "limits": (0, "a")}, r"limits\[1\] must be a number"),
+        ({"images": np.ones((2, 25)), "limits": (1, 0)}, "the least value, then the greatest, got"),
     ],
 )
 def test_what_is_no_grid_is_refused(
     options: dict[str, Any], message: str, n_figures: Callable[[], int]
 ) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         fastmlp.plotting.images(**options)
     assert n_figures() == 0
 
@@ -174,6 +179,8 @@ def test_a_network_of_zeros_can_be_plotted() -> None:
         ({"layer": 2}, ValueError, "layer must be at most 1, the last, got 2"),
         ({"layer": -1}, ValueError, "layer must be at least 0, got -1"),
         ({"shape": (2, 2)}, ValueError, "shape 2 × 2 does not fit 6 pixels"),
+        ({"column_scales": [1, 1, np.nan, 1, 1, 1]}, ValueError, r"column_scales\[2\] is nan"),
+        ({"column_names": 6}, TypeError, "column_names must be a sequence, got 6"),
         ({"shape": 6}, TypeError, r"shape must be a pair \(height, width\), got 6"),
         ({"model": "net"}, TypeError, "with coefs_, got 'net'"),
     ],

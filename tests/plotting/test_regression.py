@@ -109,6 +109,8 @@ def test_a_constant_target_has_no_r2(fitted: fastmlp.MLP, curve: Given) -> None:
         ({"model": fastmlp.MLP((2, 3))}, ValueError, "the model is a classifier"),
         ({"model": "net"}, TypeError, "with predict, got 'net'"),
         ({"y": [1.0, 2.0]}, ValueError, r"y has shape \(2,\).*each of 3 examples and 1 targets"),
+        ({"y": [1.0, np.nan, 2.0]}, ValueError, r"y must be finite, but y\[1\] is nan"),
+        ({"target_names": 5}, TypeError, "target_names must be a sequence, got 5"),
         ({"target_names": ["a", "b"]}, ValueError, "target_names has 2 entries for 1 targets"),
     ],
 )

@@ -68,6 +68,13 @@ def test_levels_are_those_of_the_rows_and_not_of_the_dtype():
     assert dependence_grid("category", cells, 9) == ["high", "low"]
 
 
+def test_levels_of_an_ordered_dtype_are_in_its_order():
+    sizes = pd.CategoricalDtype(["low", "middle", "high"], ordered=True)
+    cells = pd.Series(["high", "low", "middle", "low"], dtype=sizes)
+    assert dependence_grid("category", cells, 9) == ["low", "middle", "high"]
+    assert dependence_grid("category", cells, 1) == ["low"]
+
+
 def test_a_column_may_be_named_like_an_output():
     table = pd.DataFrame({"yes": x, "prediction": x[::-1]})
     classifier = TabularClassifier(**FAST).fit(table, np.where(x > 0, "yes", "no"))
