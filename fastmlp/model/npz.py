@@ -29,6 +29,7 @@ Arrays = dict[str, NDArray[Any]]
 Shapes = Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
 
 MOST_HEADER = 256 << 20  # bytes of a model file's header, metadata included
+NPY_HEADER = 128  # bytes of NumPy's own header before a text, which MOST_HEADER includes
 MOST_TEXT = 4 << 20  # characters of a header in NumPy's text, which has four bytes for each
 MOST_INFLATED = 64 << 20  # bytes that compressed members may always have, and beyond that
 MOST_RATIO = 200  # times as many as they take in the file
@@ -185,12 +186,12 @@ def write(
                 f"leave out compress=True"
             )
     text = json.dumps({**header, "digest": digest(header, arrays)})
-    if len(text) > MOST_HEADER:
+    stored = np.array(text if len(text) <= MOST_TEXT else text.encode("ascii"))
+    if stored.nbytes + NPY_HEADER > MOST_HEADER:
         raise ValueError(
             f"the description of the model takes {len(text) >> 20} MiB, more than the "
             f"{MOST_HEADER >> 20} that a file may have; save fewer networks in one file"
         )
-    stored = np.array(text if len(text) <= MOST_TEXT else text.encode("ascii"))
     contents: dict[str, Any] = {"header": stored, **arrays}
     with atomic_files.whole(path) as file:
         try:

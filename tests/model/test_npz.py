@@ -267,6 +267,22 @@ def test_a_header_that_could_not_be_read_is_not_written(path, monkeypatch):
     assert path.read_bytes() == before
 
 
+def test_the_longest_header_that_is_written_is_the_longest_that_is_read(path, monkeypatch):
+    net = fastmlp.load(path)
+    monkeypatch.setattr(npz, "MOST_TEXT", 0)  # a byte for each character
+    net.save(path)
+    with zipfile.ZipFile(path) as archive:
+        size = archive.getinfo("header.npy").file_size
+    monkeypatch.setattr(npz, "MOST_HEADER", size)
+    net.save(path)
+    assert fastmlp.load(path).sizes == net.sizes
+    monkeypatch.setattr(npz, "MOST_HEADER", size - 1)
+    with pytest.raises(ValueError, match="more than the 0 that a file may have"):
+        net.save(path)
+    with pytest.raises(ValueError, match="its header has more than 0 MiB"):
+        fastmlp.load(path)
+
+
 def test_a_member_of_numpys_second_format_is_read(path):
     """Which NumPy writes where a header is longer than 64 KiB."""
     before = fastmlp.load(path)
