@@ -22,6 +22,7 @@ Array = NDArray[Any]
 
 TEST_FRACTION = 0.2  # of the rows, by default
 MOST_COLUMNS = 10_000
+REAL = "biuf"  # kinds of dtypes
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,11 @@ class TableRows:
         """Return a hash of the contents of the rows."""
         cells = pd.util.hash_pandas_object(self.X, index=False).to_numpy()
         labels = pd.util.hash_array(np.asarray(self.y))
-        extra = [one for one in (self.groups, self.time) if one is not None]
+        extra = [
+            one if one.dtype.kind in REAL else pd.util.hash_array(one)  # such as dates
+            for one in (self.groups, self.time)
+            if one is not None
+        ]
         return fingerprint(cells, labels, *extra)
 
 

@@ -166,6 +166,15 @@ def test_by_time_the_latest_rows_test(frame: Any) -> None:
     assert training.X["day"].max() == 63
 
 
+def test_the_times_of_a_study_may_be_dates(frame: Any) -> None:
+    pd = pytest.importorskip("pandas")
+    day = frame["day"]
+    of_dates = load(frame.assign(day=pd.Timestamp("2024-01-01") + pd.to_timedelta(day, unit="D")),
+                    label="price", time="day")
+    found, expected = of_dates._divided(3)[1], load(frame, label="price", time="day")._divided(3)[1]
+    assert found.X.index.tolist() == expected.X.index.tolist()
+
+
 def test_a_class_that_is_only_in_the_test_rows_is_left_out(frame: Any) -> None:
     frame["class"] = np.where(frame["day"] < 70, frame["bought"], "new")
     data = load(frame, label="class", time="day")

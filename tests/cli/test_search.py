@@ -219,6 +219,14 @@ def test_it_continues_a_study_in_a_file(search: Command, journal: Path) -> None:
     assert "another space" in search("--storage", journal, "--epochs", 5).err
 
 
+def test_the_latest_rows_by_a_date_are_the_test_set(search: Command, journal: Path) -> None:
+    for n_there in range(2):
+        code, out, _ = search("--time", "since", "--storage", journal)
+        assert code == 0
+        assert "(the latest by since)" in out
+        assert ("4 of 4 trials are there already" in out) == n_there
+
+
 def test_what_is_for_classes_is_refused_or_left_out_of_a_regression(
     fastmlp_command: Command, houses: Path, space: Path
 ) -> None:

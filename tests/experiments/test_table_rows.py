@@ -81,3 +81,13 @@ def test_a_fingerprint_is_of_cells_labels_and_groups(table: Table) -> None:
     ]
     assert len({one.fingerprint() for one in (rows, *changed)}) == 4
     assert labelled(table, "label")[0].fingerprint() == rows.fingerprint()
+
+
+@pytest.mark.parametrize("first", ["2024-01-01", "2024-01-01 10:00", "1 days"])
+def test_a_fingerprint_is_of_moments_of_any_kind(table: Table, first: str) -> None:
+    kind = pd.Timedelta if first.endswith("days") else pd.Timestamp
+    moments = np.array([kind(first).to_numpy()] * 5) + np.arange(5) * np.timedelta64(1, "D")
+    rows, _ = labelled(table, "label")
+    by_time = [TableRows(rows.X, rows.y, time=one) for one in (moments, moments[::-1], None)]
+    assert len({one.fingerprint() for one in by_time}) == 3
+    assert TableRows(rows.X, rows.y, time=moments.copy()).fingerprint() == by_time[0].fingerprint()
