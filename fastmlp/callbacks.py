@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Any, TypeAlias
@@ -13,7 +13,7 @@ from .support import atomic_files, checks
 from .support.paths import as_text
 from .support.progress_bars import ProgressBar, progress_bar
 
-__all__ = ["Callback", "Checkpoint", "EarlyStopping", "Progress", "in_order"]
+__all__ = ["Callback", "Checkpoint", "EarlyStopping", "Progress", "in_order", "of_network"]
 
 # The MLP in training.  Its module imports this one, so that the class is not named here.
 Network: TypeAlias = Any
@@ -274,6 +274,29 @@ def of_fit(
             )
     progress = [Progress(epochs)] if checks.flag("verbose", verbose) else []
     return [*_early_stopping(early_stopping), *own, *progress]
+
+
+def of_network(function: Callable[[Network], Iterable[Callback]], net: Network) -> list[Callback]:
+    """Return the callbacks of a network's fit, of an argument `callbacks` that is a function.
+
+    Parameters
+    ----------
+    function : callable
+        Called with the network.
+    net : MLP
+        The network.
+
+    Returns
+    -------
+    list of Callback
+        What it returned; each entry is checked when the fit begins.
+    """
+    found = function(net)
+    if isinstance(found, Callback) or not isinstance(found, Iterable):
+        raise TypeError(
+            f"the function callbacks must return a list of callbacks for a network, got {found!r}"
+        )
+    return list(found)
 
 
 def in_order(callbacks: Iterable[Callback]) -> list[Callback]:

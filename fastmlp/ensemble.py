@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from . import losses
-from .callbacks import Callback, EarlyStopping
+from .callbacks import Callback, EarlyStopping, of_network
 from .data.chunks import ChunkSource
 from .ensemble_prediction import EnsemblePredictor
 from .history import History
@@ -128,7 +128,7 @@ class Ensemble(EnsemblePredictor):
         check_options(options)
         fit_options = {**options, "early_stopping": early_stopping}
         tasks = [
-            Task(net, X, y, fit_options, [] if callbacks is None else list(callbacks(net)))
+            Task(net, X, y, fit_options, [] if callbacks is None else of_network(callbacks, net))
             for net in self.networks
         ]
         histories = fit_tasks(tasks, n_jobs, ends_at_error=True)

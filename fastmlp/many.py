@@ -11,7 +11,7 @@ from itertools import count
 from time import perf_counter
 from typing import Any, Protocol
 
-from .callbacks import Callback, require_own
+from .callbacks import Callback, of_network, require_own
 from .history import History
 from .model.state import ModelState
 from .network import MLP
@@ -138,7 +138,7 @@ def _tasks(networks: Sequence[MLP], X: Any, y: Any, options: Any) -> list[Task]:
     """Return what is to be trained on what, the arguments checked against one another."""
     if isinstance(networks, MLP):
         raise TypeError(f"networks must be a list of networks, got one: write [{networks!r}]")
-    networks = list(networks)
+    networks = checks.items("networks", networks)
     places: dict[int, int] = {}
     for i, net in enumerate(networks):
         if not isinstance(net, MLP):
@@ -199,7 +199,7 @@ def _for_each(name: str, value: Any, n: int) -> list[Any]:
 def _callbacks(value: Any, net: MLP, for_all: bool) -> list[Callback]:
     """Return the callbacks of one network's fit."""
     if callable(value):
-        return list(value(net))
+        return of_network(value, net)
     if isinstance(value, Callback) or not isinstance(value, Iterable):
         raise TypeError(f"callbacks must be a list of callbacks or a function, got {value!r}")
     found = list(value)

@@ -29,6 +29,8 @@ def test_wrong_arguments_are_errors(classes, net):
     X, y = classes
     with pytest.raises(TypeError, match=r"write \[MLP"):
         fit_many(net, X, y)
+    with pytest.raises(TypeError, match="networks must be a sequence, got None"):
+        fit_many(None, X, y)
     with pytest.raises(TypeError, match=r"networks\[1\] must be an MLP, got Ensemble"):
         fit_many([net, Ensemble(untrained(1))], X, y)
     with pytest.raises(ValueError, match=r"networks\[0\] and networks\[1\] are one and the same"):
@@ -52,6 +54,16 @@ def test_wrong_arguments_are_errors(classes, net):
     with pytest.raises(TypeError, match=r"got the class ThreadPoolExecutor: write Thread.*\(\)"):
         fit_many([net], X, y, executor=ThreadPoolExecutor)
     assert net.epochs == 0
+
+
+@pytest.mark.parametrize("returned", [None, EarlyStopping(), 5])
+def test_a_function_that_returns_no_list_of_callbacks_is_an_error(classes, returned):
+    networks, message = untrained(2), "the function callbacks must return a list of callbacks"
+    with pytest.raises(TypeError, match=message):
+        fit_many(networks, *classes, options={"callbacks": lambda net: returned})
+    with pytest.raises(TypeError, match=message):
+        Ensemble(networks).fit(*classes, callbacks=lambda net: returned)
+    assert [net.epochs for net in networks] == [0, 0]
 
 
 def test_options_are_checked_for_each_size_and_dtype(classes):

@@ -21,7 +21,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..callbacks import Callback, require_own
+from ..callbacks import Callback, of_network, require_own
 from ..history import History, TrainingDiverged
 from ..losses import Loss
 from ..network import MLP
@@ -135,7 +135,7 @@ class NetworkJob:
     def of(cls, job: Job, model: int, number: int, plan: NetworkPlan) -> Self:
         """Return the job of a network's plan, with the network."""
         net = make_network(job, plan, number)
-        callbacks = () if job.callbacks is None else tuple(job.callbacks(net))
+        callbacks = () if job.callbacks is None else tuple(of_network(job.callbacks, net))
         return cls(job, model, number, plan, net, callbacks)
 
     @property

@@ -90,6 +90,8 @@ def test_a_list_of_callbacks_is_refused(mixed):
     table, value, _ = mixed
     with pytest.raises(TypeError, match="callbacks must be a function from a network"):
         TabularRegressor(**OPTIONS).fit(table, value, callbacks=[fastmlp.Callback()])
+    with pytest.raises(TypeError, match="must return a list of callbacks for a network, got None"):
+        TabularRegressor(**OPTIONS).fit(table, value, callbacks=lambda net: None)
 
 
 def test_one_early_stopping_for_several_networks_is_refused(mixed):
