@@ -160,7 +160,7 @@ def integer_source(net: IntegerOnly, name: str, layout: Layout) -> Source:
         return templates.with_names(text, name, net.n_in, net.n_out)
 
     declarations = [finished(one) for one in (predict.partition("\n")[0], FORWARD)]
-    declared_classes, classes = class_names(name, net.metadata.get("classes"))
+    declared_classes, classes = class_names(name, net.metadata.get("classes"), net.n_out)
     functions = [SUM, SCALED, BYTE, LAYER]
     if len(net.layers) > 1 or not net.loss.classification:
         functions.append(HIDDEN)

@@ -78,7 +78,7 @@ def network_source(net: MLP | Quantized, program: Program, name: str, layout: La
 
     declarations = [finished(one) for one in (predict.partition("\n")[0], forward)]
     metadata = net.metadata if isinstance(net, Quantized) else metadata_of(net)
-    declared_classes, classes = class_names(name, metadata.get("classes"))
+    declared_classes, classes = class_names(name, metadata.get("classes"), net.n_out)
     functions = [
         templates.with_names(text, name, net.n_in, net.n_out) for text in program.functions
     ]

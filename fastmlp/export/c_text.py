@@ -73,16 +73,21 @@ def macros(name: str, n_in: int, n_out: int, digest: str) -> str:
     return "".join(f"#define {name}_{key} {value}\n" for key, value in values.items())
 
 
-def class_names(name: str, classes: object) -> tuple[list[str], list[str]]:
+def class_names(name: str, classes: object, n_out: int) -> tuple[list[str], list[str]]:
     """Return the declaration and the definition of the array of class names.
 
-    There are none if the classes have no names, or are those of several groups.
+    There are none if the classes have no names or not one for each, or are those of several groups.
+    A single label stands for both of two classes, as in `support.labels.class_labels`.
     """
-    if not isinstance(classes, (list, tuple)) or any(isinstance(c, (list, tuple)) for c in classes):
+    names = list(classes) if isinstance(classes, (list, tuple)) else []
+    n_classes = max(n_out, 2)
+    if len(names) == 1 and n_classes == 2:
+        names *= 2
+    if len(names) != n_classes or any(isinstance(one, (list, tuple)) for one in names):
         return [], []
     declaration = f"const char *const {name}_classes"
-    definition = string_array(declaration, map(str, classes))
-    return [f"extern {declaration}[{len(classes)}];"], [f"{definition}\n"]
+    definition = string_array(declaration, map(str, names))
+    return [f"extern {declaration}[{n_classes}];"], [f"{definition}\n"]
 
 
 def literals(values: Array) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..support.checks import known
+from ..support.paths import as_text
 from .locks import FileLock, SharedLock
 
 if TYPE_CHECKING:
@@ -48,9 +49,12 @@ def opened(
     study : str
         The name of the study, which the processes that use one server share.
     """
+    if not isinstance(study, str):
+        raise TypeError(f"study_name must be text, got {study!r}")
     if place is None:
         yield None, None
         return
+    place = as_text(place, "storage")
     if scheme_of(place) in DRIVERS:
         with _on_server(str(place), study) as both:
             yield both

@@ -267,7 +267,7 @@ class Result:
             Trained.
         """
         net = self.network()
-        callbacks = list(options.pop("callbacks", ()))
+        callbacks = checks.items("callbacks", options.pop("callbacks", ()))
         if "epochs" not in options:
             callbacks.append(_StopAfter(self.best_epoch))
         self._plan.fit(net, X, y, self.best_parameters, callbacks=callbacks, **options)

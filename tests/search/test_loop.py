@@ -322,6 +322,12 @@ def test_a_trial_that_is_stopped_ends_at_once(classes: tuple[Array, Array]) -> N
     assert (outcome().state, outcome().epochs) == ("interrupted", 0)
 
 
+def test_callbacks_of_a_refit_are_a_list(search: Search, classes: tuple[Array, Array]) -> None:
+    result = search(n_trials=1, epochs=1)
+    with pytest.raises(TypeError, match="callbacks must be a sequence, got"):
+        result.refit(*classes, callbacks=fastmlp.EarlyStopping(monitor="cost"))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -345,6 +351,8 @@ def test_a_trial_that_is_stopped_ends_at_once(classes: tuple[Array, Array]) -> N
         ({"examples": ([1.0, 2.0], [0, 1])}, "X has shape (2,); expected (m, n_in)"),
         ({"examples": ([[1.0]], [0])}, "validation_data=0.3 needs at least 2 examples, got 1"),
         ({"examples": ([[np.nan]] * 4, [0, 1] * 2)}, "X must be finite"),
+        ({"storage": 5}, "storage must be text or an object such as Path, got 5"),
+        ({"study_name": 5}, "study_name must be text, got 5"),
         ({"storage": "redis://localhost"}, "unknown kind of storage 'redis'. Known: sqlite, "),
         ({"storage": "sqlite:///study"}, "storage must end in .db, .sqlite, .sqlite3"),
     ],

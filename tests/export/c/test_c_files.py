@@ -155,6 +155,23 @@ def test_sizes_and_class_names_are_in_the_code(
     assert " 6 multiply-adds" in (tmp_path / "net.c").read_text()
 
 
+@pytest.mark.parametrize("classes", [
+    [], ["a"], ["a", "b"], ["a", "b", "c", "d"], None, "abc", {"a": 1}, [["a", "b"], ["c"], ["d"]],
+])  # fmt: skip
+def test_classes_that_are_not_a_name_for_each_are_left_out(tmp_path: Path, classes: Any) -> None:
+    net = MLP((2, 3))
+    net.metadata = {"classes": classes}
+    to_c(net, tmp_path / "net.c")
+    assert "net_classes[" not in (tmp_path / "net.c").read_text()
+
+
+def test_the_name_of_a_single_class_is_that_of_both(tmp_path: Path) -> None:
+    net = MLP((2, 1), loss="binary_cross_entropy")
+    net.metadata = {"classes": ["only"]}
+    to_c(net, tmp_path / "net.c")
+    assert 'net_classes[2] = {\n"only",\n"only"}' in (tmp_path / "net.c").read_text()
+
+
 def test_a_file_is_whole_or_what_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> str:
         raise OSError("no space left on device")
