@@ -38,7 +38,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from math import prod
+from math import inf, prod
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,6 +67,7 @@ TABLE: dict[str, Any] = {  # further keys of [study] that describe a table
 }  # fmt: skip
 MAX_VARIANTS = 10_000
 MAX_SEEDS = 100_000
+MAX_TABLE_SEED = 2**32 - 1  # scikit-learn's largest random_state
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def parse(given: Mapping[str, Any], name: str = "") -> Study:
         elif not isinstance(data, str):
             raise TypeError(f"data must be the name of a table's file, got {data!r}")
         n_validation = checks.whole("validation_images", study["validation_images"], least=0)
-        seeds = _seeds(study["seeds"])
+        seeds = _seeds(study["seeds"], inf if table is None else MAX_TABLE_SEED)
         factorial = checks.flag("factorial", study["factorial"])
     keys: Collection[str] = DEFAULTS
     settings: Callable[[Mapping[str, Any]], Any] = partial(_settings, data)
@@ -259,7 +260,7 @@ def _settings(data: str, given: Mapping[str, Any]) -> Settings:
     return Settings.of({"uint8_scale": uint8_scale, **given}, n_in, n_classes)
 
 
-def _seeds(value: object) -> tuple[int, ...]:
+def _seeds(value: object, largest: float) -> tuple[int, ...]:
     """The seeds of a list, or for a number n the seeds from 0 to n − 1."""
     if not isinstance(value, (list, tuple)):
         count = checks.whole("seeds", value)
@@ -270,6 +271,9 @@ def _seeds(value: object) -> tuple[int, ...]:
             )
         return tuple(range(count))
     found = tuple(checks.whole(f"seeds[{i}]", one, least=0) for i, one in enumerate(value))
+    for i, seed in enumerate(found):
+        if seed > largest:
+            raise ValueError(f"seeds[{i}] must be at most {largest} for a table, got {seed}")
     if not found or len(set(found)) < len(found):
         raise ValueError(f"seeds must be a number, or different seeds in a list; got {value!r}")
     return found
