@@ -205,6 +205,11 @@ def histories(source: object) -> list[History]:
         histories = list(source)
     elif nets := networks(source) or getattr(source, "networks_", ()):  # also of a table's model
         histories = [net.history for net in nets]
+    elif hasattr(source, "coefs_"):
+        raise ValueError(
+            "the estimator has no curve of its training: with solver='lbfgs' there are no epochs; "
+            "take 'adam' or 'sgd'"
+        )
     else:
         raise TypeError(
             f"expected a History, a list of them, an MLP, an Ensemble or a fitted estimator, got "

@@ -150,6 +150,15 @@ def test_an_empty_history_is_refused(given: Any, n_figures: Callable[[], int]) -
     assert n_figures() == 0
 
 
+def test_an_estimator_without_epochs_is_refused(classes: Given) -> None:
+    pytest.importorskip("sklearn")
+    from fastmlp.sklearn import MLPClassifier
+
+    estimator = MLPClassifier((4,), solver="lbfgs", max_iter=50, random_state=0).fit(*classes)
+    with pytest.raises(ValueError, match="no curve of its training: with solver='lbfgs'"):
+        fastmlp.plotting.history(estimator)
+
+
 def test_what_has_no_history_is_refused() -> None:
     with pytest.raises(TypeError, match=r"expected a History.*got 'net'"):
         fastmlp.plotting.history("net")
