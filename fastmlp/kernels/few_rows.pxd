@@ -16,7 +16,11 @@ predictions.pxi keeps a choice for each kind of call.
 cdef enum:
     LONGEST_PAUSE = 32
     ALONE_CALLS = 4             # to measure one thread: at first its caches lack half of W
-    MOST_TOGETHER_CALLS = 4000  # until one thread is measured anew
+    # Calls of several threads until one thread is measured anew: few at first, since one thread may
+    # have been measured while its caches or its processor were cold, and twice as many each time
+    # that several go on.
+    LEAST_TOGETHER_CALLS = 128
+    MOST_TOGETHER_CALLS = 4096
 
 cdef extern from *:
     """
@@ -28,6 +32,7 @@ cdef extern from *:
 cdef struct team_choice:        # zeroed at first
     bint together               # whether several threads make the next call
     int calls                   # made in this way since it was taken
+    int most                    # … of several threads until one is measured; 0 is the least
     int factor                  # see above; 0 is 1
     double alone                # seconds of the shortest call of one thread when it was last taken
     double credit               # seconds
@@ -46,9 +51,11 @@ cdef inline void record_call(team_choice* c, double seconds) noexcept nogil:
             if c.gained > MOST_CREDIT:
                 c.gained = 0
                 c.factor //= 2
-        if c.credit >= 0 and c.calls < MOST_TOGETHER_CALLS:
+        c.most = max(c.most, LEAST_TOGETHER_CALLS)
+        if c.credit >= 0 and c.calls < c.most:
             return
         c.pause = 0
+        c.most = min(2 * c.most, MOST_TOGETHER_CALLS) if c.credit >= 0 else LEAST_TOGETHER_CALLS
         if c.credit < 0:
             c.factor = max(1, c.factor)
             c.pause = c.factor * (TRIAL_CREDIT - c.credit)

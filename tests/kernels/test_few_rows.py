@@ -36,6 +36,14 @@ def test_an_interruption_now_and_then_changes_nothing(operations):
     assert operations.team_choices(seconds) == expected
 
 
+def test_one_thread_is_measured_again_soon_after_a_cold_start(operations):
+    """Its first calls take three times as long as later ones, and several threads twice as long."""
+    seconds = times(2 * ALONE)
+    seconds[:100, 0] = 3 * ALONE
+    ways = operations.team_choices(seconds)
+    assert cost(seconds, ways) < 1.05
+
+
 @pytest.mark.parametrize("every", [1, 2, 20, 200, 400])
 def test_a_crowded_machine_has_one_thread(operations, every):
     """Late threads so often that one thread is faster on the whole."""
