@@ -61,9 +61,10 @@ def test_numbers_are_read_back_as_the_same_bits():
 
 
 def test_classes_without_names_or_of_groups_have_no_array():
-    assert c_text.class_names("net", None) == ([], [])
-    assert c_text.class_names("net", ["a", ["b", "c"]]) == ([], [])
-    assert c_text.class_names("net", ("a", 3)) == (
+    assert c_text.class_names("net", None, 2) == ([], [])
+    assert c_text.class_names("net", ["a", ["b", "c"]], 2) == ([], [])
+    assert c_text.class_names("net", ["a", "b"], 3) == ([], [])
+    assert c_text.class_names("net", ("a", 3), 1) == (
         ["extern const char *const net_classes[2];"],
         ['const char *const net_classes[2] = {\n"a",\n"3"};\n'],
     )
