@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,31 @@ def test_a_file_gives_what_keras_gave(close):
 def contents() -> dict[str, bytes]:
     with zipfile.ZipFile(DIGITS) as file:
         return {name: file.read(name) for name in file.namelist()}
+
+
+def endless(content: bytes) -> bytes:
+    """An HDF5 file whose first heap's first free block is followed by itself."""
+    heap = content.index(b"HEAP")
+    _, block, start = struct.unpack_from("<3Q", content, heap + 8)
+    changed = bytearray(content)
+    struct.pack_into("<Q", changed, start + block, block)
+    return bytes(changed)
+
+
+def test_a_list_of_free_blocks_without_end_is_refused(tmp_path):
+    """HDF5 would follow it until no memory is left."""
+    pytest.importorskip("h5py")
+    path, parts = tmp_path / "net.keras", contents()
+    parts["model.weights.h5"] = endless(parts["model.weights.h5"])
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    with pytest.raises(ValueError, match="a list of free blocks in its HDF5 file has no end"):
+        from_keras(path)
+    weights = tmp_path / "net.weights.h5"
+    weights.write_bytes(parts["model.weights.h5"])
+    with pytest.raises(ValueError, match="a list of free blocks in its HDF5 file has no end"):
+        from_keras(weights, like=fastmlp.MLP((64, 32, 10)))
 
 
 def test_damaged_files_are_refused(tmp_path, encrypted):
