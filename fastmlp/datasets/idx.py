@@ -148,10 +148,9 @@ def _read(stream: BufferedIOBase, rank: int | None, budget: int | None) -> NDArr
 def _read_bytes(stream: BufferedIOBase, n_bytes: int) -> NDArray[np.uint8]:
     """Read `n_bytes`, or fewer if the stream ends before; allocate them as they come.
 
-    A bytearray grows where it lies if it can, and by an eighth; NumPy's `resize` makes a copy in
-    NumPy 2.5, so that the old and the new array were there at once.  The copy at the end lies in
-    memory that NumPy asks the system to put on huge pages: training reads rows at random addresses,
-    and finds those of small pages more slowly.
+    A bytearray grows where it lies if it can, and by an eighth, where NumPy 2.5's `resize` copies
+    each time.  The copy at the end lies in memory that NumPy asks the system to put on huge pages:
+    training reads rows at random addresses, and looks up those on small pages more slowly.
     """
     values = bytearray()
     while piece := stream.read(min(_PIECE, n_bytes - len(values))):

@@ -32,7 +32,7 @@ cdef extern from *:
 cdef struct team_choice:        # zeroed at first
     bint together               # whether several threads make the next call
     int calls                   # made in this way since it was taken
-    int most                    # … of several threads until one is measured; 0 is the least
+    int most                    # calls of several threads until one is measured; 0: the least
     int factor                  # see above; 0 is 1
     double alone                # seconds of the shortest call of one thread when it was last taken
     double credit               # seconds

@@ -38,7 +38,10 @@ include "choices.pxi"
 
 
 def set_halves_fast(bint fast):
-    """Compute one and a half vectors as three halves, or as two whole ones; returns what was."""
+    """Compute one and a half vectors as three halves, or else as two whole ones.
+
+    Returns which of both it was before.
+    """
     global halves_fast
     before = halves_fast
     halves_fast = fast

@@ -151,8 +151,8 @@ INLINE vec select_gt(vec x, vec y, vec a, vec b) { return x > y ? a : b; }
 #endif
 
 /* ------------------------------------------------------------------------- half a vector
- * Some processors compute half a 512-bit vector in half the time (halves.h).  So the last vector of a
- * row, of which at most half are columns and the others padding, may be computed as a half. */
+ * Some processors compute half a 512-bit vector in half the time (halves.h).  So the last vector of
+ * a row, of which at most half are columns and the others padding, may be computed as a half. */
 #if VECTOR_BYTES == 64 && REAL_IS_DOUBLE
 #define HALVES 1
 typedef __m256d half_vec;

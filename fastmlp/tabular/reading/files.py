@@ -77,10 +77,10 @@ def contents(path: str | os.PathLike[str]) -> tuple[Kind, bytes]:
         return _zipped(data, name)
     if data.startswith(OLD_WORKBOOK):
         raise ValueError(f"{name} is a workbook; save its sheet as CSV")
-    for magic, decompressed in COMPRESSED.items():
+    for magic, decompressing in COMPRESSED.items():
         if data.startswith(magic):
             try:
-                with decompressed(io.BytesIO(data)) as stream:
+                with decompressing(io.BytesIO(data)) as stream:
                     return "text", _inflated(stream, len(data))
             except DAMAGED as error:
                 raise ValueError(f"{name} cannot be decompressed: {error}") from None
