@@ -20,6 +20,8 @@ __all__ = ["Predictor"]
 
 Array = NDArray[Any]
 
+LARGE = 1 << 16  # numbers of X from which a check before the pass takes longer than one within it
+
 
 class Predictor(NetworkBase):
     """Predictions, costs and gradients of a network; `MLP` adds training and files."""
@@ -48,9 +50,13 @@ class Predictor(NetworkBase):
         return self._forward(X)
 
     def _forward(self, X: checks.Examples, of: Snapshot | None = None) -> Array:
-        return self.forward_rows(self.state.spec.rows(X), of)
+        spec = self.state.spec
+        unchecked = isinstance(X, np.ndarray) and X.size >= LARGE and spec.may_check_later(X)
+        return self.forward_rows(spec.rows(X, finite_later=unchecked), of, unchecked=unchecked)
 
-    def forward_rows(self, rows: checks.Rows, of: Snapshot | None = None) -> Array:
+    def forward_rows(
+        self, rows: checks.Rows, of: Snapshot | None = None, *, unchecked: bool = False
+    ) -> Array:
         """Return the output activations of checked rows, by the parameters of now or a snapshot.
 
         Parameters
@@ -59,6 +65,9 @@ class Predictor(NetworkBase):
             What `NetworkSpec.rows` of this network returned.
         of : object, optional
             What `snapshot` returned.
+        unchecked : bool, default False
+            Whether numbers of rows that `may_check_later` may be infinite or NaN: each thread looks
+            for them as it reads its rows.
 
         Returns
         -------
@@ -66,8 +75,14 @@ class Predictor(NetworkBase):
             In the network's dtype.
         """
         data, n_threads = self.state.data(rows), self._threads(rows)
+        data.unchecked = unchecked
         try:
             return self.state.forward(data, n_threads, of, require_finite=True)
+        except ValueError:
+            if unchecked:
+                assert not isinstance(rows, tuple)
+                checks.finite("X", rows, self.dtype)  # says which number it is
+            raise
         except FloatingPointError:
             checks.finite_outputs(self.state.forward(data, n_threads, of))  # says which it is
             raise

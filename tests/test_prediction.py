@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import scipy.sparse
 
 from fastmlp import MLP
 from fastmlp.activations import ELU, LeakyReLU
+from fastmlp.prediction import LARGE
 from fastmlp.support import threads as support_threads
 
 DENSE = {
@@ -182,9 +184,9 @@ def test_calls_that_follow_one_another_at_once_give_the_same_bits(rng, threads):
 
 
 def test_calls_of_many_kinds_by_turns_give_the_same_bits(rng, threads):
-    """Nine numbers of rows a thread: more than workspaces are kept for."""
+    """Ten numbers of rows a thread: more than workspaces are kept for."""
     net = MLP((784, 256, 256, 10))
-    sizes = (1, 2, 3, 4, 5, 6, 7, 12, 20, 30)
+    sizes = (1, 2, 3, 4, 5, 6, 7, 12, 20, 30, 99, 100, 250)
     parts = [rng.normal(size=(n_rows, 784)).astype(np.float32) for n_rows in sizes]
 
     def found():
@@ -199,6 +201,40 @@ def test_calls_of_many_kinds_by_turns_give_the_same_bits(rng, threads):
 
 
 # --------------------------------------------------------------------- cost and gradients
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_numbers_that_are_not_finite_are_named_also_in_a_large_array(rng, threads, n):
+    """Whose numbers are checked as they are read; what is found holds for that call alone."""
+    net = MLP((100, 40, 3), seed=0)
+    threads(n)
+    for dtype, value in product((np.float32, np.float64), (np.nan, np.inf, -np.inf, 1e39)):
+        X = rng.normal(size=(LARGE // 100 + 1, 100)).astype(dtype)
+        expected = net.predict_proba(X[:-1]), net.predict_proba(X[-1:])
+        with np.errstate(over="ignore"):
+            X[-1, 7] = value
+        found = "too large" if dtype == np.float64 and value == 1e39 else "must be finite"
+        with pytest.raises(ValueError, match=found) as error:
+            net.predict(X)
+        assert f"X[{len(X) - 1}, 7] is {X[-1, 7]}" in str(error.value)
+        X[-1, 7] = X[-1, 6]
+        np.testing.assert_array_equal(net.predict_proba(X)[:-1], expected[0])
+
+
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("sizes", [(4, 3), (4, 200), (4, 200, 1)])
+def test_outputs_that_are_not_finite_are_an_error_of_their_example_alone(rng, threads, n, sizes):
+    net = MLP(sizes, activation="identity", loss="squared_error", seed=0)
+    threads(n)
+    for m in (1, 3, 8, 500):
+        X = rng.normal(size=(m, 4)).astype(np.float32)
+        expected = net.forward(X)
+        X[m // 2] = 3e38
+        with pytest.raises(FloatingPointError, match=rf"output for X\[{m // 2}\] is not finite"):
+            net.forward(X)
+        X[m // 2] = X[0] if m // 2 else 1
+        np.testing.assert_array_equal(np.delete(net.forward(X), m // 2, 0),
+                                      np.delete(expected, m // 2, 0))
 
 
 def test_cost_is_the_formula(rng):

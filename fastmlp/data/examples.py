@@ -51,8 +51,7 @@ class Examples:
         spec = state.spec
         finite_later = (
             finite_later
-            and not spec.encodings
-            and checks.is_read_as_it_lies(X, spec.dtype)
+            and spec.may_check_later(X)
             and X.size >= max(LARGE, TIMES_PARAMETERS * spec.n_parameters)
         )
         rows = spec.rows(X, finite_later=finite_later)

@@ -9,8 +9,8 @@ cdef enum:
     PREDICT_ROWS = 120          # a multiple of every tile's rows
     PIECE_NUMBERS = 400000000   # rows × parameters a thread between two looks for Ctrl-C
     LEAST_ROWS_A_THREAD = 4
-    MOST_KEPT_ROWS = 64         # of a prediction whose workspaces are kept for the next, and
-    MOST_KEPT_KINDS = 8         # of how many kinds of predictions
+    MOST_KEPT_BYTES = 1048576   # of workspaces that are kept for the next prediction of their kind,
+    MOST_KEPT_KINDS = 8         # and of how many kinds: new pages of memory take the system's time
     TOGETHER_NUMBERS = 2000000  # rows × parameters, from which on waking a thread does not matter
     TOGETHER_CALLS = 2          # threads of calls that follow one another at once
 cdef double AT_ONCE = 5e-5      # seconds between the end of a call and the next one
@@ -21,6 +21,13 @@ cdef class PredictionMemory:
     cdef list apart                 # the workspace of each thread that passes rows of its own
     cdef Workspace together         # that of threads that pass the same rows, or None
     cdef team_choice choice         # whether threads do that with a few rows
+
+    cdef Py_ssize_t size(self) noexcept:
+        """The bytes of all workspaces."""
+        cdef Py_ssize_t total = 0 if self.together is None else self.together.memory.size
+        for space in self.apart:
+            total += (<Workspace>space).memory.size
+        return total
 
 
 cdef class Predictions(Passes):
@@ -71,7 +78,8 @@ cdef class Predictions(Passes):
                             double* costs, int end=0, bint by_trained=False) except -1:
         """Every layer's activations into its array of `outs`, each example's cost into `costs`.
 
-        With `end` that layer is the last; `by_trained` passes over the average.
+        With `end` that layer is the last; `by_trained` passes over the average.  Returns whether an
+        output is not finite, which it does not look for if it computes costs.
         """
         cdef Py_ssize_t m = data.x.n_rows, n_rows = m
         cdef bint few = m < 2 * LEAST_ROWS_A_THREAD, together = False, choosing = False
@@ -82,7 +90,7 @@ cdef class Predictions(Passes):
         cdef ParameterSet source = self.reading() if of is None else of
         cdef Block held
         cdef double started = seconds_now()
-        cdef int t
+        cdef int t, overflowed
         if m == 0:
             return 0
         if by_trained and source.use_average:
@@ -119,20 +127,20 @@ cdef class Predictions(Passes):
         p.y = &data.y
         p.outs = outs
         p.costs = costs
-        self.run_pieces(&p, m, threads)
+        overflowed = self.run_pieces(&p, m, threads)
         if few:
             self.few_ended = seconds_now()
             self.few_caller = PyThread_get_thread_ident()
         if choosing:
             record_call(&memory.choice, self.few_ended - started)
-        if n_rows * threads <= MOST_KEPT_ROWS:
+        if memory.size() <= MOST_KEPT_BYTES:
             self.put_memory(kind, memory)
-        return 0
+        return overflowed
 
     cdef int run_pieces(self, prediction* p, Py_ssize_t m, int threads) except -1:
-        """All rows, in pieces between which Ctrl-C is noticed."""
+        """All rows, in pieces between which Ctrl-C is noticed; whether an output is not finite."""
         cdef Py_ssize_t piece = PIECE_NUMBERS // max(1, self.n_numbers)
-        cdef int t, changed
+        cdef int t, changed, overflowed = False
         piece = max(<Py_ssize_t>PREDICT_ROWS, piece // PREDICT_ROWS * PREDICT_ROWS)
         p.first = 0
         while p.first < m:
@@ -145,27 +153,22 @@ cdef class Predictions(Passes):
                     predict_part(p, omp_get_thread_num(), omp_get_num_threads())
             p.first = p.last
             for t in range(1 if p.threads != NULL else threads):
+                overflowed |= p.spaces[t].overflowed
                 changed, p.spaces[t].changed = p.spaces[t].changed, 0
+                p.spaces[t].overflowed = False
                 require_unchanged(changed)
             PyErr_CheckSignals()
-        return 0
+        return overflowed
 
     def forward(self, Data data, int threads, ParameterSet of=None, bint require_finite=False):
         cdef real[:, ::1] into
         cdef real* outs[MOST_LAYERS + 1]
-        cdef real zero = 0
-        cdef Py_ssize_t i, j
         result = np.empty((data.x.n_rows, self.sizes[self.net.n_layers]), DTYPE)
         into = result
         self.no_outputs(outs)
         outs[self.net.n_layers] = &into[0, 0] if result.size else NULL
-        self.run_prediction(data, threads, of, outs, NULL)
-        if require_finite:
-            for i in range(into.shape[0]):
-                for j in range(into.shape[1]):
-                    zero += 0 * into[i, j]      # NaN once an output is not finite
-            if zero != 0:
-                raise FloatingPointError("outputs are not finite")
+        if self.run_prediction(data, threads, of, outs, NULL) and require_finite:
+            raise FloatingPointError("outputs are not finite")
         return result
 
     def layer_activations(self, Data data, int level, int threads, ParameterSet of=None,

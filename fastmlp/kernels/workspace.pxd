@@ -101,7 +101,7 @@ cdef struct workspace:
     real* squares               # for each column of each layer: see norms.pxd
     double* costs               # for each example
     int changed                 # OUT what the arrays' owner has changed: see inputs.pxd
-    bint overflowed             # OUT running statistics are not finite any more
+    bint overflowed             # OUT running statistics, or predictions, are not finite
     double* laps                # seconds of thread 0 by phase and layer: see `lap`
     load_balance balance
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from math import prod
-from typing import Any, Self
+from typing import Any, Self, TypeGuard
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -157,6 +157,10 @@ class NetworkSpec:
     def n_encoding_parameters(self) -> int:
         """The number of parameters of the encodings."""
         return sum(prod(shape) for shape in self.encoding_shapes.values())
+
+    def may_check_later(self, X: object) -> TypeGuard[NDArray[Any]]:
+        """Return whether X is an array whose numbers the engine can check as it reads them."""
+        return not self.encodings and checks.is_read_as_it_lies(X, self.dtype)
 
     def rows(self, X: checks.Examples, *, finite_later: bool = False) -> checks.Rows:
         """Return examples as the engine reads them: see `checks.rows`.
