@@ -3,7 +3,8 @@
 Several threads divide the columns of each layer and meet after it.  Where another process wants a
 core, one of them comes late, and a call takes milliseconds instead of microseconds.  No bit depends
 on the choice, so both ways are tried in calls that count, and each call's time is compared with that
-of one thread, which is measured anew from time to time.
+of one thread, which is measured anew from time to time: the mean of a few calls, since on a virtual
+machine whose host stops a core for microseconds every few calls, the shortest is one without a stop.
 
 Calls of several threads have a credit: the seconds that they have gained, up to a limit, less those
 that they have lost.  So an interruption now and then changes nothing.  When the credit is used up,
@@ -15,7 +16,9 @@ predictions.pxi keeps a choice for each kind of call.
 """
 cdef enum:
     LONGEST_PAUSE = 32
-    ALONE_CALLS = 4             # to measure one thread: at first its caches lack half of W
+    ALONE_CALLS = 8             # to measure one thread, after
+    COLD_CALLS = 4              # in which its caches lack half of W
+    MOST_OF_SHORTEST = 2        # times the shortest: what a call counts at most, however late it was
     # Calls of several threads until one thread is measured anew: few at first, since one thread may
     # have been measured while its caches or its processor were cold, and twice as many each time
     # that several go on.
@@ -34,10 +37,22 @@ cdef struct team_choice:        # zeroed at first
     int calls                   # made in this way since it was taken
     int most                    # calls of several threads until one is measured; 0: the least
     int factor                  # see above; 0 is 1
-    double alone                # seconds of the shortest call of one thread when it was last taken
+    double last[ALONE_CALLS]    # seconds of the last calls of one thread, and
+    double alone                # their mean, when it was last taken
     double credit               # seconds
     double gained               # seconds beyond a full credit
     double pause                # seconds of calls of one thread before several are tried again
+
+
+cdef inline double usual_time(const double* seconds) noexcept nogil:
+    """The mean of the last calls of one thread, each at most MOST_OF_SHORTEST times the shortest."""
+    cdef double shortest = seconds[0], total = 0
+    cdef int i
+    for i in range(1, ALONE_CALLS):
+        shortest = min(shortest, seconds[i])
+    for i in range(ALONE_CALLS):
+        total += min(seconds[i], MOST_OF_SHORTEST * shortest)
+    return total / ALONE_CALLS
 
 
 cdef inline void record_call(team_choice* c, double seconds) noexcept nogil:
@@ -62,10 +77,11 @@ cdef inline void record_call(team_choice* c, double seconds) noexcept nogil:
             c.factor = min(2 * c.factor, LONGEST_PAUSE)
             c.gained = 0
     else:
-        c.alone = seconds if c.calls == 1 else min(c.alone, seconds)
+        c.last[c.calls % ALONE_CALLS] = seconds
         c.pause -= seconds
-        if c.calls < ALONE_CALLS or c.pause > 0:
+        if c.calls < COLD_CALLS + ALONE_CALLS or c.pause > 0:
             return
+        c.alone = usual_time(c.last)
         c.credit = max(c.credit, TRIAL_CREDIT)
     c.together = not c.together
     c.calls = 0
