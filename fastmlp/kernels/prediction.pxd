@@ -68,7 +68,8 @@ cdef inline void predict_rows(prediction* p, workspace* w, Py_ssize_t first, Py_
                 output_activation(&net.loss, L.activation, L.parameter,
                                   v.a.values + r * v.a.stride,
                                   v.delta.values + r * v.delta.stride, L.n_out)
-                w.overflowed |= not is_finite(v.a.values + r * v.a.stride, L.n_out)
+                if not is_finite(v.a.values + r * v.a.stride, L.n_out):
+                    w.overflowed = True     # of several threads that share w: never unset here
         for l in range(1, net.n_layers + 1):
             if p.outs[l] != NULL:
                 for r in range(mine.first, mine.last):
