@@ -114,7 +114,7 @@ def _spans(
 
 
 def _within_rows(first: int, end: int) -> Any:
-    return checks.within(f"rows {first} to {end - 1}")
+    return checks.within(f"rows {first} to {end - 1}, here numbered from 0")
 
 
 def _release(X: Array) -> None:

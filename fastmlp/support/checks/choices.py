@@ -54,6 +54,8 @@ def within(name: str) -> Iterator[None]:
         raise TypeError(f"{name}: {error}") from None
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
+    except FloatingPointError as error:
+        raise FloatingPointError(f"{name}: {error}") from None
 
 
 def items(name: str, value: object, n: int | None = None) -> list[Any]:
