@@ -109,14 +109,15 @@ class InsightMixin:
         -------
         DataFrame
             A row for each value: the column's name, and "prediction", or a column of
-            probabilities for each class.
+            probabilities for each class.  Values of a category are objects, also numbers.
         """
         table = self._table(X, reset=False)
         if checks.column("column", column) in self.encoder_.dropped:
             raise ValueError(f"column {column!r} is not used: {self.encoder_.dropped[column]}")
         column = known_column(self, column, list(self.encoder_.kinds))
         n_points, n_rows = checks.whole("n_points", n_points), checks.whole("n_rows", n_rows)
-        values = dependence_grid(self.encoder_.kinds[column], table[column], n_points)
+        kind = self.encoder_.kinds[column]
+        values = dependence_grid(kind, table[column], n_points)
         picked = np.unique(np.linspace(0, len(table) - 1, min(n_rows, len(table))).astype(int))
         sample = table.iloc[picked]
         means = []
@@ -125,7 +126,8 @@ class InsightMixin:
             means.append(self._predictions_of(read).mean(axis=0))
         names = self._output_names()
         result = pd.DataFrame(np.reshape(means, (len(values), len(names))), columns=names)
-        result.insert(0, column, series_of(values), allow_duplicates=True)
+        shown = series_of(values).astype(object) if kind == "category" else series_of(values)
+        result.insert(0, column, shown, allow_duplicates=True)
         return result
 
 

@@ -109,6 +109,22 @@ def test_importances_are_mean_increases_of_the_metric_over_shuffles():
         assert row.deviation == pytest.approx(deviation, rel=1e-4, abs=1e-9)
 
 
+def test_numbers_that_are_levels_are_no_axis(rng):
+    """Their order and their distances mean nothing, also where pandas has them as categories."""
+    pytest.importorskip("matplotlib").use("Agg")
+    from fastmlp.plotting.table_page import dependence
+
+    table = pd.DataFrame({"x": x, "code": pd.Categorical(rng.integers(4, 7, M))})
+    model = TabularRegressor(**FAST).fit(table, x)
+    curve = model.partial_dependence(table, "code")
+    assert curve["code"].dtype == object
+    assert curve["code"].tolist() == [4, 5, 6]
+    (line,) = dependence(curve).lines
+    assert line.get_linestyle() == "None"
+    (line,) = dependence(model.partial_dependence(table, "x")).lines
+    assert line.get_linestyle() == "-"
+
+
 def test_dependence_is_a_mean_over_evenly_spaced_rows():
     table = pd.DataFrame({"x": x, "z": np.arange(M) % 7})
     model = TabularRegressor(**FAST).fit(table, x)
