@@ -17,7 +17,7 @@ The learned parameters lie after those of the layers, in the same order on every
 those of each column, then the factors s.  encoding_gradients.pxd has their gradients.
 """
 from libc.string cimport memcpy, memset
-from .inputs cimport CODES_CHANGED, examples, number
+from .inputs cimport CODES_CHANGED, examples, number, set_bits
 from .panels cimport clear_padding, padded
 from .periodic cimport n_periodic, periodic, periodic_place
 from .vector cimport LAST_INDEX, WIDTH, entry, lane_int, load, real, store
@@ -60,7 +60,7 @@ cdef inline Py_ssize_t code_of(const column_encoding* c, real x, int* changed) n
     if 0 <= x < c.n:            # false for NaN
         return <Py_ssize_t>x
     if x != -1:
-        changed[0] |= CODES_CHANGED
+        set_bits(changed, CODES_CHANGED)
     return -1
 
 

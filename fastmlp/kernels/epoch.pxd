@@ -9,6 +9,7 @@ from .dense cimport gradient_target
 from .dropout cimport drop_dense, random_stream
 from .encoding_gradients cimport encoding_gradients, update_encoding
 from .encodings cimport input_encoding
+from .inputs cimport set_bits
 from .job cimport job
 from .losses cimport CUSTOM
 from .matrices cimport at, copy_row, group_end
@@ -243,7 +244,7 @@ cdef inline bint run_batch(job* j, int64_t number, int part, int n_parts) noexce
     if j.max_norm > 0:
         limit_weights(net, j.max_norm, j.average, g.decay, &j.threads, part, n_parts)
     if bad or w.overflowed:
-        j.not_finite = True
+        set_bits(<int*>&j.not_finite, True)
     if j.local_steps > 0:
         barrier(&j.threads, part, n_parts)
     if part == 0:

@@ -20,6 +20,7 @@ from .vector cimport (LAST_INDEX, REAL_IS_DOUBLE, WIDTH, any_nan, compress_bytes
 
 cdef extern from "memory.h" nogil:
     int32_t read_once(const int32_t* place)
+    void set_bits(int* word, int bits)
 
 cdef enum:                      # what the owner of the arrays has changed since they were checked
     COLUMNS_CHANGED = 1         # column indices of CSR: out of range, or not ascending in a row
@@ -156,12 +157,12 @@ cdef inline Py_ssize_t read_sparse(const examples* x, Py_ssize_t row, real* scra
     if x.indices == NULL:
         read_dense(x, row, scratch)
         if x.unchecked and not is_finite(scratch, x.n_in):
-            changed[0] |= NOT_FINITE
+            set_bits(changed, NOT_FINITE)
         return compress_row(scratch, x.n_in, e)
     for i in range(x.pointers[row], x.pointers[row + 1]):
         index = read_once(x.indices + i)
         if not before < index < x.n_in:
-            changed[0] |= COLUMNS_CHANGED
+            set_bits(changed, COLUMNS_CHANGED)
             continue
         before = index
         e[n].index = <lane_int>index
@@ -326,4 +327,4 @@ cdef inline void pack_rows(const examples* x, const int64_t* pointers, char* scr
     for r in range(x.n_rows * part // n_parts, x.n_rows * (part + 1) // n_parts):
         if not pack_row(x, r, row, e, indices + pointers[r], values + pointers[r] * size,
                         pointers[r + 1] - pointers[r]):
-            changed[0] |= ROWS_CHANGED
+            set_bits(changed, ROWS_CHANGED)

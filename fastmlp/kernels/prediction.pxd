@@ -6,7 +6,7 @@ workspace and pass a few rows together, each its own columns.  Normalized layers
 into weights and biases (`fold` in batch_norm.pxd), nothing is dropped and no noise is added.
 """
 from libc.string cimport memcpy, memset
-from .inputs cimport examples, is_finite, targets
+from .inputs cimport examples, is_finite, set_bits, targets
 from .losses cimport output_activation
 from .matrices cimport copy_row
 from .panels cimport layer
@@ -69,7 +69,7 @@ cdef inline void predict_rows(prediction* p, workspace* w, Py_ssize_t first, Py_
                                   v.a.values + r * v.a.stride,
                                   v.delta.values + r * v.delta.stride, L.n_out)
                 if not is_finite(v.a.values + r * v.a.stride, L.n_out):
-                    w.overflowed = True     # of several threads that share w: never unset here
+                    set_bits(<int*>&w.overflowed, True)
         for l in range(1, net.n_layers + 1):
             if p.outs[l] != NULL:
                 for r in range(mine.first, mine.last):

@@ -23,7 +23,7 @@ from .dropout cimport drop_dense, drop_sparse, random_stream, random_stream_of, 
 from .encodings cimport column_stride, encode, encode_sparse, make_waves
 from .few_outputs cimport few_outputs, few_outputs_gradient
 from .inputs cimport (LABELS_CHANGED, NOT_FINITE, is_finite, own_kind, prefetch_row, read_bytes,
-                      read_dense, read_once, read_sparse, row_ranges)
+                      read_dense, read_once, read_sparse, row_ranges, set_bits)
 from .load_balance cimport own_part, shares_in_force
 from .losses cimport limited_cost, output_delta
 from .matrices cimport byte_stride
@@ -159,7 +159,7 @@ cdef inline void gather(const network* net, workspace* w, const batch* b, Py_ssi
                     read_dense(b.x, row_of(b, done + r), row)
                 v.a.rows[r] = row
             if b.x.unchecked and not is_finite(v.a.rows[r], v.n):
-                w.changed |= NOT_FINITE
+                set_bits(&w.changed, NOT_FINITE)
             if dropping:
                 drop_dense(&dropout, r, row, v.n)
     if b.y.labels != NULL:      # for `output_deltas`: they lie anywhere too
@@ -217,7 +217,7 @@ cdef inline void normalize_layer(const network* net, int l, workspace* w, const 
     sums = shared_moments(L, v, b, m, weights, threads, part, n_parts)
     if not normalize(&net.normalization, L, net.parameters, &v.a, &v.norm, m, b.n_rows, weights,
                      sums, n_counted, part, n_parts):
-        w.overflowed = True
+        set_bits(<int*>&w.overflowed, True)
     finish_layer(L, stream, 0, first * WIDTH, last * WIDTH, NULL, &v.delta, v, m)
 
 
@@ -290,7 +290,7 @@ cdef inline void output_deltas(const network* net, workspace* w, const batch* b,
         if b.y.labels != NULL:
             label = read_once(b.y.labels + row)
             if not 0 <= label < L.n_out:
-                w.changed |= LABELS_CHANGED
+                set_bits(&w.changed, LABELS_CHANGED)
                 label = 0
         elif b.y.values != NULL:
             y = b.y.values + row * b.y.n_columns
