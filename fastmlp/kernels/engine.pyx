@@ -57,7 +57,7 @@ from .team cimport (omp_get_num_threads, omp_get_thread_num, pause_microseconds,
 from .tile cimport even_block
 from .updates cimport n_slots, optimizer, optimizer_of
 from .vector cimport REAL_IS_DOUBLE, WIDTH, flush_denormals, real, restore_denormals
-from .workspace cimport activation_layer, lay_out, layer_choices, scratch, workspace
+from .workspace cimport activation_layer, lay_out, layer_choices, scratch, total_now, workspace
 
 cdef extern from "memory.h" nogil:
     void* zeroed(size_t size, char** data)
@@ -392,7 +392,7 @@ cdef class Engine(Predictions):
         if self.training is None:
             return {}
         cdef workspace* w = &self.training.w
-        return {(name, l): w.laps[p * w.n_layers + l]
+        return {(name, l): total_now(&w.laps[p * w.n_layers + l])
                 for p, name in enumerate(PHASES) for l in range(w.n_layers)}
 
     def workspace_bytes(self, Py_ssize_t batch_size, int threads=1):

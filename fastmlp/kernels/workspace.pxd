@@ -24,6 +24,10 @@ from .sparse_rows cimport sparse_rows
 from .team cimport barrier, seconds_now, team
 from .vector cimport BYTES, SPARSE_BLOCK_BYTES, WIDTH, entry, real
 
+cdef extern from "memory.h" nogil:
+    void add_visibly(double* total, double x)
+    double total_now(const double* total)
+
 cdef enum:
     GRADIENT_ROWS = 64          # rows of a weight panel whose gradient is formed at a time
 
@@ -212,7 +216,7 @@ cdef inline void lap(workspace* w, int part, phase p, int l) noexcept nogil:
     if p != WAITING:
         own.worked += now - own.lap_start
     if part == 0:
-        w.laps[<int>p * w.n_layers + l] += now - own.lap_start
+        add_visibly(&w.laps[<int>p * w.n_layers + l], now - own.lap_start)
     own.lap_start = now
 
 
