@@ -9,8 +9,10 @@ cdef enum:
     PREDICT_ROWS = 120          # a multiple of every tile's rows
     PIECE_NUMBERS = 400000000   # rows × parameters a thread between two looks for Ctrl-C
     LEAST_ROWS_A_THREAD = 4
-    MOST_KEPT_BYTES = 1048576   # of workspaces that are kept for the next prediction of their kind,
-    MOST_KEPT_KINDS = 8         # and of how many kinds: new pages of memory take the system's time
+    # New pages of memory take the system's time.  So workspaces are kept for the next prediction of
+    # their kind if they have few rows, or take at most four times the memory of the parameters.
+    MOST_KEPT_ROWS = 64
+    MOST_KEPT_KINDS = 8         # of predictions
     TOGETHER_NUMBERS = 2000000  # rows × parameters, from which on waking a thread does not matter
     TOGETHER_CALLS = 2          # threads of calls that follow one another at once
 cdef double AT_ONCE = 5e-5      # seconds between the end of a call and the next one
@@ -133,7 +135,8 @@ cdef class Predictions(Passes):
             self.few_caller = PyThread_get_thread_ident()
         if choosing:
             record_call(&memory.choice, self.few_ended - started)
-        if memory.size() <= MOST_KEPT_BYTES:
+        if (n_rows * threads <= MOST_KEPT_ROWS
+                or memory.size() <= 4 * self.n_numbers * <Py_ssize_t>sizeof(real)):
             self.put_memory(kind, memory)
         return overflowed
 
