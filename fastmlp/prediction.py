@@ -57,7 +57,7 @@ class Predictor(NetworkBase):
     def forward_rows(
         self, rows: checks.Rows, of: Snapshot | None = None, *, unchecked: bool = False
     ) -> Array:
-        """Return the output activations of checked rows, by the parameters of now or a snapshot.
+        """Return the output activations of rows, by the parameters of now or of a snapshot.
 
         Parameters
         ----------

@@ -17,9 +17,10 @@ The learned parameters lie after those of the layers, in the same order on every
 those of each column, then the factors s.  encoding_gradients.pxd has their gradients.
 """
 from libc.string cimport memcpy, memset
-from .inputs cimport CODES_CHANGED, examples, number, set_bits
+from .inputs cimport CODES_CHANGED, examples, number
 from .panels cimport clear_padding, padded
 from .periodic cimport n_periodic, periodic, periodic_place
+from .team cimport set_bits
 from .vector cimport LAST_INDEX, WIDTH, entry, lane_int, load, real, store
 from .workspace cimport scratch
 

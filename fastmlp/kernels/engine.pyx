@@ -53,11 +53,11 @@ from .pieces cimport piece_count, piece_start
 from .prediction cimport predict_part, prediction
 from .random cimport mixed_key
 from .team cimport (omp_get_num_threads, omp_get_thread_num, pause_microseconds, seconds_now,
-                   team, team_size)
+                   team, team_size, total_now)
 from .tile cimport even_block
 from .updates cimport n_slots, optimizer, optimizer_of
 from .vector cimport REAL_IS_DOUBLE, WIDTH, flush_denormals, real, restore_denormals
-from .workspace cimport activation_layer, lay_out, layer_choices, scratch, total_now, workspace
+from .workspace cimport activation_layer, lay_out, layer_choices, scratch, workspace
 
 cdef extern from "memory.h" nogil:
     void* zeroed(size_t size, char** data)

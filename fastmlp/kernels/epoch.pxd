@@ -9,7 +9,6 @@ from .dense cimport gradient_target
 from .dropout cimport drop_dense, random_stream
 from .encoding_gradients cimport encoding_gradients, update_encoding
 from .encodings cimport input_encoding
-from .inputs cimport set_bits
 from .job cimport job
 from .losses cimport CUSTOM
 from .matrices cimport at, copy_row, group_end
@@ -19,7 +18,7 @@ from .panels cimport padded
 from .random cimport mixed_key
 from .shared_batch cimport add_nothing, average_when_due, finish_sums, shared_gradients
 from .step cimport forward_pass, gather, gradients, hidden_deltas, output_deltas, stream_in
-from .team cimport barrier, seconds_now, team
+from .team cimport barrier, seconds_now, set_bits, team
 from .tile cimport even_block
 from .updates cimport optimizer, prepare_update, update_step
 from .vector cimport flush_denormals, real, restore_denormals

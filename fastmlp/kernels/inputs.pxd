@@ -15,12 +15,12 @@ from libc.string cimport memcpy
 from .prefetch cimport LINE, address_range
 from .random cimport mixed_key
 from .compression cimport compress_row
+from .team cimport set_bits
 from .vector cimport (LAST_INDEX, REAL_IS_DOUBLE, WIDTH, any_nan, compress_bytes, entry, fused, join,
                       lane_int, load, load_bytes, prefetch_line, real, splat, store, vec)
 
 cdef extern from "memory.h" nogil:
     int32_t read_once(const int32_t* place)
-    void set_bits(int* word, int bits)
 
 cdef enum:                      # what the owner of the arrays has changed since they were checked
     COLUMNS_CHANGED = 1         # column indices of CSR: out of range, or not ascending in a row

@@ -19,36 +19,6 @@
 /* A number that its owner may change at any time is read once, then checked and used. */
 static inline int32_t read_once(const int32_t *place) { return *(const volatile int32_t *)place; }
 
-/* Set bits of a word of which other threads may be setting bits too. */
-static inline void set_bits(int *word, int bits) {
-#ifdef _OPENMP
-    __atomic_fetch_or(word, bits, __ATOMIC_RELAXED);
-#else
-    *word |= bits;
-#endif
-}
-
-/* Add to a number that other threads may read meanwhile; only one thread changes it. */
-static inline void add_visibly(double *total, double x) {
-    double sum = *total + x;
-#ifdef _OPENMP
-    __atomic_store(total, &sum, __ATOMIC_RELAXED);
-#else
-    *total = sum;
-#endif
-}
-
-/* Such a number, as it is now. */
-static inline double total_now(const double *total) {
-#ifdef _OPENMP
-    double sum;
-    __atomic_load(total, &sum, __ATOMIC_RELAXED);
-    return sum;
-#else
-    return *total;
-#endif
-}
-
 /* `size` bytes from *data on; returns what is to be freed, or NULL. */
 static inline void *zeroed(size_t size, char **data) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)

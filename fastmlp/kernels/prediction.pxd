@@ -6,14 +6,14 @@ workspace and pass a few rows together, each its own columns.  Normalized layers
 into weights and biases (`fold` in batch_norm.pxd), nothing is dropped and no noise is added.
 """
 from libc.string cimport memcpy, memset
-from .inputs cimport examples, is_finite, set_bits, targets
+from .inputs cimport examples, is_finite, targets
 from .losses cimport output_activation
 from .matrices cimport copy_row
 from .panels cimport layer
 from .network cimport batch, network
 from .partition cimport part_of, row_range, rows_of_panel, thread_part
 from .step cimport forward_pass, gather, output_deltas
-from .team cimport seconds_now, team
+from .team cimport seconds_now, set_bits, team
 from .vector cimport flush_denormals, real, restore_denormals
 from .workspace cimport activation_layer, choose_ways, take_ways, workspace
 

@@ -10,8 +10,9 @@ cdef enum:
     PIECE_NUMBERS = 400000000   # rows × parameters a thread between two looks for Ctrl-C
     LEAST_ROWS_A_THREAD = 4
     # New pages of memory take the system's time.  So workspaces are kept for the next prediction of
-    # their kind if they have few rows, or take at most four times the memory of the parameters.
+    # their kind if they have few rows, or take at most a few times the memory of the parameters.
     MOST_KEPT_ROWS = 64
+    MOST_KEPT_TIMES = 4         # the memory of the parameters
     MOST_KEPT_KINDS = 8         # of predictions
     TOGETHER_NUMBERS = 2000000  # rows × parameters, from which on waking a thread does not matter
     TOGETHER_CALLS = 2          # threads of calls that follow one another at once
@@ -136,7 +137,8 @@ cdef class Predictions(Passes):
         if choosing:
             record_call(&memory.choice, self.few_ended - started)
         if (n_rows * threads <= MOST_KEPT_ROWS
-                or memory.size() <= 4 * self.n_numbers * <Py_ssize_t>sizeof(real)):
+                or memory.size() <= (MOST_KEPT_TIMES * self.n_numbers
+                                     * <Py_ssize_t>sizeof(real))):
             self.put_memory(kind, memory)
         return overflowed
 

@@ -23,7 +23,7 @@ from .dropout cimport drop_dense, drop_sparse, random_stream, random_stream_of, 
 from .encodings cimport column_stride, encode, encode_sparse, make_waves
 from .few_outputs cimport few_outputs, few_outputs_gradient
 from .inputs cimport (LABELS_CHANGED, NOT_FINITE, is_finite, own_kind, prefetch_row, read_bytes,
-                      read_dense, read_once, read_sparse, row_ranges, set_bits)
+                      read_dense, read_once, read_sparse, row_ranges)
 from .load_balance cimport own_part, shares_in_force
 from .losses cimport limited_cost, output_delta
 from .matrices cimport byte_stride
@@ -33,7 +33,7 @@ from .partition cimport first_vector, parts_are_columns, row_range, rows_of_pane
 from .pieces cimport part_of_piece
 from .prefetch cimport address_range, start_prefetch
 from .sparse_rows cimport sparse_rows
-from .team cimport barrier, team
+from .team cimport barrier, set_bits, team
 from .updates cimport for_layer, update_step
 from .vector cimport WIDTH, entry, prefetch_line, real
 from .workspace cimport (COMPRESSING, DELTA, FORWARD, GATHERING, GRADIENT, OUTPUT, activation_layer,

@@ -21,6 +21,9 @@
 #define ATOMIC_ADD(p, x) __atomic_add_fetch(p, x, __ATOMIC_ACQ_REL)
 #define ATOMIC_LOAD(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define ATOMIC_STORE(p, x) __atomic_store_n(p, x, __ATOMIC_SEQ_CST)
+#define ATOMIC_OR(p, x) __atomic_fetch_or(p, x, __ATOMIC_RELAXED)
+#define ATOMIC_COPY_FROM(p, copy) __atomic_load(p, copy, __ATOMIC_RELAXED) /* of any type */
+#define ATOMIC_COPY_TO(p, copy) __atomic_store(p, copy, __ATOMIC_RELAXED)
 #else
 #define HAS_OPENMP 0
 #define omp_get_num_threads() 1
@@ -30,7 +33,26 @@
 #define ATOMIC_ADD(p, x) (*(p) += (x))
 #define ATOMIC_LOAD(p) (*(p))
 #define ATOMIC_STORE(p, x) (*(p) = (x))
+#define ATOMIC_OR(p, x) (*(p) |= (x))
+#define ATOMIC_COPY_FROM(p, copy) (*(copy) = *(p))
+#define ATOMIC_COPY_TO(p, copy) (*(p) = *(copy))
 #endif
+
+/* Set bits of a word of which other threads may be setting bits too. */
+static inline void set_bits(int *word, int bits) { ATOMIC_OR(word, bits); }
+
+/* Add to a number that other threads may read meanwhile; only one thread changes it. */
+static inline void add_visibly(double *total, double x) {
+    double sum = *total + x;
+    ATOMIC_COPY_TO(total, &sum);
+}
+
+/* Such a number, as it is now. */
+static inline double total_now(const double *total) {
+    double sum;
+    ATOMIC_COPY_FROM(total, &sum);
+    return sum;
+}
 
 #if defined(_WIN32)
 #include <windows.h>

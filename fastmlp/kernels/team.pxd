@@ -11,3 +11,6 @@ cdef extern from "team.h" nogil:
     double seconds_now()
     int team_size(int n_threads)
     void pause_microseconds(int microseconds)
+    void set_bits(int* word, int bits)
+    void add_visibly(double* total, double x)
+    double total_now(const double* total)

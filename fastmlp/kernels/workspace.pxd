@@ -21,12 +21,8 @@ from .matrices cimport (byte_stride, grouped, grouped_room, matrix, max_group_st
 from .panels cimport layer, padded, panel_columns
 from .prefetch cimport address_range, prefetch_queue
 from .sparse_rows cimport sparse_rows
-from .team cimport barrier, seconds_now, team
+from .team cimport add_visibly, barrier, seconds_now, team
 from .vector cimport BYTES, SPARSE_BLOCK_BYTES, WIDTH, entry, real
-
-cdef extern from "memory.h" nogil:
-    void add_visibly(double* total, double x)
-    double total_now(const double* total)
 
 cdef enum:
     GRADIENT_ROWS = 64          # rows of a weight panel whose gradient is formed at a time

@@ -126,7 +126,9 @@ class InsightMixin:
             means.append(self._predictions_of(read).mean(axis=0))
         names = self._output_names()
         result = pd.DataFrame(np.reshape(means, (len(values), len(names))), columns=names)
-        shown = series_of(values).astype(object) if kind == "category" else series_of(values)
+        shown = series_of(values)
+        if kind == "category":  # whose levels are no quantities, even if they are numbers
+            shown = shown.astype(object)
         result.insert(0, column, shown, allow_duplicates=True)
         return result
 
