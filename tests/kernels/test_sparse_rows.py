@@ -133,6 +133,16 @@ def test_negative_zero_is_a_zero(operations, sparse, way_of_numbers):
         assert signed.tobytes() == kernel(operations, a, delta, *rest).tobytes()
 
 
+@pytest.mark.parametrize("n", [1, 63, 130])
+def test_no_sum_is_negative_zero(operations, build, way, n):
+    """−0 begins each sum, and a zero times a negative weight is −0: all ways store +0."""
+    a, W, b = np.zeros((3, 5)), -np.ones((n, 5)), np.full(n, -0.0)
+    numbers = [x.astype(build.dtype) for x in (a, W, b)]
+    for one in ("dense", way):
+        z = operations.forward(*numbers, way=one)
+        assert not np.signbit(z).any(), one
+
+
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_no_other_value_is_taken_for_a_zero(operations, sparse, way_of_numbers, product):
     """NaN equals nothing, and 1e-40 is denormal in float32: sparse rows contain both."""
