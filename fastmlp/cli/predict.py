@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from fastmlp import MLP, Ensemble
 from fastmlp.export import Quantized
 from fastmlp.support import atomic_files
-from fastmlp.support.labels import class_labels
+from fastmlp.support.labels import class_labels, group_labels
 from fastmlp.support.text import printable
 
 from .models import load_predictor
@@ -166,10 +166,7 @@ def probabilities(net: Network, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
 
 def group_classes(net: Network, groups: Sequence[int]) -> list[NDArray[Any]]:
     """Return the names of the classes of each group if the model has them, otherwise numbers."""
-    stored = net.metadata.get("classes")
-    if not isinstance(stored, list) or len(stored) != len(groups):
-        stored = [None] * len(groups)
-    names = [class_labels(one, size) for one, size in zip(stored, groups, strict=True)]
+    names = group_labels(net.metadata.get("classes"), groups)
     return [
         np.arange(size) if one is None else one for one, size in zip(names, groups, strict=True)
     ]

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..support import labels
+
 __all__ = [
     "C_TYPES",
     "Array",
@@ -77,17 +79,13 @@ def class_names(name: str, classes: object, n_out: int) -> tuple[list[str], list
     """Return the declaration and the definition of the array of class names.
 
     There are none if the classes have no names or not one for each, or are those of several groups.
-    A single label stands for both of two classes, as in `support.labels.class_labels`.
     """
-    names = list(classes) if isinstance(classes, (list, tuple)) else []
-    n_classes = max(n_out, 2)
-    if len(names) == 1 and n_classes == 2:
-        names *= 2
-    if len(names) != n_classes or any(isinstance(one, (list, tuple)) for one in names):
+    names = labels.class_names(classes, max(n_out, 2))
+    if names is None or any(isinstance(one, (list, tuple)) for one in names):
         return [], []
     declaration = f"const char *const {name}_classes"
     definition = string_array(declaration, map(str, names))
-    return [f"extern {declaration}[{n_classes}];"], [f"{definition}\n"]
+    return [f"extern {declaration}[{len(names)}];"], [f"{definition}\n"]
 
 
 def literals(values: Array) -> list[str]:

@@ -23,7 +23,7 @@ from ..model.digest import model_digest
 from ..network import MLP
 from ..support import atomic_files, checks
 from ..support.extras import imported
-from ..support.labels import class_labels
+from ..support.labels import class_labels, group_labels
 from .calibration import quantized_if_requested
 from .inference import (
     is_table_model,
@@ -268,12 +268,7 @@ def add_group_labels(
     graph: Graph, groups: Sequence[int], classes: object, decisive: str
 ) -> tuple[np.dtype[Any], Shape]:
     """Add the label of each group of classes, (batch, n_groups); return their type and shape."""
-    spans = Softmax(groups).spans
-    if not isinstance(classes, (list, tuple)) or len(classes) != len(groups):
-        classes = [None] * len(groups)
-    labels = [
-        class_labels(of_group, size) for of_group, size in zip(classes, groups, strict=True)
-    ]
+    spans, labels = Softmax(groups).spans, group_labels(classes, groups)
     types = {None if one is None else one.dtype for one in labels}
     columns = []
     for k, (one, span) in enumerate(zip(labels, spans, strict=True), start=1):

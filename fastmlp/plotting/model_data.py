@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..ensemble import Ensemble
 from ..history import History
 from ..network import MLP
-from ..support import checks
+from ..support import checks, labels
 
 __all__ = [
     "Model", "Predictions", "TrainingCurves", "class_names", "column_names", "histories",
@@ -145,7 +145,8 @@ def class_names(model: Model, names: Iterable[object] | None = None) -> list[str
                 f"this takes one class for each example; the network predicts {several}"
             )
         count = max(n_out, 2)
-        known = model.metadata.get("classes", range(count))
+        own = model.metadata.get("classes", range(count))
+        known = labels.class_names(own, count) or own
     elif hasattr(model, "classes_") and hasattr(model, "predict"):
         known = model.classes_
         if isinstance(known, list):

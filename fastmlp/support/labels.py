@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["class_labels", "label_array"]
+__all__ = ["class_labels", "class_names", "group_labels", "label_array"]
 
 
 def label_array(labels: object) -> NDArray[Any] | None:
@@ -35,13 +36,25 @@ def label_array(labels: object) -> NDArray[Any] | None:
     return np.array(labels, np.float64) if types == {float} else None
 
 
-def class_labels(labels: object, n_classes: int) -> NDArray[Any] | None:
-    """Return the label of each class, or None if `labels` has other ones.
+def class_names(labels: object, n_classes: int) -> list[Any] | None:
+    """Return what `labels` calls each class, or None if it is no list for these classes.
 
     A single label stands for both of two classes: an estimator that has seen one class has no
     label for the other.
     """
-    array = label_array(labels)
-    if array is not None and len(array) == 1 and n_classes == 2:
-        return np.repeat(array, 2)
-    return array if array is not None and len(array) == n_classes else None
+    names = list(labels) if isinstance(labels, (list, tuple)) else []
+    if len(names) == 1 and n_classes == 2:
+        names *= 2
+    return names if len(names) == n_classes else None
+
+
+def class_labels(labels: object, n_classes: int) -> NDArray[Any] | None:
+    """Return what `class_names` does as an array of one type, or None if there is none."""
+    return label_array(class_names(labels, n_classes))
+
+
+def group_labels(labels: object, groups: Sequence[int]) -> list[NDArray[Any] | None]:
+    """Return the `class_labels` of each group of classes, where `labels` is a list for each."""
+    if not isinstance(labels, (list, tuple)) or len(labels) != len(groups):
+        return [None] * len(groups)
+    return [class_labels(one, size) for one, size in zip(labels, groups, strict=True)]

@@ -61,6 +61,13 @@ def test_yes_or_no_is_two_classes(classes: Given) -> None:
     np.testing.assert_allclose(share.filled(0), 100 * counts / counts.sum(axis=1, keepdims=True))
 
 
+def test_a_single_name_stands_for_both_classes(classes: Given) -> None:
+    net = fastmlp.MLP((6, 8, 1), loss="binary_cross_entropy")
+    net.metadata["classes"] = ["only"]
+    ax = fastmlp.plotting.confusion(net, classes[0], np.zeros(len(classes[0])))
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["only", "only"]
+
+
 class Fixed:
     """A classifier that predicts each class as itself, but for the first row."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastmlp.support.labels import class_labels, label_array
+from fastmlp.support.labels import class_labels, class_names, group_labels, label_array
 from fastmlp.support.text import printable, quoted
 
 
@@ -50,6 +50,23 @@ def test_labels_are_those_of_the_classes_if_they_are_as_many() -> None:
     found = class_labels(["a", "b"], 2)
     assert found is not None and found.tolist() == ["a", "b"]
     assert class_labels(None, 2) is None
+
+
+def test_names_of_classes_may_be_of_several_types() -> None:
+    assert class_names(["a", 1], 2) == ["a", 1]
+    assert class_names(("only",), 2) == ["only", "only"]
+    assert class_names("ab", 2) is None
+
+
+@pytest.mark.parametrize("labels", [None, "ab", [["a", "b"]], [["a", "b"], [1], 3]])
+def test_groups_of_classes_need_a_list_of_labels_each(labels: Any) -> None:
+    assert group_labels(labels, (2, 3)) == [None, None]
+
+
+def test_a_group_without_labels_leaves_the_others_theirs() -> None:
+    named, unnamed = group_labels([["a", "b"], None], (2, 3))
+    assert named is not None and named.tolist() == ["a", "b"]
+    assert unnamed is None
 
 
 @pytest.mark.parametrize(
