@@ -98,9 +98,9 @@ def to_onnx(
         quantized.
     ValueError
         If the parameters take 2 GiB or more, the limit of an ONNX file; if a parameter is beyond
-        the range of dtype; if a model of a table is not fitted, or has dates, which float32 cannot
-        hold to the second; if calibration is missing, was not requested, or does not fit the
-        network.
+        the range of dtype; if ``net.metadata`` has another value for a property of the model; if a
+        model of a table is not fitted, or has dates, which float32 cannot hold to the second; if
+        calibration is missing, was not requested, or does not fit the network.
 
     Warns
     -----
@@ -189,7 +189,7 @@ def network_model(
     else:
         outputs = add_values(graph, net, h)
     digest = model_digest([one.state for one in networks])
-    return whole_model(onnx, graph, net, outputs, {"digest": digest, **metadata})
+    return whole_model(onnx, graph, net, outputs, metadata, digest)
 
 
 def quantized_model(onnx: Any, net: Quantized, dtype: np.dtype[Any] | None) -> Any:
@@ -208,8 +208,8 @@ def quantized_model(onnx: Any, net: Quantized, dtype: np.dtype[Any] | None) -> A
         outputs = add_classes(graph, net, net.metadata.get("classes"), h, z)
     else:
         outputs = add_values(graph, net, h)
-    own = {"digest": net.digest, "quantization": f"8-bit integers; {net.summary()}"}
-    return whole_model(onnx, graph, net, outputs, {**own, **net.metadata})
+    quantization = f"8-bit integers; {net.summary()}"
+    return whole_model(onnx, graph, net, outputs, net.metadata, net.digest, quantization)
 
 
 def whole_model(
@@ -218,14 +218,20 @@ def whole_model(
     net: MLP | Ensemble | Quantized,
     outputs: Described,
     metadata: Mapping[str, Any],
+    digest: str,
+    quantization: str | None = None,
 ) -> Any:
     """Return the ModelProto of a graph with input X and these outputs."""
     inputs: Described = {"X": (graph.dtype, (BATCH, net.n_in))}
     proto = graph.finished(f"fastmlp_{net.loss.name}", inputs, outputs)
-    own: dict[str, Any] = {"task": task_of(net.loss.classification), "loss": net.loss.name}
-    if net.uint8_scale != 1:
-        own["uint8_scale"] = net.uint8_scale
-    return model_of(onnx, proto, repr(net), {**own, **metadata})
+    own = {
+        "task": task_of(net.loss.classification),
+        "loss": net.loss.name,
+        "uint8_scale": None if net.uint8_scale == 1 else net.uint8_scale,
+        "digest": digest,
+        "quantization": quantization,
+    }
+    return model_of(onnx, proto, repr(net), own, metadata)
 
 
 def add_values(graph: Graph, net: MLP | Ensemble | Quantized, h: str) -> Described:

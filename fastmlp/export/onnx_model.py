@@ -13,6 +13,7 @@ from ..model.files import to_json
 from ..model.state import Array
 from ..network import MLP
 from ..support import checks
+from ..support.text import quoted
 from .inference import Columns, inference_columns, layers_after_encodings
 from .onnx_encodings import add_encodings
 from .onnx_graph import Graph, activate
@@ -87,8 +88,14 @@ def task_of(classification: bool) -> str:
     return "classification" if classification else "regression"
 
 
-def model_of(onnx: Any, graph: Any, description: str, metadata: Mapping[str, Any]) -> Any:
-    """Return the ModelProto of a GraphProto."""
+def model_of(
+    onnx: Any,
+    graph: Any,
+    description: str,
+    own: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+) -> Any:
+    """Return the ModelProto of a GraphProto, with properties of its own and a user's metadata."""
     opsets = {node.domain: ML_OPSET if node.domain else OPSET for node in graph.node}
     model = onnx.helper.make_model(
         graph,
@@ -98,13 +105,26 @@ def model_of(onnx: Any, graph: Any, description: str, metadata: Mapping[str, Any
         opset_imports=[onnx.helper.make_opsetid(*opset) for opset in opsets.items()],
         ir_version=IR_VERSION,
     )
-    onnx.helper.set_model_props(model, properties(metadata))
+    onnx.helper.set_model_props(model, properties(own, metadata))
     return model
 
 
-def properties(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """Return metadata as the texts that a model's properties are."""
-    return {
-        str(name): value if isinstance(value, str) else to_json(value)
-        for name, value in metadata.items()
-    }
+def properties(own: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a model has of its own, where not None, and metadata, as texts.
+
+    ValueError if an entry of the metadata has the name of a property and says otherwise: a reader
+    could not know which of them the model means.
+    """
+    given = {str(name): _as_text(value) for name, value in metadata.items()}
+    found = {name: _as_text(value) for name, value in own.items() if value is not None}
+    for name in own:
+        if name in given and given[name] != found.get(name):
+            raise ValueError(
+                f"the metadata has an entry {name!r}, {quoted(given[name])}, which is the name of "
+                f"a property of ONNX models; rename the entry"
+            )
+    return found | given
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else to_json(value)

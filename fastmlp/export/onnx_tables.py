@@ -70,10 +70,9 @@ def table_model(onnx: Any, given: Any, dtype: np.dtype[Any]) -> Any:
             h = forward(graph, net, start, a)
         outputs.append(outer.cast(h))
     h = mean(outer, outputs)
-    metadata: dict[str, Any] = {
+    own: dict[str, Any] = {
         "task": task_of(isinstance(model, TabularClassifier)),
         "digest": given.digest if is_quantized else table_digest(model),
-        **model.metadata_,
         "columns": [str(name) for name in encoder.kinds],
         "kinds": list(encoder.kinds.values()),
         "estimator": type(model).__name__,
@@ -83,13 +82,12 @@ def table_model(onnx: Any, given: Any, dtype: np.dtype[Any]) -> Any:
             "onnx": onnx.__version__,
             "pandas": pd.__version__,
         },
+        "quantization": f"8-bit integers; {given.summary()}" if is_quantized else None,
     }
-    if is_quantized:
-        metadata["quantization"] = f"8-bit integers; {given.summary()}"
     if isinstance(model, TabularClassifier):
         classes = model.classes_.tolist()
         labels = class_labels(classes, len(classes))
-        metadata["classes"] = [str(one) for one in classes] if labels is None else classes
+        own["classes"] = [str(one) for one in classes] if labels is None else classes
         described = add_probabilities(outer, model, labels, h)
     else:
         described = add_value(outer, model, h)
@@ -102,7 +100,7 @@ def table_model(onnx: Any, given: Any, dtype: np.dtype[Any]) -> Any:
         },
         described,
     )
-    return model_of(onnx, proto, repr(model), metadata)
+    return model_of(onnx, proto, repr(model), own, model.metadata_)
 
 
 def require_float32(encoder: TableEncoder) -> None:

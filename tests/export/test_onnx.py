@@ -177,19 +177,28 @@ def test_an_ensemble_has_the_names_that_its_networks_share(ensemble, path, X):
 
 def test_the_model_describes_itself(make, path):
     net = make()
-    net.metadata = {"task": "the user's own", "columns": ["größe", "β"]}
+    net.metadata = {"task": "classification", "note": "the user's own", "columns": ["größe", "β"]}
     to_onnx(net, path)
     model = onnx.load(path)
     assert (model.producer_name, model.doc_string) == ("fastmlp", repr(net))
     assert [(one.domain, one.version) for one in model.opset_import] == [("", 13)]
     assert model.ir_version == 7
     properties = {one.key: one.value for one in model.metadata_props}
-    assert properties["task"] == "the user's own"
+    assert (properties["task"], properties["note"]) == ("classification", "the user's own")
     assert json.loads(properties["columns"]) == ["größe", "β"]
     assert properties["loss"] == "cross_entropy"
     assert properties["digest"] == model_digest(net.state)
     assert model.producer_version == fastmlp.__version__
     assert {"weight_1", "bias_3"} <= {one.name for one in model.graph.initializer}
+
+
+@pytest.mark.parametrize("name", ["task", "loss", "digest", "uint8_scale", "quantization"])
+def test_metadata_that_contradicts_a_property_is_refused(name, make, path):
+    net = make()
+    net.metadata = {name: "the user's own"}
+    with pytest.raises(ValueError, match=f"an entry '{name}', \"the user's own\", .*; rename"):
+        to_onnx(net, path)
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,9 @@ def test_the_model_describes_itself(path, tables):
     assert (properties["task"], properties["digest"]) == ("classification", table_digest(model))
     assert (properties["estimator"], properties["note"]) == ("TabularClassifier", "ü")
     assert json.loads(properties["versions"])["pandas"] == pd.__version__
+    model.metadata_["kinds"] = "ü"
+    with pytest.raises(ValueError, match="an entry 'kinds', 'ü'"):
+        to_onnx(model, path)
 
 
 def test_a_model_that_is_not_fitted_is_refused(path):
