@@ -13,7 +13,7 @@ from .support import atomic_files, checks
 from .support.paths import as_text
 from .support.progress_bars import ProgressBar, progress_bar
 
-__all__ = ["Callback", "Checkpoint", "EarlyStopping", "Progress", "in_order", "of_network"]
+__all__ = ["Callback", "Checkpoint", "EarlyStopping", "Progress", "of_network"]
 
 # The MLP in training.  Its module imports this one, so that the class is not named here.
 Network: TypeAlias = Any
@@ -297,22 +297,6 @@ def of_network(function: Callable[[Network], Iterable[Callback]], net: Network) 
             f"the function callbacks must return a list of callbacks for a network, got {found!r}"
         )
     return list(found)
-
-
-def in_order(callbacks: Iterable[Callback]) -> list[Callback]:
-    """Return callbacks as an epoch's end calls them: first those that record figures.
-
-    Parameters
-    ----------
-    callbacks : iterable of Callback
-        In the order of the user.
-
-    Returns
-    -------
-    list of Callback
-        Callbacks that read the figures of others, such as those of `tracking`, come last.
-    """
-    return sorted(callbacks, key=lambda one: one._after_others)
 
 
 def require_own(callbacks: Sequence[Sequence[Callback]]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..callbacks import Callback, in_order
+from ..callbacks import Callback
 from ..data import batches
 from ..data.batches import Piece, Source, ValidationSource
 from ..data.chunks import Chunks
@@ -79,6 +79,8 @@ class Run:
     team: threads.AdaptiveTeam = field(default_factory=threads.AdaptiveTeam)
 
     def __post_init__(self) -> None:
+        # trackers come last, to log what others record at the end of an epoch
+        self.callbacks = sorted(self.callbacks, key=lambda one: one._after_others)
         # of examples to train on; None if it is not known
         self.n_rows: int | None = None
         self.batch_size = self.config.batch_size
@@ -227,7 +229,7 @@ class Run:
         """Call every callback; return the names of those that stop training."""
         return [
             type(callback).__name__
-            for callback in in_order(self.callbacks)
+            for callback in self.callbacks
             if callback.on_epoch_end(self.net, history)
         ]
 
