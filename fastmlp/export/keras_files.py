@@ -42,6 +42,7 @@ MODULES = ("keras", "tf_keras")  # of layers that are not somebody's own
 # Keras hardly compresses; an archive that unpacks to more than this is not one of Keras
 LARGEST_RATIO = 20
 ALWAYS_ALLOWED = 64 << 20  # bytes
+PIECE = 1 << 20  # bytes of a file that are searched at a time
 LAST_BLOCK, SMALLEST_BLOCK = 1, 16  # of an HDF5 heap's free blocks: the end mark, and bytes
 
 
@@ -82,8 +83,7 @@ def read_layers(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any], list
             require_keras(model)
             kind, config = str(model["class_name"]), model["config"]
             weights = unpacked(archive, "model.weights.h5", file)
-            with opened_hdf5(h5py, weights) as contents:
-                arrays = Arrays(h5py, contents, len(weights))
+            with opened_hdf5(h5py, io.BytesIO(weights), len(weights)) as arrays:
                 return kind, config, list(stored(config["layers"], arrays))
 
 
@@ -124,30 +124,46 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, list[Array]]:
     """Return the arrays of each layer in a .weights.h5 file."""
     h5py = imported("h5py", "keras")
     with open(path, "rb") as file, described_as(path, "a whole .weights.h5 file of Keras 3"):
-        content = file.read()
-        with opened_hdf5(h5py, content) as contents:
-            arrays = Arrays(h5py, contents, len(content))
+        with opened_hdf5(h5py, file, os.fstat(file.fileno()).st_size) as arrays:
             return {name: arrays.of(name) for name in arrays.names()}
 
 
-def opened_hdf5(h5py: Any, content: bytes) -> Any:
-    """Return the h5py.File of an HDF5 file's bytes, whose lists of free blocks have ends.
+@contextmanager
+def opened_hdf5(h5py: Any, file: BinaryIO, size: int) -> Iterator[Arrays]:
+    """Open an HDF5 file of so many bytes, whose lists of free blocks must have ends.
 
     HDF5 2.0 follows a list that leads back to itself until there is no memory left.  A local heap
     has "HEAP", four zeros, the size of its data, the place of the first free block in them, and
     their address; a block begins with the place of the next one, and the last one's is 1 ("HDF5
     file format specification", section III.D).
     """
-    left, heap = len(content) // SMALLEST_BLOCK, -1
-    while (heap := content.find(b"HEAP\0\0\0\0", heap + 1)) >= 0:
-        header = content[heap + 8 : heap + 32].ljust(24, b"\0")
-        size, block, start = struct.unpack("<3Q", header)
-        while block != LAST_BLOCK and block + 8 <= size and start + block + 8 <= len(content):
-            (block,) = struct.unpack_from("<Q", content, start + block)
+    left = size // SMALLEST_BLOCK
+    for heap in places(file, b"HEAP\0\0\0\0"):
+        n, block, start = numbers_at(file, heap + 8, 3)
+        while block != LAST_BLOCK and block + 8 <= n and start + block + 8 <= size:
+            (block,) = numbers_at(file, start + block, 1)
             left -= 1
             if left < 0:
                 raise ValueError("a list of free blocks in its HDF5 file has no end")
-    return h5py.File(io.BytesIO(content), "r")
+    with h5py.File(file, "r") as contents:
+        yield Arrays(h5py, contents, size)
+
+
+def places(file: BinaryIO, text: bytes) -> Iterator[int]:
+    """Yield where a text stands in a file, which is read in pieces."""
+    start, piece = 0, text
+    while len(piece) >= len(text):
+        file.seek(start)
+        piece, found = file.read(PIECE), -1
+        while (found := piece.find(text, found + 1)) >= 0:
+            yield start + found
+        start += len(piece) - len(text) + 1  # the text may lie across the end of the piece
+
+
+def numbers_at(file: BinaryIO, place: int, n: int) -> tuple[int, ...]:
+    """Return n numbers of 64 bits from a place of a file on; those beyond its end are 0."""
+    file.seek(place)
+    return struct.unpack(f"<{n}Q", file.read(8 * n).ljust(8 * n, b"\0"))
 
 
 class Arrays:

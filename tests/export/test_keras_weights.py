@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 from fastmlp import MLP
-from fastmlp.export import from_keras
+from fastmlp.export import from_keras, keras_files
+from fastmlp.export.keras_files import read_weights
 
 DIGITS = Path(__file__).with_name("digits.keras")  # by make_digits_keras.py
 WEIGHTS = DIGITS.with_name("digits.weights.h5")  # likewise
@@ -81,6 +83,27 @@ def test_damaged_files_of_weights_are_refused(like, tmp_path):
             from_keras(path, like=like())
     with pytest.raises(FileNotFoundError):
         from_keras(tmp_path / "none.weights.h5", like=like())
+
+
+def test_reading_takes_no_memory_but_that_of_the_arrays(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "net.weights.h5"
+    with h5py.File(path, "w") as file:
+        file["layers/dense/vars/0"] = np.zeros((1000, 2000))
+    tracemalloc.start()
+    try:
+        arrays = read_weights(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert arrays["dense"][0].shape == (1000, 2000)
+    assert peak < 1.25 * path.stat().st_size
+
+
+def test_a_text_is_found_in_a_file_also_across_the_ends_of_pieces(monkeypatch):
+    monkeypatch.setattr(keras_files, "PIECE", 5)
+    content = b"HEAPHEAP..HEAP" + b"." * 9 + b"HEAPHEA"
+    assert list(keras_files.places(io.BytesIO(content), b"HEAP")) == [0, 4, 10, 23]
 
 
 def test_weights_and_a_network_like_them_go_together(like, ensemble):
