@@ -152,6 +152,11 @@ def check_form(model: Any, args: argparse.Namespace) -> None:
             f"{args.out}: {args.model} is a model of a table, which is written with the ending "
             f"{' or '.join(PROGRAMS)}; the other formats hold single networks"
         )
+    if not in_8_bits and model.by_value_ is not None:
+        raise ValueError(
+            f"{args.model} has a model for each value of {model.per!r}, and {args.out} holds one "
+            f"model: train it without --per, for one value on a table of its rows"
+        )
     if args.integer_only:
         raise ValueError(
             f"{args.model} is a model of a table, whose columns are encoded in floating point; "

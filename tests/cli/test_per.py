@@ -107,7 +107,8 @@ def test_an_export_is_refused(fastmlp_command: Command, sales: Path, tmp_path: P
     train(fastmlp_command, sales, "--per", "shop", "--save", model)
     done = fastmlp_command("export", model, tmp_path / "shops.c")
     assert done.code == 2
-    assert "has a model for each value of 'shop' (per), and an export holds one model" in done.err
+    assert "has a model for each value of 'shop'" in done.err
+    assert "train it without --per, for one value on a table of its rows" in done.err
     assert not (tmp_path / "shops.c").exists()
 
 
