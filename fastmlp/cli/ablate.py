@@ -39,7 +39,7 @@ from typing import Any
 
 import fastmlp
 
-from .options import add_data_option, add_jobs_option, positive
+from .options import add_data_option, add_jobs_option, folder, positive
 from .tables import add_format_options, format_options, open_table
 from .train import add_column_options, add_metric_option
 
@@ -59,7 +59,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("study", type=Path, metavar="STUDY", help="TOML file; or a table, with --label")
     add(
         "--out",
-        type=Path,
+        type=folder,
         metavar="FOLDER",
         help="folder for the results (default: beside STUDY, named like it without .toml; of "
         "a table like houses.csv, houses-ablation)",

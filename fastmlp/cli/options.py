@@ -14,6 +14,7 @@ import fastmlp
 from fastmlp import MLP, Callback
 from fastmlp.history import History
 from fastmlp.support.atomic_files import require_different, require_writable
+from fastmlp.support.paths import as_text
 from fastmlp.tracking import TensorBoard
 
 STANDARD_OUTPUT = ("-", "/dev/stdout")
@@ -107,16 +108,24 @@ def add_page_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def folder(text: str) -> Path:
+    """Parse the path of a folder to write files in, which need not exist."""
+    try:
+        path = Path(as_text(text, "FOLDER"))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{path} is a file; give a folder")
+    return path
+
+
 def log_folder(text: str) -> Path:
     """Parse the path of a folder of logs, and check that they can be written."""
     if find_spec("tensorboardX") is None:
         raise argparse.ArgumentTypeError(
             "the logs for TensorBoard need tensorboardX: pip install 'fastmlp[tensorboard]'"
         )
-    path = Path(text)
-    if path.exists() and not path.is_dir():
-        raise argparse.ArgumentTypeError(f"{path} is a file; give a folder")
-    return path
+    return folder(text)
 
 
 def add_log_option(parser: argparse._ActionsContainer) -> None:

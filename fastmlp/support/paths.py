@@ -29,5 +29,5 @@ def as_text(path: str | os.PathLike[str], name: str = "path") -> str:
     except TypeError:
         raise TypeError(f"{name} must be text or an object such as Path, got {path!r}") from None
     if not text or "\0" in text:
-        raise ValueError(f"{name} must be the name of a file, got {path!r}")
+        raise ValueError(f"{name} must be the name of a file or folder, got {path!r}")
     return text

@@ -188,5 +188,17 @@ def test_what_cannot_be_written_is_refused_as_by_save(
 
 
 def test_an_empty_path_is_no_file_to_write() -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="path must be the name of a file, got ''"):
+    with pytest.raises(argparse.ArgumentTypeError, match="path must be the name of a file or f"):
         writable("")
+
+
+@pytest.mark.parametrize("command", ["ablate s.toml --out", "train t.csv --label c --log-dir"])
+def test_an_empty_path_is_no_folder_to_write_in(
+    fastmlp_command: Command, folder: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastmlp.cli.options.find_spec", lambda name: object())
+    before = sorted(folder.iterdir())
+    code, _, err = fastmlp_command(*command.split(), "")
+    assert code == 2
+    assert "FOLDER must be the name of a file or folder, got ''" in err
+    assert sorted(folder.iterdir()) == before

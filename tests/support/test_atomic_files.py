@@ -146,7 +146,7 @@ def test_a_full_device_is_named():
 @pytest.mark.parametrize("path", ["", "a\0b", b""])
 def test_an_empty_path_is_refused(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match="path must be the name of a file, got"):
+    with pytest.raises(ValueError, match="path must be the name of a file or folder, got"):
         atomic_files.whole(path).__enter__()
     assert list(tmp_path.iterdir()) == []
 

@@ -46,7 +46,7 @@ def test_what_is_no_path_is_refused(door: Callable[[Any], Any], tmp_path: Path) 
         os.fstat(opened)  # it was not closed
     finally:
         os.close(opened)
-    with pytest.raises(ValueError, match="path must be the name of a file, got ''"):
+    with pytest.raises(ValueError, match="path must be the name of a file or folder, got ''"):
         door("")
 
 
