@@ -42,7 +42,9 @@ class History:
         Duration of the epoch, validation included.
     metrics : dict of list of float
         Further figures of the validation data, by name, which callbacks record: one for each epoch.
-        The networks of `fastmlp.tabular` have there the metric that their best epoch is chosen by.
+        The networks of `fastmlp.tabular` have there the metric that their best epoch is chosen by,
+        those of `fastmlp.sklearn` the "loss" of the validation set and, with early stopping, its
+        "score".
     stopped_by : str
         Why training ended: "epochs" (all done), "cost_below", "max_seconds", "interrupt" (Ctrl-C),
         "divergence", "error", "stopped" (another network of `Ensemble.fit` failed), or the class

@@ -110,6 +110,10 @@ class EpochEnd(Callback):
     def on_epoch_end(self, net: MLP, history: History) -> bool:
         est = self.estimator
         self.record_epoch(net)
+        if self.validation is not None:
+            history.metrics.setdefault("loss", []).append(est.validation_loss_curve_[-1])
+            if est.early_stopping:
+                history.metrics.setdefault("score", []).append(est.validation_scores_[-1])
         if est.solver == "sgd" and est.learning_rate == "invscaling":
             self.set_rate(net, inverse_scaling(est.learning_rate_init, est.t_, est.power_t))
         if est._no_improvement_count > est.n_iter_no_change:

@@ -20,6 +20,7 @@ import fastmlp
 from fastmlp import sklearn as fastmlp_sklearn
 from fastmlp.sklearn import MLPClassifier, MLPRegressor
 from fastmlp.sklearn.validation import accepts_sample_weight
+from fastmlp.tracking import Tracker
 from fastmlp.training import loop
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -44,6 +45,30 @@ def test_the_loss_on_validation_data_is_recorded(iris):
     assert len(model.validation_loss_curve_) == model.n_iter_ and model.validation_scores_ is None
     loss = -np.mean(model.predict_log_proba(X[1::2])[np.arange(75), np.arange(1, 150, 2) // 50])
     assert model.validation_loss_curve_[-1] == pytest.approx(loss)
+
+
+class Log(Tracker):
+    """Keeps what it is to log."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows = []
+
+    def log(self, figures, step):
+        self.rows.append(figures)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_trackers_log_the_figures_of_the_validation_data(iris, early_stopping):
+    X, y = iris
+    model = MLPClassifier(
+        max_iter=5, random_state=0, early_stopping=early_stopping, callbacks=[Log()]
+    )
+    model.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
+    rows = model.callbacks_[0].rows
+    assert [one["validation_loss"] for one in rows] == model.validation_loss_curve_
+    scores = [one["validation_score"] for one in rows if "validation_score" in one]
+    assert scores == (model.validation_scores_ or [])
 
 
 def test_early_stopping_monitors_the_validation_data_of_the_user(iris):
