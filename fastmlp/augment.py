@@ -138,7 +138,7 @@ class Distortion(Value):
             rows,
             classes,
             checks.seed(seed) % 2**64,
-            checks.whole("epoch", epoch, least=0) % 2**64,
+            checks.whole("epoch", epoch, least=0),
             threads.get_num_threads() if m > 64 else 1,
         )
         return distorted.reshape(found.shape)

@@ -338,9 +338,7 @@ class Periodic(Encoding):
 
 def _check_levels(encoding: Any) -> None:
     """Check `n_levels`, and keep it as an int."""
-    n_levels = checks.whole("n_levels", encoding.n_levels)
-    if n_levels > MOST_LEVELS:
-        raise ValueError(f"n_levels must be at most {MOST_LEVELS}, got {n_levels}")
+    n_levels = checks.whole("n_levels", encoding.n_levels, most=MOST_LEVELS)
     object.__setattr__(encoding, "n_levels", n_levels)
 
 

@@ -270,10 +270,9 @@ def _seeds(value: object, largest: float) -> tuple[int, ...]:
                 f"seeds = [{count}]"
             )
         return tuple(range(count))
-    found = tuple(checks.whole(f"seeds[{i}]", one, least=0) for i, one in enumerate(value))
-    for i, seed in enumerate(found):
-        if seed > largest:
-            raise ValueError(f"seeds[{i}] must be at most {largest} for a table, got {seed}")
+    found = tuple(
+        checks.whole(f"seeds[{i}]", one, least=0, most=largest) for i, one in enumerate(value)
+    )
     if not found or len(set(found)) < len(found):
         raise ValueError(f"seeds must be a number, or different seeds in a list; got {value!r}")
     return found

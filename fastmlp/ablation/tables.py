@@ -31,7 +31,7 @@ from ..experiments.tables import Table
 from ..experiments.toml import located
 from ..support import checks
 from ..tabular.input_tables import frame_of
-from ..tabular.plan import QUALITIES
+from ..tabular.plan import MOST_MEMBERS, QUALITIES
 from ..training import Stop, StopWhenSet
 from .data import Figures, Metric
 
@@ -43,7 +43,7 @@ FEWEST_ROWS = 20  # with a label
 # gives and the time limit, with which a result would depend on the speed of the machine.
 KEYS = {
     "quality": Key(lambda name, value: checks.known(name, value, QUALITIES)),
-    "n_members": Key(whole(1)),
+    "n_members": Key(whole(1, MOST_MEMBERS)),
     **PARAMETERS,
     "early_stopping": Key(whole(1)),
     "class_weight": Key(lambda name, value: checks.known(name, value, ("balanced",))),

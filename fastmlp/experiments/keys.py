@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..support import checks
+from ..support.checks.scalars import LARGEST
 
 __all__ = ["Key", "number", "whole", "widths"]
 
@@ -26,9 +27,9 @@ def number(interval: str) -> Check:
     return lambda name, value: checks.number(name, value, interval)
 
 
-def whole(least: int) -> Check:
+def whole(least: int, most: float = LARGEST) -> Check:
     """Return the check of a whole number."""
-    return lambda name, value: checks.whole(name, value, least)
+    return lambda name, value: checks.whole(name, value, least, most)
 
 
 def widths(name: str, value: object) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from time import perf_counter
 from typing import Any
 
@@ -156,7 +157,7 @@ def run_recipe(
     started = perf_counter()
     if not isinstance(recipe, Recipe):
         recipe = read(recipe)
-    seed = checks.whole("seed", seed, least=0)
+    seed = checks.whole("seed", seed, least=0, most=inf)
     sizes = _sizes(X, y, validation_data)
     checks.flag("verbose", verbose)
     saves, data = None, {}

@@ -6,6 +6,7 @@ takes over that call's plan, because to make one takes as long as a step of a sm
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -127,7 +128,7 @@ class Plan:
         """Return the plan of a fit, made anew."""
         net = estimator.network_
         batch_size = effective_batch_size(estimator, len(samples))
-        n_epochs = 1 if incremental else estimator.max_iter
+        n_epochs = 1 if incremental else min(estimator.max_iter, sys.maxsize)  # enough for ever
         loss = EpochLoss(estimator, samples, batch_size, n_epochs)
         shuffle = Shuffle() if estimator.shuffle else None
         config = FitConfig.checked(

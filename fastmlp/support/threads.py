@@ -75,9 +75,7 @@ def set_num_threads(n_threads: int) -> None:
     2
     """
     global _chosen, _omp_before
-    n_threads = checks.whole("n_threads", n_threads)
-    if n_threads > MOST:
-        raise ValueError(f"n_threads must be at most {MOST}, got {n_threads}")
+    n_threads = checks.whole("n_threads", n_threads, most=MOST)
     _chosen, _omp_before = n_threads, kernels.omp_threads()
 
 

@@ -23,7 +23,7 @@ from .input_tables import frame_of, numbered
 from .insight import InsightMixin
 from .members import Callbacks, Job, Member, Rows, Training, train_models
 from .metrics import Metric
-from .plan import QUALITIES, plan_of
+from .plan import MOST_MEMBERS, QUALITIES, plan_of
 from .precision import ADVICE, blurred
 from .saving import SavingMixin
 
@@ -190,9 +190,11 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
 
     def _check_parameters(self) -> None:
         checks.known("quality", self.quality, QUALITIES)
-        for name in ("n_members", "n_threads", "early_stopping", "batch_size", "epochs"):
+        for name in ("n_threads", "early_stopping", "batch_size", "epochs"):
             if getattr(self, name) is not None:
                 checks.whole(name, getattr(self, name))
+        if self.n_members is not None:
+            checks.whole("n_members", self.n_members, most=MOST_MEMBERS)
         for name, interval in {**FRACTIONS, **POSITIVE, "time_limit": "(0, inf)"}.items():
             if getattr(self, name, None) is not None:
                 checks.number(name, getattr(self, name), interval)

@@ -9,13 +9,14 @@ from typing import Any, Self
 
 from .parameters import kept, restored
 
-__all__ = ["FEWEST_EPOCHS", "QUALITIES", "NetworkPlan", "Plan", "plan_of"]
+__all__ = ["FEWEST_EPOCHS", "MOST_MEMBERS", "QUALITIES", "NetworkPlan", "Plan", "plan_of"]
 
 TURNS = ("piecewise_linear", "periodic")  # encodings of numbers, from network to network
 HIDDEN = (128, 128, 128)
 VALIDATION_FRACTION = 0.15  # of the rows, which a network is not trained on
 FULL_ROWS = 10_000  # up to so many rows all epochs of a plan are trained
 FEWEST_EPOCHS = 8
+MOST_MEMBERS = 100_000  # networks, whose plans alone take memory and time
 BATCHES_PER_EPOCH = 15  # smaller tables have smaller batches, down to SMALLEST_BATCH
 SMALLEST_BATCH, LARGEST_BATCH = 32, 256
 

@@ -208,7 +208,7 @@ def test_a_table_s_study_without_factors_changes_the_parts_of_the_default() -> N
     ("study.label", 3, "study: label must be the name of a column, a text, got 3; columns of"),
     ("study.data", 3, "study: data must be the name of a table's file, got 3"),
     ("study.task", "ranking", "study: unknown task 'ranking'"),
-    ("study.seeds", [0, 2**32], "study: seeds[1] must be at most 4294967295 for a table, got 4294"),
+    ("study.seeds", [0, 2**32], "study: seeds[1] must be at most 4294967295, got 4294"),
     ("study.drop", "a", "study: drop must be a list of names of columns: write ['a']"),
     ("base.hidden", [8], "base: unknown key 'hidden'"),
     ("base.n_threads", 2, "base: unknown key 'n_threads'"),

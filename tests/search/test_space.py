@@ -137,6 +137,9 @@ def test_a_file_is_read_as_toml(tmp_path: Path) -> None:
         ("hidden = [[64]]\nwidht = 3\n", "unknown key 'widht'; did you mean 'width'?"),
         ("hidden = [[64], [-1]]\n", "hidden[0] must be at least 1, got -1"),
         ("hidden = [64\n", "Unclosed array"),
+        ("hidden = [64]\nbatch_size = 99999999999999999999\n", "batch_size must be at most 92233"),
+        ("hidden = [64]\nbatch_size = {low = 1, high = 99999999999999999999}\n",
+         "high: batch_size must be at most 9223372036854775807"),
     ],
 )
 def test_errors_name_the_file(tmp_path: Path, text: str, message: str) -> None:

@@ -36,6 +36,11 @@ def test_numbers_may_be_those_that_scikit_learn_allows(name):
     assert intervals[0] == intervals[1]
 
 
+def test_any_number_of_iterations_may_be_allowed():
+    model = MLPClassifier((2,), max_iter=10**20, tol=1.0, n_iter_no_change=1).fit(np.eye(2), [0, 1])
+    assert model.n_iter_ < 10
+
+
 @pytest.mark.parametrize(
     ("name", "wrong", "right"),
     [("dropout", 1.0, 0.0), ("ema", 1.0, 0.5), ("ema", 0.0, None), ("n_threads", 0, 1),

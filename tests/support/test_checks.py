@@ -34,6 +34,17 @@ def test_whole_numbers_begin_at_the_least_one():
         checks.whole("n", 0)
 
 
+def test_whole_numbers_end_at_the_greatest_one():
+    assert checks.whole("n", 2**63 - 1) == 2**63 - 1
+    assert checks.whole("n", 2**64, most=math.inf) == 2**64
+    with pytest.raises(ValueError, match="^n must be at most 7, got 8$"):
+        checks.whole("n", 8, most=7)
+    with pytest.raises(ValueError, match="^n must be at most 9223372036854775807, got 92233720368"):
+        checks.whole("n", 2**63)
+    with pytest.raises(ValueError, match="^n must be at most .*, got int of thousands of digits$"):
+        checks.whole("n", 10**5000)
+
+
 @pytest.mark.parametrize("value", [True, False, np.True_, np.False_])
 def test_flags_are_true_or_false(value):
     assert checks.flag("shuffle", value) is bool(value)

@@ -42,6 +42,9 @@ def test_a_warning_names_eight_columns_of_local_dates():
     [
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"epochs": 0}, "epochs must be at least 1"),
+        ({"epochs": 10**20}, "epochs must be at most 9223372036854775807"),
+        ({"n_members": 0}, "n_members must be at least 1"),
+        ({"n_members": 10**9}, "n_members must be at most 100000"),
         ({"n_threads": 0}, "n_threads must be at least 1"),
         ({"early_stopping": 0}, "early_stopping must be at least 1"),
         ({"learning_rate": 0.0}, r"learning_rate must be in \(0, inf\)"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -41,12 +42,11 @@ def sizes(value: object) -> tuple[int, ...]:
     """
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
         raise TypeError(f"sizes must be a sequence such as (784, 256, 10), got {value!r}")
-    found = tuple(whole(f"sizes[{i}]", size) for i, size in enumerate(items("sizes", value)))
+    found = tuple(
+        whole(f"sizes[{i}]", size, most=MAX_UNITS) for i, size in enumerate(items("sizes", value))
+    )
     if len(found) < 2:
         raise ValueError(f"sizes needs at least an input and an output size, got {found}")
-    for i, size in enumerate(found):
-        if size > MAX_UNITS:
-            raise ValueError(f"sizes[{i}] must be at most {MAX_UNITS}, got {size}")
     n_weights = sum(n_in * n_out for n_in, n_out in pairwise(found))
     if n_weights > MAX_WEIGHTS:
         raise ValueError(
@@ -71,7 +71,7 @@ def seed(value: object) -> int:
     """Return a seed ≥ 0; for None a random seed from the operating system."""
     if value is None:
         return int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
-    return whole("seed", value, least=0)
+    return whole("seed", value, least=0, most=inf)
 
 
 def layer_numbers(value: object, count: int) -> tuple[int, ...]:

@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from ..text import quoted
 from ..values import Value
 
+LARGEST = 2**63 - 1
 
-def whole(name: str, value: object, least: int = 1) -> int:
-    """Return an integer that is at least `least`."""
+
+def whole(name: str, value: object, least: int = 1, most: float = LARGEST) -> int:
+    """Return an integer from `least` to `most`, by default one that 64 bits hold."""
     try:
         if isinstance(value, bool):
             raise TypeError
@@ -22,7 +25,9 @@ def whole(name: str, value: object, least: int = 1) -> int:
     except TypeError:
         raise TypeError(f"{name} must be a whole number, got {value!r}") from None
     if number < least:
-        raise ValueError(f"{name} must be at least {least}, got {number}")
+        raise ValueError(f"{name} must be at least {least}, got {quoted(number)}")
+    if number > most:
+        raise ValueError(f"{name} must be at most {most}, got {quoted(number)}")
     return number
 
 
