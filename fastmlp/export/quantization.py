@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..activations import Activation, Softmax
 from ..encodings import Encoding
 from ..losses import Loss
-from ..model import columns
+from ..model import columns, files
 from ..network import MLP
 from ..support import checks
 from . import quantized_files
@@ -126,7 +126,7 @@ class Quantized:
             If the file cannot be written.
         """
         compress = checks.flag("compress", compress)
-        quantized_files.write(path, self.pack(), compress)
+        files.write_npz(path, self.pack(), compress)
 
     def pack(self) -> quantized_files.Packed:
         """Return the header and the arrays of a file.

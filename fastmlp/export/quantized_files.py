@@ -42,7 +42,6 @@ __all__ = [
     "header_of",
     "read",
     "read_table",
-    "write",
     "write_table",
 ]
 
@@ -98,11 +97,6 @@ def arrays_of_columns(of: Columns) -> Arrays:
     scale = [] if of.scale is None else [of.scale]
     names = columns.shapes_of(of.encodings, of.scale is not None)
     return dict(zip(names, [one.astype(np.float32) for one in arrays + scale], strict=True))
-
-
-def write(path: str | os.PathLike[str], packed: Packed, compress: bool) -> None:
-    """Write a network's header and arrays."""
-    files.write_npz(path, packed, compress)
 
 
 def write_table(

@@ -376,6 +376,7 @@ class NetworkBase:
         """
         return self.from_state(transfer.with_head(self.state, n_out, seed), {})
 
+
 def _read_only(array: Array) -> Array:
     array.flags.writeable = False
     return array

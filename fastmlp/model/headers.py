@@ -196,7 +196,7 @@ def entry_of(part: Activation | Encoding | Loss) -> Header:
 
 
 def part_of(entry: Header, table: Mapping[str, Callable[..., Part]]) -> Part:
-    """The part that `_entry` described."""
+    """The part that `entry_of` described."""
     fields = dict(entry)
     kind = table.get(fields.pop("name", ""))
     if kind is None:
