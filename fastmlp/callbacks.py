@@ -276,6 +276,14 @@ def of_fit(
     return [*_early_stopping(early_stopping), *own, *progress]
 
 
+def require_function(callbacks: object) -> None:
+    """Refuse an argument `callbacks` of several networks that is no function of a network."""
+    if callbacks is not None and not callable(callbacks):
+        raise TypeError(
+            f"callbacks must be a function from a network to its callbacks, got {callbacks!r}"
+        )
+
+
 def of_network(function: Callable[[Network], Iterable[Callback]], net: Network) -> list[Callback]:
     """Return the callbacks of a network's fit, of an argument `callbacks` that is a function.
 

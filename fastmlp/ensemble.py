@@ -10,8 +10,7 @@ from typing import Any, Self, Unpack, cast
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from . import losses
-from .callbacks import Callback, EarlyStopping, of_network
+from .callbacks import Callback, EarlyStopping, of_network, require_function
 from .data.chunks import ChunkSource
 from .ensemble_prediction import EnsemblePredictor
 from .history import History
@@ -107,16 +106,8 @@ class Ensemble(EnsemblePredictor):
         As many chunks are in memory as networks are in training at once; a function that returns
         chunks is called in the thread of each network.
         """
-        for name in ("verbose", "n_threads"):
-            if name in options:
-                raise TypeError(
-                    f"an ensemble's fit takes no {name}: each network trains on one thread, "
-                    f"n_jobs of them at once; callbacks can report their progress"
-                )
-        if callbacks is not None and not callable(callbacks):
-            raise TypeError(
-                f"callbacks must be a function from a network to its callbacks, got {callbacks!r}"
-            )
+        check_options(options)
+        require_function(callbacks)
         if y is None and isinstance(X, Iterator) and len(self) > 1:
             raise ValueError(
                 "X is an iterator, good for one network: give a list or other iterable that begins "
@@ -124,8 +115,6 @@ class Ensemble(EnsemblePredictor):
                 "fit(lambda: read_chunks(path))"
             )
         self._require_different()
-
-        check_options(options)
         fit_options = {**options, "early_stopping": early_stopping}
         tasks = [
             Task(net, X, y, fit_options, [] if callbacks is None else of_network(callbacks, net))
@@ -206,7 +195,7 @@ class Ensemble(EnsemblePredictor):
         --------
         fastmlp.load : The same for a network or an ensemble.
         """
-        unpacked = files.read_npz(path, None if loss is None else losses.from_spec(loss))
+        unpacked = files.read_npz(path, loss)
         if not isinstance(unpacked[0], list):
             raise ValueError(f"{os.fspath(path)} holds a single network; read it by MLP.load")
         return cls.from_unpacked(*unpacked)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from .augment import Distortion
 from .data.memory_maps import is_memory_map
 from .losses import Loss
 from .model.spec import NetworkSpec
-from .network import MLP
+from .network import MLP, different_networks
 from .support import checks
 
 __all__ = ["EnsemblePredictor"]
@@ -27,25 +26,16 @@ class EnsemblePredictor:
     """Several networks for the same task and their predictions; `Ensemble` adds the rest."""
 
     def __init__(self, networks: Iterable[MLP]) -> None:
-        if isinstance(networks, MLP):
-            raise TypeError(f"networks must be a list of networks, got one: write [{networks!r}]")
-        self.networks: tuple[MLP, ...] = tuple(checks.items("networks", networks))
+        self.networks: tuple[MLP, ...] = tuple(different_networks(networks))
         if not self.networks:
             raise ValueError("networks is empty; an ensemble needs at least one")
         for i, net in enumerate(self.networks):
-            if not isinstance(net, MLP):
-                raise checks.no_network(f"networks[{i}]", net)
             for what, read in ALIKE.items():
                 if read(net) != read(self.networks[0]):
                     raise ValueError(
                         f"the networks of an ensemble have the same {what}; networks[0] has "
                         f"{read(self.networks[0])}, networks[{i}] {read(net)}"
                     )
-        for i, j in combinations(range(len(self.networks)), 2):
-            if self.networks[i] is self.networks[j]:
-                raise ValueError(
-                    f"networks[{i}] and networks[{j}] are one and the same; make each of its own"
-                )
         self.n_in, self.n_out = self.networks[0].n_in, self.networks[0].n_out
         self.loss: Loss = self.networks[0].loss
         self.dtype: np.dtype[Any] = np.result_type(*[net.dtype for net in self.networks])
@@ -196,11 +186,7 @@ class EnsemblePredictor:
         ndarray, (m, n_out)
             In the ensemble's dtype.
         """
-        if not self.loss.classification:
-            raise ValueError(
-                f"networks trained by {self.loss.name} give values, not probabilities; use "
-                f"predict or forward"
-            )
+        self.loss.check_classification()
         return self.forward(X, augment=augment, copies=copies, seed=seed)
 
     def _views(

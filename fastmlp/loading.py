@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from . import losses
 from .ensemble import Ensemble
+from .losses import LossSpec
 from .model import files
 from .network import MLP
 
 __all__ = ["from_unpacked", "holds_table", "load"]
 
 
-def load(path: str | os.PathLike[str], *, loss: losses.LossSpec | None = None) -> MLP | Ensemble:
+def load(path: str | os.PathLike[str], *, loss: LossSpec | None = None) -> MLP | Ensemble:
     """Read a network that `MLP.save` wrote, or an ensemble that `Ensemble.save` wrote.
 
     Parameters
@@ -49,7 +49,7 @@ def load(path: str | os.PathLike[str], *, loss: losses.LossSpec | None = None) -
     >>> np.array_equal(fastmlp.load("net.npz").predict(X), net.predict(X))
     True
     """
-    unpacked = files.read_npz(path, None if loss is None else losses.from_spec(loss))
+    unpacked = files.read_npz(path, loss)
     if holds_table(unpacked):
         raise ValueError(
             f"{os.fspath(path)} holds a model of a table: fastmlp.tabular.load reads it"

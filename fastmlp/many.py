@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from .callbacks import Callback, of_network, require_own
 from .history import History
 from .model.state import ModelState
-from .network import MLP
+from .network import MLP, different_networks
 from .support import checks
 from .training.jobs import next_of
 from .training.many import (
@@ -136,18 +136,7 @@ def fit_many(
 
 def _tasks(networks: Sequence[MLP], X: Any, y: Any, options: Any) -> list[Task]:
     """Return what is to be trained on what, the arguments checked against one another."""
-    if isinstance(networks, MLP):
-        raise TypeError(f"networks must be a list of networks, got one: write [{networks!r}]")
-    networks = checks.items("networks", networks)
-    places: dict[int, int] = {}
-    for i, net in enumerate(networks):
-        if not isinstance(net, MLP):
-            raise checks.no_network(f"networks[{i}]", net)
-        if places.setdefault(id(net), i) != i:
-            raise ValueError(
-                f"networks[{places[id(net)]}] and networks[{i}] are one and the same; make each "
-                f"of its own"
-            )
+    networks = different_networks(networks)
     n = len(networks)
     if isinstance(X, Iterator) and n > 1:
         raise ValueError(

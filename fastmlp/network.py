@@ -28,7 +28,7 @@ from .support import checks
 if TYPE_CHECKING:  # imported when something is trained
     from .schedules import Schedule
 
-__all__ = ["MLP"]
+__all__ = ["MLP", "different_networks"]
 
 Parameters = tuple[Sequence[ArrayLike], Sequence[ArrayLike]]  # weights and biases
 
@@ -364,3 +364,20 @@ class MLP(StoredNetwork):
             validation_data=validation_data,
             callbacks=callbacks_.of_fit(callbacks, early_stopping, config.epochs, verbose),
         )
+
+
+def different_networks(networks: object) -> list[MLP]:
+    """Return the networks of an argument that has several, none of them twice."""
+    if isinstance(networks, MLP):
+        raise TypeError(f"networks must be a list of networks, got one: write [{networks!r}]")
+    found = checks.items("networks", networks)
+    places: dict[int, int] = {}
+    for i, net in enumerate(found):
+        if not isinstance(net, MLP):
+            raise checks.no_network(f"networks[{i}]", net)
+        first = places.setdefault(id(net), i)
+        if first != i:
+            raise ValueError(
+                f"networks[{first}] and networks[{i}] are one and the same; make each of its own"
+            )
+    return found

@@ -7,7 +7,6 @@ from typing import Any, Self
 
 from numpy.typing import DTypeLike
 
-from . import losses
 from .losses import Loss, LossSpec
 from .model import files, rounding
 from .prediction import Predictor
@@ -46,7 +45,7 @@ class StoredNetwork(Predictor):
         --------
         fastmlp.load : The same for a network or an ensemble.
         """
-        unpacked = files.read_npz(path, None if loss is None else losses.from_spec(loss))
+        unpacked = files.read_npz(path, loss)
         if isinstance(unpacked[0], list):
             raise ValueError(f"{os.fspath(path)} holds an ensemble; read it by Ensemble.load")
         return cls.from_state(*unpacked)

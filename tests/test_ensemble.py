@@ -253,7 +253,7 @@ def test_what_members_cannot_share_is_told(classes):
     with pytest.raises(TypeError, match="callbacks must be a function"):
         Ensemble(untrained()).fit(*classes, callbacks=[Callback()])
     for option in ({"verbose": True}, {"n_threads": 2}):
-        with pytest.raises(TypeError, match=f"an ensemble's fit takes no {next(iter(option))}"):
+        with pytest.raises(TypeError, match=f"many fits have no {next(iter(option))}: "):
             Ensemble(untrained()).fit(*classes, **option)
     with pytest.raises(TypeError, match="epoch"):
         Ensemble(untrained()).fit(*classes, epoch=3)

@@ -12,10 +12,9 @@ import json
 import os
 from typing import Any
 
-from .. import losses
 from ..ensemble import Ensemble
 from ..loading import from_unpacked
-from ..losses import Custom
+from ..losses import Custom, LossSpec
 from ..model import files, headers, npz
 from ..network import MLP
 from ..support import atomic_files
@@ -73,7 +72,7 @@ def to_safetensors(net: MLP | Ensemble, path: str | os.PathLike[str]) -> None:
 
 
 def from_safetensors(
-    path: str | os.PathLike[str], *, loss: losses.LossSpec | None = None
+    path: str | os.PathLike[str], *, loss: LossSpec | None = None
 ) -> MLP | Ensemble:
     """Read a network or an ensemble that `to_safetensors` wrote.
 
@@ -103,11 +102,9 @@ def from_safetensors(
     to_safetensors : Write such a file.
     """
     safetensors = imported("safetensors", "safetensors")
-    custom = None if loss is None else losses.from_spec(loss)
-
     with open(as_text(path), "rb") as file:  # the system's own errors for what cannot be opened
         start = file.read(8)
-    return from_unpacked(files.read(path, lambda: read(safetensors, path, start), custom))
+    return from_unpacked(files.read(path, lambda: read(safetensors, path, start), loss))
 
 
 def read(safetensors: Any, path: str | os.PathLike[str], start: bytes) -> files.Packed:

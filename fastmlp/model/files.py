@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import optimizers
-from ..losses import Loss
+from ..losses import Loss, LossSpec, from_spec
 from ..support import checks
 from ..support.paths import as_text
 from ..support.text import printable
@@ -252,7 +252,7 @@ def write_npz(path: str | os.PathLike[str], packed: Packed, compress: bool = Fal
     npz.write(path, header, arrays, compress)
 
 
-def read_npz(path: str | os.PathLike[str], loss: Loss | None) -> Any:
+def read_npz(path: str | os.PathLike[str], loss: LossSpec | None = None) -> Any:
     """Return what `unpack` or `unpack_ensemble` makes of an .npz file: see `read`."""
     from . import npz  # here, for `import fastmlp` to stay quick
 
@@ -261,7 +261,7 @@ def read_npz(path: str | os.PathLike[str], loss: Loss | None) -> Any:
 
 
 def read(
-    path: str | os.PathLike[str], contents: Callable[[], Packed], loss: Loss | None
+    path: str | os.PathLike[str], contents: Callable[[], Packed], loss: LossSpec | None
 ) -> Unpacked | tuple[list[Unpacked], dict[str, Any]]:
     """Return what a file of any format holds: a network's state, or a list of those.
 
@@ -271,16 +271,17 @@ def read(
         The file, for messages.
     contents : callable
         Reads header and arrays.
-    loss : Loss, optional
+    loss : (value, gradient) or Loss, optional
         The loss of networks whose loss was written in Python.
     """
     name = os.fspath(path)
+    own = None if loss is None else from_spec(loss)
     with naming(path):
         header, arrays = contents()
         python_loss = has_python_loss(header)
-        if python_loss == (loss is not None):
+        if python_loss == (own is not None):
             several = "networks" in header
-            return (unpack_ensemble if several else unpack)(header, arrays, loss)
+            return (unpack_ensemble if several else unpack)(header, arrays, own)
     raise ValueError(
         f"{name} has a network whose loss was written in Python, and no file holds that: pass "
         f"loss=(value, gradient)"

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import activations
+from ..callbacks import require_function
 from ..support import checks
 from ..support.user_warnings import warn_user
 from .by_value import ByValue, check_per, fit_by_value
@@ -102,10 +103,7 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
         comes before the first epoch, or if fit fails, the estimator stays as it was.
         """
         self._check_parameters()
-        if callbacks is not None and not callable(callbacks):
-            raise TypeError(
-                f"callbacks must be a function from a network to its callbacks, got {callbacks!r}"
-            )
+        require_function(callbacks)
         rng = check_random_state(self.random_state)
         state = dict(self.__dict__)
         try:

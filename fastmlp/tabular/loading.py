@@ -40,7 +40,7 @@ def load(path: str | os.PathLike[str]) -> TabularClassifier | TabularRegressor:
     ValueError
         If the file holds no model of a table, is damaged, or comes from a newer fastmlp.
     """
-    unpacked = files.read_npz(path, None)
+    unpacked = files.read_npz(path)
     if not loading.holds_table(unpacked):
         raise ValueError(
             f"{os.fspath(path)} holds a network, not a model of a table; fastmlp.load reads it"
