@@ -24,6 +24,7 @@ from ..experiments.table_models import (
     METRICS,
     PARAMETERS,
     TableModel,
+    fit_on,
     metric_on,
 )
 from ..experiments.table_rows import TEST_FRACTION, TableRows, divided, labelled
@@ -175,13 +176,7 @@ class TableData:
             self.metric.name, random_state=seed, n_threads=1, **settings.parameters
         )
         with located(self.description["name"]):
-            model.fit(
-                rows.X,
-                rows.y,
-                groups=rows.groups,
-                time=rows.time,
-                callbacks=lambda net: [StopWhenSet(stop)],
-            )
+            fit_on(rows, model, lambda net: [StopWhenSet(stop)])
         return None if stop.is_set() else model
 
     def figures(self, model: TableModel, seed: int) -> Figures:

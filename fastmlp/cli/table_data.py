@@ -21,7 +21,7 @@ from fastmlp.experiments.table_rows import (
 )
 from fastmlp.experiments.tables import Table
 from fastmlp.experiments.targets import Target, as_classes, as_values, like_training, present
-from fastmlp.support.text import quoted
+from fastmlp.support.text import quoted, some_of
 from fastmlp.tabular.reading import near_column
 
 from .tables import format_options, open_table
@@ -192,9 +192,8 @@ def require_all(table: Table, columns: Sequence[str]) -> None:
         repr(name) + ("" if other is None else f" (is it {other!r}?)")
         for name, other in near.items()
     ]
-    more = f", and {len(missing) - len(shown):,} more" if len(missing) > len(shown) else ""
     what = "a column is" if len(missing) == 1 else f"{len(missing):,} columns are"
-    raise ValueError(f"{table.name}: {what} missing: {', '.join(shown)}{more}")
+    raise ValueError(f"{table.name}: {what} missing: {some_of(shown, len(missing))}")
 
 
 def kinds_of_used(model: Any) -> dict[str, str]:

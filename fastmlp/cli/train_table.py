@@ -11,14 +11,15 @@ import re
 import shlex
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import fastmlp
 from fastmlp import kernels
-from fastmlp.experiments.table_models import TableModel
+from fastmlp.experiments.table_models import TableModel, fit_on
 from fastmlp.experiments.targets import OF_TEXT
-from fastmlp.support.text import printable
+from fastmlp.support.text import printable, some_of
 from fastmlp.support.user_warnings import warn_user
 from fastmlp.tabular.by_value import ByValue
 from fastmlp.tabular.members import Callbacks
@@ -42,7 +43,7 @@ from .recipe import laid_out, writable_card
 from .table_data import TableData, read_data
 from .table_settings import estimator, metric_name
 
-MOST_SHOWN = 8  # columns that a line names
+MOST_SHOWN = 8  # names of columns or values in a line
 PASSWORD = re.compile(r"(://[^\s/:@]+:)[^\s@]+@")  # in the URL of a database
 SHARED = "shared model"  # of a model with --per, beside the baselines
 MOST_COST = 10.0  # times that of a constant prediction; more is training that went wrong
@@ -140,17 +141,10 @@ def about_data(data: TableData) -> list[str]:
 
 def fit(model: TableModel, data: TableData, callbacks: Callbacks | None) -> None:
     """Fit the model, without the warning of columns left out, which `about_model` lists."""
-    training = data.training
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*columns are not used")
         try:
-            model.fit(
-                training.X,
-                training.y,
-                groups=training.groups,
-                time=training.time,
-                callbacks=callbacks,
-            )
+            fit_on(data.training, model, callbacks)
         except fastmlp.TrainingDiverged as error:
             message = f"training diverged, and nothing was saved: {error}"
             raise fastmlp.TrainingDiverged(message, history=error.history) from None
@@ -208,13 +202,7 @@ def about_model(model: TableModel) -> list[str]:
     ]
     lines = [f"columns in use: {', '.join(counted)}"]
     if encoder.dropped:
-        some = list(encoder.dropped.items())[:MOST_SHOWN]
-        more = len(encoder.dropped) - len(some)
-        lines.append(
-            "columns not used: "
-            + "; ".join(f"{name!r}, {reason}" for name, reason in some)
-            + (f"; and {more:,} more" if more else "")
-        )
+        lines.append(f"columns not used: {with_reasons(encoder.dropped)}")
     n = len(model.networks_)
     if model.by_value_ is not None:
         return [*lines, *about_values(model.by_value_), f"{n:,} networks in all"]
@@ -230,10 +218,14 @@ def about_values(by_value: ByValue) -> list[str]:
     n, reasons = len(by_value.models), by_value.reasons
     lines = [f"{n:,} of {n + len(reasons):,} values of {by_value.column!r} have their own model"]
     if reasons:
-        some = [f"{value!r}, {reason}" for value, reason in [*reasons.items()][:MOST_SHOWN]]
-        more = f"; and {len(reasons) - len(some):,} more" * (len(reasons) > len(some))
-        lines.append(f"values that the shared model predicts: {'; '.join(some)}{more}")
+        lines.append(f"values that the shared model predicts: {with_reasons(reasons)}")
     return lines
+
+
+def with_reasons(reasons: Mapping[str, str]) -> str:
+    """Return names and the reason of each as text, of many the first ones."""
+    some = [f"{name!r}, {reason}" for name, reason in [*reasons.items()][:MOST_SHOWN]]
+    return some_of(some, len(reasons), "; ")
 
 
 def doubts(

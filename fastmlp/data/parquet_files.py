@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..support.extras import imported
+from ..support.text import some_of
 
 __all__ = [
     "Column", "check_names", "check_scalars", "check_types", "column_of", "files_of", "reading",
@@ -68,9 +69,8 @@ def check_names(chosen: Sequence[str], others: set[str], types: dict[str, Any]) 
 
             close = get_close_matches(str(name), types, n=1)
             guess = f"; did you mean {close[0]!r}?" if close else "."
-            names = ", ".join(list(types)[:MOST_SHOWN])
-            more = f" and {len(types) - MOST_SHOWN:,} more" if len(types) > MOST_SHOWN else ""
-            raise ValueError(f"there is no column {name!r}{guess} The columns: {names}{more}")
+            names = some_of(list(types)[:MOST_SHOWN], len(types))
+            raise ValueError(f"there is no column {name!r}{guess} The columns: {names}")
     for name in chosen:
         if name in others:
             raise ValueError(f"column {name!r} is in columns and is also a label or weight")

@@ -6,11 +6,14 @@ from .. import activations
 from ..support import checks
 from ..tabular import TabularClassifier, TabularRegressor
 from ..tabular.columns import ENCODINGS
+from ..tabular.members import Callbacks
 from ..tabular.metrics import CLASSIFICATION, REGRESSION
 from .keys import Key, number, whole, widths
 from .table_rows import TableRows
 
-__all__ = ["DEFAULT_METRIC", "ESTIMATORS", "METRICS", "PARAMETERS", "TableModel", "metric_on"]
+__all__ = [
+    "DEFAULT_METRIC", "ESTIMATORS", "METRICS", "PARAMETERS", "TableModel", "fit_on", "metric_on",
+]  # fmt: skip
 
 TableModel = TabularClassifier | TabularRegressor
 
@@ -33,6 +36,11 @@ PARAMETERS = {
     "epochs": Key(whole(1), "whole"),
     "encoding": Key(lambda name, value: checks.known(name, value, ENCODINGS)),
 }
+
+
+def fit_on(rows: TableRows, model: TableModel, callbacks: Callbacks | None = None) -> None:
+    """Fit an estimator to rows."""
+    model.fit(rows.X, rows.y, groups=rows.groups, time=rows.time, callbacks=callbacks)
 
 
 def metric_on(rows: TableRows, model: TableModel, metric: str) -> float:

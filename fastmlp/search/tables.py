@@ -17,7 +17,7 @@ from typing import Any, Self
 from sklearn.base import clone
 
 from ..experiments import toml
-from ..experiments.table_models import PARAMETERS, TableModel, metric_on
+from ..experiments.table_models import PARAMETERS, TableModel, fit_on, metric_on
 from ..experiments.table_rows import TableRows
 from ..history import TrainingDiverged
 from ..support import checks
@@ -209,17 +209,11 @@ def measure(
 def fit(model: TableModel, rows: TableRows, stop: Stop, alone: bool) -> bool:
     """Fit an estimator; return whether Ctrl-C, or the end of the search, ended it."""
     if not alone:
-        model.fit(
-            rows.X,
-            rows.y,
-            groups=rows.groups,
-            time=rows.time,
-            callbacks=lambda net: [StopWhenSet(stop)],
-        )
+        fit_on(rows, model, lambda net: [StopWhenSet(stop)])
         return stop.is_set()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model.fit(rows.X, rows.y, groups=rows.groups, time=rows.time)
+        fit_on(rows, model)
     return any("Training was interrupted" in str(one.message) for one in caught)
 
 

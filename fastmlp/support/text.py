@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
-__all__ = ["printable", "quoted"]
+__all__ = ["printable", "quoted", "some_of"]
 
 MOST_CHARACTERS = 80  # of a value in a message
 
@@ -38,3 +40,17 @@ def quoted(value: object) -> str:
     except ValueError:  # of an integer with more digits than Python writes
         return f"{type(value).__name__} of thousands of digits"
     return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…"
+
+
+def some_of(entries: Iterable[str], n: int, separator: str = ", ", more: str = "more") -> str:
+    """Return the first of n entries side by side, and how many more there are.
+
+    Examples
+    --------
+    >>> some_of(["'a'", "'b'"], 5)
+    "'a', 'b', and 3 more"
+    """
+    shown = list(entries)
+    if n > len(shown):
+        shown.append(f"and {n - len(shown):,} {more}")
+    return separator.join(shown)

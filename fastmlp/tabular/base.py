@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .. import activations
 from ..callbacks import require_function
 from ..support import checks
+from ..support.text import some_of
 from ..support.user_warnings import warn_user
 from .by_value import ByValue, check_per, fit_by_value
 from .columns import ENCODINGS, ISO_DATES, Codes, NoColumnError, TableEncoder
@@ -250,13 +251,10 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
             )
         dropped = self.encoder_.dropped
         if dropped:
-            some = list(dropped.items())[:8]
-            more = ""
-            if len(dropped) > len(some):
-                more = f"; and {len(dropped) - len(some)} more, see dropped_columns_"
+            some = [f"{name!r}, {reason}" for name, reason in list(dropped.items())[:8]]
             warn_user(
                 f"{len(dropped)} of {len(dropped) + len(self.encoder_.kinds)} columns are not "
-                f"used: " + "; ".join(f"{name!r}, {reason}" for name, reason in some) + more,
+                f"used: {some_of(some, len(dropped), '; ', 'more, see dropped_columns_')}",
             )
 
     def _keep(self, members: list[Member], rows: Rows) -> tuple[NDArray[np.intp], Array]:

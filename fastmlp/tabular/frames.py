@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..support.text import quoted
+from ..support.text import quoted, some_of
 from .reading.numbers import MINUS, code_in
 
 __all__ = [
@@ -272,12 +272,10 @@ def _refusal(column: pd.Series, rows: Any, fault: str, remedy: str) -> str:
     """Return a message that quotes cells with their places: lines of a file where known."""
     unit = column.index.name if column.index.name in UNITS else "row"
     places = column.index if column.index.name in UNITS else range(len(column))
-    some = ", ".join(
-        f"{quoted(column.iloc[row])} in {unit} {places[row]}" for row in rows[:SHOWN]
-    )
-    more = f" and {len(rows) - SHOWN:,} more" if len(rows) > SHOWN else ""
+    quotes = (f"{quoted(column.iloc[row])} in {unit} {places[row]}" for row in rows[:SHOWN])
+    some = some_of(quotes, len(rows))
     counted = "" if unit == "line" else " (rows counted from 0)"
-    return f"column {column.name!r}: {len(rows):,} cells {fault}: {some}{more}{counted}; {remedy}"
+    return f"column {column.name!r}: {len(rows):,} cells {fault}: {some}{counted}; {remedy}"
 
 
 def texts(column: pd.Series) -> tuple[NDArray[np.intp], list[str]]:

@@ -202,7 +202,7 @@ X0, Y0 = np.array([1.0, 2.0, 3.0]), np.array([0, 1, 0])
         (
             [{f"a{k}": X0 for k in range(10)}],
             {"label": "z"},
-            "no column 'z'. The columns: a0, a1, a2, a3, a4, a5, a6, a7 and 2 more",
+            "no column 'z'. The columns: a0, a1, a2, a3, a4, a5, a6, a7, and 2 more",
         ),
         ([{"a": X0, "Label": Y0}], {"label": "label"}, "did you mean 'Label'"),
         ([{"a": X0, "y": Y0}], {"columns": ["b"]}, "0.parquet: there is no column 'b'"),

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from fastmlp.support.labels import class_labels, class_names, group_labels, label_array
-from fastmlp.support.text import printable, quoted
 
 
 @pytest.mark.parametrize(
@@ -67,27 +66,3 @@ def test_a_group_without_labels_leaves_the_others_theirs() -> None:
     named, unnamed = group_labels([["a", "b"], None], (2, 3))
     assert named is not None and named.tolist() == ["a", "b"]
     assert unnamed is None
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("größe β", "größe β"),
-        ("a\x1b[2J\x07\r\n", "a\\x1b[2J\\x07\\r\\n"),
-        ("\x9b31m\u202e\u2028", "\\x9b31m\\u202e\\u2028"),
-        (KeyError("\x1b"), "'\\x1b'"),
-    ],
-)
-def test_printable_text_has_no_control_characters(text: object, shown: str) -> None:
-    assert printable(text) == shown
-    assert printable(text).isprintable()
-
-
-@pytest.mark.parametrize("value", ["x" * 5000, 10**400, np.str_("x" * 5000)])
-def test_long_values_are_cut_in_messages(value):
-    assert quoted(value) == repr(value if isinstance(value, int) else str(value))[:80] + "…"
-    assert quoted("x" * 78) == repr("x" * 78)
-
-
-def test_integers_that_python_does_not_write_are_described():
-    assert quoted(10**5000) == "int of thousands of digits"

@@ -141,7 +141,7 @@ def test_the_minus_sign_of_typesetting_is_a_minus():
     np.testing.assert_array_equal(numbers(pd.Series(["\u22121.5", "-2", "3"])), [-1.5, -2, 3])
 
 
-@pytest.mark.parametrize(("n", "end"), [(5, "row 4 [(]rows"), (6, "row 4 and 1 more [(]rows")])
+@pytest.mark.parametrize(("n", "end"), [(5, "row 4 [(]rows"), (6, "row 4, and 1 more [(]rows")])
 def test_five_cells_are_quoted(n, end):
     with pytest.raises(ValueError, match=f"{n} cells are not numbers: 'q' in row 0, .*{end}"):
         numbers(pd.Series(["q"] * n + ["1"], name="c"))

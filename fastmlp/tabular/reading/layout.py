@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...support.text import some_of
+
 SEPARATORS = (",", ";", "\t", "|")  # in order of preference where several are equally likely
 WHITESPACE = "whitespace"  # the separator of columns that are aligned by spaces or tabs
 SAMPLE_LINES = 500  # lines by which the separator is recognized
@@ -114,8 +116,6 @@ def layout(data: bytes, separator: str | None, name: str) -> Layout:
     uneven = np.flatnonzero(np.frombuffer(counts, np.int64) != len(names))
     if len(uneven):
         places = [f"line {lines[i]} has {counts[i]}" for i in uneven[:SHOWN]]
-        if len(uneven) > SHOWN:
-            places.append(f"and {len(uneven) - SHOWN:,} more rows")
         remedy = f"put cells that contain {separator!r} in double quotes"
         if names[0].startswith("#"):
             remedy = "remove the lines of comments before the header"
@@ -124,7 +124,8 @@ def layout(data: bytes, separator: str | None, name: str) -> Layout:
                 f"name every column in the header, or give the separator if it is not {separator!r}"
             )
         raise ValueError(
-            f"{name}: the header has {len(names)} cells, but {', '.join(places)}; {remedy}"
+            f"{name}: the header has {len(names)} cells, but "
+            f"{some_of(places, len(uneven), more='more rows')}; {remedy}"
         )
     refuse_twins(names, name)
     return Layout(data, separator, names, header_lines, np.frombuffer(lines, np.int64))
@@ -164,9 +165,8 @@ def refuse_twins(names: Sequence[str], name: str) -> None:
     """Raise ValueError if columns have the same name."""
     twice = [one for one, count in Counter(names).items() if count > 1]
     if twice:
-        shown = ", ".join(map(repr, twice[:SHOWN]))
-        more = f" and {len(twice) - SHOWN:,} more names" if len(twice) > SHOWN else ""
-        raise ValueError(f"{name}: several columns are named {shown}{more}; give each its own name")
+        shown = some_of(map(repr, twice[:SHOWN]), len(twice), more="more names")
+        raise ValueError(f"{name}: several columns are named {shown}; give each its own name")
 
 
 def may_hold_codes(data: bytes, separator: str) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...support.extras import imported
+from ...support.text import some_of
 from .layout import SHOWN
 from .numbers import COMMA, POINT, TextColumn
 
@@ -88,9 +89,7 @@ def listed(frame: pandas.DataFrame, cells: Any, total: int, more: str = "more") 
         short = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
         contents = "" if isna(cell) else f": {short!r}"
         found.append(f"{unit} {frame.index[row]}, column {frame.columns[j]!r}{contents}")
-    if total > len(found):
-        found.append(f"and {total - len(found):,} {more}")
-    return "; ".join(found)
+    return some_of(found, total, "; ", more)
 
 
 def _refuse(
