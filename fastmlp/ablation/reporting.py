@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import io
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from ..experiments.settings import label
-from ..support import atomic_files
+from ..support.atomic_files import whole_text
 from .data import Metric
 from .summary import Results, Row
 
@@ -26,29 +25,27 @@ def file_names(metric: Metric) -> tuple[str, str, str]:
 
 def write(results: Results, folder: Path) -> Results:
     """Write all files, replacing those of an earlier call; return the results with the plot."""
-    text = io.StringIO(newline="")
-    rows = csv.writer(text, lineterminator="\n")
     metric = results.metric.name
-    rows.writerow(
-        ["factor", "value", "seed", metric, f"validation_{metric}", "cost", "epochs", "seconds",
-         "diverged"]
-    )  # fmt: skip
-    for row in results.rows:
-        for run in row.runs:
-            rows.writerow(
-                [row.variant.factor, row.variant.value, run.seed, run.score, run.validation_score,
-                 run.cost, run.epochs, run.seconds, run.diverged]
-            )  # fmt: skip
-    with atomic_files.whole(folder / RUNS) as file:
-        file.write(text.getvalue().encode())
+    with whole_text(folder / RUNS) as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(
+            ["factor", "value", "seed", metric, f"validation_{metric}", "cost", "epochs",
+             "seconds", "diverged"]
+        )  # fmt: skip
+        rows.writerows(
+            [row.variant.factor, row.variant.value, run.seed, run.score, run.validation_score,
+             run.cost, run.epochs, run.seconds, run.diverged]
+            for row in results.rows
+            for run in row.runs
+        )  # fmt: skip
     if find_spec("matplotlib") is not None:
         from .picture import draw
 
         picture = folder / file_names(results.metric)[2]
         results = replace(results, picture=picture)
         draw(results, picture)
-    with atomic_files.whole(folder / TABLE) as file:
-        file.write(markdown(results).encode())
+    with whole_text(folder / TABLE) as file:
+        file.write(markdown(results))
     return results
 
 

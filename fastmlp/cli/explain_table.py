@@ -10,11 +10,11 @@ import pandas as pd
 from fastmlp.experiments.table_models import METRICS, TableModel
 from fastmlp.experiments.table_rows import dropped
 from fastmlp.experiments.tables import Table
+from fastmlp.support.atomic_files import whole_text
 from fastmlp.support.text import printable
 
 from .baselines import model_scores, task_of
 from .evaluate_table import labelled_rows
-from .predict import whole_file
 from .predict_table import as_input, name_of_prediction
 from .table_data import open_for
 from .table_settings import checked_metric, metric_name
@@ -96,6 +96,6 @@ def printable_frame(frame: pd.DataFrame) -> str:
 
 def write_frame(path: Path, frame: pd.DataFrame) -> None:
     """Write a table as CSV."""
-    with whole_file(path) as file:
+    with whole_text(path) as file:
         frame.to_csv(file, index=False, lineterminator="\n")
     print(f"saved {path}")

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 import fastmlp
 from fastmlp import MLP, Ensemble
 from fastmlp.history import History
+from fastmlp.support.atomic_files import whole_text
 
 from .clock import process_seconds
-from .predict import whole_file
 
 
 def write_page(
@@ -22,12 +22,8 @@ def write_page(
     history: Sequence[History],
     title: str,
     configuration: dict[str, object],
-    row_numbers: Sequence[object] | None = None,
 ) -> None:
-    """Write the page about a model that this process has just trained.
-
-    `row_numbers` are those of the examples in the user's file.
-    """
+    """Write the page about a model that this process has just trained."""
     seconds, since = process_seconds()
     text = fastmlp.plotting.page(
         model,
@@ -37,7 +33,6 @@ def write_page(
         title=title,
         configuration=configuration,
         times={f"since {since}": seconds},
-        row_numbers=row_numbers,
     )
-    with whole_file(path) as file:
+    with whole_text(path) as file:
         file.write(text)

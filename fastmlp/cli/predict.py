@@ -10,9 +10,7 @@ CSV: a header line, then one line for each row of the table.
 import argparse
 import csv
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from io import TextIOWrapper
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -21,7 +19,7 @@ from numpy.typing import NDArray
 
 from fastmlp import MLP, Ensemble
 from fastmlp.export import Quantized
-from fastmlp.support import atomic_files
+from fastmlp.support.atomic_files import whole_text
 from fastmlp.support.labels import class_labels, group_labels
 from fastmlp.support.text import printable
 
@@ -83,7 +81,7 @@ def run(args: argparse.Namespace) -> None:
     if args.output is None:
         write(printable_cells(output) if sys.stdout.isatty() else output, sys.stdout)
         return
-    with whole_file(args.output) as file:
+    with whole_text(args.output) as file:
         write(output, file)
 
 
@@ -198,14 +196,3 @@ def shortest(value: np.floating[Any]) -> str:
     positional = value == 0 or 1e-4 <= abs(value) < 1e16
     write = np.format_float_positional if positional else np.format_float_scientific
     return write(value, trim="-")
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[TextIO]:
-    """Open a file to write text to that appears whole or not at all."""
-    with atomic_files.whole(path) as file:
-        text = TextIOWrapper(file, newline="", encoding="utf-8")
-        try:
-            yield text
-        finally:
-            text.detach()  # writes the buffer; `atomic_files.whole` closes the file

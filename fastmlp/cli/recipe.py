@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import fastmlp
 from fastmlp import kernels
 from fastmlp.data.split import hold_out_first
 
+from .cards import writable_card, write_card
 from .clock import process_seconds
 from .options import (
     add_data_option,
@@ -26,7 +26,6 @@ from .options import (
     writable,
 )
 from .page import write_page
-from .predict import whole_file
 from .ranks import divided, fit_on, is_first
 
 if TYPE_CHECKING:
@@ -125,8 +124,7 @@ def run(args: argparse.Namespace) -> None:
             "wrong": int(np.sum(predicted != y_test)),
             "confusion matrix, rows the true digit": confusion(y_test, predicted).tolist(),
         }
-        with whole_file(card) as file:
-            file.write(laid_out(contents))
+        write_card(card, contents)
         print(f"saved {args.save} and {card}")
     if args.html is not None:
         write_page(
@@ -139,15 +137,6 @@ def run(args: argparse.Namespace) -> None:
             configuration(outcome, f"{len(y_test):,} {tested}"),
         )
         print(f"saved {args.html}")
-
-
-def writable_card(model: Path) -> Path:
-    """Return the file of the model card, beside the model's, after a check before training."""
-    card = Path(f"{model}.card.json")
-    try:
-        return writable(str(card))
-    except argparse.ArgumentTypeError as error:
-        raise ValueError(f"--save: {error}") from None
 
 
 def describe(outcome: Outcome) -> dict[str, Any]:
@@ -194,14 +183,3 @@ def confusion(y: NDArray[Any], predicted: NDArray[Any]) -> NDArray[np.int64]:
     found = np.zeros((CLASSES, CLASSES), np.int64)
     np.add.at(found, (y, predicted), 1)
     return found
-
-
-def laid_out(contents: dict[str, Any]) -> str:
-    """Return JSON with a line for each entry, and for each row of a matrix."""
-    lines = []
-    for key, value in contents.items():
-        text = json.dumps(value)
-        if isinstance(value, list) and value and isinstance(value[0], (list, dict)):
-            text = "[\n" + ",\n".join(f"    {json.dumps(one)}" for one in value) + "\n  ]"
-        lines.append(f"  {json.dumps(key)}: {text}")
-    return "{\n" + ",\n".join(lines) + "\n}\n"

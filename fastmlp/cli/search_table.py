@@ -13,10 +13,10 @@ from fastmlp.experiments.table_models import DEFAULT_METRIC, ESTIMATORS
 from fastmlp.experiments.table_rows import divided
 from fastmlp.search.studies import describe
 from fastmlp.search.tables import SPACE, TableSpace, minimize_table
+from fastmlp.support.atomic_files import whole_text
 from fastmlp.support.text import printable
 
-from .predict import whole_file
-from .recipe import writable_card
+from .cards import writable_card
 from .table_data import read_data
 from .table_settings import checked_metric
 from .train_table import about_data, fit, judge_and_save
@@ -72,7 +72,7 @@ def search_table(args: argparse.Namespace) -> None:
     best = {name: value for name, value in {**fixed, **result.best_parameters}.items()
             if value is not None}
     if args.save_config is not None:
-        with whole_file(args.save_config) as file:
+        with whole_text(args.save_config) as file:
             file.write(as_toml(best))
         print(f"saved {args.save_config}")
     if args.save is not None:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 import fastmlp.plotting.table_page
 from fastmlp.experiments.table_models import TableModel
+from fastmlp.support.atomic_files import whole_text
 
 from .baselines import SHOWN, Scores, task_of, written
-from .predict import whole_file
 from .table_settings import metric_name
 
 MOST_CURVES = 6
@@ -62,5 +62,5 @@ def write_table_page(
         dependence=curves,
         configuration=configuration,
     )
-    with whole_file(path) as file:
+    with whole_text(path) as file:
         file.write(text)

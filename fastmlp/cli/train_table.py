@@ -35,11 +35,10 @@ from .baselines import (
     score_lines,
     written,
 )
+from .cards import writable_card, write_card
 from .clock import process_seconds
 from .options import check_outputs, log_callbacks, set_threads
-from .predict import whole_file
 from .ranks import divided, is_first
-from .recipe import laid_out, writable_card
 from .table_data import TableData, read_data
 from .table_settings import estimator, metric_name
 
@@ -102,8 +101,7 @@ def judge_and_save(
     if args.save is not None:
         assert card is not None
         model.save(args.save)
-        with whole_file(card) as file:
-            file.write(laid_out(contents))
+        write_card(card, contents)
         print(f"saved {args.save} and {card}")
     if page is not None:
         from .table_page import write_table_page

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from ..network import MLP
-from ..support import atomic_files, checks
+from ..support import checks
+from ..support.atomic_files import whole_text
 from ..support.paths import as_text
 from .c_integers import integer_source
 from .c_networks import float_program, network_source, quantized_program
@@ -164,9 +165,8 @@ def to_c(
 def _write(source: Source, layout: Layout) -> None:
     """Write the files of a program."""
     for path, parts in source.files(layout).items():
-        with atomic_files.whole(path) as file:
-            for part in parts:
-                file.write(f"{part}\n".encode())
+        with whole_text(path) as file:
+            file.writelines(f"{part}\n" for part in parts)
 
 
 def _check_table_options(model: Any, dtype: Any, integer_only: Any) -> None:

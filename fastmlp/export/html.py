@@ -22,7 +22,8 @@ import fastmlp
 from fastmlp import MLP
 from fastmlp.export.inference import require_plain_input
 from fastmlp.losses import CrossEntropy
-from fastmlp.support import atomic_files, checks
+from fastmlp.support import checks
+from fastmlp.support.atomic_files import whole_text
 
 __all__ = ["to_html"]
 
@@ -83,8 +84,8 @@ def to_html(
         If the file cannot be written.
     """
     text = page(net, title, ink)
-    with atomic_files.whole(path) as file:
-        file.write(text.encode())
+    with whole_text(path) as file:
+        file.write(text)
 
 
 def page(net: MLP, title: str, ink: float | None = None) -> str:

@@ -8,7 +8,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from io import TextIOWrapper
+from typing import BinaryIO, TextIO
 
 from .paths import as_text
 
@@ -17,7 +18,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["require_different", "require_writable", "same_file", "whole"]
+__all__ = ["require_different", "require_writable", "same_file", "whole", "whole_text"]
 
 SUFFIX = ".part"  # of a file that is being written
 
@@ -58,6 +59,17 @@ def whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with suppress(FileNotFoundError):
             os.unlink(part)
         raise
+
+
+@contextmanager
+def whole_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
+    """Open a file to write text to, in UTF-8, as `whole` opens one for bytes."""
+    with whole(path) as file:
+        text = TextIOWrapper(file, newline="", encoding="utf-8")
+        try:
+            yield text
+        finally:
+            text.detach()  # writes the buffer; `whole` closes the file
 
 
 def require_writable(path: str | os.PathLike[str]) -> None:
