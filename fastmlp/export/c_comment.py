@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-import fastmlp
-
 from ..activations import Softmax
 from ..losses import Quantile
 from ..network import MLP
+from ..version import __version__
 from .c_float import Code
 from .c_source import Layout
 from .inference import metadata_of
@@ -179,7 +178,7 @@ def comment(
     net: MLP | Quantized, program: Program, declarations: list[str], name: str, layout: Layout
 ) -> str:
     """Return the comment."""
-    metadata = net.metadata if isinstance(net, Quantized) else metadata_of(net)
+    metadata = metadata_of(net)
     predicted, outputs = MEANINGS[kind_of_prediction(net)]
     size = sum(array.nbytes for array in program.code.arrays.values())
     functions = (*net.activation, net.output_activation)
@@ -213,7 +212,7 @@ def memory_notes(size: int, stack: int, has_encodings: bool = False) -> dict[str
 def title(net: MLP | Quantized, name: str) -> str:
     """Return the first line."""
     sizes = "-".join(map(str, net.sizes))
-    return f"{name}: a multilayer perceptron, {sizes}, by fastmlp {fastmlp.__version__}"
+    return f"{name}: a multilayer perceptron, {sizes}, by fastmlp {__version__}"
 
 
 def _multiply_adds(code: Code) -> int:

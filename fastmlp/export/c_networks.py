@@ -77,8 +77,8 @@ def network_source(net: MLP | Quantized, program: Program, name: str, layout: La
         return templates.with_names(text, name, net.n_in, net.n_out)
 
     declarations = [finished(one) for one in (predict.partition("\n")[0], forward)]
-    metadata = net.metadata if isinstance(net, Quantized) else metadata_of(net)
-    declared_classes, classes = class_names(name, metadata.get("classes"), net.n_out)
+    classes = metadata_of(net).get("classes")
+    declared_classes, class_array = class_names(name, classes, net.n_out)
     functions = [
         templates.with_names(text, name, net.n_in, net.n_out) for text in program.functions
     ]
@@ -102,7 +102,7 @@ def network_source(net: MLP | Quantized, program: Program, name: str, layout: La
             *(f"{declaration};" for declaration in declarations),
             *declared_classes,
         ],
-        definitions=classes,
+        definitions=class_array,
         constants=list(code.arrays.items()),
         functions=[*functions, finished(predict).rstrip("\n")],
     )

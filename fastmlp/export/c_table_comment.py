@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import fastmlp
-
 from ..network import MLP
 from ..tabular.classifier import TabularClassifier
 from ..tabular.digest import table_digest
+from ..version import __version__
 from .c_comment import LONGEST_NAMES, block, names_note, safe
 from .c_source import Layout
 from .c_table_row import Row
@@ -120,7 +119,7 @@ def comment(
     included = (layout.header or layout.path).name
     title = (
         f"{name}: a {type(model).__name__} of {len(model.networks_)} networks, by fastmlp "
-        f"{fastmlp.__version__}"
+        f"{__version__}"
     )
     return block(title, declarations, [how_to, _example(model, row, included)], notes)
 

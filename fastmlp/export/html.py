@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import fastmlp
-from fastmlp import MLP
-from fastmlp.export.inference import require_plain_input
-from fastmlp.losses import CrossEntropy
-from fastmlp.support import checks
-from fastmlp.support.atomic_files import whole_text
+from ..losses import CrossEntropy
+from ..network import MLP
+from ..support import checks
+from ..support.atomic_files import whole_text
+from ..version import __version__
+from .inference import require_plain_input
 
 __all__ = ["to_html"]
 
@@ -145,7 +145,7 @@ def contents(net: MLP, ink: float | None = None) -> dict[str, Any]:
         "inputScale": ink,
         "sure": MIN_PROBABILITY,
         "about": f"{sizes}, {', '.join(names) or 'linear'}, {net.n_parameters:,} parameters, made "
-        f"with fastmlp {fastmlp.__version__}.",
+        f"with fastmlp {__version__}.",
     }
 
 

@@ -123,12 +123,12 @@ def require_mlp(net: object) -> MLP:
     return net
 
 
-def metadata_of(net: MLP | Ensemble) -> Mapping[str, Any]:
+def metadata_of(net: Any) -> Mapping[str, Any]:
     """Return a network's metadata; of an ensemble its own and what all its networks agree on."""
     own = net.metadata
     if not isinstance(own, Mapping):
         raise TypeError(f"net.metadata must be a dict, got {own!r}")
-    if isinstance(net, MLP):
+    if not isinstance(net, Ensemble):
         return own
     first, *others = map(metadata_of, net.networks)
     shared = {

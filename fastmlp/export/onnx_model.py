@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-import fastmlp
-
 from ..model.files import to_json
 from ..model.state import Array
 from ..network import MLP
 from ..support import checks
 from ..support.text import quoted
+from ..version import __version__
 from .inference import Columns, inference_columns, layers_after_encodings
 from .onnx_encodings import add_encodings
 from .onnx_graph import Graph, activate
@@ -100,7 +99,7 @@ def model_of(
     model = onnx.helper.make_model(
         graph,
         producer_name="fastmlp",
-        producer_version=fastmlp.__version__,
+        producer_version=__version__,
         doc_string=description,
         opset_imports=[onnx.helper.make_opsetid(*opset) for opset in opsets.items()],
         ir_version=IR_VERSION,

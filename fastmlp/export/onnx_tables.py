@@ -18,13 +18,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-import fastmlp
-
 from ..support.labels import class_labels
 from ..tabular.classifier import LEAST_PROBABILITY, TabularClassifier
 from ..tabular.columns import LARGEST, Category, Number, TableEncoder
 from ..tabular.digest import table_digest
 from ..tabular.regressor import TabularRegressor
+from ..version import __version__
 from .inference import Columns, inference_columns
 from .onnx_graph import Described, Graph, activate
 from .onnx_model import BATCH, add_labels, forward, mean, model_of, task_of, with_prefixes
@@ -77,7 +76,7 @@ def table_model(onnx: Any, given: Any, dtype: np.dtype[Any]) -> Any:
         "kinds": list(encoder.kinds.values()),
         "estimator": type(model).__name__,
         "versions": {
-            "fastmlp": fastmlp.__version__,
+            "fastmlp": __version__,
             "numpy": np.__version__,
             "onnx": onnx.__version__,
             "pandas": pd.__version__,

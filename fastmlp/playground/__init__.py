@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-import fastmlp
-from fastmlp import datasets
-from fastmlp.export import html
+from .. import datasets
+from ..export import html
+from ..version import __version__
 
 __all__ = ["page"]
 
@@ -42,7 +42,7 @@ def page() -> str:
         css=_read(*STYLES),
         script=_read(*SCRIPTS),
         digits=json.dumps(digits()),
-        version=fastmlp.__version__,
+        version=__version__,
     )
 
 
