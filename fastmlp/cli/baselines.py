@@ -18,9 +18,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils import compute_sample_weight
 
 from fastmlp import steps
-from fastmlp.experiments.table_models import TableModel
+from fastmlp.experiments.table_models import METRICS, TableModel, task_of
 from fastmlp.tabular import TabularClassifier, TabularRegressor
-from fastmlp.tabular.metrics import CLASSIFICATION, REGRESSION
 
 Array = NDArray[Any]
 Scores = dict[str, float]
@@ -35,14 +34,9 @@ SHOWN = {  # the metrics of each task, by the names that are printed
     "regression": {"RMSE": "rmse", "MAE": "mae", "R2": "r2"},
 }  # fmt: skip
 GREATER_IS_BETTER = {
-    name: metric.greater_is_better for name, metric in {**CLASSIFICATION, **REGRESSION}.items()
+    name: metric.greater_is_better for table in METRICS.values() for name, metric in table.items()
 }
 COVERAGE = 0.9
-
-
-def task_of(model: TableModel) -> str:
-    """Return the task of a model."""
-    return "classification" if isinstance(model, TabularClassifier) else "regression"
 
 
 def outputs_of(model: TableModel, X: pd.DataFrame) -> Array:
@@ -52,11 +46,10 @@ def outputs_of(model: TableModel, X: pd.DataFrame) -> Array:
 
 def scores_of(model: TableModel, outputs: Array, y: Array) -> Scores:
     """Return the scores of outputs for labels or values; those that do not exist are left out."""
-    classification = isinstance(model, TabularClassifier)
-    table = CLASSIFICATION if classification else REGRESSION
-    known = np.searchsorted(model.classes_, y) if classification else y
+    task = task_of(model)
+    known = np.searchsorted(model.classes_, y) if task == "classification" else y
     found = {
-        name: table[name].measure(known, outputs, None) for name in SHOWN[task_of(model)].values()
+        name: METRICS[task][name].measure(known, outputs, None) for name in SHOWN[task].values()
     }
     return {name: float(value) for name, value in found.items() if np.isfinite(value)}
 

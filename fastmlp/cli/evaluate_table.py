@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fastmlp.experiments.table_models import TableModel
+from fastmlp.experiments.table_models import TableModel, task_of
 from fastmlp.experiments.tables import Table
 from fastmlp.experiments.targets import like_training
 from fastmlp.support.text import printable, quoted
 from fastmlp.support.user_warnings import warn_user
 from fastmlp.tabular import TabularClassifier
 
-from .baselines import Scores, model_scores, score_lines, task_of
+from .baselines import Scores, model_scores, score_lines
 from .predict_table import as_input, name_of_prediction, warn_of_unknown
 from .table_data import features_of, no_class, open_for, read_target_of_test
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from fastmlp.experiments.table_models import METRICS, TableModel
+from fastmlp.experiments.table_models import METRICS, TableModel, task_of
 from fastmlp.experiments.table_rows import dropped
 from fastmlp.experiments.tables import Table
 from fastmlp.support.atomic_files import whole_text
 from fastmlp.support.text import printable
 
-from .baselines import model_scores, task_of
+from .baselines import model_scores
 from .evaluate_table import labelled_rows
 from .predict_table import as_input, name_of_prediction
 from .table_data import open_for

@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from fastmlp.experiments.table_models import TableModel
+from fastmlp.experiments.table_models import TableModel, task_of
 from fastmlp.tabular.columns import TableEncoder
 from fastmlp.tabular.digest import table_digest
 from fastmlp.tabular.saving import versions
 
-from .baselines import SHOWN, task_of, written
+from .baselines import SHOWN, written
 
 MOST_LEVELS = 12  # of a category that are shown
 MOST_VALUES = 20  # of the column of --per

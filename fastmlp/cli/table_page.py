@@ -9,10 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import fastmlp.plotting.table_page
-from fastmlp.experiments.table_models import TableModel
+from fastmlp.experiments.table_models import TableModel, task_of
 from fastmlp.support.atomic_files import whole_text
 
-from .baselines import SHOWN, Scores, task_of, written
+from .baselines import SHOWN, Scores, written
 from .table_settings import metric_name
 
 MOST_CURVES = 6

@@ -10,11 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.experiments import toml
-from fastmlp.experiments.table_models import DEFAULT_METRIC, ESTIMATORS, METRICS, TableModel
+from fastmlp.experiments.table_models import (
+    DEFAULT_METRIC,
+    ESTIMATORS,
+    METRICS,
+    TableModel,
+    task_of,
+)
 from fastmlp.support import checks
 from fastmlp.tabular.frames import text
-
-from .baselines import task_of
 
 # parameters of the estimators, by the names of the options
 PARAMETERS = {

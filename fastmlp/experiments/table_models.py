@@ -13,6 +13,7 @@ from .table_rows import TableRows
 
 __all__ = [
     "DEFAULT_METRIC", "ESTIMATORS", "METRICS", "PARAMETERS", "TableModel", "fit_on", "metric_on",
+    "task_of",
 ]  # fmt: skip
 
 TableModel = TabularClassifier | TabularRegressor
@@ -36,6 +37,11 @@ PARAMETERS = {
     "epochs": Key(whole(1), "whole"),
     "encoding": Key(lambda name, value: checks.known(name, value, ENCODINGS)),
 }
+
+
+def task_of(model: TableModel) -> str:
+    """Return the task of an estimator."""
+    return "classification" if isinstance(model, TabularClassifier) else "regression"
 
 
 def fit_on(rows: TableRows, model: TableModel, callbacks: Callbacks | None = None) -> None:

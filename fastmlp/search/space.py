@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from .. import optimizers
 from ..experiments import toml
 from ..experiments.keys import Key, number, whole, widths
+from ..experiments.parts import label
 from ..experiments.settings import NETWORK, TRAINING, Setting, check_size, checked
 from ..experiments.toml import check_keys
 from ..support import checks
@@ -283,4 +284,4 @@ def _range(key: str, given: tuple[Any, ...] | Mapping[str, Any], kind: Key) -> R
 
 def _label(value: Any) -> Any:
     """A value as Optuna stores it: the widths of hidden layers become a text."""
-    return "-".join(map(str, value)) or "none" if isinstance(value, tuple) else value
+    return label(value) if isinstance(value, tuple) else value

@@ -9,6 +9,7 @@ from itertools import count
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from ..experiments.parts import label
 from . import storage
 from .locks import SharedLock
 from .space import Space
@@ -179,5 +180,5 @@ def describe(row: Mapping[str, Any]) -> str:
 
 def _text(value: Any) -> str:
     if isinstance(value, tuple):
-        return "-".join(map(str, value)) or "none"
+        return label(value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)

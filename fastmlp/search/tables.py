@@ -17,13 +17,11 @@ from typing import Any, Self
 from sklearn.base import clone
 
 from ..experiments import toml
-from ..experiments.table_models import PARAMETERS, TableModel, fit_on, metric_on
+from ..experiments.table_models import METRICS, PARAMETERS, TableModel, fit_on, metric_on, task_of
 from ..experiments.table_rows import TableRows
 from ..history import TrainingDiverged
 from ..support import checks
-from ..tabular import TabularClassifier
 from ..tabular.columns import ENCODINGS
-from ..tabular.metrics import CLASSIFICATION, REGRESSION
 from ..training import Stop, StopWhenSet
 from . import studies
 from .loop import Search
@@ -219,6 +217,6 @@ def fit(model: TableModel, rows: TableRows, stop: Stop, alone: bool) -> bool:
 
 def objective_name(estimator: TableModel, metric: str) -> str:
     """Return the name of what is minimized."""
-    table = CLASSIFICATION if isinstance(estimator, TabularClassifier) else REGRESSION
+    table = METRICS[task_of(estimator)]
     known = table[checks.known("metric", metric, table)]
     return f"1 - {metric}" if known.greater_is_better else metric
