@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..support import checks
-from ..support.checks.scalars import LARGEST
+from ..support.checks.scalars import MAX_WHOLE
 
 __all__ = ["Key", "number", "whole", "widths"]
 
@@ -27,7 +27,7 @@ def number(interval: str) -> Check:
     return lambda name, value: checks.number(name, value, interval)
 
 
-def whole(least: int, most: float = LARGEST) -> Check:
+def whole(least: int, most: float = MAX_WHOLE) -> Check:
     """Return the check of a whole number."""
     return lambda name, value: checks.whole(name, value, least, most)
 

@@ -1,4 +1,4 @@
-"""A file of named columns: a matrix of numbers, a column of labels, and places for messages."""
+"""A file of named columns: a matrix of numbers, and places for messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["Table"]
 
 Numbers = NDArray[Any]  # (m, n), of any real dtype, all finite
-Labels = NDArray[Any]  # (m,), integers, other numbers, or strings as objects
 
 REMEDY = "write numbers there, or leave such columns and rows out of the table"
 
@@ -69,26 +68,3 @@ class Table:
             if column not in known:
                 self.require(column)
         return number_matrix(self.frame, columns, self.name, REMEDY)
-
-    def labels(self, column: str) -> Labels:
-        """Return the class labels of a column: integers, or strings as objects.
-
-        Raises
-        ------
-        ValueError
-            If there is no such column, or a row has no label.
-        """
-        from ..tabular.reading.matrix import refuse_missing
-
-        self.require(column)
-        refuse_missing(self.frame, column, self.name, "give each row a label, or leave it out")
-        labels = self.frame[column]
-        if labels.dtype.kind in "iu":
-            integers: Labels = labels.to_numpy()
-            return integers if integers.dtype == np.uint64 else integers.astype(np.int64)
-        if labels.dtype.kind == "f":
-            values: Labels = labels.to_numpy(np.float64)
-            whole = (np.abs(values) < 2**53) & (values == np.rint(values))
-            return values.astype(np.int64) if whole.all() else values
-        texts: Labels = labels.astype(str).to_numpy(object)
-        return texts

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, Self
 
@@ -212,7 +212,7 @@ def fit_by_value(
     codes, values = texts(given.table[model.per])
     given_as_text = given.table.assign(**{model.per: pd.Categorical.from_codes(codes, values)})
     table = typed(given_as_text, {name: kind_of(one) for name, one in given_as_text.items()})
-    given = Given(table, given.y, given.weights, given.groups, given.time)
+    given = replace(given, table=table)
 
     seed = int(rng.randint(2**31 - 1))
     shared = part_of(model, table, seed)
@@ -224,7 +224,7 @@ def fit_by_value(
 
     def prepare(value: str) -> None:
         own = given[rows_by[value]]
-        own = Given(own.table[columns], own.y, own.weights, own.groups, own.time)
+        own = replace(own, table=own.table[columns])
         part = part_of(model, own.table, seed_of(seed, value), own.y)
         try:
             training = part._prepare(own, callbacks, check_random_state(part.random_state))

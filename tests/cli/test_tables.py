@@ -1,4 +1,4 @@
-"""The tables of the commands: matrices of numbers, class labels, and refusals with their places."""
+"""The tables of the commands: matrices of numbers, and refusals with their places."""
 
 from __future__ import annotations
 
@@ -32,42 +32,7 @@ def npz(folder: Path, **arrays: object) -> Path:
 def test_columns_are_taken_by_name_in_the_requested_order(tmp_path: Path) -> None:
     table = open_table(csv(tmp_path, "a,b,label\n1,2,x\n3,4,y\n"))
     np.testing.assert_array_equal(table.numbers(["b", "a"]), [[2, 1], [4, 3]])
-    assert table.labels("label").tolist() == ["x", "y"]
     assert table.row_numbers.tolist() == [2, 3]
-
-
-@pytest.mark.filterwarnings("ignore:.*cells that are codes")
-@pytest.mark.parametrize(
-    ("cells", "labels", "kind"),
-    [
-        (["3", "-1", "20"], [3, -1, 20], "i"),
-        (["1", "2.0", "3"], [1, 2, 3], "i"),
-        (["1", "2.5", "3"], [1, 2.5, 3], "f"),
-        (["yes", "no", "1"], ["yes", "no", "1"], "O"),
-        (["True", "False", "True"], ["True", "False", "True"], "O"),
-        (["9" * 30, "1", "2"], ["9" * 30, "1", "2"], "O"),
-    ],
-    ids=["integers", "whole numbers", "a fraction", "words", "booleans", "beyond 64 bits"],
-)
-def test_labels_are_integers_where_all_are_whole_numbers(
-    tmp_path: Path, cells: list[str], labels: list[Any], kind: str
-) -> None:
-    text = "a,label\n" + "".join(f"0,{cell}\n" for cell in cells)
-    found = open_table(csv(tmp_path, text)).labels("label")
-    assert found.tolist() == labels
-    assert found.dtype.kind == kind
-
-
-def test_labels_beyond_int64_stay_what_they_are(tmp_path: Path) -> None:
-    y = np.array([2**64 - 1, 1, 2**64 - 1], np.uint64)
-    assert open_table(npz(tmp_path, a=np.ones(3), y=y)).labels("y").tolist() == y.tolist()
-
-
-@pytest.mark.parametrize("cell", ["", "NA", "?", "  "])
-def test_a_missing_label_is_named(tmp_path: Path, cell: str) -> None:
-    table = open_table(csv(tmp_path, f"a,label\n1,x\n2,{cell}\n3,y\n"))
-    with pytest.raises(ValueError, match="line 3, column 'label': the cell is missing"):
-        table.labels("label")
 
 
 def test_one_array_alone_keeps_its_dtype(tmp_path: Path) -> None:
@@ -76,7 +41,6 @@ def test_one_array_alone_keeps_its_dtype(tmp_path: Path) -> None:
     numbers = table.numbers(["X[0]", "X[1]"])
     assert numbers.dtype == np.uint8
     np.testing.assert_array_equal(numbers, X)
-    assert table.labels("y").dtype == np.int64
 
 
 def test_a_bad_cell_in_an_unused_column_does_not_matter(tmp_path: Path) -> None:
@@ -89,7 +53,7 @@ def test_an_unknown_column_brings_the_nearest_known_one(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no column 'lenght'; did you mean 'length'"):
         table.numbers(["lenght"])
     with pytest.raises(ValueError, match="no column 'x'; there are 'length', 'width'"):
-        table.labels("x")
+        table.numbers(["x"])
 
 
 def test_without_pandas_the_command_says_how_to_install_it(

@@ -13,10 +13,10 @@ import numpy as np
 from ..text import quoted
 from ..values import Value
 
-LARGEST = 2**63 - 1
+MAX_WHOLE = 2**63 - 1
 
 
-def whole(name: str, value: object, least: int = 1, most: float = LARGEST) -> int:
+def whole(name: str, value: object, least: int = 1, most: float = MAX_WHOLE) -> int:
     """Return an integer from `least` to `most`, by default one that 64 bits hold."""
     try:
         if isinstance(value, bool):

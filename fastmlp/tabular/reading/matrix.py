@@ -69,12 +69,6 @@ def number_matrix(
     return matrix
 
 
-def refuse_missing(frame: pandas.DataFrame, column: str, name: str, remedy: str) -> None:
-    """Raise ValueError with the places of a column's missing values if there are any."""
-    chosen = frame[[column]]
-    _refuse(chosen, np.argwhere(chosen.isna().to_numpy()), MISSING_VALUES, name, remedy)
-
-
 def listed(frame: pandas.DataFrame, cells: Any, total: int, more: str = "more") -> str:
     """Return the places and the contents of the first of `total` cells, and how many follow.
 
