@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from fastmlp.experiments import toml
 from fastmlp.experiments.table_models import DEFAULT_METRIC, ESTIMATORS
 from fastmlp.experiments.table_rows import divided
 from fastmlp.search.studies import describe
@@ -83,15 +82,7 @@ def search_table(args: argparse.Namespace) -> None:
 
 def space_of(args: argparse.Namespace) -> dict[str, Any]:
     """Return the space of ``--space``, with the epochs of ``--epochs``."""
-    if args.space is None:
-        space = dict(SPACE)
-    else:
-
-        def parse(given: dict[str, Any]) -> dict[str, Any]:
-            TableSpace.of(given)
-            return given
-
-        space = toml.read(args.space, parse)
+    space = dict(SPACE) if args.space is None else TableSpace.read(args.space)
     if args.epochs is not None:
         space["epochs"] = args.epochs
     return space

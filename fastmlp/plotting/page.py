@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from .. import describe
 from ..ensemble import Ensemble
@@ -23,7 +23,6 @@ from .regression import Regression, predicted_vs_actual, regression
 
 __all__ = ["classification_sections", "on_axes", "page", "regression_sections"]
 
-Array = NDArray[Any]
 Model = MLP | Ensemble
 Shape = tuple[int, int]
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Regression", "predicted_vs_actual", "regression"]
 
-Array = NDArray[Any]
-
 ENOUGH = 5_000  # points of a target; more of them, evenly chosen, would look the same
 
 

@@ -29,7 +29,7 @@ from ..support import checks
 if TYPE_CHECKING:
     from optuna import Trial
 
-__all__ = ["KEYS", "SPACE", "Choice", "Range", "Space", "parsed", "read"]
+__all__ = ["KEYS", "SPACE", "Choice", "Range", "Space", "parsed"]
 
 # The default of `minimize`.
 SPACE: dict[str, Any] = {
@@ -148,6 +148,16 @@ class Space:
         space._check_constants()
         return space
 
+    @classmethod
+    def read(cls, path: str | PathLike[str]) -> dict[str, Any]:
+        """Return the space in a TOML file as users write it, checked; errors name the file too."""
+
+        def parse(given: dict[str, Any]) -> dict[str, Any]:
+            cls.of(given)
+            return given
+
+        return toml.read(path, parse)
+
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON's types."""
         return {key: one.to_json() for key, one in self.keys.items()}
@@ -218,16 +228,6 @@ class Space:
                     f"{key} belongs to the optimizers {', '.join(known)}; the space has "
                     f"{', '.join(optimizer.values)}"
                 )
-
-
-def read(path: str | PathLike[str]) -> dict[str, Any]:
-    """Return the space in a TOML file, checked; errors name the file too."""
-
-    def parse(given: dict[str, Any]) -> dict[str, Any]:
-        Space.of(given)
-        return given
-
-    return toml.read(path, parse)
 
 
 def takes(optimizer: str, constant: str) -> bool:

@@ -92,7 +92,7 @@ def test_a_title_is_text(page: str) -> None:
 def test_nothing_in_the_data_ends_its_script(
     net: fastmlp.MLP, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fastmlp, "__version__", "1</script><script>alert(1)//")
+    monkeypatch.setattr(html, "__version__", "1</script><script>alert(1)//")
     page = html.page(net, "$network & co")
     assert page.count("</script>") == 2
     assert "fastmlp 1</script><script>alert(1)//" in in_page(page)["about"]

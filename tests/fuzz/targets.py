@@ -224,9 +224,9 @@ def read_study(path: Path) -> None:
 
 
 def read_space(path: Path) -> None:
-    from fastmlp.search import space
+    from fastmlp.search.space import Space
 
-    space.Space.of(space.read(path))
+    Space.of(Space.read(path))
 
 
 CSV = [b"a,b,c\n1,2.5,x\n3,NaN,y\n-4,1e5,\n", b"a;b\r\n1,5;2\r\n2.000,5;3\r\n", b"a\tb\n1\t2\n",

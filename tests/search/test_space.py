@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fastmlp.search.space import KEYS, Choice, Range, Space, read
+from fastmlp.search.space import KEYS, Choice, Range, Space
 
 
 def parsed(key: str, value: object) -> Range | Choice:
@@ -126,7 +126,7 @@ def test_a_width_that_no_memory_holds_is_refused(space: dict[str, Any]) -> None:
 def test_a_file_is_read_as_toml(tmp_path: Path) -> None:
     path = tmp_path / "space.toml"
     path.write_text("hidden = [[64], [64, 32]]\nl2 = { low = 1e-6, high = 1e-3, log = true }\n")
-    space = Space.of(read(path))
+    space = Space.of(Space.read(path))
     assert space.keys["hidden"] == Choice(((64,), (64, 32)))
     assert space.keys["l2"] == Range(1e-6, 1e-3, True, False)
 
@@ -146,4 +146,4 @@ def test_errors_name_the_file(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "space.toml"
     path.write_text(text)
     with pytest.raises(ValueError, match=rf"space\.toml: .*{re.escape(message)}"):
-        read(path)
+        Space.read(path)
