@@ -47,11 +47,14 @@ class Schedule(Value):
 
     name: ClassVar[str]
     _rates: ClassVar[tuple[str, ...]] = ()  # attributes that are learning rates
+    _whole: ClassVar[tuple[str, ...]] = ()  # attributes that are whole numbers, 1 or more
     _is_checked: ClassVar[bool] = False  # no step has an invalid value if `check` finds no fault
 
     def __post_init__(self) -> None:
         self.check()
         checks.constants(self)
+        for name in self._whole:
+            checks.whole(name, getattr(self, name))
 
     @property
     def _constant(self) -> float | None:
@@ -150,14 +153,10 @@ class Step(Schedule):
 
     name = "step"
     _intervals: ClassVar[Mapping[str, str]] = {"factor": "(0, inf)"}
-    _rates = ("rate",)
+    _rates, _whole = ("rate",), ("every",)
     rate: float
     every: int
     factor: float = 0.1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checks.whole("every", self.every)
 
     def __call__(self, steps: Steps) -> Rates:
         times = checks.array("steps", steps) // self.every
@@ -189,14 +188,10 @@ class Exponential(Schedule):
 
     name = "exponential"
     _intervals: ClassVar[Mapping[str, str]] = {"factor": "(0, inf)"}
-    _rates = ("rate",)
+    _rates, _whole = ("rate",), ("every",)
     rate: float
     every: int
     factor: float = 0.1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checks.whole("every", self.every)
 
     def __call__(self, steps: Steps) -> Rates:
         times = checks.array("steps", steps) / self.every
@@ -374,13 +369,9 @@ class LogCosine(_Curve):
     """
 
     name = "log_cosine"
-    _rates = ("rate",)
+    _rates, _whole = ("rate",), ("cycles",)
     rate: float
     cycles: int = 4
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checks.whole("cycles", self.cycles)
 
     def __call__(self, steps: Steps) -> Rates:
         cycle = np.log2(1 + (2.0**self.cycles - 1) * self.progress(steps))
