@@ -1,7 +1,6 @@
 """Types and options that several commands share, and how they train."""
 
 import argparse
-import math
 import os
 import warnings
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 import fastmlp
 from fastmlp import MLP, Callback
 from fastmlp.history import History
+from fastmlp.support import checks
 from fastmlp.support.atomic_files import require_different, require_writable
 from fastmlp.support.paths import as_text
 from fastmlp.tracking import TensorBoard
@@ -34,43 +34,22 @@ def positive(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 1 or more")
 
 
-def fraction(text: str) -> float:
-    """Parse a number from 0 to below 1."""
-    value = _number(text)
-    if 0 <= value < 1:
-        return value
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to below 1")
+def number_in(interval: str, described: str) -> Callable[[str], float]:
+    """Return the function that parses a number of an interval, which messages describe."""
+
+    def parse(text: str) -> float:
+        try:
+            return checks.number("", float(text), interval)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {described}") from None
+
+    return parse
 
 
-def not_negative(text: str) -> float:
-    """Parse a number, 0 or more."""
-    value = _number(text)
-    if 0 <= value < math.inf:
-        return value
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number, 0 or more")
-
-
-def share(text: str) -> float:
-    """Parse a number between 0 and 1."""
-    value = _number(text)
-    if 0 < value < 1:
-        return value
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
-
-
-def above_zero(text: str) -> float:
-    """Parse a number above 0."""
-    value = _number(text)
-    if 0 < value < math.inf:
-        return value
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
+fraction = number_in("[0, 1)", "a number from 0 to below 1")
+not_negative = number_in("[0, inf)", "a number, 0 or more")
+share = number_in("(0, 1)", "a number between 0 and 1")
+above_zero = number_in("(0, inf)", "a number above 0")
 
 
 def writable(text: str) -> Path:
