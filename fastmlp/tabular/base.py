@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -44,7 +44,7 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
 
         _read_targets   y as the networks read it          _output_layer   n_outputs and loss
         _weighted       apply class weights                _metric_by_name a metric, or the default
-        _true           targets as a metric takes them     _scores         metrics of outputs
+        _true           targets as a metric takes them     _metrics        by their names
         _to_choose_by   from one network's outputs to what a metric takes, to compare its epochs
         _learn_errors   learn from the outputs for validation rows
         _predicted      from outputs to predictions        _output_names   of their columns
@@ -52,6 +52,7 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
     """
 
     _stratified = False
+    _metrics: Mapping[str, Metric]
     _predicted: Callable[[Array], Array]
     by_value_: ByValue | None = None
 
@@ -234,6 +235,17 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
             return metric.loss(self._true(targets), predicted, weights)
 
         return score
+
+    def _scores(self, predicted: Array, targets: Array, weights: Array | None) -> dict[str, float]:
+        """Return the metrics of predictions."""
+        return {
+            name: metric.measure(targets, predicted, weights)
+            for name, metric in self._metrics.items()
+        }
+
+    def _weighted(self, targets: Array, weights: Array | None) -> Array | None:
+        """Return the weights of the rows, perhaps with those of their classes."""
+        return weights
 
     def _report_columns(self, table: pd.DataFrame) -> None:
         kinds = self.encoder_.kinds

@@ -118,6 +118,7 @@ batch_size, epochs, encoding : optional
     """
 
     _stratified = True
+    _metrics = CLASSIFICATION
 
     def __init__(
         self,
@@ -232,12 +233,6 @@ batch_size, epochs, encoding : optional
             of_one = best_temperature(outputs, targets, weights)
             trust = len(targets) / (len(targets) + ROWS_OF_DOUBT)
             self.temperature_ = float(of_one ** (trust / np.sqrt(len(self.networks_))))
-
-    def _scores(self, predicted: Array, targets: Array, weights: Array | None) -> dict[str, float]:
-        return {
-            name: metric.measure(targets, predicted, weights)
-            for name, metric in CLASSIFICATION.items()
-        }
 
     def _aligned(self, model: Any, predicted: Array) -> Array:
         """Return the probabilities of all classes: 0 for those that a value's rows do not have."""

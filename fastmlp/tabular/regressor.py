@@ -108,6 +108,8 @@ encoding : optional
     >>> low, high = model.predict_interval(new_rows, coverage=0.9).T
     """
 
+    _metrics = REGRESSION
+
     def __init__(
         self,
         metric: Any = None,
@@ -163,9 +165,6 @@ encoding : optional
         self.target_deviation_ = deviation if deviation > 0 else 1.0
         return (values - self.target_mean_) / self.target_deviation_
 
-    def _weighted(self, targets: Array, weights: Array | None) -> Array | None:
-        return weights
-
     def _output_layer(self) -> tuple[int, str | Loss]:
         return 1, "squared_error"
 
@@ -176,7 +175,8 @@ encoding : optional
         return _finite(y)
 
     def _predicted(self, outputs: Array) -> Array:
-        return self._outputs_of(outputs)
+        values = self._true(outputs[:, 0].astype(np.float64))
+        return np.clip(values, *self.target_range_)
 
     def _output_names(self) -> list[str]:
         return ["prediction"]
@@ -184,22 +184,13 @@ encoding : optional
     def _true(self, targets: Array) -> Array:
         return targets * self.target_deviation_ + self.target_mean_
 
-    def _outputs_of(self, outputs: Array) -> Array:
-        values = self._true(outputs[:, 0].astype(np.float64))
-        return np.clip(values, *self.target_range_)
-
     def _to_choose_by(self, outputs: Array, targets: Array, weights: Array | None) -> Array:
-        return self._outputs_of(outputs)
+        return self._predicted(outputs)
 
     def _learn_errors(self, outputs: Array, targets: Array, weights: Array | None) -> None:
         self.residuals_: Residuals | None = None
         if len(targets):
-            self.residuals_ = Residuals.of(self._outputs_of(outputs), self._true(targets))
-
-    def _scores(self, predicted: Array, targets: Array, weights: Array | None) -> dict[str, float]:
-        return {
-            name: metric.measure(targets, predicted, weights) for name, metric in REGRESSION.items()
-        }
+            self.residuals_ = Residuals.of(self._predicted(outputs), self._true(targets))
 
     def _own_json(self) -> dict[str, Any]:
         return {
