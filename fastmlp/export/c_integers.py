@@ -14,7 +14,7 @@ from . import c_comment
 from . import c_templates as templates
 from .c_float import buffers
 from .c_source import Layout, Source
-from .c_text import Array, array, class_names, function, literals, macros
+from .c_text import Array, array, class_names, filled, function, literals, macros
 from .integers import FINE, MIDDLE, IntegerOnly
 
 __all__ = ["integer_source"]
@@ -239,10 +239,7 @@ def _quantize_function(net: IntegerOnly, name: str) -> str:
         "LOW": f"{first.low}.0f",
         "+ SHIFT": _plus(-first.low - MIDDLE),
     }
-    text = QUANTIZE
-    for word, value in words.items():
-        text = text.replace(word, value)
-    return text
+    return filled(QUANTIZE, words)
 
 
 def _plus(number: int) -> str:

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from ..network import MLP
 from ..support import checks
 from . import c_templates as templates
-from .c_text import C_TYPES, Array, array
+from .c_text import C_TYPES, Array, array, filled
 from .inference import inference_columns
 from .integer_layers import InputScaling
 from .integers import IntegerOnly
@@ -123,9 +123,7 @@ def self_test(net: MLP | Quantized, name: str, dtype: np.dtype[Any], examples: A
         "N_ROWS": str(len(x)),
         "N_LABELS": str(y.shape[-1]),
     }
-    text = TEST
-    for word, value in words.items():
-        text = text.replace(word, value)
+    text = filled(TEST, words)
     return templates.with_names(text, name, net.n_in, net.n_out).rstrip("\n")
 
 

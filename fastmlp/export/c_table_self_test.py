@@ -21,7 +21,7 @@ from ..tabular.frames import dates, numbers, texts
 from . import c_templates as templates
 from .c_self_test import MARGIN, change_of_bytes, in_dtype, shifted
 from .c_table_row import Row
-from .c_text import Array, array, string
+from .c_text import Array, array, filled, string
 from .table_quantization import QuantizedTable
 
 __all__ = ["table_self_test"]
@@ -90,10 +90,7 @@ def table_self_test(given: Any, row: Row, examples: Any) -> str:
         "TOLERANCE": f"{tolerance:.3g}",
         "N_ROWS": str(len(table)),
     }
-    text = TEST
-    for word, value in words.items():
-        text = text.replace(word, value)
-    text = templates.with_names(text, row.name, 0, n_out).rstrip("\n")
+    text = templates.with_names(filled(TEST, words), row.name, 0, n_out).rstrip("\n")
     return text.replace("STRUCTS", "".join(f"    {one},\n" for one in structs))  # texts last
 
 

@@ -25,7 +25,7 @@ from .c_float import Code, networks_code
 from .c_source import Layout, Source
 from .c_table_row import Row
 from .c_table_self_test import table_self_test
-from .c_text import Array, function, string, string_array
+from .c_text import Array, filled, function, string, string_array
 from .inference import table_networks
 from .table_quantization import QuantizedTable
 
@@ -198,10 +198,7 @@ def _predict_functions(model: Any) -> list[str]:
         "DEVIATION": model.target_deviation_, "MEAN": model.target_mean_, "LOWEST": low,
         "HIGHEST": high,
     }  # fmt: skip
-    text = own.PREDICT_VALUE
-    for word, value in values.items():
-        text = text.replace(word, repr(float(value)))
-    return [text]
+    return [filled(own.PREDICT_VALUE, {word: repr(float(one)) for word, one in values.items()})]
 
 
 def _stack(row: Row, codes: Sequence[Code], n_columns: int, n_out: int) -> int:

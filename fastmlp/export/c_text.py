@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ __all__ = [
     "Array",
     "array",
     "class_names",
+    "filled",
     "function",
     "identifiers",
     "literals",
@@ -127,6 +128,13 @@ def _identifier(name: str) -> str:
     if not one[:1].isalpha():
         one = f"column_{one}".rstrip("_")
     return f"{one}_" if one in RESERVED or MACROS.fullmatch(one) else one
+
+
+def filled(text: str, words: Mapping[str, str]) -> str:
+    """Return a template with a text in place of each of its words, in their order."""
+    for word, value in words.items():
+        text = text.replace(word, value)
+    return text
 
 
 def function(head: str, declarations: Sequence[str], statements: Sequence[str]) -> str:
