@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..support.inflation import MOST_RATIO, most_inflated
 from ..support.paths import as_text
 
 _DTYPES = {
@@ -35,11 +36,6 @@ _DTYPES = {
 }
 _GZIP_MAGIC = b"\x1f\x8b"
 _PIECE = 1 << 18  # bytes for each read: a gzip stream copies all bytes that it returns
-# The most bytes that a gzipped file may contain: _MOST_INFLATED, and beyond that _MOST_RATIO
-# times the size of the file.  (Gzip stores MNIST's images in a fifth of their size, and equal
-# bytes in a thousandth.)
-_MOST_INFLATED = 64 << 20
-_MOST_RATIO = 200
 
 
 def read_idx(path: str | os.PathLike[str], rank: int | None = None) -> NDArray[Any]:
@@ -109,7 +105,7 @@ def _budget(path: Path, gzipped: bool) -> int | None:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         return None
-    return max(_MOST_INFLATED, _MOST_RATIO * status.st_size) if gzipped else status.st_size
+    return most_inflated(status.st_size) if gzipped else status.st_size
 
 
 def _read(stream: BufferedIOBase, rank: int | None, budget: int | None) -> NDArray[Any]:
@@ -129,7 +125,7 @@ def _read(stream: BufferedIOBase, rank: int | None, budget: int | None) -> NDArr
         if isinstance(stream, gzip.GzipFile):
             raise ValueError(
                 f"its header announces {n_bytes} bytes of {dtype} {shape}, more than "
-                f"{_MOST_RATIO} times the size of the compressed file; if that is right, "
+                f"{MOST_RATIO} times the size of the compressed file; if that is right, "
                 f"decompress the file with gunzip first"
             )
         raise ValueError(f"truncated: too small a file for {n_bytes} bytes of {dtype} {shape}")

@@ -27,6 +27,7 @@ import numpy as np
 from ..model import npz
 from ..model.state import Array
 from ..support.extras import imported
+from ..support.inflation import most_inflated
 from ..support.text import printable
 
 __all__ = ["STORED", "Layer", "numbered", "read_layers", "read_weights"]
@@ -39,9 +40,7 @@ STORED = {  # kinds of layers with arrays, and their names in the file
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MODULES = ("keras", "tf_keras")  # of layers that are not somebody's own
 
-# Keras hardly compresses; an archive that unpacks to more than this is not one of Keras
-LARGEST_RATIO = 20
-ALWAYS_ALLOWED = 64 << 20  # bytes
+RATIO = 20  # Keras hardly compresses: an archive that unpacks to more is not one of Keras
 PIECE = 1 << 20  # bytes of a file that are searched at a time
 LAST_BLOCK, SMALLEST_BLOCK = 1, 16  # of an HDF5 heap's free blocks: the end mark, and bytes
 
@@ -89,7 +88,7 @@ def read_layers(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any], list
 
 def unpacked(archive: zipfile.ZipFile, name: str, file: BinaryIO) -> bytes:
     """Return a member of an archive, which may not unpack to much more than the archive has."""
-    limit = max(LARGEST_RATIO * os.fstat(file.fileno()).st_size, ALWAYS_ALLOWED)
+    limit = most_inflated(os.fstat(file.fileno()).st_size, RATIO)
     with npz.opened(archive, archive.getinfo(name)) as member:
         content = member.read(limit + 1)
     if len(content) > limit:

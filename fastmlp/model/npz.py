@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..support import atomic_files
+from ..support.inflation import MOST_RATIO, most_inflated
 
 __all__ = ["DAMAGE", "archive_in", "digest", "opened", "read", "read_member", "write"]
 
@@ -31,8 +32,6 @@ Shapes = Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
 MOST_HEADER = 256 << 20  # bytes of a model file's header, metadata included
 NPY_HEADER = 128  # bytes of NumPy's own header before a text, which MOST_HEADER includes
 MOST_TEXT = 4 << 20  # characters of a header in NumPy's text, which has four bytes for each
-MOST_INFLATED = 64 << 20  # bytes that compressed members may always have, and beyond that
-MOST_RATIO = 200  # times as many as they take in the file
 ENCRYPTED = 1  # the bit of a member's flags (APPNOTE.TXT of the ZIP format, 4.4.4)
 HEADERS: dict[tuple[int, int], Any] = {  # functions that read a header, by version of the format
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -118,7 +117,7 @@ def read_member(
     name = info.filename.removesuffix(".npy")
     if not 0 <= info.header_offset < archive.start_dir:
         raise ValueError("its directory points outside it")
-    if info.file_size > max(MOST_INFLATED, MOST_RATIO * info.compress_size):
+    if info.file_size > most_inflated(info.compress_size):
         raise ValueError(f"{name!r} is compressed more than {MOST_RATIO} times")
     with opened(archive, info) as member:
         version = np.lib.format.read_magic(member)
@@ -180,7 +179,7 @@ def write(
 ) -> None:
     """Write header and arrays, with their digest, to a file that appears whole or not at all."""
     for name, array in arrays.items() if compress else ():
-        if array.nbytes > MOST_INFLATED and MOST_RATIO * _deflated(array) < array.nbytes:
+        if array.nbytes > most_inflated(0) and array.nbytes > most_inflated(_deflated(array)):
             raise ValueError(
                 f"{name} is compressed more than {MOST_RATIO} times, which no reader accepts; "
                 f"leave out compress=True"

@@ -15,7 +15,8 @@ import pytest
 
 import fastmlp
 from fastmlp.activations import GELU, LeakyReLU
-from fastmlp.export import from_keras, keras_files
+from fastmlp.export import from_keras
+from fastmlp.support import inflation
 
 DIGITS = Path(__file__).with_name("digits.keras")  # by make_digits_keras.py
 
@@ -156,7 +157,7 @@ def test_nothing_of_a_file_can_control_a_terminal(repacked):
 
 def test_an_archive_that_unpacks_to_much_more_is_refused(repacked, monkeypatch):
     pytest.importorskip("h5py")
-    monkeypatch.setattr(keras_files, "ALWAYS_ALLOWED", 1 << 20)
+    monkeypatch.setattr(inflation, "MOST_INFLATED", 1 << 20)
     from_keras(repacked())
     for name in ("config__json", "model__weights__h5"):
         path = repacked(**{name: bytes(30 << 20)})

@@ -14,6 +14,7 @@ import fastmlp
 from fastmlp import MLP, Ensemble
 from fastmlp.encodings import Embedding, Numeric, Periodic
 from fastmlp.model import headers, npz
+from fastmlp.support import inflation
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ def test_compression_keeps_every_bit(path: Path, tmp_path: Path) -> None:
 
 
 def test_what_no_reader_accepts_is_not_written(path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(npz, "MOST_INFLATED", 1_000)
+    monkeypatch.setattr(inflation, "MOST_INFLATED", 1_000)
     net = MLP((300, 300), loss="squared_error", init=([np.zeros((300, 300))], [np.zeros(300)]))
     with pytest.raises(ValueError, match="weight_1 is compressed more than 200 times.*leave out"):
         net.save(path, compress=True)

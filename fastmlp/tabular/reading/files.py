@@ -17,7 +17,8 @@ import zipfile
 import zlib
 from typing import IO, Any, Literal
 
-from ...model.npz import MOST_INFLATED, MOST_RATIO, opened
+from ...model.npz import opened
+from ...support.inflation import MOST_RATIO, most_inflated
 from ...support.paths import as_text
 from ...support.user_warnings import warn_user
 from .layout import line_of
@@ -107,7 +108,7 @@ def _zipped(data: bytes, name: str) -> tuple[Kind, bytes]:
 
 def _inflated(stream: IO[bytes], compressed: int) -> bytes:
     """Return all bytes of a decompressing stream, within the budget of a file of this size."""
-    limit = max(MOST_INFLATED, MOST_RATIO * compressed)
+    limit = most_inflated(compressed)
     parts = []
     size = 0
     while part := stream.read(CHUNK):

@@ -91,7 +91,7 @@ def test_a_small_file_cannot_hold_a_large_table(
     compress: Callable[[bytes], bytes],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("fastmlp.tabular.reading.files.MOST_INFLATED", 1 << 20)
+    monkeypatch.setattr("fastmlp.support.inflation.MOST_INFLATED", 1 << 20)
     path = file(compress(b"a\n" + b"1" * (2 << 20)))
     with pytest.raises(ValueError, match="it is compressed more than 200 times"):
         read_table(path)
