@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from .callbacks import Callback, of_network, require_own
 from .history import History
-from .model.state import ModelState
+from .model import transfer
 from .network import MLP, different_networks
 from .support import checks
 from .training.jobs import next_of
@@ -351,19 +351,9 @@ def _result(future: Any, net: Any) -> Outcome:
     except Exception as error:  # of the executor itself: a worker was killed
         return error
     if trained is not net:
-        _take(net.state, trained.state)
+        transfer.take_over(net.state, trained.state)
         net.history = trained.history
     outcome: History | BaseException = found.error if isinstance(found, _Failure) else found
     if isinstance(outcome, (History, Exception)):
         return outcome
     raise outcome
-
-
-def _take(state: ModelState, trained: ModelState) -> None:
-    """Make a state that of another network of the same description."""
-    with state.paused():  # readers see no state between these
-        state.restore(trained.snapshot())
-        if trained.optimizer is not None:
-            state.set_optimizer_state(trained.optimizer, trained.optimizer_state(), trained.steps)
-        state.optimizer, state.epochs = trained.optimizer, trained.epochs
-        state.frozen, state.encoding_frozen = trained.frozen, trained.encoding_frozen

@@ -6,14 +6,12 @@ or outputs and batch norm are refused.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from ..model import transfer
 from ..model.spec import NetworkSpec
-from ..model.state import Layer, ModelState
 from ..network import MLP
 
 __all__ = ["continued"]
@@ -59,30 +57,8 @@ def continued(net: MLP, spec: NetworkSpec, rng: np.random.RandomState, call: str
     )
     if any(new.dropout) and not any(old.dropout):
         new = replace(new, seed=int(rng.randint(2**31)))
-    return net if new == old else with_spec(net, new)
-
-
-def with_spec(net: MLP, spec: NetworkSpec) -> MLP:
-    """Return a network with another description and copies of all that `net` has learned."""
-
-    def cast(layers: Sequence[Any]) -> list[Any]:
-        return [
-            None if layer is None else tuple(one.astype(spec.dtype) for one in layer)
-            for layer in layers
-        ]
-
-    old, of = net.state, net.state.snapshot()
-    layers: list[Layer] = cast(old.layers(of))
-    state = ModelState(spec, layers)
-    state.set_layers(layers, cast(old.statistics(of)))
-    averages = old.averages(of)
-    if averages is not None:
-        state.set_averages(cast(averages), of.averaged)
-        state.set_use_average(of.use_average)
-    if old.optimizer is not None:
-        slots = [cast(slot) for slot in old.optimizer_state()]
-        state.set_optimizer_state(old.optimizer, slots, old.steps)
-    state.epochs, state.frozen = old.epochs, old.frozen
-    made = MLP.from_state(state, dict(net.metadata))
+    if new == old:
+        return net
+    made = MLP.from_state(transfer.with_spec(net.state, new), dict(net.metadata))
     made.history = net.history
     return made

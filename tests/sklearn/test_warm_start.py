@@ -14,7 +14,7 @@ from sklearn.preprocessing import scale
 
 from fastmlp.model.files import pack
 from fastmlp.sklearn import MLPClassifier, MLPRegressor
-from fastmlp.sklearn.warm_start import with_spec
+from fastmlp.sklearn.warm_start import continued
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -215,11 +215,12 @@ def test_a_network_with_another_dropout_has_learned_the_same(iris, solver, ema):
     model = MLPClassifier(**OPTIONS, solver=solver, ema=ema, batch_norm=True).fit(*iris)
     net = model.network_
     net.freeze(0)
-    changed = with_spec(net, replace(net.state.spec, dropout=(0.5,)))
+    spec = replace(net.state.spec, dropout=(0.5,))
+    changed = continued(net, spec, np.random.RandomState(0), "warm_start=True")
     headers, arrays = zip(
         *(pack(one.state, one.metadata, with_optimizer=True) for one in (net, changed)), strict=True
     )
-    assert headers[1] == {**headers[0], "dropout": (0.5,)}
+    assert headers[1] == {**headers[0], "dropout": (0.5,), "seed": changed.seed}
     assert arrays[0].keys() == arrays[1].keys()
     for name, array in arrays[0].items():
         np.testing.assert_array_equal(array, arrays[1][name])
