@@ -189,7 +189,7 @@ class Predictor(NetworkBase):
         training, state, of = checks.flag("training", training), self.state, self.state.snapshot()
         if training:
             examples = Examples.checked(state, X, y, sample_weight)
-            progress, _ = self._gradients(examples, l2, wrt_input=False, training=True, of=of)
+            progress, _ = self._gradients(examples, l2, "parameters", training=True, of=of)
             sums = [(progress.cost, progress.weight)]
         else:
             sums = [
@@ -270,8 +270,8 @@ class Predictor(NetworkBase):
         (1797, 64)
         """
         l2 = checks.number("l2", l2, "[0, inf)", dtype=self.dtype)
-        wrt_input = checks.known("wrt", wrt, ("parameters", "input", "encoding")) == "input"
-        if wrt_input and self.encodings:
+        checks.known("wrt", wrt, ("parameters", "input", "encoding"))
+        if wrt == "input" and self.encodings:
             raise ValueError(
                 "wrt must be 'parameters' or 'encoding' for a network with encodings: J has no "
                 "derivative by a category, and by a number none at the edge of a bin"
@@ -280,9 +280,7 @@ class Predictor(NetworkBase):
             raise ValueError("wrt='encoding': the network's encodings have no parameters")
         training = checks.flag("training", training)
         examples = Examples.checked(self.state, X, y, sample_weight)
-        derivatives: Any = self._gradients(
-            examples, l2, wrt_input=wrt_input, training=training, wrt_encoding=wrt == "encoding"
-        )[1]
+        derivatives: Any = self._gradients(examples, l2, wrt, training)[1]
         if wrt == "encoding":
             scale = derivatives[-1] if self.input_scaling else None
             return columns.by_column(self.encodings, derivatives), scale
@@ -290,14 +288,7 @@ class Predictor(NetworkBase):
         return found
 
     def _gradients(
-        self,
-        examples: Examples,
-        l2: float,
-        *,
-        wrt_input: bool,
-        training: bool,
-        of: Snapshot | None = None,
-        wrt_encoding: bool = False,
+        self, examples: Examples, l2: float, wrt: str, training: bool, of: Snapshot | None = None
     ) -> Any:
         spec, m = self.state.spec, len(examples)
         if training:
@@ -306,15 +297,7 @@ class Predictor(NetworkBase):
             l2=l2, frozen=tuple(l in self.state.frozen for l in range(spec.n_layers))
         )
         n_threads = threads.for_gradients(spec.layer_sizes, m)
-        return self.state.gradients(
-            examples.data,
-            options,
-            n_threads,
-            wrt_input=wrt_input,
-            training=training,
-            of=of,
-            wrt_encoding=wrt_encoding,
-        )
+        return self.state.gradients(examples.data, options, n_threads, wrt, training, of)
 
     def _threads(self, X: checks.Rows) -> int:
         return threads.for_pass(self.state.spec.layer_sizes, checks.n_rows(X))

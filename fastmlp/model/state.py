@@ -223,18 +223,17 @@ class ModelState:
         data: Data,
         options: TrainingOptions,
         n_threads: int,
-        *,
-        wrt_input: bool = False,
-        training: bool = False,
+        wrt: str,
+        training: bool,
         of: Snapshot | None = None,
-        wrt_encoding: bool = False,
     ) -> tuple[Progress, Any]:
-        """Return Σ s·cost and Σ s, and the derivatives of J by each layer's parameters or by X.
+        """Return Σ s·cost and Σ s, and the derivatives of J.
 
-        With `wrt_encoding` by the parameters of the encodings, a list of arrays.
+        They are by each layer's "parameters", by the "input" X, or by the parameters of the
+        "encoding", a list of arrays.
         """
         return self._engine.gradients(
-            data, options, n_threads, wrt_input, training, self.epochs, of, wrt_encoding
+            data, options, n_threads, wrt == "input", training, self.epochs, of, wrt == "encoding"
         )
 
     # ------------------------------------------------------------ all parameters in one vector
