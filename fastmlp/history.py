@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-__all__ = ["History", "TrainingDiverged", "best_epoch"]
+__all__ = ["History", "TrainingDiverged", "best_epoch", "recorded"]
 
 # why training ended, in words, by `History.stopped_by`
 REASONS = {
@@ -81,11 +81,7 @@ class History:
         return len(self.cost)
 
     def __repr__(self) -> str:
-        last = "".join(
-            f"{name}={values[-1]:.4g}, "
-            for name in ("cost", "validation_cost", "validation_accuracy")
-            if (values := getattr(self, name))
-        )
+        last = "".join(f"{name}={one[-1]:.4g}, " for name, one in recorded(self).items())
         return (
             f"History(epochs={self.epochs}, {last}seconds={sum(self.seconds):.3g}, "
             f"stopped_by={self.stopped_by!r})"
@@ -103,14 +99,12 @@ class History:
 
     def _figures(self) -> Iterator[tuple[str, str, str, str]]:
         """Yield a name, its last value, its best value and the epoch of that."""
-        for name in ("cost", "validation_cost", "validation_accuracy"):
-            values: list[float] = getattr(self, name)
-            if values:
-                accuracy = name == "validation_accuracy"
-                best = best_epoch(values, greatest=accuracy)
-                form = "{:.2%}" if accuracy else "{:.4g}"
-                last, least = form.format(values[-1]), form.format(values[best - 1])
-                yield name.replace("_", " "), last, least, str(best)
+        for name, values in recorded(self).items():
+            accuracy = name == "validation_accuracy"
+            best = best_epoch(values, greatest=accuracy)
+            form = "{:.2%}" if accuracy else "{:.4g}"
+            last, least = form.format(values[-1]), form.format(values[best - 1])
+            yield name.replace("_", " "), last, least, str(best)
         if self.learning_rate:
             yield "learning rate", f"{self.learning_rate[-1]:.4g}", "", ""
 
@@ -122,6 +116,12 @@ class History:
         if self.unfinished_batches:
             text += f"; {self.unfinished_batches} batches of an unfinished epoch"
         return text
+
+
+def recorded(history: History, *further: str) -> dict[str, list[float]]:
+    """Return the lists of figures that a history has, by name; `further` are other lists of it."""
+    names = ("cost", "validation_cost", "validation_accuracy", *further)
+    return {name: values for name in names if (values := getattr(history, name))}
 
 
 def best_epoch(values: Sequence[float], greatest: bool) -> int:

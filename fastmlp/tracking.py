@@ -20,7 +20,7 @@ import time
 from typing import Any
 
 from .callbacks import Callback, Network
-from .history import History
+from .history import History, recorded
 from .support import extras
 from .support.paths import as_text
 
@@ -199,11 +199,7 @@ class MLflow(Tracker):
 
 def figures_of(history: History) -> dict[str, list[float]]:
     """Return the figures of each epoch by name, metrics with "validation_" before theirs."""
-    figures = {
-        name: values
-        for name in ("cost", "validation_cost", "validation_accuracy", "learning_rate")
-        if (values := getattr(history, name))
-    }
+    figures = recorded(history, "learning_rate")
     for metric, values in history.metrics.items():
         name = NOT_IN_NAMES.sub("_", f"validation_{metric}")
         while name in figures:  # such as a metric called "cost"

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from .. import describe
 from ..ensemble import Ensemble
-from ..history import History
+from ..history import History, recorded
 from ..losses import Custom
 from ..network import MLP
 from . import model_data, svg
@@ -32,8 +32,6 @@ FEW_CLASSES = 12  # whose confusion matrix is legible in a figure of WIDTH
 MOST_LISTED = 30  # rows of a table of mistakes or confusions
 MOST_IMAGES = 30
 IMAGES_A_ROW = 5
-# the figures of a history that the table of epochs shows
-FIGURES = ("cost", "validation_cost", "validation_accuracy", "learning_rate", "seconds")
 
 
 def page(
@@ -319,7 +317,7 @@ def _confusions(predictions: Predictions) -> str:
 def _epochs(histories: list[History]) -> Iterator[str]:
     """Yield a table for each history; a learning rate that does not vary has no column."""
     for number, one in enumerate(histories, start=1):
-        figures = {name: getattr(one, name) for name in FIGURES if getattr(one, name)}
+        figures = recorded(one, "learning_rate", "seconds")
         if len(set(one.learning_rate)) == 1:
             del figures["learning_rate"]
         rows = (

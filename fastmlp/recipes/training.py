@@ -20,7 +20,7 @@ from ..callbacks import Callback, Checkpoint
 from ..ensemble import Ensemble
 from ..experiments.fingerprint import fingerprint
 from ..experiments.histories import joined
-from ..history import History
+from ..history import History, recorded
 from ..network import MLP
 from ..optimizers import Optimizer
 from ..schedules import Schedule
@@ -308,9 +308,7 @@ class _Lines(Callback):
     def on_epoch_end(self, net: MLP, history: History) -> None:
         """Print the epoch's line at once."""
         figures = "  ".join(
-            f"{name.replace('_', ' ')} {getattr(history, name)[-1]:.6g}"
-            for name in ("cost", "validation_cost", "validation_accuracy")
-            if getattr(history, name)
+            f"{name.replace('_', ' ')} {one[-1]:.6g}" for name, one in recorded(history).items()
         )
         number = f"{self.before + history.epochs:>{len(str(self.epochs))}}/{self.epochs}"
         print(f"{self.title}epoch {number}  {figures}  {history.seconds[-1]:.2f} s", flush=True)
