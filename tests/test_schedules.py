@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -166,3 +167,13 @@ def test_own_schedule_has_to_give_a_rate_for_each_step(net, classes, rates, mess
 def test_wrong_constants_are_explained(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("rate", [1, np.int64(1), np.float32(0.25), np.longdouble(0.25)])
+def test_a_constant_rate_may_be_any_real_number(net, classes, rate):
+    X, y = classes
+    costs = [
+        copy.deepcopy(net).fit(X, y, epochs=2, optimizer=GradientDescent(Constant(of))).cost
+        for of in (rate, float(rate))
+    ]
+    assert costs[0] == costs[1]

@@ -158,7 +158,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             samples = self._weighted(samples).with_checked_weights(self.network_.dtype)
             samples, validation_set = self._validation_set(samples, validation_data, rng)
             self.callbacks_ = [copy.copy(callback) for callback in self.callbacks or ()]
-            tasks = FitTasks(self, 1 if incremental else self.max_iter, data)
+            tasks = FitTasks(self, 1 if incremental else options.number(self, "max_iter"), data)
             if self.solver == "lbfgs":
                 lbfgs.train(self, samples, tasks)
             else:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import options
 from .samples import Samples
 
 MOST_EPOCHS = 16  # that one call of the engine may run
@@ -47,7 +48,7 @@ class EpochLoss:
     def __init__(
         self, estimator: Any, samples: Samples, batch_size: int, n_epochs: int
     ) -> None:
-        self.alpha = estimator.alpha
+        self.alpha = options.number(estimator, "alpha")
         self.divisor = estimator._loss_divisor
         self.first_rows = np.arange(0, len(samples), batch_size)
         self.n_samples = len(samples)

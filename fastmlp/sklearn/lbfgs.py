@@ -31,7 +31,8 @@ def train(estimator: Any, samples: Samples, tasks: FitTasks) -> None:
     state.drop_averages()
     examples = Examples.checked(state, samples.X, samples.target, samples.weight)
     total_weight = len(samples) if samples.weight is None else float(np.sum(samples.weight))
-    l2 = estimator.alpha / total_weight
+    l2 = options.number(estimator, "alpha") / total_weight
+    max_iter = options.number(estimator, "max_iter")
     n_threads = threads.for_gradients(net.sizes, len(samples), estimator.n_threads)
     team = threads.AdaptiveTeam()
     step = TrainingOptions(l2=l2, max_cost=estimator._max_cost)
@@ -55,15 +56,15 @@ def train(estimator: Any, samples: Samples, tasks: FitTasks) -> None:
         objective,
         state.flat_parameters(),
         state.inverse_hessian(N_PAIRS),
-        tolerance=estimator.tol,
-        max_iterations=estimator.max_iter,
-        max_evaluations=estimator.max_fun,
+        tolerance=options.number(estimator, "tol"),
+        max_iterations=max_iter,
+        max_evaluations=options.number(estimator, "max_fun"),
         halts=halts if tasks.has_callbacks else None,
     )
     if not np.isfinite(result.x).all():
         raise ValueError(options.DIVERGED)
     state.set_flat_parameters(result.x)
-    estimator.n_iter_ = _check_optimize_result("lbfgs", result, estimator.max_iter)
+    estimator.n_iter_ = _check_optimize_result("lbfgs", result, max_iter)
     penalty = state.penalty(l2)
     loss = (result.fun - penalty) / estimator._loss_divisor + penalty
     constants = estimator._loss_constants(samples.target)

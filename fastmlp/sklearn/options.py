@@ -5,6 +5,7 @@ scikit-learn's own checker validates them, with its own messages.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from numbers import Integral, Real
@@ -29,6 +30,7 @@ __all__ = [
     "hidden_sizes",
     "initial_parameters",
     "layer_activations",
+    "number",
     "optimizer",
 ]
 
@@ -111,13 +113,28 @@ def check_lbfgs(estimator: Any) -> None:
             )
 
 
+def number(estimator: Any, name: str) -> Any:
+    """Return a parameter that is a number as Python's int or float, and "auto" as it is.
+
+    As in scikit-learn, the user may set any integer or real number, also bool and NumPy's scalars.
+    NumPy would compute in the precision of its scalars: ``1.0 + np.float16(1e-4)`` is 1.
+    """
+    value = getattr(estimator, name)
+    if isinstance(value, str):
+        return value
+    return int(value) if isinstance(value, Integral) else float(value)
+
+
 def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
     """Return the number of units of each hidden layer."""
-    is_sequence = hasattr(hidden_layer_sizes, "__iter__")
-    sizes = list(hidden_layer_sizes) if is_sequence else [hidden_layer_sizes]
+    if hasattr(hidden_layer_sizes, "__iter__"):
+        each = {f"hidden_layer_sizes[{i}]": size for i, size in enumerate(hidden_layer_sizes)}
+    else:
+        each = {"hidden_layer_sizes": hidden_layer_sizes}
+    sizes = [checks.whole(name, size, least=-sys.maxsize) for name, size in each.items()]
     if any(size <= 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
-    return [checks.whole(f"hidden_layer_sizes[{i}]", size) for i, size in enumerate(sizes)]
+    return sizes
 
 
 def layer_activations(activation: Any) -> Any:
@@ -150,10 +167,9 @@ def initial_parameters(
 def optimizer(estimator: Any, schedule: Schedule) -> optimizers.Optimizer:
     """Return the optimizer that `solver` names, with a schedule of the learning rate."""
     if estimator.solver == "adam":
-        return optimizers.Adam(
-            schedule, estimator.beta_1, estimator.beta_2, estimator.epsilon, epsilon_hat=True
-        )
-    momentum = estimator.momentum
+        constants = (number(estimator, name) for name in ("beta_1", "beta_2", "epsilon"))
+        return optimizers.Adam(schedule, *constants, epsilon_hat=True)
+    momentum = number(estimator, "momentum")
     return optimizers.GradientDescent(
         schedule, momentum, bool(estimator.nesterovs_momentum and momentum > 0)
     )

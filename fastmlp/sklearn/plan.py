@@ -128,7 +128,8 @@ class Plan:
         """Return the plan of a fit, made anew."""
         net = estimator.network_
         batch_size = effective_batch_size(estimator, len(samples))
-        n_epochs = 1 if incremental else min(estimator.max_iter, sys.maxsize)  # enough for ever
+        # sys.maxsize are enough for ever
+        n_epochs = 1 if incremental else min(options.number(estimator, "max_iter"), sys.maxsize)
         loss = EpochLoss(estimator, samples, batch_size, n_epochs)
         shuffle = Shuffle() if estimator.shuffle else None
         config = FitConfig.checked(
@@ -136,7 +137,7 @@ class Plan:
             epochs=n_epochs,
             batch_size=batch_size,
             optimizer=options.optimizer(estimator, learning_rate(estimator)),
-            l2=estimator.alpha,
+            l2=loss.alpha,
             l2_per_weight=True,
             shuffle=shuffle or False,
             max_seconds=estimator.max_seconds,
@@ -162,7 +163,7 @@ def effective_batch_size(estimator: Any, n_rows: int) -> int:
     has_batch_norm = any(estimator.network_.batch_norm)
     if has_batch_norm and n_rows == 1:
         raise ValueError("batch_norm needs at least 2 examples in a batch, got n_samples=1")
-    batch_size: int = estimator.batch_size
+    batch_size: int = options.number(estimator, "batch_size")
     if estimator.batch_size == "auto":
         batch_size = min(200, n_rows)
         while has_batch_norm and batch_size > 2 and n_rows % batch_size == 1:
@@ -201,4 +202,5 @@ def initialize_rate(estimator: Any, incremental: bool) -> None:
     """Set the learning rate of the first epoch; a stream goes on with the rate it has come to."""
     rule = estimator.solver, estimator.learning_rate, estimator.learning_rate_init
     if not incremental or getattr(estimator, "_rate_rule", None) != rule:
-        estimator._rate, estimator._rate_rule = estimator.learning_rate_init, rule
+        estimator._rate = options.number(estimator, "learning_rate_init")
+        estimator._rate_rule = rule

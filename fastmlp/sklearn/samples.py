@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import config_context
 from sklearn.model_selection import train_test_split
 
 from ..data.examples import Examples
@@ -71,15 +72,25 @@ class Samples:
 def train_validation_split(
     samples: Samples, fraction: float, rng: np.random.RandomState, stratify: bool
 ) -> tuple[Samples, Samples]:
-    """Return the samples to train on and those to validate on, split as scikit-learn does."""
+    """Return the samples to train on and those to validate on, split as scikit-learn does.
+
+    The estimator has checked the fraction, which may be any real number: NumPy's too, which
+    `train_test_split` refuses, and 0.
+    """
+    if fraction == 0:
+        raise ValueError(
+            f"early_stopping=True needs a validation set: validation_fraction must be > 0, got "
+            f"{fraction!r}, or fit be called with X_val and y_val"
+        )
     if hasattr(samples.X, "tocsr"):
         samples = replace(samples, X=samples.X.tocsr())
-    training_rows, validation_rows = train_test_split(
-        np.arange(len(samples)),
-        random_state=rng,
-        test_size=fraction,
-        stratify=samples.target if stratify else None,
-    )
+    with config_context(skip_parameter_validation=True):
+        training_rows, validation_rows = train_test_split(
+            np.arange(len(samples)),
+            random_state=rng,
+            test_size=fraction,
+            stratify=samples.target if stratify else None,
+        )
     if len(validation_rows) < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of your "

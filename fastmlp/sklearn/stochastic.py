@@ -75,6 +75,8 @@ class EpochEnd(Callback):
         self.validation = validation
         self.incremental = incremental
         self.tasks = tasks
+        self.tol = options.number(estimator, "tol")
+        self.patience = options.number(estimator, "n_iter_no_change")
         self.converged = False
         self.unfinished_batches: int | None = None  # of a first epoch that did not end
         self.best: Snapshot | None = None
@@ -105,7 +107,7 @@ class EpochEnd(Callback):
             or (est.solver == "sgd" and est.learning_rate == "invscaling")
         ):
             return 1
-        return int(min(MOST_EPOCHS, est.n_iter_no_change - est._no_improvement_count + 1))
+        return int(min(MOST_EPOCHS, self.patience - est._no_improvement_count + 1))
 
     def on_epoch_end(self, net: MLP, history: History) -> bool:
         est = self.estimator
@@ -115,8 +117,9 @@ class EpochEnd(Callback):
             if est.early_stopping:
                 history.metrics.setdefault("score", []).append(est.validation_scores_[-1])
         if est.solver == "sgd" and est.learning_rate == "invscaling":
-            self.set_rate(net, inverse_scaling(est.learning_rate_init, est.t_, est.power_t))
-        if est._no_improvement_count > est.n_iter_no_change:
+            first, power = (options.number(est, name) for name in ("learning_rate_init", "power_t"))
+            self.set_rate(net, inverse_scaling(first, est.t_, power))
+        if est._no_improvement_count > self.patience:
             self.converged = self.is_stopping(net)
             if not self.converged:
                 est._no_improvement_count = 0
@@ -171,12 +174,12 @@ class EpochEnd(Callback):
             est.validation_scores_.append(score)
             if est.verbose:
                 print(f"Validation score: {score:f}")
-            is_worse = score < est.best_validation_score_ + est.tol
+            is_worse = score < est.best_validation_score_ + self.tol
             if score > est.best_validation_score_:
                 est.best_validation_score_ = score
                 self.best = net.snapshot()
         else:
-            is_worse = est.loss_ > est.best_loss_ - est.tol
+            is_worse = est.loss_ > est.best_loss_ - self.tol
             est.best_loss_ = min(est.best_loss_, est.loss_)
         est._no_improvement_count = est._no_improvement_count + 1 if is_worse else 0
 
@@ -185,7 +188,7 @@ class EpochEnd(Callback):
         est = self.estimator
         name = "Validation score" if est.early_stopping else "Training loss"
         message = (
-            f"{name} did not improve more than tol={est.tol:f} for {est.n_iter_no_change} "
+            f"{name} did not improve more than tol={self.tol:f} for {self.patience} "
             f"consecutive epochs."
         )
         adaptive = est.solver == "sgd" and est.learning_rate == "adaptive"
@@ -284,7 +287,7 @@ def train(
         )
     if history.stopped_by == "epochs" and not epoch_end.converged and not incremental:
         warn_user(
-            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
+            f"Stochastic Optimizer: Maximum iterations ({plan.config.epochs}) reached and the "
             f"optimization hasn't converged yet.",
             ConvergenceWarning,
         )

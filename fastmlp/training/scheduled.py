@@ -80,5 +80,5 @@ class Scheduled:
         if self.constant_rate is None:
             rates = checks.rates(of_steps(self.rate), n, dtype)
         else:  # checked with the optimizer
-            rates = np.full(n, self.constant_rate)
+            rates = np.full(n, self.constant_rate, np.float64)
         return StepValues(rates, decays, factors)

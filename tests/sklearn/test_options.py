@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 import sklearn.neural_network  # noqa: E402
+from sklearn.datasets import load_iris  # noqa: E402
 
 from fastmlp.activations import ELU  # noqa: E402
 from fastmlp.optimizers import Adam, GradientDescent  # noqa: E402
@@ -87,9 +88,64 @@ def test_sizes_of_layers_are_positive(parameter):
         hidden_sizes(parameter)
 
 
-def test_a_size_is_whole():
-    with pytest.raises(TypeError, match=r"hidden_layer_sizes\[1\]"):
-        hidden_sizes((3, 1.5))
+@pytest.mark.parametrize(
+    ("parameter", "message"),
+    [((3, 1.5), r"hidden_layer_sizes\[1\] must be a whole number, got 1.5"),
+     ([(3, 4)], r"hidden_layer_sizes\[0\] must be a whole number, got \(3, 4\)"),
+     (["a"], r"hidden_layer_sizes\[0\] must be a whole number, got 'a'"),
+     (True, "hidden_layer_sizes must be a whole number, got True")],
+)  # fmt: skip
+def test_a_size_is_whole(parameter, message):
+    with pytest.raises(TypeError, match=message):
+        hidden_sizes(parameter)
+
+
+NUMBERS = {
+    "alpha": 0.125, "tol": 2.0**-12, "momentum": 0.5, "beta_1": 0.5, "beta_2": 0.75,
+    "epsilon": 2.0**-14, "learning_rate_init": 2.0**-6, "power_t": 0.25,
+    "validation_fraction": 0.25,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.longdouble])
+@pytest.mark.parametrize(
+    "options",
+    [{"solver": "adam"}, {"solver": "adam", "early_stopping": True}, {"solver": "lbfgs"},
+     {"solver": "sgd", "learning_rate": "invscaling"},
+     {"solver": "sgd", "learning_rate": "adaptive", "n_iter_no_change": 2}],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numbers_of_numpy_train_as_the_same_numbers_of_python(kind, options, dtype):
+    X, y = load_iris(return_X_y=True)
+    X = X.astype(dtype)
+    options = {"hidden_layer_sizes": (4,), "max_iter": 30, "random_state": 0, **options}
+    models = [
+        MLPClassifier(**options, **{name: of(value) for name, value in NUMBERS.items()}).fit(X, y)
+        for of in (float, kind)
+    ]
+    results = [[one.n_iter_, one.loss_, *map(np.ndarray.tolist, one.coefs_)] for one in models]
+    assert results[0] == results[1]
+    assert type(models[1].loss_) is float
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "same"),
+    [("learning_rate_init", 1, 1.0), ("learning_rate_init", np.int64(1), 1.0),
+     ("learning_rate_init", True, 1.0), ("alpha", True, 1.0), ("momentum", True, 1.0),
+     ("momentum", False, 0.0), ("batch_size", True, 1), ("max_iter", True, 1),
+     ("batch_size", np.uint8(50), 50), ("max_iter", np.uint8(2), 2), ("tol", 0, 0.0),
+     ("n_iter_no_change", np.uint8(1), 1), ("power_t", np.int8(1), 1.0)],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_integers_and_truth_values_are_numbers_as_in_scikit_learn(name, value, same, solver):
+    X, y = load_iris(return_X_y=True)
+    options = {"solver": solver, "max_iter": 3, "random_state": 0, "learning_rate": "invscaling"}
+    one, other = (MLPClassifier((4,), **{**options, name: v}).fit(X, y) for v in (value, same))
+    np.testing.assert_array_equal(one.coefs_[0], other.coefs_[0])
+    assert one.loss_curve_ == other.loss_curve_
 
 
 def test_activations_have_scikit_learn_s_names_or_those_of_fastmlp():
