@@ -76,7 +76,15 @@ class Labels:
             ) from error
         if kind.startswith("multilabel") and not _is_indicator(y):
             kind = "multiclass-multioutput"
+        shape = np.shape(y)
+        if shape[1:] in ((), (1,)):
+            classes = _without_column(classes)
         if _is_by_column(classes):
+            if shape[1:] != (len(classes),):
+                raise ValueError(
+                    f"`classes` holds {len(classes)} lists, each for a column of y, but y has "
+                    f"shape {shape}; labels of shape (n,) need a single list of classes"
+                )
             return cls("multioutput", [np.unique(one) for one in classes])
         if kind.endswith("multioutput"):
             if kind != "multiclass-multioutput":
@@ -97,6 +105,7 @@ class Labels:
     def has_same_classes(self, classes: Any) -> bool:
         """Return whether classes, as passed to `partial_fit`, are these."""
         if self.kind != "multioutput":
+            classes = _without_column(classes)
             if isinstance(classes, np.ndarray) and np.array_equal(self.classes, classes):
                 return True
             return not _is_by_column(classes) and np.array_equal(
@@ -112,12 +121,23 @@ class Labels:
         )
 
     def from_further_targets(self, y: Any) -> Self:
-        """Return the labels of other targets, which must be of this kind."""
-        if self.kind != "multioutput":
-            return type(self)(self.kind, unique_labels(y))
-        if y.ndim != 2 or y.shape[1] != len(self.classes):
+        """Return the labels of other targets, an array or sparse matrix, of this kind."""
+        is_by_column = self.kind.startswith("multi") and self.kind != "multiclass"
+        if is_by_column and (y.ndim != 2 or y.shape[1] != len(self.classes)):
             raise ValueError(f"y has shape {y.shape}; expected {len(self.classes)} columns")
-        return type(self)(self.kind, [np.unique(column) for column in y.T])
+        if y.ndim == 2 and not is_by_column:
+            raise ValueError(
+                f"y has shape {y.shape}, but the estimator was not fitted with several columns; "
+                f"expected labels of shape ({y.shape[0]},)"
+            )
+        if self.kind == "multilabel" and not _is_indicator(y):
+            raise ValueError(
+                "y has other values than 0 and 1, but the estimator was fitted with a matrix of 0 "
+                "and 1 (multilabel classification)"
+            )
+        if self.kind == "multioutput":
+            return type(self)(self.kind, [np.unique(column) for column in y.T])
+        return type(self)(self.kind, unique_labels(y))
 
     def contains(self, other: Self) -> bool:
         """Return whether every class of other labels of this kind is one of these."""
@@ -193,6 +213,11 @@ class Labels:
         classes = self.columns[0]
         return classes.dtype.kind in "iu" and np.array_equal(classes, np.arange(len(classes)))
 
+    @property
+    def _is_single(self) -> bool:
+        """Whether the only column of y has a single class."""
+        return self.kind == "binary" and len(self.classes) == 1
+
     def decode(self, h: Array) -> Any:
         """Return the labels that output activations h (m, n_outputs) predict."""
         if self.kind == "multilabel":
@@ -202,7 +227,7 @@ class Labels:
             columns = zip(self.classes, self._most_probable(h).T, strict=True)
             return np.column_stack([classes[numbers] for classes, numbers in columns])
         (classes,) = self.columns
-        if len(classes) == 1:
+        if self._is_single:
             return np.repeat(classes, len(h))
         if self.kind == "binary":
             return np.asarray(classes[(h[:, 0] > 0.5).view(np.int8)])
@@ -223,6 +248,8 @@ class Labels:
             return np.asarray((self._most_probable(h) == target).all(axis=1))
         if self.kind == "multiclass":
             return np.asarray(h.argmax(axis=1) == target)
+        if self._is_single:  # which is always predicted
+            return np.ones(len(h), bool)
         return np.asarray(((h > 0.5) == (target > 0.5)).all(axis=1))
 
     def _most_probable(self, h: Array) -> Array:
@@ -240,6 +267,12 @@ class Labels:
 def _is_indicator(y: Any) -> bool:
     """Return whether all values are 0 or 1; scikit-learn allows any two numbers."""
     return hasattr(y, "toarray") or bool(np.isin(y, (0, 1)).all())
+
+
+def _without_column(classes: Any) -> Any:
+    """Return classes (K, 1), the form of a y of one column, as (K,), and others as they are."""
+    is_column = isinstance(classes, np.ndarray) and classes.shape[1:] == (1,)
+    return classes.ravel() if is_column else classes
 
 
 def _is_by_column(classes: Any) -> bool:
