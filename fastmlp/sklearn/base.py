@@ -22,6 +22,7 @@ from ..model.spec import NetworkSpec
 from ..model.state import ModelState
 from ..network import MLP
 from . import lbfgs, options, stochastic, streams
+from .layer_attributes import LayerAttributes
 from .rollback import restored_on_error
 from .samples import Samples, train_validation_split
 from .sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
@@ -36,7 +37,7 @@ FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 FORMATS = ("csr", "csc")
 
 
-class BaseMLP(CallbackSupportMixin, BaseEstimator):
+class BaseMLP(CallbackSupportMixin, LayerAttributes, BaseEstimator):
     """Base of the estimators.
 
     A subclass has the constructor and the hooks
@@ -328,54 +329,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         X = validate_data(self, X, accept_sparse=FORMATS, dtype=FLOATS, reset=False)
         return self.network_.activations(X)
 
-    # --------------------------------------------------------------------------- attributes
-
-    @property
-    def coefs_(self) -> list[Array]:
-        """Weights (n_in, n_out) of each layer: read-only copies; assign a list to change them."""
-        return [layer[0].T for layer in self._predicting_layers("coefs_")]
-
-    @coefs_.setter
-    def coefs_(self, value: list[Array]) -> None:
-        self._set_layers("coefs_", weights=[np.asarray(weight).T for weight in value])
-
-    @property
-    def intercepts_(self) -> list[Array]:
-        """Biases (n_out,) of each layer: read-only copies; assign a list to change them."""
-        return [layer[1] for layer in self._predicting_layers("intercepts_")]
-
-    @intercepts_.setter
-    def intercepts_(self, value: list[Array]) -> None:
-        self._set_layers("intercepts_", biases=list(value))
-
-    def _predicting_layers(self, name: str) -> list[tuple[Array, ...]]:
-        """Return copies of the parameters that predictions come from, for an attribute."""
-        layers = self._fitted_network(name).state.predicting_layers()
-        for layer in layers:
-            for array in layer:
-                array.flags.writeable = False
-        return layers
-
-    def _set_layers(
-        self, name: str, weights: list[Array] | None = None, biases: list[Array] | None = None
-    ) -> None:
-        """Replace some of the parameters that predictions come from; averages become parameters."""
-        net = self._fitted_network(name)
-        layers = net.state.predicting_layers()
-        net.set_parameters(
-            [layer[0] for layer in layers] if weights is None else weights,
-            [layer[1] for layer in layers] if biases is None else biases,
-            [layer[2] if len(layer) > 2 else None for layer in layers],
-        )
-
-    def _fitted_network(self, name: str) -> MLP:
-        """Return the network, or raise the AttributeError of an estimator without a network."""
-        try:
-            return self.__dict__["network_"]  # type: ignore[no-any-return]
-        except KeyError:
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {name!r}"
-            ) from None
+    # --------------------------------------------------------------- what scikit-learn asks for
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")

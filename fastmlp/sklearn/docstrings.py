@@ -94,8 +94,9 @@ network_ : fastmlp.MLP
     has the names of the columns and classes, for files and exports.
 coefs_, intercepts_ : list of ndarray
     Weights (n_in, n_out) and biases (n_out,) of each layer, by which the estimator predicts: with
-    `ema` their averages.  They are read-only copies; assign a list to change them.  With
-    `batch_norm` they are those before normalization; ``network_.folded`` has it folded in.
+    `ema` their averages.  They are read-only copies; to change the parameters, assign a list, or
+    an array to an entry.  With `batch_norm` they are those before normalization;
+    ``network_.folded`` has it folded in.
 callbacks_ : list of fastmlp.Callback
     The copies of `callbacks` that the latest fit used.
 loss_ : float
