@@ -52,15 +52,16 @@ def train(estimator: Any, samples: Samples, tasks: FitTasks) -> None:
         return False
 
     tasks.begin_epoch()
-    result = minimize(
-        objective,
-        state.flat_parameters(),
-        state.inverse_hessian(N_PAIRS),
-        tolerance=options.number(estimator, "tol"),
-        max_iterations=max_iter,
-        max_evaluations=options.number(estimator, "max_fun"),
-        halts=halts if tasks.has_callbacks else None,
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # SciPy's, in C, does not warn either
+        result = minimize(
+            objective,
+            state.flat_parameters(),
+            state.inverse_hessian(N_PAIRS),
+            tolerance=options.number(estimator, "tol"),
+            max_iterations=max_iter,
+            max_evaluations=options.number(estimator, "max_fun"),
+            halts=halts if tasks.has_callbacks else None,
+        )
     if not np.isfinite(result.x).all():
         raise ValueError(options.DIVERGED)
     state.set_flat_parameters(result.x)

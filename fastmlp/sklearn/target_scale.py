@@ -34,6 +34,12 @@ def warn_of_target_scale(estimator: Any, samples: Samples) -> None:
     """
     if isinstance(estimator.network_.loss, Custom):  # whose targets may mean anything
         return
+    with np.errstate(over="ignore", invalid="ignore"):  # squares of very large numbers
+        _warn_of_scale(estimator, samples)
+
+
+def _warn_of_scale(estimator: Any, samples: Samples) -> None:
+    """Warn as above, where the targets are numbers of any size."""
     y = samples.target.astype(np.float64)
     scale = np.sqrt(np.average(y * y, axis=0, weights=samples.weight))
     unusual = ((scale < USUAL[0]) | (scale > USUAL[1])) & (np.ptp(y, axis=0) > 0)

@@ -142,3 +142,18 @@ def test_a_stream_and_a_loss_of_ones_own_raise_no_warning(friedman):
         MLPRegressor(**OPTIONS).partial_fit(X, y)
     own = (lambda h, y: np.abs(h - y).sum(axis=1), lambda h, y: np.sign(h - y))
     assert not fitted(MLPRegressor(loss=own, max_iter=2, **OPTIONS), X, y)[1]
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize(("of_X", "of_y"), [(1, 1e300), (1e150, 1), (1e300, 1e-30), (1e300, 1e300)])
+def test_numbers_whose_squares_are_infinite_give_no_warnings_of_numpy(friedman, solver, of_X, of_y):
+    X, y = friedman
+    model = MLPRegressor(solver=solver, early_stopping=True, max_iter=2, **OPTIONS)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warnings.filterwarnings("ignore", module="sklearn.metrics")
+        try:
+            model.fit(of_X * X, of_y * y)
+        except ValueError as error:
+            assert "Solver produced non-finite" in str(error) or "not finite" in str(error)
+    assert not [str(one.message) for one in caught if one.category is RuntimeWarning]
