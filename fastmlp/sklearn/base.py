@@ -21,12 +21,13 @@ from ..model.layers import checked_layers
 from ..model.spec import NetworkSpec
 from ..model.state import ModelState
 from ..network import MLP
+from ..support import checks
 from . import lbfgs, options, stochastic, streams
 from .layer_attributes import LayerAttributes
 from .rollback import restored_on_error
 from .samples import Samples, train_validation_split
 from .sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
-from .validation import Validation
+from .validation import OF_VALIDATION, Validation
 from .warm_start import continued
 
 __all__ = ["BaseMLP"]
@@ -270,12 +271,15 @@ class BaseMLP(CallbackSupportMixin, LayerAttributes, BaseEstimator):
         if (X_val is None) != (y_val is None):
             there, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
             raise ValueError(f"{there} is provided, but {missing} was not provided.")
+        if X_val is None and weight_val is not None:
+            raise ValueError("sample_weight_val is provided, but X_val and y_val are not.")
         validation_set = None
         if X_val is not None:
-            check_consistent_length(X_val, y_val)
-            validation_set = self._samples(
-                X_val, y_val, weight_val, is_first=False, incremental=True
-            )
+            with checks.within(OF_VALIDATION):
+                check_consistent_length(X_val, y_val)
+                validation_set = self._samples(
+                    X_val, y_val, weight_val, is_first=False, incremental=True
+                )
         elif self.early_stopping and self.solver != "lbfgs":
             samples, validation_set = train_validation_split(
                 samples, self.validation_fraction, rng, self._stratified

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import compute_class_weight
 
+from ..support import checks
 from .labels import Labels
 from .samples import Samples
 
@@ -43,6 +44,9 @@ def with_class_weights(samples: Samples, class_weight: Any, labels: Labels) -> S
             "class_weight as a list has a dict for each column of y, and y has one alone; give "
             "a dict or 'balanced'"
         )
+    for i, wanted in enumerate(by_column):
+        if isinstance(wanted, dict):
+            check_weights("class_weight" if len(by_column) == 1 else f"class_weight[{i}]", wanted)
     counts = np.ones(len(samples), bool) if samples.weight is None else samples.weight > 0
     weight = None if samples.weight is None else samples.weight[counts]
     factors = counts.astype(np.float64)
@@ -52,6 +56,13 @@ def with_class_weights(samples: Samples, class_weight: Any, labels: Labels) -> S
         of_class = compute_class_weight(wanted, classes=of_classes, y=y, sample_weight=weight)
         factors[counts] *= of_class[np.searchsorted(of_classes, y)]
     return samples.with_factors(factors)
+
+
+def check_weights(name: str, weights: dict[Any, Any]) -> None:
+    """Raise an error that names the class whose weight is not a number ≥ 0."""
+    for label, weight in weights.items():
+        if not isinstance(weight, (bool, np.bool_)):
+            checks.number(f"{name}[{label!r}]", weight, "[0, inf)")
 
 
 def label_columns(samples: Samples, labels: Labels) -> tuple[list[Array], Sequence[Array]]:

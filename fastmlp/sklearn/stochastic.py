@@ -259,7 +259,7 @@ def train(
     epoch_end = EpochEnd(estimator, plan, validation, incremental, tasks)
     callbacks: list[Callback] = [epoch_end]
     if estimator.callbacks_:
-        callbacks = of_fit([epoch_end, *estimator.callbacks_], None, plan.config.epochs, False)
+        callbacks += of_fit(estimator.callbacks_, None, plan.config.epochs, False)
     run = Run(
         net,
         net.state,
@@ -280,9 +280,11 @@ def train(
     if estimator.early_stopping and validation is not None and estimator.n_iter_ > 0:
         validation.require_score()
     if epoch_end.unfinished_batches is not None:
+        limit = estimator.max_seconds
+        reason = f" (max_seconds={limit})" if history.stopped_by == "max_seconds" else ""
         warn_user(
             f"Training has ended within the first epoch, after {epoch_end.unfinished_batches} of "
-            f"{len(epoch_end.loss.n_rows)} batches (max_seconds={estimator.max_seconds}).",
+            f"{len(epoch_end.loss.n_rows)} batches{reason}.",
             ConvergenceWarning,
         )
     if history.stopped_by == "epochs" and not epoch_end.converged and not incremental:

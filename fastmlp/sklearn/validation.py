@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from sklearn.metrics import check_scoring
 
 from ..data.examples import Examples
-from ..support import threads
+from ..support import checks, threads
 from .samples import Samples
 
-__all__ = ["Validation"]
+__all__ = ["OF_VALIDATION", "Validation"]
 
 Array = NDArray[Any]
+
+OF_VALIDATION = "validation set (X_val, y_val)"  # for messages about its X, y and weights
 
 
 class Validation:
@@ -39,12 +41,13 @@ class Validation:
     def __init__(self, estimator: Any, samples: Samples) -> None:
         self.estimator = estimator
         self.has_score = False
+        net = estimator.network_
+        with checks.within(OF_VALIDATION):
+            self.examples = Examples.checked(net.state, samples.X, samples.target, samples.weight)
         self.loss_constant = 0.0
         constants = estimator._loss_constants(samples.target)
         if constants is not None:
             self.loss_constant = float(np.average(constants, weights=samples.weight))
-        net = estimator.network_
-        self.examples = Examples.checked(net.state, samples.X, samples.target, samples.weight)
         self.n_threads = threads.for_pass(net.sizes, len(samples), estimator.n_threads)
         self.score = self._score_function(samples)
 
@@ -61,7 +64,15 @@ class Validation:
         weights = {}
         if samples.weight is not None and accepts_sample_weight(scorer):
             weights["sample_weight"] = samples.weight
-        return lambda loss, outputs: float(scorer(without_names, samples.X, samples.y, **weights))
+
+        def score(loss: float, outputs: Array) -> float:
+            value = scorer(without_names, samples.X, samples.y, **weights)
+            try:
+                return float(value)
+            except (TypeError, ValueError):
+                raise TypeError(f"scoring must return a number, got {value!r}") from None
+
+        return score
 
     def evaluate(self) -> tuple[float, float]:
         """Return loss and score of the network as it is now.
