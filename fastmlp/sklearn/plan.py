@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..data.batches import RowOrder
 from ..schedules import Schedule
-from ..support import threads
+from ..support import checks, threads
 from ..support.user_warnings import warn_user
 from ..training import FitConfig
 from . import options
@@ -137,7 +137,7 @@ class Plan:
             epochs=n_epochs,
             batch_size=batch_size,
             optimizer=options.optimizer(estimator, learning_rate(estimator)),
-            l2=loss.alpha,
+            l2=penalty(loss.alpha, net.dtype),
             l2_per_weight=True,
             shuffle=shuffle or False,
             max_seconds=estimator.max_seconds,
@@ -156,6 +156,13 @@ class Plan:
         """Whether this is the plan for other samples as well, if they are as many."""
         rate_is_constant = self.config.optimizer.schedule._constant is not None
         return rate_is_constant and not self.loss.depends_on_samples
+
+
+def penalty(alpha: float, dtype: np.dtype[Any]) -> float:
+    """Return alpha as the network's `l2`: 0 if its dtype has no number so small, as in NumPy."""
+    if alpha < float(np.finfo(dtype).tiny):
+        return 0.0
+    return checks.number("alpha", alpha, "[0, inf)", dtype=dtype)
 
 
 def effective_batch_size(estimator: Any, n_rows: int) -> int:

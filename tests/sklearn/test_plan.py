@@ -19,6 +19,7 @@ from fastmlp.sklearn.plan import (  # noqa: E402
     effective_batch_size,
     initialize_rate,
     learning_rate,
+    penalty,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # few epochs
@@ -86,6 +87,19 @@ def test_a_rate_that_the_dtype_does_not_hold_is_refused():
     FixedRate(float(np.finfo(np.float32).max)).check(np.dtype(np.float32))
     with pytest.raises(ValueError, match="learning_rate_init is 1e[+]39, which is inf"):
         MLPClassifier((3,), learning_rate_init=1e39).fit(np.eye(2, dtype=np.float32), [0, 1])
+
+
+def test_an_alpha_that_the_dtype_does_not_hold_is_0_or_refused():
+    assert penalty(1e-50, np.dtype(np.float32)) == penalty(0, np.dtype(np.float32)) == 0.0
+    assert penalty(1e-50, np.dtype(np.float64)) == 1e-50 and penalty(2, np.dtype(np.float32)) == 2
+    X, y = np.eye(4, dtype=np.float32), [0, 1, 0, 1]
+    with pytest.raises(ValueError, match="alpha is .*e[+]38, which is inf in a float32 network"):
+        MLPClassifier((3,), alpha=1e39).fit(X, y)
+    one, other = (
+        MLPClassifier((3,), alpha=alpha, max_iter=3, random_state=0).fit(X, y)
+        for alpha in (1e-50, 0)
+    )
+    np.testing.assert_array_equal(one.coefs_[0], other.coefs_[0])
 
 
 def test_a_stream_goes_on_with_its_rate_until_a_parameter_changes():
