@@ -294,3 +294,13 @@ def test_memory_maps_are_arrays_in_memory_for_a_regressor(on_disk):
     model = MLPRegressor(**options).fit(X_map, y_map)
     np.testing.assert_array_equal(model.predict(X_map), expected.predict(X))
     model.partial_fit(X_map, y_map)
+
+
+@pytest.mark.parametrize("trained", [np.float32, np.float64])
+@pytest.mark.parametrize("predicted", [np.float16, np.float32, np.float64, np.int64])
+def test_predictions_have_the_precision_of_training(iris, trained, predicted):
+    X, y = iris
+    classifier = MLPClassifier((3,), max_iter=1, random_state=0).fit(X.astype(trained), y)
+    regressor = MLPRegressor(max_iter=1, random_state=0).fit(X.astype(trained), y)
+    assert classifier.predict_proba(X.astype(predicted)).dtype == trained
+    assert regressor.predict(X.astype(predicted)).dtype == trained

@@ -262,3 +262,21 @@ def test_streams_have_no_early_stopping():
 def test_a_solver_of_all_samples_has_no_streams():
     assert hasattr(estimator("three classes"), "partial_fit")
     assert not hasattr(estimator("three classes", solver="lbfgs"), "partial_fit")
+
+
+@pytest.mark.parametrize(
+    ("solver", "change"),
+    [("adam", {"learning_rate_init": 0.1}), ("adam", {"beta_1": 0.5}), ("adam", {"epsilon": 1.0}),
+     ("sgd", {"momentum": 0.1}), ("sgd", {"learning_rate_init": 0.1})],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+def test_a_new_constant_of_the_optimizer_takes_effect_after_fit_too(solver, change):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)), rng.integers(0, 2, 40)
+    before, after = (
+        ours.MLPClassifier((3,), solver=solver, max_iter=2, random_state=0).fit(X, y)
+        for _ in range(2)
+    )
+    after.set_params(**change)
+    assert not np.array_equal(before.partial_fit(X, y).coefs_[0], after.partial_fit(X, y).coefs_[0])
