@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 from typing import Any, Self
@@ -48,7 +49,7 @@ class BaseMLP(CallbackSupportMixin, LayerAttributes, BaseEstimator):
         _plain_target   the same of an array (m,), if it needs no other check
         _output_layer   number of outputs, and loss     _metadata        notes of the network
         _loss_divisor, _loss_constants, _max_cost       from the network's cost to the loss
-        _after_fit      act on a fitted estimator
+        _warn_of_fit    warn of what a fit has not reached
     """
 
     network_: MLP
@@ -80,8 +81,8 @@ class BaseMLP(CallbackSupportMixin, LayerAttributes, BaseEstimator):
         names = getattr(self, "feature_names_in_", None)
         return {} if names is None else {"columns": names.tolist()}
 
-    def _after_fit(self, samples: Samples) -> None:
-        """Act after a call of fit."""
+    def _warn_of_fit(self, samples: Samples) -> None:
+        """Warn of what a call of fit has not reached."""
 
     # ------------------------------------------------------------------------------ fitting
 
@@ -123,7 +124,8 @@ class BaseMLP(CallbackSupportMixin, LayerAttributes, BaseEstimator):
             The fitted estimator itself.
         """
         with restored_on_error(self, continues=self.warm_start):
-            self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+            warn = self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+        warn()
         return self
 
     @with_callbacks
@@ -134,7 +136,12 @@ class BaseMLP(CallbackSupportMixin, LayerAttributes, BaseEstimator):
         sample_weight: Any,
         validation_data: tuple[Any, Any, Any] = (None, None, None),
         incremental: bool = False,
-    ) -> None:
+    ) -> Callable[[], None]:
+        """Fit, and return the function that warns of the result.
+
+        It is called when nothing can undo the fit any more, since a filter of warnings may make an
+        error of a warning.
+        """
         goes_on = incremental and streams.goes_on(self)
         if not goes_on:
             self.__dict__.pop("_plan", None)
@@ -162,15 +169,22 @@ class BaseMLP(CallbackSupportMixin, LayerAttributes, BaseEstimator):
             self.callbacks_ = [copy.copy(callback) for callback in self.callbacks or ()]
             tasks = FitTasks(self, 1 if incremental else options.number(self, "max_iter"), data)
             if self.solver == "lbfgs":
-                lbfgs.train(self, samples, tasks)
+                warn_of_end = lbfgs.train(self, samples, tasks)
             else:
                 validation = None if validation_set is None else Validation(self, validation_set)
-                stochastic.train(self, samples, validation, rng, incremental, tasks)
+                warn_of_end = stochastic.train(
+                    self, samples, validation, rng, incremental, tasks
+                )
         tasks.end()
-        if not incremental:
-            self._after_fit(samples)
-        elif not goes_on:
+        if incremental and not goes_on:
             streams.remember(self)
+
+        def warn() -> None:
+            warn_of_end()
+            if not incremental:
+                self._warn_of_fit(samples)
+
+        return warn
 
     def _samples(
         self, X: Any, y: Any, sample_weight: Any, is_first: bool, incremental: bool

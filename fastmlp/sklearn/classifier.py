@@ -176,7 +176,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                     f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
                     f"{self.classes_!r}"
                 )
-            self._fit(X, y, sample_weight, incremental=True)
+            warn = self._fit(X, y, sample_weight, incremental=True)
+        warn()
         return self
 
     def predict(self, X: Any) -> Any:

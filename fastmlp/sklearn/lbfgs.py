@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -24,8 +26,11 @@ Vector = NDArray[np.float64]
 N_PAIRS = 10  # of steps and changes of the gradient, as in scikit-learn
 
 
-def train(estimator: Any, samples: Samples, tasks: FitTasks) -> None:
-    """Minimize the loss of all samples at once."""
+def train(estimator: Any, samples: Samples, tasks: FitTasks) -> Callable[[], Any]:
+    """Minimize the loss of all samples at once.
+
+    Returns the function that warns if it has not converged, to be called after the fit.
+    """
     net = estimator.network_
     state = net.state
     state.drop_averages()
@@ -65,10 +70,11 @@ def train(estimator: Any, samples: Samples, tasks: FitTasks) -> None:
     if not np.isfinite(result.x).all():
         raise ValueError(options.DIVERGED)
     state.set_flat_parameters(result.x)
-    estimator.n_iter_ = _check_optimize_result("lbfgs", result, max_iter)
+    estimator.n_iter_ = min(result.nit, max_iter)
     penalty = state.penalty(l2)
     loss = (result.fun - penalty) / estimator._loss_divisor + penalty
     constants = estimator._loss_constants(samples.target)
     if constants is not None:
         loss += np.average(constants, weights=samples.weight)
     estimator.loss_ = float(loss)
+    return partial(_check_optimize_result, "lbfgs", result, max_iter)

@@ -166,7 +166,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         fit : Train until the loss no longer improves.
         """
         with restored_on_error(self, continues=True):
-            self._fit(X, y, sample_weight, incremental=True)
+            warn = self._fit(X, y, sample_weight, incremental=True)
+        warn()
         return self
 
     def predict(self, X: Any) -> Array:
@@ -248,7 +249,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             raise ValueError(f"loss={self.loss!r} is for classification; take MLPClassifier")
         return loss.outputs_for(samples.target.shape[1]), loss
 
-    def _after_fit(self, samples: Samples) -> None:
+    def _warn_of_fit(self, samples: Samples) -> None:
         warn_of_target_scale(self, samples)
 
     def _values(self, h: Array) -> Array:

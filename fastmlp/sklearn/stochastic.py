@@ -13,7 +13,7 @@ form:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -249,8 +249,11 @@ def train(
     rng: np.random.RandomState,
     incremental: bool,
     tasks: FitTasks,
-) -> None:
-    """Train `estimator.network_` until it converges, or for one epoch if `incremental`."""
+) -> Callable[[], None]:
+    """Train `estimator.network_` until it converges, or for one epoch if `incremental`.
+
+    Returns the function that warns of how training has ended, to be called after the fit.
+    """
     net = estimator.network_
     initialize_rate(estimator, incremental)
     plan = plan_of(estimator, samples, incremental)
@@ -276,20 +279,25 @@ def train(
         if not estimator.early_stopping:
             raise ValueError(options.DIVERGED) from None
         epoch_end.record_divergence()
-        return
+        return lambda: None
     if estimator.early_stopping and validation is not None and estimator.n_iter_ > 0:
         validation.require_score()
+    messages = []
     if epoch_end.unfinished_batches is not None:
         limit = estimator.max_seconds
         reason = f" (max_seconds={limit})" if history.stopped_by == "max_seconds" else ""
-        warn_user(
+        messages.append(
             f"Training has ended within the first epoch, after {epoch_end.unfinished_batches} of "
-            f"{len(epoch_end.loss.n_rows)} batches{reason}.",
-            ConvergenceWarning,
+            f"{len(epoch_end.loss.n_rows)} batches{reason}."
         )
     if history.stopped_by == "epochs" and not epoch_end.converged and not incremental:
-        warn_user(
+        messages.append(
             f"Stochastic Optimizer: Maximum iterations ({plan.config.epochs}) reached and the "
-            f"optimization hasn't converged yet.",
-            ConvergenceWarning,
+            f"optimization hasn't converged yet."
         )
+
+    def warn() -> None:
+        for message in messages:
+            warn_user(message, ConvergenceWarning)
+
+    return warn
