@@ -14,6 +14,7 @@ form:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -276,10 +277,14 @@ def train(
     try:
         history = run.fit()
     except TrainingDiverged:
-        if not estimator.early_stopping:
+        if not (estimator.early_stopping and validation is not None and validation.has_score):
             raise ValueError(options.DIVERGED) from None
         epoch_end.record_divergence()
-        return lambda: None
+        message = (
+            f"Training has diverged in epoch {estimator.n_iter_}, whose numbers are not finite. "
+            f"The parameters of the epoch with the best validation score are restored."
+        )
+        return partial(warn_user, message, ConvergenceWarning)
     if estimator.early_stopping and validation is not None and estimator.n_iter_ > 0:
         validation.require_score()
     messages = []

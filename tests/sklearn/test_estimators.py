@@ -245,8 +245,26 @@ def test_divergence_is_an_error_unless_early_stopping_has_a_best_epoch(diabetes)
     model = MLPRegressor(solver="sgd", learning_rate_init=1e6, random_state=0)
     with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
         model.fit(X, y)
-    model.set_params(early_stopping=True).fit(X, y)
+    model.set_params(early_stopping=True)
+    with pytest.warns(ConvergenceWarning, match="Training has diverged in epoch 2"):
+        model.fit(X, y)
     assert np.isnan(model.validation_scores_[-1]) and np.isfinite(model.predict(X)).all()
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_divergence_in_the_first_epoch_is_an_error_with_early_stopping_too(iris, kind, warm_start):
+    X, y = iris[0], np.arange(150) % 3
+    options = {"solver": "sgd", "batch_size": 10, "max_iter": 3, "random_state": 0}
+    model = kind(hidden_layer_sizes=(3,), early_stopping=True, warm_start=warm_start, **options)
+    if warm_start:
+        before = model.fit(X, y).coefs_[0]
+    model.set_params(learning_rate_init=1e200)
+    with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
+        model.fit(X, y)
+    assert hasattr(model, "network_") == warm_start
+    if warm_start:
+        np.testing.assert_array_equal(model.coefs_[0], before)
 
 
 def test_one_class_is_always_predicted(iris):
