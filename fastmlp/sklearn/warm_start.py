@@ -43,9 +43,10 @@ def continued(net: MLP, spec: NetworkSpec, rng: np.random.RandomState, call: str
         ("the number of outputs, which y and loss determine,", old.sizes[-1], spec.sizes[-1]),
     ):
         if before != now:
+            others = ", or this one without warm_start" if call == "warm_start=True" else ""
             raise ValueError(
                 f"{call} continues with the weights of the previous call, for which {name} was "
-                f"{before}; it cannot become {now}. Fit a new estimator, or without warm_start"
+                f"{before}; it cannot become {now}. Fit a new estimator{others}"
             )
     new = replace(
         old,
