@@ -257,7 +257,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         check_consistent_length(predicted, y, sample_weight)
         if y.shape != predicted.shape:
             raise ValueError(f"y has shape {y.shape}; expected {predicted.shape}")
-        return float(np.average((predicted == y).all(axis=1), weights=sample_weight))
+        correct = (predicted == y).all(axis=1)
+        return float(accuracy_score(np.ones(len(y)), correct, sample_weight=sample_weight))
 
     # ------------------------------------------------------------------- hooks of the base
 

@@ -209,10 +209,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return np.asarray(each[:, 0] if each.shape[1] == 1 else each)
 
     def _check_quantiles(self) -> bool:
-        """Return whether there are quantiles to predict."""
-        name = getattr(self.loss, "name", self.loss)
-        if name != "quantile":
-            raise AttributeError(f"predict_quantiles is for loss='quantile', got {self.loss!r}")
+        """Return whether there are quantiles to predict: of the network, if there is one."""
+        net = self.__dict__.get("network_")
+        loss = self.loss if net is None else net.loss
+        if getattr(loss, "name", loss) != "quantile":
+            raise AttributeError(f"predict_quantiles is for loss='quantile', got {loss!r}")
         return True
 
     # ------------------------------------------------------------------- hooks of the base

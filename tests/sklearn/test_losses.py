@@ -86,3 +86,14 @@ def test_a_loss_of_classification_is_refused(noisy):
 
     with pytest.raises(ValueError, match="take MLPClassifier"):
         MLPRegressor(loss=CrossEntropy()).fit(*noisy)
+
+
+def test_quantiles_are_those_of_the_fitted_network():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)), rng.normal(size=40)
+    model = MLPRegressor(max_iter=1, loss="quantile")
+    assert hasattr(model, "predict_quantiles")
+    model.fit(X, y).set_params(loss="squared_error")
+    assert model.predict_quantiles(X).shape == (40, 3)
+    model.fit(X, y).set_params(loss="quantile")
+    assert not hasattr(model, "predict_quantiles")

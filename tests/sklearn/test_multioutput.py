@@ -123,6 +123,9 @@ def test_score_counts_what_is_right_in_every_column(X, y):
     assert several.score(X, y) == (several.predict(X) == y).all(axis=1).mean()
     with pytest.raises(ValueError, match=r"y has shape \(150,\); expected \(150, 3\)"):
         model.score(X, y[:, 0])
+    for wrong in (np.full(150, np.nan), np.zeros(150), np.ones(3), np.ones((150, 2))):
+        with pytest.raises(ValueError, match=r"[Ss]ample[_ ]weight|inconsistent numbers"):
+            model.score(X, y, wrong)
 
 
 # ------------------------------------------------------------------------------------ fitting
