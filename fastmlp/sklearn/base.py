@@ -190,6 +190,7 @@ class BaseMLP(CallbackSupportMixin, LayerAttributes, BaseEstimator):
         self, X: Any, y: Any, sample_weight: Any, is_first: bool, incremental: bool
     ) -> Samples:
         """Return the samples of a call of fit, checked."""
+        checks.no_dates("X", X)
         X, y = validate_data(
             self,
             X,
@@ -322,9 +323,12 @@ class BaseMLP(CallbackSupportMixin, LayerAttributes, BaseEstimator):
             and "feature_names_in_" not in self.__dict__
             and np.isfinite(X.sum())
         )
-        if not is_plain:
-            X = validate_data(self, X, accept_sparse=FORMATS, dtype=FLOATS, reset=False)
-        return self.network_.forward(X)
+        return self.network_.forward(X if is_plain else self._rows(X))
+
+    def _rows(self, X: Any) -> Any:
+        """Return the rows to predict, checked."""
+        checks.no_dates("X", X)
+        return validate_data(self, X, accept_sparse=FORMATS, dtype=FLOATS, reset=False)
 
     def all_activations(self, X: Any) -> list[Array]:
         """Return the activations of every layer after the input.
@@ -344,8 +348,7 @@ class BaseMLP(CallbackSupportMixin, LayerAttributes, BaseEstimator):
         fastmlp.MLP.activations : The method of the network.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=FORMATS, dtype=FLOATS, reset=False)
-        return self.network_.activations(X)
+        return self.network_.activations(self._rows(X))
 
     # --------------------------------------------------------------- what scikit-learn asks for
 

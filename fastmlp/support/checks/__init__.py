@@ -7,7 +7,7 @@ ValueError.
 """
 
 from ...kernels import ready
-from .arrays import Array, array, arrays, finite, reals
+from .arrays import Array, array, arrays, finite, no_dates, reals
 from .choices import (
     NAMING,
     column,
@@ -75,6 +75,7 @@ __all__ = [
     "n_rows",
     "named",
     "nearest",
+    "no_dates",
     "no_network",
     "normal_batches",
     "number",

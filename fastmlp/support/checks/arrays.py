@@ -57,6 +57,28 @@ def array(name: str, value: object) -> Array:
     return found
 
 
+def no_dates(name: str, value: Any) -> None:
+    """Raise TypeError for an array or a table with dates or time differences.
+
+    A conversion to floats would take them as numbers in the unit that they happen to have: days,
+    microseconds, nanoseconds.
+    """
+    if hasattr(value, "columns") and hasattr(value, "dtypes"):
+        each = [(f"{name}[{column!r}]", dtype) for column, dtype in zip(
+            value.columns, value.dtypes, strict=True
+        )]  # fmt: skip
+    else:
+        each = [(name, getattr(value, "dtype", None))]
+    for part, dtype in each:
+        kind = getattr(dtype, "kind", None)
+        if kind is None and hasattr(dtype, "is_temporal") and dtype.is_temporal():  # of polars
+            kind = "m" if str(dtype).startswith("Duration") else "M"
+        if kind in ("m", "M"):
+            raise TypeError(
+                f"{part} has dtype {dtype}; expected real numbers. {HINTS[kind].format(name=part)}"
+            )
+
+
 def _mixed_columns(name: str, value: Any, found: Array) -> Array:
     """Return a table of pandas, or a column, of which NumPy makes Python objects, as numbers.
 
