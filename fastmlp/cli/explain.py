@@ -24,7 +24,7 @@ EXAMPLES = """\
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     add_model_and_table(parser)
-    add_metric_option(parser)
+    add_metric_option(parser, "the metric by which importances are measured", "as in training")
     add = parser.add_argument
     add(
         "--columns",

@@ -41,9 +41,9 @@ OPTIONS: dict[tuple[str, ...], tuple[str, ...]] = {  # by the endings that they 
 
 EXAMPLES = """\
   fastmlp export iris-model.npz iris.onnx --dtype float32
-  fastmlp export iris-model.npz iris.safetensors
-  fastmlp export iris-model.npz iris.c --header --dtype float32
+  fastmlp export iris-model.npz iris.c --header
   fastmlp export iris-model.npz iris.c --quantized --calibration iris.csv
+  fastmlp export mnist.npz mnist.safetensors
   fastmlp export mnist.npz digits.html
 """
 

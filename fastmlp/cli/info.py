@@ -25,7 +25,11 @@ EXAMPLES = """\
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument(
-        "model", type=Path, nargs="?", metavar="MODEL", help="a file that train or report wrote"
+        "model",
+        type=Path,
+        nargs="?",
+        metavar="MODEL",
+        help="a file that train, report, net.save or export --quantized wrote",
     )
     parser.add_argument(
         "--memory",

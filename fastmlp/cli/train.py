@@ -118,13 +118,17 @@ def add_column_options(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def add_metric_option(parser: argparse._ActionsContainer) -> None:
+def add_metric_option(
+    parser: argparse._ActionsContainer,
+    purpose: str = "what the model is to be best by",
+    default: str = "log_loss or rmse",
+) -> None:
     """Add ``--metric``."""
     parser.add_argument(
         "--metric",
         metavar="NAME",
-        help="what the model is to be best by: log_loss, error, accuracy, balanced_accuracy, auc, "
-        "f1; rmse, mae, r2 (default: log_loss or rmse)",
+        help=f"{purpose}: log_loss, error, accuracy, balanced_accuracy, auc, f1; rmse, mae, r2 "
+        f"(default: {default})",
     )
 
 
