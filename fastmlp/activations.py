@@ -211,13 +211,13 @@ def hidden(
     tuple of Activation
         The activation function of each hidden layer.
     """
-    found = checks.one_or_each("activation", wanted, count, TABLE, Activation)
-    if any(isinstance(one, Softmax) for one in found):
+    each = wanted if isinstance(wanted, (list, tuple)) else [wanted]
+    if any(isinstance(one, Softmax) or (isinstance(one, str) and one == "softmax") for one in each):
         raise ValueError(
             "softmax is for the output layer, where loss='cross_entropy' chooses it by itself; "
             "choose another activation for hidden layers"
         )
-    return found
+    return checks.one_or_each("activation", wanted, count, HIDDEN, Activation)
 
 
 TABLE: dict[str, type[Activation]] = {
@@ -227,3 +227,4 @@ TABLE: dict[str, type[Activation]] = {
         Exponential, Softmax,
     )
 }
+HIDDEN = {name: kind for name, kind in TABLE.items() if kind is not Softmax}  # of hidden layers

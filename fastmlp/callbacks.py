@@ -10,14 +10,18 @@ from typing import Any, TypeAlias
 
 from .history import History
 from .support import atomic_files, checks
+from .support.keywords import WithKeywords
 from .support.paths import as_text
 from .support.progress_bars import ProgressBar, progress_bar
+from .support.text import shown
+from .support.user_warnings import warn_user
 
 __all__ = ["Callback", "Checkpoint", "EarlyStopping", "Progress", "of_network"]
 
 # The MLP in training.  Its module imports this one, so that the class is not named here.
 Network: TypeAlias = Any
 
+ALSO = " of epochs, True, or an EarlyStopping"
 MONITORS = ("validation_cost", "validation_accuracy", "cost")
 
 
@@ -41,6 +45,15 @@ class Callback:
     >>> fastmlp.MLP((64, 100, 10)).fit(X, y, epochs=200, callbacks=[Enough()]).stopped_by
     'Enough'
     """
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        for name in vars(cls):
+            if name.startswith("on_") and not hasattr(Callback, name):
+                warn_user(
+                    f"{cls.__name__}.{name} is never called: a fit calls on_fit_begin, "
+                    f"on_epoch_end and on_fit_end"
+                )
 
     _of_one_network = False  # whether it remembers what it has seen, or writes it to one place
     _after_others = False  # whether it reads what other callbacks record at the end of an epoch
@@ -95,7 +108,7 @@ class Callback:
 
 
 @dataclass
-class EarlyStopping(Callback):
+class EarlyStopping(WithKeywords, Callback):
     """Stop training when a figure of the history has stopped improving.
 
     Parameters
@@ -162,7 +175,7 @@ class EarlyStopping(Callback):
 
 
 @dataclass(frozen=True)
-class Checkpoint(Callback):
+class Checkpoint(WithKeywords, Callback):
     """Save the network, with its optimizer's state, while it trains.
 
     Each save replaces the file as a whole: whatever happens, a whole file is there.  The last save
@@ -270,7 +283,7 @@ def of_fit(
         if not isinstance(callback, Callback):
             raise TypeError(
                 f"callbacks[{i}] must be an object of a subclass of fastmlp.Callback, got "
-                f"{callback!r}"
+                f"{shown(callback)}"
             )
     progress = [Progress(epochs)] if checks.flag("verbose", verbose) else []
     return [*_early_stopping(early_stopping), *own, *progress]
@@ -280,7 +293,7 @@ def require_function(callbacks: object) -> None:
     """Refuse an argument `callbacks` of several networks that is no function of a network."""
     if callbacks is not None and not callable(callbacks):
         raise TypeError(
-            f"callbacks must be a function from a network to its callbacks, got {callbacks!r}"
+            f"callbacks must be a function from a network to its callbacks, got {shown(callbacks)}"
         )
 
 
@@ -335,4 +348,4 @@ def _early_stopping(wanted: bool | int | EarlyStopping | None) -> list[EarlyStop
         return [EarlyStopping()]
     if isinstance(wanted, EarlyStopping):
         return [wanted]
-    return [EarlyStopping(patience=checks.whole("early_stopping", wanted))]
+    return [EarlyStopping(patience=checks.whole("early_stopping", wanted, otherwise=ALSO))]

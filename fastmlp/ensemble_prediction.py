@@ -14,6 +14,7 @@ from .losses import Loss
 from .model.spec import NetworkSpec
 from .network import MLP, different_networks
 from .support import checks
+from .support.text import shown
 
 __all__ = ["EnsemblePredictor"]
 
@@ -197,7 +198,7 @@ class EnsemblePredictor:
         if augment is None:
             return
         if not isinstance(augment, Distortion):
-            raise TypeError(f"augment must be a fastmlp.augment.Distortion, got {augment!r}")
+            raise TypeError(f"augment must be a fastmlp.augment.Distortion, got {shown(augment)}")
         if hasattr(X, "tocsr"):
             raise TypeError("augment distorts dense images; X is a sparse matrix")
         copies, seed = checks.whole("copies", copies), checks.seed(seed)

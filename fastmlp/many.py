@@ -16,6 +16,7 @@ from .history import History
 from .model import transfer
 from .network import MLP, different_networks
 from .support import checks
+from .support.text import shown
 from .training.jobs import next_of
 from .training.many import (
     Outcome,
@@ -150,7 +151,9 @@ def _tasks(networks: Sequence[MLP], X: Any, y: Any, options: Any) -> list[Task]:
     elif isinstance(options, (list, tuple)):
         every_options = _for_each("options", options, n)
     else:
-        raise TypeError(f"options must be a dict of MLP.fit's keywords or a list, got {options!r}")
+        raise TypeError(
+            f"options must be a dict of MLP.fit's keywords or a list, got {shown(options)}"
+        )
     tasks = []
     # one dict of what is left of each: equal options are checked once
     kept: dict[int, dict[str, Any]] = {}
@@ -190,7 +193,7 @@ def _callbacks(value: Any, net: MLP, for_all: bool) -> list[Callback]:
     if callable(value):
         return of_network(value, net)
     if isinstance(value, Callback) or not isinstance(value, Iterable):
-        raise TypeError(f"callbacks must be a list of callbacks or a function, got {value!r}")
+        raise TypeError(f"callbacks must be a list of callbacks or a function, got {shown(value)}")
     found = list(value)
     if found and for_all:
         raise TypeError(

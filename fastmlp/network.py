@@ -24,6 +24,7 @@ from .model.state import ModelState
 from .optimizers import Optimizer
 from .storing import StoredNetwork
 from .support import checks
+from .support.keywords import with_keywords
 
 if TYPE_CHECKING:  # imported when something is trained
     from .schedules import Schedule
@@ -163,13 +164,14 @@ class MLP(StoredNetwork):
                 checks.constants(initializer, spec.dtype)
             init = initializers.sample(initializer, spec.layer_sizes, spec.seed)
         if len(init) != 2:
-            raise ValueError(f"init as arrays is (weights, biases); got {len(init)} things")
+            raise ValueError(f"init as arrays is (weights, biases); got {len(init)} entries")
         encoding = columns.sample(spec.encodings, spec.input_scaling, spec.seed)
         layers = checked_layers(spec, init[0], init[1], encoding=encoding)
         self.state = ModelState(spec, layers)
         self.history = History()
         self.metadata = {}
 
+    @with_keywords
     def fit(
         self,
         X: checks.Examples | ChunkSource,

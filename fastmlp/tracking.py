@@ -22,6 +22,7 @@ from typing import Any
 from .callbacks import Callback, Network
 from .history import History, recorded
 from .support import extras
+from .support.keywords import WithKeywords
 from .support.paths import as_text
 
 __all__ = ["MLflow", "TensorBoard"]
@@ -32,7 +33,7 @@ STATUS = {  # others: FINISHED
 NOT_IN_NAMES = re.compile(r"[^\w./-]")  # such as the parentheses in a scorer's text
 
 
-class Tracker(Callback):
+class Tracker(WithKeywords, Callback):
     """Base class of callbacks that log each figure of the history once."""
 
     _of_one_network = True

@@ -172,3 +172,18 @@ def test_progress_prints_lines_in_a_terminal_without_rich(net, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without_rich)
     run(Progress(2), net, [0.25])
     assert sys.stdout.getvalue() == "epoch 1/2  cost 1  validation cost 0.25  0.50 s\n"
+
+
+def test_a_method_that_no_fit_calls_is_a_warning():
+    with pytest.warns(UserWarning, match="Late.on_batch_end is never called: a fit calls on_fit_b"):
+
+        class Late(fastmlp.Callback):
+            def on_batch_end(self, net, history):
+                """As in other libraries."""
+
+
+@pytest.mark.parametrize("wrong", ["yes", 2.5])
+def test_a_wrong_early_stopping_is_told_what_it_may_be(wrong):
+    message = f"whole number of epochs, True, or an EarlyStopping, got {wrong!r}"
+    with pytest.raises(TypeError, match=message):
+        fastmlp.MLP((2, 2)).fit([[1, 2]], [0], early_stopping=wrong)

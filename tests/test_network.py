@@ -112,7 +112,9 @@ def test_given_arrays_are_the_first_parameters(rng):
         ({"activation": "rellu"}, ValueError, "unknown activation 'rellu'; did you mean 'relu'"),
         ({"activation": "ReLU"}, ValueError, "did you mean 'relu'"),
         ({"activation": 3}, TypeError, "activation must be one of 'identity'"),
-        ({"activation": ReLU}, TypeError, "or an object such as"),
+        ({"activation": ReLU}, TypeError, r"got a class: write ReLU\(…\)"),
+        ({"activation": 3}, TypeError, "'exponential', or an object such as"),  # without softmax
+        ({"loss": abs}, TypeError, r"or a pair of functions \(value, gradient\); got <built-in"),
         ({"activation": ["relu"] * 2}, ValueError, "2 entries for 1 hidden layers"),
         ({"activation": ["gello"]}, ValueError, r"unknown activation\[0\] 'gello'"),
         ({"activation": "softmax"}, ValueError, "softmax is for the output layer"),

@@ -60,7 +60,7 @@ REMOVED = {  # options of earlier versions, and what to use instead
     "validation": "each network is validated on a part of the training rows; --test-fraction is "
     "the part of the rows for the test",
 }
-ACTIVATIONS = [name for name in activations.TABLE if name != "softmax"]
+ACTIVATIONS = list(activations.HIDDEN)
 
 
 def sizes(text: str) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..model.state import ModelState
 from ..support import checks
+from ..support.text import shown
 from . import split
 from .chunks import Chunks
 from .examples import Examples
@@ -120,14 +121,14 @@ def validation(
         if len(validation_data) != 2:
             raise ValueError(
                 f"validation_data must be a pair (X, y) or a fraction, got "
-                f"{len(validation_data)} things"
+                f"{len(validation_data)} entries"
             )
         with checks.within("validation_data"):
             return None, with_targets(state, *validation_data)
     if not isinstance(source, Examples):
         raise ValueError(
             f"validation_data must be a pair (X, y) or a ParquetFolder where X is read in pieces, "
-            f"got {validation_data!r}"
+            f"got {shown(validation_data)}"
         )
     stream = split.validation_stream(state.spec.seed, state.spec.n_layers)
     training_rows, held_out = split.hold_out(len(source), validation_data, stream)
@@ -207,6 +208,13 @@ class RowOrder:
         raise NotImplementedError
 
 
+def _range_of(order: NDArray[Any]) -> str:
+    """What is wrong with an order: shape, dtype, least and greatest number."""
+    if order.ndim != 1 or order.dtype.kind not in "iu" or not order.size:
+        return f"{order.dtype} of shape {order.shape}"
+    return f"{len(order)} from {order.min()} to {order.max()}"
+
+
 def row_numbers(shuffle: Callable[[int], ArrayLike], n_rows: int) -> Rows:
     """Return the order of a user's shuffle: a row number for each of n_rows examples."""
     if isinstance(shuffle, RowOrder):
@@ -218,6 +226,7 @@ def row_numbers(shuffle: Callable[[int], ArrayLike], n_rows: int) -> Rows:
         or not 0 <= order.min() <= order.max() < n_rows
     ):
         raise ValueError(
-            f"shuffle must return {n_rows} row numbers from 0 to {n_rows - 1}, got {order!r}"
+            f"shuffle must return {n_rows} row numbers from 0 to {n_rows - 1}, got "
+            f"{_range_of(order)}"
         )
     return np.ascontiguousarray(order, np.int64)

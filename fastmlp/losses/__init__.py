@@ -54,7 +54,8 @@ def from_spec(loss: LossSpec) -> Loss:
                 f"loss as a pair is (value, gradient), two functions; got {len(loss)} entries"
             )
         return Custom(*loss)
-    return checks.named("loss", loss, TABLE, Loss)
+    pair = ", or a pair of functions (value, gradient)"
+    return checks.named("loss", loss, TABLE, Loss, otherwise=pair)
 
 
 TABLE: dict[str, type[Loss]] = {

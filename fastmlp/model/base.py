@@ -13,6 +13,7 @@ from ..encodings import Encoding
 from ..history import History
 from ..losses import Loss
 from ..support import checks
+from ..support.keywords import WithKeywords
 from . import columns, summary, transfer
 from .layers import checked_layers
 from .state import Layer, ModelState, Snapshot, Statistics
@@ -22,7 +23,7 @@ __all__ = ["NetworkBase"]
 Array = NDArray[Any]
 
 
-class NetworkBase:
+class NetworkBase(WithKeywords):
     """Description and parameters of a network, read from and written to its state."""
 
     state: ModelState

@@ -31,7 +31,7 @@ def split(
         if len(validation_data) != 2:
             raise ValueError(
                 f"validation_data must be a pair (X, y) or a fraction, got "
-                f"{len(validation_data)} things"
+                f"{len(validation_data)} entries"
             )
         with checks.within("validation_data"):
             return pair, _pair(*validation_data)

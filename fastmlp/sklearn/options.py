@@ -38,7 +38,7 @@ Array = NDArray[Any]
 
 TO_FASTMLP = {"logistic": "sigmoid"}  # scikit-learn's names of activations that differ
 TO_SKLEARN = {"sigmoid": "logistic", "exponential": "exp"}
-ACTIVATIONS = {"logistic", *activations.TABLE} - {"softmax"}
+ACTIVATIONS = {"logistic", *activations.HIDDEN}
 REGRESSION = {name for name, loss in losses.TABLE.items() if not loss.classification}
 DIVERGED = (
     "Solver produced non-finite parameter weights. The input data may contain large values and "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from .text import shown
+
 __all__ = ["as_text"]
 
 
@@ -27,7 +29,9 @@ def as_text(path: str | os.PathLike[str], name: str = "path") -> str:
     try:
         text = os.fsdecode(path)
     except TypeError:
-        raise TypeError(f"{name} must be text or an object such as Path, got {path!r}") from None
+        raise TypeError(
+            f"{name} must be text or an object such as Path, got {shown(path)}"
+        ) from None
     if not text or "\0" in text:
         raise ValueError(f"{name} must be the name of a file or folder, got {path!r}")
     return text

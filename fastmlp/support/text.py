@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
 
-__all__ = ["printable", "quoted", "some_of"]
+__all__ = ["printable", "quoted", "shown", "some_of"]
 
 MOST_CHARACTERS = 80  # of a value in a message
+MOST_NUMBERS = 8  # of an array whose numbers a message shows
 
 
 def printable(text: object) -> str:
@@ -50,7 +52,21 @@ def some_of(entries: Iterable[str], n: int, separator: str = ", ", more: str = "
     >>> some_of(["'a'", "'b'"], 5)
     "'a', 'b', and 3 more"
     """
-    shown = list(entries)
-    if n > len(shown):
-        shown.append(f"and {n - len(shown):,} {more}")
-    return separator.join(shown)
+    found = list(entries)
+    if n > len(found):
+        found.append(f"and {n - len(found):,} {more}")
+    return separator.join(found)
+
+
+def shown(value: object) -> str:
+    """Return how a message shows an argument that is not what was expected: short, on one line.
+
+    Examples
+    --------
+    >>> shown("adam"), shown(np.zeros((300, 64))), shown([0.0] * 1000)[:20]
+    ("'adam'", 'ndarray of shape (300, 64)', '[0.0, 0.0, 0.0, 0.0,')
+    """
+    shape = getattr(value, "shape", ())
+    if isinstance(shape, tuple) and math.prod(shape) > MOST_NUMBERS:
+        return f"{type(value).__name__} of shape {shape}"
+    return " ".join(quoted(value).split())

@@ -7,10 +7,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .keywords import WithKeywords
+
 __all__ = ["Value"]
 
 
-class Value:
+class Value(WithKeywords):
     """An immutable object that equals another object of its class with equal attributes.
 
     The comparison sees every attribute, also those of a subclass that is not a dataclass.

@@ -203,7 +203,7 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
         if self.per is not None:
             checks.column("per", self.per)
         if self.activation is not None:
-            checks.named("activation", self.activation, activations.TABLE, activations.Activation)
+            checks.named("activation", self.activation, activations.HIDDEN, activations.Activation)
         self._overrides()
 
     def _overrides(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from ..kernels.calls import TrainingOptions
 from ..model.spec import NetworkSpec
 from ..optimizers import Optimizer
 from ..support import checks
+from ..support.text import shown
 
 if TYPE_CHECKING:  # imported when something is trained
     from ..data.parquet import ParquetFolder
@@ -146,7 +147,9 @@ class FitConfig:
             batch_size=batch_size,
             optimizer=checked_optimizer,
             reset_optimizer=checks.flag("reset_optimizer", reset_optimizer),
-            shuffle=shuffle if callable(shuffle) else checks.flag("shuffle", shuffle),
+            shuffle=shuffle if callable(shuffle) else checks.flag(
+                "shuffle", shuffle, " or a function of the number of examples"
+            ),
             step=step,
             dropout_schedule=_dropout_schedule(dropout_schedule),
             cost_below=-inf if cost_below is None else checks.number("cost_below", cost_below),
@@ -168,7 +171,7 @@ def _dropout_schedule(schedule: Schedule | None) -> Schedule | None:
     if not isinstance(schedule, Schedule):
         raise TypeError(
             f"dropout_schedule must be a schedule such as fastmlp.schedules.FlatCosine(1), got "
-            f"{schedule!r}"
+            f"{shown(schedule)}"
         )
     return schedule
 
@@ -191,7 +194,7 @@ def _distortion(spec: NetworkSpec, augment: Distortion | None) -> object:
     if augment is None:
         return None
     if not isinstance(augment, Distortion):
-        raise TypeError(f"augment must be a fastmlp.augment.Distortion, got {augment!r}")
+        raise TypeError(f"augment must be a fastmlp.augment.Distortion, got {shown(augment)}")
     if spec.encodings:
         raise ValueError("augment distorts images; the network's columns have encodings")
     if augment.gentle_classes and spec.loss.groups:

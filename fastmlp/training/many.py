@@ -17,6 +17,7 @@ from ..data.memory_maps import is_memory_map
 from ..history import History
 from ..model.spec import NetworkSpec
 from ..support import checks
+from ..support.keywords import guess
 from ..support.user_warnings import warn_user
 from .config import FitConfig, FitOptions
 from .endings import Stop
@@ -29,7 +30,7 @@ __all__ = ["Outcome", "Task", "check_options", "fit_task", "fit_tasks"]
 Outcome: TypeAlias = "History | Exception"
 
 OF_EXAMPLES = frozenset(("early_stopping", "sample_weight", "validation_data"))
-KEYWORDS = OF_EXAMPLES | FitOptions.__annotations__.keys()
+KEYWORDS = sorted(OF_EXAMPLES | FitOptions.__annotations__.keys())
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ def check_options(options: Mapping[str, Any]) -> None:
                 f"n_jobs of them at once; callbacks can report their progress"
             )
         if name not in KEYWORDS:
-            raise TypeError(f"{name!r} is no keyword of MLP.fit")
+            raise TypeError(f"{name!r} is no keyword of MLP.fit{guess(name, KEYWORDS)}")
 
 
 @dataclass

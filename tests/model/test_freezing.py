@@ -71,12 +71,12 @@ def test_layers_thaw_one_by_one_or_all(examples):
 
 @pytest.mark.parametrize("layers, message", [
     ([3], r"layers has 3, but the network's 3 layers of weights are 0 … 2"),
-    (-1, "layers must be at least 0, got -1"),
+    (-1, r"layers has -1, but the network's 3 layers of weights are 0 … 2"),
 ])
 def test_a_layer_that_does_not_exist_is_refused(layers, message):
     with pytest.raises(ValueError, match=message):
         network().freeze(layers)
-    with pytest.raises(TypeError, match="layers must be a whole number"):
+    with pytest.raises(TypeError, match='layers must be a whole number or "encoding", got'):
         network().freeze("hidden")
 
 

@@ -144,9 +144,9 @@ def test_other_numbers_become_those_of_the_network(dtype):
             r"object; expected numbers. Convert them: np.asarray\(X",
         ),
         ([[1, 2, None]], TypeError, r"X has dtype object.*missing values \(None\): fill them in"),
-        (np.array([[1, "{x}", 2]], object), TypeError, "has text, such as '{x}'. Names of classes"),
+        (np.array([[1, "{x}", 2]], object), TypeError, "has text, such as '{x}'. Digits become"),
         (np.array([[1, Decimal(1)]], object), TypeError, "entries of type Decimal. Convert them"),
-        ([["a", "b", "c"]], TypeError, r"X has dtype <U1; expected real numbers.*np.unique\(X"),
+        ([["a", "b", "c"]], TypeError, "X has dtype <U1; expected real numbers.*fastmlp.tabular"),
         (np.zeros((2, 3), complex), TypeError, "X has dtype complex128; .*X.real"),
         (
             np.zeros((2, 3), "M8[s]"),
@@ -156,7 +156,9 @@ def test_other_numbers_become_those_of_the_network(dtype):
         (np.zeros((2, 3), "m8[s]"), TypeError, "Time differences become numbers by X / np.timede"),
         (np.zeros(2, [("a", float)]), TypeError, "Records become rows by .*unstructured"),
         (np.ma.zeros((2, 3)), TypeError, "X is a masked array"),
-        (None, TypeError, "X has dtype object"),
+        (None, TypeError, "X must be an array of numbers, got None"),
+        ("data.csv", TypeError, "X must be an array of numbers, got 'data.csv'"),
+        ({"a": 1}, TypeError, "X must be an array of numbers, got {'a': 1}"),
     ],
 )
 def test_wrong_examples_are_explained(X, error, message):
@@ -206,6 +208,34 @@ def test_column_of_names_is_explained():
     column = pytest.importorskip("pandas").Series(["setosa", "virginica"])
     with pytest.raises(TypeError, match=r"'setosa'. Names of classes .* np.unique\(y"):
         checks.array("y", column)
+
+
+def test_text_in_place_of_labels_is_explained_by_names_of_classes_and_other_text_is_not():
+    texts = np.array(["a", "b"])
+    with pytest.raises(TypeError, match=r"Names of classes .* np.unique\(y, return_inverse"):
+        checks.array("y", texts)
+    with pytest.raises(TypeError, match=r"real numbers. Digits become .*\(sample_weight, dtype"):
+        checks.array("sample_weight", texts)
+
+
+@pytest.mark.parametrize("name", ["weights[0]", "edges"])
+def test_numbers_that_belong_to_no_example_are_not_to_be_left_out_with_it(name):
+    with pytest.raises(ValueError) as caught:
+        checks.finite(name, np.array([1.0, np.nan]), DOUBLE)
+    assert str(caught.value) == f"{name} must be finite, but {name}[1] is nan"
+
+
+def test_arrays_of_parameters_that_lie_across_are_to_be_transposed():
+    with pytest.raises(ValueError, match=r"shape \(3, 2\); expected \(2, 3\); give weights\[0\].T"):
+        checks.arrays("weights", [np.zeros((3, 2))], [(2, 3)], DOUBLE)
+    with pytest.raises(ValueError, match=r"\(4, 2\); expected \(2, 3\)$"):
+        checks.arrays("weights", [np.zeros((4, 2))], [(2, 3)], DOUBLE)
+
+
+@pytest.mark.parametrize("given, got", [([np.zeros((2, 3))] * 3, "3"), (np.zeros((5, 3)), "ndarr")])
+def test_a_list_of_arrays_of_another_length_is_named(given, got):
+    with pytest.raises(ValueError, match=f"must be a list of 1 arrays, .*, got {got}"):
+        checks.arrays("weights", given, [(2, 3)], DOUBLE)
 
 
 def test_column_of_one_input_is_explained():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
 import scipy.sparse
 
 import fastmlp
-from fastmlp import activations, initializers, losses, optimizers
+from fastmlp import activations, callbacks, initializers, losses, optimizers
 from fastmlp.support import checks
 from fastmlp.support.checks import choices, examples
 
@@ -21,8 +23,9 @@ class Other(Part):
 
 
 TABLE = {"part_one": Part, "other": Other}
-KNOWN = {"rmse", "mae", "auc", "log_loss", *losses.TABLE, *activations.TABLE, *initializers.TABLE,
-         *optimizers.TABLE}  # fmt: skip
+KNOWN = {"rmse", "mae", "auc", "log_loss", "accuracy", "validation_error", "hidden", "optimizer",
+         "learning_rate", *losses.TABLE, *activations.TABLE, *initializers.TABLE, *optimizers.TABLE,
+         *callbacks.MONITORS}  # fmt: skip
 
 
 def test_a_name_stands_for_a_new_object_and_an_object_for_itself():
@@ -69,6 +72,16 @@ def test_a_synonym_counts_where_its_meaning_is_known():
     assert choices.nearest("mse", ["huber"]) == ". Known: huber"
     for meanings in choices.SYNONYMS.values():
         assert {*meanings} <= KNOWN
+
+
+def test_a_class_in_place_of_an_object_is_told():
+    with pytest.raises(TypeError, match=r"kind must be an object, got a class: write Other\(…\)"):
+        choices.named("kind", Other, TABLE, Part)
+
+
+def test_an_object_of_another_library_is_named_with_it():
+    with pytest.raises(TypeError, match=r"or 3 things; got Decimal\('2'\) of decimal$"):
+        choices.named("kind", Decimal(2), TABLE, Part, otherwise=", or 3 things")
 
 
 def test_a_known_name_is_returned_and_what_is_no_name_refused():

@@ -75,7 +75,7 @@ def test_layer_numbers_ascend_without_duplicates(value, expected):
 
 @pytest.mark.parametrize("value", [-1, [0, -2]])
 def test_layer_numbers_begin_at_0(value):
-    with pytest.raises(ValueError, match="layers must be at least 0"):
+    with pytest.raises(ValueError, match="layers has -[12], but the network's 3 .* are 0 … 2"):
         networks.layer_numbers(value, 3)
 
 

@@ -10,24 +10,27 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...kernels import ready
-from ..text import quoted
+from ..text import quoted, shown
 
 Array = NDArray[Any]
 
 REAL = "buif"  # kinds of dtypes
 AS_NUMBERS = "Convert them: np.asarray({name}, dtype=np.float32)"
-OF_NAMES = (
-    "Names of classes become labels by classes, labels = np.unique({name}, return_inverse=True)"
-)
-OF_TEXT = f"{OF_NAMES}; digits become numbers by np.asarray({{name}}, dtype=np.float32)"
+OF_NAMES = "Names of classes become labels by classes, labels = np.unique(y, return_inverse=True)"
+OF_TEXT = "Digits become numbers by np.asarray({name}, dtype=np.float32)"
+TEXTS = {  # what to do with text, by the argument
+    "X": f"{OF_TEXT}; for columns of text use the estimators of fastmlp.tabular",
+    "y": f"{OF_NAMES}; digits become numbers by np.asarray(y, dtype=np.float32)",
+}
 HINTS = {  # what to do with other dtypes, by their kinds
-    **dict.fromkeys("UST", OF_TEXT),
+    **dict.fromkeys("UST", OF_TEXT),  # for X and y: `TEXTS`
     "M": "Dates become numbers by ({name} - {name}.min()) / np.timedelta64(1, 'D')",
     "m": "Time differences become numbers by {name} / np.timedelta64(1, 'D')",
     "c": "Pass {name}.real, {name}.imag or abs({name})",
     "V": "Records become rows by np.lib.recfunctions.structured_to_unstructured({name})",
 }
 MISSING = ("NoneType", "NAType", "NaTType")  # types of missing values, of pandas too
+OF_EXAMPLES = ("X", "y", "sample_weight")  # arguments with an entry for each example
 SHOWN = 3  # columns that a message names
 CHUNK = 1 << 18  # numbers that are checked together: they stay in the L2 cache between two passes
 
@@ -45,6 +48,8 @@ def array(name: str, value: object) -> Array:
         found = np.asarray(value)
     except ValueError:
         raise ValueError(f"{name} is ragged: its rows have different lengths") from None
+    if found.ndim == 0 and found.dtype.kind not in REAL:
+        raise TypeError(f"{name} must be an array of numbers, got {shown(value)}")
     if found is value:
         found = found.view()
     if found.dtype.kind == "O":
@@ -52,7 +57,7 @@ def array(name: str, value: object) -> Array:
     if found.dtype.kind not in REAL:
         raise TypeError(
             f"{name} has dtype {found.dtype}; expected real numbers. "
-            f"{HINTS[found.dtype.kind].format(name=name)}"
+            f"{_hint(name, found.dtype.kind)}"
         )
     return found
 
@@ -75,8 +80,14 @@ def no_dates(name: str, value: Any) -> None:
             kind = "m" if str(dtype).startswith("Duration") else "M"
         if kind in ("m", "M"):
             raise TypeError(
-                f"{part} has dtype {dtype}; expected real numbers. {HINTS[kind].format(name=part)}"
+                f"{part} has dtype {dtype}; expected real numbers. {_hint(part, kind)}"
             )
+
+
+def _hint(name: str, kind: str) -> str:
+    """What to do with an array of a dtype of this kind."""
+    hint = TEXTS.get(name, OF_TEXT) if HINTS[kind] is OF_TEXT else HINTS[kind]
+    return hint.format(name=name)
 
 
 def _mixed_columns(name: str, value: Any, found: Array) -> Array:
@@ -109,7 +120,7 @@ def _no_numbers(name: str, objects: Array) -> TypeError:
     if not others:
         found = AS_NUMBERS.format(name=name)
     elif isinstance(others[0], str):
-        found = f"It has text, such as {quoted(others[0])}. {OF_TEXT.format(name=name)}"
+        found = f"It has text, such as {quoted(others[0])}. {_hint(name, 'U')}"
     elif kind in MISSING:
         found = f"It has missing values ({others[0]}): fill them in or leave them out"
     else:
@@ -125,11 +136,15 @@ def arrays(
 ) -> list[Array]:
     """Return a list of finite arrays of these shapes, in the network's dtype."""
     if not isinstance(given, (list, tuple)) or len(given) != len(shapes):
-        raise ValueError(f"{name} must be a list of {len(shapes)} arrays, one for each layer")
+        got = len(given) if isinstance(given, (list, tuple)) else shown(given)
+        raise ValueError(
+            f"{name} must be a list of {len(shapes)} arrays, one for each layer, got {got}"
+        )
     found = [array(f"{name}[{i}]", one) for i, one in enumerate(given)]
     for i, (one, shape) in enumerate(zip(found, shapes, strict=True)):
         if one.shape != shape:
-            raise ValueError(f"{name}[{i}] has shape {one.shape}; expected {shape}")
+            remedy = f"; give {name}[{i}].T" if len(shape) == 2 and one.shape == shape[::-1] else ""
+            raise ValueError(f"{name}[{i}] has shape {one.shape}; expected {shape}{remedy}")
     return [reals(f"{name}[{i}]", one, dtype) for i, one in enumerate(found)]
 
 
@@ -164,7 +179,8 @@ def finite(
         found = f"{name}[{', '.join(str(i) for i in index)}] is {flat[place]}"
         if np.isfinite(flat[place]):
             raise ValueError(f"{found}, too large for a {dtype} network")
-        raise ValueError(f"{name} must be finite, but {found}; fill in or leave out such examples")
+        remedy = "; fill in or leave out such examples" if name in OF_EXAMPLES else ""
+        raise ValueError(f"{name} must be finite, but {found}{remedy}")
 
 
 def without_subnormals(value: Array, dtype: np.dtype[Any]) -> Array:

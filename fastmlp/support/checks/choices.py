@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..text import shown
+
 Part = TypeVar("Part")
 
 # names of other libraries, by what they are called here
@@ -18,30 +20,52 @@ SYNONYMS = {
     "categorical_crossentropy": ("cross_entropy",),
     "sparse_categorical_crossentropy": ("cross_entropy",), "nll": ("cross_entropy",),
     "log_loss": ("cross_entropy",), "crossentropy": ("cross_entropy",),
+    "logloss": ("log_loss", "cross_entropy"), "kl_divergence": ("cross_entropy",),
     "bce": ("binary_cross_entropy",), "binary_crossentropy": ("binary_cross_entropy",),
     "smooth_l1": ("huber",), "swish": ("silu",), "linear": ("identity",), "logistic": ("sigmoid",),
     "none": ("identity",), "exp": ("exponential",), "sgd": ("gradient_descent",),
     "xavier": ("glorot_uniform",), "xavier_uniform": ("glorot_uniform",),
     "xavier_normal": ("glorot_normal",), "kaiming": ("he_normal",),
     "kaiming_uniform": ("he_uniform",), "kaiming_normal": ("he_normal",), "zero": ("zeros",),
-    "roc_auc": ("auc",), "neg_log_loss": ("log_loss",), "logloss": ("log_loss",),
+    "he": ("he_normal",), "lecun": ("lecun_normal",), "random_normal": ("normal",),
+    "gd": ("gradient_descent",), "momentum": ("gradient_descent",),
+    "nesterov": ("gradient_descent",), "val_loss": ("validation_cost",), "loss": ("cost",),
+    "val_acc": ("validation_accuracy", "validation_error"),
+    "val_accuracy": ("validation_accuracy", "validation_error"),
+    "acc": ("accuracy", "validation_accuracy", "validation_error"),
+    "accuracy": ("validation_accuracy", "validation_error"), "lr": ("learning_rate", "optimizer"),
+    "learning_rate": ("optimizer",), "hidden_layer_sizes": ("hidden",), "sizes": ("hidden",),
+    "roc_auc": ("auc",), "neg_log_loss": ("log_loss",),
     "neg_root_mean_squared_error": ("rmse",), "root_mean_squared_error": ("rmse",),
 }  # fmt: skip
 NAMING = "columns of a DataFrame get such names by X.columns = X.columns.map(str)"
 
 
-def named(name: str, value: object, table: dict[str, type[Part]], kind: type[Part]) -> Part:
-    """Return the object that a name in a table stands for, or an object of class `kind` as is."""
+def named(
+    name: str,
+    value: object,
+    table: dict[str, type[Part]],
+    kind: type[Part],
+    otherwise: str = "",
+) -> Part:
+    """Return the object that a name in a table stands for, or an object of class `kind` as is.
+
+    `otherwise` says what else the argument accepts.
+    """
     if isinstance(value, kind):
         return value
     if isinstance(value, str):
         if value in table:
             return table[value]()
         raise ValueError(f"unknown {name} {value!r}{nearest(value, table)}")
+    if isinstance(value, type) and issubclass(value, kind):
+        raise TypeError(f"{name} must be an object, got a class: write {value.__name__}(…)")
     example = next(iter(table.values())).__name__
+    library = type(value).__module__.partition(".")[0]
+    of = "" if library in ("builtins", "numpy", "fastmlp", "__main__") else f" of {library}"
     raise TypeError(
-        f"{name} must be one of {', '.join(map(repr, table))}, or an object such as {example}(); "
-        f"got {value!r}"
+        f"{name} must be one of {', '.join(map(repr, table))}, or an object such as {example}()"
+        f"{otherwise}; got {shown(value)}{of}"
     )
 
 
@@ -63,7 +87,7 @@ def items(name: str, value: object, n: int | None = None) -> list[Any]:
     try:
         found: list[Any] = list(value)  # type: ignore[call-overload]
     except TypeError:
-        raise TypeError(f"{name} must be a sequence, got {value!r}") from None
+        raise TypeError(f"{name} must be a sequence, got {shown(value)}") from None
     if n is not None and len(found) != n:
         raise ValueError(f"{name} must have {n} entries, got {len(found)}")
     return found
@@ -72,7 +96,7 @@ def items(name: str, value: object, n: int | None = None) -> list[Any]:
 def known(name: str, value: object, names: Collection[str]) -> str:
     """Return a string that is one of some names."""
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be one of {', '.join(map(repr, names))}; got {value!r}")
+        raise TypeError(f"{name} must be one of {', '.join(map(repr, names))}; got {shown(value)}")
     if value not in names:
         raise ValueError(f"unknown {name} {value!r}{nearest(value, names)}")
     return value
@@ -82,7 +106,7 @@ def column(name: str, value: object) -> str:
     """Return the name of a column, which is text."""
     if not isinstance(value, str):
         raise TypeError(
-            f"{name} must be the name of a column, a text, got {value!r}; {NAMING}"
+            f"{name} must be the name of a column, a text, got {shown(value)}; {NAMING}"
         )
     return value
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from ..text import shown
 from .arrays import Array, arrays
 from .choices import items
 from .scalars import whole
@@ -32,7 +33,7 @@ def no_network(name: str, value: object) -> TypeError:
     remedy = remedies["__fspath__"] if isinstance(value, str) else ""
     if not isinstance(value, type):
         remedy = next((text for one, text in remedies.items() if hasattr(value, one)), remedy)
-    return TypeError(f"{name} must be an MLP, got {value!r}{remedy}")
+    return TypeError(f"{name} must be an MLP, got {shown(value)}{remedy}")
 
 
 def sizes(value: object) -> tuple[int, ...]:
@@ -41,7 +42,7 @@ def sizes(value: object) -> tuple[int, ...]:
     Column numbers have 32 bits, and the weights must be addressable.
     """
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise TypeError(f"sizes must be a sequence such as (784, 256, 10), got {value!r}")
+        raise TypeError(f"sizes must be a sequence such as (784, 256, 10), got {shown(value)}")
     found = tuple(
         whole(f"sizes[{i}]", size, most=MAX_UNITS) for i, size in enumerate(items("sizes", value))
     )
@@ -63,7 +64,7 @@ def real_dtype(value: DTypeLike) -> np.dtype[Any]:
     except (TypeError, ValueError):
         dtype = np.dtype(object)
     if value is None or dtype not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be 'float32' or 'float64', got {value!r}")
+        raise ValueError(f"dtype must be 'float32' or 'float64', got {shown(value)}")
     return dtype
 
 
@@ -77,9 +78,10 @@ def seed(value: object) -> int:
 def layer_numbers(value: object, count: int) -> tuple[int, ...]:
     """Return indices of layers, from 0, without duplicates and in ascending order."""
     given = value if isinstance(value, (list, tuple, range, set, frozenset)) else [value]
-    found = {whole("layers", one, least=0) for one in given}
+    otherwise = ' or "encoding"'
+    found = {whole("layers", one, least=-sys.maxsize, otherwise=otherwise) for one in given}
     for one in found:
-        if one >= count:
+        if not 0 <= one < count:
             raise ValueError(
                 f"layers has {one}, but the network's {count} layers of weights are 0 … {count - 1}"
             )

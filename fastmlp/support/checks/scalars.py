@@ -10,20 +10,25 @@ from typing import Any
 
 import numpy as np
 
-from ..text import quoted
+from ..text import quoted, shown
 from ..values import Value
 
 MAX_WHOLE = 2**63 - 1
 
 
-def whole(name: str, value: object, least: int = 1, most: float = MAX_WHOLE) -> int:
-    """Return an integer from `least` to `most`, by default one that 64 bits hold."""
+def whole(
+    name: str, value: object, least: int = 1, most: float = MAX_WHOLE, otherwise: str = ""
+) -> int:
+    """Return an integer from `least` to `most`, by default one that 64 bits hold.
+
+    `otherwise` as in `number`.
+    """
     try:
         if isinstance(value, bool):
             raise TypeError
         number = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
-        raise TypeError(f"{name} must be a whole number, got {value!r}") from None
+        raise TypeError(f"{name} must be a whole number{otherwise}, got {shown(value)}") from None
     if number < least:
         raise ValueError(f"{name} must be at least {least}, got {quoted(number)}")
     if number > most:
@@ -46,7 +51,7 @@ def number(
     ends the message and says what else the argument accepts.
     """
     if type(value) is not float and (not isinstance(value, Real) or isinstance(value, bool)):
-        raise TypeError(f"{name} must be a number{otherwise}, got {value!r}")
+        raise TypeError(f"{name} must be a number{otherwise}, got {shown(value)}")
     try:
         x = float(value)
     except OverflowError:
@@ -54,7 +59,7 @@ def number(
             f"{name} must be in {interval}{otherwise}, got a number beyond the range of float64"
         ) from None
     if not _inside(x, interval):
-        raise ValueError(f"{name} must be in {interval}{otherwise}, got {value!r}")
+        raise ValueError(f"{name} must be in {interval}{otherwise}, got {shown(value)}")
     if dtype is not None and x not in (0.0, 1.0):
         rounded = _rounded(x, dtype)
         if not _inside(rounded, interval) or (rounded == 0) != (x == 0):
@@ -76,10 +81,10 @@ def constants(part: Value, dtype: np.dtype[Any] | None = None) -> None:
             number(name, value, interval, dtype=dtype)
 
 
-def flag(name: str, value: object) -> bool:
-    """Return True or False."""
+def flag(name: str, value: object, otherwise: str = "") -> bool:
+    """Return True or False; `otherwise` as in `number`."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
+        raise TypeError(f"{name} must be True or False{otherwise}, got {shown(value)}")
     return bool(value)
 
 

@@ -13,8 +13,11 @@ from .arrays import Array, array, finite, reals
 def length(name: str, value: Array, n_rows: int) -> None:
     """Raise ValueError unless there is an entry for each example."""
     if value.ndim == 0 or len(value) != n_rows:
-        found = len(value) if value.ndim else "no"
-        raise ValueError(f"{name} has {found} entries for {n_rows} examples in X")
+        found, across = len(value) if value.ndim else "no", value.shape[1:] == (n_rows,)
+        raise ValueError(
+            f"{name} has {found} {'entry' if found == 1 else 'entries'} for {n_rows} examples in X"
+            + (f"; give {name}.{'ravel()' if found == 1 else 'T'}" if across else "")
+        )
 
 
 def labels(name: str, y: Array, n_rows: int, n_out: int) -> NDArray[np.int32]:
