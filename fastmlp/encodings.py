@@ -115,7 +115,7 @@ class PiecewiseLinear(Encoding):
 
     Parameters
     ----------
-    edges : sequence of float
+    edges : sequence of float or ndarray
         The edges, increasing, at least two.  Quantiles of the column are a good choice.
 
     Examples
@@ -126,10 +126,15 @@ class PiecewiseLinear(Encoding):
     """
 
     name = "piecewise_linear"
-    edges: Sequence[float]
+    edges: Sequence[float] | NDArray[Any]
 
     def __post_init__(self) -> None:
         edges = checks.array("edges", self.edges)
+        if edges.ndim == 0:
+            raise ValueError(
+                f"edges must be at least two numbers, got {edges}; of n bins they may be quantiles "
+                f"of the column, np.quantile(column, np.linspace(0, 1, n + 1))"
+            )
         if edges.ndim != 1 or len(edges) < 2:
             raise ValueError(
                 f"edges must be at least two numbers, one after the other; got shape {edges.shape}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from numpy.typing import ArrayLike, DTypeLike
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import callbacks as callbacks_
 from . import initializers, training
@@ -127,7 +128,7 @@ class MLP(StoredNetwork):
 
     def __init__(
         self,
-        sizes: Sequence[int],
+        sizes: Sequence[int] | NDArray[np.integer[Any]],
         *,
         activation: ActivationSpec = "relu",
         output_activation: str | Activation | None = None,
@@ -194,9 +195,9 @@ class MLP(StoredNetwork):
         clip_norm: float | None = None,
         ema: float | None = None,
         dropout_schedule: Schedule | None = None,
-        rate_multipliers: Sequence[float] | None = None,
-        l2_multipliers: Sequence[float] | None = None,
-        bias_rate_multipliers: float | Sequence[float] | None = None,
+        rate_multipliers: training.Multipliers = None,
+        l2_multipliers: training.Multipliers = None,
+        bias_rate_multipliers: training.Multipliers = None,
         encoding_rate_multiplier: float = 1.0,
         scaling_rate_multiplier: float = 1.0,
         scaling_decay_multiplier: float = 0.0,
@@ -272,9 +273,9 @@ class MLP(StoredNetwork):
         dropout_schedule : fastmlp.schedules.Schedule, optional
             Values in [0, 1] by which each step multiplies every dropout probability, that of the
             input too, such as ``fastmlp.schedules.FlatCosine(1)``.  Default: 1 in each step.
-        rate_multipliers, l2_multipliers : sequences of float, optional
-            Factors ≥ 0 of the learning rate, and of λ and AdamW's weight decay, one for each layer
-            of weights.  Default: all 1.
+        rate_multipliers, l2_multipliers : float or sequence of float, optional
+            Factors ≥ 0 of the learning rate, and of λ and AdamW's weight decay: one for all layers
+            of weights, or one for each.  Default: 1.
         bias_rate_multipliers : float or sequence of float, optional
             Factors ≥ 0 of the learning rate of biases, in addition to `rate_multipliers`: one for
             all layers, or one for each.  Default: 1.

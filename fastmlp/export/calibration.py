@@ -9,7 +9,7 @@ Encodings of columns stay in floating point; their outputs a(1) are then the inp
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -50,6 +50,18 @@ Array = NDArray[Any]
 
 FEW_ROWS = 100
 LOW_AGREEMENT = 0.95
+
+
+@overload
+def quantize(
+    net: MLP, calibration: ArrayLike, *, integer_only: Literal[True], ranges: str = "minmax"
+) -> IntegerOnly: ...
+
+
+@overload
+def quantize(
+    net: MLP, calibration: ArrayLike, *, integer_only: bool = False, ranges: str = "minmax"
+) -> Quantized: ...
 
 
 def quantize(

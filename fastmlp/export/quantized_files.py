@@ -159,14 +159,9 @@ def _shapes_of_file(header: Entry) -> Shapes:
     """Return the arrays of a file with this header; ValueError for what is not as written."""
     headers.checked_format(header)
     if headers.QUANTIZED not in header:
-        raise ValueError(
-            "it holds no network in 8-bit integers, as Quantized.save writes it; fastmlp.load "
-            "reads networks in floating point"
-        )
+        raise headers.FloatContents
     if "networks" in header:
-        raise ValueError(
-            "it holds a model of a table in 8-bit integers, which QuantizedTable.load reads"
-        )
+        raise headers.QuantizedTableContents
     return _shapes(header)
 
 
@@ -174,11 +169,12 @@ def _shapes_of_table(header: Entry) -> Shapes:
     """Return the same of a file with a model of a table."""
     headers.checked_format(header)
     networks = header.get("networks")
-    if headers.QUANTIZED not in header or not isinstance(networks, list) or not networks:
-        raise ValueError(
-            "it holds no model of a table in 8-bit integers, as QuantizedTable.save writes it; "
-            "fastmlp.tabular.load reads models in floating point, Quantized.load single networks"
-        )
+    if headers.QUANTIZED not in header:
+        raise headers.FloatContents
+    if networks is None:
+        raise headers.QuantizedContents
+    if not isinstance(networks, list) or not networks:
+        raise ValueError("its header has no networks")
     _check_agreement(headers.mapping(header, headers.QUANTIZED))
     return {
         f"network_{number}_{name}": shape

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..support import checks
 from .base import ELEMENTWISE, Array, Loss, like_targets
@@ -112,7 +113,7 @@ class Quantile(Loss):
     classification = False
     output_activations = ELEMENTWISE
     _intervals: ClassVar[Mapping[str, str]] = {"quantiles": "(0, 1)"}
-    quantiles: Sequence[float] = (0.05, 0.5, 0.95)
+    quantiles: Sequence[float] | NDArray[Any] = (0.05, 0.5, 0.95)
 
     def __post_init__(self) -> None:
         quantiles = self.quantiles

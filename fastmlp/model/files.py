@@ -39,7 +39,7 @@ from .headers import (
     ROUNDED_FORMAT,
     Header,
     NewerFormat,
-    QuantizedContents,
+    OtherContents,
     count,
     entry_of,
     has_python_loss,
@@ -257,11 +257,15 @@ def read_npz(path: str | os.PathLike[str], loss: LossSpec | None = None) -> Any:
     from . import npz  # here, for `import fastmlp` to stay quick
 
     with open(as_text(path), "rb") as file:
-        return read(path, lambda: npz.read(file, shapes_of), loss)
+        return read(path, lambda: npz.read(file, shapes_of), loss, archive=True)
 
 
 def read(
-    path: str | os.PathLike[str], contents: Callable[[], Packed], loss: LossSpec | None
+    path: str | os.PathLike[str],
+    contents: Callable[[], Packed],
+    loss: LossSpec | None,
+    *,
+    archive: bool = False,
 ) -> Unpacked | tuple[list[Unpacked], dict[str, Any]]:
     """Return what a file of any format holds: a network's state, or a list of those.
 
@@ -273,10 +277,12 @@ def read(
         Reads header and arrays.
     loss : (value, gradient) or Loss, optional
         The loss of networks whose loss was written in Python.
+    archive : bool, default False
+        Whether the file is expected to be an .npz file.
     """
     name = os.fspath(path)
     own = None if loss is None else from_spec(loss)
-    with naming(path):
+    with naming(path, archive=archive):
         header, arrays = contents()
         python_loss = has_python_loss(header)
         if python_loss == (own is not None):
@@ -291,8 +297,11 @@ def read(
 
 
 @contextmanager
-def naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn the errors of a file that cannot be read into ones with its name and the remedy."""
+def naming(path: str | os.PathLike[str], *, archive: bool = True) -> Iterator[None]:
+    """Turn the errors of a file that cannot be read into ones with its name and the remedy.
+
+    With `archive` the file is to be an .npz file, and a file of another library is named as such.
+    """
     from .npz import DAMAGE
 
     name = os.fspath(path)
@@ -300,9 +309,13 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except NewerFormat as error:
         raise ValueError(f"{name} {error}; upgrade fastmlp") from None
-    except QuantizedContents as error:
+    except OtherContents as error:
         raise type(error)(f"{name} holds {error.holds}") from None
     except DAMAGE as error:
+        from .other_files import what_it_is
+
+        if archive and (other := what_it_is(path)):
+            raise ValueError(f"{name} is no model file of fastmlp but {other}") from error
         raise ValueError(
             f"{name} is not a whole fastmlp model file: {_reason(error)}; copy it again from where "
             f"it was saved, or save the model again"

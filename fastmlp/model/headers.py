@@ -61,7 +61,25 @@ class NewerFormat(Exception):
     """A file's format is newer than this version of fastmlp."""
 
 
-class QuantizedContents(ValueError):
+class OtherContents(ValueError):
+    """A file holds what another function reads."""
+
+    holds = ""
+
+
+class FloatContents(OtherContents):
+    """A file holds what is not in 8-bit integers, which other functions read."""
+
+    holds = "a model in floating point: fastmlp.load reads it, or fastmlp.tabular.load"
+
+
+class ArchiveContents(OtherContents):
+    """A file is an archive where another format was expected."""
+
+    holds = "an archive such as MLP.save writes: fastmlp.load reads it"
+
+
+class QuantizedContents(OtherContents):
     """A file holds a network in 8-bit integers, which another function reads."""
 
     holds = "a network in 8-bit integers: fastmlp.export.Quantized.load reads it"

@@ -46,7 +46,7 @@ class NetworkSpec:
     @classmethod
     def checked(
         cls,
-        sizes: Sequence[int],
+        sizes: Sequence[int] | NDArray[np.integer[Any]],
         *,
         activation: ActivationSpec,
         output_activation: str | Activation | None,

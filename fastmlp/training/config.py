@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Any, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +25,10 @@ if TYPE_CHECKING:  # imported when something is trained
 __all__ = ["FitConfig", "FitOptions"]
 
 
+# one factor for all layers of weights, or one for each
+Multipliers: TypeAlias = float | Sequence[float] | NDArray[Any] | None
+
+
 class FitOptions(TypedDict, total=False):
     """The keywords of `MLP.fit` that an ensemble's fit and experiments pass on to it."""
 
@@ -42,9 +46,9 @@ class FitOptions(TypedDict, total=False):
     clip_norm: float | None
     ema: float | None
     dropout_schedule: Schedule | None
-    rate_multipliers: Sequence[float] | None
-    l2_multipliers: Sequence[float] | None
-    bias_rate_multipliers: float | Sequence[float] | None
+    rate_multipliers: Multipliers
+    l2_multipliers: Multipliers
+    bias_rate_multipliers: Multipliers
     encoding_rate_multiplier: float
     scaling_rate_multiplier: float
     scaling_decay_multiplier: float
@@ -84,9 +88,9 @@ class FitConfig:
         clip_norm: float | None = None,
         ema: float | None = None,
         dropout_schedule: Schedule | None = None,
-        rate_multipliers: Sequence[float] | None = None,
-        l2_multipliers: Sequence[float] | None = None,
-        bias_rate_multipliers: float | Sequence[float] | None = None,
+        rate_multipliers: Multipliers = None,
+        l2_multipliers: Multipliers = None,
+        bias_rate_multipliers: Multipliers = None,
         encoding_rate_multiplier: float = 1.0,
         scaling_rate_multiplier: float = 1.0,
         scaling_decay_multiplier: float = 0.0,
@@ -177,7 +181,7 @@ def _dropout_schedule(schedule: Schedule | None) -> Schedule | None:
 
 
 def _multipliers(
-    name: str, values: float | Sequence[float] | None, spec: NetworkSpec
+    name: str, values: Multipliers, spec: NetworkSpec
 ) -> tuple[float, ...]:
     """Return a factor ≥ 0 for each layer of weights; empty for all 1."""
     if values is None:

@@ -131,7 +131,7 @@ def test_bad_input_is_one_line(
         ((model, tmp_path / "short.csv"), "no column 'b'"),
         ((model, tmp_path / "missing.csv"), "missing.csv: No such file or directory"),
         ((tmp_path / "missing.npz", table), "missing.npz: No such file or directory"),
-        ((table, table), "not a whole fastmlp model file"),
+        ((table, table), "is no model file of fastmlp but a text file"),
         ((tmp_path / "wide.npz", tmp_path / "ab.csv"), "has 2 columns, but "),
         ((tmp_path / "values.npz", tmp_path / "ab.csv", "--proba"), "values, not probabilities"),
     ]

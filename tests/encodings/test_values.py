@@ -89,6 +89,7 @@ def test_one_encoding_stands_for_all_columns():
         (lambda: PiecewiseLinear([[0, 1]]), "at least two numbers"),
         (lambda: PiecewiseLinear([0, 1, 1]), "edges[1] is 1.0 and edges[2] is 1.0"),
         (lambda: PiecewiseLinear([0, 2, 1]), "edges must increase"),
+        (lambda: PiecewiseLinear(10), "got 10; of n bins they may be quantiles of the column"),
         (lambda: PiecewiseLinear([0, NAN]), "edges[1] is nan"),
         (lambda: PiecewiseLinear([0, INF]), "edges[1] is inf"),
         (lambda: OneHot(0), "n_levels must be at least 1"),

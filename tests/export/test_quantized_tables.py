@@ -107,14 +107,14 @@ def test_other_files_are_refused_by_name(fitted: Any, table: Any, path: Path) ->
     for load in (fastmlp.load, fastmlp.MLP.load, fastmlp.Ensemble.load, tabular.load):
         with pytest.raises(ValueError, match=message):
             load(path)
-    with pytest.raises(ValueError, match=r"in 8-bit integers, which QuantizedTable.load reads"):
+    with pytest.raises(ValueError, match="in 8-bit integers: fastmlp.export.QuantizedTable.load"):
         Quantized.load(path)
     net = fastmlp.MLP((2, 2))
     net.save(path)
-    with pytest.raises(ValueError, match="holds no model of a table in 8-bit integers"):
+    with pytest.raises(ValueError, match="holds a model in floating point: fastmlp.load reads it"):
         QuantizedTable.load(path)
     quantize(net, np.random.default_rng(0).normal(size=(200, 2))).save(path)
-    with pytest.raises(ValueError, match="holds no model of a table in 8-bit integers"):
+    with pytest.raises(ValueError, match="a network in 8-bit integers: .*Quantized.load reads it"):
         QuantizedTable.load(path)
 
 
