@@ -11,6 +11,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from ..experiments import toml
 from ..experiments.toml import located
 from ..history import TrainingDiverged
 from ..support import atomic_files, checks, threads
@@ -27,6 +28,7 @@ from .summary import Results, summarize
 __all__ = ["run"]
 
 JOURNAL = "runs.jsonl"
+NO_LABEL = "the study is of images; for a table give it the key label, a column"
 
 
 def run(
@@ -82,6 +84,8 @@ def run(
     if isinstance(study, Mapping):
         if out is None:
             raise ValueError("a study given as a mapping needs a folder for its results, out=…")
+        if hasattr(data, "columns") and "label" not in toml.table("study", study.get("study", {})):
+            raise ValueError(f"study: {NO_LABEL}")
         checked, folder, place, beside = parse(study), Path(out), "study", Path()
     else:
         study = Path(as_text(study, "study"))
@@ -125,7 +129,7 @@ def load(study: Study, folder: Path, given: Any) -> StudyData:
     is_table = hasattr(given, "columns")
     if study.table is None:
         if is_table:
-            raise ValueError("the study is of images; for a table give it the key label, a column")
+            raise ValueError(NO_LABEL)
         return Images.load(study.data, study.validation_images, given)
     if given is not None and not is_table:
         raise ValueError("a folder is for data = 'mnist'; the study is of a table")

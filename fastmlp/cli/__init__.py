@@ -16,6 +16,7 @@ from typing import NoReturn
 
 import fastmlp
 from fastmlp.support import extras
+from fastmlp.support.keywords import SYNONYMS
 
 from . import (
     ablate,
@@ -59,7 +60,11 @@ class Parser(argparse.ArgumentParser):
     def refuse(self, unknown: Sequence[str]) -> NoReturn:
         """End with the error of arguments that are unknown, with the nearest option."""
         option = next((one for one in unknown if one.startswith("--")), "").partition("=")[0]
-        close = difflib.get_close_matches(option, self._option_string_actions, n=1)
+        actions = self._option_string_actions
+        shown = [name for name, one in actions.items() if one.help != argparse.SUPPRESS]
+        meant = SYNONYMS.get(option.removeprefix("--").replace("-", "_"), ())
+        close = [one for name in meant if (one := f"--{name.replace('_', '-')}") in shown]
+        close = close or difflib.get_close_matches(option, shown, n=1)
         guess = f"; did you mean {close[0]}?" if close else ""
         self.error(f"unrecognized arguments: {' '.join(unknown)}{guess}")
 

@@ -141,13 +141,14 @@ def _present(folder: Path) -> dict[str, Path]:
 
 def _missing(places: dict[str, Path]) -> str:
     """Describe which files are missing where."""
-    lines = ["MNIST not found. Its four files, plain or .gz, were searched for in"]
+    lines = []
     for place, folder in places.items():
         present = _present(folder)
         lacking = ", ".join(name for name in SHA256 if name not in present)
         what = f"without {lacking}" if folder.is_dir() else "no such folder"
         lines.append(f"  {folder} ({place}): {what}")
-    return "\n".join(lines)
+    found = ";\n".join(lines)
+    return f"MNIST not found. Its four files, plain or .gz, were searched for in\n{found}."
 
 
 def _download(places: dict[str, Path]) -> dict[str, Path]:

@@ -248,8 +248,9 @@ def test_data_of_another_kind_than_the_study_are_refused(
     with pytest.raises(ValueError, match="a folder is for data = 'mnist'"):
         fastmlp.ablation.run(given, tmp_path, data=tmp_path)
     images = {"study": {"data": "digits"}, "base": {"hidden": [4]}, "factors": {"dropout": [0.5]}}
-    with pytest.raises(ValueError, match="give it the key label"):
-        fastmlp.ablation.run(images, tmp_path, data=frame)
+    for study in (images, {}, {"study": {"seeds": 1}}):
+        with pytest.raises(ValueError, match="study: the study is of images; .* give it the key la"):
+            fastmlp.ablation.run(study, tmp_path, data=frame)
 
 
 def test_a_metric_that_does_not_exist_for_the_test_rows_is_an_error(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,9 +16,16 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp.cli import COMMANDS
+from fastmlp.cli import COMMANDS, build_parser
 
 Command = Callable[..., Any]  # see conftest.py
+ROOT = Path(__file__).parents[2]
+SPANS = re.MULTILINE | re.DOTALL
+PAGES = [
+    page
+    for page in [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md"))]
+    if re.search(r"^(\$ |.*&& |mpiexec -n \d+ )?fastmlp \w", page.read_text("utf-8"), re.MULTILINE)
+]
 
 
 @pytest.fixture
@@ -45,6 +54,35 @@ def test_each_command_has_help_with_examples(fastmlp_command: Command, name: str
     assert name in fastmlp_command("--help").out
 
 
+def commands_of(text: str) -> list[list[str]]:
+    """The arguments of each command fastmlp among the lines of a text."""
+    lines = re.sub(r"\\\n", "", text).splitlines()
+    form = r"^(?:\$ |.*&& |mpiexec -n \d+ |\s+)?fastmlp ((?:\w|-).*)"
+    found = [re.search(form, one) for one in lines]
+    return [shlex.split(one[1], comments=True) for one in found if one]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_examples_of_each_command_are_understood(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    examples = commands_of(COMMANDS[name].EXAMPLES)
+    assert examples
+    for arguments in examples:
+        assert build_parser().parse_known_args(arguments)[1] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_commands_of_each_page_are_understood(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for block in re.findall(r"^ *```(?:sh|console)\n(.*?)^ *```$", page.read_text("utf-8"), SPANS):
+        for arguments in commands_of(block):
+            assert build_parser().parse_known_args(arguments)[1] == []
+
+
 def test_the_version_is_the_package_s(fastmlp_command: Command) -> None:
     assert fastmlp_command("--version").out == f"fastmlp {fastmlp.__version__}\n"
 
@@ -63,6 +101,9 @@ def test_the_version_is_the_package_s(fastmlp_command: Command) -> None:
             "fastmlp report --help)",
         ),
         (["train", "t.csv", "--label", "y", "--test-fracton=0.5"], "mean --test-fraction? (see"),
+        (["train", "t.csv", "--label", "y", "--lr", "0.1"], "did you mean --learning-rate? (see"),
+        (["train", "t.csv", "--label", "y", "--hidden-layer-sizes", "9"], "mean --hidden? (see"),
+        (["search", "t.csv", "--label", "y", "--no-prunin"], "arguments: --no-prunin (see"),
         (["info", "a", "b"], "fastmlp info: error: unrecognized arguments: b (see fastmlp info"),
         (["train", "t.csv"], "required: --label"),
         (["train", "--hidden", "64,0", "t.csv"], "'0' is not a whole number, 1 or more"),

@@ -216,7 +216,7 @@ class TestDownload:
         (write_small(tmp_path / "given") / NAMES[2]).unlink()
         with pytest.raises(FileNotFoundError) as caught:
             mnist(tmp_path / "given")
-        assert f"{tmp_path / 'given'} (data): without {NAMES[2]}\n" in str(caught.value)
+        assert f"{tmp_path / 'given'} (data): without {NAMES[2]}.\nCopy" in str(caught.value)
         assert not mirror
 
 
