@@ -172,7 +172,14 @@ def from_torch(module: torch.nn.Sequential, *, loss: losses.LossSpec | None = No
     """
     nn = imported("torch", "torch").nn
     if not isinstance(module, nn.Sequential):
-        raise TypeError(f"module must be a torch.nn.Sequential, got {type(module).__name__}")
+        remedy = (
+            "a Sequential of its layers, in the order in which it applies them"
+            if isinstance(module, nn.Module)
+            else "the module that it was saved from, and load it there"
+        )
+        raise TypeError(
+            f"module must be a torch.nn.Sequential, got {type(module).__name__}: make {remedy}"
+        )
     if type(module).forward is not nn.Sequential.forward:
         raise ValueError(f"{type(module).__name__} has a forward of its own, not Sequential's")
     refuse_hooks("the module", module)

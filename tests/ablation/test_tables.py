@@ -249,7 +249,7 @@ def test_data_of_another_kind_than_the_study_are_refused(
         fastmlp.ablation.run(given, tmp_path, data=tmp_path)
     images = {"study": {"data": "digits"}, "base": {"hidden": [4]}, "factors": {"dropout": [0.5]}}
     for study in (images, {}, {"study": {"seeds": 1}}):
-        with pytest.raises(ValueError, match="study: the study is of images; .* give it the key la"):
+        with pytest.raises(ValueError, match="study: the study is of images; .* the key label"):
             fastmlp.ablation.run(study, tmp_path, data=frame)
 
 

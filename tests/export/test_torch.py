@@ -326,8 +326,11 @@ def test_weights_that_are_not_finite_are_refused():
 
 
 def test_wrong_kinds_are_refused(ensemble):
-    with pytest.raises(TypeError, match=r"module must be a torch.nn.Sequential, got Linear"):
+    with pytest.raises(TypeError, match=r"a torch.nn.Sequential, got Linear: make a Sequential of"):
         from_torch(nn.Linear(6, 3))
+    for saved in (nn.Linear(6, 3).state_dict(), "net.pt"):
+        with pytest.raises(TypeError, match="make the module that it was saved from, and load it"):
+            from_torch(saved)
     with pytest.raises(TypeError, match="export its networks one by one"):
         to_torch(ensemble)
 
