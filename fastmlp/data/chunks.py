@@ -9,6 +9,7 @@ import numpy as np
 
 from ..model.state import ModelState
 from ..support import checks
+from ..support.text import shown
 from .examples import Examples
 
 __all__ = ["ChunkSource", "Chunks"]
@@ -39,7 +40,7 @@ class Chunks:
     def chunks(self, rng: np.random.Generator | None = None) -> Iterator[Examples]:
         """Yield all chunks, in the order in which they come."""
         first, number = "", 0
-        for chunk in self.source() if callable(self.source) else self.source:
+        for chunk in self._iterator():
             number += 1  # not by enumerate, which holds on to the chunk
             with checks.within(f"chunk {number}"):
                 if not isinstance(chunk, (tuple, list)) or len(chunk) not in (2, 3):
@@ -60,6 +61,18 @@ class Chunks:
                 "new iterator"
             )
 
+    def _iterator(self) -> Iterator[Sequence[Any]]:
+        """Return an iterator over the chunks of an epoch."""
+        if not callable(self.source):
+            return iter(self.source)
+        found = self.source()
+        try:
+            return iter(found)
+        except TypeError:
+            raise TypeError(
+                f"the function X must return an iterable of chunks (X, y), got {shown(found)}"
+            ) from None
+
 
 def _kind(examples: Examples) -> str:
     """What chunks must have in common, for rows of two to make a batch."""
@@ -75,5 +88,5 @@ def _kind(examples: Examples) -> str:
 
 def _described(chunk: object) -> str:
     if isinstance(chunk, (tuple, list)):
-        return f"{len(chunk)} things"
+        return f"{len(chunk)} entries"
     return type(chunk).__name__

@@ -100,7 +100,8 @@ def diverged(history: History, batch: int, rate: float) -> TrainingDiverged:
     return TrainingDiverged(
         f"the cost or a parameter became infinite or NaN in epoch {epoch}, batch {batch + 1}; "
         f"the network is as it was before that epoch. Lower the learning rate (it was "
-        f"{rate:g}), or scale X so that its columns are about 1 in size",
+        f"{rate:g}), or scale X, and the targets of a regression, so that their columns are about "
+        f"1 in size",
         epoch,
         batch + 1,
         history,

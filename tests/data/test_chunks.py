@@ -194,11 +194,16 @@ def test_a_used_up_iterable_is_noticed(net, classes):
     assert (net.epochs, net.history.epochs, net.history.stopped_by) == (1, 1, "error")
 
 
+def test_a_function_that_returns_no_chunks_is_told(net):
+    with pytest.raises(TypeError, match="X must return an iterable of chunks .* got None"):
+        net.fit(lambda: None)
+
+
 @pytest.mark.parametrize(
     ("second", "error", "message"),
     [
         (np.zeros((3, 6)), TypeError, r"chunk 2: expected \(X, y\) or .*got ndarray"),
-        ((1, 2, 3, 4), TypeError, "chunk 2: expected .*got 4 things"),
+        ((1, 2, 3, 4), TypeError, "chunk 2: expected .*got 4 entries"),
         ((np.zeros((3, 5)), [0, 1, 2]), ValueError, "chunk 2: X has 5 columns; .*6 inputs"),
         ((np.zeros((0, 6)), []), ValueError, "chunk 2: X is empty"),
         ((np.zeros((3, 6)), [0, 1]), ValueError, "chunk 2: y has 2 entries for 3 examples"),

@@ -49,6 +49,13 @@ def test_values_have_a_column_for_each_output():
             targets.values("y", y, 3, 2, SINGLE)
 
 
+def test_labels_in_place_of_values_lead_to_the_cross_entropy():
+    with pytest.raises(ValueError, match=r"\(3, 2\), .*; for labels of classes take"):
+        targets.values("y", [0, 1, 1], 3, 2, SINGLE)
+    with pytest.raises(ValueError, match="a value for each output$"):
+        targets.values("y", [0.5, 1, 1], 3, 2, SINGLE)
+
+
 def test_values_may_be_the_ends_of_their_interval():
     y = [[-1.0, 2.0], [0.0, 0.5]]
     np.testing.assert_array_equal(targets.values("y", y, 2, 2, SINGLE, (-1, 2)), y)

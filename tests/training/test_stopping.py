@@ -56,7 +56,7 @@ def test_early_stopping_is_off_or_on(net, classes):
 
 def test_early_stopping_needs_the_figure_it_watches(curve):
     net = MLP((2, 8, 1), loss="squared_error")
-    with pytest.raises(ValueError, match="validation_accuracy.*one of cost, validation_cost"):
+    with pytest.raises(ValueError, match="choose .*'cost' or monitor='validation_cost'"):
         net.fit(
             *curve,
             validation_data=0.2,
@@ -65,6 +65,12 @@ def test_early_stopping_needs_the_figure_it_watches(curve):
 
 
 # ------------------------------------------------------------------------- divergence
+
+
+def test_divergence_of_a_regression_may_be_due_to_its_targets(curve):
+    net = MLP((2, 1), loss="squared_error")
+    with pytest.raises(fastmlp.TrainingDiverged, match="or scale X, and the targets of a regr"):
+        net.fit(curve[0], np.full(len(curve[0]), 1e30))
 
 
 def test_divergence_restores_the_parameters_and_names_the_place(net, classes, recorder):

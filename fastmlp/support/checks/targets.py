@@ -57,8 +57,10 @@ def values(
     if y.ndim == 1 and n_out == 1:
         y = y[:, np.newaxis]
     if y.shape != (n_rows, n_out):
+        of_classes = y.ndim == 1 and y.dtype.kind in "iu"
         raise ValueError(
             f"{name} has shape {y.shape}; expected ({n_rows}, {n_out}), a value for each output"
+            + ("; for labels of classes take loss='cross_entropy'" if of_classes else "")
         )
     y = reals(name, y, dtype)
     if interval is not None and y.size and (y.min() < interval[0] or y.max() > interval[1]):
