@@ -65,11 +65,11 @@ def require_monitored(
             available.add("validation_accuracy")
     for callback in callbacks:
         if isinstance(callback, EarlyStopping) and callback.monitor not in available:
-            monitors = " or ".join(f"monitor={one!r}" for one in sorted(available))
+            others = " or ".join(f"EarlyStopping(monitor={one!r})" for one in sorted(available))
             remedy = "choose" if "validation_cost" in available else "give validation_data, or"
             raise ValueError(
                 f"early stopping watches {callback.monitor}, which this fit does not have; "
-                f"{remedy} EarlyStopping({monitors})"
+                f"{remedy} {others}"
             )
 
 

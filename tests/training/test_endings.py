@@ -211,8 +211,11 @@ def test_early_stopping_monitors_the_figures_of_the_fit(loss, has_validation, fi
         if figure in figures:
             endings.require_monitored(stopping, spec, has_validation)
         else:
-            with pytest.raises(ValueError, match=f"with one of {', '.join(sorted(figures))}$"):
+            remedy = "choose" if has_validation else "give validation_data, or"
+            others = " or ".join(f"EarlyStopping(monitor={one!r})" for one in sorted(figures))
+            with pytest.raises(ValueError) as caught:
                 endings.require_monitored(stopping, spec, has_validation)
+            assert str(caught.value).endswith(f"does not have; {remedy} {others}")
 
 
 def test_only_weights_that_add_up_to_nothing_are_refused():

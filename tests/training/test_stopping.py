@@ -56,7 +56,7 @@ def test_early_stopping_is_off_or_on(net, classes):
 
 def test_early_stopping_needs_the_figure_it_watches(curve):
     net = MLP((2, 8, 1), loss="squared_error")
-    with pytest.raises(ValueError, match="choose .*'cost' or monitor='validation_cost'"):
+    with pytest.raises(ValueError, match="choose .*'cost'. or .*'validation_cost'.$"):
         net.fit(
             *curve,
             validation_data=0.2,
