@@ -381,6 +381,6 @@ def different_networks(networks: object) -> list[MLP]:
         first = places.setdefault(id(net), i)
         if first != i:
             raise ValueError(
-                f"networks[{first}] and networks[{i}] are one and the same; make each of its own"
+                f"networks[{first}] and networks[{i}] are one and the same; make two networks"
             )
     return found

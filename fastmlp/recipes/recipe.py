@@ -36,6 +36,7 @@ from ..experiments import toml
 from ..experiments.settings import NETWORK, TRAINING, Settings
 from ..experiments.toml import check_keys, located
 from ..support import checks
+from ..support.paths import as_text
 
 __all__ = ["Recipe", "names", "parse", "read"]
 
@@ -121,9 +122,11 @@ def read(recipe: str | PathLike[str]) -> Recipe:
     >>> fastmlp.recipes.read("fast").settings.hidden
     (512,)
     """
-    path = Path(recipe)
+    if isinstance(recipe, Mapping):
+        raise TypeError("recipe must be a name, a path or a Recipe, got a dict: pass parse(recipe)")
+    path = Path(as_text(recipe, "recipe"))
     if path.suffix != ".toml":
-        path = FOLDER / f"{checks.known('recipe', str(recipe), names())}.toml"
+        path = FOLDER / f"{checks.known('recipe', str(path), names())}.toml"
     return toml.read(path, parse)
 
 

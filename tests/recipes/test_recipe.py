@@ -91,6 +91,13 @@ def test_errors_in_a_recipe_name_table_and_key(
         recipes.parse(changed(**tables))
 
 
+def test_contents_in_place_of_a_name_are_to_be_parsed() -> None:
+    with pytest.raises(TypeError, match=r"got a dict: pass parse\(recipe\)"):
+        recipes.read({"network": {"hidden": [3]}})  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="recipe must be text or an object such as Path, got 3"):
+        recipes.read(3)  # type: ignore[arg-type]
+
+
 def test_an_unknown_name_is_an_error_with_the_nearest_known_one() -> None:
     with pytest.raises(ValueError, match="unknown recipe 'strnog'; did you mean 'strong'"):
         recipes.read("strnog")

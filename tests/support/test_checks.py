@@ -146,6 +146,7 @@ def test_other_numbers_become_those_of_the_network(dtype):
         ([[1, 2, None]], TypeError, r"X has dtype object.*missing values \(None\): fill them in"),
         (np.array([[1, "{x}", 2]], object), TypeError, "has text, such as '{x}'. Digits become"),
         (np.array([[1, Decimal(1)]], object), TypeError, "entries of type Decimal. Convert them"),
+        (np.array([[1, 2, 3], None], object)[:1], TypeError, r"list. Put them .*np.stack\(X\)"),
         ([["a", "b", "c"]], TypeError, "X has dtype <U1; expected real numbers.*fastmlp.tabular"),
         (np.zeros((2, 3), complex), TypeError, "X has dtype complex128; .*X.real"),
         (

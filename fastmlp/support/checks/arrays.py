@@ -16,6 +16,7 @@ Array = NDArray[Any]
 
 REAL = "buif"  # kinds of dtypes
 AS_NUMBERS = "Convert them: np.asarray({name}, dtype=np.float32)"
+OF_ROWS = "Put them into one array: np.stack({name})"
 OF_NAMES = "Names of classes become labels by classes, labels = np.unique(y, return_inverse=True)"
 OF_TEXT = "Digits become numbers by np.asarray({name}, dtype=np.float32)"
 TEXTS = {  # what to do with text, by the argument
@@ -124,7 +125,9 @@ def _no_numbers(name: str, objects: Array) -> TypeError:
     elif kind in MISSING:
         found = f"It has missing values ({others[0]}): fill them in or leave them out"
     else:
-        found = f"It has entries of type {kind}. {AS_NUMBERS.format(name=name)}"
+        of_rows = isinstance(others[0], (list, tuple)) or hasattr(others[0], "shape")
+        remedy = OF_ROWS if of_rows else AS_NUMBERS
+        found = f"It has entries of type {kind}. {remedy.format(name=name)}"
     return TypeError(f"{name} has dtype object; expected numbers. {found}")
 
 
