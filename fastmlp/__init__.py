@@ -95,6 +95,16 @@ LAZY = (  # loaded at first use
     "tabular",
     "tracking",
 )
+OF_PARTS = (  # modules, whose names are looked for if one is missing here
+    "activations", "augment", "callbacks", "datasets", "encodings", "initializers", "losses",
+    "optimizers", "schedules", "steps", "tracking",
+)
+SYNONYMS = {  # names of other libraries, and names in modules with optional packages
+    "SGD": "GradientDescent", "Sequential": "MLP", "Model": "MLP", "ModelCheckpoint": "Checkpoint",
+    "load_model": "load", "MLPClassifier": "sklearn.MLPClassifier",
+    "MLPRegressor": "sklearn.MLPRegressor", "TabularClassifier": "tabular.TabularClassifier",
+    "TabularRegressor": "tabular.TabularRegressor",
+}  # fmt: skip
 
 
 if not TYPE_CHECKING:  # to type checkers every name would seem to exist
@@ -102,8 +112,18 @@ if not TYPE_CHECKING:  # to type checkers every name would seem to exist
     def __getattr__(name: str) -> Any:
         if name in LAZY:
             return import_module(f".{name}", __name__)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{_meant(name)}")
+
+
+def _meant(name: str) -> str:
+    """The end of a message about a name that is missing here: which name was perhaps meant."""
+    if own := SYNONYMS.get(name, ""):
+        return f"; did you mean fastmlp.{own}?"
+    for module in () if name.startswith("_") else OF_PARTS:
+        if name in import_module(f".{module}", __name__).__all__:
+            return f"; did you mean fastmlp.{module}.{name}?"
+    return ""
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, "__version__", "sklearn"})
+    return sorted({*__all__, "__version__", "sklearn", "tabular"})

@@ -36,6 +36,29 @@ def test_unknown_name_is_an_attribute_error():
         _ = fastmlp.MLPP
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ReLU", "activations.ReLU"),
+        ("Cosine", "schedules.Cosine"),
+        ("Distortion", "augment.Distortion"),
+        ("SGD", "GradientDescent"),
+        ("MLPClassifier", "sklearn.MLPClassifier"),
+        ("TabularRegressor", "tabular.TabularRegressor"),
+    ],
+)
+def test_a_name_of_a_module_and_one_of_another_library_are_guessed(name, meant):
+    with pytest.raises(AttributeError, match=f"'{name}'; did you mean fastmlp.{meant}"):
+        getattr(fastmlp, name)
+
+
+@pytest.mark.parametrize("name", fastmlp.SYNONYMS.values())
+def test_names_that_are_guessed_exist(name):
+    module, _, last = name.rpartition(".")
+    found = pytest.importorskip(f"fastmlp.{module}") if module else fastmlp
+    assert hasattr(found, last)
+
+
 def test_version_is_that_of_the_installed_package():
     try:
         installed = version("fastmlp")
