@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 import fastmlp
-from fastmlp import MLP
+from fastmlp import MLP, loading
+from fastmlp.model import files
 
 from .options import (
     add_data_option,
@@ -78,7 +79,13 @@ def loaded(args: argparse.Namespace) -> MLP:
     for name in ("recipe", "data"):
         if getattr(args, name) is not None:
             raise ValueError(f"--{name} is for training; give it or --model, not both")
-    net = fastmlp.load(args.model)
+    unpacked = files.read_npz(args.model, None)
+    if loading.holds_table(unpacked):
+        raise ValueError(
+            f"{args.model} holds a model of a table; a page to draw on is for a network of 28x28 "
+            f"digits, as fastmlp train --recipe saves it"
+        )
+    net = loading.from_unpacked(unpacked)
     if not isinstance(net, MLP):
         raise ValueError(f"{args.model} holds several networks; a page to draw on is for one")
     return net

@@ -122,6 +122,18 @@ def test_models_that_no_page_can_be_made_of(
     assert "several.npz holds several networks; a page to draw on is for one" in err
 
 
+def test_a_model_of_a_table_is_refused_with_what_would_do(
+    fastmlp_command: Command, tmp_path: Path, out: Path
+) -> None:
+    tabular = pytest.importorskip("fastmlp.tabular")
+    table = np.arange(40.0).reshape(20, 2)
+    model = tabular.TabularClassifier(quality="fast", n_members=1, epochs=1, random_state=0)
+    model.fit(table, np.arange(20) % 2).save(tmp_path / "table.npz")
+    code, _, err = fastmlp_command("draw", "--model", tmp_path / "table.npz", "--out", out)
+    assert code == 2
+    assert "table.npz holds a model of a table; a page to draw on is for a network of 28x28" in err
+
+
 @pytest.mark.skipif(os.name == "nt", reason="there are no devices among the files there")
 def test_a_device_is_not_served(fastmlp_command: Command, model: Path) -> None:
     code, printed, err = fastmlp_command("draw", "--model", model, "--out", os.devnull, "--serve")

@@ -347,7 +347,7 @@ def test_callbacks_of_a_refit_are_a_list(search: Search, classes: tuple[Array, A
         ({"space": {"hidden": (8,), "lr": 1}}, "space: unknown key 'lr'"),
         ({"space": {"hidden": [(10**6, 10**6)]}}, "space: hidden layers of 1000000-1000000 units"),
         ({"examples": ([[1.0], [2.0]], [0, -1])}, "y must hold labels from 0 to"),
-        ({"examples": ([[1.0], [2.0]], [0])}, "y has 1 entries for 2 examples in X"),
+        ({"examples": ([[1.0], [2.0]], [0])}, "y has 1 entry for 2 examples in X"),
         ({"examples": ([1.0, 2.0], [0, 1])}, "X has shape (2,); expected (m, n_in)"),
         ({"examples": ([[1.0]], [0])}, "validation_data=0.3 needs at least 2 examples, got 1"),
         ({"examples": ([[np.nan]] * 4, [0, 1] * 2)}, "X must be finite"),
