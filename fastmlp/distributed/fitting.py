@@ -13,6 +13,8 @@ from ..callbacks import Callback, Checkpoint, Progress, of_fit
 from ..data import batches
 from ..history import History, TrainingDiverged
 from ..network import MLP
+from ..support import checks
+from ..support.keywords import guess
 from ..tracking import MLflow, TensorBoard
 from ..training import FitConfig
 from .communication import Ranks
@@ -23,7 +25,6 @@ from .sharing import Sharing
 if TYPE_CHECKING:
     from ..data.batches import Source, ValidationSource
     from ..data.chunks import ChunkSource
-    from ..support import checks
 
 __all__ = ["fit"]
 
@@ -135,6 +136,8 @@ def fit(
     ranks = Ranks()
     try:
         if ranks.size == 1:
+            if not isinstance(net, MLP):
+                raise checks.no_network("net", net)
             sharing = Sharing.checked(accumulate, local_steps, compression)
             return net.fit(X_local, y_local, **sharing.enlarged(options))
         return _fit(ranks, net, X_local, y_local, (accumulate, local_steps, compression), options)
@@ -200,13 +203,10 @@ def _prepared(
 ) -> Prepared:
     """Return the checked arguments of this rank."""
     if not isinstance(net, MLP):
-        raise TypeError(f"net must be a fastmlp.MLP, got {type(net).__name__}")
+        raise checks.no_network("net", net)
     for name in options:
         if name not in OPTIONS:
-            raise TypeError(
-                f"fit has no option {name!r}; the options are those of MLP.fit: "
-                f"{', '.join(OPTIONS)}"
-            )
+            raise TypeError(f"fit has no option {name!r}{guess(name, OPTIONS)}")
     config = FitConfig.checked(net.state.spec, **options)
     source = batches.source(net.state, X, y, sample_weight, config.epochs)
     rows, held_out = batches.validation(net.state, source, validation_data)

@@ -61,6 +61,17 @@ except RuntimeError as error:
 """
 
 
+def test_an_ensemble_is_refused_without_mpiexec_too(run: Run) -> None:
+    program = """
+import fastmlp
+try:
+    fastmlp.distributed.fit(fastmlp.Ensemble([fastmlp.MLP((2, 3))]), [[0, 1]], [0])
+except TypeError as error:
+    print(error)
+"""
+    assert run(program).startswith("net must be an MLP, got Ensemble(")
+
+
 def test_without_mpiexec_it_is_fit(run: Run) -> None:
     assert run(ALONE).split() == ["2", "True"]
 
