@@ -82,7 +82,10 @@ def one_each(name: str, items: Iterable[Item], n: int) -> list[Item]:
     """Return a list of n items, one for each layer of weights."""
     found = checks.items(name, items)
     if len(found) != n:
-        raise ValueError(f"{name} must be {n}, one for each layer of weights, got {len(found)}")
+        raise ValueError(
+            f"{name} must have {n} {'entry' if n == 1 else 'entries'}, one for each layer of "
+            f"weights, got {len(found)}"
+        )
     return found
 
 

@@ -52,7 +52,7 @@ class Chunks:
                 examples = Examples.checked(self.state, *chunk, part=True)
                 kind = _kind(examples)
                 if kind != (first := first or kind):
-                    raise ValueError(f"has {kind}, the first chunk {first}; give them alike")
+                    raise ValueError(f"has {kind}, the first chunk {first}; give one kind")
             yield examples
             del chunk, examples  # before the next one is read
         if not first:
