@@ -126,4 +126,5 @@ def _meant(name: str) -> str:
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, "__version__", "sklearn", "tabular"})
+    # with __all__, by which the documentation finds what belongs to the package
+    return sorted({*__all__, "__all__", "__version__", "sklearn", "tabular"})

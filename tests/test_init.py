@@ -31,6 +31,10 @@ def test_public_name_is_there(name):
     assert name in dir(fastmlp)
 
 
+def test_the_documentation_finds_the_public_names():
+    assert "__all__" in dir(fastmlp)  # without it, sphinx takes only what is defined in this file
+
+
 def test_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'MLPP'"):
         _ = fastmlp.MLPP

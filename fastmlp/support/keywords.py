@@ -110,8 +110,20 @@ def _arguments_of(kind: type[Any]) -> Arguments | None:
     return Arguments([one.name for one in found], by_place)
 
 
+class _OfConstructor:
+    """The signature of a class, that of its `__init__`, which tools would take from `__new__`."""
+
+    def __get__(self, instance: object, kind: type[Any]) -> inspect.Signature:
+        if instance is not None:  # whose signature is that of its `__call__`
+            raise AttributeError("__signature__")
+        own = inspect.signature(kind.__init__)
+        return own.replace(parameters=list(own.parameters.values())[1:])
+
+
 class WithKeywords:
     """Base of classes whose constructors say more about arguments which they do not have."""
+
+    __signature__ = _OfConstructor()
 
     def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
         if not arguments and not keywords:

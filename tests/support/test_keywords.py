@@ -82,6 +82,10 @@ def test_signatures_are_those_of_the_constructors():
     assert "sizes" in inspect.signature(fastmlp.MLP).parameters
     assert [*inspect.signature(fastmlp.Adam).parameters][0] == "learning_rate"
     assert "epochs" in inspect.signature(fastmlp.MLP.fit).parameters
+    for kind in (fastmlp.MLP, fastmlp.schedules.Cosine, fastmlp.activations.ReLU):
+        assert kind.__signature__ == inspect.signature(kind)  # which sphinx reads first
+        assert "self" not in kind.__signature__.parameters
+    assert [*inspect.signature(fastmlp.schedules.Cosine(0.1)).parameters] == ["steps"]
 
 
 def test_objects_are_copied_and_pickled_as_before():

@@ -321,8 +321,8 @@ def test_importances_and_dependence_refuse_what_the_model_does_not_know(classifi
         ([0.1, 0.1], ValueError, "quantiles must ascend, got"),
         ([0.1, 1.0], ValueError, r"quantiles\[1\] must be in \(0, 1\), got 1"),
         ([[0.1, 0.9]], ValueError, r"quantiles must be a list of levels, got shape \(1, 2\)"),
-        ("median", TypeError, "quantiles has dtype"),
-        (None, TypeError, "quantiles has dtype object"),
+        ("median", TypeError, "quantiles must be an array of numbers, got"),
+        (None, TypeError, "quantiles must be an array of numbers, got None"),
     ],
 )
 def test_levels_of_quantiles_that_cannot_be_are_named(regressor, mixed, quantiles, error, message):

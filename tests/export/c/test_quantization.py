@@ -204,7 +204,7 @@ def test_values_beyond_float_are_refused(weight: float, message: str) -> None:
             TypeError,
             r"calibration: X is sparse; give X.toarray\(\)",
         ),
-        (None, TypeError, "calibration: X has dtype object"),
+        (None, TypeError, "calibration: X must be an array of numbers, got None"),
         ([["a", "b"]], TypeError, "calibration: X has dtype"),
     ],
 )
