@@ -194,11 +194,6 @@ def test_a_used_up_iterable_is_noticed(net, classes):
     assert (net.epochs, net.history.epochs, net.history.stopped_by) == (1, 1, "error")
 
 
-def test_a_function_that_returns_no_chunks_is_told(net):
-    with pytest.raises(TypeError, match="X must return an iterable of chunks .* got None"):
-        net.fit(lambda: None)
-
-
 @pytest.mark.parametrize(
     ("second", "error", "message"),
     [
