@@ -193,7 +193,7 @@ def test_predictions_and_hits_are_of_each_group():
         ([0, 1], r"y has shape \(2,\); expected labels \(2, 2\), one for each group"),
         ([[0], [1]], r"y has shape \(2, 1\); expected labels \(2, 2\)"),
         ([[0, 1, 0]] * 2, r"probabilities \(2, 5\)"),
-        ([[0, 1]], "y has 1 entries for 2 examples"),
+        ([[0, 1]], "y has 1 entry for 2 examples"),
         ([[0, 0], [2, 0]], r"y\[:, 0\] must hold labels from 0 to 1, .* y\[:, 0\]\[1\] is 2"),
         ([[0, 0], [1, -1]], r"y\[:, 1\]\[1\] is -1"),
         ([[0, 0.5], [1, 1]], r"y\[:, 1\] must hold whole labels"),
