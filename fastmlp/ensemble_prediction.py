@@ -20,8 +20,6 @@ __all__ = ["EnsemblePredictor"]
 
 Array = NDArray[Any]
 
-DISTORTED_AT_ONCE = 10_000  # images, so that memory stays bounded for any number of examples
-
 
 class EnsemblePredictor:
     """Several networks for the same task and their predictions; `Ensemble` adds the rest."""
@@ -205,19 +203,13 @@ class EnsemblePredictor:
         images = checks.rows(X, self.n_in, self.dtype)
         assert not isinstance(images, tuple)
         for copied in range(copies):
-            blocks = []
-            for first in range(0, len(images), DISTORTED_AT_ONCE):
-                block = images[first : first + DISTORTED_AT_ONCE]
-                blocks.append(
-                    augment(
-                        block,
-                        seed=seed,
-                        epoch=copied,
-                        dtype=self.dtype.name,
-                        uint8_scale=self.uint8_scale,
-                    )
-                )
-            yield np.concatenate(blocks)
+            yield augment(
+                images,
+                seed=seed,
+                epoch=copied,
+                dtype=self.dtype.name,
+                uint8_scale=self.uint8_scale,
+            )
 
 
 ALIKE: dict[str, Callable[[MLP], object]] = {

@@ -125,20 +125,10 @@ def test_distorted_copies_are_averaged_with_the_images(rng, kind, scale):
     assert not np.allclose(got, Ensemble(nets).predict_proba(X), rtol=1e-3)
 
 
-def test_distortions_of_many_images_are_made_in_blocks(rng, monkeypatch):
-    X = rng.random((25, 64), dtype=np.float32)
-    augment, sizes = Distortion(rotation=20), []
-    monkeypatch.setattr("fastmlp.ensemble_prediction.DISTORTED_AT_ONCE", 10)
-    called = Distortion.__call__
-
-    def spy(self, images, *more, **options):
-        sizes.append(len(images))
-        return called(self, images, *more, **options)
-
-    monkeypatch.setattr(Distortion, "__call__", spy)
-    together = Ensemble([MLP((64, 10))])
-    assert together.predict(X, augment=augment, copies=2).shape == (25,)
-    assert sizes == [10, 10, 5, 10, 10, 5]
+def test_equal_images_far_apart_are_distorted_differently(rng):
+    X = np.tile(rng.random((1, 64), dtype=np.float32), (10_001, 1))
+    h = Ensemble([MLP((64, 10))]).forward(X, augment=Distortion(rotation=20), copies=1)
+    assert not np.array_equal(h[0], h[10_000])
 
 
 # -------------------------------------------------------------------------------- errors
