@@ -16,8 +16,8 @@ from fastmlp.experiments.table_models import TableModel
 from fastmlp.experiments.tables import Table
 from fastmlp.support.user_warnings import warn_user
 from fastmlp.tabular import TabularClassifier, TabularRegressor
-from fastmlp.tabular.columns import TableEncoder, known_codes
-from fastmlp.tabular.frames import texts
+from fastmlp.tabular.columns import TableEncoder
+from fastmlp.tabular.levels import known_codes, texts
 
 from .table_data import features_of, open_for
 

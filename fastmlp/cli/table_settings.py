@@ -18,7 +18,7 @@ from fastmlp.experiments.table_models import (
     task_of,
 )
 from fastmlp.support import checks
-from fastmlp.tabular.frames import text
+from fastmlp.tabular.levels import text
 
 # parameters of the estimators, by the names of the options
 PARAMETERS = {

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..tabular.columns import known_codes
-from ..tabular.frames import text
+from ..tabular.levels import known_codes, text
 from ..tabular.precision import ADVICE, blurred
 from ..tabular.reading.matrix import number_matrix
 from .tables import Table

@@ -16,8 +16,8 @@ import pandas as pd
 
 from ..support import checks
 from ..tabular.classifier import TabularClassifier
-from ..tabular.columns import known_codes
-from ..tabular.frames import dates, numbers, texts
+from ..tabular.frames import dates, numbers
+from ..tabular.levels import known_codes, texts
 from . import c_templates as templates
 from .c_self_test import MARGIN, change_of_bytes, in_dtype, shifted
 from .c_table_row import Row

@@ -24,10 +24,11 @@ from sklearn.utils import check_random_state
 from ..network import MLP
 from ..support import checks
 from ..training.division import division
-from .columns import NoColumnError, known_codes
-from .frames import Kind, dates, factorized, kind_of, numbers, texts
+from .columns import NoColumnError
+from .frames import Kind, dates, factorized, kind_of, numbers
 from .given import Given
 from .insight import known_column
+from .levels import known_codes, texts
 from .members import Callbacks, Rows, Trained, Training, train_models
 from .parameters import restored
 

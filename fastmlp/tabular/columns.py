@@ -24,8 +24,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from decimal import Decimal
-from numbers import Real
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -38,19 +36,14 @@ from .frames import (
     Kind,
     are_local_dates,
     dates,
-    factorized,
-    iso_moments,
     kind_of,
     numbers,
-    text,
-    texts,
 )
+from .levels import known_codes, texts
 from .precision import ADVICE, blurred
-from .reading.numbers import BOOLEANS
 
 __all__ = [
     "ENCODINGS", "ISO_DATES", "Category", "Codes", "NoColumnError", "Number", "TableEncoder",
-    "known_codes",
 ]  # fmt: skip
 
 Array = NDArray[Any]
@@ -68,7 +61,6 @@ ISO_DATES = "write dates as 2024-12-31"
 CONSTANT = "it has the same value in every row"
 LARGEST = 1e9  # of |z|
 WAVES = Periodic(sigma=0.3)  # of q, which lies between −3 and 3 for most numbers
-TRUTHS = {**BOOLEANS, "1": True, "0": False}  # truth values as text
 SIGNS = np.array([1, -1, 0], np.float32)  # of a category with two levels: by code, 0 for −1
 
 
@@ -254,7 +246,7 @@ def _why_not_date(moments: pd.Series) -> str:
     """Return why a column of dates cannot help to predict; empty if it can."""
     if moments.isna().all():
         return "it is empty"
-    return CONSTANT if moments.nunique() < 2 else ""
+    return CONSTANT if moments.nunique() < 2 and not moments.isna().any() else ""
 
 
 def _why_not_category(codes: Array, levels: list[str]) -> str:
@@ -338,46 +330,12 @@ def _learn_date(name: str, moments: pd.Series, origin: pd.Timestamp) -> list[Num
             found.append(_category(name, part, *texts(pd.Series(x))))
         else:
             found.append(_number(name, part, x))
+    if not found:  # a single date, whose days tell where it is missing
+        found.append(_number(name, "days", _parts(moments, origin)["days"]))
     return found
 
 
 # --------------------------------------------------------------------------------- reading
-
-
-def known_codes(column: pd.Series, known: tuple[str, ...]) -> Array:
-    """Return a column of categories as codes of the levels of the training set, −1 for others.
-
-    A number is also the level of its digits after leading zeros: 2139 is "02139".  Where all levels
-    are truth values, a cell is the level of its truth value: 1 and "true" are "True".  Where all
-    are dates in ISO 8601, it is that of its moment, in UTC if it has a time zone.
-    """
-    codes, uniques = factorized(column)
-    places = {level: place for place, level in enumerate(known)}
-    of_digits: dict[str, int] = {}
-    for level, place in places.items():
-        if level.isdigit():
-            of_digits.setdefault(level.lstrip("0") or "0", place)
-    truths = [TRUTHS.get(level) for level in known]
-    distinct = None not in truths and len({*truths}) == len(truths)
-    of_truth = dict(zip(truths, range(len(truths)), strict=True)) if distinct else {}
-
-    def place_of(cell: Any) -> int:
-        name = text(cell)
-        if name in places:
-            return places[name]
-        if name in TRUTHS and of_truth:
-            return of_truth.get(TRUTHS[name], -1)
-        return of_digits.get(name, -1) if isinstance(cell, (Real, Decimal)) else -1
-
-    table = np.array([place_of(cell) for cell in uniques] + [-1], np.intp)
-    unknown = np.flatnonzero(table[:-1] < 0)
-    if len(unknown):
-        of_moment = {moment: place for place, moment in enumerate(iso_moments(list(known)))}
-        if pd.NaT not in of_moment and len(of_moment) == len(known):
-            cells = iso_moments([uniques[i] for i in unknown])
-            table[unknown] = [of_moment.get(moment, -1) for moment in cells]
-    places_of_rows: Array = table[codes]
-    return places_of_rows
 
 
 def _stacked(columns: list[Array], m: int, dtype: Any) -> Array:

@@ -11,11 +11,10 @@ A missing value is None, NaN, NaT or an empty text.
 from __future__ import annotations
 
 import datetime
-import math
 import re
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
-from numbers import Integral, Real
+from numbers import Complex, Real
 from typing import Any, Literal
 
 import numpy as np
@@ -26,9 +25,9 @@ from ..support.text import quoted, some_of
 from .reading.numbers import MINUS, code_in
 
 __all__ = [
-    "UNITS", "Kind", "are_local_dates", "codes_in", "dates", "factorized", "is_number", "is_span",
-    "iso_moments", "kind_of", "missing_in", "no_cells", "numbers", "series_of", "text", "texts",
-    "without_arrow",
+    "UNITS", "Kind", "are_local_dates", "as_float", "dates", "factorized", "is_number", "is_span",
+    "is_truth", "iso_moments", "kind_of", "missing_in", "no_cells", "numbers", "parsed",
+    "series_of", "uniques_of", "without_arrow",
 ]  # fmt: skip
 
 Kind = Literal["number", "category", "date"]
@@ -60,14 +59,16 @@ def kind_of(column: pd.Series) -> Kind:
         return "number"
     if isinstance(dtype, pd.PeriodDtype) or pd.api.types.is_datetime64_any_dtype(dtype):
         return "date"
-    cells = _uniques(column)
+    cells = uniques_of(column)
+    if any(isinstance(cell, Complex) and not isinstance(cell, (Real, Decimal)) for cell in cells):
+        raise complex_numbers(column.name)
     if any(all(map(are_alike, cells)) for are_alike in (is_number, is_span, is_time)):
         return "number"
     if all(isinstance(cell, DATES) for cell in cells):
         return "date"
     if all(isinstance(cell, str) for cell in cells):
         codes = code_in([cell.strip() for cell in cells])
-        if codes is None and not np.isnan(_parsed(cells)).any():
+        if codes is None and not np.isnan(parsed(cells)).any():
             return "number"
         if not iso_moments(cells).isna().any():
             return "date"
@@ -76,12 +77,21 @@ def kind_of(column: pd.Series) -> Kind:
 
 def _refuse_complex(column: pd.Series) -> None:
     if pd.api.types.is_complex_dtype(column.dtype):
-        raise ValueError(f"Complex data not supported: column {column.name!r} has complex numbers")
+        raise complex_numbers(column.name)
+
+
+def complex_numbers(name: Any) -> ValueError:
+    return ValueError(f"Complex data not supported: column {name!r} has complex numbers")
 
 
 def is_number(cell: Any) -> bool:
     """Return whether a cell is a number; a truth value and a time difference are none."""
     return isinstance(cell, (Real, Decimal)) and not isinstance(cell, (bool, np.timedelta64))
+
+
+def is_truth(cell: Any) -> bool:
+    """Return whether a cell is a truth value."""
+    return isinstance(cell, (bool, np.bool_))
 
 
 def is_span(cell: Any) -> bool:
@@ -98,13 +108,21 @@ def without_arrow(column: pd.Series) -> pd.Series:
     """Return a column without the types of PyArrow that pandas treats unlike its own."""
     if not isinstance(column.dtype, pd.ArrowDtype):
         return column
-    kind = column.dtype.kind
-    if kind == "m" or column.dtype.type is datetime.date:
+    try:
+        kind, of_cells = column.dtype.kind, column.dtype.type
+    except NotImplementedError:  # such as text as views
+        kind, of_cells = "", None
+    dtype = column.dtype.pyarrow_dtype
+    if not kind or hasattr(dtype, "index_type") or hasattr(dtype, "storage_type"):
+        # it has levels, or is an extension of PyArrow
+        cells = column.array.__arrow_array__().to_pandas().array
+        return pd.Series(cells, column.index, name=column.name)
+    if kind == "m" or of_cells is datetime.date:
         return column.astype("timedelta64[ns]" if kind == "m" else "datetime64[s]")
     return column.astype(object) if kind == "O" else column
 
 
-def _uniques(column: pd.Series) -> list[Any]:
+def uniques_of(column: pd.Series) -> list[Any]:
     """Return the different cells of a column that are not missing."""
     _, uniques = factorized(column)
     return [cell for cell in uniques if not (isinstance(cell, str) and not cell.strip())]
@@ -121,13 +139,39 @@ def factorized(column: pd.Series) -> tuple[NDArray[np.intp], Any]:
         If a cell is a signaling NaN.
     """
     try:
+        column = without_arrow(column)
         codes, uniques = pd.factorize(column)
     except TypeError:
         cell = next((cell for cell in column if not _is_hashable(cell)), None)
         if isinstance(cell, Decimal):
             raise signaling(f"column {column.name!r}") from None
         raise no_cells(column.name, type(cell).__name__) from None
+    if column.dtype == object:
+        return _truths_apart(column, codes, uniques)
     return codes, uniques
+
+
+def _truths_apart(column: pd.Series, codes: NDArray[np.intp], uniques: Any) -> tuple[Array, Any]:
+    """Return codes and cells of a factorized column in which True is another cell than 1.
+
+    pandas takes them for equal, as Python does, so that the first of both would stand for all.
+    """
+    codes, cells = codes.copy(), list(uniques)
+    for code, cell in enumerate(uniques):
+        if not (is_truth(cell) or (is_number(cell) and cell in (0, 1))):
+            continue
+        rows = np.flatnonzero(codes == code)
+        others = rows[[is_truth(other) != is_truth(cell) for other in column.array[rows]]]
+        if len(others):
+            codes[others] = len(cells)
+            cells.append(column.array[others[0]])
+    if len(cells) == len(uniques):
+        return codes, uniques
+    present, first = np.unique(codes, return_index=True)
+    order = present[np.argsort(first)]
+    order = order[order >= 0]  # of the first rows of the cells
+    places = np.append(np.argsort(order), -1)  # the last for a missing value
+    return places[codes], [cells[code] for code in order]
 
 
 def signaling(what: str) -> ValueError:
@@ -173,7 +217,7 @@ def no_cells(name: Any, kind: str) -> TypeError:
     )
 
 
-def _parsed(cells: list[str]) -> Array:
+def parsed(cells: list[str]) -> Array:
     """Return the numbers that texts hold; NaN for a text that is not a number."""
     numbers = np.full(len(cells), np.nan)
     for i, cell in enumerate(cells):
@@ -236,13 +280,13 @@ def numbers(column: pd.Series) -> NDArray[np.float64]:
         values = np.full(len(cells) + 1, np.nan)
         for i, cell in enumerate(cells):
             if isinstance(cell, str):
-                values[i] = np.nan if cell == "" else _parsed([cell])[0]
+                values[i] = np.nan if cell == "" else parsed([cell])[0]
             elif is_span(cell):
                 values[i] = pd.Timedelta(cell).total_seconds()
             elif is_time(cell):
                 values[i] = _seconds(cell)
             elif isinstance(cell, (Real, Decimal)):
-                values[i] = _float(cell)
+                values[i] = as_float(cell)
         wrong = np.isnan(values[:-1]) & np.array([cell != "" for cell in cells], bool)
         if wrong.any():
             rows = np.flatnonzero(wrong[codes] & (codes >= 0))
@@ -260,7 +304,7 @@ def _seconds(time: datetime.time) -> float:
     return 3600 * time.hour + 60 * time.minute + time.second + time.microsecond / 1e6
 
 
-def _float(cell: Any) -> float:
+def as_float(cell: Any) -> float:
     """Return a number as a float; infinite if it is beyond the range of float64."""
     try:
         return float(cell)
@@ -276,47 +320,6 @@ def _refusal(column: pd.Series, rows: Any, fault: str, remedy: str) -> str:
     some = some_of(quotes, len(rows))
     counted = "" if unit == "line" else " (rows counted from 0)"
     return f"column {column.name!r}: {len(rows):,} cells {fault}: {some}{counted}; {remedy}"
-
-
-def texts(column: pd.Series) -> tuple[NDArray[np.intp], list[str]]:
-    """Return a column of categories as codes of its levels, −1 where a value is missing.
-
-    Returns
-    -------
-    codes : ndarray (m,)
-    levels : list of str
-        A whole number is written without a decimal point, whatever its type.
-    """
-    codes, uniques = factorized(column)
-    names = [text(cell) for cell in uniques]
-    levels = list(dict.fromkeys(name for name in names if name))
-    places = {level: place for place, level in enumerate(levels)}
-    table = np.array([places.get(name, -1) for name in names] + [-1], np.intp)
-    return table[codes], levels
-
-
-def text(cell: Any) -> str:
-    """Return the text of a category's cell, the same for 1, 1.0, np.int8(1), " 1 " and b"1"."""
-    if isinstance(cell, (bool, np.bool_)):
-        return str(bool(cell))
-    if is_span(cell):
-        return str(pd.Timedelta(cell))
-    if isinstance(cell, Integral):
-        return _digits(int(cell))
-    if isinstance(cell, Real):
-        number = _float(cell)
-        if math.isinf(number) and not isinstance(cell, (float, np.floating)):
-            return _digits(int(math.floor(cell)))  # of a fraction beyond float64
-        return str(int(number)) if number.is_integer() else repr(number)
-    if isinstance(cell, bytes):
-        cell = cell.decode("utf-8", "backslashreplace")
-    name = str(cell).strip()  # without surrogates, which are no characters that can be written
-    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()
-
-
-def _digits(number: int) -> str:
-    """Return a whole number as text; Python's `str` writes 4,300 digits at most."""
-    return str(number) if number.bit_length() < 10_000 else str(Decimal(number))
 
 
 def dates(column: pd.Series) -> pd.Series:
@@ -349,12 +352,3 @@ def dates(column: pd.Series) -> pd.Series:
 
 def _without_nanoseconds(moments: pd.Series) -> pd.Series:
     return moments.dt.as_unit("us") if moments.dt.unit == "ns" else moments
-
-
-def codes_in(column: pd.Series) -> bool:
-    """Return whether a category is codes of digits."""
-    texts = [
-        _digits(cell) if isinstance(cell, int) and not isinstance(cell, bool) else str(cell).strip()
-        for cell in _uniques(column)
-    ]
-    return code_in(texts) is not None

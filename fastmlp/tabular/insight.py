@@ -12,7 +12,8 @@ from sklearn.utils import check_random_state
 
 from ..support import checks
 from .columns import Codes, TableEncoder
-from .frames import Kind, dates, missing_in, numbers, series_of, text, without_arrow
+from .frames import Kind, dates, missing_in, numbers, series_of, without_arrow
+from .levels import text
 from .metrics import Metric
 from .targets import target_column
 

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .frames import codes_in, dates, is_number, is_span, kind_of, numbers, without_arrow
+from .frames import dates, is_number, is_span, kind_of, numbers, without_arrow
+from .levels import codes_in
 
 __all__ = ["ADVICE", "blurred", "sortable"]
 

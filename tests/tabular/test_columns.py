@@ -10,8 +10,9 @@ import pytest
 import scipy.stats
 
 from fastmlp import steps
-from fastmlp.tabular.columns import ENCODINGS, MOST_LEVELS, TableEncoder, known_codes
-from fastmlp.tabular.frames import dates, text
+from fastmlp.tabular.columns import ENCODINGS, MOST_LEVELS, TableEncoder
+from fastmlp.tabular.frames import dates
+from fastmlp.tabular.levels import known_codes, text
 
 
 def inputs_of(table, encoding="raw", new=None):

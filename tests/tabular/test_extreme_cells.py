@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from fastmlp.tabular import TabularClassifier, TabularRegressor, load
-from fastmlp.tabular.frames import series_of, text, texts
+from fastmlp.tabular.frames import series_of
 from fastmlp.tabular.insight import dependence_grid
+from fastmlp.tabular.levels import text, texts
 from fastmlp.tabular.precision import sortable
 
 M = 120

@@ -9,8 +9,9 @@ import polars
 import pytest
 import scipy.sparse
 
-from fastmlp.tabular.frames import are_local_dates, dates, kind_of, numbers, text, texts
+from fastmlp.tabular.frames import are_local_dates, dates, kind_of, numbers
 from fastmlp.tabular.input_tables import frame_of, numbered
+from fastmlp.tabular.levels import text, texts
 
 KINDS = {
     "integers": ([1, 2, 3], "number"),

@@ -9,8 +9,8 @@ import pytest
 from fastmlp.experiments.tables import Table
 from fastmlp.experiments.targets import read_target
 from fastmlp.tabular import TabularRegressor, load
-from fastmlp.tabular.columns import known_codes
 from fastmlp.tabular.frames import kind_of, numbers
+from fastmlp.tabular.levels import known_codes
 from fastmlp.tabular.reading import read_table
 
 TIMES = [datetime.time(1, 2, 3, 500_000), None, datetime.time(23, 59, 59), datetime.time(0)]
