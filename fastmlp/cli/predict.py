@@ -103,7 +103,7 @@ def inputs(
 ) -> NDArray[Any]:
     """Return the inputs of the network of the file `model` from the table at `path`."""
     columns = column_names(net, model)
-    table = open_table(path, **options)
+    table = open_table(path, options)
     columns = table.names if columns is None else columns
     if len(columns) != net.n_in:
         raise ValueError(f"{table.name} has {len(columns)} columns, but {model} takes {net.n_in}")

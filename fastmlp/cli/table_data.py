@@ -24,7 +24,7 @@ from fastmlp.experiments.targets import Target, as_classes, as_values, like_trai
 from fastmlp.support.text import quoted, some_of
 from fastmlp.tabular.reading import near_column
 
-from .tables import format_options, open_table
+from .tables import Levels, format_options, open_table
 
 Array = NDArray[Any]
 
@@ -59,7 +59,7 @@ def read_data(args: argparse.Namespace) -> TableData:
     """
     if args.test is not None and args.test_fraction is not None:
         raise ValueError("--test-fraction is for tables without --test FILE; give one of them")
-    table = open_table(args.table, all_but(args.drop or ()), **format_options(args))
+    table = open_table(args.table, format_options(args), all_but(args.drop or ()))
     whole, target = labelled(
         table,
         args.label,
@@ -71,7 +71,7 @@ def read_data(args: argparse.Namespace) -> TableData:
     notes: list[str] = []
     test: TableRows | None
     if args.test is not None:
-        training, test = whole, _test_table(args, list(whole.X), target, notes)
+        training, test = whole, _test_table(args, whole, target, notes)
         split = f"the rows of {args.test}"
     else:
         fraction = TEST_FRACTION if args.test_fraction is None else args.test_fraction
@@ -111,16 +111,28 @@ def _divided(
 
 
 def _test_table(
-    args: argparse.Namespace, columns: Sequence[str], target: Target, notes: list[str]
+    args: argparse.Namespace, whole: TableRows, target: Target, notes: list[str]
 ) -> TableRows:
     """Return the rows of ``--test FILE`` that have a label."""
-    table = open_table(args.test, [*columns, args.label], **format_options(args))
+    levels: Levels = {name: text_levels(column) for name, column in whole.X.items()} | {
+        args.label: text_levels(whole.y)
+    }
+    table = open_table(args.test, format_options(args), [*whole.X, args.label], levels)
+    columns = list(whole.X)
     require_all(table, [*columns, args.label])
     found = read_target_of_test(table, args.label, target.task)
     missing = len(table.frame) - len(found.y)
     if missing:
         notes.append(f"{missing:,} rows of {args.test} have no label and are left out")
-    return TableRows(table.frame[list(columns)].iloc[found.rows], found.y)
+    return TableRows(table.frame[columns].iloc[found.rows], found.y)
+
+
+def text_levels(cells: Any) -> set[str]:
+    """Return the different texts in a column or an array."""
+    cells = pd.Series(cells)
+    if cells.dtype == "category":
+        cells = cells.cat.categories.to_series()
+    return {cell for cell in cells.unique() if isinstance(cell, str)}
 
 
 def read_target_of_test(table: Table, label: str, task: str) -> Target:
@@ -205,10 +217,31 @@ def kinds_of_used(model: Any) -> dict[str, str]:
 def open_for(model: Any, args: argparse.Namespace, path: Path) -> Table:
     """Return a table to predict from, and report how numbers are read that the model uses.
 
-    How other columns are read changes nothing: text is a category as it was in training.
+    Cells that are levels of the model are text, as in training, and columns of ``--id`` that it
+    does not use are as they are written.
     """
     used = [name for name, kind in kinds_of_used(model).items() if kind == "number"]
-    return open_table(path, used, **format_options(args))
+    levels: dict[str, set[str] | None] = {**levels_of(model)}
+    label = getattr(args, "label", None) or model.metadata_.get("label")
+    if isinstance(label, str):
+        levels[label] = text_levels(getattr(model, "classes_", ()))
+    for name in getattr(args, "id", None) or ():
+        if name not in kinds_of_used(model):
+            levels[name] = None
+    return open_table(path, format_options(args), used, levels)
+
+
+def levels_of(model: Any) -> dict[str, set[str]]:
+    """Return the levels of the categories that a model knows, by columns."""
+    by_value = model.by_value_
+    found: dict[str, set[str]] = {}
+    if by_value is not None:
+        found[by_value.column] = {*by_value.models, *by_value.reasons}
+    for one in [model] if by_value is None else [by_value.shared, *by_value.models.values()]:
+        for category in one.encoder_.categories:
+            if not category.part:
+                found.setdefault(category.source, set()).update(category.levels)
+    return found
 
 
 def features_of(table: Table, model: Any) -> pd.DataFrame:

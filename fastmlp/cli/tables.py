@@ -1,13 +1,14 @@
 """The tables of the commands: their options, and how they are read."""
 
 import argparse
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from fastmlp.experiments.tables import Table
 
 TABLE_HELP = ".csv and other text with a header line, compressed or not, .parquet or .npz; -: stdin"
 Used = Collection[str] | Callable[[Sequence[str]], Collection[str]] | None
+Levels = Mapping[str, Collection[str] | None] | None
 FORMAT = ("separator", "encoding", "decimal", "thousands")  # the options of text files
 
 
@@ -26,13 +27,20 @@ def format_options(args: argparse.Namespace) -> dict[str, str | None]:
     return {name: getattr(args, name) for name in FORMAT}
 
 
-def open_table(path: Path, used: Used = None, **options: str | None) -> Table:
+def open_table(
+    path: Path,
+    options: Mapping[str, str | None] | None = None,
+    used: Used = None,
+    levels: Levels = None,
+) -> Table:
     """Read a table; `options` are those of `read_table`.
 
     Warnings are those about the columns `used`, by default all, or about those that a function
-    chooses from the names of all columns.
+    chooses from the names of all columns.  Cells that are `levels` of their columns, or all cells
+    of a column whose levels are None, are text.
     """
     from fastmlp.tabular.reading import read_columns
     from fastmlp.tabular.reading.files import display_name
 
-    return Table(display_name(path), read_columns(path, **options, used=used))
+    frame = read_columns(path, **(options or {}), used=used, levels=levels)
+    return Table(display_name(path), frame)

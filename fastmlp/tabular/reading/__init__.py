@@ -15,7 +15,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ...support import checks
@@ -125,11 +125,15 @@ def read_columns(
     *,
     columns: Sequence[str] | None = None,
     used: Collection[str] | Callable[[Sequence[str]], Collection[str]] | None = None,
+    levels: Mapping[str, Collection[str] | None] | None = None,
 ) -> pandas.DataFrame:
     """Return at least the columns that `read_table` returns if all of them exist, otherwise all.
 
     Warnings are of the columns `used`, by default all: their names, or a function that returns them
-    for the names of all columns of the file.
+    for the names of all columns of the file.  A cell of text that is one of the `levels` of its
+    column is that text, whatever the other cells make of the column: "$5", where all of them are
+    numbers with the sign, or "None", which is missing otherwise.  Levels that are None stand for
+    all texts.
     """
     imported("pandas", "tabular")
     separator = "\t" if separator in TAB else separator
@@ -137,7 +141,9 @@ def read_columns(
     name = display_name(path)
     kind, data = contents(path)
     if kind == "text":
-        return text_frame(data, name, separator, encoding, decimal, thousands, columns, used)
+        return text_frame(
+            data, name, separator, encoding, decimal, thousands, columns, used, levels or {}
+        )
     frame = npz_frame(data, name) if kind == "npz" else parquet_frame(data, name, columns)
     if frame.empty:
         raise ValueError(f"{name}: the table is empty")

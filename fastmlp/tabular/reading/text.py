@@ -5,7 +5,7 @@ bytes → text in UTF-8 → layout → numbers, booleans, text
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...support.extras import imported
@@ -28,6 +28,7 @@ def text_frame(
     thousands: str | None,
     columns: Sequence[str] | None,
     used: Collection[str] | Callable[[Sequence[str]], Collection[str]] | None,
+    levels: Mapping[str, Collection[str] | None],
 ) -> pandas.DataFrame:
     """Return a table in text, with at least the `columns` if all exist; see `read_columns`."""
     found = layout(as_utf8(data, encoding, name), separator, name)
@@ -56,6 +57,7 @@ def text_frame(
     if texts:
         frame = imported("pandas", "tabular").DataFrame(series, copy=False)
     frame.columns = names
+    frame = _with_levels(frame, found, levels)
     codes = [
         (int(text.rows([text.code])[0]), j)
         for j, text in texts.items()
@@ -98,28 +100,8 @@ def _values(
 ) -> tuple[pandas.DataFrame, dict[int, TextColumn]]:
     """Return the columns at some positions, numbered from 0, and those of them that are text."""
     pandas = imported("pandas", "tabular")
-
-    def read(positions: Sequence[int], dtype: Any) -> Any:
-        stream = text_stream(found.data)
-        for _ in range(found.header_lines):
-            stream.readline()
-        return pandas.read_csv(
-            stream,
-            sep=r"\s+" if found.separator == WHITESPACE else found.separator,
-            header=None,
-            names=range(len(found.names)),
-            usecols=positions,
-            dtype=dtype,
-            index_col=False,
-            na_values=sorted(MISSING),
-            keep_default_na=False,
-            skipinitialspace=True,
-            decimal=decimal,
-            low_memory=False,
-        )
-
     try:
-        frame = read(positions, None)
+        frame = _cells(found, positions, None, decimal)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{name}: {' '.join(str(error).split())}") from None
     if len(frame) != len(found.lines):
@@ -132,12 +114,64 @@ def _values(
         numbers = numbers.loc[:, (numbers.max() >= 10**MOST_DIGITS).to_numpy(bool)]
     whole = numbers.columns[((numbers % 1 == 0) | numbers.isna()).all()]
     if len(whole):
-        cells = read(whole.tolist(), str)
+        cells = _cells(found, whole.tolist(), str, decimal)
         codes = {j: cells[j] for j in cells if TextColumn(cells[j]).code}
         frame = pandas.DataFrame({**dict(frame.items()), **codes}, copy=False)
     frame.index = pandas.Index(found.lines, name="line")
     frame.columns = range(len(positions))
     return frame, {j: TextColumn(one) for j, one in frame.items() if one.dtype.kind == "O"}
+
+
+def _cells(
+    found: Layout,
+    positions: Sequence[int],
+    dtype: Any,
+    decimal: str = ".",
+    missing: Collection[str] = MISSING,
+) -> pandas.DataFrame:
+    """Return what pandas makes of the columns at some positions, which are their names."""
+    stream = text_stream(found.data)
+    for _ in range(found.header_lines):
+        stream.readline()
+    frame: pandas.DataFrame = imported("pandas", "tabular").read_csv(
+        stream,
+        sep=r"\s+" if found.separator == WHITESPACE else found.separator,
+        header=None,
+        names=range(len(found.names)),
+        usecols=positions,
+        dtype=dtype,
+        index_col=False,
+        na_values=sorted(missing),
+        keep_default_na=False,
+        skipinitialspace=True,
+        decimal=decimal,
+        low_memory=False,
+    )
+    return frame
+
+
+def _with_levels(
+    frame: pandas.DataFrame, found: Layout, levels: Mapping[str, Collection[str] | None]
+) -> pandas.DataFrame:
+    """Return a table in which the cells that are written like levels of their columns are text."""
+    chosen = {
+        found.names.index(name): name
+        for name, known in levels.items()
+        if name in frame
+        and (known is None or frame[name].dtype.kind != "O" or not MISSING.isdisjoint(known))
+    }
+    if not chosen:
+        return frame
+    written = _cells(found, [*chosen], str, missing=())
+    replaced = {}
+    for position, name in chosen.items():
+        cells = written[position].str.strip().set_axis(frame.index)
+        known = levels[name]
+        if known is None:
+            replaced[name] = cells
+        elif (are_levels := cells.isin([*known])).any():
+            replaced[name] = frame[name].astype(object).where(~are_levels, cells)
+    return frame.assign(**replaced)
 
 
 def _recognized_decimal(

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from fastmlp.tabular.reading import read_columns
+
 Read = Callable[..., Any]
 
 
@@ -128,3 +130,14 @@ def test_what_csv_and_pandas_read_differently_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         read(text)
+
+
+def test_cells_that_are_levels_of_their_column_are_text(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,c\n$5,None,1.50\n$7,x,2.50\n,,TRUE\n")
+    levels = {"a": {"$5"}, "b": {"None"}, "c": None, "d": {"x"}}
+    frame = read_columns(path, levels=levels)
+    assert frame.loc[[2, 3], "a"].tolist() == ["$5", 7]
+    assert frame["b"].tolist()[:2] == ["None", "x"]
+    assert frame["c"].tolist() == ["1.50", "2.50", "TRUE"]
+    assert frame.isna().sum().tolist() == [1, 1, 0]
