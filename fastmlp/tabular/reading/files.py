@@ -22,6 +22,7 @@ from ...support.inflation import MOST_RATIO, most_inflated
 from ...support.paths import as_text
 from ...support.user_warnings import warn_user
 from .layout import line_of
+from .other_files import refuse_other_files, refuse_url
 
 Kind = Literal["text", "npz", "parquet"]
 
@@ -35,7 +36,6 @@ DAMAGED = (
     lzma.LZMAError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 WORKBOOKS = ("[Content_Types].xml", "mimetype")  # members of .xlsx and of .ods
-OLD_WORKBOOK = b"\xd0\xcf\x11\xe0"  # the first bytes of .xls
 MARKS = {  # byte order marks; the marks of UTF-32 begin with those of UTF-16
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",
@@ -60,7 +60,7 @@ def contents(path: str | os.PathLike[str]) -> tuple[Kind, bytes]:
     Raises
     ------
     ValueError
-        If the file is empty, damaged, a workbook, or decompresses to more than the budget.
+        If the file is empty, damaged, of another kind, or decompresses to more than the budget.
     OSError
         If the file cannot be read.
     """
@@ -68,23 +68,37 @@ def contents(path: str | os.PathLike[str]) -> tuple[Kind, bytes]:
     if os.fspath(path) == "-":
         data = sys.stdin.buffer.read()
     else:
-        with open(path, "rb") as file:
-            data = file.read()
+        try:
+            with open(path, "rb") as file:
+                data = file.read()
+        except FileNotFoundError:
+            refuse_url(name)
+            raise
     if not data:
         raise ValueError(f"{name}: the file is empty; a table has a header line and rows")
     if data.startswith(b"PAR1"):
         return "parquet", data
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zipped(data, name)
-    if data.startswith(OLD_WORKBOOK):
-        raise ValueError(f"{name} is a workbook; save its sheet as CSV")
     for magic, decompressing in COMPRESSED.items():
         if data.startswith(magic):
             try:
                 with decompressing(io.BytesIO(data)) as stream:
-                    return "text", _inflated(stream, len(data))
+                    inflated = _inflated(stream, len(data))
             except DAMAGED as error:
                 raise ValueError(f"{name} cannot be decompressed: {error}") from None
+            return _member(inflated, name)
+    refuse_other_files(data, name)
+    return "text", data
+
+
+def _member(data: bytes, name: str) -> tuple[Kind, bytes]:
+    """Return the kind of what a compressed file holds, which is not compressed itself."""
+    if data.startswith(b"PAR1"):
+        return "parquet", data
+    if data.startswith((*COMPRESSED, b"PK\x03\x04")):
+        raise ValueError(f"{name} is compressed twice; decompress it first")
+    refuse_other_files(data, name)
     return "text", data
 
 
@@ -101,9 +115,10 @@ def _zipped(data: bytes, name: str) -> tuple[Kind, bytes]:
             if len(names) != 1:
                 raise ValueError(f"it has {len(names)} files; a table is one file")
             with opened(archive, archive.getinfo(names[0])) as stream:
-                return "text", _inflated(stream, len(data))
+                inflated = _inflated(stream, len(data))
     except DAMAGED as error:
         raise ValueError(f"{name} cannot be read as a ZIP archive: {error}") from None
+    return _member(inflated, name)
 
 
 def _inflated(stream: IO[bytes], compressed: int) -> bytes:
