@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..support.user_warnings import warn_user
 from ..tabular.frames import kind_of
+from ..tabular.odd_cells import about_odd_cells
 from .fingerprint import fingerprint
 from .splits import group_values, test_rows, time_values
 from .tables import Table
@@ -22,6 +24,7 @@ Array = NDArray[Any]
 
 TEST_FRACTION = 0.2  # of the rows, by default
 MOST_COLUMNS = 10_000
+MOST_REPORTED = 8  # columns with odd cells
 REAL = "biuf"  # kinds of dtypes
 
 
@@ -94,7 +97,10 @@ def labelled(
     target = read_target(table, label, task)
     groups = None if group is None else group_values(table, group)[target.rows]
     moments = None if time is None else time_values(table, time)[target.rows]
-    X = with_kinds(table.frame[columns].iloc[target.rows])
+    X = table.frame[columns].iloc[target.rows]
+    for about in list(filter(None, (about_odd_cells(X[name]) for name in X)))[:MOST_REPORTED]:
+        warn_user(f"{table.name}: {about}")
+    X = with_kinds(X)
     return TableRows(X, target.y, groups, moments), target
 
 

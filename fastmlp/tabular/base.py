@@ -25,6 +25,7 @@ from .input_tables import frame_of, numbered
 from .insight import InsightMixin
 from .members import Callbacks, Job, Member, Rows, Training, train_models
 from .metrics import Metric
+from .odd_cells import about_odd_cells
 from .plan import MOST_MEMBERS, QUALITIES, plan_of
 from .precision import ADVICE, blurred
 from .saving import SavingMixin
@@ -254,6 +255,9 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
             warn_user(
                 f"column {name!r} has numbers that are too close to each other: {ADVICE}",
             )
+        odd = [about_odd_cells(table[name]) for name in table if kinds.get(name) != "number"]
+        for about in list(filter(None, odd))[:8]:
+            warn_user(about)
         local = self.encoder_.local_dates()
         if local:
             named = ", ".join(f"{name!r} ({cell!r})" for name, cell in list(local.items())[:8])

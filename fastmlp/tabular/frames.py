@@ -25,9 +25,9 @@ from ..support.text import quoted, some_of
 from .reading.numbers import MINUS, code_in
 
 __all__ = [
-    "UNITS", "Kind", "are_local_dates", "as_float", "dates", "factorized", "is_number", "is_span",
-    "is_truth", "iso_moments", "kind_of", "missing_in", "no_cells", "numbers", "parsed",
-    "series_of", "uniques_of", "without_arrow",
+    "UNITS", "Kind", "about_cells", "are_local_dates", "as_float", "dates", "factorized",
+    "is_number", "is_span", "is_truth", "iso_moments", "kind_of", "missing_in", "no_cells",
+    "numbers", "parsed", "series_of", "uniques_of", "without_arrow",
 ]  # fmt: skip
 
 Kind = Literal["number", "category", "date"]
@@ -290,11 +290,11 @@ def numbers(column: pd.Series) -> NDArray[np.float64]:
         wrong = np.isnan(values[:-1]) & np.array([cell != "" for cell in cells], bool)
         if wrong.any():
             rows = np.flatnonzero(wrong[codes] & (codes >= 0))
-            raise ValueError(_refusal(column, rows, "are not numbers", "correct them, or leave "
+            raise ValueError(about_cells(column, rows, "are not numbers", "correct them, or leave "
                                       "them empty if they are unknown"))
         result = values[codes]
     if np.isinf(result).any():
-        raise ValueError(_refusal(column, np.flatnonzero(np.isinf(result)), "are infinite (inf)",
+        raise ValueError(about_cells(column, np.flatnonzero(np.isinf(result)), "are infinite (inf)",
                                   "correct them, or leave them empty if they are unknown"))
     return result
 
@@ -312,7 +312,7 @@ def as_float(cell: Any) -> float:
         return float("inf")
 
 
-def _refusal(column: pd.Series, rows: Any, fault: str, remedy: str) -> str:
+def about_cells(column: pd.Series, rows: Any, fault: str, remedy: str) -> str:
     """Return a message that quotes cells with their places: lines of a file where known."""
     unit = column.index.name if column.index.name in UNITS else "row"
     places = column.index if column.index.name in UNITS else range(len(column))
@@ -344,7 +344,7 @@ def dates(column: pd.Series) -> pd.Series:
     wrong = moments.isna().to_numpy() & ~empty
     if wrong.any():
         rows = np.flatnonzero(np.append(wrong, False)[codes])
-        raise ValueError(_refusal(column, rows, "are not dates", "write them as 2024-12-31, or "
+        raise ValueError(about_cells(column, rows, "are not dates", "write them as 2024-12-31, or "
                                   "leave them empty if they are unknown"))
     moments = pd.concat([moments, pd.Series([pd.NaT])], ignore_index=True)
     return _without_nanoseconds(moments.iloc[codes]).reset_index(drop=True)

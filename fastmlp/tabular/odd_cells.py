@@ -1,0 +1,56 @@
+"""Columns that would be numbers or dates without a few of their cells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .frames import about_cells, factorized, is_number, iso_moments, parsed
+from .reading.numbers import MOSTLY
+
+__all__ = ["about_odd_cells"]
+
+REMEDY = (
+    "correct them, or leave them empty if they are unknown; if they are levels, a column of "
+    'pandas\' dtype "category" says so'
+)
+
+
+def about_odd_cells(column: pd.Series) -> str:
+    """Return a message about cells without which a category would be numbers or dates, or "".
+
+    A column of pandas' categories, or of truth values, is meant as it is.  Of a file of text, whose
+    index is named "line", the reader reports the cells that are not numbers.
+    """
+    if column.dtype != object and not pd.api.types.is_string_dtype(column.dtype):
+        return ""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return ""
+    codes, uniques = factorized(column)
+    cells = list(uniques)
+    empty = np.array([isinstance(cell, str) and not cell.strip() for cell in cells], bool)
+    counts = np.bincount(codes[codes >= 0], minlength=len(cells))
+    n_present = counts[~empty].sum()
+    for kind, fitting in (("numbers", _are_numbers), ("dates", _are_dates)):
+        if kind == "numbers" and column.index.name == "line":
+            continue
+        odd = ~fitting(cells) & ~empty
+        if 0 < counts[odd].sum() < (1 - MOSTLY) * n_present:
+            rows = np.flatnonzero(np.append(odd, False)[codes])
+            return about_cells(column, rows, f"are not {kind}, which makes it a category", REMEDY)
+    return ""
+
+
+def _are_numbers(cells: list[Any]) -> NDArray[np.bool_]:
+    texts = [cell if isinstance(cell, str) else "" for cell in cells]
+    numeric = np.array([is_number(cell) for cell in cells], bool)
+    found: NDArray[np.bool_] = numeric | ~np.isnan(parsed(texts))
+    return found
+
+
+def _are_dates(cells: list[Any]) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = iso_moments(cells).notna().to_numpy(bool)
+    return found
