@@ -140,7 +140,8 @@ def load(study: Study, folder: Path, given: Any) -> StudyData:
     if given is None:
         if not study.data:
             raise ValueError("data is missing: the table's file")
-        given = read_columns(folder / study.data, used=all_but(study.table["drop"]))
+        used = all_but(study.table["drop"])
+        given = read_columns(folder / study.data, used=used, label=study.table["label"])
     return TableData.load(Path(study.data).name or "table", given, **study.table)
 
 

@@ -99,7 +99,8 @@ def run(args: argparse.Namespace) -> None:
             out = folder_beside(args.study)
         from fastmlp.experiments.table_rows import all_but  # needs the extra tabular
 
-        table = open_table(args.study, format_options(args), all_but(args.drop or ()))
+        used = all_but(args.drop or ())
+        table = open_table(args.study, format_options(args), used, label=args.label)
         study, data = study_of_table(args, table.name), table.frame
     else:
         refuse_table_options(args)

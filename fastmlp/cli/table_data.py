@@ -59,7 +59,8 @@ def read_data(args: argparse.Namespace) -> TableData:
     """
     if args.test is not None and args.test_fraction is not None:
         raise ValueError("--test-fraction is for tables without --test FILE; give one of them")
-    table = open_table(args.table, format_options(args), all_but(args.drop or ()))
+    used = all_but(args.drop or ())
+    table = open_table(args.table, format_options(args), used, label=args.label)
     whole, target = labelled(
         table,
         args.label,

@@ -32,15 +32,17 @@ def open_table(
     options: Mapping[str, str | None] | None = None,
     used: Used = None,
     levels: Levels = None,
+    label: str | None = None,
 ) -> Table:
     """Read a table; `options` are those of `read_table`.
 
     Warnings are those about the columns `used`, by default all, or about those that a function
     chooses from the names of all columns.  Cells that are `levels` of their columns, or all cells
-    of a column whose levels are None, are text.
+    of a column whose levels are None, are text.  Names of missing values in the column `label` are
+    reported.
     """
     from fastmlp.tabular.reading import read_columns
     from fastmlp.tabular.reading.files import display_name
 
-    frame = read_columns(path, **(options or {}), used=used, levels=levels)
+    frame = read_columns(path, **(options or {}), used=used, levels=levels, label=label)
     return Table(display_name(path), frame)

@@ -101,17 +101,17 @@ def _of_groups(groups: Array, fraction: float, rng: np.random.Generator) -> Rows
     return np.flatnonzero(np.isin(codes, order[:n]))
 
 
-def group_values(table: Table, name: str) -> Array:
-    """Return an entry for each row by which rows stay together."""
-    column = _whole(table, name, "group")
+def group_values(table: Table, name: str, rows: Rows) -> Array:
+    """Return an entry for each of some rows by which they stay together."""
+    column = _whole(table, name, "group", rows)
     codes, _ = pd.factorize(column)
     result: Array = codes
     return result
 
 
-def time_values(table: Table, name: str) -> Array:
-    """Return the moments of the rows, as numbers or dates."""
-    column = _whole(table, name, "time")
+def time_values(table: Table, name: str, rows: Rows) -> Array:
+    """Return the moments of some rows, as numbers or dates."""
+    column = _whole(table, name, "time", rows)
     with checks.within(f"{table.name}: time"):
         moments = sortable(column)
     if moments is None:
@@ -122,15 +122,15 @@ def time_values(table: Table, name: str) -> Array:
     return moments
 
 
-def _whole(table: Table, name: str, use: str) -> pd.Series:
-    """Return a column that has no missing cells."""
+def _whole(table: Table, name: str, use: str, rows: Rows) -> pd.Series:
+    """Return some rows of a column, which has no missing cells there."""
     table.require(name)
-    column = table.frame[name]
+    column = table.frame[name].iloc[rows]
     missing = np.flatnonzero(~present(column))
     if len(missing):
         unit = "line" if table.frame.index.name == "line" else "row"
         raise ValueError(
             f"{table.name}: {use}: column {name!r} is missing in {len(missing):,} rows, first "
-            f"in {unit} {table.row_numbers[missing[0]]}; fill it in, or leave out these rows"
+            f"in {unit} {column.index[missing[0]]}; fill it in, or leave out these rows"
         )
     return column

@@ -93,10 +93,13 @@ def labelled(
     """
     if group is not None and time is not None:
         raise ValueError("group and time exclude each other: give one of them")
+    for use, name in (("group", group), ("time", time)):
+        if name == label:
+            raise ValueError(f"{use} {name!r} is the label; name another column")
     columns = input_columns(table, label, drop, group)
     target = read_target(table, label, task)
-    groups = None if group is None else group_values(table, group)[target.rows]
-    moments = None if time is None else time_values(table, time)[target.rows]
+    groups = None if group is None else group_values(table, group, target.rows)
+    moments = None if time is None else time_values(table, time, target.rows)
     X = table.frame[columns].iloc[target.rows]
     for about in list(filter(None, (about_odd_cells(X[name]) for name in X)))[:MOST_REPORTED]:
         warn_user(f"{table.name}: {about}")

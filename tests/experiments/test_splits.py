@@ -87,22 +87,23 @@ def table(**columns: object) -> Table:
      pd.to_datetime(["2024-03-01", "2023-12-31", "2024-02-29"])],
 )  # fmt: skip
 def test_time_is_a_number_or_a_date(column: object) -> None:
-    assert np.argsort(time_values(table(t=column), "t")).tolist() == [1, 2, 0]
+    assert np.argsort(time_values(table(t=column), "t", np.arange(3))).tolist() == [1, 2, 0]
 
 
 @pytest.mark.parametrize("values", [group_values, time_values])
 def test_a_missing_entry_is_named_with_its_line(values: object) -> None:
     with pytest.raises(ValueError, match="column 't' is missing in 1 rows, first in line 3"):
-        values(table(t=[1.0, None, 2.0]), "t")
+        values(table(t=[1.0, None, 2.0]), "t", np.arange(3))
+    assert len(values(table(t=[1.0, None, 2.0]), "t", np.array([0, 2]))) == 2
     with pytest.raises(ValueError, match="no column 'g'"):
-        values(table(t=[1.0, 2.0, 2.0]), "g")
+        values(table(t=[1.0, 2.0, 2.0]), "g", np.arange(3))
 
 
 def test_text_is_no_time() -> None:
     with pytest.raises(ValueError, match="column 't' holds text, such as 'may'"):
-        time_values(table(t=["may", "june", "july"]), "t")
+        time_values(table(t=["may", "june", "july"]), "t", np.arange(3))
 
 
 def test_a_time_that_cannot_be_read_is_named_with_its_file() -> None:
     with pytest.raises(ValueError, match=r"^t\.csv: time: column 't': 1 cells are infinite"):
-        time_values(table(t=[1.0, np.inf, 2.0]), "t")
+        time_values(table(t=[1.0, np.inf, 2.0]), "t", np.arange(3))

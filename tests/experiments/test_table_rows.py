@@ -42,6 +42,13 @@ def test_the_column_of_time_is_used_too(table: Table) -> None:
     assert rows.time.tolist() == [3, 2, 6, 5, 4]
 
 
+@pytest.mark.parametrize("use", ["group", "time"])
+def test_a_row_without_a_label_needs_no_other_cell(table: Table, use: str) -> None:
+    day = table.frame["day"].where(table.frame["label"].notna())
+    rows, _ = labelled(Table("t.csv", table.frame.assign(day=day)), "label", **{use: "day"})
+    assert len(rows) == 5
+
+
 @pytest.mark.parametrize(("drop", "left"), [
     (["day,kind"], ["who", "x,y"]), (["x,y"], ["who", "day", "kind"]),
 ])
@@ -55,6 +62,8 @@ def test_a_comma_separates_names_unless_a_column_is_named_so(
     ({"group": "who", "time": "day"}, "group and time exclude each other"),
     ({"drop": ["who", "day", "x,y", "kind"]}, "no column but the label"),
     ({"drop": ["nobody"]}, "no column 'nobody'"),
+    ({"group": "label"}, "group 'label' is the label; name another column"),
+    ({"time": "label"}, "time 'label' is the label; name another column"),
 ])
 def test_columns_that_do_not_fit_are_refused(
     table: Table, options: dict[str, Any], message: str

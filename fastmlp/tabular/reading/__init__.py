@@ -126,6 +126,7 @@ def read_columns(
     columns: Sequence[str] | None = None,
     used: Collection[str] | Callable[[Sequence[str]], Collection[str]] | None = None,
     levels: Mapping[str, Collection[str] | None] | None = None,
+    label: str | None = None,
 ) -> pandas.DataFrame:
     """Return at least the columns that `read_table` returns if all of them exist, otherwise all.
 
@@ -133,7 +134,8 @@ def read_columns(
     for the names of all columns of the file.  A cell of text that is one of the `levels` of its
     column is that text, whatever the other cells make of the column: "$5", where all of them are
     numbers with the sign, or "None", which is missing otherwise.  Levels that are None stand for
-    all texts.
+    all texts.  A warning tells which names of missing values are in the column `label`, if it is of
+    text, of which one may be a class.
     """
     imported("pandas", "tabular")
     separator = "\t" if separator in TAB else separator
@@ -142,7 +144,8 @@ def read_columns(
     kind, data = contents(path)
     if kind == "text":
         return text_frame(
-            data, name, separator, encoding, decimal, thousands, columns, used, levels or {}
+            data, name, separator, encoding, decimal, thousands, columns, used, levels or {},
+            label,
         )
     frame = npz_frame(data, name) if kind == "npz" else parquet_frame(data, name, columns)
     if frame.empty:

@@ -29,6 +29,7 @@ def text_frame(
     columns: Sequence[str] | None,
     used: Collection[str] | Callable[[Sequence[str]], Collection[str]] | None,
     levels: Mapping[str, Collection[str] | None],
+    label: str | None,
 ) -> pandas.DataFrame:
     """Return a table in text, with at least the `columns` if all exist; see `read_columns`."""
     found = layout(as_utf8(data, encoding, name), separator, name)
@@ -58,6 +59,7 @@ def text_frame(
         frame = imported("pandas", "tabular").DataFrame(series, copy=False)
     frame.columns = names
     frame = _with_levels(frame, found, levels)
+    _report_label(frame, found, label, name)
     codes = [
         (int(text.rows([text.code])[0]), j)
         for j, text in texts.items()
@@ -172,6 +174,23 @@ def _with_levels(
         elif (are_levels := cells.isin([*known])).any():
             replaced[name] = frame[name].astype(object).where(~are_levels, cells)
     return frame.assign(**replaced)
+
+
+def _report_label(
+    frame: pandas.DataFrame, found: Layout, label: str | None, name: str
+) -> None:
+    """Warn if the label is text and in some rows a name of missing values, such as None."""
+    if label not in frame or frame[label].dtype.kind != "O" or not frame[label].hasnans:
+        return
+    position = found.names.index(label)
+    written = _cells(found, [position], str, missing=())[position].str.strip()
+    counts = written[(written != "") & frame[label].isna().to_numpy()].value_counts()
+    if len(counts):
+        shown = ", ".join(f"{word!r} in {n:,}" for word, n in [*counts.items()][:SHOWN])
+        warn_user(
+            f"{name}: the label {label!r} is {shown} of {len(frame):,} rows, which counts as "
+            f"missing. If it is a class, write it otherwise, such as 'no {label}'",
+        )
 
 
 def _recognized_decimal(

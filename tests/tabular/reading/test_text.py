@@ -141,3 +141,26 @@ def test_cells_that_are_levels_of_their_column_are_text(tmp_path: Path) -> None:
     assert frame["b"].tolist()[:2] == ["None", "x"]
     assert frame["c"].tolist() == ["1.50", "2.50", "TRUE"]
     assert frame.isna().sum().tolist() == [1, 1, 0]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["None", "mild", "None", "NA"], "'label' is 'None' in 2, 'NA' in 1 of 4 rows, which"),
+        (["mild", "", "None ", "ill"], "the label 'label' is 'None' in 1 of 4 rows"),
+        (["mild", "", "ill", "mild"], None),
+        (["1", "None", "2", "NA"], None),
+    ],
+)
+def test_names_of_missing_values_that_may_be_a_class_are_reported(
+    tmp_path: Path, cells: list[str], said: str | None
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,label\n" + "".join(f"1,{cell}\n" for cell in cells))
+    read_columns(path, label="a")
+    if said is None:
+        read_columns(path, label="label")
+    else:
+        with pytest.warns(UserWarning, match=f"^.*t.csv: .*{said}"):
+            read_columns(path, label="label")
