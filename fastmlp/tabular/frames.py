@@ -40,6 +40,13 @@ LOCAL_DATE = re.compile(  # 31.12.2024, 12/31/24, 31-12-24, 2024/12/31, perhaps 
     r"(\d{1,2}([./-])\d{1,2}\2\d{4}|\d{1,2}/\d{1,2}/\d\d|\d\d([.-])\d\d\3\d\d"
     r"|\d{4}([./])\d{1,2}\4\d{1,2})(\D.*)?"
 )
+NAMED_DATE = re.compile(  # 5 Jan 2024, 05-Jan-24, January 5th, 2024, Fri, 5 Jan 2024, Jan 2024
+    r"((mon|tue|wed|thu|fri|sat|sun)[a-z]*[., ]+)?(\d{1,2}(st|nd|rd|th)?[ ./-]*)?"
+    r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ ./-]*"
+    r"(\d{1,2}(st|nd|rd|th)?[, ]+)?(\d\d|\d{4})(\D.*)?",
+    re.IGNORECASE,
+)
+MONTH = re.compile(r"(19|20)\d\d-(0[1-9]|1[0-2])")  # of a year, in ISO 8601
 
 
 def kind_of(column: pd.Series) -> Kind:
@@ -72,7 +79,15 @@ def kind_of(column: pd.Series) -> Kind:
             return "number"
         if not iso_moments(cells).isna().any():
             return "date"
+    if wrong := next(filter(_has_no_text, cells), None):
+        raise no_cells(column.name, type(wrong).__name__)
     return "category"
+
+
+def _has_no_text(cell: Any) -> bool:
+    """Return whether the text of a cell would be its address in memory."""
+    own = vars(object)
+    return all(getattr(type(cell), name) is own[name] for name in ("__str__", "__repr__"))
 
 
 def _refuse_complex(column: pd.Series) -> None:
@@ -233,6 +248,7 @@ def iso_moments(cells: list[Any]) -> pd.Series:
     """Return the moments that texts in ISO 8601 name; NaT for a cell that is not a date."""
     # Digits alone, as text or as a number, are a number or a code, which pandas would take for a
     # year or for the time since 1970.
+    cells = [cell.strip() if isinstance(cell, str) else cell for cell in cells]
     texts = [cell if _is_date(cell) else None for cell in cells]
     texts = [cell.to_timestamp() if isinstance(cell, pd.Period) else cell for cell in texts]
     moments = pd.to_datetime(pd.Series(texts, dtype=object), format="ISO8601", errors="coerce",
@@ -243,7 +259,7 @@ def iso_moments(cells: list[Any]) -> pd.Series:
 def _is_date(cell: Any) -> bool:
     """Return whether a cell is a date, or a text that may be one in ISO 8601."""
     if isinstance(cell, str):
-        return "-" in cell and len(cell) >= 8
+        return ("-" in cell and len(cell) >= 8) or MONTH.fullmatch(cell) is not None
     return isinstance(cell, DATES)
 
 
@@ -253,6 +269,8 @@ def are_local_dates(levels: Sequence[str]) -> bool:
 
 
 def _is_local_date(level: str) -> bool:
+    if NAMED_DATE.fullmatch(level):
+        return True
     if not LOCAL_DATE.fullmatch(level):
         return False
     parts = re.findall(r"\d+", level)[:3]

@@ -242,6 +242,30 @@ def test_decimals_of_polars_and_periods_are_read():
     assert dates(months).tolist() == [pd.Timestamp("2020-01-01"), pd.Timestamp("2020-02-01")]
 
 
+@pytest.mark.parametrize(
+    ("cells", "days"),
+    [
+        ([" 2024-02-29", "2024-03-01 "], ["2024-02-29", "2024-03-01"]),
+        (["2024-02", "1999-12"], ["2024-02-01", "1999-12-01"]),
+        (["2024-02", "2024-02-29", " "], ["2024-02-01", "2024-02-29", pd.NaT]),
+    ],
+)
+def test_dates_between_blanks_and_months_of_a_year_are_dates(cells, days):
+    column = pd.Series(cells)
+    assert kind_of(column) == "date"
+    assert dates(column).tolist() == pd.to_datetime(days).tolist()
+
+
+@pytest.mark.parametrize("cells", [["2024-13", "2024-01"], ["1234-05", "1234-06"], ["2024-001"]])
+def test_codes_with_a_hyphen_are_no_months(cells):
+    assert kind_of(pd.Series(cells)) == "category"
+
+
+def test_cells_whose_text_is_an_address_of_memory_are_refused():
+    with pytest.raises(TypeError, match="column 'c' has cells of type object; argument must be"):
+        kind_of(pd.Series([object(), "a"], name="c"))
+
+
 def test_complex_numbers_in_a_column_are_refused():
     with pytest.raises(ValueError, match="column 'c' has complex numbers"):
         kind_of(pd.Series([1j, 2.0], name="c"))
@@ -254,6 +278,11 @@ def test_complex_numbers_in_a_column_are_refused():
         (["31.12.2024"], True),
         (["32.12.2024"], False),
         (["03.02.2024", "soon"], False),
+        (["5 Jan 2024", "05-Feb-24", "7 march 2024 10:30"], True),
+        (["January 5th, 2024", "Fri, 5 Jan 2024", "Dec 12, 2023"], True),
+        (["Jan 2024", "Feb-24"], True),
+        (["may", "march"], False),
+        (["Jan 2024", "later"], False),
         ([], False),
     ],
 )
