@@ -47,6 +47,7 @@ class TableData:
     n_unlabelled: int  # rows without a label, which are left out
     split: str  # how the test set was chosen, for the user
     notes: tuple[str, ...]  # what the user should know of the test set
+    decimal: str | None  # the decimal separator of a text, if it is known
 
 
 def read_data(args: argparse.Namespace) -> TableData:
@@ -87,7 +88,7 @@ def read_data(args: argparse.Namespace) -> TableData:
         _note_known_rows(training, test, notes)
     return TableData(
         table.name, args.label, target.task, target.reason, training, test, len(table.frame),
-        len(table.frame) - len(whole), split, tuple(notes),
+        len(table.frame) - len(whole), split, tuple(notes), table.frame.attrs.get("decimal"),
     )  # fmt: skip
 
 
@@ -118,7 +119,10 @@ def _test_table(
     levels: Levels = {name: text_levels(column) for name, column in whole.X.items()} | {
         args.label: text_levels(whole.y)
     }
-    table = open_table(args.test, format_options(args), [*whole.X, args.label], levels)
+    likely = whole.X.attrs.get("decimal")
+    table = open_table(
+        args.test, format_options(args), [*whole.X, args.label], levels, likely_decimal=likely
+    )
     columns = list(whole.X)
     require_all(table, [*columns, args.label])
     found = read_target_of_test(table, args.label, target.task)
@@ -229,7 +233,10 @@ def open_for(model: Any, args: argparse.Namespace, path: Path) -> Table:
     for name in getattr(args, "id", None) or ():
         if name not in kinds_of_used(model):
             levels[name] = None
-    return open_table(path, format_options(args), used, levels)
+    likely = model.metadata_.get("decimal")
+    if likely not in (None, ".", ","):
+        raise ValueError(f"{args.model}: 'decimal' of its metadata must be a point or a comma")
+    return open_table(path, format_options(args), used, levels, likely_decimal=likely)
 
 
 def levels_of(model: Any) -> dict[str, set[str]]:

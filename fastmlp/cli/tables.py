@@ -33,16 +33,20 @@ def open_table(
     used: Used = None,
     levels: Levels = None,
     label: str | None = None,
+    likely_decimal: str | None = None,
 ) -> Table:
     """Read a table; `options` are those of `read_table`.
 
     Warnings are those about the columns `used`, by default all, or about those that a function
     chooses from the names of all columns.  Cells that are `levels` of their columns, or all cells
     of a column whose levels are None, are text.  Names of missing values in the column `label` are
-    reported.
+    reported.  Numbers that allow a decimal comma or a point have the `likely_decimal`.
     """
     from fastmlp.tabular.reading import read_columns
     from fastmlp.tabular.reading.files import display_name
 
-    frame = read_columns(path, **(options or {}), used=used, levels=levels, label=label)
+    frame = read_columns(
+        path, **(options or {}), used=used, levels=levels, label=label,
+        likely_decimal=likely_decimal,
+    )  # fmt: skip
     return Table(display_name(path), frame)

@@ -98,6 +98,8 @@ def judge_and_save(
 
     contents = card_of(args, data, model, scores, baselines)
     model.metadata_ = {"label": data.label, "task": data.task, "card": contents}
+    if data.decimal is not None:
+        model.metadata_["decimal"] = data.decimal  # for files whose numbers allow both
     if args.save is not None:
         assert card is not None
         model.save(args.save)

@@ -79,7 +79,7 @@ def kind_of(column: pd.Series) -> Kind:
             return "number"
         if not iso_moments(cells).isna().any():
             return "date"
-    if wrong := next(filter(_has_no_text, cells), None):
+    if (wrong := next(filter(_has_no_text, cells), None)) is not None:
         raise no_cells(column.name, type(wrong).__name__)
     return "category"
 

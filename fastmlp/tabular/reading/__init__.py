@@ -127,6 +127,7 @@ def read_columns(
     used: Collection[str] | Callable[[Sequence[str]], Collection[str]] | None = None,
     levels: Mapping[str, Collection[str] | None] | None = None,
     label: str | None = None,
+    likely_decimal: str | None = None,
 ) -> pandas.DataFrame:
     """Return at least the columns that `read_table` returns if all of them exist, otherwise all.
 
@@ -135,7 +136,9 @@ def read_columns(
     column is that text, whatever the other cells make of the column: "$5", where all of them are
     numbers with the sign, or "None", which is missing otherwise.  Levels that are None stand for
     all texts.  A warning tells which names of missing values are in the column `label`, if it is of
-    text, of which one may be a class.
+    text, of which one may be a class.  Where the numbers of a text without commas between cells
+    allow a decimal comma or a point, they have the `likely_decimal`; `attrs["decimal"]` of the
+    table is what was given, or a comma that was recognized.
     """
     imported("pandas", "tabular")
     separator = "\t" if separator in TAB else separator
@@ -145,8 +148,8 @@ def read_columns(
     if kind == "text":
         return text_frame(
             data, name, separator, encoding, decimal, thousands, columns, used, levels or {},
-            label,
-        )
+            label, likely_decimal,
+        )  # fmt: skip
     frame = npz_frame(data, name) if kind == "npz" else parquet_frame(data, name, columns)
     if frame.empty:
         raise ValueError(f"{name}: the table is empty")

@@ -105,8 +105,10 @@ class TextColumn:
     def has_decimal_comma(self) -> bool | None:
         """Return whether the numbers of this column have a decimal comma; None if it may be."""
         texts = self.without_unit
-        if not any("," in text for text in texts) or None in map(COMMA.number, texts):
+        if None in map(COMMA.number, texts):
             return False
+        if not any("," in text for text in texts):
+            return any(text.count(".") > 1 for text in texts)  # 1.234.567 has points of thousands
         return True if None in map(POINT.number, texts) else None
 
     def rows(self, cells: Sequence[str]) -> NDArray[np.intp]:

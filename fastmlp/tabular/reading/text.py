@@ -13,7 +13,7 @@ from ...support.user_warnings import warn_user
 from .files import as_utf8
 from .layout import SHOWN, WHITESPACE, Layout, layout, may_hold_codes, text_stream
 from .matrix import listed
-from .numbers import MISSING, MOST_DIGITS, THOUSANDS, Notation, TextColumn
+from .numbers import COMMA, MISSING, MOST_DIGITS, THOUSANDS, Notation, TextColumn
 
 if TYPE_CHECKING:
     import pandas
@@ -30,6 +30,7 @@ def text_frame(
     used: Collection[str] | Callable[[Sequence[str]], Collection[str]] | None,
     levels: Mapping[str, Collection[str] | None],
     label: str | None,
+    likely_decimal: str | None,
 ) -> pandas.DataFrame:
     """Return a table in text, with at least the `columns` if all exist; see `read_columns`."""
     found = layout(as_utf8(data, encoding, name), separator, name)
@@ -41,8 +42,11 @@ def text_frame(
     positions = [j for j, one in enumerate(found.names) if one in chosen]
     names = [found.names[j] for j in positions]
     frame, texts = _values(found, positions, decimal or ".", name)
+    given = decimal
     if decimal is None and found.separator != ",":
-        decimal = _recognized_decimal(texts, found.separator, names, told, name)
+        if likely_decimal == "," and _has_decimal_points(found, frame, positions):
+            likely_decimal = None
+        decimal = _recognized_decimal(texts, found.separator, names, told, likely_decimal, name)
         if decimal == ",":
             frame, texts = _values(found, positions, decimal, name)
     notation = Notation(decimal or ".", THOUSANDS if thousands is None else thousands)
@@ -76,6 +80,8 @@ def text_frame(
     )  # fmt: skip
     if columns is None and "" in names and frame[""].isna().all():
         frame = frame.drop(columns="")  # the rows end in a separator
+    if given is not None or decimal == ",":
+        frame.attrs["decimal"] = decimal
     return frame
 
 
@@ -193,20 +199,34 @@ def _report_label(
         )
 
 
+def _has_decimal_points(
+    found: Layout, frame: pandas.DataFrame, positions: Sequence[int]
+) -> bool:
+    """Return whether numbers with points cannot be read with a decimal comma."""
+    floats = [positions[j] for j in frame if frame[j].dtype.kind == "f"]
+    written = _cells(found, floats, str)
+    texts = {text for j in written for text in written[j].dropna().str.strip().unique()}
+    return any(COMMA.number(text) is None for text in texts)
+
+
 def _recognized_decimal(
     texts: dict[int, TextColumn],
     separator: str,
     names: Sequence[str],
     told: Collection[str],
+    likely: str | None,
     name: str,
 ) -> str:
     """Return the decimal separator that the columns of text speak for.
 
-    A guess is reported if there is a column among those `told` to which it matters.
+    Where they allow both it is the likely one; otherwise it is a guess, which is reported if there
+    is a column among those `told` to which it matters.
     """
     verdicts = {j: text.has_decimal_comma() for j, text in texts.items()}
     if True in verdicts.values():
         return ","
+    if likely is not None:
+        return likely
     unclear = [names[j] for j, verdict in verdicts.items() if verdict is None]
     if not unclear:
         return "."

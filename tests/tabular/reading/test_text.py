@@ -164,3 +164,26 @@ def test_names_of_missing_values_that_may_be_a_class_are_reported(
     else:
         with pytest.warns(UserWarning, match=f"^.*t.csv: .*{said}"):
             read_columns(path, label="label")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("text", "likely", "expected", "attrs"),
+    [
+        ("a;b\n1.234;2\n", None, 1.234, {}),
+        ("a;b\n1.234;2\n", ",", 1234, {"decimal": ","}),
+        ("a;b\n1.234;0.5\n", ",", 1.234, {}),
+        ("a;b\n1,234;2\n", ",", 1.234, {"decimal": ","}),
+        ("a;b\n1,234;2\n", ".", 1234, {}),
+        ("a;b\n1.234.567;2\n", None, 1234567, {"decimal": ","}),
+        ("a,b\n1.234,2\n", ",", 1.234, {}),
+    ],
+)
+def test_the_likely_decimal_separator_is_taken_where_numbers_allow_both(
+    tmp_path: Path, text: str, likely: str | None, expected: float, attrs: dict[str, str]
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    frame = read_columns(path, likely_decimal=likely)
+    assert frame["a"].tolist() == [expected]
+    assert frame.attrs == attrs
