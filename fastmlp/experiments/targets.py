@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..tabular.frames import factorized
 from ..tabular.levels import known_codes, text
 from ..tabular.precision import ADVICE, blurred
 from ..tabular.reading.matrix import number_matrix
@@ -101,10 +102,12 @@ def read_target(table: Table, label: str, task: str | None) -> Target:
 
 def present(column: pd.Series) -> NDArray[np.bool_]:
     """Return which cells are not missing; a text of spaces alone is missing."""
-    known: NDArray[np.bool_] = column.notna().to_numpy()
-    if holds_texts(column):
-        known = known & (column.astype(str).str.strip() != "").to_numpy()
-    return known
+    if not holds_texts(column):
+        known: NDArray[np.bool_] = column.notna().to_numpy()
+        return known
+    codes, cells = factorized(column)
+    blank = [isinstance(cell, str) and not cell.strip() for cell in cells]
+    return ~np.array([*blank, True], bool)[codes]  # the last where a cell is missing
 
 
 def holds_texts(column: pd.Series) -> bool:

@@ -21,6 +21,7 @@ MOST_BARS = 20
 MOST_LINES = 6  # classes whose probabilities a plot shows
 MOST_TICKS = 8
 UNITS = {"days": 86_400, "hours": 3600, "minutes": 60, "seconds": 1}  # of time differences
+DAYS = (-719_162, 2_932_896)  # from 1970 to the first and the last day that Matplotlib has
 
 SHUFFLED = "How much worse the metric becomes when the cells of a column are shuffled."
 
@@ -152,6 +153,7 @@ def dependence(frame: Frame, *, ax: Any = None) -> Any:
             label=canvas.shortened(str(name)),
         )
     if values.dtype.kind == "M":
+        ax.set_xlim(*np.clip(ax.get_xlim(), *DAYS))
         ax.tick_params(axis="x", rotation=30)
     elif not ordered:
         step = -(-len(values) // MOST_TICKS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
@@ -45,3 +46,12 @@ def test_numbers_are_where_they_are() -> None:
 
 def test_levels_are_points_side_by_side() -> None:
     assert drawn(["a", "b", "c"]) == ([0, 1, 2], "None", "column")
+
+
+@pytest.mark.parametrize("ends", [("2024-01-01", "9999-12-31"), ("0001-01-01", "2024-01-01")])
+def test_dates_at_the_ends_of_the_calendar_are_drawn(ends: tuple[str, str]) -> None:
+    days = pd.Series(np.array(ends, "datetime64[us]"))
+    ax = dependence(pd.DataFrame({"until": days, "prediction": [1.0, 2.0]}))
+    ax.figure.savefig(io.BytesIO(), format="svg")
+    places = days.to_numpy().astype("datetime64[D]").astype(int)
+    assert ax.get_xlim()[0] <= places[0] < places[1] <= ax.get_xlim()[1]
