@@ -323,7 +323,14 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
         if not reset:
             check_is_fitted(self)
         named = table if hasattr(X, "columns") else X
-        validate_data(self, X=named, reset=reset, skip_check_array=True)
+        try:
+            validate_data(self, X=named, reset=reset, skip_check_array=True)
+        except ValueError as error:
+            names = getattr(self, "feature_names_in_", ())
+            if reset or not len(names) or not {*names} <= {*table.columns}:
+                raise
+            remedy = "Pass the columns of fit in its order: X[list(model.feature_names_in_)]"
+            raise ValueError(f"{str(error).rstrip()}\n{remedy}") from None
         m, n = table.shape
         if m == 0 or n == 0:
             what = "feature" if n == 0 else "sample"

@@ -19,6 +19,17 @@ def table_with(**columns) -> tuple[pd.DataFrame, np.ndarray]:
     return pd.DataFrame({"x": x, **columns}), 2 * x
 
 
+def test_other_columns_or_another_order_are_refused_with_the_remedy():
+    table, y = table_with(a=np.arange(60) % 7)
+    model = TabularRegressor(**FAST).fit(table, y)
+    for other in (table[["a", "x"]], table.assign(b=1)):
+        with pytest.raises(ValueError, match=r"Pass .*: X\[list\(model.feature_names_in_\)\]$"):
+            model.predict(other)
+        assert (model.predict(other[list(model.feature_names_in_)]) == model.predict(table)).all()
+    with pytest.raises(ValueError, match="yet now missing:\n- a\n$"):
+        model.predict(table[["x"]])
+
+
 @pytest.mark.parametrize(("count", "end"), [(8, ", [^;]*$"), (10, "; and 2 more, see dropped_")])
 def test_a_warning_names_eight_columns_that_cannot_help(count, end):
     table, y = table_with(**{f"c{i}": 1 for i in range(count)})

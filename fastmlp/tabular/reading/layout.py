@@ -123,6 +123,10 @@ def layout(data: bytes, separator: str | None, name: str) -> Layout:
             remedy = (
                 f"name every column in the header, or give the separator if it is not {separator!r}"
             )
+        elif all(counts[i] < len(names) for i in uneven):
+            remedy = "give each row a cell for each column, empty if unknown; leave out notes"
+        elif b'\\"' in data:
+            remedy = 'write a double quote within a cell twice, "", without a backslash'
         raise ValueError(
             f"{name}: the header has {len(names)} cells, but "
             f"{some_of(places, len(uneven), more='more rows')}; {remedy}"
