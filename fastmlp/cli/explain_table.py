@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from fastmlp.experiments.table_models import METRICS, TableModel, task_of
-from fastmlp.experiments.table_rows import dropped
+from fastmlp.experiments.table_rows import columns_given
 from fastmlp.experiments.tables import Table
 from fastmlp.support.atomic_files import whole_text
 from fastmlp.support.text import printable
@@ -61,7 +61,7 @@ def explain(model: TableModel, args: argparse.Namespace) -> None:
 
 def columns_of(model: TableModel, table: Table, args: argparse.Namespace) -> list[str]:
     """Return the columns of ``--columns``, all of them in use by the model."""
-    chosen = dropped(table, args.columns or [])
+    chosen = columns_given(table, args.columns or [])
     for name in chosen:
         if name not in model.encoder_.kinds:
             reason = model.encoder_.dropped.get(name, "it was not in the training set")

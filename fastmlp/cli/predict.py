@@ -56,8 +56,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--id",
         action="append",
-        metavar="COLUMN",
-        help="write this column of TABLE before the predictions; may be given again",
+        metavar="COLUMN,...",
+        help="write these columns of TABLE before the predictions; may be given again",
     )
     parser.add_argument(
         "--output",

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fastmlp.experiments.table_models import TableModel
+from fastmlp.experiments.table_rows import columns_given
 from fastmlp.experiments.tables import Table
 from fastmlp.support.user_warnings import warn_user
 from fastmlp.tabular import TabularClassifier, TabularRegressor
@@ -34,8 +35,7 @@ def table_predictions(model: TableModel, args: argparse.Namespace) -> Columns:
         raise ValueError(f"--interval is for a regression; {args.model} predicts classes")
     table = open_for(model, args, args.table)
     found: Columns = {}
-    for name in args.id or ():
-        table.require(name)
+    for name in columns_given(table, args.id or ()):
         found[name] = written_cells(table.frame[name])
     X = features_of(table, model)
     warn_of_unknown(table, model, X)

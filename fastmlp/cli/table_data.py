@@ -230,9 +230,10 @@ def open_for(model: Any, args: argparse.Namespace, path: Path) -> Table:
     label = getattr(args, "label", None) or model.metadata_.get("label")
     if isinstance(label, str):
         levels[label] = text_levels(getattr(model, "classes_", ()))
-    for name in getattr(args, "id", None) or ():
-        if name not in kinds_of_used(model):
-            levels[name] = None
+    for text in getattr(args, "id", None) or ():
+        for name in (text, *map(str.strip, text.split(","))):  # of which some are columns
+            if name not in kinds_of_used(model):
+                levels[name] = None
     likely = model.metadata_.get("decimal")
     if likely not in (None, ".", ","):
         raise ValueError(f"{args.model}: 'decimal' of its metadata must be a point or a comma")

@@ -18,7 +18,7 @@ from .splits import group_values, test_rows, time_values
 from .tables import Table
 from .targets import Target, read_target
 
-__all__ = ["TEST_FRACTION", "TableRows", "all_but", "divided", "dropped", "labelled"]
+__all__ = ["TEST_FRACTION", "TableRows", "all_but", "columns_given", "divided", "labelled"]
 
 Array = NDArray[Any]
 
@@ -126,7 +126,7 @@ def input_columns(
     table: Table, label: str, drop: Sequence[str], group: str | None
 ) -> list[str]:
     """Return the names of the features: all columns but the label, the group and `drop`."""
-    left_out = {label, *dropped(table, drop)}
+    left_out = {label, *columns_given(table, drop)}
     if group is not None:
         left_out.add(group)
     columns = [name for name in table.names if name not in left_out]
@@ -143,8 +143,8 @@ def input_columns(
     return columns
 
 
-def dropped(table: Table, given: Sequence[str]) -> list[str]:
-    """Return the columns that are to be left out: ``a,b`` are two unless a column is named so."""
+def columns_given(table: Table, given: Sequence[str]) -> list[str]:
+    """Return the columns that are given by name: ``a,b`` are two unless a column is named so."""
     found: list[str] = []
     for text in given:
         names = named(table.names, [text])

@@ -109,6 +109,6 @@ def test_columns_of_id_are_copied_as_they_are_written(
     for k in range(len(ids)):  # a file of a single row, too
         path.write_text("code,x,n,y\n" + lines[k] + "\n")
         model = tmp_path / "m.npz"
-        code, out, _ = fastmlp_command("predict", model, path, "--id", "code", "--id", "x")
+        code, out, _ = fastmlp_command("predict", model, path, "--id", "code, x")
         header, row = csv.reader(io.StringIO(out))
         assert (code, header, row[:2]) == (0, ["code", "x", "y"], [ids[k].strip(), str(k % 5)])

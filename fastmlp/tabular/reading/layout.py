@@ -170,7 +170,12 @@ def refuse_twins(names: Sequence[str], name: str) -> None:
     twice = [one for one, count in Counter(names).items() if count > 1]
     if twice:
         shown = some_of(map(repr, twice[:SHOWN]), len(twice), more="more names")
-        raise ValueError(f"{name}: several columns are named {shown}; give each its own name")
+        remedy = "give each its own name"
+        if "" in twice:
+            remedy += ", and leave out lines before the header"
+        elif any(map(NUMERIC.fullmatch, twice)):
+            remedy += ", in a header above the rows"
+        raise ValueError(f"{name}: several columns are named {shown}; {remedy}")
 
 
 def may_hold_codes(data: bytes, separator: str) -> bool:

@@ -13,7 +13,15 @@ from ...support.user_warnings import warn_user
 from .files import as_utf8
 from .layout import SHOWN, WHITESPACE, Layout, layout, may_hold_codes, text_stream
 from .matrix import listed
-from .numbers import COMMA, MISSING, MOST_DIGITS, THOUSANDS, Notation, TextColumn
+from .numbers import (
+    COMMA,
+    MISSING,
+    MOST_DIGITS,
+    POINT,
+    THOUSANDS,
+    Notation,
+    TextColumn,
+)
 
 if TYPE_CHECKING:
     import pandas
@@ -62,6 +70,7 @@ def text_frame(
     if texts:
         frame = imported("pandas", "tabular").DataFrame(series, copy=False)
     frame.columns = names
+    _report_header([one for one in names if one in told], name)
     frame = _with_levels(frame, found, levels)
     _report_label(frame, found, label, name)
     codes = [
@@ -162,8 +171,9 @@ def _with_levels(
     frame: pandas.DataFrame, found: Layout, levels: Mapping[str, Collection[str] | None]
 ) -> pandas.DataFrame:
     """Return a table in which the cells that are written like levels of their columns are text."""
+    positions = {name: position for position, name in enumerate(found.names)}
     chosen = {
-        found.names.index(name): name
+        positions[name]: name
         for name, known in levels.items()
         if name in frame
         and (known is None or frame[name].dtype.kind != "O" or not MISSING.isdisjoint(known))
@@ -180,6 +190,16 @@ def _with_levels(
         elif (are_levels := cells.isin([*known])).any():
             replaced[name] = frame[name].astype(object).where(~are_levels, cells)
     return frame.assign(**replaced)
+
+
+def _report_header(names: Sequence[str], name: str) -> None:
+    """Warn if names of columns are fractions, as in a file without a header."""
+    fractions = [one for one in names if (POINT.number(one) or 0) % 1]
+    if fractions:
+        warn_user(
+            f"{name}: the first line is taken for the names of the columns, such as "
+            f"{fractions[0]!r}. If it is a row, write a line of names above it",
+        )
 
 
 def _report_label(

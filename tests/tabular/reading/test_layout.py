@@ -89,6 +89,8 @@ def test_many_columns_are_read(read: Read) -> None:
         ("", "t.csv: the file is empty; a table has a header line"),
         ("\n \n\n", "t.csv: the table is empty; it needs a header line and rows"),
         ("a,b\n", "t.csv: the table has a header line and no rows"),
+        ("Report,,\n,,\na,b,c\n", "columns are named ''; give each its own name, and leave"),
+        ("1,2,1\n3,4,5\n", "are named '1'; give each its own name, in a header above the rows"),
         ("a,b,a,b\n1,2,3,4\n", "t.csv: several columns are named 'a', 'b'; give each"),
         ("a,b\n1,2\n3\n", "the header has 2 cells, but line 3 has 1; give each row a cell for"),
         ('a,b\n1,"x \\"y, z\\""\n3,4\n', "line 2 has 3; write a double quote within a cell twice"),

@@ -187,3 +187,18 @@ def test_the_likely_decimal_separator_is_taken_where_numbers_allow_both(
     frame = read_columns(path, likely_decimal=likely)
     assert frame["a"].tolist() == [expected]
     assert frame.attrs == attrs
+
+
+def test_a_first_line_of_numbers_may_be_a_row(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("5.1,3.5,setosa\n4.9,3.0,setosa\n")
+    with pytest.warns(UserWarning, match=r"t.csv: the first line is taken .*'5.1'. If it is a row"):
+        read_columns(path)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("header", ["place,1990,1991", "x0,x1.5,-1", "1,234,5"])
+def test_names_that_are_whole_numbers_are_names(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"{header}\n1,2,3\n")
+    assert list(read_columns(path)) == header.split(",")
