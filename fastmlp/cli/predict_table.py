@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,11 +60,13 @@ def table_predictions(model: TableModel, args: argparse.Namespace) -> Columns:
 
 @contextmanager
 def as_input(table: Table) -> Iterator[None]:
-    """Let errors about cells begin with the name of the file."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{table.name}: {error}") from None
+    """Let errors about cells begin with the name of the file; `warn_of_unknown` tells of levels."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*is a level of the training set")
+        try:
+            yield
+        except ValueError as error:
+            raise ValueError(f"{table.name}: {error}") from None
 
 
 def name_of_prediction(model: TableModel, path: Path) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,6 +30,19 @@ def test_other_columns_or_another_order_are_refused_with_the_remedy():
         assert (model.predict(other[list(model.feature_names_in_)]) == model.predict(table)).all()
     with pytest.raises(ValueError, match="yet now missing:\n- a\n$"):
         model.predict(table[["x"]])
+
+
+def test_a_category_of_which_no_cell_is_known_is_reported():
+    table, y = table_with(size=["s", "m", "l"] * 20)
+    model = TabularRegressor(**FAST).fit(table, y)
+    other = table.assign(size=[1, 2, 3] * 20)
+    with pytest.warns(UserWarning, match="'size': none of its 60 cells is a level .* '1', .* 's'"):
+        model.predict(other)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.predict(other[:9])
+        model.predict(other.assign(size=None))
+        model.predict(other.assign(size=["s"] + ["xs"] * 59))
 
 
 @pytest.mark.parametrize(("count", "end"), [(8, ", [^;]*$"), (10, "; and 2 more, see dropped_")])
