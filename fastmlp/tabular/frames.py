@@ -171,6 +171,8 @@ def _truths_apart(column: pd.Series, codes: NDArray[np.intp], uniques: Any) -> t
 
     pandas takes them for equal, as Python does, so that the first of both would stand for all.
     """
+    if pd.api.types.infer_dtype(uniques) == "string":
+        return codes, uniques
     codes, cells = codes.copy(), list(uniques)
     for code, cell in enumerate(uniques):
         if not (is_truth(cell) or (is_number(cell) and cell in (0, 1))):

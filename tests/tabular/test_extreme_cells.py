@@ -85,6 +85,7 @@ def test_codes_of_many_digits_sort_rows_by_their_number():
     np.testing.assert_array_equal(np.argsort(sortable(codes)), [3, 0, 2, 1])
 
 
+@pytest.mark.filterwarnings("ignore:.*is a level of the training set")
 @pytest.mark.parametrize("cell", [10**5000, LONG, Decimal(LONG)], ids=["int", "text", "decimal"])
 def test_in_a_column_of_numbers_they_are_infinite(cell, model):
     kind = model.encoder_.kinds["c"]
