@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -96,20 +97,54 @@ class TextColumn:
 
     @cached_property
     def without_unit(self) -> list[str]:
-        """`present` without the sign of percent or a currency, if the same is in every cell."""
-        unit = next((one for one in UNITS if self.present and one in self.present[0]), "")
-        pattern = re.compile(rf"([+\-{MINUS}]?){re.escape(unit)}\s*(.*)|(.*?)\s*{re.escape(unit)}")
-        found = [pattern.fullmatch(text) for text in self.present] if unit else [None]
-        return self.present if None in found else ["".join(one.groups("")) for one in found if one]
+        """`present` without the sign of percent or a currency, if it is in all but a few cells.
+
+        In place of a cell without the sign, which is no number of the column, is an empty text.
+        """
+        for unit in UNITS:
+            if not self._mostly([unit in text for text in self.present]):
+                continue
+            sign = re.escape(unit)
+            pattern = re.compile(rf"([+\-{MINUS}]?){sign}\s*(.*)|(.*?)\s*{sign}")
+            found = [pattern.fullmatch(text) for text in self.present]
+            if self._mostly([one is not None for one in found]):
+                return ["" if one is None else "".join(one.groups("")) for one in found]
+        return self.present
+
+    def _mostly(self, which: Sequence[bool]) -> bool:
+        """Return whether all but a few cells of the column are some of `present`."""
+        cells = [text for text, one in zip(self.present, which, strict=True) if one]
+        return bool(cells) and (
+            len(cells) == len(which) or self._count(cells) > MOSTLY * self._count(self.present)
+        )
+
+    def _count(self, cells: Sequence[str]) -> int:
+        """Return the number of rows that have one of some distinct cells."""
+        return sum(self._counts[text] for text in {*cells})
+
+    @cached_property
+    def _counts(self) -> Counter[str]:
+        """The number of rows of each text."""
+        counts: Counter[str] = Counter()
+        rows = np.bincount(self.codes[self.codes >= 0], minlength=len(self.texts))
+        for text, n in zip(self.texts, rows.tolist(), strict=True):
+            counts[text] += n
+        return counts
 
     def has_decimal_comma(self) -> bool | None:
-        """Return whether the numbers of this column have a decimal comma; None if it may be."""
-        texts = self.without_unit
-        if None in map(COMMA.number, texts):
+        """Return whether the numbers of this column have a decimal comma; None if it may be.
+
+        A few cells may be no numbers at all.
+        """
+        by_comma = [COMMA.number(text) is not None for text in self.without_unit]
+        by_point = [POINT.number(text) is not None for text in self.without_unit]
+        either = [one or other for one, other in zip(by_comma, by_point, strict=True)]
+        numbers = [text for text, one in zip(self.without_unit, either, strict=True) if one]
+        if by_comma != either or not self._mostly(either):
             return False
-        if not any("," in text for text in texts):
-            return any(text.count(".") > 1 for text in texts)  # 1.234.567 has points of thousands
-        return True if None in map(POINT.number, texts) else None
+        if not any("," in text for text in numbers):
+            return any(text.count(".") > 1 for text in numbers)  # points between thousands
+        return None if by_point == either else True
 
     def rows(self, cells: Sequence[str]) -> NDArray[np.intp]:
         """Return the rows that have one of some distinct cells."""
@@ -135,7 +170,7 @@ class TextColumn:
         if {*self.present} <= BOOLEANS.keys():
             column = self._series(BOOLEANS)
             return column.astype("boolean" if column.hasnans else bool), others[:0]
-        few = len(others) < (1 - MOSTLY) * len(self.rows(self.present))
+        few = len(others) < (1 - MOSTLY) * self._count(self.present)
         return self._series({text: text for text in self.present}), others if few else others[:0]
 
     def _series(self, values: Mapping[str, Any]) -> pandas.Series:

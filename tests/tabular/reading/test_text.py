@@ -202,3 +202,48 @@ def test_names_that_are_whole_numbers_are_names(tmp_path: Path, header: str) -> 
     path = tmp_path / "t.csv"
     path.write_text(f"{header}\n1,2,3\n")
     assert list(read_columns(path)) == header.split(",")
+
+
+MANY = 20
+
+
+@pytest.mark.parametrize("sep", [";", "\t"])
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize(
+    ("cells", "odd"),
+    [
+        (["12,50", "7,25"], "on request"),
+        (["12,50 €", "1.207,25 €"], "n.v."),
+        (["5%", "7%"], "9"),
+        (["$5", "$7"], "free"),
+        (["1.234.567", "2.345"], "many"),
+    ],
+)
+def test_a_few_odd_cells_are_named_in_any_notation(
+    tmp_path: Path, cells: list[str], odd: str, first: bool, sep: str
+) -> None:
+    path = tmp_path / "t.csv"
+    column = [odd, *cells * MANY] if first else [*cells * MANY, odd]
+    path.write_text(f"a{sep}b\n" + "".join(f"{cell}{sep}{i}\n" for i, cell in enumerate(column)))
+    line = 2 if first else len(column) + 1
+    message = f"because of cells that are not numbers: line {line}, column 'a': '{odd}'. Correct"
+    with pytest.warns(UserWarning, match=re.escape(message)):
+        assert read_columns(path)["a"].tolist() == column
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("cells", "b"),
+    [
+        (["12,50", "x", "7,25"], 1.5),  # a third of the cells
+        (["1,5", "1.5"] * MANY, 1.5),
+        (["5%", "7"] * MANY, 1.5),
+        ([*["12,50", "7,25"] * MANY], "1.5"),
+    ],
+)
+def test_many_odd_cells_say_nothing_about_the_decimal_separator(
+    tmp_path: Path, cells: list[str], b: float | str
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a;b\n" + "".join(f"{cell};1.5\n" for cell in cells))
+    assert read_columns(path)["b"].tolist()[0] == b
