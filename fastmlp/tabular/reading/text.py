@@ -52,9 +52,13 @@ def text_frame(
     frame, texts = _values(found, positions, decimal or ".", name)
     given = decimal
     if decimal is None and found.separator != ",":
-        if likely_decimal == "," and _has_decimal_points(found, frame, positions):
-            likely_decimal = None
-        decimal = _recognized_decimal(texts, found.separator, names, told, likely_decimal, name)
+        verdicts = {names[j]: text.has_decimal_comma() for j, text in texts.items()}
+        points = []
+        if likely_decimal == "," or True in verdicts.values():
+            points = [names[j] for j in _with_decimal_points(found, frame, positions)]
+        decimal = _recognized_decimal(
+            verdicts, points, found.separator, told, likely_decimal, name
+        )
         if decimal == ",":
             frame, texts = _values(found, positions, decimal, name)
     notation = Notation(decimal or ".", THOUSANDS if thousands is None else thousands)
@@ -219,35 +223,48 @@ def _report_label(
         )
 
 
-def _has_decimal_points(
+def _with_decimal_points(
     found: Layout, frame: pandas.DataFrame, positions: Sequence[int]
-) -> bool:
-    """Return whether numbers with points cannot be read with a decimal comma."""
-    floats = [positions[j] for j in frame if frame[j].dtype.kind == "f"]
-    written = _cells(found, floats, str)
-    texts = {text for j in written for text in written[j].dropna().str.strip().unique()}
-    return any(COMMA.number(text) is None for text in texts)
+) -> list[int]:
+    """Return the columns of numbers with points that cannot be read with a decimal comma."""
+    floats = {positions[j]: j for j in frame if frame[j].dtype.kind == "f"}
+    written = _cells(found, [*floats], str)
+    return [
+        j
+        for position, j in floats.items()
+        if None in map(COMMA.number, written[position].dropna().str.strip().unique())
+    ]
 
 
 def _recognized_decimal(
-    texts: dict[int, TextColumn],
+    verdicts: Mapping[str, bool | None],
+    points: Sequence[str],
     separator: str,
-    names: Sequence[str],
     told: Collection[str],
     likely: str | None,
     name: str,
 ) -> str:
     """Return the decimal separator that the columns of text speak for.
 
-    Where they allow both it is the likely one; otherwise it is a guess, which is reported if there
-    is a column among those `told` to which it matters.
+    `verdicts` tells of each whether it has a decimal comma, `points` are columns of numbers with
+    decimal points.  Where all columns allow both it is the likely one.  A guess is reported if
+    there is a column among those `told` to which it matters.
     """
-    verdicts = {j: text.has_decimal_comma() for j, text in texts.items()}
-    if True in verdicts.values():
+    commas = [column for column, verdict in verdicts.items() if verdict]
+    if commas and points:
+        decimal = "." if len(points) > len(commas) else ","
+        if not {*commas, *points}.isdisjoint(told):
+            warn_user(
+                f"{name}: numbers of column {commas[0]!r} have decimal commas, those of column "
+                f"{points[0]!r} points; the file is read with decimal {decimal!r}, and the others "
+                f"as text. Write all alike, or give the option decimal",
+            )
+        return decimal
+    if commas:
         return ","
-    if likely is not None:
+    if likely is not None and not (likely == "," and points):
         return likely
-    unclear = [names[j] for j, verdict in verdicts.items() if verdict is None]
+    unclear = [column for column, verdict in verdicts.items() if verdict is None]
     if not unclear:
         return "."
     decimal, meaning = (",", "decimal") if separator == ";" else (".", "thousands")

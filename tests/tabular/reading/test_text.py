@@ -238,7 +238,6 @@ def test_a_few_odd_cells_are_named_in_any_notation(
         (["12,50", "x", "7,25"], 1.5),  # a third of the cells
         (["1,5", "1.5"] * MANY, 1.5),
         (["5%", "7"] * MANY, 1.5),
-        ([*["12,50", "7,25"] * MANY], "1.5"),
     ],
 )
 def test_many_odd_cells_say_nothing_about_the_decimal_separator(
@@ -247,3 +246,21 @@ def test_many_odd_cells_say_nothing_about_the_decimal_separator(
     path = tmp_path / "t.csv"
     path.write_text("a;b\n" + "".join(f"{cell};1.5\n" for cell in cells))
     assert read_columns(path)["b"].tolist()[0] == b
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "decimal", "kinds"),
+    [
+        ("a;b;c", "1.5;{0},{0};0.25", "'.'", "fOf"),  # such as pairs in a column of text
+        ("a;b;c", "1.5;{0},5;x", "','", "OfO"),
+    ],
+)
+def test_decimal_commas_beside_points_are_reported(
+    tmp_path: Path, header: str, row: str, decimal: str, kinds: str
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"{header}\n" + "".join(row.format(i) + "\n" for i in range(1, 9)))
+    message = f"numbers of column 'b' have decimal commas, those of column 'a' points.*{decimal},"
+    with pytest.warns(UserWarning, match=message):
+        frame = read_columns(path)
+    assert "".join(frame[name].dtype.kind for name in frame) == kinds
