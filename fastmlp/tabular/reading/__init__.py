@@ -1,11 +1,12 @@
 """Reading of tables from files: text such as CSV, Parquet, and NPZ archives of arrays.
 
-    files     the kind of file, its bytes decompressed, its text in UTF-8
-    layout    separator, header and lines of a text
-    text      the values of a text, by pandas
-    numbers   columns that pandas takes for text: numbers in another notation, booleans, codes
-    arrays    NPZ archives and Parquet files
-    matrix    a matrix of finite numbers from a table
+    files        the kind of file, its bytes decompressed, its text in UTF-8
+    other_files  what a file is that is no table
+    layout       separator, header and lines of a text
+    text         the values of a text, by pandas
+    numbers      columns that pandas takes for text: numbers in another notation, booleans, codes
+    arrays       NPZ archives and Parquet files
+    matrix       a matrix of finite numbers from a table
 
 What cannot be read is refused with the name of the file, the line, the column and the remedy.
 """
