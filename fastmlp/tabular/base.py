@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .. import activations
 from ..callbacks import require_function
 from ..support import checks
-from ..support.text import quoted, some_of
+from ..support.text import some_of
 from ..support.user_warnings import warn_user
 from .by_value import ByValue, check_per, fit_by_value
 from .columns import ENCODINGS, ISO_DATES, Codes, NoColumnError, TableEncoder
@@ -23,10 +23,9 @@ from .folds import validation_rows
 from .given import Given
 from .input_tables import frame_of, numbered
 from .insight import InsightMixin
-from .levels import texts
 from .members import Callbacks, Job, Member, Rows, Training, train_models
 from .metrics import Metric
-from .odd_cells import about_odd_cells
+from .odd_cells import about_odd_cells, about_unknown_cells
 from .plan import MOST_MEMBERS, QUALITIES, plan_of
 from .precision import ADVICE, blurred
 from .saving import SavingMixin
@@ -36,7 +35,6 @@ __all__ = ["BaseTabular"]
 Array = NDArray[Any]
 
 FRACTIONS = {"dropout": "[0, 1)", "label_smoothing": "[0, 1)"}
-MOST_UNKNOWN = 10  # cells of a category, all of them unknown, from which they are reported
 POSITIVE = {"learning_rate": "(0, inf)", "weight_decay": "[0, inf)"}
 
 
@@ -351,21 +349,9 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
         table = self._table(X, reset=False)
         read = self._read(table)
         if isinstance(read, Codes):
-            self._report_unknown(table, read)
+            for about in about_unknown_cells(self.encoder_, table, read):
+                warn_user(about)
         return self._predictions_of(read)
-
-    def _report_unknown(self, table: pd.DataFrame, read: Codes) -> None:
-        """Warn of categories of which no cell is known, as if they were written otherwise."""
-        for category, codes in zip(self.encoder_.categories, read.categories.T, strict=True):
-            if category.part or (codes >= 0).any():
-                continue
-            found, levels = texts(table[category.source])
-            if (n := int((found >= 0).sum())) >= MOST_UNKNOWN:
-                warn_user(
-                    f"column {category.source!r}: none of its {n:,} cells is a level of the "
-                    f"training set: they are {quoted(levels[0])}, …, and levels "
-                    f"{quoted(category.levels[0])}, …; they count as missing",
-                )
 
     def _read(self, table: pd.DataFrame) -> Codes | pd.DataFrame:
         """Return a table in the form from which `_predictions_of` predicts."""

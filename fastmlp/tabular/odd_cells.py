@@ -1,4 +1,4 @@
-"""Columns that would be numbers or dates without a few of their cells."""
+"""Columns that would be numbers or dates without a few of their cells, and unknown categories."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..support.text import quoted
+from .columns import Codes, TableEncoder
 from .frames import about_cells, factorized, is_number, iso_moments, parsed
+from .levels import texts
 from .reading.numbers import MOSTLY
 
-__all__ = ["about_odd_cells"]
+__all__ = ["about_odd_cells", "about_unknown_cells"]
 
+MOST_UNKNOWN = 10  # cells of a category, all of them unknown, from which they are reported
 REMEDY = (
     "correct them, or leave them empty if they are unknown; if they are levels, a column of "
     'pandas\' dtype "category" says so'
@@ -53,4 +57,20 @@ def _are_numbers(cells: list[Any]) -> NDArray[np.bool_]:
 
 def _are_dates(cells: list[Any]) -> NDArray[np.bool_]:
     found: NDArray[np.bool_] = iso_moments(cells).notna().to_numpy(bool)
+    return found
+
+
+def about_unknown_cells(encoder: TableEncoder, table: pd.DataFrame, read: Codes) -> list[str]:
+    """Return messages about categories of which no cell is known, as if they had other names."""
+    found = []
+    for category, codes in zip(encoder.categories, read.categories.T, strict=True):
+        if category.part or (codes >= 0).any():
+            continue
+        places, levels = texts(table[category.source])
+        if (n := int((places >= 0).sum())) >= MOST_UNKNOWN:
+            found.append(
+                f"column {category.source!r}: none of its {n:,} cells is a level of the training "
+                f"set: they are {quoted(levels[0])}, …, and levels {quoted(category.levels[0])}, "
+                f"…; they count as missing"
+            )
     return found
