@@ -21,6 +21,17 @@ def test_batch_norm_learns_and_predicts_by_running_statistics():
     np.testing.assert_array_equal(one_at_a_time, net.forward(X[:20]))
 
 
+@pytest.mark.parametrize("m", [2, 3, 50])
+def test_the_running_variance_is_that_of_m_minus_1_degrees_of_freedom(m):
+    X, y = blobs(m)
+    net = fastmlp.MLP((10, 8, 3), batch_norm=True, dtype="float64")
+    u = X @ net.weights[0].T
+    net.fit(X, y, epochs=1, batch_size=m)
+    mean, variance = net.statistics[0]
+    np.testing.assert_allclose(mean, 0.1 * u.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(variance, 0.9 + 0.1 * u.var(axis=0, ddof=1), rtol=1e-12)
+
+
 def test_the_folded_network_predicts_the_same():
     X, y = blobs()
     net = fastmlp.MLP((10, 32, 17, 3), batch_norm=[True, False], dropout=0.2, dtype="float64")

@@ -29,6 +29,7 @@ Array = NDArray[Any]
 
 TRUTHS = {**BOOLEANS, "1": True, "0": False}  # truth values as text
 
+
 def texts(column: pd.Series) -> tuple[NDArray[np.intp], list[str]]:
     """Return a column of categories as codes of its levels, −1 where a value is missing.
 

@@ -297,6 +297,22 @@ def test_rates_multiply_a_step(table):
         np.testing.assert_allclose(other, factor * one, rtol=1e-9, atol=1e-16)
 
 
+def test_clipping_counts_the_gradient_of_the_encodings(table):
+    encodings = [Numeric(), OneHot(5), Periodic(), Embedding(40)]
+    net = MLP((4, 9, 3), encodings=encodings, input_scaling=True, dtype="float64")
+    before = net.state.layers()
+    layers = net.gradients(table.X, table.y)
+    slopes = [*layers, flat(net.gradients(table.X, table.y, wrt="encoding"))]
+    norm = np.sqrt(sum(float((g**2).sum()) for part in slopes for g in part))
+    net.fit(
+        table.X, table.y, epochs=1, batch_size=300, optimizer=GradientDescent(0.5),
+        clip_norm=norm / 3,
+    )  # fmt: skip
+    for new, old, part in zip(net.state.layers(), before, slopes, strict=True):
+        for found, p, g in zip(new, old, part, strict=True):
+            np.testing.assert_allclose(found, p - 0.5 * g / 3, rtol=1e-9, atol=1e-14)
+
+
 def test_weight_decay_acts_on_the_scale_alone_and_only_if_asked(table):
     encodings = [Numeric(), OneHot(5), Periodic(), Embedding(40)]
     found = []

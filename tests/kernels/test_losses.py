@@ -90,6 +90,15 @@ def test_cross_entropy_of_certain_and_of_hopeless_outputs_is_finite(build):
         assert cost == pytest.approx(expected)
 
 
+def test_the_largest_output_is_found_in_every_place(build):
+    """Where it is not subtracted, its exponential is infinite."""
+    for n in (2, 3, 4, 5, 7, 8, 17):
+        z, labels = 1000 * np.eye(n, dtype=build.dtype), np.arange(n, dtype=np.int32)
+        a, delta, cost = build.operations.loss(z, labels, "cross_entropy")
+        assert np.array_equal(a, np.eye(n)), n
+        assert not delta.any() and not cost.any(), n
+
+
 # ----------------------------------------------------------------------- binary cross-entropy
 
 
