@@ -64,7 +64,7 @@ def test_copies_are_lists_without_the_estimator(copy_of):
     [("coefs_", np.zeros((5, 4)), r"coefs_\[0\] has shape \(5, 4\); expected \(4, 5\)"),
      ("intercepts_", np.zeros(4), r"intercepts_\[0\] has shape \(4,\); expected \(5,\)"),
      ("coefs_", np.full((4, 5), np.nan), "coefs_.* must be finite"),
-     ("coefs_", "text", r"coefs_\[0\] has dtype <U4; expected real numbers")],
+     ("coefs_", "text", r"coefs_\[0\] must be an array of numbers, got 'text'")],
 )  # fmt: skip
 def test_wrong_arrays_are_named_as_the_user_has_them(name, value, message):
     model = MLPClassifier(**OPTIONS).fit(X, y)
