@@ -63,6 +63,23 @@ def test_interrupt_acts_within_an_epoch(rng, ctrl_c):
     assert np.isfinite(parameters(net)).all()
 
 
+def test_interrupt_acts_within_a_batch(rng, ctrl_c):
+    """Of one batch of seconds, which changes nothing."""
+    X, y = rng.normal(size=(50_000, 100)).astype(np.float32), rng.integers(0, 2, 50_000)
+    net = MLP((100, 1000, 1000, 2))
+    before = parameters(net)
+    press = threading.Timer(0.2, _thread.interrupt_main)
+
+    class PressLater(Callback):
+        def on_fit_begin(self, net, history):
+            press.start()
+
+    with pytest.warns(UserWarning, match="interrupted, whole epochs done: 0"):
+        history = net.fit(X, y, batch_size=len(X), epochs=2, callbacks=[PressLater()])
+    assert history.stopped_by == "interrupt"
+    np.testing.assert_array_equal(parameters(net), before)
+
+
 class InterruptAt:
     """Raises KeyboardInterrupt at one of the executed lines of the training loop, as Ctrl-C may.
 
