@@ -113,6 +113,7 @@ def _journal(path: Path, alone: bool) -> BaseStorage:
 def _sqlite(path: Path) -> Iterator[BaseStorage]:
     from optuna.exceptions import StorageInternalError
     from optuna.storages import RDBStorage
+    from sqlalchemy import NullPool
     from sqlalchemy.exc import SQLAlchemyError
 
     if path.exists():
@@ -120,9 +121,12 @@ def _sqlite(path: Path) -> Iterator[BaseStorage]:
             beginning = file.read(len(DATABASE))
         if beginning not in (b"", DATABASE):  # Optuna would leave a connection to it open
             raise ValueError(f"{path} is not a database of Optuna: it is not a SQLite file")
-    wait = {"connect_args": {"timeout": 60}}  # seconds, for the writes of other processes
+    engine = {
+        "connect_args": {"timeout": 60},  # seconds, for the writes of other processes
+        "poolclass": NullPool,  # no connection outlives an access, also a later one to the study
+    }
     try:
-        storage = RDBStorage(f"sqlite:///{path}", engine_kwargs=wait)
+        storage = RDBStorage(f"sqlite:///{path}", engine_kwargs=engine)
     except (SQLAlchemyError, RuntimeError) as error:
         raise ValueError(f"{path} is not a database of Optuna: {error}") from None
     try:
@@ -130,9 +134,8 @@ def _sqlite(path: Path) -> Iterator[BaseStorage]:
     except (SQLAlchemyError, StorageInternalError) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
         raise OSError(f"{path}: {reason}") from error
-    finally:  # a later access to the study connects again
+    finally:
         storage.remove_session()
-        storage.engine.dispose()
 
 
 @contextmanager

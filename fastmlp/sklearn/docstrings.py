@@ -141,11 +141,13 @@ def shares_docstrings(*, score: str) -> Callable[[Estimator], Estimator]:
     }
 
     def filled(estimator: Estimator) -> Estimator:
+        if estimator.__doc__ is None:  # with python -OO
+            return estimator
         lines = []
-        for line in (estimator.__doc__ or "").splitlines():  # None with python -OO
+        for line in estimator.__doc__.split("\n"):
             indent, name = line[: len(line) - len(line.lstrip())], line.strip().strip("{}")
             lines += [indent + one for one in parts[name].splitlines()] if name in parts else [line]
-        estimator.__doc__ = "\n".join(lines) if lines else None
+        estimator.__doc__ = "\n".join(lines)
         return estimator
 
     return filled

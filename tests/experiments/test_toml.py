@@ -36,15 +36,15 @@ def test_errors_of_the_contents_name_the_file(path: Path, error: type[Exception]
     [
         ("a = " + "[" * 5000 + "]" * 5000, "nested too deeply"),
         ("a = " + "{b = " * 5000 + "1" + "}" * 5000, "nested too deeply"),
-        ("a" + ".a" * 5000 + " = 1", "nested too deeply"),
+        ("a" + ".a" * 5000 + " = 1", "nested too deeply|unknown key 'a'"),  # by Python's version
         ("#" * (1 << 20) + "\n", "longer than 1,048,576 bytes"),
     ],
     ids=["lists", "tables", "dotted keys", "long"],
 )
 def test_hostile_files_are_refused(path: Path, content: str, message: str) -> None:
     path.write_text(content)
-    with pytest.raises(ValueError, match=rf"some\.toml: .*{message}"):
-        toml.read(path, repr)
+    with pytest.raises(ValueError, match=rf"some\.toml: .*({message})"):
+        toml.read(path, lambda contents: toml.check_keys(contents, ["b"]))
 
 
 @pytest.mark.parametrize("content", [b"a = \n", b"\xff\xfe"])

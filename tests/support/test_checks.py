@@ -100,6 +100,7 @@ def test_arrays_that_the_kernels_read_are_not_copied(dtype):
     assert np.shares_memory(checks.rows(X, 3, SINGLE), X)
 
 
+@pytest.mark.filterwarnings("ignore:Setting the shape:DeprecationWarning")
 def test_the_shape_and_dtype_of_checked_arrays_are_nobody_elses():
     """Another thread may change those of the user's arrays while the kernels read them."""
     X, y, s, W = np.ones((4, 3)), np.zeros(4, np.int32), np.ones(4), np.ones((3, 4))

@@ -30,7 +30,7 @@ class Estimator:
         (Estimator("hidden_layer_sizes", "coefs_"), "; fastmlp.export.from_sklearn makes one"),
         (Estimator("hidden_layer_sizes", "coefs_", "network_"), "; pass its network_$"),
         (Estimator("hidden_layer_sizes", "networks_"), "; its networks are in networks_$"),
-        (Path, "got <class 'pathlib.Path'>$"),
+        (Path, f"got {Path!r}$"),
     ],
 )
 def test_what_is_no_network_is_named_with_where_the_network_is(value, remedy):
