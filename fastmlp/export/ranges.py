@@ -111,7 +111,8 @@ def _forward(
 def _histogram(values: Array, largest: float) -> Array:
     """Return the counts of |a| > 0 in N_BINS bins from 0 to the largest |a|."""
     sizes = np.abs(values[values != 0])
-    return np.histogram(sizes, N_BINS, (0.0, largest))[0]
+    counts: Array = np.histogram(sizes, N_BINS, (0.0, largest))[0]
+    return counts
 
 
 def _clipped(span: Range, largest: float, n_bins: int) -> Range:

@@ -99,7 +99,7 @@ def free_rows(groups: Array, fraction: float) -> tuple[NDArray[np.bool_], float]
     free = (counts <= LARGEST_GROUP * len(groups))[numbers]
     if free.all():
         return free, fraction
-    return free, min(fraction * len(groups) / max(1, free.sum()), 0.5)
+    return free, min(fraction * len(groups) / max(1, int(free.sum())), 0.5)
 
 
 def _places_of_groups(groups: Array, rng: np.random.RandomState) -> Array:
