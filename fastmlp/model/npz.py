@@ -127,6 +127,8 @@ def read_member(
             shape, fortran_order, dtype = HEADERS[version](member, max_header_size=10_000)
         except (SyntaxError, tokenize.TokenError, RecursionError):  # from its parser
             raise ValueError(f"{name!r} has a header that is not NumPy's") from None
+        except SystemError as error:  # its compiler, from 3.12 on, where memory ends
+            raise MemoryError(f"no memory for the header of {name!r}") from error
         if dtype.hasobject:
             raise ValueError(f"{name!r} holds pickled objects")
         if check is not None:

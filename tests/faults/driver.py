@@ -155,9 +155,6 @@ def run(call: str, fault: str, most: int) -> dict[str, Any]:
                 found = function(folder, False)
             except (MemoryError, OSError):
                 found = None
-            except SystemError as error:  # of Python's own compile, by which NumPy reads headers
-                assert "without setting an exception" in str(error)
-                found = None
             finally:
                 seen = shim.disarm_faults()
             if seen < place and found is not None:

@@ -191,6 +191,17 @@ def test_too_little_memory_is_no_damage(path, monkeypatch):
         fastmlp.load(path)
 
 
+def test_a_header_that_python_has_no_memory_to_parse_is_a_memory_error(path, monkeypatch):
+    """Of which Python's compiler tells by a SystemError."""
+
+    def parse(member, max_header_size):
+        raise SystemError("<built-in function compile> returned NULL without setting an exception")
+
+    monkeypatch.setitem(npz.HEADERS, (1, 0), parse)
+    with pytest.raises(MemoryError, match="no memory for the header of 'header'"):
+        fastmlp.load(path)
+
+
 def test_an_error_of_the_program_is_no_damage(path, monkeypatch):
     def mistaken(*arguments: object) -> None:
         raise NameError("name 'pairwise' is not defined")
