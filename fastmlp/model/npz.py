@@ -15,7 +15,8 @@ import sys
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import IO, Any
 
 import numpy as np
@@ -97,6 +98,15 @@ def opened(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
     return archive.open(info)
 
 
+@contextmanager
+def parsing(name: str) -> Iterator[None]:
+    """Raise MemoryError for the SystemError of Python's parser, from 3.12 on, where memory ends."""
+    try:
+        yield
+    except SystemError as error:
+        raise MemoryError(f"no memory for the header of {name!r}") from error
+
+
 def read_member(
     archive: zipfile.ZipFile,
     info: zipfile.ZipInfo,
@@ -119,7 +129,7 @@ def read_member(
         raise ValueError("its directory points outside it")
     if info.file_size > most_inflated(info.compress_size):
         raise ValueError(f"{name!r} is compressed more than {MOST_RATIO} times")
-    with opened(archive, info) as member:
+    with opened(archive, info) as member, parsing(name):
         version = np.lib.format.read_magic(member)
         if version not in HEADERS:
             raise ValueError(f"{name!r} has NumPy's format {version}")
@@ -127,8 +137,6 @@ def read_member(
             shape, fortran_order, dtype = HEADERS[version](member, max_header_size=10_000)
         except (SyntaxError, tokenize.TokenError, RecursionError):  # from its parser
             raise ValueError(f"{name!r} has a header that is not NumPy's") from None
-        except SystemError as error:  # its compiler, from 3.12 on, where memory ends
-            raise MemoryError(f"no memory for the header of {name!r}") from error
         if dtype.hasobject:
             raise ValueError(f"{name!r} holds pickled objects")
         if check is not None:
@@ -139,7 +147,7 @@ def read_member(
                 f"{name!r} is {dtype} of shape {shape}, which takes {size:,} bytes, but has "
                 f"{info.file_size:,}"
             )
-    with opened(archive, info) as member:
+    with opened(archive, info) as member, parsing(name):
         array: NDArray[Any] = np.lib.format.read_array(
             member, allow_pickle=False, max_header_size=10_000
         )
