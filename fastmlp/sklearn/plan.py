@@ -128,7 +128,7 @@ class Plan:
         """Return the plan of a fit, made anew."""
         net = estimator.network_
         batch_size = effective_batch_size(estimator, len(samples))
-        # sys.maxsize are enough for ever
+        # scikit-learn's max_iter has no upper bound, the epochs of a fit have one
         n_epochs = 1 if incremental else min(options.number(estimator, "max_iter"), sys.maxsize)
         loss = EpochLoss(estimator, samples, batch_size, n_epochs)
         shuffle = Shuffle() if estimator.shuffle else None

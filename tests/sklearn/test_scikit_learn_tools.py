@@ -22,12 +22,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 QUICK = {"max_iter": 40, "learning_rate_init": 0.02, "random_state": 0}
 
 
-@pytest.fixture(scope="module")
-def iris():
-    X, y = load_iris(return_X_y=True)
-    return scale(X), np.array(["setosa", "versicolor", "virginica"])[y]
-
-
 def test_pipeline(iris):
     X, y = iris
     model = make_pipeline(StandardScaler(), MLPClassifier(**QUICK)).fit(100 + 50 * X, y)

@@ -9,21 +9,14 @@ import pytest
 
 pytest.importorskip("sklearn")
 from sklearn import neural_network
-from sklearn.datasets import load_digits, load_iris
+from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.preprocessing import scale
 
 import fastmlp
 from fastmlp.sklearn import MLPClassifier
 from fastmlp.training import loop
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-
-@pytest.fixture(scope="module")
-def iris():
-    X, y = load_iris(return_X_y=True)
-    return scale(X), np.array(["setosa", "versicolor", "virginica"])[y]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("sklearn")
 from scipy import sparse
 from sklearn import neural_network
-from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classification
+from sklearn.datasets import load_diabetes, make_multilabel_classification
 from sklearn.metrics import make_scorer, max_error, mean_poisson_deviance
 from sklearn.preprocessing import scale
 
@@ -20,12 +20,6 @@ from fastmlp.sklearn.validation import accepts_sample_weight
 from fastmlp.tracking import Tracker
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-
-@pytest.fixture(scope="module")
-def iris():
-    X, y = load_iris(return_X_y=True)
-    return scale(X), np.array(["setosa", "versicolor", "virginica"])[y]
 
 
 @pytest.fixture(scope="module")

@@ -8,20 +8,13 @@ import pytest
 pytest.importorskip("sklearn")
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.datasets import load_iris, make_multilabel_classification
+from sklearn.datasets import make_multilabel_classification
 from sklearn.linear_model import SGDClassifier
-from sklearn.preprocessing import scale
 from sklearn.utils import compute_sample_weight
 
 from fastmlp.sklearn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-
-@pytest.fixture(scope="module")
-def iris():
-    X, y = load_iris(return_X_y=True)
-    return scale(X), np.array(["setosa", "versicolor", "virginica"])[y]
 
 
 def same(one, other):
