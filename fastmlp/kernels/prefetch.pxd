@@ -3,12 +3,13 @@
 The next batch's examples lie at random addresses beyond the caches, and the weights of wide layers
 lie beyond L2.  A core can have only a dozen or two cache lines on their way at once and waits for
 the memory if more are requested together.  So a queue holds the address ranges that will be needed,
-and the products call `prefetch_some` once for every tile or sparse row.
+and the products call `prefetch_some` once for every tile or sparse row.  The lines come into L2:
+in L1 they would displace the operands of the product that runs until they are needed.
 
 Prefetching is optional: it changes no result, and a product called with NULL for its queue
 requests nothing.
 """
-from .vector cimport prefetch_line, real, touch
+from .vector cimport inlined, prefetch_line, prefetch_to_l2, real, touch
 
 cdef enum:
     LINE = 64                   # bytes of a cache line
@@ -59,17 +60,13 @@ cdef inline void start_prefetch(prefetch_queue* queue, const address_range* firs
     queue.lines_per_call = size // (LINE * max(n_calls, 1)) + 1
 
 
-cdef inline void prefetch_some(prefetch_queue* queue) noexcept nogil:
-    """Request the next few lines of the queue; nothing if it is NULL or exhausted."""
-    cdef Py_ssize_t left
-    cdef const char* line
-    if queue == NULL:
-        return
-    left = queue.lines_per_call
-    line = queue.current.first
+cdef inline void request_lines(prefetch_queue* queue) noexcept nogil:
+    """Request the next lines_per_call lines of the queue, or those that are left."""
+    cdef Py_ssize_t left = queue.lines_per_call
+    cdef const char* line = queue.current.first
     while left > 0:
         if line < queue.current.last:
-            prefetch_line(line)
+            prefetch_to_l2(line)
             line += LINE
             left -= 1
         elif queue.next < queue.end:
@@ -79,3 +76,9 @@ cdef inline void prefetch_some(prefetch_queue* queue) noexcept nogil:
         else:
             queue.lines_per_call = left = 0
     queue.current.first = line
+
+
+cdef inline inlined prefetch_some(prefetch_queue* queue) noexcept nogil:
+    """Request the next few lines of the queue; nothing if it is NULL or exhausted."""
+    if queue != NULL and queue.lines_per_call > 0:
+        request_lines(queue)

@@ -252,13 +252,15 @@ INLINE const real *opaque(const real *p) {
     return p;
 }
 
-INLINE void prefetch_line(const void *p) {
+/* Request a cache line: one that is read soon into L1, one that is read after much else into L2, so
+ * that it does not drive out of L1 what is read until then. */
 #if defined(__GNUC__)
-    __builtin_prefetch(p);
+INLINE void prefetch_line(const void *p) { __builtin_prefetch(p); }
+INLINE void prefetch_to_l2(const void *p) { __builtin_prefetch(p, 0, 2); }
 #else
-    (void)p;
+INLINE void prefetch_line(const void *p) { (void)p; }
+INLINE void prefetch_to_l2(const void *p) { (void)p; }
 #endif
-}
 
 /* Store a number where it lies, so that its cache line becomes this core's own. */
 INLINE void touch(real *p) {

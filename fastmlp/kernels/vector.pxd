@@ -40,6 +40,7 @@ cdef extern from "vector.h" nogil:
     vec load_bytes(const unsigned char* p)
     const real* opaque(const real* p)
     void prefetch_line(const void* p)
+    void prefetch_to_l2(const void* p)
     void touch(real* p)
     void store_past_caches(real* p, vec x)
     unsigned long long flush_denormals()
