@@ -99,6 +99,9 @@ def measure(case: Case, installed: list[str], pairs: int, seconds: float) -> dic
         workers = {way: Worker(way[0], case.name, path, way[1]) for way in ways}
         for worker in workers.values():
             stack.callback(worker.close)
+        for worker in workers.values():  # none computes while others import their libraries
+            with contextlib.suppress(WorkerFailed):  # it fails again below
+                worker.ask("start")
         for way, worker in workers.items():
             try:
                 proofs[way] = worker.ask("prepare", seconds=seconds)

@@ -3,6 +3,7 @@
 Between its turns a worker sleeps on its pipe, so the thread pools of one library, spinning or not,
 never meet those of another.  Requests and answers are lines of JSON:
 
+    {"do": "start"}                    nothing: the answer says that the library is imported
     {"do": "prepare", "seconds": s}    check the results, warm up, find how much work lasts s
     {"do": "turn"}                     that much work, timed
 """
@@ -125,9 +126,10 @@ def serve(name: str, case: str, path: str, threads: str) -> None:
     contender = CONTENDERS[name](CASES[case], data, int(threads) or None)
     for line in sys.stdin:
         request = json.loads(line)
+        answer: dict[str, Any] = {}
         if request["do"] == "prepare":
             answer = prepare(contender, request["seconds"])
-        else:
+        elif request["do"] == "turn":
             answer = turn(contender)
         print(json.dumps(answer), file=answers, flush=True)
 
