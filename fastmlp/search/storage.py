@@ -13,6 +13,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..support.atomic_files import explained
 from ..support.checks import known
 from ..support.paths import as_text
 from .locks import FileLock, SharedLock
@@ -60,7 +61,10 @@ def opened(
             yield both
         return
     path = _path(place)
-    path.open("ab").close()  # raises OSError if the file cannot be written
+    try:
+        path.open("ab").close()
+    except OSError as error:
+        raise explained(error, str(path)) from None
     lock = SharedLock.of_file(path)
     try:
         if not (alone := lock.try_exclusive()):

@@ -18,7 +18,9 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["require_different", "require_writable", "same_file", "whole", "whole_text"]
+__all__ = [
+    "explained", "require_different", "require_writable", "same_file", "whole", "whole_text"
+]  # fmt: skip
 
 SUFFIX = ".part"  # of a file that is being written
 
@@ -86,11 +88,11 @@ def require_writable(path: str | os.PathLike[str]) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     folder = _folder(path)
     if not os.path.isdir(folder):
-        raise _explained(FileNotFoundError(errno.ENOENT, ""), path)
+        raise explained(FileNotFoundError(errno.ENOENT, ""), path)
     before = _status(path)
     _require_unprotected(path, before)
     if (before is None or stat.S_ISREG(before.st_mode)) and not os.access(folder, os.W_OK):
-        raise _explained(PermissionError(errno.EACCES, ""), path)
+        raise explained(PermissionError(errno.EACCES, ""), path)
 
 
 def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
@@ -147,10 +149,10 @@ def _created(part: str, path: str) -> BinaryIO:
     try:
         return open(part, "xb")
     except OSError as error:
-        raise _explained(error, path) from None
+        raise explained(error, path) from None
 
 
-def _explained(error: OSError, path: str) -> OSError:
+def explained(error: OSError, path: str) -> OSError:
     """Return the error of a file that cannot be created, with its name and that of its folder."""
     folder, reason = _folder(path), error.strerror
     if not os.path.isdir(folder):

@@ -97,7 +97,7 @@ def test_another_file_is_refused_and_not_changed(search: Search, path: Path) -> 
 
 
 def test_a_folder_that_does_not_exist_is_an_error(search: Search, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*nowhere: .*study\.journal"):
         search(storage=tmp_path / "nowhere" / "study.journal")
 
 

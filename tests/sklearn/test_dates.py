@@ -41,6 +41,30 @@ def test_arrays_of_dates_are_refused(kind, call):
         call(model, SPANS[:, np.newaxis])
 
 
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("column", [DAYS, SPANS, DAYS.tolist(), SPANS.tolist()])
+def test_lists_and_objects_of_dates_are_refused(call, column):
+    model = MLPClassifier((3,), max_iter=1).fit(NUMBERS[:, np.newaxis], y)
+    as_list = [[one] for one in column]
+    as_objects = np.array([[1.0]] * 19 + [[column[-1]]], dtype=object)
+    for X in (as_list, as_objects):
+        with pytest.raises(TypeError, match="X h.*expected real numbers.* become numbers by"):
+            call(model, X)
+
+
+def test_a_table_with_objects_that_are_dates_is_refused():
+    pandas = pytest.importorskip("pandas")
+    X = pandas.DataFrame({"a": NUMBERS, "b": pandas.Series(list(DAYS), dtype=object)})
+    with pytest.raises(TypeError, match="X holds .*once the column has dtype datetime64"):
+        MLPClassifier((3,)).fit(X, y)
+
+
+def test_lists_and_objects_of_numbers_are_taken():
+    X = NUMBERS[:, np.newaxis]
+    for same in (X.tolist(), X.astype(object)):
+        assert MLPClassifier((3,), max_iter=1).fit(same, y).n_features_in_ == 1
+
+
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_the_column_of_a_table_is_named(library):
     dates, spans = tables(library)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import date, timedelta
 from numbers import Real
 from typing import Any
 
@@ -64,7 +65,7 @@ def array(name: str, value: object) -> Array:
 
 
 def no_dates(name: str, value: Any) -> None:
-    """Raise TypeError for an array or a table with dates or time differences.
+    """Raise TypeError for an array, a list or a table with dates or time differences.
 
     A conversion to floats would take them as numbers in the unit that they happen to have: days,
     microseconds, nanoseconds.
@@ -74,6 +75,8 @@ def no_dates(name: str, value: Any) -> None:
             value.columns, value.dtypes, strict=True
         )]  # fmt: skip
     else:
+        if isinstance(value, (list, tuple)):
+            value = _as_array(value)
         each = [(name, getattr(value, "dtype", None))]
     for part, dtype in each:
         kind = getattr(dtype, "kind", None)
@@ -83,6 +86,31 @@ def no_dates(name: str, value: Any) -> None:
             raise TypeError(
                 f"{part} has dtype {dtype}; expected real numbers. {_hint(part, kind)}"
             )
+    if any(getattr(dtype, "kind", None) == "O" for _, dtype in each):
+        _no_dates_among(name, np.asarray(value, object))
+
+
+def _as_array(value: Any) -> Array | None:
+    """Return what NumPy makes of a list; None if its rows have different lengths."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        return None
+
+
+def _no_dates_among(name: str, objects: Array) -> None:
+    """Raise TypeError for Python objects of which one is a date or a time difference."""
+    for one in objects.flat:
+        if isinstance(one, (np.datetime64, date)):
+            kind, dtype = "M", "datetime64[us]"
+        elif isinstance(one, (np.timedelta64, timedelta)):
+            kind, dtype = "m", "timedelta64[us]"
+        else:
+            continue
+        raise TypeError(
+            f"{name} holds {shown(one)}; expected real numbers. {_hint(name, kind)}, once the "
+            f"column has dtype {dtype}"
+        )
 
 
 def _hint(name: str, kind: str) -> str:
