@@ -3,8 +3,9 @@
 The next batch's examples lie at random addresses beyond the caches, and the weights of wide layers
 lie beyond L2.  A core can have only a dozen or two cache lines on their way at once and waits for
 the memory if more are requested together.  So a queue holds the address ranges that will be needed,
-and the products call `prefetch_some` once for every tile or sparse row.  The lines come into L2:
-in L1 they would displace the operands of the product that runs until they are needed.
+and the products call `prefetch_some` once for every tile or sparse row.  The lines are
+requested for L2: other products run before they are needed, whose operands they would displace
+from L1.
 
 Prefetching is optional: it changes no result, and a product called with NULL for its queue
 requests nothing.

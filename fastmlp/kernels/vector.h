@@ -252,8 +252,8 @@ INLINE const real *opaque(const real *p) {
     return p;
 }
 
-/* Request a cache line: one that is read soon into L1, one that is read after much else into L2, so
- * that it does not drive out of L1 what is read until then. */
+/* Request a cache line for L1, where it is read soon, or for L2 alone, where much else is read
+ * before it. */
 #if defined(__GNUC__)
 INLINE void prefetch_line(const void *p) { __builtin_prefetch(p); }
 INLINE void prefetch_to_l2(const void *p) { __builtin_prefetch(p, 0, 2); }

@@ -13,7 +13,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..support.atomic_files import explained
+from ..support.atomic_files import require_writable
 from ..support.checks import known
 from ..support.paths import as_text
 from .locks import FileLock, SharedLock
@@ -61,10 +61,8 @@ def opened(
             yield both
         return
     path = _path(place)
-    try:
-        path.open("ab").close()
-    except OSError as error:
-        raise explained(error, str(path)) from None
+    require_writable(path)  # its locks are files beside it
+    path.open("ab").close()
     lock = SharedLock.of_file(path)
     try:
         if not (alone := lock.try_exclusive()):

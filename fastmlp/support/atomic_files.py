@@ -18,9 +18,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = [
-    "explained", "require_different", "require_writable", "same_file", "whole", "whole_text"
-]  # fmt: skip
+__all__ = ["require_different", "require_writable", "same_file", "whole", "whole_text"]
 
 SUFFIX = ".part"  # of a file that is being written
 
@@ -88,11 +86,11 @@ def require_writable(path: str | os.PathLike[str]) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     folder = _folder(path)
     if not os.path.isdir(folder):
-        raise explained(FileNotFoundError(errno.ENOENT, ""), path)
+        raise _explained(FileNotFoundError(errno.ENOENT, ""), path)
     before = _status(path)
     _require_unprotected(path, before)
     if (before is None or stat.S_ISREG(before.st_mode)) and not os.access(folder, os.W_OK):
-        raise explained(PermissionError(errno.EACCES, ""), path)
+        raise _explained(PermissionError(errno.EACCES, ""), path)
 
 
 def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
@@ -149,10 +147,10 @@ def _created(part: str, path: str) -> BinaryIO:
     try:
         return open(part, "xb")
     except OSError as error:
-        raise explained(error, path) from None
+        raise _explained(error, path) from None
 
 
-def explained(error: OSError, path: str) -> OSError:
+def _explained(error: OSError, path: str) -> OSError:
     """Return the error of a file that cannot be created, with its name and that of its folder."""
     folder, reason = _folder(path), error.strerror
     if not os.path.isdir(folder):

@@ -55,7 +55,7 @@ def test_lists_and_objects_of_dates_are_refused(call, column):
 def test_a_table_with_objects_that_are_dates_is_refused():
     pandas = pytest.importorskip("pandas")
     X = pandas.DataFrame({"a": NUMBERS, "b": pandas.Series(list(DAYS), dtype=object)})
-    with pytest.raises(TypeError, match="X holds .*once the column has dtype datetime64"):
+    with pytest.raises(TypeError, match=r"X\['b'\] holds .*once they have dtype datetime64"):
         MLPClassifier((3,)).fit(X, y)
 
 

@@ -78,7 +78,7 @@ def no_dates(name: str, value: Any) -> None:
         if isinstance(value, (list, tuple)):
             value = _as_array(value)
         each = [(name, getattr(value, "dtype", None))]
-    for part, dtype in each:
+    for i, (part, dtype) in enumerate(each):
         kind = getattr(dtype, "kind", None)
         if kind is None and hasattr(dtype, "is_temporal") and dtype.is_temporal():  # of polars
             kind = "m" if str(dtype).startswith("Duration") else "M"
@@ -86,8 +86,9 @@ def no_dates(name: str, value: Any) -> None:
             raise TypeError(
                 f"{part} has dtype {dtype}; expected real numbers. {_hint(part, kind)}"
             )
-    if any(getattr(dtype, "kind", None) == "O" for _, dtype in each):
-        _no_dates_among(name, np.asarray(value, object))
+        if kind == "O":
+            column = value.iloc[:, i] if hasattr(value, "iloc") and value.ndim == 2 else value
+            _no_dates_among(part, np.asarray(column, object))
 
 
 def _as_array(value: Any) -> Array | None:
@@ -108,8 +109,8 @@ def _no_dates_among(name: str, objects: Array) -> None:
         else:
             continue
         raise TypeError(
-            f"{name} holds {shown(one)}; expected real numbers. {_hint(name, kind)}, once the "
-            f"column has dtype {dtype}"
+            f"{name} holds {shown(one)}; expected real numbers. {_hint(name, kind)}, once "
+            f"they have dtype {dtype}"
         )
 
 
