@@ -48,6 +48,14 @@ def pytest_collection_finish() -> None:
         sys.modules["torch"].set_num_threads(OPENMP_THREADS)
 
 
+@pytest.fixture(autouse=True)
+def figures_closed() -> Iterator[None]:
+    """No test sees figures that pyplot keeps open of another."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(2024)

@@ -22,14 +22,12 @@ def test_the_python_examples_run_one_after_the_other(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     pytest.importorskip("matplotlib").use("Agg")
-    pyplot = pytest.importorskip("matplotlib.pyplot")
     for package in ("onnx", "safetensors", "sklearn"):
         pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     for block in blocks(README, "python"):
         exec(block, names)
-    pyplot.close("all")
     assert re.fullmatch(r"\d+ epochs, accuracy 0\.9\d\d\n", capsys.readouterr().out)
     assert names["probabilities"].shape == (297, 10)
     assert len(names["a"]) == 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,14 +14,12 @@ Array = NDArray[Any]
 
 
 @pytest.fixture(autouse=True)
-def no_window(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Figures are drawn without a window, and closed after each test."""
+def no_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are drawn without a window."""
     matplotlib = pytest.importorskip("matplotlib")
     pyplot = pytest.importorskip("matplotlib.pyplot")
     matplotlib.use("Agg")
     monkeypatch.setattr(pyplot, "show", lambda: pytest.fail("pyplot.show was called"))
-    yield
-    pyplot.close("all")
 
 
 @pytest.fixture
