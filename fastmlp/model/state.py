@@ -47,7 +47,7 @@ class Backup(NamedTuple):
     optimizer: OptimizerKind | None
     optimizer_snapshot: OptimizerSnapshot
     epochs: int
-    frozen: frozenset[int]
+    frozen: tuple[frozenset[int], bool]  # layers of weights, and whether the encodings are
 
 
 class ModelState:
@@ -347,8 +347,8 @@ class ModelState:
 
     def backup(self) -> Backup:
         """Return all that training changes, to undo it."""
-        optimizer = self._engine.optimizer_snapshot()
-        return Backup(self.snapshot(), self.optimizer, optimizer, self.epochs, self.frozen)
+        optimizer, frozen = self._engine.optimizer_snapshot(), (self.frozen, self.encoding_frozen)
+        return Backup(self.snapshot(), self.optimizer, optimizer, self.epochs, frozen)
 
     def restore_backup(self, backup: Backup) -> None:
         """Undo all training since a backup."""
@@ -356,7 +356,7 @@ class ModelState:
             self.restore(backup.snapshot)
             self.optimizer = backup.optimizer
             self._engine.restore_optimizer(backup.optimizer_snapshot)
-            self.epochs, self.frozen = backup.epochs, backup.frozen
+            self.epochs, (self.frozen, self.encoding_frozen) = backup.epochs, backup.frozen
 
     def optimizer_state(self) -> list[list[Layer]]:
         """Return copies of the optimizer's numbers, slot by slot, laid out like the parameters."""

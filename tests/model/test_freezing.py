@@ -91,3 +91,13 @@ def test_encodings_without_parameters_cannot_be_frozen():
     net = fastmlp.MLP((2, 3, 1), encodings=fastmlp.encodings.Numeric(), loss="squared_error")
     with pytest.raises(ValueError, match="the network's encodings have no parameters to freeze"):
         net.freeze("encoding")
+
+
+def test_what_was_frozen_after_a_backup_is_trained_again_once_it_is_restored():
+    encodings = [fastmlp.encodings.Numeric(), fastmlp.encodings.Embedding(5)]
+    net = fastmlp.MLP((2, 3, 1), encodings=encodings, loss="squared_error")
+    net.freeze(0)
+    backup = net.state.backup()
+    net.freeze([1, "encoding"])
+    net.state.restore_backup(backup)
+    assert (net.frozen, net.encoding_frozen) == ((0,), False)
