@@ -25,6 +25,7 @@ from ..network import MLP
 from ..optimizers import Optimizer
 from ..schedules import Schedule
 from ..support import checks
+from ..support.progress_bars import epoch_line
 from ..training import Stop, run_jobs
 from ..training.division import division
 from ..training.many import Shared, Task, fit_task
@@ -310,8 +311,9 @@ class _Lines(Callback):
         figures = "  ".join(
             f"{name.replace('_', ' ')} {one[-1]:.6g}" for name, one in recorded(history).items()
         )
-        number = f"{self.before + history.epochs:>{len(str(self.epochs))}}/{self.epochs}"
-        print(f"{self.title}epoch {number}  {figures}  {history.seconds[-1]:.2f} s", flush=True)
+        done = self.before + history.epochs
+        line = epoch_line(done, self.epochs, figures, history.seconds[-1])
+        print(self.title + line, flush=True)
 
 
 def _with_spanning_schedules(optimizer: Optimizer, steps: int) -> Optimizer:

@@ -9,7 +9,7 @@ from html import escape
 from importlib import import_module
 from typing import Any, Protocol
 
-__all__ = ["ProgressBar", "progress_bar"]
+__all__ = ["ProgressBar", "epoch_line", "progress_bar"]
 
 UPDATES = 0.1  # seconds from one update of a notebook's bar to the next
 
@@ -36,6 +36,12 @@ def progress_bar(epochs: int) -> ProgressBar:
     return Lines(epochs)
 
 
+def epoch_line(done: int, epochs: int, figures: str, seconds: float) -> str:
+    """Return the line of the last of `done` epochs, with the numbers of epochs right-aligned."""
+    number = f"{done:>{len(str(epochs))}}/{epochs}"
+    return f"epoch {number}  {figures}  {seconds:.2f} s"
+
+
 class Lines:
     """A line for each epoch."""
 
@@ -43,8 +49,7 @@ class Lines:
         self.epochs = epochs
 
     def update(self, done: int, seconds: float, figures: str) -> None:
-        number = f"{done:>{len(str(self.epochs))}}/{self.epochs}"
-        print(f"epoch {number}  {figures}  {seconds:.2f} s", flush=True)
+        print(epoch_line(done, self.epochs, figures, seconds), flush=True)
 
     def close(self) -> None:
         pass
