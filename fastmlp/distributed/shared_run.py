@@ -18,13 +18,13 @@ from ..data import batches
 from ..data.batches import Piece, Source, ValidationSource
 from ..data.examples import Examples
 from ..history import History
-from ..kernels.calls import Batches, BatchShare, TrainingOptions
+from ..kernels.calls import Batches, BatchShare
 from ..model.state import ModelState
 from ..support import threads
 from ..support.user_warnings import warn_user
 from ..training import FitConfig
 from ..training.first_reading import Trainable
-from ..training.loop import Run
+from ..training.loop import Run, Setup
 from ..training.scheduled import Scheduled
 from . import shares
 from .communication import Ranks
@@ -192,15 +192,15 @@ class SharedRun(Run):
             if self.ranks.rank == 0:
                 warn_user(message)
 
-    def end_epoch(self, history: History) -> list[str]:
+    def end_epoch(self, history: History) -> str | None:
         """Call this rank's callbacks; what stops one rank, by a name or an error, stops all."""
-        error, names = None, []
+        error, stopped_by = None, None
         try:
-            names = super().end_epoch(history)
+            stopped_by = super().end_epoch(history)
         except Exception as raised:
             error = raised
         self.ranks.agree(error)
-        found = self.ranks.gather((names, checksum(self.state), self.times()))
+        found = self.ranks.gather((stopped_by, checksum(self.state), self.times()))
         self.warn_of_slow_rank([times for _, _, times in found])
         if len({one for _, one, _ in found}) > 1:
             self.ranks.raise_on_all(
@@ -210,7 +210,7 @@ class SharedRun(Run):
                     f"different sums"
                 )
             )
-        return [name for names, _, _ in found for name in names]
+        return next((name for name, _, _ in found if name is not None), None)
 
     def time_is_up(self, deadline: float) -> bool:
         """Return whether time is up on any rank."""
@@ -218,18 +218,10 @@ class SharedRun(Run):
             return False
         return any(self.ranks.gather(super().time_is_up(deadline)))
 
-    def run_epoch(
-        self,
-        history: History,
-        source: Source,
-        options: TrainingOptions,
-        scheduled: Scheduled,
-        n_threads: int,
-        deadline: float,
-    ) -> tuple[float, float] | None:
-        self.deadline = None if deadline == inf else deadline
+    def run_epoch(self, setup: Setup, history: History) -> tuple[float, float] | None:
+        self.deadline = None if setup.deadline == inf else setup.deadline
         try:
-            return super().run_epoch(history, source, options, scheduled, n_threads, inf)
+            return super().run_epoch(setup._replace(deadline=inf), history)
         except TimeIsUp:
             return None
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,9 +32,9 @@ from .endings import Stop, Stopped, diverged, end_callbacks, reason_of
 from .first_reading import PACKED_EPOCHS, Trainable, may_check_later, undone_unless_finite
 from .frozen_features import features, trains_encoding
 from .scheduled import Scheduled
-from .short_epochs import at_once, record
+from .short_epochs import at_once, may_join, record
 
-__all__ = ["Run", "fit"]
+__all__ = ["Run", "Setup", "fit"]
 
 SLICE = 0.02  # seconds
 
@@ -62,6 +62,17 @@ def fit(
     )  # fmt: skip
     rows, held_out = batches.validation(state, source, validation_data)
     return Run(net, state, config, source, rows, held_out, callbacks, stop).fit()
+
+
+class Setup(NamedTuple):
+    """What is the same in all epochs of a fit."""
+
+    source: Source  # the examples, or their activations after frozen first layers
+    options: TrainingOptions  # of each step, with what is frozen
+    scheduled: Scheduled
+    n_threads: int  # of a step, at most
+    deadline: float  # of the time within an epoch, by `perf_counter`; ∞: none
+    joins_epochs: bool  # whether a call of the engine may run several epochs
 
 
 @dataclass
@@ -157,12 +168,30 @@ class Run:
 
     def run_epochs(self, history: History) -> str:
         """Train epoch after epoch until something ends it; return what that was."""
-        state, config = self.state, self.config
+        state, config, setup = self.state, self.config, self.set_up()
+        left = config.epochs
+        while left > 0:
+            if self.stop is not None and self.stop.is_set():
+                raise Stopped
+            n = 1
+            if setup.joins_epochs:
+                n = at_once(state, config, setup.source, history, self.callbacks, SLICE)
+            if n > 1:
+                n, stopped_by = self.run_short_epochs(setup, history, min(n, left))
+            else:
+                n, stopped_by = 1, self.run_single_epoch(setup, history)
+            if stopped_by is not None:
+                return stopped_by
+            left -= n
+        return "epochs"
+
+    def set_up(self) -> Setup:
+        """Make the network ready for training, and the examples for being read in each epoch."""
+        state, config, optimizer = self.state, self.config, self.config.optimizer
         options = config.step
         if state.frozen or state.encoding_frozen:
             frozen = tuple(l in state.frozen for l in range(state.spec.n_layers))
             options = replace(options, frozen=frozen, frozen_encoding=state.encoding_frozen)
-        optimizer = config.optimizer
         state.begin_training(
             (optimizer.name, optimizer.constants), options.ema > 0, config.reset_optimizer
         )
@@ -176,46 +205,44 @@ class Run:
             and options.distortion is None
         ):
             state.pack(source.data, n_threads)
-        left = config.epochs
-        looks_on = left == 1 or bool(self.seeds) or self.held_out is not None
-        while left > 0:
-            if self.stop is not None and self.stop.is_set():
-                raise Stopped
-            started = perf_counter()
-            if self.time_is_up(deadline):
-                return "max_seconds"
-            n = 0 if looks_on else at_once(state, config, source, history, self.callbacks, SLICE)
-            if n > 1:
-                n, stopped_by = self.run_short_epochs(
-                    history, source, options, scheduled, min(n, left), n_threads
-                )
-                if stopped_by:
-                    return stopped_by[0]
-                left -= n
-                continue
-            left -= 1
-            done = self.run_epoch(history, source, options, scheduled, n_threads, deadline)
-            if done is None:
-                return "max_seconds"
-            cost, last_rate = done
-            if isinstance(source, Examples):
-                source.data.unchecked = False
-            if self.held_out is not None:
-                sums = evaluation.sums(state, self.held_out, config.n_threads)
-                validation_cost, accuracy = evaluation.figures(state, *self.total(*sums))
-                history.validation_cost.append(validation_cost)
-                if accuracy is not None:
-                    history.validation_accuracy.append(accuracy)
-            history.learning_rate.append(last_rate)
-            history.cost.append(cost)
-            history.seconds.append(perf_counter() - started)
-            history.unfinished_batches = 0
-            stopped_by = self.end_epoch(history)
-            if cost < config.cost_below:
-                return "cost_below"
-            if stopped_by:
-                return stopped_by[0]
-        return "epochs"
+        joins_epochs = (
+            config.epochs > 1
+            and not self.seeds
+            and self.held_out is None
+            and may_join(state.spec, config, source)
+        )
+        return Setup(source, options, scheduled, n_threads, deadline, joins_epochs)
+
+    def run_single_epoch(self, setup: Setup, history: History) -> str | None:
+        """Train once on every example, validate, record it and call the callbacks.
+
+        Return what stops training, if anything does.
+        """
+        started = perf_counter()
+        if self.time_is_up(setup.deadline):
+            return "max_seconds"
+        done = self.run_epoch(setup, history)
+        if done is None:
+            return "max_seconds"
+        cost, last_rate = done
+        if isinstance(setup.source, Examples):
+            setup.source.data.unchecked = False
+        if self.held_out is not None:
+            self.validate(self.held_out, history)
+        history.learning_rate.append(last_rate)
+        history.cost.append(cost)
+        history.seconds.append(perf_counter() - started)
+        history.unfinished_batches = 0
+        stopped_by = self.end_epoch(history)
+        return "cost_below" if cost < self.config.cost_below else stopped_by
+
+    def validate(self, held_out: ValidationSource, history: History) -> None:
+        """Enter the cost and the accuracy of validation data into the history."""
+        sums = evaluation.sums(self.state, held_out, self.config.n_threads)
+        cost, accuracy = evaluation.figures(self.state, *self.total(*sums))
+        history.validation_cost.append(cost)
+        if accuracy is not None:
+            history.validation_accuracy.append(accuracy)
 
     def time_is_up(self, deadline: float) -> bool:
         """Return whether `max_seconds` are over."""
@@ -225,27 +252,23 @@ class Run:
         """Return sums over all examples, from those over the examples of this process."""
         return sums
 
-    def end_epoch(self, history: History) -> list[str]:
-        """Call every callback; return the names of those that stop training."""
-        return [
+    def end_epoch(self, history: History) -> str | None:
+        """Call every callback; return the name of the first one that stops training."""
+        names = [
             type(callback).__name__
             for callback in self.callbacks
             if callback.on_epoch_end(self.net, history)
         ]
+        return names[0] if names else None
 
     def run_short_epochs(
-        self,
-        history: History,
-        source: Source,
-        options: TrainingOptions,
-        scheduled: Scheduled,
-        n_epochs: int,
-        n_threads: int,
-    ) -> tuple[int, list[str]]:
+        self, setup: Setup, history: History, n_epochs: int
+    ) -> tuple[int, str | None]:
         """Train for up to so many epochs by one call of the engine (short_epochs.py).
 
-        Return how many they were, and what has stopped training.
+        Return how many they were, and what stops training, if anything does.
         """
+        source, options = setup.source, setup.options
         assert isinstance(source, Examples)
         state, shuffle = self.state, self.config.shuffle
         n_rows, seed = len(source), state.spec.seed_words if shuffle is True else None
@@ -254,9 +277,9 @@ class Run:
         else:
             order = np.arange(n_rows, dtype=np.int64)
         n_batches = self.n_batches(n_rows)
-        part = self.batches_of(order, n_epochs * n_batches, scheduled, state.epochs, 0)
+        part = self.batches_of(order, n_epochs * n_batches, setup.scheduled, state.epochs, 0)
         part = part._replace(n_epochs=n_epochs, seed=seed)
-        n_threads, started = self.team.size(n_threads), perf_counter()
+        n_threads, started = self.team.size(setup.n_threads), perf_counter()
         progress = state.train_epochs(source.data, part, options, n_threads, SLICE)
         seconds, before = perf_counter() - started, history.epochs
         stopped_by = record(state, history, progress, part, options, self.end_epoch)
@@ -312,57 +335,62 @@ class Run:
             values.dropout_factors,
         )
 
-    def run_epoch(
-        self,
-        history: History,
-        source: Source,
-        options: TrainingOptions,
-        scheduled: Scheduled,
-        n_threads: int,
-        deadline: float,
-    ) -> tuple[float, float] | None:
+    def run_epoch(self, setup: Setup, history: History) -> tuple[float, float] | None:
         """Train once on every example; return J over the epoch and the last step's learning rate.
 
         None if the time was up before.
         """
-        state, epoch = self.state, self.state.epochs
-        good = state.snapshot()
+        state, source, options = self.state, setup.source, setup.options
+        epoch, good = state.epochs, state.snapshot()
         before, last_rate, progress = 0, 0.0, Progress()
         for examples, order, _ in self.pieces(source):
             if isinstance(source, Chunks):  # of other sources this is known before
                 self.check_batches(before * self.batch_size + len(order))
             if options.distortion is not None:
                 examples.require_dense()
-            part = self.part_of(examples, order, scheduled, epoch, before)
-            n_batches = len(part.rates)
+            part = self.part_of(examples, order, setup.scheduled, epoch, before)
             state.epochs = epoch + 1
             if before > 0:
                 progress = progress._replace(batch=0)
-            while progress.batch < n_batches:
-                first, started = progress.batch, perf_counter()
-                progress = state.train(
-                    examples.data,
-                    part,
-                    options,
-                    progress,
-                    self.team.size(n_threads),
-                    min(SLICE, deadline - started),
-                )
-                seconds = perf_counter() - started
-                self.team.report(seconds / (progress.batch - first), progress.slept / seconds)
-                history.unfinished_batches = before + progress.batch
-                if self.stop is not None and self.stop.is_set():
-                    raise Stopped
-                if progress.failed is not None:
-                    state.roll_back(good)
-                    history.unfinished_batches = 0
-                    rate = part.rates[progress.failed]
-                    raise diverged(history, before + progress.failed, rate)
-                if progress.batch < n_batches and perf_counter() >= deadline:
-                    return None
-            before, last_rate = before + n_batches, float(part.rates[-1])
+            progress = self.run_batches(setup, history, examples, part, progress)
+            if progress.failed is not None:
+                state.roll_back(good)
+                history.unfinished_batches = 0
+                raise diverged(history, before + progress.failed, part.rates[progress.failed])
+            if progress.batch < len(part.rates):
+                return None
+            before, last_rate = before + len(part.rates), float(part.rates[-1])
             del examples  # a chunk goes before the next one comes
         total, weight = self.total(progress.cost, progress.weight)
         endings.require_weight(weight)
         penalty = state.penalty(options.l2, options.l2_multipliers)
         return total / weight + penalty, last_rate
+
+    def run_batches(
+        self, setup: Setup, history: History, examples: Examples, part: Batches, progress: Progress
+    ) -> Progress:
+        """Train on batches, slice after slice, until they end, the time is up or a number is bad.
+
+        Each batch is steps 2 to 7 of the report, which the engine computes.
+        """
+        n_batches = len(part.rates)
+        while progress.batch < n_batches:
+            first, started = progress.batch, perf_counter()
+            progress = self.state.train(
+                examples.data,
+                part,
+                setup.options,
+                progress,
+                self.team.size(setup.n_threads),
+                min(SLICE, setup.deadline - started),
+            )
+            seconds = perf_counter() - started
+            self.team.report(seconds / (progress.batch - first), progress.slept / seconds)
+            history.unfinished_batches = part.before + progress.batch
+            if self.stop is not None and self.stop.is_set():
+                raise Stopped
+            if progress.failed is not None:
+                break
+            if progress.batch < n_batches and perf_counter() >= setup.deadline:
+                break
+        return progress

@@ -15,16 +15,36 @@ from ..data.examples import Examples
 from ..history import History
 from ..kernels.calls import Batches, Progress, TrainingOptions
 from ..losses import Custom
+from ..model.spec import NetworkSpec
 from ..model.state import ModelState
 from .config import FitConfig
 from .endings import diverged, require_weight
 
-__all__ = ["at_once", "record"]
+__all__ = ["at_once", "may_join", "record"]
 
 # What an epoch of a small network takes at most, to begin with: for a parameter and example three
 # multiply-adds at 0.5 ns.
 SECONDS_A_BATCH, SECONDS_A_NUMBER = 1e-5, 1.5e-9
 MOST_EPOCHS = 10000  # of one call, where no callback limits them
+
+
+def may_join(spec: NetworkSpec, config: FitConfig, source: Source) -> bool:
+    """Return whether one call of the engine may run several epochs, with no Python between them.
+
+    Python is needed for orders of rows that must be checked, for values of schedules that must be,
+    for a loss written in Python, and for the limits of cost and time.
+    """
+    schedules = (
+        config.optimizer.schedule, config.optimizer.decay_schedule, config.dropout_schedule
+    )  # fmt: skip
+    return (
+        isinstance(source, Examples)
+        and all(one is None or one._is_checked for one in schedules)
+        and (not callable(config.shuffle) or isinstance(config.shuffle, RowOrder))
+        and not isinstance(spec.loss, Custom)
+        and config.cost_below == -inf
+        and config.max_seconds == inf
+    )
 
 
 def at_once(
@@ -37,22 +57,11 @@ def at_once(
 ) -> int:
     """Return how many epochs one call of the engine may run, for it to take so many seconds.
 
-    0 or 1 where each must be looked at.
+    0 or 1 where the next one must be looked at.  `may_join` is true of this fit.
     """
+    assert isinstance(source, Examples)
     most = min((callback._epochs_at_once() for callback in callbacks), default=MOST_EPOCHS)
-    schedules = (
-        config.optimizer.schedule, config.optimizer.decay_schedule, config.dropout_schedule
-    )  # fmt: skip
-    if (
-        most <= 1
-        or not isinstance(source, Examples)
-        or source.data.unchecked
-        or not all(one is None or one._is_checked for one in schedules)
-        or (callable(config.shuffle) and not isinstance(config.shuffle, RowOrder))
-        or isinstance(state.spec.loss, Custom)
-        or config.cost_below > -inf
-        or config.max_seconds < inf
-    ):
+    if most <= 1 or source.data.unchecked:
         return 0
     n_batches = -(-len(source) // config.batch_size)
     if config.step.batch_sums is not None:
@@ -69,18 +78,18 @@ def record(
     progress: Progress,
     part: Batches,
     options: TrainingOptions,
-    end_epoch: Callable[[History], list[str]],
-) -> list[str]:
+    end_epoch: Callable[[History], str | None],
+) -> str | None:
     """Enter the epochs of one call of the engine into the history, and end each of them.
 
-    What `end_epoch` says after the last epoch is returned.  It finds the `batch_sums` of an epoch
-    in the first rows.  TrainingDiverged is raised for an epoch after them in which a number was
-    not finite.
+    What `end_epoch` returns after the last epoch is returned.  It finds the `batch_sums` of an
+    epoch in the first rows.  TrainingDiverged is raised for an epoch after them in which a number
+    was not finite.
     """
     assert progress.epochs is not None
     n_batches = len(part.rates) // part.n_epochs
     rates = part.rates[n_batches - 1 :: n_batches].tolist()
-    stopped_by: list[str] = []
+    stopped_by: str | None = None
     for i, (rate, epoch) in enumerate(zip(rates, progress.epochs.tolist(), strict=False)):
         cost, weight, seconds, *squares = epoch
         require_weight(weight)
