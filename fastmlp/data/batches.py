@@ -25,8 +25,8 @@ from .memory_maps import MemoryMap, is_memory_map
 from .parquet import ParquetFolder, ParquetRows
 
 __all__ = [
-    "Cuts", "Piece", "RowOrder", "Source", "ValidationSource", "batches_of_chunks", "cuts_at",
-    "even_cuts", "even_starts", "row_numbers", "source", "validation", "with_targets",
+    "Batching", "Cuts", "Piece", "RowOrder", "Source", "ValidationSource", "batches_of_chunks",
+    "cuts_at", "even_cuts", "even_starts", "row_numbers", "source", "validation", "with_targets",
 ]  # fmt: skip
 
 Rows = NDArray[np.int64]
@@ -162,6 +162,32 @@ def cuts_at(starts: Rows) -> Cuts:
         return starts[batch : np.searchsorted(starts, end, "right")]
 
     return cuts
+
+
+class Batching(NamedTuple):
+    """How the rows of each epoch of a fit are divided into batches.
+
+    Of a fit that several processes share, `n_rows` and `size` count the rows of all processes;
+    `starts` and `cuts` are of the rows of this one.
+    """
+
+    n_rows: int | None  # to train on; None: not known, because they come in chunks
+    size: int  # of each batch; the last one may be smaller
+    starts: Rows  # where each batch begins, and the end of the last; empty if n_rows is None
+    cuts: Cuts  # the same where rows are read in pieces
+
+    @classmethod
+    def of(cls, source: Source, rows: Rows | None, size: int) -> Self:
+        """Return how this process alone divides these rows of `source`, None for all of them."""
+        if isinstance(source, Chunks):
+            return cls(None, size, np.empty(0, np.int64), even_cuts(size))
+        n_rows = len(source if rows is None else rows)
+        size = min(size, n_rows)
+        return cls(n_rows, size, even_starts(n_rows, size), even_cuts(size))
+
+    def n_batches(self, n_rows: int) -> int:
+        """Return the number of batches of so many rows."""
+        return -(-n_rows // self.size)
 
 
 def batches_of_chunks(

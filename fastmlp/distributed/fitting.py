@@ -170,10 +170,10 @@ def _fit(
         error = raised
     ranks.agree(error)
     assert prepared is not None  # or it had raised
-    config, source, rows, held_out, callbacks = prepared
+    config, source, rows, validation_set, callbacks = prepared
     if ranks.rank > 0:
         callbacks = [one for one in callbacks if not isinstance(one, OF_RANK_0)]
-    run = SharedRun(ranks, net, config, source, rows, held_out, callbacks, sharing)
+    run = SharedRun(ranks, net, config, source, rows, validation_set, callbacks, sharing)
     run.require_equal()
     try:
         run.check()
@@ -209,6 +209,6 @@ def _prepared(
             raise TypeError(f"fit has no option {name!r}{guess(name, OPTIONS)}")
     config = FitConfig.checked(net.state.spec, **options)
     source = batches.source(net.state, X, y, sample_weight, config.epochs)
-    rows, held_out = batches.validation(net.state, source, validation_data)
+    rows, validation_set = batches.validation(net.state, source, validation_data)
     chosen = of_fit(callbacks, early_stopping, config.epochs, verbose)
-    return config, source, rows, held_out, chosen
+    return config, source, rows, validation_set, chosen

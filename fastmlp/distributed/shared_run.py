@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..callbacks import Callback
-from ..data import batches
-from ..data.batches import Piece, Source, ValidationSource
+from ..data.batches import Batching, Piece, Source, ValidationSource
 from ..data.examples import Examples
 from ..history import History
 from ..kernels.calls import Batches, BatchShare
@@ -26,9 +25,9 @@ from ..training import FitConfig
 from ..training.first_reading import Trainable
 from ..training.loop import Run, Setup
 from ..training.scheduled import Scheduled
-from . import shares
 from .communication import Ranks
 from .rounds import TimeIsUp, rounds
+from .shares import RankBatches
 from .sharing import Sharing
 from .slowness import RankTimes, TimedSum, about_slow_rank
 
@@ -65,11 +64,15 @@ def weights_of(piece: Piece) -> NDArray[np.float64]:
 class SharedRun(Run):
     """One rank's part of a call of fit, its arguments checked.
 
+    It differs from `Run` in what depends on the other ranks: which rows of a batch are its own
+    (`pieces`, `part_of`), sums over all examples (`total`), and what ends an epoch or the fit
+    (`time_is_up`, `run_epoch`, `end_epoch`).
+
     Parameters
     ----------
     ranks : Ranks
         All ranks of this fit.
-    net, config, source, rows, held_out, callbacks
+    net, config, source, rows, validation_set, callbacks
         As for `Run`, with the examples of this rank.
     sharing : Sharing
         What the ranks send one another.
@@ -82,73 +85,49 @@ class SharedRun(Run):
         config: FitConfig,
         source: Source,
         rows: NDArray[np.int64] | None,
-        held_out: ValidationSource | None,
+        validation_set: ValidationSource | None,
         callbacks: Sequence[Callback],
         sharing: Sharing,
     ) -> None:
-        super().__init__(net, net.state, config, source, rows, held_out, callbacks)
-        self.ranks = ranks
-        self.seeds = (ranks.rank,)
-        self.sharing = sharing
-        self.gradient_sum = TimedSum(ranks.gradient_sum(sharing.compression))
-        self.warned = False
-        self.n_own = self.n_rows
+        n_own = Batching.of(source, rows, config.batch_size).n_rows
         weighted = getattr(source, "weight", None) is not None
-        found = ranks.gather((self.n_rows, weighted, config.batch_size))
-        counts = [n for n, _, _ in found if n is not None]
-        self.any_weighted = any(one for _, one, _ in found)
+        found = ranks.gather((n_own, weighted, config.batch_size))
         batch_size = found[0][2]  # that all have, or `require_equal` raises an error
-        if len(counts) == ranks.size:
-            self.n_rows = sum(counts)
-            self.batch_size = min(batch_size, self.n_rows)
-            self.starts = shares.starts(counts, ranks.rank, self.batch_size)
-            sizes = np.diff(self.starts)
-            self.most_rows = int(sizes.max())
-            self.places = ranks.sum_of_lower(sizes)
-            self.sizes = np.diff(batches.even_starts(self.n_rows, self.batch_size))
-            self.cuts = batches.cuts_at(self.starts)
-        elif counts:
-            ranks.raise_on_all(
-                ValueError(
-                    "X_local is an iterable of chunks on some ranks and arrays on others: every "
-                    "rank must pass its examples in the same way"
-                )
-            )
-        else:
-            self.most_rows = shares.even(batch_size, ranks.size, ranks.rank)
-            self.cuts = batches.even_cuts(self.most_rows)
-        weight = 1 / ranks.size
-        if self.n_own is not None and self.n_rows is not None:
-            weight = self.n_own / self.n_rows
-        self.average = self.gradient_sum.timed(ranks.parameter_average(weight))
+        own = RankBatches.of(ranks, [n for n, _, _ in found], batch_size)
         cap = config.n_threads or ranks.threads()
-        cap = threads.for_step(net.state.spec.layer_sizes, self.most_rows, cap)
-        self.config = replace(config, n_threads=cap)
+        cap = threads.for_step(net.state.spec.layer_sizes, own.most_rows, cap)
+        super().__init__(
+            net,
+            replace(config, n_threads=cap),
+            source,
+            rows,
+            own.batching,
+            validation_set,
+            callbacks,
+            seeds=(ranks.rank,),
+        )
+        self.ranks, self.sharing = ranks, sharing
+        self.own, self.n_own = own, n_own
+        self.any_weighted = any(one for _, one, _ in found)
+        self.gradient_sum = TimedSum(ranks.gradient_sum(sharing.compression))
+        weight = 1 / ranks.size
+        if n_own is not None and own.batching.n_rows is not None:
+            weight = n_own / own.batching.n_rows
+        self.average = self.gradient_sum.timed(ranks.parameter_average(weight))
+        self.warned_of_slow_rank = False
         self.started, self.waited_before = perf_counter(), ranks.seconds
-        self.deadline: float | None = None
-        self.share: BatchShare | None = None  # of the piece that comes next
+        self.deadline: float | None = None  # of the epoch in training; None: no limit
+
+    # ------------------------------------------------------------------- checks before training
 
     def check(self) -> None:
         super().check()
-        if self.n_rows is None and self.config.batch_size < self.ranks.size:
+        if self.batching.n_rows is None and self.config.batch_size < self.ranks.size:
             raise ValueError(
                 f"batch_size is {self.config.batch_size} and there are {self.ranks.size} ranks, "
                 f"each of which adds rows of its chunks to every batch: give a batch_size of at "
                 f"least {self.ranks.size}"
             )
-
-    def check_batches(self, n_rows: int) -> None:
-        """So many examples leave none alone in a batch; see `require_normal` for chunks."""
-        if self.n_rows is not None:
-            super().check_batches(n_rows)
-
-    def require_normal(self, n_rows: int) -> None:
-        """Refuse on every rank a batch of one row of chunks where it is normalized."""
-        try:
-            if self.n_rows is None:
-                super().check_batches(n_rows)
-        except ValueError as error:
-            self.ranks.raise_on_all(error)
 
     def require_equal(self) -> None:
         """Refuse ranks that do not train the same network in the same way."""
@@ -161,7 +140,7 @@ class SharedRun(Run):
             "frozen layers": (sorted(state.frozen), state.encoding_frozen),
             "options of fit": ADDRESS.sub("", repr(replace(self.config, n_threads=None))),
             "accumulate, local_steps or compression": self.sharing,
-            "presence of validation_data": self.held_out is not None,
+            "presence of validation_data": self.validation_set is not None,
         }
         found = self.ranks.gather(own)
         for name, value in found[0].items():
@@ -175,22 +154,64 @@ class SharedRun(Run):
                         )
                     )
 
+    # -------------------------------------------------------------- this rank's part of batches
+
+    def pieces(self, source: Source) -> Iterator[Piece]:
+        """Return this rank's part of the batches of the coming epoch."""
+        pieces = super().pieces(source)
+        if self.deadline is not None or not isinstance(source, Examples):
+            pieces = rounds(self.ranks, self.state, pieces, self.deadline)
+        return pieces
+
+    def part_of(self, piece: Piece, scheduled: Scheduled, epoch: int, before: int) -> Batches:
+        share = self.share_of(piece)
+        part = self.batches_of(piece.order, len(share.places), scheduled, epoch, before)
+        return part._replace(batch_size=self.own.most_rows, share=share)
+
+    def share_of(self, piece: Piece) -> BatchShare:
+        """Return what this rank has of each batch of a piece."""
+        starts = piece.starts
+        if starts is self.batching.starts:  # a whole epoch in memory, of which this is known
+            places, whole = self.own.places, self.own.sizes
+            weights = whole.astype(np.float64)
+            if self.any_weighted:
+                weights = self.ranks.total(weights_of(piece))
+        else:
+            sizes = np.diff(starts)
+            n_rows, weights = self.ranks.total(np.stack([sizes, weights_of(piece)]))
+            places = self.ranks.sum_of_lower(sizes)
+            whole = n_rows.astype(np.int64)
+            if self.batching.n_rows is None:  # otherwise `check` has done this
+                self.check_sizes(whole)
+        share = BatchShare(starts, places, whole, weights, self.gradient_sum)
+        k = self.sharing.local_steps
+        return share if k == 1 else share._replace(local_steps=k, average=self.average)
+
+    def check_sizes(self, sizes: NDArray[np.int64]) -> None:
+        """Refuse on every rank a batch of one row where it is normalized."""
+        try:
+            self.check_batches(int(sizes.min()))
+        except ValueError as error:
+            self.ranks.raise_on_all(error)
+
+    # ------------------------------------------------------------------ what the ranks agree on
+
     def total(self, *sums: float) -> tuple[float, ...]:
         return tuple(self.ranks.total(np.array(sums)).tolist())
 
-    def times(self) -> RankTimes:
-        """Return how this rank has spent the time so far."""
-        total = perf_counter() - self.started
-        busy = total - self.gradient_sum.seconds - (self.ranks.seconds - self.waited_before)
-        return RankTimes(busy, total, self.n_own, platform.node())
+    def time_is_up(self, deadline: float) -> bool:
+        """Return whether time is up on any rank."""
+        if self.config.max_seconds == inf:
+            return False
+        return any(self.ranks.gather(super().time_is_up(deadline)))
 
-    def warn_of_slow_rank(self, times: list[RankTimes]) -> None:
-        """Warn on rank 0, once, if the others wait for a rank."""
-        message = None if self.warned else about_slow_rank(times)
-        if message is not None:
-            self.warned = True
-            if self.ranks.rank == 0:
-                warn_user(message)
+    def run_epoch(self, setup: Setup, history: History) -> tuple[float, float] | None:
+        """Train once on every example; the ranks agree between rounds on whether time is up."""
+        self.deadline = None if setup.deadline == inf else setup.deadline
+        try:
+            return super().run_epoch(setup._replace(deadline=inf), history)
+        except TimeIsUp:
+            return None
 
     def end_epoch(self, history: History) -> str | None:
         """Call this rank's callbacks; what stops one rank, by a name or an error, stops all."""
@@ -212,55 +233,16 @@ class SharedRun(Run):
             )
         return next((name for name, _, _ in found if name is not None), None)
 
-    def time_is_up(self, deadline: float) -> bool:
-        """Return whether time is up on any rank."""
-        if self.config.max_seconds == inf:
-            return False
-        return any(self.ranks.gather(super().time_is_up(deadline)))
+    def times(self) -> RankTimes:
+        """Return how this rank has spent the time so far."""
+        total = perf_counter() - self.started
+        busy = total - self.gradient_sum.seconds - (self.ranks.seconds - self.waited_before)
+        return RankTimes(busy, total, self.n_own, platform.node())
 
-    def run_epoch(self, setup: Setup, history: History) -> tuple[float, float] | None:
-        self.deadline = None if setup.deadline == inf else setup.deadline
-        try:
-            return super().run_epoch(setup._replace(deadline=inf), history)
-        except TimeIsUp:
-            return None
-
-    def pieces(self, source: Source) -> Iterator[Piece]:
-        """Yield this rank's part of the batches of the coming epoch."""
-        pieces = super().pieces(source)
-        if self.deadline is not None or not isinstance(source, Examples):
-            pieces = rounds(self.ranks, self.state, pieces, self.deadline)
-        for piece in pieces:
-            self.share = self.share_of(piece)
-            yield piece
-            del piece  # a chunk goes before the next one comes
-
-    def share_of(self, piece: Piece) -> BatchShare:
-        """Return what this rank has of each batch of a piece."""
-        starts = piece.starts
-        if starts is self.starts:  # a whole epoch in memory, of which this is known
-            places, whole = self.places, self.sizes
-            weights = whole.astype(np.float64)
-            if self.any_weighted:
-                weights = self.ranks.total(weights_of(piece))
-        else:
-            sizes = np.diff(starts)
-            n_rows, weights = self.ranks.total(np.stack([sizes, weights_of(piece)]))
-            places = self.ranks.sum_of_lower(sizes)
-            whole = n_rows.astype(np.int64)
-            self.require_normal(int(whole.min()))
-        share = BatchShare(starts, places, whole, weights, self.gradient_sum)
-        k = self.sharing.local_steps
-        return share if k == 1 else share._replace(local_steps=k, average=self.average)
-
-    def part_of(
-        self,
-        examples: Examples,
-        order: NDArray[np.int64],
-        scheduled: Scheduled,
-        epoch: int,
-        before: int,
-    ) -> Batches:
-        assert self.share is not None
-        part = self.batches_of(order, len(self.share.places), scheduled, epoch, before)
-        return part._replace(batch_size=self.most_rows, share=self.share)
+    def warn_of_slow_rank(self, times: list[RankTimes]) -> None:
+        """Warn on rank 0, once, if the others wait for a rank."""
+        message = None if self.warned_of_slow_rank else about_slow_rank(times)
+        if message is not None:
+            self.warned_of_slow_rank = True
+            if self.ranks.rank == 0:
+                warn_user(message)

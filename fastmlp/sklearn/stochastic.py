@@ -21,6 +21,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..callbacks import Callback, of_fit
+from ..data.batches import Batching
 from ..history import TrainingDiverged
 from ..support.user_warnings import warn_user
 from ..training.loop import Run
@@ -264,13 +265,14 @@ def train(
     callbacks: list[Callback] = [epoch_end]
     if estimator.callbacks_:
         callbacks += of_fit(estimator.callbacks_, None, plan.config.epochs, False)
+    examples = samples.examples(net.state)
     run = Run(
         net,
-        net.state,
         plan.config,
-        samples.examples(net.state),
+        examples,
         rows=None,
-        held_out=None,
+        batching=Batching.of(examples, None, plan.config.batch_size),
+        validation_set=None,
         callbacks=callbacks,
         team=plan.team,
     )

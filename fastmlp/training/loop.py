@@ -1,8 +1,8 @@
 """The loop of a fit: epochs, validation, stopping, and what happens when numbers run away.
 
-Python decides between slices of an epoch, the engine computes them: it runs batches without the
-GIL for SLICE seconds, then comes back so that Ctrl-C, `max_seconds`, readers of the parameters
-and other Python threads get their turn.
+Python decides between slices of an epoch, the engine computes them: batch after batch, each of
+which is steps 1 to 6 of the report.  It runs without the GIL for SLICE seconds, then comes back so
+that Ctrl-C, `max_seconds`, readers of the parameters and other Python threads get their turn.
 """
 
 from __future__ import annotations
@@ -17,13 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..callbacks import Callback
 from ..data import batches
-from ..data.batches import Piece, Source, ValidationSource
-from ..data.chunks import Chunks
+from ..data.batches import Batching, Piece, Source, ValidationSource
 from ..data.examples import Examples
 from ..data.parquet import ParquetFolder
 from ..history import History
 from ..kernels.calls import Batches, Progress, TrainingOptions
-from ..model.state import ModelState
 from ..support import checks, threads
 from ..support.user_warnings import warn_user
 from . import endings, evaluation
@@ -50,7 +48,7 @@ def fit(
     callbacks: Sequence[Callback] = (),
     stop: Stop | None = None,
 ) -> History:
-    """Train a network on examples by the options of `config`: steps 2 to 7 of the report.
+    """Train a network on examples by the options of `config`: the report's seven steps.
 
     X, with y None, or `validation_data` may be `Examples`, which several fits share.  `stop` ends
     training from another thread.
@@ -60,8 +58,9 @@ def fit(
         state, X, y, sample_weight, config.epochs,
         finite_later=may_check_later(state, config, validation_data, callbacks),
     )  # fmt: skip
-    rows, held_out = batches.validation(state, source, validation_data)
-    return Run(net, state, config, source, rows, held_out, callbacks, stop).fit()
+    rows, validation_set = batches.validation(state, source, validation_data)
+    batching = Batching.of(source, rows, config.batch_size)
+    return Run(net, config, source, rows, batching, validation_set, callbacks, stop).fit()
 
 
 class Setup(NamedTuple):
@@ -71,37 +70,34 @@ class Setup(NamedTuple):
     options: TrainingOptions  # of each step, with what is frozen
     scheduled: Scheduled
     n_threads: int  # of a step, at most
-    deadline: float  # of the time within an epoch, by `perf_counter`; ∞: none
+    deadline: float  # after which no batch begins, by `perf_counter`; ∞: none
     joins_epochs: bool  # whether a call of the engine may run several epochs
 
 
 @dataclass
 class Run:
-    """One call of fit, its arguments checked."""
+    """One call of fit, its arguments checked.
+
+    Training reads from top to bottom: `fit`, `train`, `run_epochs`, `run_single_epoch`,
+    `run_epoch`, `run_batches`.  The methods after the last line of dashes are those that a fit
+    shared by several processes overrides; it extends `check` and `run_epoch` too.
+    """
 
     net: Trainable
-    state: ModelState
     config: FitConfig
     source: Source
     rows: NDArray[np.int64] | None  # of `source`, to train on; None: all
-    held_out: ValidationSource | None
+    batching: Batching
+    validation_set: ValidationSource | None
     callbacks: Sequence[Callback]
     stop: Stop | None = None
     team: threads.AdaptiveTeam = field(default_factory=threads.AdaptiveTeam)
+    seeds: tuple[int, ...] = ()  # of the order of examples, in addition to the network's
 
     def __post_init__(self) -> None:
+        self.state = self.net.state
         # trackers come last, to log what others record at the end of an epoch
         self.callbacks = sorted(self.callbacks, key=lambda one: one._after_others)
-        # of examples to train on; None if it is not known
-        self.n_rows: int | None = None
-        self.batch_size = self.config.batch_size
-        self.seeds: tuple[int, ...] = ()  # of the order of examples, in addition to the network's
-        self.starts = np.empty(0, np.int64)  # of batches, where the number of rows is known
-        if not isinstance(self.source, Chunks):
-            self.n_rows = len(self.source if self.rows is None else self.rows)
-            self.batch_size = min(self.batch_size, self.n_rows)
-            self.starts = batches.even_starts(self.n_rows, self.batch_size)
-        self.cuts = batches.even_cuts(self.batch_size)
 
     def fit(self) -> History:
         """Check this call of fit and train; return the record of the training."""
@@ -121,38 +117,6 @@ class Run:
             pass
         return history
 
-    def check(self) -> None:
-        """Refuse what does not go together, before anything changes."""
-        state, config = self.state, self.config
-        if len(state.frozen) == state.spec.n_layers and not trains_encoding(state):
-            raise ValueError("every layer is frozen: nothing to train; see MLP.unfreeze")
-        if callable(config.shuffle) and not isinstance(self.source, Examples):
-            raise ValueError(
-                "shuffle must be True or False where X is read in pieces, got a function"
-            )
-        if config.step.distortion is not None and isinstance(self.source, Examples):
-            self.source.require_dense()
-        endings.require_monitored(self.callbacks, self.state.spec, self.held_out is not None)
-        if self.n_rows is not None:
-            self.check_batches(self.n_rows)
-        self.schedules_from(0)  # raises if a schedule cannot span this fit
-
-    def check_batches(self, n_rows: int) -> None:
-        """So many examples leave none alone in a batch that is normalized."""
-        state = self.state
-        if not any(state.spec.batch_norm):
-            return
-        normalized = [
-            one and l not in state.frozen for l, one in enumerate(state.spec.batch_norm)
-        ]
-        checks.normal_batches(normalized, n_rows, self.batch_size)
-
-    def schedules_from(self, first: int) -> Scheduled:
-        """Return the schedules of this call of fit, whose first step is `first`."""
-        n, config = self.n_rows, self.config
-        n_steps = None if n is None else config.epochs * -(-n // self.batch_size)
-        return Scheduled(config, self.state.spec.dtype, first, n_steps)
-
     def train(self, history: History) -> None:
         """Train all epochs with the callbacks around them, whatever ends it."""
         self.net.history = history
@@ -167,7 +131,7 @@ class Run:
             end_callbacks(self.callbacks, self.net, history)
 
     def run_epochs(self, history: History) -> str:
-        """Train epoch after epoch until something ends it; return what that was."""
+        """Train epoch after epoch until something ends it, step 7; return what that was."""
         state, config, setup = self.state, self.config, self.set_up()
         left = config.epochs
         while left > 0:
@@ -185,34 +149,6 @@ class Run:
             left -= n
         return "epochs"
 
-    def set_up(self) -> Setup:
-        """Make the network ready for training, and the examples for being read in each epoch."""
-        state, config, optimizer = self.state, self.config, self.config.optimizer
-        options = config.step
-        if state.frozen or state.encoding_frozen:
-            frozen = tuple(l in state.frozen for l in range(state.spec.n_layers))
-            options = replace(options, frozen=frozen, frozen_encoding=state.encoding_frozen)
-        state.begin_training(
-            (optimizer.name, optimizer.constants), options.ema > 0, config.reset_optimizer
-        )
-        source = features(state, self.source, options, config.n_threads)
-        scheduled = self.schedules_from(state.steps)
-        n_threads = threads.for_step(state.spec.layer_sizes, self.batch_size, config.n_threads)
-        deadline = perf_counter() + config.max_seconds
-        if (
-            config.epochs >= PACKED_EPOCHS
-            and isinstance(source, Examples)
-            and options.distortion is None
-        ):
-            state.pack(source.data, n_threads)
-        joins_epochs = (
-            config.epochs > 1
-            and not self.seeds
-            and self.held_out is None
-            and may_join(state.spec, config, source)
-        )
-        return Setup(source, options, scheduled, n_threads, deadline, joins_epochs)
-
     def run_single_epoch(self, setup: Setup, history: History) -> str | None:
         """Train once on every example, validate, record it and call the callbacks.
 
@@ -227,8 +163,8 @@ class Run:
         cost, last_rate = done
         if isinstance(setup.source, Examples):
             setup.source.data.unchecked = False
-        if self.held_out is not None:
-            self.validate(self.held_out, history)
+        if self.validation_set is not None:
+            self.validate(self.validation_set, history)
         history.learning_rate.append(last_rate)
         history.cost.append(cost)
         history.seconds.append(perf_counter() - started)
@@ -236,104 +172,13 @@ class Run:
         stopped_by = self.end_epoch(history)
         return "cost_below" if cost < self.config.cost_below else stopped_by
 
-    def validate(self, held_out: ValidationSource, history: History) -> None:
-        """Enter the cost and the accuracy of validation data into the history."""
-        sums = evaluation.sums(self.state, held_out, self.config.n_threads)
+    def validate(self, validation_set: ValidationSource, history: History) -> None:
+        """Enter the cost and the accuracy of a validation set into the history."""
+        sums = evaluation.sums(self.state, validation_set, self.config.n_threads)
         cost, accuracy = evaluation.figures(self.state, *self.total(*sums))
         history.validation_cost.append(cost)
         if accuracy is not None:
             history.validation_accuracy.append(accuracy)
-
-    def time_is_up(self, deadline: float) -> bool:
-        """Return whether `max_seconds` are over."""
-        return perf_counter() >= deadline
-
-    def total(self, *sums: float) -> tuple[float, ...]:
-        """Return sums over all examples, from those over the examples of this process."""
-        return sums
-
-    def end_epoch(self, history: History) -> str | None:
-        """Call every callback; return the name of the first one that stops training."""
-        names = [
-            type(callback).__name__
-            for callback in self.callbacks
-            if callback.on_epoch_end(self.net, history)
-        ]
-        return names[0] if names else None
-
-    def run_short_epochs(
-        self, setup: Setup, history: History, n_epochs: int
-    ) -> tuple[int, str | None]:
-        """Train for up to so many epochs by one call of the engine (short_epochs.py).
-
-        Return how many they were, and what stops training, if anything does.
-        """
-        source, options = setup.source, setup.options
-        assert isinstance(source, Examples)
-        state, shuffle = self.state, self.config.shuffle
-        n_rows, seed = len(source), state.spec.seed_words if shuffle is True else None
-        if isinstance(shuffle, batches.RowOrder):
-            order = shuffle.of_epochs(n_rows, n_epochs)
-        else:
-            order = np.arange(n_rows, dtype=np.int64)
-        n_batches = self.n_batches(n_rows)
-        part = self.batches_of(order, n_epochs * n_batches, setup.scheduled, state.epochs, 0)
-        part = part._replace(n_epochs=n_epochs, seed=seed)
-        n_threads, started = self.team.size(setup.n_threads), perf_counter()
-        progress = state.train_epochs(source.data, part, options, n_threads, SLICE)
-        seconds, before = perf_counter() - started, history.epochs
-        stopped_by = record(state, history, progress, part, options, self.end_epoch)
-        n_done = history.epochs - before
-        self.team.report(seconds / (n_done * n_batches), progress.slept / seconds)
-        return n_done, stopped_by
-
-    def pieces(self, source: Source) -> Iterator[Piece]:
-        """Yield the batches of the coming epoch."""
-        state, shuffle = self.state, self.config.shuffle
-        seed = [state.spec.seed, state.epochs, *self.seeds]
-        if not isinstance(source, Examples):
-            rng = np.random.default_rng(seed) if shuffle is True else None
-            return batches.batches_of_chunks(state, source, self.cuts, rng)
-        n_rows = len(source if self.rows is None else self.rows)
-        if callable(shuffle):
-            order = batches.row_numbers(shuffle, n_rows)
-        elif shuffle and self.seeds:
-            order = np.random.default_rng(seed).permutation(n_rows)
-        elif shuffle:
-            order = state.row_order(state.epochs, n_rows)
-        else:
-            order = np.arange(n_rows, dtype=np.int64)
-        return iter([Piece(source, order if self.rows is None else self.rows[order], self.starts)])
-
-    def n_batches(self, n_rows: int) -> int:
-        """Return the number of batches with so many examples of this process."""
-        return -(-n_rows // self.batch_size)
-
-    def part_of(
-        self,
-        examples: Examples,
-        order: NDArray[np.int64],
-        scheduled: Scheduled,
-        epoch: int,
-        before: int,
-    ) -> Batches:
-        """Return the coming batches of these examples."""
-        return self.batches_of(order, self.n_batches(len(order)), scheduled, epoch, before)
-
-    def batches_of(
-        self, order: NDArray[np.int64], n: int, scheduled: Scheduled, epoch: int, before: int
-    ) -> Batches:
-        """Return the coming n batches, with what follows schedules in them."""
-        values = scheduled.values(self.state.steps, n)
-        return Batches(
-            order,
-            self.batch_size,
-            values.rates,
-            epoch,
-            before,
-            values.weight_decays,
-            values.dropout_factors,
-        )
 
     def run_epoch(self, setup: Setup, history: History) -> tuple[float, float] | None:
         """Train once on every example; return J over the epoch and the last step's learning rate.
@@ -343,16 +188,14 @@ class Run:
         state, source, options = self.state, setup.source, setup.options
         epoch, good = state.epochs, state.snapshot()
         before, last_rate, progress = 0, 0.0, Progress()
-        for examples, order, _ in self.pieces(source):
-            if isinstance(source, Chunks):  # of other sources this is known before
-                self.check_batches(before * self.batch_size + len(order))
+        for piece in self.pieces(source):  # one, unless X is read in pieces
+            part = self.part_of(piece, setup.scheduled, epoch, before)
             if options.distortion is not None:
-                examples.require_dense()
-            part = self.part_of(examples, order, setup.scheduled, epoch, before)
+                piece.examples.require_dense()
             state.epochs = epoch + 1
             if before > 0:
                 progress = progress._replace(batch=0)
-            progress = self.run_batches(setup, history, examples, part, progress)
+            progress = self.run_batches(setup, history, piece.examples, part, progress)
             if progress.failed is not None:
                 state.roll_back(good)
                 history.unfinished_batches = 0
@@ -360,7 +203,7 @@ class Run:
             if progress.batch < len(part.rates):
                 return None
             before, last_rate = before + len(part.rates), float(part.rates[-1])
-            del examples  # a chunk goes before the next one comes
+            del piece  # a chunk goes before the next one comes
         total, weight = self.total(progress.cost, progress.weight)
         endings.require_weight(weight)
         penalty = state.penalty(options.l2, options.l2_multipliers)
@@ -369,9 +212,9 @@ class Run:
     def run_batches(
         self, setup: Setup, history: History, examples: Examples, part: Batches, progress: Progress
     ) -> Progress:
-        """Train on batches, slice after slice, until they end, the time is up or a number is bad.
+        """Train on batches, slice after slice, and return how far that came.
 
-        Each batch is steps 2 to 7 of the report, which the engine computes.
+        It ends before the last batch if the time is up or a number is not finite.
         """
         n_batches = len(part.rates)
         while progress.batch < n_batches:
@@ -394,3 +237,152 @@ class Run:
             if progress.batch < n_batches and perf_counter() >= setup.deadline:
                 break
         return progress
+
+    def run_short_epochs(
+        self, setup: Setup, history: History, n_epochs: int
+    ) -> tuple[int, str | None]:
+        """Train for up to so many epochs by one call of the engine (short_epochs.py).
+
+        Return how many they were, and what stops training, if anything does.
+        """
+        source, options = setup.source, setup.options
+        assert isinstance(source, Examples)
+        state, shuffle = self.state, self.config.shuffle
+        n_rows, seed = len(source), state.spec.seed_words if shuffle is True else None
+        if isinstance(shuffle, batches.RowOrder):
+            order = shuffle.of_epochs(n_rows, n_epochs)
+        else:
+            order = np.arange(n_rows, dtype=np.int64)
+        n_batches = self.batching.n_batches(n_rows)
+        part = self.batches_of(order, n_epochs * n_batches, setup.scheduled, state.epochs, 0)
+        part = part._replace(n_epochs=n_epochs, seed=seed)
+        n_threads, started = self.team.size(setup.n_threads), perf_counter()
+        progress = state.train_epochs(source.data, part, options, n_threads, SLICE)
+        seconds, before = perf_counter() - started, history.epochs
+        stopped_by = record(state, history, progress, part, options, self.end_epoch)
+        n_done = history.epochs - before
+        self.team.report(seconds / (n_done * n_batches), progress.slept / seconds)
+        return n_done, stopped_by
+
+    def batches_of(
+        self, order: NDArray[np.int64], n: int, scheduled: Scheduled, epoch: int, before: int
+    ) -> Batches:
+        """Return the coming n batches, with what follows schedules in them."""
+        values = scheduled.values(self.state.steps, n)
+        return Batches(
+            order,
+            self.batching.size,
+            values.rates,
+            epoch,
+            before,
+            values.weight_decays,
+            values.dropout_factors,
+        )
+
+    # --------------------------------------------------------------------- before the first epoch
+
+    def check(self) -> None:
+        """Refuse what does not go together, before anything changes."""
+        state, config = self.state, self.config
+        if len(state.frozen) == state.spec.n_layers and not trains_encoding(state):
+            raise ValueError("every layer is frozen: nothing to train; see MLP.unfreeze")
+        if callable(config.shuffle) and not isinstance(self.source, Examples):
+            raise ValueError(
+                "shuffle must be True or False where X is read in pieces, got a function"
+            )
+        if config.step.distortion is not None and isinstance(self.source, Examples):
+            self.source.require_dense()
+        endings.require_monitored(self.callbacks, state.spec, self.validation_set is not None)
+        if self.batching.n_rows is not None:
+            self.check_batches(self.batching.n_rows)
+        self.schedules_from(0)  # raises if a schedule cannot span this fit
+
+    def check_batches(self, n_rows: int) -> None:
+        """So many examples leave none alone in a batch that is normalized."""
+        state = self.state
+        if not any(state.spec.batch_norm):
+            return
+        normalized = [
+            one and l not in state.frozen for l, one in enumerate(state.spec.batch_norm)
+        ]
+        checks.normal_batches(normalized, n_rows, self.batching.size)
+
+    def schedules_from(self, first: int) -> Scheduled:
+        """Return the schedules of this call of fit, whose first step is `first`."""
+        batching, n_steps = self.batching, None
+        if batching.n_rows is not None:
+            n_steps = self.config.epochs * batching.n_batches(batching.n_rows)
+        return Scheduled(self.config, self.state.spec.dtype, first, n_steps)
+
+    def set_up(self) -> Setup:
+        """Make the network ready for training, and the examples for being read in each epoch."""
+        state, config, optimizer = self.state, self.config, self.config.optimizer
+        options = config.step
+        if state.frozen or state.encoding_frozen:
+            frozen = tuple(l in state.frozen for l in range(state.spec.n_layers))
+            options = replace(options, frozen=frozen, frozen_encoding=state.encoding_frozen)
+        state.begin_training(
+            (optimizer.name, optimizer.constants), options.ema > 0, config.reset_optimizer
+        )
+        source = features(state, self.source, options, config.n_threads)
+        scheduled = self.schedules_from(state.steps)
+        n_threads = threads.for_step(state.spec.layer_sizes, self.batching.size, config.n_threads)
+        deadline = perf_counter() + config.max_seconds
+        if (
+            config.epochs >= PACKED_EPOCHS
+            and isinstance(source, Examples)
+            and options.distortion is None
+        ):
+            state.pack(source.data, n_threads)
+        joins_epochs = (
+            config.epochs > 1
+            and not self.seeds
+            and self.validation_set is None
+            and may_join(state.spec, config, source)
+        )
+        return Setup(source, options, scheduled, n_threads, deadline, joins_epochs)
+
+    # --------- what each of several processes does in another way (distributed/shared_run.py)
+
+    def pieces(self, source: Source) -> Iterator[Piece]:
+        """Yield the batches of the coming epoch."""
+        state, shuffle = self.state, self.config.shuffle
+        seed = [state.spec.seed, state.epochs, *self.seeds]
+        if not isinstance(source, Examples):
+            rng = np.random.default_rng(seed) if shuffle is True else None
+            return batches.batches_of_chunks(state, source, self.batching.cuts, rng)
+        n_rows = len(source if self.rows is None else self.rows)
+        if callable(shuffle):
+            order = batches.row_numbers(shuffle, n_rows)
+        elif shuffle and self.seeds:
+            order = np.random.default_rng(seed).permutation(n_rows)
+        elif shuffle:
+            order = state.row_order(state.epochs, n_rows)
+        else:
+            order = np.arange(n_rows, dtype=np.int64)
+        rows = order if self.rows is None else self.rows[order]
+        return iter([Piece(source, rows, self.batching.starts)])
+
+    def part_of(self, piece: Piece, scheduled: Scheduled, epoch: int, before: int) -> Batches:
+        """Return the batches of a piece as the engine takes them; `before` came before them."""
+        batching, n_rows = self.batching, len(piece.order)
+        if batching.n_rows is None:  # otherwise `check` has done this
+            self.check_batches(before * batching.size + n_rows)
+        return self.batches_of(piece.order, batching.n_batches(n_rows), scheduled, epoch, before)
+
+    def time_is_up(self, deadline: float) -> bool:
+        """Return whether `max_seconds` are over."""
+        return perf_counter() >= deadline
+
+    def total(self, *sums: float) -> tuple[float, ...]:
+        """Return sums over all examples, from those over the examples of this process."""
+        return sums
+
+    def end_epoch(self, history: History) -> str | None:
+        """Call every callback; return the name of the first one that stops training."""
+        names = [
+            type(callback).__name__
+            for callback in self.callbacks
+            if callback.on_epoch_end(self.net, history)
+        ]
+        return names[0] if names else None

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from fastmlp import MLP, augment
-from fastmlp.training import frozen_features, loop
+from fastmlp.model.state import ModelState
+from fastmlp.training import frozen_features
 
 
 def trained(monkeypatch, most_features, classes, options, ema=None):
@@ -46,13 +47,13 @@ def test_a_fit_has_the_same_bits_with_and_without_kept_features(
 def kept(monkeypatch):
     """The layers whose activations a fit computed in advance."""
     layers = []
-    original = loop.ModelState.layer_activations
+    original = ModelState.layer_activations
 
     def spy(state, data, layer, n_threads):
         layers.append(layer)
         return original(state, data, layer, n_threads)
 
-    monkeypatch.setattr(loop.ModelState, "layer_activations", spy)
+    monkeypatch.setattr(ModelState, "layer_activations", spy)
     return layers
 
 

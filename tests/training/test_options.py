@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fastmlp import MLP, Adam, Callback, EarlyStopping, GradientDescent, schedules
+from fastmlp.data.batches import Batching
 from fastmlp.data.examples import Examples
 from fastmlp.training import FitConfig, loop
 
@@ -123,8 +124,8 @@ def test_a_process_with_a_seed_of_its_own_shuffles_only_if_asked_to(net, classes
     m = len(classes[1])
     source = Examples.checked(net.state, *classes)
     config = FitConfig.checked(net.state.spec, shuffle=shuffle)
-    run = loop.Run(net, net.state, config, source, None, None, ())
-    run.seeds = seeds
+    batching = Batching.of(source, None, config.batch_size)
+    run = loop.Run(net, config, source, None, batching, None, (), seeds=seeds)
     [(_, order, _)] = run.pieces(source)
     stream = np.random.default_rng([net.seed, 0, *seeds])
     np.testing.assert_array_equal(order, stream.permutation(m) if shuffle else np.arange(m))
