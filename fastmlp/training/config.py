@@ -126,18 +126,22 @@ class FitConfig:
         def factor(name: str, value: object) -> float:
             return checks.number(name, value, "[0, inf)", dtype=spec.dtype)
 
+        def factors(name: str, values: Multipliers) -> tuple[float, ...]:
+            """Return one for each layer of weights; empty for all 1."""
+            if values is None:
+                return ()
+            return checks.each(name, values, spec.n_layers, factor, "layers of weights")
+
         step = TrainingOptions(
-            l2=checks.number("l2", l2, "[0, inf)", dtype=spec.dtype),
+            l2=factor("l2", l2),
             l2_per_weight=l2_per_weight,
             label_smoothing=label_smoothing,
             max_norm=_limit("max_norm", max_norm, spec.dtype),
             clip_norm=_limit("clip_norm", clip_norm, spec.dtype),
             ema=0.0 if ema is None else checks.number("ema", ema, "(0, 1)", dtype=spec.dtype),
-            rate_multipliers=_multipliers("rate_multipliers", rate_multipliers, spec),
-            bias_rate_multipliers=_multipliers(
-                "bias_rate_multipliers", bias_rate_multipliers, spec
-            ),
-            l2_multipliers=_multipliers("l2_multipliers", l2_multipliers, spec),
+            rate_multipliers=factors("rate_multipliers", rate_multipliers),
+            bias_rate_multipliers=factors("bias_rate_multipliers", bias_rate_multipliers),
+            l2_multipliers=factors("l2_multipliers", l2_multipliers),
             encoding_rate_multiplier=factor("encoding_rate_multiplier", encoding_rate_multiplier),
             scaling_rate_multiplier=factor("scaling_rate_multiplier", scaling_rate_multiplier),
             scaling_decay_multiplier=factor("scaling_decay_multiplier", scaling_decay_multiplier),
@@ -178,19 +182,6 @@ def _dropout_schedule(schedule: Schedule | None) -> Schedule | None:
             f"{shown(schedule)}"
         )
     return schedule
-
-
-def _multipliers(
-    name: str, values: Multipliers, spec: NetworkSpec
-) -> tuple[float, ...]:
-    """Return a factor ≥ 0 for each layer of weights; empty for all 1."""
-    if values is None:
-        return ()
-
-    def check(name: str, value: object) -> float:
-        return checks.number(name, value, "[0, inf)", dtype=spec.dtype)
-
-    return checks.each(name, values, spec.n_layers, check, "layers of weights")
 
 
 def _distortion(spec: NetworkSpec, augment: Distortion | None) -> object:
