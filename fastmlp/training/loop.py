@@ -30,7 +30,7 @@ from .endings import Stop, Stopped, diverged, end_callbacks, reason_of
 from .first_reading import PACKED_EPOCHS, Trainable, may_check_later, undone_unless_finite
 from .frozen_features import features, trains_encoding
 from .scheduled import Scheduled
-from .short_epochs import at_once, may_join, record
+from .short_epochs import may_run_at_once, n_at_once, record
 
 __all__ = ["Run", "Setup", "fit"]
 
@@ -71,7 +71,7 @@ class Setup(NamedTuple):
     scheduled: Scheduled
     n_threads: int  # of a step, at most
     deadline: float  # after which no batch begins, by `perf_counter`; ∞: none
-    joins_epochs: bool  # whether a call of the engine may run several epochs
+    several_at_once: bool  # whether a call of the engine may run several epochs
 
 
 @dataclass
@@ -138,8 +138,8 @@ class Run:
             if self.stop is not None and self.stop.is_set():
                 raise Stopped
             n = 1
-            if setup.joins_epochs:
-                n = at_once(state, config, setup.source, history, self.callbacks, SLICE)
+            if setup.several_at_once:
+                n = n_at_once(state, config, setup.source, history, self.callbacks, SLICE)
             if n > 1:
                 n, stopped_by = self.run_short_epochs(setup, history, min(n, left))
             else:
@@ -157,10 +157,10 @@ class Run:
         started = perf_counter()
         if self.time_is_up(setup.deadline):
             return "max_seconds"
-        done = self.run_epoch(setup, history)
-        if done is None:
+        trained = self.run_epoch(setup, history)
+        if trained is None:
             return "max_seconds"
-        cost, last_rate = done
+        cost, last_rate = trained
         if isinstance(setup.source, Examples):
             setup.source.data.unchecked = False
         if self.validation_set is not None:
@@ -334,13 +334,13 @@ class Run:
             and options.distortion is None
         ):
             state.pack(source.data, n_threads)
-        joins_epochs = (
+        several_at_once = (
             config.epochs > 1
             and not self.seeds
             and self.validation_set is None
-            and may_join(state.spec, config, source)
+            and may_run_at_once(state.spec, config, source)
         )
-        return Setup(source, options, scheduled, n_threads, deadline, joins_epochs)
+        return Setup(source, options, scheduled, n_threads, deadline, several_at_once)
 
     # --------- what each of several processes does in another way (distributed/shared_run.py)
 

@@ -20,7 +20,7 @@ from ..model.state import ModelState
 from .config import FitConfig
 from .endings import diverged, require_weight
 
-__all__ = ["at_once", "may_join", "record"]
+__all__ = ["may_run_at_once", "n_at_once", "record"]
 
 # What an epoch of a small network takes at most, to begin with: for a parameter and example three
 # multiply-adds at 0.5 ns.
@@ -28,7 +28,7 @@ SECONDS_A_BATCH, SECONDS_A_NUMBER = 1e-5, 1.5e-9
 MOST_EPOCHS = 10000  # of one call, where no callback limits them
 
 
-def may_join(spec: NetworkSpec, config: FitConfig, source: Source) -> bool:
+def may_run_at_once(spec: NetworkSpec, config: FitConfig, source: Source) -> bool:
     """Return whether one call of the engine may run several epochs, with no Python between them.
 
     Python is needed for orders of rows that must be checked, for values of schedules that must be,
@@ -47,7 +47,7 @@ def may_join(spec: NetworkSpec, config: FitConfig, source: Source) -> bool:
     )
 
 
-def at_once(
+def n_at_once(
     state: ModelState,
     config: FitConfig,
     source: Source,
@@ -57,7 +57,7 @@ def at_once(
 ) -> int:
     """Return how many epochs one call of the engine may run, for it to take so many seconds.
 
-    0 or 1 where the next one must be looked at.  `may_join` is true of this fit.
+    0 or 1 where the next one must be looked at.  `may_run_at_once` is true of this fit.
     """
     assert isinstance(source, Examples)
     most = min((callback._epochs_at_once() for callback in callbacks), default=MOST_EPOCHS)
