@@ -23,8 +23,9 @@ from .folds import validation_rows
 from .given import Given
 from .input_tables import frame_of, numbered
 from .insight import InsightMixin
-from .members import Callbacks, Job, Member, Rows, Training, train_models
+from .members import Callbacks, Member, ModelJob, Rows
 from .metrics import Metric
+from .model_training import train_models
 from .odd_cells import about_odd_cells, about_unknown_cells
 from .plan import MOST_MEMBERS, QUALITIES, plan_of
 from .precision import ADVICE, blurred
@@ -126,17 +127,17 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
     def _fit(
         self, given: Given, callbacks: Callbacks | None, rng: np.random.RandomState
     ) -> None:
-        training = self._prepare(given, callbacks, rng)
+        job = self._prepare(given, callbacks, rng)
         self._report_columns(given.table)
-        trained = train_models([training], self.n_threads, self.time_limit)
-        (members,), n_networks = trained.members, len(training.plan.networks)
+        trained = train_models([job], self.n_threads, self.time_limit)
         trained.require_first(self.time_limit)
+        (members,), n_networks = trained.members, len(job.plan.networks)
         if trained.interrupted:
             warn_user(
                 f"Training was interrupted: {len(members)} of {n_networks} networks are kept, each "
                 f"with its best epoch so far",
             )
-        self._keep(members, training.job.rows)
+        self._keep(members, job.rows)
 
     def _fit_by_value(
         self, given: Given, callbacks: Callbacks | None, rng: np.random.RandomState
@@ -149,7 +150,7 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
 
     def _prepare(
         self, given: Given, callbacks: Callbacks | None, rng: np.random.RandomState
-    ) -> Training:
+    ) -> ModelJob:
         """Learn what precedes the networks, and return what is to be trained."""
         self.by_value_ = None
         targets = self._read_targets(given.y)
@@ -176,7 +177,8 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
             )
         rows = Rows(self.encoder_.read(given.table), targets, weights, validation)
         seed = int(rng.randint(2**31 - len(plan.networks)))
-        job = Job(
+        return ModelJob(
+            plan,
             self.encoder_,
             rows,
             n_outputs,
@@ -187,7 +189,6 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
             seed,
             callbacks,
         )
-        return Training(job, plan)
 
     def _check_parameters(self) -> None:
         checks.known("quality", self.quality, QUALITIES)

@@ -29,7 +29,8 @@ from .frames import Kind, dates, factorized, kind_of, numbers
 from .given import Given
 from .insight import known_column
 from .levels import known_codes, texts
-from .members import Callbacks, Rows, Trained, Training, train_models
+from .members import Callbacks, ModelJob, Rows
+from .model_training import Trained, train_models
 from .parameters import restored
 
 __all__ = ["ByValue", "check_per", "fit_by_value"]
@@ -221,7 +222,7 @@ def fit_by_value(
     columns = [name for name in shared.encoder_.kinds if name != model.per]
     rows_by = {values[code]: rows for code, rows in rows_of(codes) if code >= 0}
     reasons = {value: why_shared(model, given.y[rows], columns) for value, rows in rows_by.items()}
-    prepared: dict[str, tuple[Any, Training]] = {}
+    prepared: dict[str, tuple[Any, ModelJob]] = {}
 
     def prepare(value: str) -> None:
         own = given[rows_by[value]]
@@ -248,7 +249,7 @@ def fit_by_value(
         left = time_limit - (1 + AFTERWARDS) * (perf_counter() - started)
     trained = train_models(trainings, model.n_threads, left)
     trained.require_first(model.time_limit)
-    rows = trainings[0].job.rows
+    rows = trainings[0].rows
     validated = Validated(shared, shared._keep(trained.members[0], rows), len(given))
     for number, value in enumerate(list(models), start=1):
         if number in trained.diverged:
@@ -260,7 +261,7 @@ def fit_by_value(
             del models[value]
             continue
         part, training = models[value], trainings[number]
-        kept = part._keep(trained.members[number], training.job.rows)
+        kept = part._keep(trained.members[number], training.rows)
         validated.replace(part, kept, rows_by[value])
     reasons = {value: reason for value, reason in reasons.items() if reason}
     kinds = {**shared.encoder_.kinds, model.per: "category"}

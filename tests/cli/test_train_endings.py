@@ -33,7 +33,7 @@ def test_a_time_limit_that_cut_training_has_a_warning(
     classify: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "fastmlp.tabular.members.within_time", lambda plans, *_: [*map(shortened, plans)]
+        "fastmlp.tabular.trials.within_time", lambda plans, *_: [*map(shortened, plans)]
     )
     _, _, err = classify("--time-limit", 1000)
     assert "--time-limit 1000 allowed 2 of 2 networks, of 2 of 12 epochs" in err

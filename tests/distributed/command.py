@@ -32,15 +32,15 @@ def changes(case):
         return [(sys.modules, "mpi4py.MPI", None)]
     # the command imports these modules, and scikit-learn with them, where it needs them
     from fastmlp.cli import ranks, train_table
-    from fastmlp.tabular import members
+    from fastmlp.tabular import model_training
 
     of_last = {
-        "in training": [(vars(members), "train_member", fail)],
+        "in training": [(vars(model_training), "train_member", fail)],
         "before training": [
             (vars(ranks), "PATIENCE", 0.2), (vars(train_table), "read_data", fail)
         ],
-        "killed": [(vars(members), "train_member", die)],
-        "other data": [(vars(members), "checksum", differ)],
+        "killed": [(vars(model_training), "train_member", die)],
+        "other data": [(vars(model_training), "checksum", differ)],
         "at the end": [],
     }[case]  # fmt: skip
     if MPI.COMM_WORLD.rank == MPI.COMM_WORLD.size - 1:

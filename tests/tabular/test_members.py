@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 import fastmlp
-from fastmlp.tabular import TabularRegressor, members
+from fastmlp.tabular import TabularRegressor, model_training, trials
 from fastmlp.training.division import dividing
 
 QUICK = {"quality": "fast", "epochs": 2, "hidden_layer_sizes": (4,), "random_state": 0}
@@ -32,7 +33,7 @@ def interrupted(*_):
 @pytest.mark.parametrize("per", [None, "shop"])
 def test_ctrl_c_before_the_first_epoch_leaves_the_estimator_as_it_was(monkeypatch, table, per):
     model = TabularRegressor(per=per, **QUICK)
-    monkeypatch.setattr(members, "run_jobs", interrupted)
+    monkeypatch.setattr(model_training, "run_jobs", interrupted)
     with pytest.raises(KeyboardInterrupt):
         model.fit(*table)
     with pytest.raises(NotFittedError):
@@ -49,7 +50,7 @@ def test_ctrl_c_in_one_of_several_processes_is_not_kept_from_the_others(monkeypa
         require_equal=lambda value, what: None,
         exchange=lambda trained, error: exchanged.append(trained),
     )
-    monkeypatch.setattr(members, "run_jobs", interrupted)
+    monkeypatch.setattr(model_training, "run_jobs", interrupted)
     with dividing(two), pytest.raises(KeyboardInterrupt):
         TabularRegressor(**QUICK).fit(*table)
     assert exchanged == []
@@ -78,15 +79,15 @@ def test_other_networks_of_a_value_that_diverged_are_not_trained(table):
 def test_a_trial_that_diverges_ends_the_shared_model_and_leaves_out_a_value(monkeypatch, table):
     tried = []
 
-    def diverges(one, *_):
-        tried.append(one)
-        raise fastmlp.TrainingDiverged("too fast", history=one.net.history)
+    def diverges(job, *_):
+        tried.append(job)
+        raise fastmlp.TrainingDiverged("too fast", history=job.net.history)
 
-    monkeypatch.setattr(members, "train_member", diverges)
+    monkeypatch.setattr(trials, "train_member", diverges)
     model = TabularRegressor(time_limit=100, **QUICK)
     with pytest.raises(fastmlp.TrainingDiverged, match="too fast"):
         model.fit(*table)
     assert len(tried) == 1
-    training = members.Training(tried[0].job, SimpleNamespace(networks=[tried[0].plan]))
-    assert members.trial(training, 1, math.inf) == math.inf
+    model_job = replace(tried[0].model, plan=SimpleNamespace(networks=[tried[0].plan]))
+    assert trials.trial(model_job, 1, math.inf) == math.inf
     assert len(tried) == 2

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 from fastmlp.history import TrainingDiverged  # noqa: E402
-from fastmlp.tabular import TabularRegressor, members  # noqa: E402
+from fastmlp.tabular import TabularRegressor, members, trials  # noqa: E402
 from fastmlp.tabular.given import Given  # noqa: E402
 from fastmlp.training import Stop  # noqa: E402
 
@@ -20,7 +20,7 @@ x = np.random.default_rng(0).normal(size=60)
 TABLE = pd.DataFrame({"x": x})
 
 
-def training_of(**parameters) -> members.Training:
+def job_of(**parameters) -> members.ModelJob:
     """Return a model that is to be trained."""
     model = TabularRegressor(quality="fast", n_members=1, n_threads=1, **parameters)
     given = Given.checked(TABLE, x, None, None, None)
@@ -43,18 +43,17 @@ def training_of(**parameters) -> members.Training:
 def test_a_network_is_kept_that_had_enough_epochs(
     monkeypatch, model, planned, epochs, stopped_by, kept
 ):
-    training = training_of(epochs=planned)
+    job = job_of(epochs=planned)
     history = SimpleNamespace(epochs=epochs, stopped_by=stopped_by)
     monkeypatch.setattr(members, "fit_task", lambda task, stop: history)
-    assert (member(training, model, math.inf) is not None) is kept
+    assert (member(job, model, math.inf) is not None) is kept
 
 
-def member(training, model, deadline):
+def member(job, model_number, deadline):
     """Train the network of a model."""
-    job, (plan,) = training.job, training.plan.networks
-    one = members.NetworkJob.of(job, model, 0, plan)
-    inputs = job.encoder.inputs(job.rows.codes, plan.encoding)
-    return members.train_member(one, inputs, 1, deadline, Stop())
+    network_job = members.NetworkJob.of(job, model_number, 0)
+    inputs = job.encoder.inputs(job.rows.codes, network_job.plan.encoding)
+    return members.train_member(network_job, inputs, 1, deadline, Stop())
 
 
 @pytest.mark.parametrize(("seconds", "limit"), [(0.5, 0.5), (0.0, None), (-0.5, None)])
@@ -67,12 +66,12 @@ def test_a_network_has_the_time_that_is_left(monkeypatch, seconds, limit):
 
     monkeypatch.setattr(members, "fit_task", fit)
     monkeypatch.setattr(members, "perf_counter", lambda: 100.0)
-    found = member(training_of(), 0, 100 + seconds)
+    found = member(job_of(), 0, 100 + seconds)
     assert (limits, found is None) == ([] if limit is None else [limit], limit is None)
 
 
 def test_a_trial_that_diverges_is_an_error_of_the_first_model_alone():
-    training = training_of(learning_rate=1e30)
+    job = job_of(learning_rate=1e30)
     with pytest.raises(TrainingDiverged):
-        members.trial(training, 0, math.inf)
-    assert members.trial(training, 1, math.inf) == math.inf
+        trials.trial(job, 0, math.inf)
+    assert trials.trial(job, 1, math.inf) == math.inf

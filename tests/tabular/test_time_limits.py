@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import fastmlp
-from fastmlp.tabular import TabularRegressor, members
+from fastmlp.tabular import TabularRegressor, members, trials
 from fastmlp.tabular.plan import FEWEST_EPOCHS, plan_of
 from fastmlp.tabular.time_limits import seconds_of_epochs, within_time
 
@@ -104,10 +104,10 @@ def table():
 def limited(monkeypatch, table, seconds_of, **fit_options):
     """Fit with a time limit of 1,000 seconds, where an epoch of so many rows takes so long."""
 
-    def trial(training, number, deadline):
-        return seconds_of[len(training.job.rows)]
+    def trial(model, number, deadline):
+        return seconds_of[len(model.rows)]
 
-    monkeypatch.setattr(members, "trial", trial)
+    monkeypatch.setattr(trials, "trial", trial)
     return TabularRegressor(per="kind", time_limit=1000, **QUICK).fit(*table, **fit_options)
 
 
