@@ -17,8 +17,9 @@ from ..callbacks import require_function
 from ..support import checks
 from ..support.text import some_of
 from ..support.user_warnings import warn_user
-from .by_value import ByValue, check_per, fit_by_value
+from .by_value import ByValue
 from .columns import ENCODINGS, ISO_DATES, Codes, NoColumnError, TableEncoder
+from .fitting_by_value import check_per, fit_by_value
 from .folds import validation_rows
 from .given import Given
 from .input_tables import frame_of, numbered

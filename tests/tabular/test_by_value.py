@@ -17,7 +17,7 @@ from sklearn.base import clone
 import fastmlp
 from fastmlp import export
 from fastmlp.tabular import TabularClassifier, TabularRegressor, load
-from fastmlp.tabular.by_value import equal, seed_of
+from fastmlp.tabular.fitting_by_value import equal, seed_of
 
 QUICK = {"quality": "fast", "epochs": 4, "hidden_layer_sizes": (8,), "random_state": 0}
 COUNTS = {1: 120, 2: 90, 3: 60, 4: 20}  # rows of each shop

@@ -140,7 +140,7 @@ def test_a_limit_that_is_long_enough_changes_nothing(monkeypatch, table):
 
 
 def test_no_value_is_prepared_when_the_time_of_preparing_is_over(monkeypatch, table):
-    monkeypatch.setattr("fastmlp.tabular.by_value.PREPARING", 0)
+    monkeypatch.setattr("fastmlp.tabular.fitting_by_value.PREPARING", 0)
     with pytest.warns(UserWarning, match="a model of 3 values of 'kind', which the shared"):
         model = limited(monkeypatch, table, dict.fromkeys(ALL, 0.1))
     assert model.by_value_.models == {} and len(model.n_epochs_) == 2
