@@ -179,16 +179,16 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
         rows = Rows(self.encoder_.read(given.table), targets, weights, validation)
         seed = int(rng.randint(2**31 - len(plan.networks)))
         return ModelJob(
-            plan,
-            self.encoder_,
-            rows,
-            n_outputs,
-            loss,
-            self._score(rows),
-            self.metric_,
-            self.early_stopping,
-            seed,
-            callbacks,
+            plan=plan,
+            encoder=self.encoder_,
+            rows=rows,
+            n_outputs=n_outputs,
+            loss=loss,
+            score=self._score(rows),
+            metric=self.metric_,
+            patience=self.early_stopping,
+            seed=seed,
+            callbacks=callbacks,
         )
 
     def _check_parameters(self) -> None:
@@ -213,27 +213,27 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
         """Return the parameters that replace those of the quality."""
         names = ("activation", "dropout", "learning_rate", "weight_decay", "batch_size", "epochs",
                  "label_smoothing")
-        found = {name: getattr(self, name) for name in names
-                 if getattr(self, name, None) is not None}
+        overrides = {name: getattr(self, name) for name in names
+                     if getattr(self, name, None) is not None}
         if self.hidden_layer_sizes is not None:
             sizes = self.hidden_layer_sizes
             if isinstance(sizes, str) or not isinstance(sizes, (Sequence, np.ndarray)):
-                found["hidden"] = (checks.whole("hidden_layer_sizes", sizes),)
+                overrides["hidden"] = (checks.whole("hidden_layer_sizes", sizes),)
             else:
-                found["hidden"] = tuple(
+                overrides["hidden"] = tuple(
                     checks.whole(f"hidden_layer_sizes[{i}]", n) for i, n in enumerate(sizes)
                 )
         if self.encoding is not None:
-            found["encoding"] = self.encoding
-        return found
+            overrides["encoding"] = self.encoding
+        return overrides
 
     def _score(self, rows: Rows) -> Callable[[Array, NDArray[np.intp]], float]:
         """Return the function from outputs for some rows to the loss by the metric."""
         metric = self.metric_
 
-        def score(outputs: Array, of: NDArray[np.intp]) -> float:
-            weights = None if rows.weights is None else rows.weights[of]
-            targets = rows.targets[of]
+        def score(outputs: Array, scored: NDArray[np.intp]) -> float:
+            weights = None if rows.weights is None else rows.weights[scored]
+            targets = rows.targets[scored]
             predicted = self._to_choose_by(outputs, targets, weights)
             return metric.loss(self._true(targets), predicted, weights)
 
@@ -308,13 +308,14 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
 
     def _adopt(self, by_value: ByValue, scores: dict[str, float]) -> None:
         """Take over the networks of all models, and what the shared one has learned otherwise."""
-        own = ("n_features_in_", "feature_names_in_")
+        of_whole_table = ("n_features_in_", "feature_names_in_")
         for name, value in vars(by_value.shared).items():
-            if name.endswith("_") and name not in own:
+            if name.endswith("_") and name not in of_whole_table:
                 setattr(self, name, value)
-        parts = [by_value.shared, *by_value.models.values()]
+        models = [by_value.shared, *by_value.models.values()]
         for name in ("networks_", "encodings_", "best_epochs_", "n_epochs_"):
-            setattr(self, name, [one for part in parts for one in getattr(part, name)])
+            of_all = [entry for model in models for entry in getattr(model, name)]
+            setattr(self, name, of_all)
         self.by_value_, self.validation_scores_ = by_value, scores
 
     # --------------------------------------------------------------------------- prediction
@@ -373,7 +374,9 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
         return predicted
 
     def _forward_codes(self, codes: Any) -> Array:
-        inputs = {one: self.encoder_.inputs(codes, one) for one in set(self.encodings_)}
+        inputs = {
+            encoding: self.encoder_.inputs(codes, encoding) for encoding in set(self.encodings_)
+        }
         total = np.zeros((len(codes.numbers), self.networks_[0].n_out))
         for net, encoding in zip(self.networks_, self.encodings_, strict=True):
             total += net.forward(inputs[encoding])

@@ -42,22 +42,22 @@ class Given:
             weights = _check_sample_weight(
                 without_mask(sample_weight), y, ensure_non_negative=True
             )
-        found = cls(table, y, weights, groups, time)
+        given = cls(table, y, weights, groups, time)
         if weights is not None:
-            found = found[np.flatnonzero(weights > 0)]
-        if len(found) < 2:
-            raise ValueError(f"n_samples={len(found)}: a model needs at least two rows")
+            given = given[np.flatnonzero(weights > 0)]
+        if len(given) < 2:
+            raise ValueError(f"n_samples={len(given)}: a model needs at least two rows")
         if groups is not None and time is not None:
             raise ValueError("groups and time exclude each other: pass one of them")
-        return found
+        return given
 
     def __len__(self) -> int:
         return len(self.y)
 
     def __getitem__(self, rows: NDArray[np.intp]) -> Self:
-        others = (self.weights, self.groups, self.time)
+        optional = (self.weights, self.groups, self.time)
         return type(self)(
             self.table.iloc[rows],
             self.y[rows],
-            *(None if one is None else one[rows] for one in others),
+            *(None if values is None else values[rows] for values in optional),
         )

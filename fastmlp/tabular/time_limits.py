@@ -27,18 +27,18 @@ def seconds_of_epochs(n_rows: Sequence[int], trial: Callable[[int], float]) -> l
     trial : callable
         Measures a model, of which it is given the number; infinite if there was no time for it.
     """
-    found = [trial(0)]
+    of_first = trial(0)
     others = range(1, len(n_rows))
-    tried: dict[int, float] = {}
     by_rows = sorted(others, key=n_rows.__getitem__)
-    for number in (*by_rows[-1:], *by_rows[:1]):
-        if n_rows[number] not in tried:
-            tried[n_rows[number]] = trial(number)
-    timed = sorted(n for n, seconds in tried.items() if math.isfinite(seconds))
+    seconds_by_rows: dict[int, float] = {}
+    for number in (*by_rows[-1:], *by_rows[:1]):  # none if there is only the first model
+        if n_rows[number] not in seconds_by_rows:
+            seconds_by_rows[n_rows[number]] = trial(number)
+    timed = sorted(n for n, seconds in seconds_by_rows.items() if math.isfinite(seconds))
     if not timed:
-        return found + [math.inf] * len(others)
-    between = np.interp(n_rows[1:], timed, [tried[n] for n in timed])
-    return found + [float(one) for one in between]
+        return [of_first] + [math.inf] * len(others)
+    of_others = np.interp(n_rows[1:], timed, [seconds_by_rows[n] for n in timed])
+    return [of_first, *of_others.tolist()]
 
 
 def within_time(
@@ -46,7 +46,7 @@ def within_time(
     n_rows: Sequence[int],
     seconds_of: Sequence[float],
     seconds: float,
-    n_jobs: int,
+    n_at_once: int,
 ) -> list[Plan]:
     """Return plans of models that take about as long as there is time for.
 
@@ -65,26 +65,31 @@ def within_time(
         Of each plan, the seconds of an epoch of one of its networks; infinite if it is too long.
     seconds : float
         The time there is.
-    n_jobs : int
+    n_at_once : int
         Networks in training at once.
     """
+    # the networks in the order in which they have precedence: network i of model k
     order = [(i, k) for k, plan in enumerate(plans) for i in range(len(plan.networks))]
-    order.sort(key=lambda one: (one[0], -n_rows[one[1]]))
+    order.sort(key=lambda network: (network[0], -n_rows[network[1]]))
     planned = [plans[k].networks[i].epochs for i, k in order]
     fewest = [min(FEWEST_EPOCHS, epochs) for epochs in planned]
-    costs = [seconds_of[k] for _, k in order]
+    costs = [seconds_of[k] for _, k in order]  # of an epoch
     least = list(accumulate(n * cost for n, cost in zip(fewest, costs, strict=True)))
-    n = max(1, sum(total <= seconds * n_jobs for total in least))
-    time = seconds * min(n_jobs, n)
+
+    n = max(1, sum(total <= seconds * n_at_once for total in least))  # networks that are trained
+    time = seconds * min(n_at_once, n)  # of all threads
     if time < least[n - 1]:
-        epochs = [int(one * time / least[n - 1]) for one in fewest[:n]]
+        epochs = [int(number * time / least[n - 1]) for number in fewest[:n]]
     else:
-        most = sum(one * cost for one, cost in zip(planned[:n], costs, strict=False))
+        most = sum(number * cost for number, cost in zip(planned[:n], costs, strict=False))
         part = 1.0 if most <= time else (time - least[n - 1]) / (most - least[n - 1])
         epochs = [
             low + int(part * (high - low)) for low, high in zip(fewest, planned, strict=True)
         ][:n]
-    found: list[list[NetworkPlan]] = [[] for _ in plans]
+    networks: list[list[NetworkPlan]] = [[] for _ in plans]
     for (i, k), number in zip(order, epochs, strict=False):
-        found[k].append(replace(plans[k].networks[i], epochs=max(1, number)))
-    return [replace(plan, networks=tuple(own)) for plan, own in zip(plans, found, strict=True)]
+        networks[k].append(replace(plans[k].networks[i], epochs=max(1, number)))
+    return [
+        replace(plan, networks=tuple(of_plan))
+        for plan, of_plan in zip(plans, networks, strict=True)
+    ]
