@@ -14,9 +14,7 @@ from fastmlp.support.atomic_files import whole_text
 from fastmlp.support.text import printable
 
 from .baselines import model_scores
-from .evaluate_table import labelled_rows
-from .predict_table import as_input, name_of_prediction
-from .table_data import open_for
+from .model_tables import as_input, labelled_rows, name_of_prediction, open_for
 from .table_settings import checked_metric, metric_name
 
 MOST_COLUMNS = 20  # importances that are printed; the CSV file has all

@@ -175,8 +175,7 @@ def rows_of(model: Any, args: argparse.Namespace, path: Path) -> Iterator[Any]:
     if not of_table(model):
         yield inputs(model, args.model, path, format_options(args))
         return
-    from .predict_table import as_input
-    from .table_data import features_of, open_for
+    from .model_tables import as_input, features_of, open_for
 
     estimator = model.model if isinstance(model, export.QuantizedTable) else model
     table = open_for(estimator, args, path)

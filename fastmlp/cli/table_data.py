@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -211,59 +210,3 @@ def require_all(table: Table, columns: Sequence[str]) -> None:
     ]
     what = "a column is" if len(missing) == 1 else f"{len(missing):,} columns are"
     raise ValueError(f"{table.name}: {what} missing: {some_of(shown, len(missing))}")
-
-
-def kinds_of_used(model: Any) -> dict[str, str]:
-    """Return the kinds of the columns that a model uses, by their names."""
-    kinds: dict[str, str] = (model.by_value_ or model.encoder_).kinds
-    return kinds
-
-
-def open_for(model: Any, args: argparse.Namespace, path: Path) -> Table:
-    """Return a table to predict from, and report how numbers are read that the model uses.
-
-    Cells that are levels of the model are text, as in training, and columns of ``--id`` that it
-    does not use are as they are written.
-    """
-    used = [name for name, kind in kinds_of_used(model).items() if kind == "number"]
-    levels: dict[str, set[str] | None] = {**levels_of(model)}
-    label = getattr(args, "label", None) or model.metadata_.get("label")
-    if isinstance(label, str):
-        levels[label] = text_levels(getattr(model, "classes_", ()))
-    for text in getattr(args, "id", None) or ():
-        for name in (text, *map(str.strip, text.split(","))):  # of which some are columns
-            if name not in kinds_of_used(model):
-                levels[name] = None
-    likely = model.metadata_.get("decimal")
-    if likely not in (None, ".", ","):
-        raise ValueError(f"{args.model}: 'decimal' of its metadata must be a point or a comma")
-    return open_table(path, format_options(args), used, levels, likely_decimal=likely)
-
-
-def levels_of(model: Any) -> dict[str, set[str]]:
-    """Return the levels of the categories that a model knows, by columns."""
-    by_value = model.by_value_
-    found: dict[str, set[str]] = {}
-    if by_value is not None:
-        found[by_value.column] = {*by_value.models, *by_value.reasons}
-    for one in [model] if by_value is None else [by_value.shared, *by_value.models.values()]:
-        for category in one.encoder_.categories:
-            if not category.part:
-                found.setdefault(category.source, set()).update(category.levels)
-    return found
-
-
-def features_of(table: Table, model: Any) -> pd.DataFrame:
-    """Return the columns of a model in its order, by name.
-
-    A column that the model does not use may be missing.
-    """
-    names = [str(name) for name in getattr(model, "feature_names_in_", [])]
-    if not names:  # trained on an array
-        names = [f"x{i}" for i in range(model.n_features_in_)]
-    require_all(table, list(kinds_of_used(model)))
-    known = {*table.names}
-    if all(name in known for name in names):
-        return table.frame[names]
-    frame: pd.DataFrame = table.frame.reindex(columns=names)
-    return frame
