@@ -7,25 +7,19 @@ from __future__ import annotations
 
 import argparse
 import math
-import re
-import shlex
 import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import fastmlp
-from fastmlp import kernels
 from fastmlp.experiments.table_models import TableModel, fit_on
 from fastmlp.experiments.targets import OF_TEXT
 from fastmlp.support.text import printable, some_of
 from fastmlp.support.user_warnings import warn_user
 from fastmlp.tabular.by_value import ByValue
 from fastmlp.tabular.members import Callbacks
-from fastmlp.tabular.parameters import shown
 from fastmlp.tabular.reading import require_column
-from fastmlp.tabular.saving import versions
 
 from .baselines import (
     Scores,
@@ -36,14 +30,13 @@ from .baselines import (
     written,
 )
 from .cards import writable_card, write_card
-from .clock import process_seconds
 from .options import check_outputs, log_callbacks, set_threads
 from .ranks import divided, is_first
+from .table_card import card_of
 from .table_data import TableData, read_data
 from .table_settings import estimator, metric_name
 
 MOST_SHOWN = 8  # names of columns or values in a line
-PASSWORD = re.compile(r"(://[^\s/:@]+:)[^\s@]+@")  # in the URL of a database
 SHARED = "shared model"  # of a model with --per, beside the baselines
 MOST_COST = 10.0  # times that of a constant prediction; more is training that went wrong
 
@@ -232,87 +225,24 @@ def doubts(
     model: TableModel, data: TableData, scores: Scores, baselines: dict[str, Scores]
 ) -> list[str]:
     """Return what speaks against the model, a line each."""
-    found = []
+    notes = []
     by_value = model.by_value_
-    one = model if by_value is None else by_value.shared
-    networks = one.plan_.networks
-    wanted, epochs = len(networks), networks[0].epochs
+    of_all_rows = model if by_value is None else by_value.shared
+    n_networks, n_epochs = len(of_all_rows.networks_), min(of_all_rows.n_epochs_)
+    planned = of_all_rows.plan_.networks
     if model.time_limit is not None and (
-        len(one.networks_) < wanted or min(one.n_epochs_) < epochs
+        n_networks < len(planned) or n_epochs < planned[0].epochs
     ):
-        found.append(
-            f"--time-limit {model.time_limit:g} allowed {len(one.networks_)} of {wanted} "
-            f"networks{' of the shared model' * (by_value is not None)}, of {min(one.n_epochs_)} "
-            f"of {epochs} epochs: the model may not have converged"
+        notes.append(
+            f"--time-limit {model.time_limit:g} allowed {n_networks} of {len(planned)} "
+            f"networks{' of the shared model' * (by_value is not None)}, of {n_epochs} "
+            f"of {planned[0].epochs} epochs: the model may not have converged"
         )
     metric = metric_name(model)
     for name in better_baselines(metric, scores, baselines):
-        found.append(
+        notes.append(
             f"the model did not beat the baseline: {name} has {metric} "
             f"{written(metric, baselines[name][metric])} on the test rows, the model "
             f"{written(metric, scores[metric])}"
         )
-    return found
-
-
-def card_of(
-    args: argparse.Namespace,
-    data: TableData,
-    model: TableModel,
-    scores: Scores,
-    baselines: dict[str, Scores],
-) -> dict[str, Any]:
-    """Return the model card, which the model's file holds too."""
-    seconds, since = process_seconds()
-    return {
-        "task": data.task,
-        "label": data.label,
-        "command": PASSWORD.sub(r"\1***@", shlex.join(["fastmlp", *args.argv])),
-        "data": {
-            "file": data.name,
-            "rows": data.n_rows,
-            "rows without a label": data.n_unlabelled,
-            "training rows": len(data.training),
-            "test rows": 0 if data.test is None else len(data.test),
-            "test rows are": data.split,
-        },
-        "columns": dict(model.encoder_.kinds),
-        "columns not used": dict(model.encoder_.dropped),
-        **({} if model.by_value_ is None else {"models of values": values_card(model.by_value_)}),
-        "classes": [str(one) for one in getattr(model, "classes_", ())],
-        "scores": scores,
-        "baselines": baselines,
-        "scores of validation rows": dict(model.validation_scores_),
-        "parameters": {name: shown(value) for name, value in model.get_params().items()},
-        "networks": networks_card(model),
-        "seed": args.seed,
-        "versions": versions(),
-        "instruction set": kernels.isa,
-        "threads": fastmlp.get_num_threads(),
-        "seconds": {f"since {since}": round(seconds, 3)},
-    }
-
-
-def networks_card(model: TableModel) -> list[dict[str, Any]]:
-    """Return what the card says of each network; of the shared model's with ``--per``."""
-    if model.by_value_ is not None:
-        return networks_card(model.by_value_.shared)
-    return [
-        {"layers": list(net.sizes), "parameters": net.n_parameters, "epochs": n, "epoch kept": best}
-        for net, n, best in zip(model.networks_, model.n_epochs_, model.best_epochs_, strict=True)
-    ]
-
-
-def values_card(by_value: ByValue) -> dict[str, Any]:
-    """Return what the card says of the values of the column of ``--per``."""
-    return {
-        "column": by_value.column,
-        "values": {
-            value: {
-                "networks": len(model.networks_),
-                "scores of validation rows": model.validation_scores_,
-            }
-            for value, model in by_value.models.items()
-        },
-        "predicted by the shared model": dict(by_value.reasons),
-    }
+    return notes
