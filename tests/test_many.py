@@ -188,9 +188,9 @@ def test_each_network_trains_on_one_thread(classes, monkeypatch):
     used = []
     original = fastmlp.model.state.ModelState.train
 
-    def spy(state, data, batches, options, progress, n_threads, seconds):
+    def spy(state, data, batches, options, progress, n_threads, *others):
         used.append(n_threads)
-        return original(state, data, batches, options, progress, n_threads, seconds)
+        return original(state, data, batches, options, progress, n_threads, *others)
 
     monkeypatch.setattr(fastmlp.model.state.ModelState, "train", spy)
     fit_many(untrained(), *classes, options={"epochs": 2, "validation_data": 0.1})

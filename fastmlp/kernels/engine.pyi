@@ -198,10 +198,13 @@ class Engine:
         progress: Progress,
         threads: int,
         seconds: float,
+        good: ParameterSet | None = None,
     ) -> Progress:
         """Run batches from `progress.batch` on, or several epochs, until their end or the time's.
 
-        No epoch of several begins after `seconds`, but for the first.
+        No epoch of several begins after `seconds`, but for the first.  If a number is not finite,
+        training ends, the optimizer is as before its first step, and the parameters are `good`
+        again, or those before the last of several epochs.
         """
 
     def release_workspace(self) -> None:

@@ -10,6 +10,7 @@
     passes.pxi          passes without an update, gradients: class Passes
     predictions.pxi     prediction: class Predictions
     inverse_hessian.pxi what L-BFGS remembers of earlier steps: class InverseHessian
+    optimizer_state.pxi the optimizer's numbers: class OptimizerState
     this file           training: class Engine
     row_order.h         the random order of an epoch's rows
 
@@ -102,80 +103,17 @@ include "shared.pxi"
 include "passes.pxi"
 include "predictions.pxi"
 include "inverse_hessian.pxi"
+include "optimizer_state.pxi"
 
 
-cdef class OptimizerSnapshot:
-    """An optimizer's state at one moment."""
-    cdef optimizer rule
-    cdef Block state
-    cdef int64_t steps
-
-
-cdef class Engine(Predictions):
+cdef class Engine(OptimizerState):
     """Training: batch after batch of steps 1 to 6."""
-    cdef optimizer rule
-    cdef Block state                # of the optimizer, slot by slot, laid out like the parameters
     cdef Block sums                 # of a gradient in chunks
     cdef readonly Workspace training    # kept between calls
-    cdef readonly int64_t steps     # updates since the optimizer was set
     cdef readonly TrainingLock training_lock
 
     def __cinit__(self, *args, **kwargs):
         self.training_lock = TrainingLock()
-
-    # -------------------------------------------------------------------------- optimizer
-
-    def set_optimizer(self, name, constants):
-        cdef optimizer rule = optimizer_of(name, constants)
-        cdef Block state = Block(n_slots(&rule) * self.n_numbers * <Py_ssize_t>sizeof(real))
-        self.enter_gate()
-        self.rule = rule
-        self.state = state
-        self.steps = 0
-        self.gate.leave()
-
-    cdef real* slot(self, int i) noexcept:
-        """The optimizer's i-th number of each parameter; NULL where it keeps fewer."""
-        if (self.state is None
-                or (i + 1) * self.n_numbers * <Py_ssize_t>sizeof(real) > self.state.size):
-            return NULL
-        return <real*>self.state.data + i * self.n_numbers
-
-    def get_state(self):
-        cdef int i
-        self.gate.enter()
-        try:
-            return [self.layers_out(self.slot(i)) for i in range(n_slots(&self.rule))]
-        finally:
-            self.gate.leave()
-
-    def set_state(self, slots, int64_t steps):
-        cdef int i
-        self.enter_gate()
-        try:
-            for i, layers in enumerate(slots[:n_slots(&self.rule)]):
-                self.layers_in(self.slot(i), layers)
-            self.steps = steps
-        finally:
-            self.gate.leave()
-
-    def optimizer_snapshot(self):
-        """The optimizer's rule, the number of its steps, and a copy of its numbers."""
-        cdef OptimizerSnapshot found = OptimizerSnapshot.__new__(OptimizerSnapshot)
-        self.gate.enter()
-        found.rule = self.rule
-        found.state = copied(self.state)
-        found.steps = self.steps
-        self.gate.leave()
-        return found
-
-    def restore_optimizer(self, OptimizerSnapshot snapshot not None):
-        """Go back to a snapshot of this network's optimizer."""
-        self.enter_gate()
-        self.rule = snapshot.rule
-        self.state = copied(snapshot.state)
-        self.steps = snapshot.steps
-        self.gate.leave()
 
     # --------------------------------------------------------------------------- training
 
@@ -206,7 +144,8 @@ cdef class Engine(Predictions):
             self.training.key = key
         return self.training
 
-    def train(self, Data data, batches, options, progress, int threads, double seconds):
+    def train(self, Data data, batches, options, progress, int threads, double seconds,
+              ParameterSet good=None):
         cdef const int64_t[::1] order = batches.order
         cdef const double[::1] rates = batches.rates, weight_decays = batches.weight_decays
         cdef const double[::1] dropout_factors = batches.dropout_factors
@@ -218,7 +157,8 @@ cdef class Engine(Predictions):
         cdef network net = self.net
         cdef input_encoding encoding = self.encoding_as(options, data.first, &net)
         cdef Workspace space = self.training_space(data, distortion, &encoding, size, threads)
-        cdef Block layers = self.layers_as(options), good
+        cdef Block layers = self.layers_as(options), undo
+        cdef bint diverged
         cdef PythonLossCall loss_call = PythonLossCall(self.custom, data)
         cdef GradientSumCall sum_call = None
         cdef examples x = data.x
@@ -275,7 +215,7 @@ cdef class Engine(Predictions):
         if several:
             epochs = np.empty((batches.n_epochs, 3 + self.net.n_layers))
             into = epochs
-            good = Block(2 * self.current.numbers.size)     # as many for the average
+            undo = Block(2 * self.current.numbers.size)     # as many for the average
         self.begin_writing()
         try:
             self.in_step = True
@@ -290,13 +230,18 @@ cdef class Engine(Predictions):
             j.slots[1] = self.slot(1)
             j.deadline = seconds_now() + seconds
             if several:
-                self.run_epochs(&j, batches, good, into, &n_done, threads)
+                self.run_epochs(&j, batches, undo, into, &n_done, threads)
             else:
                 with nogil:
                     run_job(&j, threads)
             self.steps = j.steps + j.next - j.first
             if ema > 0:
                 self.current.averaged = j.averaged + j.next - j.first
+            diverged = j.not_finite or not isfinite(j.cost)
+            if diverged:    # here, where Ctrl-C cannot come between
+                if good is not None:
+                    self.take(good)
+                self.begin_anew()
         finally:
             self.in_step = False
             self.end_writing()
@@ -308,11 +253,11 @@ cdef class Engine(Predictions):
             sum_call.raise_error()
         return Progress(
             j.next, j.cost, j.weight,
-            j.next - 1 if j.not_finite or not isfinite(j.cost) else None,
+            j.next - 1 if diverged else None,
             1e-9 * j.threads.slept, None if not several else epochs[:n_done],
         )
 
-    cdef int run_epochs(self, job* j, batches, Block good, double[:, ::1] epochs,
+    cdef int run_epochs(self, job* j, batches, Block undo, double[:, ::1] epochs,
                         int64_t* n_done, int threads) except -1:
         """Whole epochs, until all are done or the time is up.
 
@@ -348,9 +293,9 @@ cdef class Engine(Predictions):
                         j.weight_decays += n_batches
                     if j.dropout != NULL:
                         j.dropout += n_batches
-                memcpy(good.data, parameters, number_bytes)
+                memcpy(undo.data, parameters, number_bytes)
                 if average_bytes > 0:
-                    memcpy(good.data + number_bytes, j.average, average_bytes)
+                    memcpy(undo.data + number_bytes, j.average, average_bytes)
                 if n_seed > 0:
                     row_order(&seed[0], n_seed, epoch + n_done[0], n, <int64_t*>order.data)
                 j.key = mixed_key(key, epoch + n_done[0])
@@ -361,9 +306,9 @@ cdef class Engine(Predictions):
                 if j.w.changed or j.failed:
                     break
                 if j.not_finite or not isfinite(j.cost):
-                    memcpy(parameters, good.data, number_bytes)
+                    memcpy(parameters, undo.data, number_bytes)
                     if average_bytes > 0:
-                        memcpy(j.average, good.data + number_bytes, average_bytes)
+                        memcpy(j.average, undo.data + number_bytes, average_bytes)
                     j.averaged -= j.next
                     break
                 epochs[n_done[0], 0] = j.cost

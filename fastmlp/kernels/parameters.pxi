@@ -336,9 +336,16 @@ cdef class Parameters:
                 or snapshot.numbers.size != self.current.numbers.size):
             raise ValueError("the snapshot is of another network")
         self.enter_gate()
+        try:
+            self.take(snapshot)
+        finally:
+            self.gate.leave()
+
+    cdef int take(self, ParameterSet snapshot) except -1:
+        """Make the numbers of a snapshot the current ones; this thread is the writer."""
         with cython.critical_section(self.gate):
             self.current = snapshot.sharing()
-        self.gate.leave()
+        return 0
 
     def start_average(self):
         self.begin_writing()

@@ -305,9 +305,13 @@ class ModelState:
         progress: Progress,
         n_threads: int,
         seconds: float,
+        good: Snapshot,
     ) -> Progress:
-        """Train on batches until they end, the time is up, or a number is not finite."""
-        return self._engine.train(data, batches, options, progress, n_threads, seconds)
+        """Train on batches until they end, the time is up, or a number is not finite.
+
+        Then the parameters are `good` again, and the optimizer is as before its first step.
+        """
+        return self._engine.train(data, batches, options, progress, n_threads, seconds, good)
 
     def row_order(self, epoch: int, n_rows: int) -> NDArray[np.int64]:
         """Return the random order of the rows in an epoch of this network's life."""
@@ -321,7 +325,10 @@ class ModelState:
         n_threads: int,
         seconds: float,
     ) -> Progress:
-        """Train for whole epochs; one with a number that is not finite is undone and the last."""
+        """Train for whole epochs; one with a number that is not finite is undone and the last.
+
+        The optimizer is then as before its first step.
+        """
         first = self.epochs
         self.epochs = first + 1
         progress = self._engine.train(data, batches, options, Progress(), n_threads, seconds)
@@ -329,17 +336,11 @@ class ModelState:
         self.epochs = first + len(progress.epochs)
         if progress.failed is not None:
             self.epochs += 1
-            self.optimizer = None
         return progress
 
     def release_workspace(self) -> None:
         """Free the memory of training steps, which is else kept for the next fit."""
         self._engine.release_workspace()
-
-    def roll_back(self, snapshot: Snapshot) -> None:
-        """Go back to the last good parameters; the optimizer's state is lost with the bad ones."""
-        self._engine.restore(snapshot)
-        self.optimizer = None
 
     def pack(self, data: Data, n_threads: int) -> None:
         """Pack rows with many zeros, which pays where they are read several times."""

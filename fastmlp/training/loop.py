@@ -22,6 +22,7 @@ from ..data.examples import Examples
 from ..data.parquet import ParquetFolder
 from ..history import History
 from ..kernels.calls import Batches, Progress, TrainingOptions
+from ..model.state import Snapshot
 from ..support import checks, threads
 from ..support.user_warnings import warn_user
 from . import endings, evaluation
@@ -195,9 +196,8 @@ class Run:
             state.epochs = epoch + 1
             if before > 0:
                 progress = progress._replace(batch=0)
-            progress = self.run_batches(setup, history, piece.examples, part, progress)
+            progress = self.run_batches(setup, history, piece.examples, part, progress, good)
             if progress.failed is not None:
-                state.roll_back(good)
                 history.unfinished_batches = 0
                 raise diverged(history, before + progress.failed, part.rates[progress.failed])
             if progress.batch < len(part.rates):
@@ -210,11 +210,18 @@ class Run:
         return total / weight + penalty, last_rate
 
     def run_batches(
-        self, setup: Setup, history: History, examples: Examples, part: Batches, progress: Progress
+        self,
+        setup: Setup,
+        history: History,
+        examples: Examples,
+        part: Batches,
+        progress: Progress,
+        good: Snapshot,
     ) -> Progress:
         """Train on batches, slice after slice, and return how far that came.
 
-        It ends before the last batch if the time is up or a number is not finite.
+        It ends before the last batch if the time is up or a number is not finite; then the
+        parameters are `good` again.
         """
         n_batches = len(part.rates)
         while progress.batch < n_batches:
@@ -226,6 +233,7 @@ class Run:
                 progress,
                 self.team.size(setup.n_threads),
                 min(SLICE, setup.deadline - started),
+                good,
             )
             seconds = perf_counter() - started
             self.team.report(seconds / (progress.batch - first), progress.slept / seconds)

@@ -7,6 +7,7 @@ import pytest
 
 import fastmlp
 from fastmlp import MLP, Adam, Callback, EarlyStopping, GradientDescent, TrainingDiverged
+from fastmlp.model.state import ModelState
 from fastmlp.training import endings, loop
 
 
@@ -105,6 +106,39 @@ def test_the_optimizer_begins_anew_after_a_divergence(classes, optimizer):
     fit(diverged)
     fit(other, reset_optimizer=True)
     np.testing.assert_array_equal(parameters(diverged), parameters(other))
+
+
+@pytest.mark.parametrize("epochs", [1, 5], ids=["an epoch at once", "several"])
+def test_no_number_of_a_fit_that_diverged_stays_where_ctrl_c_comes_just_then(
+    classes, monkeypatch, epochs
+):
+    def fit(net, rate, **options):
+        options = {"epochs": epochs, "shuffle": False, "ema": 0.9, **options}
+        net.fit(*classes, optimizer=Adam(rate), **options)
+
+    diverged, other = (MLP((6, 16, 3), batch_norm=True, seed=1) for _ in range(2))
+    fit(diverged, 0.01)
+    fit(other, 0.01)
+    for name in ("train", "train_epochs"):
+        train = getattr(ModelState, name)
+        monkeypatch.setattr(ModelState, name, then_interrupted(train))
+    with pytest.warns(UserWarning, match="Training interrupted"):
+        fit(diverged, 1e38)
+    monkeypatch.undo()
+    assert diverged.state.snapshot().tobytes() == other.state.snapshot().tobytes()
+    fit(diverged, 0.01)
+    fit(other, 0.01, reset_optimizer=True)
+    assert diverged.state.snapshot().tobytes() == other.state.snapshot().tobytes()
+
+
+def then_interrupted(train):
+    """Train, and be interrupted by Ctrl-C before anything else."""
+
+    def interrupted(*arguments):
+        train(*arguments)
+        raise KeyboardInterrupt
+
+    return interrupted
 
 
 def test_the_history_after_a_divergence_has_no_unfinished_batches(classes, net):
