@@ -18,6 +18,7 @@ from ..support.keywords import guess
 from ..tracking import MLflow, TensorBoard
 from ..training import FitConfig
 from .communication import Ranks
+from .equality import require_equal
 from .folders import own_part
 from .shared_run import SharedRun
 from .sharing import Sharing
@@ -173,8 +174,8 @@ def _fit(
     config, source, rows, validation_set, callbacks = prepared
     if ranks.rank > 0:
         callbacks = [one for one in callbacks if not isinstance(one, OF_RANK_0)]
+    require_equal(ranks, net.state, config, sharing, validation_set is not None)
     run = SharedRun(ranks, net, config, source, rows, validation_set, callbacks, sharing)
-    run.require_equal()
     try:
         run.check()
     except Exception as raised:

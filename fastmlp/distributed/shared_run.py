@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import platform
-import re
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import inf
@@ -18,7 +16,6 @@ from ..data.batches import Batching, Piece, Source, ValidationSource
 from ..data.examples import Examples
 from ..history import History
 from ..kernels.calls import Batches, BatchShare
-from ..model.state import ModelState
 from ..support import threads
 from ..support.user_warnings import warn_user
 from ..training import FitConfig
@@ -26,30 +23,13 @@ from ..training.first_reading import Trainable
 from ..training.loop import Run, Setup
 from ..training.scheduled import Scheduled
 from .communication import Ranks
+from .equality import checksum
 from .rounds import TimeIsUp, rounds
 from .shares import RankBatches
 from .sharing import Sharing
 from .slowness import RankTimes, TimedSum, about_slow_rank
 
 __all__ = ["SharedRun"]
-
-ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-
-
-def checksum(state: ModelState) -> int:
-    """Return a checksum of parameters and averages."""
-    return zlib.crc32(state.snapshot().tobytes())
-
-
-def optimizer_checksum(state: ModelState) -> int:
-    """Return a checksum of the optimizer's state."""
-    found = 0
-    if state.optimizer is not None:
-        for layers in state.optimizer_state():
-            for array in (one for layer in layers for one in layer):
-                found = zlib.crc32(array.tobytes(), found)
-    return found
-
 
 def weights_of(piece: Piece) -> NDArray[np.float64]:
     """Return Σ s of each batch over the rows of a piece; without sample weights their number."""
@@ -62,7 +42,7 @@ def weights_of(piece: Piece) -> NDArray[np.float64]:
 
 
 class SharedRun(Run):
-    """One rank's part of a call of fit, its arguments checked.
+    """One rank's part of a call of fit, its arguments checked, and equal where they must be.
 
     It differs from `Run` in what depends on the other ranks: which rows of a batch are its own
     (`pieces`, `part_of`), sums over all examples (`total`), and what ends an epoch or the fit
@@ -91,10 +71,10 @@ class SharedRun(Run):
     ) -> None:
         n_own = Batching.of(source, rows, config.batch_size).n_rows
         weighted = getattr(source, "weight", None) is not None
-        found = ranks.gather((n_own, weighted, config.batch_size))
-        batch_size = found[0][2]  # that all have, or `require_equal` raises an error
-        own = RankBatches.of(ranks, [n for n, _, _ in found], batch_size)
-        cap = config.n_threads or ranks.threads()
+        found = ranks.gather((n_own, weighted))
+        own = RankBatches.of(ranks, [n for n, _ in found], config.batch_size)
+        default = ranks.threads()  # on every rank, also where n_threads is another number
+        cap = config.n_threads or default
         cap = threads.for_step(net.state.spec.layer_sizes, own.most_rows, cap)
         super().__init__(
             net,
@@ -108,7 +88,7 @@ class SharedRun(Run):
         )
         self.ranks, self.sharing = ranks, sharing
         self.own, self.n_own = own, n_own
-        self.any_weighted = any(one for _, one, _ in found)
+        self.any_weighted = any(one for _, one in found)
         self.gradient_sum = TimedSum(ranks.gradient_sum(sharing.compression))
         weight = 1 / ranks.size
         if n_own is not None and own.batching.n_rows is not None:
@@ -128,31 +108,6 @@ class SharedRun(Run):
                 f"each of which adds rows of its chunks to every batch: give a batch_size of at "
                 f"least {self.ranks.size}"
             )
-
-    def require_equal(self) -> None:
-        """Refuse ranks that do not train the same network in the same way."""
-        state = self.state
-        own = {
-            "sizes or options of the network": ADDRESS.sub("", repr(state.spec)),
-            "parameters of the network": checksum(state),
-            "state of the optimizer": (state.optimizer, state.steps, optimizer_checksum(state)),
-            "number of epochs so far": state.epochs,
-            "frozen layers": (sorted(state.frozen), state.encoding_frozen),
-            "options of fit": ADDRESS.sub("", repr(replace(self.config, n_threads=None))),
-            "accumulate, local_steps or compression": self.sharing,
-            "presence of validation_data": self.validation_set is not None,
-        }
-        found = self.ranks.gather(own)
-        for name, value in found[0].items():
-            for rank, other in enumerate(found):
-                if other[name] != value:
-                    self.ranks.raise_on_all(
-                        ValueError(
-                            f"ranks 0 and {rank} differ in the {name}: every rank must pass an "
-                            f"equal network and equal options. Make the network with the same "
-                            f"arguments and seed on every rank, or load the same file"
-                        )
-                    )
 
     # -------------------------------------------------------------- this rank's part of batches
 

@@ -90,6 +90,10 @@ def arguments_of(case):
         options["l2"] = 0.1
     elif case == "other sharing" and wrong:
         options["local_steps"] = 3
+    elif case == "other compression" and wrong:
+        options["compression"] = "bfloat16"
+    elif case == "threads of one rank" and wrong:
+        options["n_threads"] = 1
     elif case == "wrong sharing" and wrong:
         options["compression"] = "zip"
     elif case == "local divergence":

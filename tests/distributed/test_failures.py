@@ -39,6 +39,12 @@ WRONG = [
         "ValueError: ranks 0 and 1 differ in the accumulate, local_steps or compression",
         None,
     ),
+    (
+        "other compression",
+        "ValueError: ranks 0 and 1 differ in the accumulate, local_steps or compression",
+        None,
+    ),
+    ("threads of one rank", "6 epochs, epochs", None),
     ("wrong sharing", "ValueError: compression must be", "rank 1 of 2 failed.*compression"),
     ("local divergence", "TrainingDiverged: the cost or a parameter became", None),
     ("other options", "ValueError: ranks 0 and 1 differ in the options of fit", None),
