@@ -205,7 +205,7 @@ class MLP(StoredNetwork):
         n_threads: int | None = None,
         reset_optimizer: bool = False,
     ) -> History:
-        """Train the network on examples: steps 2 to 7 of the report.
+        """Train the network on examples, by the seven steps that `fastmlp.steps` shows one by one.
 
         A later call goes on from the parameters, and from the optimizer's state (moments and
         number of steps) if name and constants of the optimizer are the same; its learning rate may

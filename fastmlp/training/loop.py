@@ -1,8 +1,9 @@
 """The loop of a fit: epochs, validation, stopping, and what happens when numbers run away.
 
 Python decides between slices of an epoch, the engine computes them: batch after batch, each of
-which is steps 1 to 6 of the report.  It runs without the GIL for SLICE seconds, then comes back so
-that Ctrl-C, `max_seconds`, readers of the parameters and other Python threads get their turn.
+which is steps 1 to 6 of fastmlp/steps.py.  It runs without the GIL for SLICE seconds, then comes
+back so that Ctrl-C, `max_seconds`, readers of the parameters and other Python threads get their
+turn.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def fit(
     callbacks: Sequence[Callback] = (),
     stop: Stop | None = None,
 ) -> History:
-    """Train a network on examples by the options of `config`: the report's seven steps.
+    """Train a network on examples by the options of `config`: the seven steps.
 
     X, with y None, or `validation_data` may be `Examples`, which several fits share.  `stop` ends
     training from another thread.
