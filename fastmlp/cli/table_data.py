@@ -21,7 +21,7 @@ from fastmlp.experiments.table_rows import (
 from fastmlp.experiments.tables import Table
 from fastmlp.experiments.targets import Target, as_classes, as_values, like_training, present
 from fastmlp.support.text import quoted, some_of
-from fastmlp.tabular.reading import near_column
+from fastmlp.tabular.reading import in_question, near_column
 
 from .tables import Levels, format_options, open_table
 
@@ -205,7 +205,7 @@ def require_all(table: Table, columns: Sequence[str]) -> None:
     if len(missing) == 1 and near[missing[0]] is None:
         table.require(missing[0])
     shown = [
-        repr(name) + ("" if other is None else f" (is it {other!r}?)")
+        repr(name) + ("" if other is None else f" (is it {in_question(other, name)}?)")
         for name, other in near.items()
     ]
     what = "a column is" if len(missing) == 1 else f"{len(missing):,} columns are"

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..tabular.frames import factorized
-from ..tabular.levels import known_codes, text
+from ..tabular.levels import known_codes, text, written_alike
 from ..tabular.precision import ADVICE, blurred
 from ..tabular.reading.matrix import number_matrix
 from .tables import Table
@@ -151,7 +151,7 @@ def as_classes(column: pd.Series) -> Array:
             return integers
     codes, levels = pd.factorize(column)
     texts = np.empty(len(levels), object)
-    texts[:] = [text(level) for level in levels]
+    texts[:] = written_alike(map(text, levels))
     result: Array = texts[codes]
     return result
 

@@ -22,7 +22,7 @@ from .columns import ENCODINGS, ISO_DATES, Codes, NoColumnError, TableEncoder
 from .fitting_by_value import check_per, fit_by_value
 from .folds import validation_rows
 from .given import Given
-from .input_tables import frame_of, numbered
+from .input_tables import frame_of, numbered, remedy_of_names
 from .insight import InsightMixin
 from .members import Callbacks, Member, ModelJob, Rows
 from .metrics import Metric
@@ -330,9 +330,8 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
             validate_data(self, X=named, reset=reset, skip_check_array=True)
         except ValueError as error:
             names = getattr(self, "feature_names_in_", ())
-            if reset or not len(names) or not {*names} <= {*table.columns}:
+            if reset or not (remedy := remedy_of_names(names, table.columns)):
                 raise
-            remedy = "Pass the columns of fit in its order: X[list(model.feature_names_in_)]"
             raise ValueError(f"{str(error).rstrip()}\n{remedy}") from None
         m, n = table.shape
         if m == 0 or n == 0:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from .frames import UNITS, no_cells
 from .reading.arrays import in_microseconds
 
-__all__ = ["frame_of", "numbered"]
+__all__ = ["frame_of", "numbered", "remedy_of_names"]
 
 Array = NDArray[Any]
 
@@ -65,6 +66,21 @@ def numbered(table: pd.DataFrame) -> pd.DataFrame:
     if table.index.name in UNITS:  # of a file
         return table
     return table.set_axis(pd.RangeIndex(len(table), name="row"), axis=0)
+
+
+def remedy_of_names(expected: Collection[str], columns: pd.Index) -> str:
+    """Return how a table gets the names of columns that are expected; empty if it lacks some."""
+    if len(expected) == 0:
+        return ""
+    if not (missing := {*expected} - {*columns}):
+        return "Pass the columns of fit in its order: X[list(model.feature_names_in_)]"
+    alike = {normalize("NFC", name) for name in missing}
+    if alike <= {normalize("NFC", name) for name in columns if isinstance(name, str)}:
+        return (
+            "Names that look alike are written in different characters of Unicode; write them "
+            'alike in both tables: X.columns = X.columns.str.normalize("NFC")'
+        )
+    return ""
 
 
 def _as_table(X: Any) -> str:

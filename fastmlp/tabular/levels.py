@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import unicodedata
+from collections.abc import Iterable
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any
@@ -23,7 +25,7 @@ from .frames import (
 )
 from .reading.numbers import BOOLEANS, code_in
 
-__all__ = ["codes_in", "known_codes", "text", "texts"]
+__all__ = ["codes_in", "known_codes", "text", "texts", "written_alike"]
 
 Array = NDArray[Any]
 
@@ -39,9 +41,10 @@ def texts(column: pd.Series) -> tuple[NDArray[np.intp], list[str]]:
     levels : list of str
         A whole number is written without a decimal point, whatever its type.  If all are names of
         truth values, and some of the same, such as "true" and "TRUE", they are True and False.
+        Texts of the same letters are one level, see `written_alike`.
     """
     codes, uniques = factorized(column)
-    names = [text(cell) for cell in uniques]
+    names = written_alike(map(text, uniques))
     levels = list(dict.fromkeys(name for name in names if name))
     if BOOLEANS.keys() >= {*levels} and len({BOOLEANS[level] for level in levels}) < len(levels):
         names = [str(BOOLEANS[name]) if name else "" for name in names]
@@ -70,6 +73,19 @@ def text(cell: Any) -> str:
     return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()
 
 
+def written_alike(texts: Iterable[str]) -> list[str]:
+    """Return texts, each as the first of them that has the same letters.
+
+    Unicode writes "é" as one character or as two, the letter and its accent.
+    """
+    first: dict[str, str] = {}
+    return [first.setdefault(_letters(text), text) for text in texts]
+
+
+def _letters(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
 def _digits(number: int) -> str:
     """Return a whole number as text; Python's `str` writes 4,300 digits at most."""
     return str(number) if number.bit_length() < 10_000 else str(Decimal(number))
@@ -79,12 +95,14 @@ def known_codes(column: pd.Series, known: tuple[str, ...]) -> Array:
     """Return a column of categories as codes of the levels of the training set, −1 for others.
 
     A number is also the level of its digits after leading zeros, 2139 is "02139", and the level
-    that is the same number in another notation, 1.5 is "1.50".  Where all levels are truth values,
+    that is the same number in another notation, 1.5 is "1.50".  A text is the level of the same
+    letters, in whatever characters of Unicode they are written.  Where all levels are truth values,
     a cell is the level of its truth value: 1 and "true" are "True".  Where all are dates in
     ISO 8601, it is that of its moment, in UTC if it has a time zone.
     """
     codes, uniques = factorized(column)
     places = {level: place for place, level in enumerate(known)}
+    of_letters = {_letters(level): place for level, place in places.items()}
     of_digits: dict[str, int] = {}
     of_number: dict[float, int] = {}
     for (level, place), number in zip(places.items(), parsed([*places]), strict=True):
@@ -100,6 +118,8 @@ def known_codes(column: pd.Series, known: tuple[str, ...]) -> Array:
         name = text(cell)
         if name in places:
             return places[name]
+        if (place := of_letters.get(_letters(name))) is not None:
+            return place
         if name in TRUTHS and of_truth:
             return of_truth.get(TRUTHS[name], -1)
         if not is_number(cell):

@@ -31,6 +31,7 @@ def table(cells: object) -> Table:
         ([*range(20)] * 5, "classification", [*range(20)]),
         (["1", "x", "x", None, " "], "classification", ["1", "x"]),
         ([True, None, False], "classification", ["False", "True"]),
+        (["caf\u00e9", "a", "cafe\u0301"], "classification", ["a", "caf\u00e9"]),
         ([b"\xff", b"a", None, b"a"], "classification", ["\\xff", "a"]),
         ([*range(20)] * 4 + [*range(19)], "regression", None),
         ([*range(21)] * 9, "regression", None),

@@ -32,6 +32,16 @@ def test_other_columns_or_another_order_are_refused_with_the_remedy():
         model.predict(table[["x"]])
 
 
+def test_names_in_other_characters_of_unicode_are_refused_with_the_remedy():
+    table, y = table_with(**{"caf\u00e9": np.arange(60) % 7})
+    model = TabularRegressor(**FAST).fit(table, y)
+    other = table.set_axis(["x", "cafe\u0301"], axis=1)
+    with pytest.raises(ValueError, match=r"look alike.*: X.columns = X.columns.str.*NFC.*$"):
+        model.predict(other)
+    other.columns = other.columns.str.normalize("NFC")
+    assert (model.predict(other) == model.predict(table)).all()
+
+
 def test_a_category_of_which_no_cell_is_known_is_reported():
     table, y = table_with(size=["s", "m", "l"] * 20)
     model = TabularRegressor(**FAST).fit(table, y)

@@ -53,3 +53,21 @@ def test_a_text_is_the_level_of_the_same_text_alone():
 
 def test_a_number_in_the_notation_of_a_level_is_that_level():
     assert known_codes(pd.Series([1.5, 2.5]), ("1.50", "1.5", "2.50")).tolist() == [1, 2]
+
+
+COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"  # the same letters
+
+
+@pytest.mark.parametrize("dtype", [object, "string", "category"])
+@pytest.mark.parametrize("first", [COMPOSED, DECOMPOSED])
+def test_texts_of_the_same_letters_are_one_level(first, dtype):
+    column = pd.Series([first, "tea", COMPOSED, DECOMPOSED, None, ""], dtype=dtype)
+    codes, levels = texts(column)
+    assert levels == [first, "tea"]
+    assert codes.tolist() == [0, 1, 0, 0, -1, -1]
+    assert known_codes(column, (first, "tea")).tolist() == codes.tolist()
+
+
+def test_a_level_in_just_these_characters_comes_first():
+    known = (DECOMPOSED, COMPOSED)  # of a model in which they are two
+    assert known_codes(pd.Series([COMPOSED, DECOMPOSED]), known).tolist() == [1, 0]

@@ -18,6 +18,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 from ...support import checks
 from ...support.extras import imported
@@ -29,7 +30,7 @@ from .text import text_frame
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["near_column", "read_columns", "read_table", "require_column"]
+__all__ = ["in_question", "near_column", "read_columns", "read_table", "require_column"]
 
 TAB = ("tab", "\\t")  # other ways to write this separator, which a shell needs
 SEPARATOR = re.compile(r'[^\0\r\n "0-9A-Za-z\x80-\U0010ffff]')  # that may be given
@@ -164,7 +165,7 @@ def require_column(column: str, names: Sequence[str], name: str) -> None:
         return
     texts = [one for one in names if isinstance(one, str)]
     if (near := near_column(column, texts)) is not None:
-        raise ValueError(f"{name}: no column {column!r}; did you mean {near!r}?")
+        raise ValueError(f"{name}: no column {column!r}; did you mean {in_question(near, column)}?")
     some = ", ".join(map(repr, names[:8])) + (", …" if len(names) > 8 else "")
     remedy = "" if len(texts) == len(names) else f"; names must be text: {checks.NAMING}"
     raise ValueError(f"{name}: no column {column!r}; there are {some}{remedy}")
@@ -175,6 +176,16 @@ def near_column(column: str, names: Sequence[str]) -> str | None:
     lower = {other.lower(): other for other in names}
     close = difflib.get_close_matches(column.lower(), lower, n=1)
     return lower[close[0]] if close else None
+
+
+def in_question(near: str, column: str) -> str:
+    """Return how a message asks whether the column of this near name is meant.
+
+    Names that look alike, such as "é" in one character and in two, are shown by their characters.
+    """
+    if normalize("NFC", near) != normalize("NFC", column):
+        return repr(near)
+    return f"{near!r}, in which the same letters are other characters of Unicode, {ascii(near)}"
 
 
 def _check_options(separator: str | None, decimal: str | None, thousands: str | None) -> None:

@@ -28,6 +28,11 @@ def test_a_similar_name_is_proposed() -> None:
     require_column("column 1", names(3), "t.csv")
 
 
+def test_names_that_look_alike_are_shown_by_their_characters() -> None:
+    with pytest.raises(ValueError, match=r"did you mean 'cafe\u0301', .* 'cafe\\u0301'\?$"):
+        require_column("caf\u00e9", ["cafe\u0301", "tea"], "t.csv")
+
+
 def test_a_warning_of_an_encoding_names_the_line_of_the_call(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes("a,b\nä,1\n".encode("latin-1"))
     with pytest.warns(UserWarning, match="line 2: the byte 0xe4 is not UTF-8.*cp1252") as found:
