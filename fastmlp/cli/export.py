@@ -31,6 +31,7 @@ from .predict import inputs
 from .tables import add_format_options, format_options
 
 PROGRAMS = (".c", ".onnx")  # the endings of what computes, for models of tables too
+OF_ENSEMBLES = (".onnx", ".safetensors")
 IN_INTEGERS = (*PROGRAMS, ".npz")
 OPTIONS: dict[tuple[str, ...], tuple[str, ...]] = {  # by the endings that they are for
     PROGRAMS: ("dtype",),
@@ -144,6 +145,21 @@ def check_form(model: Any, args: argparse.Namespace) -> None:
         raise ValueError(
             f"{args.out}: {args.model} is in 8-bit integers, which are written with the ending "
             f"{' or '.join(PROGRAMS)}"
+        )
+    if isinstance(model, export.IntegerOnly) and args.out.suffix != ".c":
+        raise ValueError(
+            f"{args.out}: {args.model} is in integers only, which are written with the ending .c; "
+            f"for the ending .onnx quantize the network without --integer-only"
+        )
+    if isinstance(model, Ensemble) and (args.quantized or args.out.suffix not in OF_ENSEMBLES):
+        raise ValueError(
+            f"{args.out}: {args.model} is an ensemble, which is written with the ending "
+            f"{' or '.join(OF_ENSEMBLES)} and without --quantized"
+        )
+    if args.integer_only and getattr(model, "encodings", ()):
+        raise ValueError(
+            f"{args.model} has encodings of columns, which are computed in floating point; leave "
+            f"out --integer-only"
         )
     if not of_table(model):
         return

@@ -27,7 +27,7 @@ from .c_source import Layout, Source
 from .calibration import quantized_if_requested
 from .inference import is_table_model
 from .integers import IntegerOnly
-from .quantization import Quantized
+from .quantization import Quantized, refuse_float64
 from .table_quantization import QuantizedTable, quantized_table_if_requested
 
 if TYPE_CHECKING:
@@ -146,8 +146,7 @@ def to_c(
     net = quantized_if_requested(net, quantized, calibration, integer_only, ranges)
     real: np.dtype[Any]  # of x and h
     if isinstance(net, Quantized):
-        if dtype is not None and checks.real_dtype(dtype) != np.float32:
-            raise ValueError(f"a quantized network takes and returns float32, got dtype {dtype!r}")
+        refuse_float64(dtype)
         if isinstance(net, IntegerOnly):
             real, source = np.dtype(np.int8), integer_source(net, name, layout)
         else:

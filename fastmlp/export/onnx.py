@@ -45,7 +45,7 @@ from .onnx_model import (
     with_prefixes,
 )
 from .onnx_quantized import add_logits
-from .quantization import Quantized
+from .quantization import Quantized, refuse_float64
 from .table_quantization import QuantizedTable, quantized_table_if_requested
 
 if TYPE_CHECKING:
@@ -199,8 +199,7 @@ def quantized_model(onnx: Any, net: Quantized, dtype: np.dtype[Any] | None) -> A
             "a network without floating point can only be written as C; quantize it without "
             "integer_only=True"
         )
-    if dtype == np.float64:
-        raise ValueError("a quantized network takes and returns float32, got dtype 'float64'")
+    refuse_float64(dtype)
     graph = Graph(onnx, np.dtype(np.float32))
     z = add_logits(graph, net)
     h = activate(graph, net.output_activation, z)

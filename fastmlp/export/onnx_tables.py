@@ -107,15 +107,15 @@ def require_float32(encoder: TableEncoder) -> None:
     for name, kind in encoder.kinds.items():
         if kind == "date":
             raise ValueError(
-                f"column {name!r} is a date, and float32 cannot hold its seconds since 1970; leave "
-                f"out dtype='float32'"
+                f"column {name!r} is a date, and float32 cannot hold its seconds since 1970; dtype "
+                f"must be 'float64', the default"
             )
     for one in encoder.numbers:
         for values in (one.edges, one.knots):
             if (np.diff(np.array(values, FLOAT32)) <= 0).any():
                 raise ValueError(
                     f"column {one.source!r} has values that are equal in float32 but not in "
-                    f"float64; leave out dtype='float32'"
+                    f"float64; dtype must be 'float64', the default"
                 )
 
 

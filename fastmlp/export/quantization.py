@@ -26,7 +26,7 @@ from .blocks import row_blocks
 from .inference import Columns
 from .integer_layers import ByteRounding, InputScaling, IntegerLayer, apply_activation
 
-__all__ = ["Quantized", "float32_rows"]
+__all__ = ["Quantized", "float32_rows", "refuse_float64"]
 
 Array = NDArray[Any]
 
@@ -348,6 +348,15 @@ class Quantized:
         for rounding, layer in zip(self.roundings, self.layers, strict=True):
             p = layer(rounding(p))
         return p
+
+
+def refuse_float64(dtype: Any) -> None:
+    """Raise ValueError at a dtype of an export that a network in 8-bit integers does not have."""
+    if dtype is not None and checks.real_dtype(dtype) != np.float32:
+        raise ValueError(
+            f"a quantized network computes in 8-bit integers, got dtype "
+            f"{checks.real_dtype(dtype).name!r}; leave it out"
+        )
 
 
 def float32_rows(X: ArrayLike, net: MLP | Quantized) -> NDArray[np.float32]:

@@ -179,7 +179,7 @@ def test_bad_input_is_one_line(fastmlp_command: Command, model: Path, tmp_path: 
         ((model, out, "--name", "1st"), "name must be a C identifier"),
         ((model, tmp_path / "missing" / "net.c"), "there is no folder"),
         ((tmp_path / "missing.npz", out), "missing.npz: No such file or directory"),
-        ((tmp_path / "ensemble.npz", out), "net must be an MLP, got Ensemble"),
+        ((tmp_path / "ensemble.npz", out), "is an ensemble"),
     ]
     for arguments, message in cases:
         code, printed, err = fastmlp_command("export", *arguments)

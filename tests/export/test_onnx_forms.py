@@ -297,7 +297,7 @@ def test_what_has_no_form_in_8_bits_is_refused(
     quantized: Quantized = quantize(net, X)
     cases: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
         (quantize(net, X, integer_only=True), {}, ValueError, "can only be written as C"),
-        (quantized, {"dtype": "float64"}, ValueError, "takes and returns float32, got dtype"),
+        (quantized, {"dtype": "float64"}, ValueError, "got dtype 'float64'; leave it out"),
         (quantized, {"quantized": True}, ValueError, "quantized already"),
         (net, {"quantized": True}, ValueError, "quantized=True needs calibration"),
         (net, {"calibration": X}, ValueError, "calibration needs quantized=True"),

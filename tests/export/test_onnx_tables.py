@@ -101,7 +101,7 @@ def test_numbers_and_predictions_in_float32(kind, encoding, tables, path):
 def test_dates_and_values_that_float32_cannot_hold_are_refused(tables, path):
     table = tables[0][["since"]]
     model = TabularRegressor(random_state=0, epochs=1, n_members=1).fit(table, np.arange(300.0))
-    with pytest.raises(ValueError, match="'since' is a date.*leave out dtype='float32'"):
+    with pytest.raises(ValueError, match="'since' is a date.*dtype must be 'float64'"):
         to_onnx(model, path, dtype="float32")
     close = pd.DataFrame({"x": 1e9 + np.arange(300) / 10})
     model = TabularRegressor(random_state=0, epochs=1, n_members=1, encoding="quantile")

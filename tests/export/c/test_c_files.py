@@ -205,7 +205,7 @@ def test_a_file_is_whole_or_what_it_was(tmp_path: Path, monkeypatch: pytest.Monk
         (
             {"quantized": True, "calibration": np.zeros((3, 2)), "dtype": "float64"},
             ValueError,
-            "takes and returns float32, got dtype 'float64'",
+            "computes in 8-bit integers, got dtype 'float64'; leave it out",
         ),
     ],
 )
