@@ -103,6 +103,8 @@ def quantize(
         If calibration does not fit the network, if ranges is not one of these, if a layer has too
         many inputs for 32-bit sums (16,000 are never too many), or if a network with encodings is
         to have integers only.
+    FloatingPointError
+        If an output for a row of calibration is beyond float32.
 
     Warns
     -----
@@ -240,11 +242,13 @@ def _agreement(quantized: Quantized, rows: Array, h: Array) -> float:
     """Return the fraction of equal labels, or the smallest R² of an output."""
     if quantized.loss.classification:
         return float(np.mean(quantized.predict(rows) == quantized.loss.predict(h)))
-    return smallest_r2(quantized.forward(rows), h)
+    with checks.within("calibration"):
+        return smallest_r2(quantized.forward(rows), h)
 
 
 def smallest_r2(found: Array, exact: Array) -> float:
     """Return the smallest R² of outputs (m, n_out), with the exact ones as the truth."""
+    exact = exact.astype(np.float64)  # which has the squares of all numbers of float32
     error = ((found - exact) ** 2).mean(axis=0)
     # an output that does not vary is compared with float32's own precision
     variance = np.maximum(exact.var(axis=0), (1e-6 * np.abs(exact).max(axis=0)) ** 2)

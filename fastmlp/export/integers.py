@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import quantized_files
 from .blocks import row_blocks
 from .integer_layers import ByteRounding, apply_activation
-from .quantization import Quantized, float32_rows
+from .quantization import Quantized, finite_float32, float32_rows
 
 __all__ = ["FINE", "MIDDLE", "FixedPoint", "IntegerOnly"]
 
@@ -167,11 +167,16 @@ class IntegerOnly(Quantized):
         -------
         ndarray, (m, n_out)
             In float32.
+
+        Raises
+        ------
+        FloatingPointError
+            If an output is beyond float32, as by the exponential function of large z.
         """
         h = self.output_step * (self.output_bytes(X).astype(np.float64) - self.output_zero)
         if self.loss.classification:
             h = apply_activation(self.output_activation, h)
-        return h.astype(np.float32)
+        return finite_float32(h)
 
     def logits(self, X: ArrayLike) -> Array:
         """Return z of the output layer, from which labels come.

@@ -26,7 +26,7 @@ from .blocks import row_blocks
 from .inference import Columns
 from .integer_layers import ByteRounding, InputScaling, IntegerLayer, apply_activation
 
-__all__ = ["Quantized", "float32_rows", "refuse_float64"]
+__all__ = ["Quantized", "finite_float32", "float32_rows", "refuse_float64"]
 
 Array = NDArray[Any]
 
@@ -280,9 +280,14 @@ class Quantized:
         -------
         ndarray, (m, n_out)
             In float32.
+
+        Raises
+        ------
+        FloatingPointError
+            If an output is beyond float32, as by the exponential function of large z.
         """
         z = self.logits(X).astype(np.float64)
-        return apply_activation(self.output_activation, z).astype(np.float32)
+        return finite_float32(apply_activation(self.output_activation, z))
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Return the probabilities of the classes, or of 1 for "binary_cross_entropy".
@@ -348,6 +353,14 @@ class Quantized:
         for rounding, layer in zip(self.roundings, self.layers, strict=True):
             p = layer(rounding(p))
         return p
+
+
+def finite_float32(h: Array) -> NDArray[np.float32]:
+    """Return outputs in float32, which has to hold them."""
+    with np.errstate(over="ignore"):
+        found = h.astype(np.float32)
+    checks.finite_outputs(found)
+    return found
 
 
 def refuse_float64(dtype: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 import fastmlp
 from fastmlp import MLP, activations, reference
-from fastmlp.export import Quantized, quantize
+from fastmlp.export import Quantized, quantize, to_c
 
 Array = NDArray[Any]
 
@@ -276,6 +277,19 @@ def test_columns_of_different_units_cost_no_more_than_scaled_ones(
     error = np.abs(quantized.forward(X * DEVIATION + MEAN) - expected).max()
     scaled = np.abs(quantize(net, X).forward(X) - expected).max()
     assert error < 1.5 * scaled
+
+
+def test_outputs_beyond_float32_are_refused_and_large_ones_compared(tmp_path: Path) -> None:
+    net = MLP((2, 1), loss="poisson", dtype="float64", init=([np.ones((1, 2))], [np.zeros(1)]))
+    rows = np.kron(np.eye(2), np.linspace(0, 80, 100)[:, np.newaxis])
+    quantized = quantize(net, rows)  # outputs up to e⁸⁰ ≈ 10³⁵, whose squares float32 lacks
+    assert 0 < quantized.agreement <= 1
+    with pytest.raises(FloatingPointError, match="calibration: the network's output for X.1. is"):
+        quantize(net, [[0, 0], [50, 50]])
+    both = [[0, 0], [80, 80]]
+    for use in (quantized.forward, lambda X: to_c(quantized, tmp_path / "net.c", examples=X)):
+        with pytest.raises(FloatingPointError, match="the network's output for X.1. is not finite"):
+            use(both)
 
 
 @pytest.mark.parametrize("name", ["load_wine", "load_breast_cancer"])
