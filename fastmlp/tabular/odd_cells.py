@@ -1,4 +1,4 @@
-"""Columns that would be numbers or dates without a few of their cells, and unknown categories."""
+"""Categories that may be meant as numbers or dates, and unknown cells of categories."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from ..support.text import quoted
 from .columns import Codes, TableEncoder
 from .frames import about_cells, factorized, is_number, iso_moments, parsed
 from .levels import texts
-from .reading.numbers import MOSTLY
+from .reading.numbers import COMMA, MOSTLY, POINT, TextColumn
 
 __all__ = ["about_odd_cells", "about_unknown_cells"]
 
 MOST_UNKNOWN = 10  # cells of a category, all of them unknown, from which they are reported
-REMEDY = (
-    "correct them, or leave them empty if they are unknown; if they are levels, a column of "
-    'pandas\' dtype "category" says so'
-)
+LEVELS = 'if they are levels, a column of pandas\' dtype "category" says so'
+REMEDY = f"correct them, or leave them empty if they are unknown; {LEVELS}"
+NUMERIC = f"take out the signs and separators and convert it by pandas.to_numeric; {LEVELS}"
 
 
 def about_odd_cells(column: pd.Series) -> str:
-    """Return a message about cells without which a category would be numbers or dates, or "".
+    """Return a message about a category that may be meant as numbers or dates, or "".
+
+    It would be without a few of its cells, or has all numbers in another notation, such as "12%".
 
     A column of pandas' categories, or of truth values, is meant as it is.  Of a file of text, whose
     index is named "line", the reader reports the cells that are not numbers.
@@ -45,6 +46,20 @@ def about_odd_cells(column: pd.Series) -> str:
         if 0 < counts[odd].sum() < (1 - MOSTLY) * n_present:
             rows = np.flatnonzero(np.append(odd, False)[codes])
             return about_cells(column, rows, f"are not {kind}, which makes it a category", REMEDY)
+    return "" if column.index.name == "line" else _about_notation(column)
+
+
+def _about_notation(column: pd.Series) -> str:
+    """Return a message about a column of numbers that are written in another way, or ""."""
+    texts = TextColumn(column)
+    if texts.code is not None or not np.isnan(parsed(texts.present)).any():
+        return ""
+    for notation in (POINT, COMMA):
+        if all(notation.number(text) is not None for text in texts.without_unit):
+            return (
+                f"column {column.name!r} is read as text, because its numbers are in another "
+                f"notation, such as {quoted(texts.present[0])}; {NUMERIC}"
+            )
     return ""
 
 

@@ -54,6 +54,10 @@ NOT_ODD = {
     "more than a tenth": [*NUMBERS[:36], *"abcd"],
     "categories": pd.Categorical([*NUMBERS, "x"]),
     "text": ["a", "b"] * 20,
+    "codes": ["02139", "01 001"] * 20,
+    "signs alone": ["%", "$"] * 20,
+    "different notations": ["1,5", "1.5"] * 20,
+    "missing": ["n/a", "?"] * 20,
     "empty": [None] * 9,
     "spaces": ["", " "] * 9,
     "booleans": [True, False, None] * 9,
@@ -63,6 +67,19 @@ NOT_ODD = {
 @pytest.mark.parametrize("cells", NOT_ODD.values(), ids=NOT_ODD)
 def test_nothing_is_said_of_other_columns(cells):
     assert about_odd_cells(pd.Series(cells)) == ""
+
+
+@pytest.mark.parametrize("dtype", [object, "str", "string[pyarrow]"])
+@pytest.mark.parametrize("form", ["{}%", "$ {}", "1,00{}", "-{},5", "1 00{}.5", "1'00{},5"])
+def test_numbers_in_another_notation_are_named(form, dtype):
+    cells = [form.format(i % 7) for i in range(40)]
+    about = about_odd_cells(pd.Series([None, "", *cells, "n/a"], dtype=dtype, name="c"))
+    assert about.startswith("column 'c' is read as text, because its numbers are in another")
+    assert f"such as {cells[0]!r}; " in about
+    assert "pandas.to_numeric" in about
+    lines = pd.RangeIndex(2, 42, name="line")
+    for meant in (pd.Series(cells, lines), pd.Series(cells, dtype="category")):
+        assert about_odd_cells(meant) == ""
 
 
 def test_numbers_in_a_file_of_text_are_left_to_its_reader():
