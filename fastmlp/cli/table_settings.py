@@ -57,7 +57,9 @@ def estimator(args: argparse.Namespace, task: str, labels: NDArray[Any]) -> Tabl
         with toml.located(str(args.config)), toml.located("class_weight"):
             toml.check_keys(weights, classes)
         chosen["class_weight"] = {classes[key]: weight for key, weight in weights.items()}
-    return ESTIMATORS[task](**chosen, random_state=args.seed, n_threads=args.threads)
+    found = ESTIMATORS[task](**chosen, random_state=args.seed, n_threads=args.threads)
+    found._check_parameters()  # here, where a message does not begin with the name of the table
+    return found
 
 
 def checked(given: Mapping[str, Any], task: str) -> dict[str, Any]:

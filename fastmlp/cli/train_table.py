@@ -14,6 +14,7 @@ from pathlib import Path
 
 import fastmlp
 from fastmlp.experiments.table_models import TableModel, fit_on
+from fastmlp.experiments.table_rows import named
 from fastmlp.experiments.targets import OF_TEXT
 from fastmlp.support.text import printable, some_of
 from fastmlp.support.user_warnings import warn_user
@@ -114,6 +115,8 @@ def check_per(model: TableModel, args: argparse.Namespace, data: TableData) -> N
         raise ValueError(f"--per {model.per!r} is the label; name another column")
     if args.group is not None:
         raise ValueError("--per and --group exclude each other: give one of them")
+    if model.per in named((model.per,), args.drop or ()):
+        raise ValueError(f"--per {model.per!r} is left out by --drop; give it in one of them alone")
     require_column(model.per, tuple(data.training.X.columns), data.name)
 
 

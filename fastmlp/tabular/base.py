@@ -200,7 +200,8 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
             checks.whole("n_members", self.n_members, most=MOST_MEMBERS)
         for name, interval in {**FRACTIONS, **POSITIVE, "time_limit": "(0, inf)"}.items():
             if getattr(self, name, None) is not None:
-                checks.number(name, getattr(self, name), interval)
+                dtype = np.dtype(np.float32) if name in POSITIVE else None  # of the networks
+                checks.number(name, getattr(self, name), interval, dtype=dtype)
         if self.encoding is not None:
             checks.known("encoding", self.encoding, ENCODINGS)
         if self.per is not None:

@@ -127,7 +127,7 @@ def test_classes_have_probabilities(fastmlp_command: Command, sales: Path, tmp_p
     [
         (["--per", "shp"], "no column 'shp'"),
         (["--per", "units"], "--per 'units' is the label; name another column"),
-        (["--per", "busy"], "no column 'busy'; there are 'shop', 'visitors', 'day'"),
+        (["--per", "busy"], "--per 'busy' is left out by --drop; give it in one of them"),
         (["--per", "shop", "--group", "day"], "--per and --group exclude each other"),
     ],
 )

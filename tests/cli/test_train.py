@@ -148,6 +148,14 @@ def test_options_are_parameters_of_the_estimator(
         assert card["networks"][0]["layers"][1:-1] == value
 
 
+def test_an_option_that_the_networks_cannot_have_is_no_fault_of_the_table(
+    classify: Command,
+) -> None:
+    code, out, err = classify("--learning-rate", "1e-50")
+    assert (code, out) == (2, "")
+    assert err.startswith("fastmlp train: error: learning_rate is 1e-50, which is 0 in a float32")
+
+
 @pytest.mark.parametrize(
     ("option", "instead"),
     [("--l2", "--weight-decay"), ("--optimizer", "AdamW"), ("--validation", "--test-fraction")],

@@ -72,6 +72,18 @@ def test_sizes_of_layers_may_be_an_array(tmp_path):
     assert shown(model.hidden_layer_sizes) == [16, 8]
 
 
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"learning_rate": 1e-50}, "^learning_rate is 1e-50, which is 0 in a float32 network"),
+        ({"weight_decay": 1e300}, "^weight_decay is .*, which is inf in a float32 network"),
+    ],
+)
+def test_what_the_networks_cannot_hold_is_named(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        TabularRegressor(**FAST, **parameters).fit(TABLE, x[:, 0])
+
+
 @pytest.mark.parametrize("sizes", ["16", 16.0, {16}])
 def test_sizes_of_layers_that_are_none_are_shown_as_they_are(sizes):
     with pytest.raises(TypeError, match="^hidden_layer_sizes must be a whole number, got .*16"):
