@@ -36,7 +36,13 @@ def target_column(y: Any, m: int) -> Array:
             "This estimator requires y to be passed, but the target y is None: pass the labels or "
             "the values to predict"
         )
-    if type(y).__module__.startswith("polars") or isinstance(
+    of_polars = type(y).__module__.startswith("polars")
+    if of_polars and not hasattr(y, "to_numpy"):  # a LazyFrame or an expression
+        raise TypeError(
+            f"y is a {type(y).__name__} of polars, which has no values yet; pass a Series, such as "
+            f'frame.collect()["y"]'
+        )
+    if of_polars or isinstance(
         getattr(y, "dtype", None), pd.api.extensions.ExtensionDtype
     ):
         y = y.to_numpy()

@@ -33,6 +33,14 @@ def test_a_missing_target_is_named_with_its_row():
         target_column(y, 9)
 
 
+def test_what_polars_has_not_computed_is_refused():
+    polars = pytest.importorskip("polars")
+    for y in (polars.LazyFrame({"y": [1, 2]}), polars.col("y")):
+        with pytest.raises(TypeError, match=r"y is a (LazyFrame|Expr) .* pass .*collect"):
+            target_column(y, 2)
+    assert target_column(polars.Series([1, 2]), 2).tolist() == [1, 2]
+
+
 def test_a_column_of_targets_is_taken_with_a_warning():
     with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
         np.testing.assert_array_equal(target_column(np.ones((3, 1)), 3), np.ones(3))
