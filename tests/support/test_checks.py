@@ -212,6 +212,23 @@ def test_column_of_names_is_explained():
         checks.array("y", column)
 
 
+@pytest.mark.parametrize("error", [RuntimeError, TypeError])
+def test_what_cannot_become_an_array_is_named_with_the_reason(error):
+    class Tensor:
+        def __array__(self, dtype=None, copy=None):
+            raise error("it requires grad: use tensor.detach()")
+
+    with pytest.raises(TypeError, match=r"^y cannot become .*use tensor\.detach\(\); give y as a"):
+        checks.array("y", Tensor())
+
+
+def test_a_dtype_of_another_package_is_to_be_converted_and_a_record_to_be_unpacked():
+    with pytest.raises(TypeError, match=r"X has dtype .*V2.*; .* np.asarray\(X, dtype=np.float32"):
+        checks.array("X", np.zeros((2, 3), "V2"))
+    with pytest.raises(TypeError, match="Records become rows"):
+        checks.array("X", np.zeros(2, [("a", float)]))
+
+
 def test_text_in_place_of_labels_is_explained_by_names_of_classes_and_other_text_is_not():
     texts = np.array(["a", "b"])
     with pytest.raises(TypeError, match=r"Names of classes .* np.unique\(y, return_inverse"):

@@ -50,6 +50,10 @@ def array(name: str, value: object) -> Array:
         found = np.asarray(value)
     except ValueError:
         raise ValueError(f"{name} is ragged: its rows have different lengths") from None
+    except (TypeError, RuntimeError) as error:  # of a tensor on a GPU, or that needs gradients
+        raise TypeError(
+            f"{name} cannot become a NumPy array: {error}; give {name} as a NumPy array of numbers"
+        ) from None
     if found.ndim == 0 and found.dtype.kind not in REAL:
         raise TypeError(f"{name} must be an array of numbers, got {shown(value)}")
     if found is value:
@@ -57,9 +61,11 @@ def array(name: str, value: object) -> Array:
     if found.dtype.kind == "O":
         found = _mixed_columns(name, value, found)
     if found.dtype.kind not in REAL:
+        of_another_package = found.dtype.kind == "V" and found.dtype.names is None  # bfloat16
+        hint = AS_NUMBERS.format(name=name) if of_another_package else ""
         raise TypeError(
             f"{name} has dtype {found.dtype}; expected real numbers. "
-            f"{_hint(name, found.dtype.kind)}"
+            f"{hint or _hint(name, found.dtype.kind)}"
         )
     return found
 
