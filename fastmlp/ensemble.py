@@ -187,7 +187,8 @@ class Ensemble(EnsemblePredictor):
         Raises
         ------
         ValueError
-            If the file holds a single network, or for the reasons of `fastmlp.load`.
+            If the file holds a single network or a model of a table, or for the reasons of
+            `fastmlp.load`.
         OSError
             If the file cannot be opened or read.
 
@@ -196,6 +197,7 @@ class Ensemble(EnsemblePredictor):
         fastmlp.load : The same for a network or an ensemble.
         """
         unpacked = files.read_npz(path, loss)
+        files.refuse_table(path, unpacked)
         if not isinstance(unpacked[0], list):
             raise ValueError(f"{os.fspath(path)} holds a single network; read it by MLP.load")
         return cls.from_unpacked(*unpacked)

@@ -10,7 +10,7 @@ from .losses import LossSpec
 from .model import files
 from .network import MLP
 
-__all__ = ["from_unpacked", "holds_table", "load"]
+__all__ = ["from_unpacked", "load"]
 
 
 def load(path: str | os.PathLike[str], *, loss: LossSpec | None = None) -> MLP | Ensemble:
@@ -50,17 +50,8 @@ def load(path: str | os.PathLike[str], *, loss: LossSpec | None = None) -> MLP |
     True
     """
     unpacked = files.read_npz(path, loss)
-    if holds_table(unpacked):
-        raise ValueError(
-            f"{os.fspath(path)} holds a model of a table: fastmlp.tabular.load reads it"
-        )
+    files.refuse_table(path, unpacked)
     return from_unpacked(unpacked)
-
-
-def holds_table(unpacked: Any) -> bool:
-    """Whether what `files.read` returned is a model of a table: see fastmlp/tabular/loading.py."""
-    networks, metadata = unpacked
-    return isinstance(networks, list) and "table" in metadata
 
 
 def from_unpacked(unpacked: Any) -> MLP | Ensemble:

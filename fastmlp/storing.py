@@ -37,7 +37,8 @@ class StoredNetwork(Predictor):
         Raises
         ------
         ValueError
-            If the file holds an ensemble, or for the reasons of `fastmlp.load`.
+            If the file holds an ensemble or a model of a table, or for the reasons of
+            `fastmlp.load`.
         OSError
             If the file cannot be opened or read.
 
@@ -46,6 +47,7 @@ class StoredNetwork(Predictor):
         fastmlp.load : The same for a network or an ensemble.
         """
         unpacked = files.read_npz(path, loss)
+        files.refuse_table(path, unpacked)
         if isinstance(unpacked[0], list):
             raise ValueError(f"{os.fspath(path)} holds an ensemble; read it by Ensemble.load")
         return cls.from_state(*unpacked)

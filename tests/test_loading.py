@@ -56,6 +56,16 @@ def test_the_other_kind_of_file_is_refused_with_the_way_to_read_it(saved):
 
 
 @pytest.mark.parametrize("load", [fastmlp.load, MLP.load, Ensemble.load])
+def test_every_way_refuses_a_model_of_a_table(tmp_path, load):
+    tabular = pytest.importorskip("fastmlp.tabular")
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    model = tabular.TabularRegressor(quality="fast", epochs=1, encoding="raw").fit(X, X[:, 0])
+    model.save(tmp_path / "table.npz")
+    with pytest.raises(ValueError, match=r"table.npz holds a model of a table: .*tabular.load"):
+        load(tmp_path / "table.npz")
+
+
+@pytest.mark.parametrize("load", [fastmlp.load, MLP.load, Ensemble.load])
 def test_every_way_refuses_what_is_no_model_file(tmp_path, load):
     (tmp_path / "other.npz").write_bytes(b"other")
     with pytest.raises(ValueError, match="other.npz is not a whole fastmlp model file"):

@@ -80,7 +80,7 @@ def loaded(args: argparse.Namespace) -> MLP:
         if getattr(args, name) is not None:
             raise ValueError(f"--{name} is for training; give it or --model, not both")
     unpacked = files.read_npz(args.model, None)
-    if loading.holds_table(unpacked):
+    if files.holds_table(unpacked):
         raise ValueError(
             f"{args.model} holds a model of a table; a page to draw on is for a network of 28x28 "
             f"digits, as fastmlp train --recipe saves it"

@@ -25,7 +25,7 @@ def load_any(path: Path) -> MLP | Ensemble | TableModel | Quantized | QuantizedT
 
 def _load_float(path: Path) -> MLP | Ensemble | TableModel:
     unpacked = files.read_npz(path)
-    if not loading.holds_table(unpacked):
+    if not files.holds_table(unpacked):
         return loading.from_unpacked(unpacked)
     from fastmlp.tabular.loading import whole_model  # needs the extra tabular
 

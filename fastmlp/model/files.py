@@ -54,11 +54,13 @@ from .state import Layer, ModelState, Statistics, shapes
 __all__ = [
     "Arrays",
     "Header",
+    "holds_table",
     "naming",
     "pack",
     "pack_ensemble",
     "read",
     "read_npz",
+    "refuse_table",
     "to_json",
     "unpack",
     "unpack_ensemble",
@@ -258,6 +260,20 @@ def read_npz(path: str | os.PathLike[str], loss: LossSpec | None = None) -> Any:
 
     with open(as_text(path), "rb") as file:
         return read(path, lambda: npz.read(file, shapes_of), loss, archive=True)
+
+
+def holds_table(unpacked: Any) -> bool:
+    """Whether what `read` returned is a model of a table: see fastmlp/tabular/loading.py."""
+    networks, metadata = unpacked
+    return isinstance(networks, list) and "table" in metadata
+
+
+def refuse_table(path: str | os.PathLike[str], unpacked: Any) -> None:
+    """Raise ValueError if what `read` returned is a model of a table, which is no ensemble."""
+    if holds_table(unpacked):
+        raise ValueError(
+            f"{os.fspath(path)} holds a model of a table: fastmlp.tabular.load reads it"
+        )
 
 
 def read(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from .. import loading
 from ..model import files
 from ..network import MLP
 from ..support import checks
@@ -41,7 +40,7 @@ def load(path: str | os.PathLike[str]) -> TabularClassifier | TabularRegressor:
         If the file holds no model of a table, is damaged, or comes from a newer fastmlp.
     """
     unpacked = files.read_npz(path)
-    if not loading.holds_table(unpacked):
+    if not files.holds_table(unpacked):
         raise ValueError(
             f"{os.fspath(path)} holds a network, not a model of a table; fastmlp.load reads it"
         )
