@@ -16,6 +16,7 @@ from ..network import MLP
 from ..support import checks
 from ..support.extras import imported
 from ..support.labels import label_array
+from ..support.text import shown
 from .building import Dense, ImportedLayer, as_floats, build_network
 from .inference import InferenceLayer, inference_layers, metadata_of, require_mlp
 
@@ -204,13 +205,13 @@ def from_sklearn(estimator: Any) -> MLP:
 
 def imported_layers(estimator: Any) -> Iterator[tuple[str, ImportedLayer]]:
     """Yield the layers of an estimator with their names."""
-    needed = ("coefs_", "intercepts_", "out_activation_")
-    if not hasattr(estimator, "activation"):
-        raise TypeError(
-            f"estimator must be an MLPClassifier or MLPRegressor, got {type(estimator).__name__}"
-        )
+    needed = ("activation", "coefs_", "intercepts_", "out_activation_")
     if not all(hasattr(estimator, name) for name in needed):
-        raise ValueError(f"{estimator} is not fitted: call its fit first")
+        if hasattr(estimator, "activation") and hasattr(estimator, "solver"):
+            raise ValueError(f"{estimator} is not fitted: call its fit first")
+        raise TypeError(
+            f"estimator must be an MLPClassifier or MLPRegressor, got {shown(estimator)}"
+        )
     hidden = activation("activation", estimator.activation)
     output = activation("out_activation_", estimator.out_activation_)
     last = len(estimator.coefs_) - 1

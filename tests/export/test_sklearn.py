@@ -204,8 +204,10 @@ def test_classes_that_do_not_fit_are_refused(given, make):
 
 
 def test_other_objects_are_refused():
-    with pytest.raises(TypeError, match="must be an MLPClassifier or MLPRegressor, got list"):
-        from_sklearn([])
+    others = [], MLP((2, 3)), MLP  # networks have activations too
+    for other in others:
+        with pytest.raises(TypeError, match="must be an MLPClassifier or MLPRegressor, got "):
+            from_sklearn(other)
     with pytest.raises(ValueError, match=r"MLPClassifier\(\) is not fitted"):
         from_sklearn(MLPClassifier())
 
