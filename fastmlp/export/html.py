@@ -23,7 +23,7 @@ from ..network import MLP
 from ..support import checks
 from ..support.atomic_files import whole_text
 from ..version import __version__
-from .inference import require_plain_input
+from .inference import require_mlp, require_plain_input
 
 __all__ = ["to_html"]
 
@@ -90,8 +90,7 @@ def to_html(
 
 def page(net: MLP, title: str, ink: float | None = None) -> str:
     """Return the page that `to_html` writes."""
-    if not isinstance(net, MLP):
-        raise checks.no_network("net", net)
+    net = require_mlp(net)
     if not isinstance(title, str):
         raise TypeError(f"title must be text, got {title!r}")
     if (net.n_in, net.n_out) != (N_IN, N_OUT):

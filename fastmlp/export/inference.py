@@ -18,6 +18,7 @@ from ..model import columns
 from ..model.state import Array
 from ..network import MLP
 from ..support import checks
+from ..support.text import shown
 
 __all__ = [
     "Columns",
@@ -118,6 +119,11 @@ def require_mlp(net: object) -> MLP:
     """Return the network; TypeError for anything else, such as an ensemble."""
     if isinstance(net, Ensemble):
         raise TypeError(f"net must be an MLP, got {net!r}; export its networks one by one")
+    if is_table_model(net):
+        raise TypeError(
+            f"net must be an MLP, got {shown(net)}; to_onnx, to_c and quantize_table take models "
+            f"of tables"
+        )
     if not isinstance(net, MLP):
         raise checks.no_network("net", net)
     return net

@@ -101,6 +101,14 @@ def test_a_model_equals_itself_alone(fitted: Any) -> None:
     assert dataclasses.replace(twin) != twin
 
 
+def test_what_takes_a_network_names_what_takes_a_model_of_a_table(fitted: Any, path: Path) -> None:
+    model = fitted().model
+    with pytest.raises(TypeError, match="net must be an MLP, got Tabular.*quantize_table take"):
+        quantize(model, np.zeros((9, 3)))
+    with pytest.raises(TypeError, match="net must be an MLP, got Tabular.*to_onnx, to_c and"):
+        fastmlp.export.to_html(model, path)
+
+
 def test_other_files_are_refused_by_name(fitted: Any, table: Any, path: Path) -> None:
     fitted().save(path)
     message = "model.npz holds a model of a table in 8-bit integers: fastmlp.export.QuantizedTable"
