@@ -46,7 +46,9 @@ def about_odd_cells(column: pd.Series) -> str:
         if 0 < counts[odd].sum() < (1 - MOSTLY) * n_present:
             rows = np.flatnonzero(np.append(odd, False)[codes])
             return about_cells(column, rows, f"are not {kind}, which makes it a category", REMEDY)
-    return "" if column.index.name == "line" else _about_notation(column)
+    if column.index.name == "line" or not all(isinstance(cell, str) for cell in cells):
+        return ""
+    return _about_notation(column)
 
 
 def _about_notation(column: pd.Series) -> str:

@@ -58,6 +58,7 @@ NOT_ODD = {
     "signs alone": ["%", "$"] * 20,
     "different notations": ["1,5", "1.5"] * 20,
     "missing": ["n/a", "?"] * 20,
+    "text beside numbers": ["1,5", 10**5000] * 20,
     "empty": [None] * 9,
     "spaces": ["", " "] * 9,
     "booleans": [True, False, None] * 9,
