@@ -31,6 +31,7 @@ from .odd_cells import about_odd_cells, about_unknown_cells
 from .plan import MOST_MEMBERS, QUALITIES, plan_of
 from .precision import ADVICE, blurred
 from .saving import SavingMixin
+from .signs import signs_of, warn_of_other_signs
 
 __all__ = ["BaseTabular"]
 
@@ -341,6 +342,10 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
                 f"Found array with 0 {what}(s) (shape=({m}, {n})) while a minimum of 1 is "
                 f"required."
             )
+        if reset:
+            self._signs = signs_of(table)
+        else:
+            warn_of_other_signs(table, self._signs, (self.by_value_ or self.encoder_).kinds)
         # As in scikit-learn columns without names, or with names that are no texts, are known by
         # their places; so is an array for a model whose columns have names.
         names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(n)])

@@ -57,7 +57,7 @@ def _about_notation(column: pd.Series) -> str:
     if texts.code is not None or not np.isnan(parsed(texts.present)).any():
         return ""
     for notation in (POINT, COMMA):
-        if all(notation.number(text) is not None for text in texts.without_unit):
+        if all(notation.number(text) is not None for text in texts.without_sign):
             return (
                 f"column {column.name!r} is read as text, because its numbers are in another "
                 f"notation, such as {quoted(texts.present[0])}; {NUMERIC}"

@@ -49,6 +49,7 @@ class SavingMixin:
     feature_names_in_: NDArray[Any]
     metadata_: dict[str, Any]
     networks_: list[MLP]
+    _signs: dict[str, str] | None  # of the columns of the training set
     plan_: Plan
     validation_scores_: dict[str, float]
     get_params: Callable[[], dict[str, Any]]
@@ -97,6 +98,7 @@ class SavingMixin:
             "validation_scores": self.validation_scores_,
             "n_features": self.n_features_in_,
             "columns": getattr(self, "feature_names_in_", np.zeros(0)).tolist(),
+            "signs": self._signs,
             **(self._own_json() if self.by_value_ is None else self.by_value_.to_json()),
         }
 
@@ -119,6 +121,8 @@ class SavingMixin:
             self._restore_own(entry, networks)
             self.validation_scores_ = scores
         self.n_features_in_ = int(entry["n_features"])
+        signs = entry.get("signs")  # which older files do not have
+        self._signs = signs if signs is None else {str(k): str(v) for k, v in signs.items()}
         if entry["columns"]:
             self.feature_names_in_ = np.array(entry["columns"], dtype=object)
 

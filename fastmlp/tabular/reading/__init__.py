@@ -79,9 +79,10 @@ def read_table(
         Columns are numbers (int64, uint64, float64; an NPZ archive's and a Parquet file's keep
         their dtype), booleans, or text. Empty cells, "NA", "?", "-" and other names of missing
         values are missing. Numbers may have the sign of percent or of a currency if all numbers of
-        the column have it: "12.5%" is 12.5. A column that is not all numbers is text; so is a
-        column of codes: digits alone, of which some have a leading zero ("02139"), more than 15
-        digits, or a plus and at least 8 digits (telephone numbers). Dates are text. The index,
+        the column have it: "12.5%" is 12.5, and `attrs["signs"]` of a text has the signs by
+        columns. A column that is not all numbers is text; so is a column of codes: digits alone, of
+        which some have a leading zero ("02139"), more than 15 digits, or a plus and at least 8
+        digits (telephone numbers). Dates are text. The index,
         named "line", has the line of the file in which each row begins, the header being line 1;
         for Parquet and NPZ it is named "row" and counts from 0.
 
@@ -140,7 +141,8 @@ def read_columns(
     all texts.  A warning tells which names of missing values are in the column `label`, if it is of
     text, of which one may be a class.  Where the numbers of a text without commas between cells
     allow a decimal comma or a point, they have the `likely_decimal`; `attrs["decimal"]` of the
-    table is what was given, or a comma that was recognized.
+    table is what was given, or a comma that was recognized.  `attrs["signs"]` of a text has the
+    signs of percent and currencies that were left out, by columns.
     """
     imported("pandas", "tabular")
     separator = "\t" if separator in TAB else separator

@@ -33,7 +33,11 @@ BOOLEANS = {
 }
 THOUSANDS = ",.'’ \u00a0\u2009\u202f"  # thousands separators that are recognized
 MINUS = "\u2212"  # the sign of typesetting and of some spreadsheets
-UNITS = "%$€£¥₹"  # signs that stand before or after a number
+SIGNS = "%$€£¥₹"  # that stand before or after a number
+SIGNED = {
+    sign: re.compile(rf"([+\-{MINUS}]?){re.escape(sign)}\s*(.*)|(.*?)\s*{re.escape(sign)}")
+    for sign in SIGNS
+}
 MOSTLY = 0.9  # share of numbers from which other cells are reported as probable mistakes
 MOST_DIGITS = 15  # that float64 always keeps; a number of more is an identifier
 WHOLE = re.compile(r"\+?\d+(?: \d+)*")
@@ -96,20 +100,25 @@ class TextColumn:
         return code_in(self.present)
 
     @cached_property
-    def without_unit(self) -> list[str]:
-        """`present` without the sign of percent or a currency, if it is in all but a few cells.
+    def sign(self) -> str:
+        """The sign of percent or a currency that is in all but a few cells; "" if there is none."""
+        for sign in SIGNS:
+            if self._mostly([sign in text for text in self.present]) and self._mostly(
+                [SIGNED[sign].fullmatch(text) is not None for text in self.present]
+            ):
+                return sign
+        return ""
+
+    @cached_property
+    def without_sign(self) -> list[str]:
+        """`present` without the `sign`.
 
         In place of a cell without the sign, which is no number of the column, is an empty text.
         """
-        for unit in UNITS:
-            if not self._mostly([unit in text for text in self.present]):
-                continue
-            sign = re.escape(unit)
-            pattern = re.compile(rf"([+\-{MINUS}]?){sign}\s*(.*)|(.*?)\s*{sign}")
-            found = [pattern.fullmatch(text) for text in self.present]
-            if self._mostly([one is not None for one in found]):
-                return ["" if one is None else "".join(one.groups("")) for one in found]
-        return self.present
+        if not self.sign:
+            return self.present
+        matches = map(SIGNED[self.sign].fullmatch, self.present)
+        return ["" if match is None else "".join(match.groups("")) for match in matches]
 
     def _mostly(self, which: Sequence[bool]) -> bool:
         """Return whether all but a few cells of the column are some of `present`."""
@@ -136,10 +145,10 @@ class TextColumn:
 
         A few cells may be no numbers at all.
         """
-        by_comma = [COMMA.number(text) is not None for text in self.without_unit]
-        by_point = [POINT.number(text) is not None for text in self.without_unit]
+        by_comma = [COMMA.number(text) is not None for text in self.without_sign]
+        by_point = [POINT.number(text) is not None for text in self.without_sign]
         either = [one or other for one, other in zip(by_comma, by_point, strict=True)]
-        numbers = [text for text, one in zip(self.without_unit, either, strict=True) if one]
+        numbers = [text for text, one in zip(self.without_sign, either, strict=True) if one]
         if by_comma != either or not self._mostly(either):
             return False
         if not any("," in text for text in numbers):
@@ -152,7 +161,7 @@ class TextColumn:
 
     def numbers(self, notation: Notation) -> tuple[pandas.Series, NDArray[np.intp]]:
         """Return the column as numbers, and the rows of the values that are none."""
-        found = dict(zip(self.present, map(notation.number, self.without_unit), strict=True))
+        found = dict(zip(self.present, map(notation.number, self.without_sign), strict=True))
         column = self._series(found).astype(np.float64)
         if ((column % 1 == 0) & (column.abs() < 2**53)).all():
             column = column.astype(np.int64)

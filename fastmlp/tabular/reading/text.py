@@ -95,6 +95,11 @@ def text_frame(
         frame = frame.drop(columns="")  # the rows end in a separator
     if given is not None or decimal == ",":
         frame.attrs["decimal"] = decimal
+    frame.attrs["signs"] = {
+        names[j]: text.sign
+        for j, text in texts.items()
+        if text.sign and series[j].dtype.kind in "if"
+    }
     return frame
 
 
