@@ -109,7 +109,7 @@ def test_the_optimizer_begins_anew_after_a_divergence(classes, optimizer):
 
 
 @pytest.mark.parametrize("epochs", [1, 5], ids=["an epoch at once", "several"])
-def test_no_number_of_a_fit_that_diverged_stays_where_ctrl_c_comes_just_then(
+def test_ctrl_c_just_after_a_divergence_keeps_the_last_good_parameters(
     classes, monkeypatch, epochs
 ):
     def fit(net, rate, **options):
