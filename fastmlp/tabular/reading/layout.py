@@ -14,11 +14,14 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...support.text import some_of
+
+Lines: TypeAlias = NDArray[np.int64]
 
 SEPARATORS = (",", ";", "\t", "|")  # in order of preference where several are equally likely
 WHITESPACE = "whitespace"  # the separator of columns that are aligned by spaces or tabs
@@ -39,7 +42,7 @@ class Layout:
     separator: str  # one character, or "whitespace"
     names: tuple[str, ...]  # the header
     header_lines: int  # lines up to the end of the header
-    lines: NDArray[np.int64]  # (m,), in which each row begins, counted from 1
+    lines: Lines  # (m,), in which each row begins, counted from 1
 
 
 def line_of(data: bytes, position: int) -> int:
@@ -71,6 +74,37 @@ def layout(data: bytes, separator: str | None, name: str) -> Layout:
     if separator == WHITESPACE:
         rows = (line.replace("\t", " ").rstrip(BLANK) for line in text_stream(data))
         data = "\n".join(rows).encode() + b"\n"
+    names, header_lines, lines, counts = _scanned(data, separator, 1 if told else 0, name)
+    if not header_lines:
+        raise ValueError(f"{name}: the table is empty; it needs a header line and rows")
+    if not len(lines):
+        raise ValueError(f"{name}: the table has a header line and no rows")
+    uneven = np.flatnonzero(counts != len(names))
+    if len(uneven):
+        places = [f"line {lines[i]} has {counts[i]}" for i in uneven[:SHOWN]]
+        remedy = _remedy_of_uneven(data, separator, names, counts[uneven], len(lines))
+        raise ValueError(
+            f"{name}: the header has {len(names)} cells, but "
+            f"{some_of(places, len(uneven), more='more rows')}; {remedy}"
+        )
+    refuse_twins(names, name)
+    return Layout(data, separator, names, header_lines, lines)
+
+
+def _scanned(
+    data: bytes, separator: str, n_skipped: int, name: str
+) -> tuple[tuple[str, ...], int, Lines, Lines]:
+    """Return what a pass over the rows finds, after some first lines.
+
+    Returns
+    -------
+    names : tuple of str
+        The cells of the header.
+    header_lines : int
+        The number of lines before the first row; 0 if there is no header.
+    lines, counts : array of int64, (m,)
+        The line in which each row begins, and the number of its cells.
+    """
     line, ended = "", False
 
     def source() -> Iterator[str]:
@@ -93,7 +127,7 @@ def layout(data: bytes, separator: str | None, name: str) -> Layout:
             first, begin = begin, reader.line_num + 1
             if len(cells) < 2 and not line.strip(BLANK):
                 continue
-            if told and reader.line_num == 1:
+            if reader.line_num <= n_skipped:
                 continue
             if not header_lines:
                 names, header_lines = tuple(cell.strip() for cell in cells), reader.line_num
@@ -109,30 +143,22 @@ def layout(data: bytes, separator: str | None, name: str) -> Layout:
         raise ValueError(f"{name}, line {reader.line_num}: {error}") from None
     if reader.line_num > begin:  # the end mark has become a part of the last cell
         raise ValueError(f"{name}, line {begin}: a quote is opened and not closed")
-    if not header_lines:
-        raise ValueError(f"{name}: the table is empty; it needs a header line and rows")
-    if not lines:
-        raise ValueError(f"{name}: the table has a header line and no rows")
-    uneven = np.flatnonzero(np.frombuffer(counts, np.int64) != len(names))
-    if len(uneven):
-        places = [f"line {lines[i]} has {counts[i]}" for i in uneven[:SHOWN]]
-        remedy = f"put cells that contain {separator!r} in double quotes"
-        if names[0].startswith("#"):
-            remedy = "remove the lines of comments before the header"
-        elif len(uneven) == len(lines):
-            remedy = (
-                f"name every column in the header, or give the separator if it is not {separator!r}"
-            )
-        elif all(counts[i] < len(names) for i in uneven):
-            remedy = "give each row a cell for each column, empty if unknown; leave out notes"
-        elif b'\\"' in data:
-            remedy = 'write a double quote within a cell twice, "", without a backslash'
-        raise ValueError(
-            f"{name}: the header has {len(names)} cells, but "
-            f"{some_of(places, len(uneven), more='more rows')}; {remedy}"
-        )
-    refuse_twins(names, name)
-    return Layout(data, separator, names, header_lines, np.frombuffer(lines, np.int64))
+    return names, header_lines, np.array(lines, np.int64), np.array(counts, np.int64)
+
+
+def _remedy_of_uneven(
+    data: bytes, separator: str, names: tuple[str, ...], counts: Lines, n_rows: int
+) -> str:
+    """Return what to do about rows with other numbers of cells than the header."""
+    if names[0].startswith("#"):
+        return "remove the lines of comments before the header"
+    if len(counts) == n_rows:
+        return f"name every column in the header, or give the separator if it is not {separator!r}"
+    if (counts < len(names)).all():
+        return "give each row a cell for each column, empty if unknown; leave out notes"
+    if b'\\"' in data:
+        return 'write a double quote within a cell twice, "", without a backslash'
+    return f"put cells that contain {separator!r} in double quotes"
 
 
 def _recognized_separator(data: bytes) -> str:
