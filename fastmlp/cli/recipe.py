@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,8 @@ from .ranks import divided, fit_on, is_first
 
 if TYPE_CHECKING:
     from fastmlp.recipes.training import Outcome
+
+Labelled: TypeAlias = tuple[NDArray[Any], NDArray[Any]]  # images and their labels
 
 CLASSES = 10
 OPTIONS = ("data", "validation_images", "checkpoint")  # only with a recipe
@@ -78,14 +80,7 @@ def run(args: argparse.Namespace) -> None:
         recipe_file(args.recipe) | data_files(args.data),
     )
     recipe = fastmlp.recipes.read(args.recipe)
-    X, y, X_test, y_test = fastmlp.datasets.mnist(args.data)
-    tested = "test images"
-    if args.validation_images is not None:
-        training, validation = hold_out_first(len(X), args.validation_images)
-        X_test, y_test = X[validation], y[validation]
-        X, y = X[training], y[training]
-        tested = "validation images"
-
+    (X, y), (X_test, y_test), tested = images(args)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Training interrupted")
         with divided(args.ranks):
@@ -111,20 +106,15 @@ def run(args: argparse.Namespace) -> None:
     if any(outcome.resumed):
         print(f"Resumed after epochs: {', '.join(map(str, outcome.resumed))}")
     predicted = outcome.model.predict(X_test)
-    accuracy = float(np.mean(predicted == y_test))
     print(f"Tested on: {len(y_test)} {tested}")
-    print(f"Accuracy: {accuracy:.4f}")
+    print(f"Accuracy: {np.mean(predicted == y_test):.4f}")
     if card is not None:
         outcome.model.metadata |= {"recipe": recipe.name, "seed": outcome.seed}
         outcome.model.save(args.save, with_optimizer=False)
-        contents = describe(outcome) | {
-            "seconds": {"training": round(outcome.seconds, 3), f"since {since}": round(seconds, 3)},
-            "images": {"trained on": len(y), "tested on": len(y_test), "these are": tested},
-            "accuracy": accuracy,
-            "wrong": int(np.sum(predicted != y_test)),
-            "confusion matrix, rows the true digit": confusion(y_test, predicted).tolist(),
-        }
-        write_card(card, contents)
+        took = {"training": round(outcome.seconds, 3), f"since {since}": round(seconds, 3)}
+        n_images = {"trained on": len(y), "tested on": len(y_test), "these are": tested}
+        shared = {"seconds": took, "images": n_images}
+        write_card(card, describe(outcome) | shared | scores(predicted, y_test))
         print(f"saved {args.save} and {card}")
     if args.html is not None:
         write_page(
@@ -137,6 +127,24 @@ def run(args: argparse.Namespace) -> None:
             configuration(outcome, f"{len(y_test):,} {tested}"),
         )
         print(f"saved {args.html}")
+
+
+def images(args: argparse.Namespace) -> tuple[Labelled, Labelled, str]:
+    """Return the images to train on and those to test on with their labels, and what these are."""
+    X, y, X_test, y_test = fastmlp.datasets.mnist(args.data)
+    if args.validation_images is None:
+        return (X, y), (X_test, y_test), "test images"
+    training, validation = hold_out_first(len(X), args.validation_images)
+    return (X[training], y[training]), (X[validation], y[validation]), "validation images"
+
+
+def scores(predicted: NDArray[Any], true: NDArray[Any]) -> dict[str, Any]:
+    """Return the part of a model card about its predictions."""
+    return {
+        "accuracy": float(np.mean(predicted == true)),
+        "wrong": int(np.sum(predicted != true)),
+        "confusion matrix, rows the true digit": confusion(true, predicted).tolist(),
+    }
 
 
 def describe(outcome: Outcome) -> dict[str, Any]:
