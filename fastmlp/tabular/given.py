@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Number
 from typing import Any, Self
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight
 
+from ..support import checks
 from .folds import row_values
 from .targets import target_column, without_mask
 
@@ -39,9 +41,9 @@ class Given:
         time = None if time is None else row_values("time", time, m)
         weights = None
         if sample_weight is not None:
-            weights = _check_sample_weight(
-                without_mask(sample_weight), y, ensure_non_negative=True
-            )
+            if not isinstance(sample_weight, Number):  # one for all rows
+                sample_weight = checks.array("sample_weight", without_mask(sample_weight))
+            weights = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
         given = cls(table, y, weights, groups, time)
         if weights is not None:
             given = given[np.flatnonzero(weights > 0)]

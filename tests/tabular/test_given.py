@@ -27,6 +27,20 @@ def test_negative_weights_are_refused():
         Given.checked(TABLE, Y, [1, 1, -1, 1], None, None)
 
 
+@pytest.mark.parametrize(
+    "weights",
+    [["a", "b", "c", "d"], [1.0, 2.0, 3.0, None], Y.astype("datetime64[s]"), Y + 1j],
+    ids=["text", "None", "dates", "complex"],
+)
+def test_weights_that_are_no_numbers_are_named(weights):
+    with pytest.raises(TypeError, match=r"^sample_weight has dtype .*; expected (real )?numbers\."):
+        Given.checked(TABLE, Y, weights, None, None)
+
+
+def test_one_weight_may_be_that_of_all_rows():
+    assert Given.checked(TABLE, Y, 2, None, None).weights.tolist() == [2.0] * 4
+
+
 def test_a_model_needs_two_rows():
     assert len(Given.checked(TABLE, Y, [1, 0, 0, 1], None, None)) == 2
     with pytest.raises(ValueError, match="n_samples=1: a model needs at least two rows"):

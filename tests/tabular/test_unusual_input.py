@@ -191,7 +191,7 @@ def test_what_is_masked_is_missing():
             model.fit(TABLE, masked)
         with pytest.raises(ValueError, match="groups has 3 missing entries"):
             model.fit(TABLE, CLASSES, groups=masked)
-        with pytest.raises(ValueError, match="sample_weight contains NaN"):
+        with pytest.raises(TypeError, match="sample_weight has dtype object.* missing values"):
             model.fit(TABLE, CLASSES, sample_weight=masked)
     whole = TabularRegressor(**FAST).fit(TABLE, np.ma.masked_array(x[:, 0], np.zeros(M, bool)))
     expected = TabularRegressor(**FAST).fit(TABLE, x[:, 0])
