@@ -31,6 +31,7 @@ from .slowness import RankTimes, TimedSum, about_slow_rank
 
 __all__ = ["SharedRun"]
 
+
 def weights_of(piece: Piece) -> NDArray[np.float64]:
     """Return Σ s of each batch over the rows of a piece; without sample weights their number."""
     sizes = np.diff(piece.starts)
@@ -71,8 +72,9 @@ class SharedRun(Run):
     ) -> None:
         n_own = Batching.of(source, rows, config.batch_size).n_rows
         weighted = getattr(source, "weight", None) is not None
-        found = ranks.gather((n_own, weighted))
-        own = RankBatches.of(ranks, [n for n, _ in found], config.batch_size)
+        in_pieces = not isinstance(source, Examples)
+        found = ranks.gather((n_own, weighted, in_pieces))
+        own = RankBatches.of(ranks, [n for n, _, _ in found], config.batch_size)
         default = ranks.threads()  # on every rank, also where n_threads is another number
         cap = config.n_threads or default
         cap = threads.for_step(net.state.spec.layer_sizes, own.most_rows, cap)
@@ -88,7 +90,8 @@ class SharedRun(Run):
         )
         self.ranks, self.sharing = ranks, sharing
         self.own, self.n_own = own, n_own
-        self.any_weighted = any(one for _, one in found)
+        self.any_weighted = any(weighted for _, weighted, _ in found)
+        self.any_in_pieces = any(in_pieces for _, _, in_pieces in found)
         self.gradient_sum = TimedSum(ranks.gradient_sum(sharing.compression))
         weight = 1 / ranks.size
         if n_own is not None and own.batching.n_rows is not None:
@@ -114,7 +117,7 @@ class SharedRun(Run):
     def pieces(self, source: Source) -> Iterator[Piece]:
         """Return this rank's part of the batches of the coming epoch."""
         pieces = super().pieces(source)
-        if self.deadline is not None or not isinstance(source, Examples):
+        if self.deadline is not None or self.any_in_pieces:  # alike on every rank
             pieces = rounds(self.ranks, self.state, pieces, self.deadline)
         return pieces
 

@@ -6,6 +6,7 @@ mpiexec -n N python failures.py CASE[,CASE...] [FILE]
 import os
 import signal
 import sys
+import tempfile
 from time import perf_counter
 
 import numpy as np
@@ -117,6 +118,8 @@ def arguments_of(case):
         X, y = (lambda own=(X, y): broken_chunks(*own)) if wrong else [(X, y)], None
     elif case == "chunks and arrays" and wrong:
         X, y = [(X, y)], None
+    elif case == "memory map and array" and wrong:
+        X = np.memmap(tempfile.TemporaryFile(), X.dtype, "w+", shape=X.shape)
     elif case == "one row left of normalized chunks":
         X, y = [(X, y), (X[:1], y[:1])] if wrong else [(X, y)], None
     elif case == "no chunk" and wrong:
