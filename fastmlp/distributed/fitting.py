@@ -109,7 +109,8 @@ def fit(
         If the ranks have different networks or options.
     RuntimeError
         If another rank has met an error before training, or in a callback at an epoch's end, which
-        the message repeats; or if mpiexec belongs to another MPI than mpi4py.
+        the message repeats; if a callback has changed parameters on some ranks only; or if mpiexec
+        belongs to another MPI than mpi4py.
     TrainingDiverged
         If the cost or a parameter becomes infinite or NaN.
 

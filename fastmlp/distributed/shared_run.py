@@ -47,7 +47,7 @@ class SharedRun(Run):
 
     It differs from `Run` in what depends on the other ranks: which rows of a batch are its own
     (`pieces`, `part_of`), sums over all examples (`total`), and what ends an epoch or the fit
-    (`time_is_up`, `run_epoch`, `end_epoch`).
+    (`time_is_up`, `run_epoch`, `train`, `end_epoch`).
 
     Parameters
     ----------
@@ -171,6 +171,11 @@ class SharedRun(Run):
         except TimeIsUp:
             return None
 
+    def train(self, history: History) -> None:
+        """Train all epochs; the ranks have equal parameters in the end."""
+        super().train(history)
+        self.require_one_network(self.ranks.gather(checksum(self.state)), "at the end of training")
+
     def end_epoch(self, history: History) -> str | None:
         """Call this rank's callbacks; what stops one rank, by a name or an error, stops all."""
         error, stopped_by = None, None
@@ -181,15 +186,19 @@ class SharedRun(Run):
         self.ranks.agree(error)
         found = self.ranks.gather((stopped_by, checksum(self.state), self.times()))
         self.warn_of_slow_rank([times for _, _, times in found])
-        if len({one for _, one, _ in found}) > 1:
+        self.require_one_network([sums for _, sums, _ in found], f"after epoch {history.epochs}")
+        return next((name for name, _, _ in found if name is not None), None)
+
+    def require_one_network(self, checksums: list[int], when: str) -> None:
+        """Refuse ranks whose parameters have become different."""
+        if len({*checksums}) > 1:
             self.ranks.raise_on_all(
                 RuntimeError(
-                    f"the parameters of the ranks differ after epoch {history.epochs}: a callback "
-                    f"has changed them on some ranks only, or the MPI library gives the ranks "
-                    f"different sums"
+                    f"the parameters of the ranks differ {when}: a callback, such as "
+                    f"EarlyStopping, has changed them on some ranks only, or the MPI library "
+                    f"gives the ranks different sums"
                 )
             )
-        return next((name for name, _, _ in found if name is not None), None)
 
     def times(self) -> RankTimes:
         """Return how this rank has spent the time so far."""

@@ -82,7 +82,7 @@ class Run:
 
     Training reads from top to bottom: `fit`, `train`, `run_epochs`, `run_single_epoch`,
     `run_epoch`, `run_batches`.  The methods after the last line of dashes are those that a fit
-    shared by several processes overrides; it extends `check` and `run_epoch` too.
+    shared by several processes overrides; it extends `check`, `train` and `run_epoch` too.
     """
 
     net: Trainable

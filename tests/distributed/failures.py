@@ -118,6 +118,10 @@ def arguments_of(case):
         X, y = (lambda own=(X, y): broken_chunks(*own)) if wrong else [(X, y)], None
     elif case == "chunks and arrays" and wrong:
         X, y = [(X, y)], None
+    elif case == "early stopping of one rank":
+        options["validation_data"] = X[:9], rng.integers(0, 3, 9)
+        options["optimizer"] = fastmlp.Adam(0.3)
+        options["early_stopping"] = fastmlp.EarlyStopping() if wrong else None
     elif case == "memory map and array" and wrong:
         X = np.memmap(tempfile.TemporaryFile(), X.dtype, "w+", shape=X.shape)
     elif case == "one row left of normalized chunks":

@@ -74,6 +74,11 @@ WRONG = [
     ("divergence on one rank", "TrainingDiverged: the cost or a parameter became", None),
     ("callback fails", "KeyError: 'of a callback'", "rank 1 of 2 failed.*'of a callback'"),
     ("drift", "RuntimeError: the parameters of the ranks differ after epoch 2", None),
+    (
+        "early stopping of one rank",
+        "RuntimeError: the parameters of the ranks differ at the end of training",
+        None,
+    ),
     ("callback stops", "2 epochs, AfterEpochs", None),
 ]
 
