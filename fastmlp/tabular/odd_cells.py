@@ -16,6 +16,7 @@ from .reading.numbers import COMMA, MOSTLY, POINT, TextColumn
 
 __all__ = ["about_odd_cells", "about_unknown_cells"]
 
+FIRST_ROWS = 100  # that are read before all rows of a column
 MOST_UNKNOWN = 10  # cells of a category, all of them unknown, from which they are reported
 LEVELS = 'if they are levels, a column of pandas\' dtype "category" says so'
 REMEDY = f"correct them, or leave them empty if they are unknown; {LEVELS}"
@@ -25,7 +26,8 @@ NUMERIC = f"take out the signs and separators and convert it by pandas.to_numeri
 def about_odd_cells(column: pd.Series) -> str:
     """Return a message about a category that may be meant as numbers or dates, or "".
 
-    It would be without a few of its cells, or has all numbers in another notation, such as "12%".
+    It would be without a few of its cells, or all its numbers are in another notation, such as
+    "12%".
 
     A column of pandas' categories, or of truth values, is meant as it is.  Of a file of text, whose
     index is named "line", the reader reports the cells that are not numbers.
@@ -53,16 +55,25 @@ def about_odd_cells(column: pd.Series) -> str:
 
 def _about_notation(column: pd.Series) -> str:
     """Return a message about a column of numbers that are written in another way, or ""."""
+    if not _in_one_notation(TextColumn(column.iloc[:FIRST_ROWS])):  # as of most columns of text
+        return ""
     texts = TextColumn(column)
     if texts.code is not None or not np.isnan(parsed(texts.present)).any():
         return ""
-    for notation in (POINT, COMMA):
-        if all(notation.number(text) is not None for text in texts.without_sign):
-            return (
-                f"column {column.name!r} is read as text, because its numbers are in another "
-                f"notation, such as {quoted(texts.present[0])}; {NUMERIC}"
-            )
-    return ""
+    if not _in_one_notation(texts):
+        return ""
+    return (
+        f"column {column.name!r} is read as text, because its numbers are in another notation, "
+        f"such as {quoted(texts.present[0])}; {NUMERIC}"
+    )
+
+
+def _in_one_notation(texts: TextColumn) -> bool:
+    """Return whether all cells are numbers, with a decimal point or with a decimal comma."""
+    return any(
+        all(notation.number(text) is not None for text in texts.without_sign)
+        for notation in (POINT, COMMA)
+    )
 
 
 def _are_numbers(cells: list[Any]) -> NDArray[np.bool_]:

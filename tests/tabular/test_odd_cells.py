@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fastmlp.tabular import TabularRegressor
+from fastmlp.tabular import TabularRegressor, odd_cells
 from fastmlp.tabular.odd_cells import about_odd_cells
+from fastmlp.tabular.reading.numbers import TextColumn
 
 QUICK = {"quality": "fast", "epochs": 1, "n_members": 1, "hidden_layer_sizes": 8}
 NUMBERS = [str(i % 7 + 0.5) for i in range(40)]
@@ -81,6 +82,21 @@ def test_numbers_in_another_notation_are_named(form, dtype):
     lines = pd.RangeIndex(2, 42, name="line")
     for meant in (pd.Series(cells, lines), pd.Series(cells, dtype="category")):
         assert about_odd_cells(meant) == ""
+
+
+@pytest.mark.parametrize(
+    ("first", "read"), [("1 of 2", [odd_cells.FIRST_ROWS]), ("1%", [odd_cells.FIRST_ROWS, 201])]
+)
+def test_all_rows_of_text_are_read_only_where_the_first_are_numbers(monkeypatch, first, read):
+    lengths = []
+
+    def text_column(column):
+        lengths.append(len(column))
+        return TextColumn(column)
+
+    monkeypatch.setattr(odd_cells, "TextColumn", text_column)
+    assert about_odd_cells(pd.Series([first] * 200 + ["full"])) == ""
+    assert lengths == read
 
 
 def test_numbers_in_a_file_of_text_are_left_to_its_reader():
