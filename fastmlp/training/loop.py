@@ -159,7 +159,11 @@ class Run:
         started = perf_counter()
         if self.time_is_up(setup.deadline):
             return "max_seconds"
-        trained = self.run_epoch(setup, history)
+        first_step = self.state.steps
+        try:
+            trained = self.run_epoch(setup, history)
+        finally:  # counted by the engine, since Ctrl-C comes right after it returns
+            history.unfinished_batches = max(0, self.state.steps - first_step)
         if trained is None:
             return "max_seconds"
         cost, last_rate = trained
@@ -197,9 +201,8 @@ class Run:
             state.epochs = epoch + 1
             if before > 0:
                 progress = progress._replace(batch=0)
-            progress = self.run_batches(setup, history, piece.examples, part, progress, good)
+            progress = self.run_batches(setup, piece.examples, part, progress, good)
             if progress.failed is not None:
-                history.unfinished_batches = 0
                 raise diverged(history, before + progress.failed, part.rates[progress.failed])
             if progress.batch < len(part.rates):
                 return None
@@ -213,7 +216,6 @@ class Run:
     def run_batches(
         self,
         setup: Setup,
-        history: History,
         examples: Examples,
         part: Batches,
         progress: Progress,
@@ -238,7 +240,6 @@ class Run:
             )
             seconds = perf_counter() - started
             self.team.report(seconds / (progress.batch - first), progress.slept / seconds)
-            history.unfinished_batches = part.before + progress.batch
             if self.stop is not None and self.stop.is_set():
                 raise Stopped
             if progress.failed is not None:

@@ -8,7 +8,7 @@ import pytest
 import fastmlp
 from fastmlp import MLP, Adam, Callback, EarlyStopping, GradientDescent, TrainingDiverged
 from fastmlp.model.state import ModelState
-from fastmlp.training import endings, loop
+from fastmlp.training import FitConfig, endings, loop
 
 
 def parameters(net):
@@ -149,6 +149,27 @@ def test_the_history_after_a_divergence_has_no_unfinished_batches(classes, net):
     assert error.value.epoch == 1
     assert f"epoch 1, batch {error.value.batch}" in str(error.value)
     assert 1 <= error.value.batch <= 5
+
+
+def test_batches_before_ctrl_c_are_counted(classes, net, monkeypatch):
+    net.fit(*classes, epochs=1, batch_size=100)
+    monkeypatch.setattr(ModelState, "train", then_interrupted(ModelState.train))
+    with pytest.warns(UserWarning, match="Training interrupted"):
+        history = net.fit(*classes, epochs=1, batch_size=100)
+    assert (history.epochs, history.unfinished_batches) == (0, 3)
+
+
+def test_a_fit_that_diverges_as_another_thread_stops_it_has_no_unfinished_batches(classes, net):
+    stop = endings.Stop()
+
+    class StopWithin(Callback):
+        def on_fit_begin(self, net, history):
+            state, train = net.state, net.state.train
+            state.train = lambda *arguments: (train(*arguments), stop.set())[0]
+
+    config = FitConfig.checked(net.state.spec, optimizer=GradientDescent(1e38), epochs=1)
+    history = loop.fit(net, *classes, config, callbacks=[StopWithin()], stop=stop)
+    assert (history.stopped_by, history.unfinished_batches) == ("stopped", 0)
 
 
 # ----------------------------------------------------------------------------- batch norm
