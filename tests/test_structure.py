@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,9 +42,13 @@ def of_main(name: str, path: Path) -> set[str]:
     return {one for one in imports(name, path) if one != name}
 
 
-# names that the root offers to type checkers, and loads at their first use only
-GRAPH = {name: of_main(name, path) for name, path in MODULES.items()}
-GRAPH["fastmlp"] -= {f"fastmlp.{name}" for name in fastmlp.LAZY}
+@functools.cache
+def graph_of_package() -> dict[str, set[str]]:
+    """Return what each module imports, read from all files at the first call."""
+    graph = {name: of_main(name, path) for name, path in MODULES.items()}
+    # names that the root offers to type checkers, and loads at their first use only
+    graph["fastmlp"] -= {f"fastmlp.{name}" for name in fastmlp.LAZY}
+    return graph
 
 
 def circles(graph: dict[str, set[str]]) -> list[list[str]]:
@@ -65,7 +70,7 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
 
 
 def test_no_import_circle_types_included():
-    assert circles(GRAPH) == []
+    assert circles(graph_of_package()) == []
 
 
 def test_the_search_for_circles_finds_one():
@@ -87,7 +92,7 @@ def test_the_core_imports_no_optional_part():
         "ablation", "cli", "distributed", "experiments", "export", "playground", "plotting",
         "recipes", "search", "sklearn", "tabular",
     )  # fmt: skip
-    for name, others in GRAPH.items():
+    for name, others in graph_of_package().items():
         part = name.split(".")[1] if "." in name else ""
         if part in outside or name in ("fastmlp.__main__",):
             continue
@@ -107,7 +112,7 @@ def test_experiments_share_what_is_below_them_only(part: str, others: set[str]) 
     """Ablation, recipes and search import `experiments` and not one another; cli imports all."""
     imported = {
         one.split(".")[1]
-        for name, modules in GRAPH.items()
+        for name, modules in graph_of_package().items()
         if name.split(".")[1:2] == [part]
         for one in modules
         if "." in one
