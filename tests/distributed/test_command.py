@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -47,25 +48,28 @@ def errors(result):
     return [line for line in result.stderr.splitlines() if "error: " in line]
 
 
-@pytest.mark.parametrize(("n_ranks", "n_members"), [(2, 3), (3, 2)])
 def test_members_divided_among_ranks_are_those_of_one_process(
-    run_ranks, table, tmp_path, capsys, n_ranks, n_members
+    run_ranks, table, tmp_path, capsys
 ):
     """Also if a rank has none."""
-    options = (*OPTIONS, "--members", n_members)
-    paths = [tmp_path / "one.npz", tmp_path / "many.npz"]
-    assert main([str(one) for one in ("train", table, *options, "--save", paths[0])]) == 0
-    alone = capsys.readouterr().out
-    limited = ("AND", "", "train", table, *options, "--time-limit", 60)
-    found = run_train(
-        run_ranks, "", table, *options, "--save", paths[1], *limited, n_ranks=n_ranks
-    ).stdout.replace("many", "one")
+    alone, paths, words = "", {}, []
+    for n_members in (3, 1):
+        paths[n_members] = [tmp_path / f"{n_members}-{one}.npz" for one in ("one", "many")]
+        options = ("train", table, *OPTIONS, "--members", n_members, "--save")
+        assert main([str(one) for one in (*options, paths[n_members][0])]) == 0
+        alone += capsys.readouterr().out
+        words += ["AND", "", *options, paths[n_members][1]]
+    limited = ("AND", "", "train", table, *OPTIONS, "--time-limit", 60)
+    result = run_ranks(PROGRAM, 2, *words[1:], *limited)
+    found = result.stdout.replace("many", "one")
     assert found.startswith(alone)
     # a time limit gives all ranks the same networks
-    assert f"{n_members} networks; epoch kept:" in found.removeprefix(alone)
-    models = [fastmlp.tabular.load(path) for path in paths]
-    for one, other in zip(*(model.networks_ for model in models), strict=True):
-        assert one.snapshot().tobytes() == other.snapshot().tobytes()
+    assert "3 networks; epoch kept:" in found.removeprefix(alone)
+    for n_members, of_members in paths.items():
+        models = [fastmlp.tabular.load(path) for path in of_members]
+        assert len(models[0].networks_) == n_members
+        for one, other in zip(*(model.networks_ for model in models), strict=True):
+            assert one.snapshot().tobytes() == other.snapshot().tobytes()
 
 
 def test_an_error_of_every_rank_is_one_line(run_ranks):
@@ -90,26 +94,24 @@ def test_without_mpi4py_no_rank_trains_alone(run_ranks, table, tmp_path):
     assert result.returncode == 2 and not path.exists()
 
 
-@pytest.mark.parametrize(
-    "messages",
-    [
-        {
-            "in training": "fastmlp train: error: rank 1 of 2: the disk of this rank is full",
-            "at the end": "fastmlp train: error: rank 0 of 2: the disk of this rank is full",
-            "other data": "rows.csv: ranks 0 and 1 have different data or networks",
-        },
-        {"before training": "rank 1 of 2: the disk of this rank is full"},  # ends the processes
-    ],
-    ids=", ".join,
-)
-def test_an_error_of_one_rank_ends_all(run_ranks, table, tmp_path, messages):
+MESSAGES = {  # by case
+    "in training": "fastmlp train: error: rank 1 of 2: the disk of this rank is full",
+    "at the end": "fastmlp train: error: rank 0 of 2: the disk of this rank is full",
+    "other data": "rows.csv: ranks 0 and 1 have different data or networks",
+    "before training": "rank 1 of 2: the disk of this rank is full",  # ends the processes
+}
+
+
+def test_an_error_of_one_rank_ends_all(run_ranks, table, tmp_path):
     path = tmp_path / "model.npz"
-    first, *others = messages
+    first, *others = MESSAGES
     train = (table, *OPTIONS, "--save", path)
     more = [word for case in others for word in ("AND", case, "train", *train)]
     result = run_train(run_ranks, first, *train, *more, succeeds=False)
-    for message in messages.values():
-        assert result.stderr.count(message.removeprefix("fastmlp train: error: ")) == 1
+    for message in MESSAGES.values():
+        # rank 1 has the same error in training and before
+        count = 2 if "rank 1 of 2" in message else 1
+        assert result.stderr.count(message.removeprefix("fastmlp train: error: ")) == count
         assert message in result.stderr
     assert not path.exists()
 
@@ -121,26 +123,26 @@ def test_a_killed_rank_ends_the_command(run_ranks, table, tmp_path):
     assert not path.exists()
 
 
-@pytest.fixture(params=["single", "ensemble"])
-def recipe(request, tmp_path):
-    """The file of a recipe for one network with batch norm, or for three."""
-    path = tmp_path / "small.toml"
-    path.write_text(ENSEMBLE if request.param == "ensemble" else RECIPE)
-    return path
-
-
-def test_ranks_train_by_a_recipe(run_ranks, recipe, tmp_path):
-    model, checkpoint = tmp_path / "model.npz", tmp_path / "checkpoint.npz"
-    arguments = ("--recipe", recipe, "--data", MNIST, "--validation-images", 59_000)
-    result = run_train(run_ranks, "", *arguments, "--save", model, "--checkpoint", checkpoint)
-    assert result.stdout.count("Accuracy: ") == 1
-    accuracy = float(result.stdout.partition("Accuracy: ")[2].split()[0])
-    assert accuracy > 0.6
-    net = fastmlp.load(model)
-    assert len(getattr(net, "networks", [net])) == (3 if "ensemble" in recipe.read_text() else 1)
-    again = run_train(run_ranks, "", *arguments, "--checkpoint", checkpoint)
-    assert f"Accuracy: {accuracy:.4f}" in again.stdout
-    assert "Resumed after epochs: 3" in again.stdout
+def test_ranks_train_by_a_recipe(run_ranks, tmp_path):
+    """One network with batch norm, and three of an ensemble."""
+    first, again = [], []
+    for name, text in (("single", RECIPE), ("ensemble", ENSEMBLE)):
+        recipe = tmp_path / f"{name}.toml"
+        recipe.write_text(text)
+        common = (
+            "AND", "", "train", "--recipe", recipe, "--data", MNIST, "--validation-images", 59_000,
+            "--checkpoint", tmp_path / f"{name}-checkpoint.npz",
+        )  # fmt: skip
+        first += [*common, "--save", tmp_path / f"{name}.npz"]
+        again += common
+    outputs = [run_ranks(PROGRAM, 2, *words[1:]).stdout for words in (first, again)]
+    accuracies = re.findall("Accuracy: ([0-9.]+)", outputs[0])
+    assert len(accuracies) == 2 and all(float(one) > 0.6 for one in accuracies)
+    for name, n_networks in (("single", 1), ("ensemble", 3)):
+        net = fastmlp.load(tmp_path / f"{name}.npz")
+        assert len(getattr(net, "networks", [net])) == n_networks
+    assert re.findall("Accuracy: ([0-9.]+)", outputs[1]) == accuracies
+    assert outputs[1].count("Resumed after epochs: 3") == 2
 
 
 def test_other_commands_run_on_each_rank_by_itself(run_ranks):
