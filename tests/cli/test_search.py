@@ -290,7 +290,9 @@ def finished(journal: Path) -> dict[int, FrozenTrial]:
     return {one.number: one for one in study.get_trials(states=states)}
 
 
-def test_a_killed_process_loses_at_most_its_running_trials(digits: Path, journal: Path) -> None:
+def test_a_killed_process_loses_at_most_its_running_trials(
+    digits: Path, journal: Path, fastmlp_command: Command
+) -> None:
     known: dict[int, FrozenTrial] = {}
     for jobs in (1, 2):
         with started(digits, journal, "--jobs", jobs) as process:
@@ -299,9 +301,8 @@ def test_a_killed_process_loses_at_most_its_running_trials(digits: Path, journal
         before, known = known, finished(journal)
         assert before.items() <= known.items()
         assert len(known) >= len(before) + 2
-    with started(digits, journal, "--jobs", 2) as process:
-        out, err = process.communicate()
-    assert (process.returncode, err) == (0, "")
+    code, out, err = fastmlp_command(*arguments(digits, journal, "--jobs", 2))
+    assert (code, err) == (0, "")
     assert f"\n{len(known)} of 9 trials are there already\n" in out
     assert known.items() <= finished(journal).items()
     assert len(finished(journal)) == 9

@@ -25,7 +25,7 @@ from .conftest import Search
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-N_TRIALS = 8
+N_TRIALS = 6
 
 
 @pytest.fixture(params=["journal", "postgresql", "mysql"])
