@@ -22,34 +22,26 @@ def difference(h, y):
     return h - y
 
 
-CLASSIFIERS = [
+CLASSIFIERS = [  # options that do not act on one another share an estimator
     {},
-    {"activation": "gelu"},
-    {"activation": ["leaky_relu"]},
-    {"class_weight": "balanced"},
-    {"dropout": 0.2},
-    {"batch_norm": True},
+    {"activation": "gelu", "label_smoothing": 0.1, "n_threads": 1},
+    {"activation": ["leaky_relu"], "class_weight": "balanced", "max_seconds": 60.0},
+    {"dropout": 0.2, "ema": 0.9},
+    {"batch_norm": True, "scoring": "loss"},
     {"dropout": [0.1], "batch_norm": [True], "solver": "sgd"},
-    {"label_smoothing": 0.1},
-    {"ema": 0.9},
-    {"learning_rate": fastmlp.schedules.Cosine(0.01)},
-    {"scoring": "loss"},
-    {"callbacks": [fastmlp.EarlyStopping(monitor="cost")]},
-    {"n_threads": 1},
-    {"max_seconds": 60.0},
+    {
+        "learning_rate": fastmlp.schedules.Cosine(0.01),
+        "callbacks": [fastmlp.EarlyStopping(monitor="cost")],
+    },
     {"solver": "sgd", "learning_rate_init": 0.1},
 ]
 REGRESSORS = [
     {},
-    {"activation": "silu"},
-    {"dropout": 0.2},
-    {"batch_norm": True},
-    {"ema": 0.9},
-    {"learning_rate": fastmlp.schedules.Cosine(0.01)},
-    {"scoring": "r2"},
+    {"activation": "silu", "dropout": 0.2},
+    {"batch_norm": True, "scoring": "r2"},
     {"solver": "lbfgs"},
-    {"loss": "absolute_error"},
-    {"loss": "huber"},
+    {"loss": "absolute_error", "learning_rate": fastmlp.schedules.Cosine(0.01)},
+    {"loss": "huber", "ema": 0.9},
     {"loss": "quantile", "learning_rate_init": 0.01},
     {"loss": "poisson", "learning_rate_init": 0.01},
     {"loss": "gamma", "learning_rate_init": 0.05},
