@@ -89,7 +89,7 @@ def test_a_reader_sees_one_set_or_the_other(pair, rng, tmp_path, write, name):
         net.set_parameters(*one)
         expected.append(read())
     assert expected[0] != expected[1]
-    times = 40 if name == "save" else 200
+    times = 20 if name == "save" else 100
     assert set(read_beside(write(net, sets), read, times)) <= set(expected)
 
 
