@@ -178,12 +178,14 @@ def distance(found: np.ndarray, expected: np.ndarray) -> float:
 
 @every_case
 def test_the_engine_ends_where_the_reference_does(activation, loss):
+    """Every optimizer with tanh: an update knows the gradients alone, not what made them."""
+    optimizers = OPTIMIZERS if activation == "tanh" else ("descent", "adam")
     distances = {
         (optimizer, dtype, isa): distance(
             by_engine(activation, loss, optimizer, dtype, isa),
             by_reference(activation, loss, optimizer),
         )
-        for optimizer, dtype, isa in product(OPTIMIZERS, TOLERANCE, kernels.isas())
+        for optimizer, dtype, isa in product(optimizers, TOLERANCE, kernels.isas())
     }
     too_far = {case: d for case, d in distances.items() if not d < TOLERANCE[case[1]]}
     assert too_far == {}
@@ -198,10 +200,11 @@ def test_the_steps_end_where_the_engine_does(activation, loss, dtype):
 
 @every_dtype
 @every_optimizer
-@every_loss
-def test_the_steps_end_where_the_engine_does_with_every_optimizer(optimizer, loss, dtype):
-    found = by_steps("tanh", loss, optimizer, dtype)
-    assert distance(found, by_engine("tanh", loss, optimizer, dtype)) < TOLERANCE[dtype]
+def test_the_steps_end_where_the_engine_does_with_every_optimizer(optimizer, dtype):
+    for loss in reference.LOSSES:
+        found = by_steps("tanh", loss, optimizer, dtype)
+        far = distance(found, by_engine("tanh", loss, optimizer, dtype))
+        assert far < TOLERANCE[dtype], loss
 
 
 @every_optimizer

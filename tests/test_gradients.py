@@ -140,14 +140,13 @@ def above(limit: float, errors: dict[Any, float]) -> dict[Any, float]:
 # ------------------------------------------------------------------------ central differences
 
 
-@every_target
 @every_activation
-def test_gradients_are_central_differences(activation, target):
+def test_gradients_are_central_differences(activation):
     errors = {}
-    for depth, isa in product(SIZES, kernels.isas()):
+    for target, depth, isa in product(TARGETS, SIZES, kernels.isas()):
         problem = Problem(activation, target, SIZES[depth])
         found = gradients(problem, isa, 0.1)
-        errors[depth, isa] = error(found, central_differences(problem, isa, 0.1))
+        errors[target, depth, isa] = error(found, central_differences(problem, isa, 0.1))
     assert above(1e-7, errors) == {}
 
 
@@ -182,11 +181,11 @@ def test_a_single_output_with_binary_cross_entropy():
     assert error(found, central_differences(problem, kernels.isa, 0.1)) < 1e-7
 
 
-@every_target
 @every_activation
-def test_float32_gradients_are_those_of_float64_rounded(activation, target):
-    problem, errors = Problem(activation, target, WIDE, 300), {}
-    for isa in kernels.isas():
+def test_float32_gradients_are_those_of_float64_rounded(activation):
+    errors = {}
+    for target, isa in product(TARGETS, kernels.isas()):
+        problem = Problem(activation, target, WIDE, 300)
         module = kernels.engine("float32", isa)
         engine = module.Engine(
             WIDE, problem.functions, problem.loss, 1.0, loss_constants=problem.constants
@@ -198,19 +197,19 @@ def test_float32_gradients_are_those_of_float64_rounded(activation, target):
         y = problem.y if problem.y.dtype == np.int32 else problem.y.astype(np.float32)
         data = module.Data(engine, problem.X, y, problem.s.astype(np.float32))
         found = [x for pair in engine.gradients(data, TrainingOptions(l2=0.1), 2)[1] for x in pair]
-        errors[isa] = error(found, gradients(problem, isa, 0.1)[:-1])
+        errors[target, isa] = error(found, gradients(problem, isa, 0.1)[:-1])
     assert above(5e-6, errors) == {}
 
 
 # ------------------------------------------------------------------------------------ PyTorch
 
 
-def where_torch_is(names: str, *factors: Iterable[Any]) -> pytest.MarkDecorator:
-    """Parametrize with every combination; without PyTorch with one, which is skipped."""
-    cases: list[Any] = list(product(*factors))
+def where_torch_is(name: str, values: Iterable[Any]) -> pytest.MarkDecorator:
+    """Parametrize with every value; without PyTorch with one, which is skipped."""
+    cases: list[Any] = list(values)
     if find_spec("torch") is None:
-        cases = [pytest.param(*cases[0], marks=pytest.mark.skip("PyTorch is not installed"))]
-    return pytest.mark.parametrize(names, cases)
+        cases = [pytest.param(cases[0], marks=pytest.mark.skip("PyTorch is not installed"))]
+    return pytest.mark.parametrize(name, cases)
 
 
 with_torch = pytest.mark.usefixtures("torch")  # one thread, which is enough for networks so small
@@ -279,24 +278,25 @@ def relative_error(found: list[np.ndarray], expected: list[np.ndarray]) -> float
 
 
 @with_torch
-@where_torch_is("activation, target", ACTIVATIONS, TARGETS)
-def test_gradients_are_those_of_autograd(activation, target):
+@where_torch_is("activation", ACTIVATIONS)
+def test_gradients_are_those_of_autograd(activation):
     errors = {}
-    for depth, sizes in SIZES.items():
+    for target, (depth, sizes) in product(TARGETS, SIZES.items()):
         problem = Problem(activation, target, sizes)
         expected = by_autograd(problem, 0.1)
         for isa in kernels.isas():
-            errors[depth, isa] = relative_error(gradients(problem, isa, 0.1), expected)
+            errors[target, depth, isa] = relative_error(gradients(problem, isa, 0.1), expected)
     assert above(1e-9, errors) == {}
 
 
 @with_torch
-@where_torch_is("activation, target", ACTIVATIONS, TARGETS)
-def test_so_are_those_of_networks_that_fill_panels_and_chunks(activation, target):
-    problem = Problem(activation, target, WIDE, 300)
-    expected = by_autograd(problem, 0.1)
-    errors = {
-        (isa, threads): relative_error(gradients(problem, isa, 0.1, threads), expected)
-        for isa, threads in product(kernels.isas(), (1, 2))
-    }
+@where_torch_is("activation", ACTIVATIONS)
+def test_so_are_those_of_networks_that_fill_panels_and_chunks(activation):
+    errors = {}
+    for target in TARGETS:
+        problem = Problem(activation, target, WIDE, 300)
+        expected = by_autograd(problem, 0.1)
+        for isa, threads in product(kernels.isas(), (1, 2)):
+            found = gradients(problem, isa, 0.1, threads)
+            errors[target, isa, threads] = relative_error(found, expected)
     assert above(1e-9, errors) == {}

@@ -3,6 +3,7 @@
 import ast
 import math
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -85,18 +86,18 @@ def test_it_imports_nothing_but_numpy_and_the_standard_library():
 # ------------------------------------------------------------------------------------ gradients
 
 
-@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("activation", HIDDEN, ids=str)
-def test_gradients_are_central_differences(activation, loss):
-    for depth in SIZES:
+def test_gradients_are_central_differences(activation):
+    for loss, depth in product(LOSSES, SIZES):
         net = network(activation, loss, depth)
         X, y, s = examples(loss)
 
         J = partial(net.cost, X, y, 0.1, s)
         parameters = flat(zip(net.weights, net.biases, strict=True))
         measured = [central_differences(J, p) for p in parameters]
-        assert distance(flat(net.gradients(X, y, 0.1, s)), measured) < 1e-7, depth
-        assert distance([net.input_gradient(X, y, s)], [central_differences(J, X)]) < 1e-7, depth
+        case = loss, depth
+        assert distance(flat(net.gradients(X, y, 0.1, s)), measured) < 1e-7, case
+        assert distance([net.input_gradient(X, y, s)], [central_differences(J, X)]) < 1e-7, case
 
 
 @pytest.mark.parametrize("activation", HIDDEN, ids=str)
@@ -291,10 +292,10 @@ def torch_cost(torch, loss, f, parameters, X, y, s, l2):
     return (s * each).sum() / s.sum() + l2 / 2 * sum((W**2).sum() for W in parameters[::2])
 
 
-@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("activation", HIDDEN, ids=str)
-def test_gradients_are_those_of_autograd(torch, activation, loss):
-    for depth in SIZES:
+def test_gradients_are_those_of_autograd(torch, activation):
+    for case in product(LOSSES, SIZES):
+        loss, depth = case
         net = network(activation, loss, depth)
         X, y, s = examples(loss)
         f = torch_activation(torch, *((activation,) if isinstance(activation, str) else activation))
@@ -302,10 +303,10 @@ def test_gradients_are_those_of_autograd(torch, activation, loss):
         X_, *parameters = (torch.tensor(array, requires_grad=True) for array in arrays)
         J = torch_cost(torch, loss, f, parameters, X_, torch.tensor(y), torch.tensor(s), 0.1)
         J.backward()
-        assert net.cost(X, y, 0.1, s) == pytest.approx(J.item(), rel=1e-13), depth
+        assert net.cost(X, y, 0.1, s) == pytest.approx(J.item(), rel=1e-13), case
         autograd = [p.grad.numpy() for p in parameters]
-        assert distance(flat(net.gradients(X, y, 0.1, s)), autograd) < 1e-12, depth
-        assert distance([net.input_gradient(X, y, s)], [X_.grad.numpy()]) < 1e-12, depth
+        assert distance(flat(net.gradients(X, y, 0.1, s)), autograd) < 1e-12, case
+        assert distance([net.input_gradient(X, y, s)], [X_.grad.numpy()]) < 1e-12, case
 
 
 @pytest.mark.parametrize(

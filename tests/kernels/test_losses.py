@@ -1,6 +1,7 @@
 """Cost and output delta of every loss, against the formulas and against their own meaning."""
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -126,16 +127,15 @@ def test_binary_cross_entropy_far_out_is_linear(build):
 # ------------------------------------------------------------------------------ squared error
 
 
-@pytest.mark.parametrize(("name", "p"), ELEMENTWISE)
-def test_squared_error_takes_its_slope_from_the_output_activation(build, sparse, name, p):
-    for n in WIDTHS:
+def test_squared_error_takes_its_slope_from_the_output_activation(build, sparse):
+    for (name, p), n in product(ELEMENTWISE, WIDTHS):
         z, y = sparse(5, n), sparse(5, n)
         h, slope = build.operations.activate(z, name, p)
         a, delta, cost = build.operations.loss(z, y, "squared_error", name, p)
-        assert a.tobytes() == h.tobytes(), n
-        assert delta.tobytes() == ((h - y) * slope).tobytes(), n
+        assert a.tobytes() == h.tobytes(), (name, n)
+        assert delta.tobytes() == ((h - y) * slope).tobytes(), (name, n)
         exact = ((h.astype(float) - y.astype(float)) ** 2).sum(axis=1) / 2
-        assert close(cost, exact, rtol=8 * build.eps), n
+        assert close(cost, exact, rtol=8 * build.eps), (name, n)
 
 
 # ------------------------------------------------------------- absolute error, Huber, quantiles
@@ -163,22 +163,20 @@ def tiled(r: np.ndarray) -> np.ndarray:
 
 
 @every_residual
-@pytest.mark.parametrize(("name", "p"), ELEMENTWISE)
-def test_costs_of_residuals_take_their_slope_from_the_output_activation(
-    build, sparse, loss, name, p
-):
+def test_costs_of_residuals_take_their_slope_from_the_output_activation(build, sparse, loss):
     constants, rho, rho_slope = RESIDUALS[loss]
     repeat = max(1, len(constants))
-    for n in WIDTHS:
+    for (name, p), n in product(ELEMENTWISE, WIDTHS):
         z, y = sparse(5, n * repeat), sparse(5, n)
         h, slope = build.operations.activate(z, name, p)
         y[0, 0] = h[0, 0]
         a, delta, cost = build.operations.loss(z, y, loss, name, p, constants=constants)
-        assert a.tobytes() == h.tobytes(), n
+        assert a.tobytes() == h.tobytes(), (name, n)
         r = (h - np.repeat(y, repeat, axis=1)).astype(float)
-        assert delta[0, 0] == 0
-        assert close(delta, rho_slope(r) * slope.astype(float), rtol=4 * build.eps), n
-        assert close(cost, rho(r).sum(axis=1), rtol=16 * build.eps), n
+        assert delta[0, 0] == 0, (name, n)
+        expected = rho_slope(r) * slope.astype(float)
+        assert close(delta, expected, rtol=4 * build.eps), (name, n)
+        assert close(cost, rho(r).sum(axis=1), rtol=16 * build.eps), (name, n)
 
 
 # ------------------------------------------------------------------------- Poisson and gamma
@@ -248,50 +246,49 @@ def evaluated(build, z, y, loss, name, p):
 every_output = pytest.mark.parametrize(("loss", "name", "p"), OUTPUTS)
 
 
-@every_output
-def test_delta_is_the_derivative_of_the_cost(build, sparse, rng, loss, name, p):
+def test_delta_is_the_derivative_of_the_cost(build, sparse, rng):
     if build.dtype != "float64":
         pytest.skip("central differences need the digits of float64")
     m, n, h = 3, 6, 1e-6
-    z, y = sparse(m, n), targets(loss, m, n, rng)
-    _, delta, _ = evaluated(build, z, y, loss, name, p)
-    for j in range(n):
-        step = h * np.eye(n)[j]
-        above, below = (
-            evaluated(build, z + shift, y, loss, name, p)[2]
-            for shift in (step, -step)
-        )
-        assert delta[:, j] == pytest.approx((above - below) / (2 * h), rel=1e-7, abs=1e-8)
+    for output in OUTPUTS:
+        z, y = sparse(m, n), targets(output[0], m, n, rng)
+        _, delta, _ = evaluated(build, z, y, *output)
+        for j in range(n):
+            step = h * np.eye(n)[j]
+            above, below = (evaluated(build, z + by, y, *output)[2] for by in (step, -step))
+            slope = (above - below) / (2 * h)
+            assert delta[:, j] == pytest.approx(slope, rel=1e-7, abs=1e-8), (output, j)
 
 
-@every_output
-def test_an_example_knows_nothing_of_the_others(build, sparse, rng, loss, name, p):
-    z, y = sparse(9, 21), targets(loss, 9, 21, rng)
-    y = y if y.dtype == np.int32 else y.astype(build.dtype)
-    together = evaluated(build, z, y, loss, name, p)
-    for r in range(9):
-        alone = evaluated(build, z[r : r + 1], y[r : r + 1], loss, name, p)
-        assert all(x[0].tobytes() == t[r].tobytes() for x, t in zip(alone, together, strict=True))
+def test_an_example_knows_nothing_of_the_others(build, sparse, rng):
+    for output in OUTPUTS:
+        z, y = sparse(9, 21), targets(output[0], 9, 21, rng)
+        y = y if y.dtype == np.int32 else y.astype(build.dtype)
+        together = evaluated(build, z, y, *output)
+        for r in range(9):
+            alone = evaluated(build, z[r : r + 1], y[r : r + 1], *output)
+            same = [x[0].tobytes() == t[r].tobytes() for x, t in zip(alone, together, strict=True)]
+            assert all(same), (output, r)
 
 
-@every_output
-def test_no_example_has_no_cost(build, sparse, rng, loss, name, p):
-    y = targets(loss, 0, 3, rng)
-    y = y if y.dtype == np.int32 else y.astype(build.dtype)
-    a, delta, cost = evaluated(build, sparse(0, 3), y, loss, name, p)
-    assert a.shape == delta.shape == (0, 3) and cost.shape == (0,)
+def test_no_example_has_no_cost(build, sparse, rng):
+    for output in OUTPUTS:
+        y = targets(output[0], 0, 3, rng)
+        y = y if y.dtype == np.int32 else y.astype(build.dtype)
+        a, delta, cost = evaluated(build, sparse(0, 3), y, *output)
+        assert a.shape == delta.shape == (0, 3) and cost.shape == (0,), output
 
 
-@every_output
-def test_a_nan_shows_in_the_cost_of_its_example_alone(build, sparse, rng, loss, name, p):
-    for value in (np.nan, np.inf):
-        z, y = sparse(3, 21), targets(loss, 3, 21, rng)
+def test_a_nan_shows_in_the_cost_of_its_example_alone(build, sparse, rng):
+    for output, value in product(OUTPUTS, (np.nan, np.inf)):
+        z, y = sparse(3, 21), targets(output[0], 3, 21, rng)
         y = y if y.dtype == np.int32 else y.astype(build.dtype)
         z[1, 13] = value
-        a, delta, cost = evaluated(build, z, y, loss, name, p)
-        assert np.isfinite(cost[[0, 2]]).all() and np.isfinite(delta[[0, 2]]).all(), value
+        a, delta, cost = evaluated(build, z, y, *output)
+        case = output, value
+        assert np.isfinite(cost[[0, 2]]).all() and np.isfinite(delta[[0, 2]]).all(), case
         if np.isnan(value):
-            assert np.isnan(cost[1]), value
+            assert np.isnan(cost[1]), case
 
 
 @every_output

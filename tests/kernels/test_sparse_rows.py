@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-COLUMNS = (*range(1, 130), 191, 192, 193, 255, 256, 257, 321)
-DENSITIES = (0.0, 0.05, 0.3, 0.7, 1.0)
+EDGES = (191, 192, 193, 255, 256, 257, 321)
+COLUMNS = {  # by density: every number at one, those around whole vectors and panels at the others
+    0.3: (*range(1, 130), *EDGES),
+    **dict.fromkeys((0.0, 0.05, 0.7, 1.0), (*range(1, 36), *range(61, 69), 127, 128, 129, *EDGES)),
+}
 Kernel = Callable[..., Any]
 
 # each of a (m, n_in), delta (m, n_out), W (n_out, n_in), b (n_out,); zeros of a or δ are skipped
@@ -61,11 +64,11 @@ def differing(operations, sparse, way):
     return differing
 
 
-@pytest.mark.parametrize("density", DENSITIES)
 @pytest.mark.parametrize("product", PRODUCTS)
-def test_same_bits_as_the_tile_at_every_number_of_columns(differing, product, density):
-    assert differing(product, density, ((7, 33, n) for n in COLUMNS)) == []
-    assert differing(product, density, ((7, n, 33) for n in COLUMNS)) == []
+def test_same_bits_as_the_tile_at_every_number_of_columns(differing, product):
+    for density, columns in COLUMNS.items():
+        assert differing(product, density, ((7, 33, n) for n in columns)) == [], density
+        assert differing(product, density, ((7, n, 33) for n in columns)) == [], density
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
