@@ -76,7 +76,11 @@ def make_network(rng: np.random.Generator) -> Callable[..., MLP]:
 
 @pytest.fixture
 def run_c(compiler: list[str], tmp_path: Path) -> Callable[..., Output]:
-    """Write a network as C, compile it with warnings as errors, and run it on examples."""
+    """Write a network as C, compile it with warnings as errors, and run it on examples.
+
+    What was compiled last is not compiled again.
+    """
+    last: list[Any] = []
 
     def run(
         net: MLP | Quantized, X: Array, flags: Sequence[str] = ("-O1",), **options: Any
@@ -105,11 +109,14 @@ def run_c(compiler: list[str], tmp_path: Path) -> Callable[..., Output]:
             )
         )
         program = tmp_path / "program"
-        done = subprocess.run(
-            [*compiler, *STRICT, *flags, tmp_path / "main.c", "-lm", "-o", program],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert (done.returncode, done.stderr) == (0, "")
+        build = [text, (tmp_path / "main.c").read_text(), *flags]
+        if build != last:
+            done = subprocess.run(
+                [*compiler, *STRICT, *flags, tmp_path / "main.c", "-lm", "-o", program],
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert (done.returncode, done.stderr) == (0, "")
+            last[:] = build
         dtype = np.dtype(np.float32 if real == "float" else np.float64)
         (tmp_path / "x").write_bytes(np.ascontiguousarray(X, dtype).tobytes())
         done = subprocess.run(

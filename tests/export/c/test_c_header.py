@@ -92,8 +92,11 @@ def library(net: MLP, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(("compiler", "standard"), COMPILERS)
-@pytest.mark.parametrize("weights_file", [False, True])
+@pytest.mark.parametrize(
+    ("compiler", "standard", "weights_file"),
+    # the program includes the header alone, which is the same with the constants in another file
+    [*((*one, False) for one in COMPILERS), (*COMPILERS[0], True), (*COMPILERS[-2], True)],
+)
 def test_c_and_cpp_programs_include_the_header(
     net: MLP, library: Callable[[str, bool], Path], tmp_path: Path, compiler: str, standard: str,
     form: str, weights_file: bool,
