@@ -24,7 +24,7 @@ data = "digits"
 seeds = 3
 [base]
 hidden = [64]
-epochs = 500
+epochs = 300
 [factors]
 activation = ["tanh", "sigmoid"]
 dropout = [0.3]
@@ -68,7 +68,7 @@ def identities(lines: list[str]) -> Counter[tuple[str, int]]:
 def test_each_run_is_announced_and_the_files_are_named(
     fastmlp_command: Command, study: Path
 ) -> None:
-    study.write_text(STUDY.replace("epochs = 500", "epochs = 1"))
+    study.write_text(STUDY.replace("epochs = 300", "epochs = 1"))
     code, out, err = fastmlp_command("ablate", study)
     assert (code, err) == (0, "")
     *runs, total, picture = out.splitlines()
@@ -86,7 +86,7 @@ def test_without_matplotlib_there_is_no_picture(
     fastmlp_command: Command, study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    study.write_text(STUDY.replace("epochs = 500", "epochs = 1"))
+    study.write_text(STUDY.replace("epochs = 300", "epochs = 1"))
     code, out, _ = fastmlp_command("ablate", study)
     assert code == 0
     assert out.endswith(
@@ -96,7 +96,7 @@ def test_without_matplotlib_there_is_no_picture(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_a_kill_loses_no_finished_run(study: Path) -> None:
+def test_a_kill_loses_no_finished_run(fastmlp_command: Command, study: Path) -> None:
     before: list[str] = []
     for n_new in (2, 3):
         with started(study) as process:
@@ -111,9 +111,8 @@ def test_a_kill_loses_no_finished_run(study: Path) -> None:
         assert len(before) + n_new <= len(found) < N_RUNS
         before = found
 
-    with started(study) as process:
-        out, err = process.communicate()
-    assert (process.returncode, err) == (0, "")
+    code, out, err = fastmlp_command("ablate", study, "--jobs", 2)
+    assert (code, err) == (0, "")
     assert out.startswith(f"{len(before)} of {N_RUNS} runs are there already\n")
     after = whole_lines(study)
     assert after[: len(before)] == before

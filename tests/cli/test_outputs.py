@@ -142,8 +142,10 @@ def test_devices_are_written_to(fastmlp_command: Command, folder: Path) -> None:
 
 
 @posix
-@pytest.mark.parametrize("output", ["-", "/dev/stdout", "/dev/fd/1"])
-@pytest.mark.parametrize("kind", ["pipe", "file"])
+@pytest.mark.parametrize(
+    ("output", "kind"),
+    [("-", "pipe"), ("-", "file"), ("/dev/stdout", "file"), ("/dev/fd/1", "pipe")],
+)
 def test_the_standard_output_is_an_output(folder: Path, output: str, kind: str) -> None:
     command = [sys.executable, "-m", "fastmlp", "predict", "m.npz", "t.csv", "--output", output]
     source = str(Path(fastmlp.__file__).parents[1])

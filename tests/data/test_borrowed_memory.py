@@ -232,7 +232,7 @@ def test_columns_and_labels_may_change_in_another_thread():
                 y[k % 2000] = labels[k % 2000]
         changing = threading.Thread(target=change)
         changing.start()
-        for seed in range(100):
+        for seed in range(50):
             net = fastmlp.MLP((40, 64, 3), seed=seed)
             for action in (
                 lambda: net.fit(S, y, epochs=2, n_threads=1 + seed % 2),

@@ -159,7 +159,9 @@ def test_every_rank_ends_with_the_same_bits(trained, name):
                     np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("trained", [3], indirect=True, ids="{} ranks".format)
 def test_a_second_run_gives_the_same_bits(trained, run_ranks, tmp_path):
+    """With the most ranks, whose order may vary most."""
     n_ranks, folder = trained
     names = ("local_adam", "bfloat16_single", "local_clipped")
     run_ranks(PROGRAM, n_ranks, tmp_path, *names)
