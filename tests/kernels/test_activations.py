@@ -127,12 +127,13 @@ def test_nan_passes_through(build):
         assert np.isnan(a).tolist() == [False, True, False], (name, p)
 
 
-@every_activation
-def test_a_value_does_not_depend_on_its_place(build, z, name, p):
-    a, slope = build.operations.activate(z, name, p)
-    for n in range(35):
-        got = build.operations.activate(z[:n], name, p)
-        assert got[0].tobytes() == a[:n].tobytes() and got[1].tobytes() == slope[:n].tobytes(), n
+def test_a_value_does_not_depend_on_its_place(build, z):
+    for name, p in CASES:
+        a, slope = build.operations.activate(z, name, p)
+        for n in range(35):
+            got = build.operations.activate(z[:n], name, p)
+            assert got[0].tobytes() == a[:n].tobytes(), (name, p, n)
+            assert got[1].tobytes() == slope[:n].tobytes(), (name, p, n)
 
 
 @pytest.mark.parametrize("shape", [(0,), (0, 5), (1, 1), (3, 7), (1, 64), (5, 1, 3)])

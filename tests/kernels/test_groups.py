@@ -26,9 +26,8 @@ def outputs_and_targets(groups, m, rng, dtype):
     return z, y
 
 
-@every_grouping
-def test_a_group_is_a_cross_entropy_of_its_own(build, rng, groups):
-    for smoothing, m in product((0.0, 0.1), (0, 1, 7)):
+def test_a_group_is_a_cross_entropy_of_its_own(build, rng):
+    for groups, smoothing, m in product(GROUPS, (0.0, 0.1), (0, 1, 7)):
         z, y = outputs_and_targets(groups, m, rng, build.dtype)
         a, delta, cost = build.operations.loss(
             z, y, "cross_entropy", smoothing=smoothing, constants=groups
@@ -37,37 +36,39 @@ def test_a_group_is_a_cross_entropy_of_its_own(build, rng, groups):
             build.operations.loss(*part, "cross_entropy", smoothing=smoothing)
             for part in zip(parts(z, groups), parts(y, groups), strict=True)
         ]
-        assert a.tobytes() == np.hstack([one[0] for one in alone]).tobytes(), (smoothing, m)
-        assert delta.tobytes() == np.hstack([one[1] for one in alone]).tobytes(), (smoothing, m)
-        assert cost.tobytes() == sum(one[2] for one in alone).tobytes(), (smoothing, m)
+        case = groups, smoothing, m
+        assert a.tobytes() == np.hstack([one[0] for one in alone]).tobytes(), case
+        assert delta.tobytes() == np.hstack([one[1] for one in alone]).tobytes(), case
+        assert cost.tobytes() == sum(one[2] for one in alone).tobytes(), case
 
 
-@every_grouping
-def test_prediction_has_the_same_bits(build, rng, groups):
+def test_prediction_has_the_same_bits(build, rng):
     """The other kernel, without targets: one layer whose z is its input."""
-    z, y = outputs_and_targets(groups, 9, rng, build.dtype)
-    n = sum(groups)
-    engine = build.engine.Engine(
-        (n, n), [("softmax", 0.0)], "cross_entropy", 1.0, loss_constants=groups
-    )
-    engine.set_layers([(np.eye(n, dtype=build.dtype), np.zeros(n, build.dtype))])
-    expected, _, costs = build.operations.loss(z, y, "cross_entropy", constants=groups)
-    assert engine.forward(build.engine.Data(engine, z), 1).tobytes() == expected.tobytes()
-    cost, weight = engine.evaluate(build.engine.Data(engine, z, y), 1)[:2]
-    assert (cost, weight) == (pytest.approx(costs.sum(), rel=1e-14), 9)
+    for groups in GROUPS:
+        z, y = outputs_and_targets(groups, 9, rng, build.dtype)
+        n = sum(groups)
+        engine = build.engine.Engine(
+            (n, n), [("softmax", 0.0)], "cross_entropy", 1.0, loss_constants=groups
+        )
+        engine.set_layers([(np.eye(n, dtype=build.dtype), np.zeros(n, build.dtype))])
+        expected, _, costs = build.operations.loss(z, y, "cross_entropy", constants=groups)
+        found = engine.forward(build.engine.Data(engine, z), 1)
+        assert found.tobytes() == expected.tobytes(), groups
+        cost, weight = engine.evaluate(build.engine.Data(engine, z, y), 1)[:2]
+        assert (cost, weight) == (pytest.approx(costs.sum(), rel=1e-14), 9), groups
 
 
-@every_grouping
-def test_what_runs_away_stays_in_its_example_and_group(build, rng, groups):
-    z, y = outputs_and_targets(groups, 3, rng, build.dtype)
-    calm = build.operations.loss(z, y, "cross_entropy", constants=groups)
-    z[1, -1] = np.nan
-    a, delta, cost = build.operations.loss(z, y, "cross_entropy", constants=groups)
-    assert np.isnan(cost).tolist() == [False, True, False]
-    others = slice(0, sum(groups[:-1]))
-    for values, before in ((a, calm[0]), (delta, calm[1])):
-        assert values[:, others].tobytes() == before[:, others].tobytes()
-        assert np.isnan(values[1, others.stop :]).all()
+def test_what_runs_away_stays_in_its_example_and_group(build, rng):
+    for groups in GROUPS:
+        z, y = outputs_and_targets(groups, 3, rng, build.dtype)
+        calm = build.operations.loss(z, y, "cross_entropy", constants=groups)
+        z[1, -1] = np.nan
+        a, delta, cost = build.operations.loss(z, y, "cross_entropy", constants=groups)
+        assert np.isnan(cost).tolist() == [False, True, False], groups
+        others = slice(0, sum(groups[:-1]))
+        for values, before in ((a, calm[0]), (delta, calm[1])):
+            assert values[:, others].tobytes() == before[:, others].tobytes(), groups
+            assert np.isnan(values[1, others.stop :]).all(), groups
 
 
 def test_certain_and_hopeless_outputs_are_finite(build):

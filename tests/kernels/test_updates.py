@@ -72,11 +72,11 @@ def state(sparse):
     return state
 
 
-@every_rule
-def test_the_formula(build, sparse, state, case):
+def test_the_formula(build, sparse, state):
     """g = Σ/m + λW for weights, Σ/m for biases; all within 16 ε of the largest number at hand."""
-    for is_weight, step in product((True, False), (1, 2, 1000)):
+    for case, is_weight, step in product(RULES, (True, False), (1, 2, 1000)):
         name, rule, constants, _ = RULES[case]
+        of = case, is_weight, step
         n, alpha, l2, mean = 67, 0.05, 0.3, 1 / 128
         w, total, slots = sparse(n), 128 * sparse(n), state(case, n)
         got, got_slots = build.operations.update_step_on(
@@ -85,55 +85,57 @@ def test_the_formula(build, sparse, state, case):
         w, slots = w.astype(float), [slot.astype(float) for slot in slots]
         g = total.astype(float) * mean + (l2 * w if is_weight else 0)
         expected, expected_slots = rule(w, g, slots, alpha, step, is_weight, *constants)
-        assert got.dtype == build.dtype and len(got_slots) == len(expected_slots), (is_weight, step)
+        assert got.dtype == build.dtype and len(got_slots) == len(expected_slots), of
         for x, y in zip([got, *got_slots], [expected, *expected_slots], strict=True):
-            assert x == pytest.approx(y, rel=16 * build.eps, abs=16 * build.eps), (is_weight, step)
+            assert x == pytest.approx(y, rel=16 * build.eps, abs=16 * build.eps), of
 
 
-@every_rule
-def test_many_steps_from_an_empty_state(build, sparse, case):
-    name, rule, constants, n_slots = RULES[case]
-    w, slots = sparse(33), [np.zeros(33, build.dtype)] * n_slots
-    expected, expected_slots = w.astype(float), [np.zeros(33)] * n_slots
-    for step in range(1, 31):
-        g = sparse(33)
-        w, slots = build.operations.update_step_on(w, g, slots, name, constants, 0.01, step=step)
-        expected, expected_slots = rule(
-            expected, g.astype(float), expected_slots, 0.01, step, True, *constants
+def test_many_steps_from_an_empty_state(build, sparse):
+    for case in RULES:
+        name, rule, constants, n_slots = RULES[case]
+        w, slots = sparse(33), [np.zeros(33, build.dtype)] * n_slots
+        expected, expected_slots = w.astype(float), [np.zeros(33)] * n_slots
+        for step in range(1, 31):
+            g = sparse(33)
+            w, slots = build.operations.update_step_on(
+                w, g, slots, name, constants, 0.01, step=step
+            )
+            expected, expected_slots = rule(
+                expected, g.astype(float), expected_slots, 0.01, step, True, *constants
+            )
+        assert w == pytest.approx(expected, rel=200 * build.eps, abs=200 * build.eps), case
+
+
+def test_a_parameter_does_not_depend_on_its_place(build, sparse, state):
+    for case in RULES:
+        name, _, constants, _ = RULES[case]
+        w, g, slots = sparse(70), sparse(70), state(case, 70)
+        whole, _ = build.operations.update_step_on(w, g, slots, name, constants, 0.01, 0.1, 0.5, 3)
+        for n in range(1, 35):
+            part, _ = build.operations.update_step_on(
+                w[-n:], g[-n:], [slot[-n:] for slot in slots], name, constants, 0.01, 0.1, 0.5, 3
+            )
+            assert part.tobytes() == whole[-n:].tobytes(), (case, n)
+
+
+def test_without_a_gradient_only_memory_and_decay_act(build, sparse):
+    for case in RULES:
+        name, _, constants, n_slots = RULES[case]
+        w, slots = sparse(40), [np.zeros(40, build.dtype)] * n_slots
+        got, got_slots = build.operations.update_step_on(w, 0 * w, slots, name, constants, 0.5)
+        decay = 0.5 * constants[3] if name == "adamw" else 0
+        assert got == pytest.approx(w.astype(float) * (1 - decay), rel=2 * build.eps), case
+        assert not np.any(got_slots), case
+
+
+def test_a_learning_rate_of_zero_moves_nothing(build, sparse, state):
+    for case in RULES:
+        name, _, constants, _ = RULES[case]
+        w = sparse(40)
+        got, _ = build.operations.update_step_on(
+            w, sparse(40), state(case, 40), name, constants, 0.0, 0.1
         )
-    assert w == pytest.approx(expected, rel=200 * build.eps, abs=200 * build.eps)
-
-
-@every_rule
-def test_a_parameter_does_not_depend_on_its_place(build, sparse, state, case):
-    name, _, constants, _ = RULES[case]
-    w, g, slots = sparse(70), sparse(70), state(case, 70)
-    whole, _ = build.operations.update_step_on(w, g, slots, name, constants, 0.01, 0.1, 0.5, 3)
-    for n in range(1, 35):
-        part, _ = build.operations.update_step_on(
-            w[-n:], g[-n:], [slot[-n:] for slot in slots], name, constants, 0.01, 0.1, 0.5, 3
-        )
-        assert part.tobytes() == whole[-n:].tobytes(), n
-
-
-@every_rule
-def test_without_a_gradient_only_memory_and_decay_act(build, sparse, case):
-    name, _, constants, n_slots = RULES[case]
-    w, slots = sparse(40), [np.zeros(40, build.dtype)] * n_slots
-    got, got_slots = build.operations.update_step_on(w, 0 * w, slots, name, constants, 0.5)
-    decay = 0.5 * constants[3] if name == "adamw" else 0
-    assert got == pytest.approx(w.astype(float) * (1 - decay), rel=2 * build.eps)
-    assert not np.any(got_slots)
-
-
-@every_rule
-def test_a_learning_rate_of_zero_moves_nothing(build, sparse, state, case):
-    name, _, constants, _ = RULES[case]
-    w = sparse(40)
-    got, _ = build.operations.update_step_on(
-        w, sparse(40), state(case, 40), name, constants, 0.0, 0.1
-    )
-    assert got.tobytes() == w.tobytes()
+        assert got.tobytes() == w.tobytes(), case
 
 
 def test_the_first_step_of_adam_is_the_learning_rate(build, sparse):
