@@ -11,7 +11,7 @@ cdef class OptimizerState(Predictions):
     """The optimizer's rule, the number of its steps, and its numbers of each parameter."""
     cdef optimizer rule
     cdef Block state                # slot by slot, laid out like the parameters
-    cdef readonly int64_t steps     # updates since the optimizer was set
+    cdef readonly int64_t steps     # updates since the optimizer was set, or began anew
 
     def set_optimizer(self, name, constants):
         cdef optimizer rule = optimizer_of(name, constants)

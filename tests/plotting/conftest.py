@@ -1,4 +1,4 @@
-"""Models to plot, and a check that no figure stays open."""
+"""Models to plot, and the number of figures that stay open."""
 
 from __future__ import annotations
 
