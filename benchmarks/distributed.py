@@ -33,6 +33,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
@@ -83,13 +84,16 @@ def measure(name: str, seconds: float) -> dict[str, float]:
             pieces.append(numbers)
             super().start(numbers)
 
+    begin = partial(sums.ExactSum, MPI, comm.Dup())
+    alone = sums.GradientSum(MPI, comm, begin, overlap=False)
+
     def all_reduce() -> float:
-        arrays = [np.zeros_like(one) for one in pieces[-len(pieces) // steps :]]
+        arrays = [np.ones_like(one) for one in pieces[-len(pieces) // steps :]]
         comm.Barrier()
         started = perf_counter()
-        begun = [sums.ExactSum(MPI, comm, one) for one in arrays]
-        for one in begun:
-            one.done(wait=True)
+        for one in arrays:
+            alone.start(one)
+        alone.finish(len(arrays))
         return perf_counter() - started
 
     communication.GradientSum = ChosenSum  # type: ignore[misc]
@@ -111,8 +115,8 @@ def measure(name: str, seconds: float) -> dict[str, float]:
             longest = comm.allreduce(history.seconds[0] / steps, MPI.MAX)
             least[way] = min(least[way], longest)
         comm.Barrier()
-        alone = apart.fit(X, y, epochs=1, batch_size=n_local, shuffle=False, n_threads=1)
-        least["apart"] = min(least["apart"], comm.allreduce(alone.seconds[0] / steps, MPI.MAX))
+        history = apart.fit(X, y, epochs=1, batch_size=n_local, shuffle=False, n_threads=1)
+        least["apart"] = min(least["apart"], comm.allreduce(history.seconds[0] / steps, MPI.MAX))
         least["all_reduce"] = min(least["all_reduce"], comm.allreduce(all_reduce(), MPI.MAX))
     return {**least, "bytes": sum(one.nbytes for one in pieces) / steps}
 

@@ -81,13 +81,13 @@ class Ranks:
         self.seconds = 0.0
         self._known: BaseException | None = None
         self._gradient_sum: GradientSum | None = None
-        self._comms_of_parts: tuple[Any, ...] = ()  # see `CompressedSum`
+        self._comms_of_sums: tuple[Any, ...] = ()  # of gradients
 
     def free(self) -> None:
         """End the use of these ranks."""
         if self._gradient_sum is not None:
             self._gradient_sum.close()
-        for comm in (self._comm, self._ends, *self._comms_of_parts):
+        for comm in (self._comm, self._ends, *self._comms_of_sums):
             comm.Free()
 
     @contextmanager
@@ -129,10 +129,11 @@ class Ranks:
         overlap = any(self.gather(here.size < self.size))
         here.Free()
         if compression is None:
-            begin: Callable[[Any], Sum] = partial(ExactSum, self._mpi, self._comm)
+            self._comms_of_sums = (self._comm.Dup(),)
+            begin: Callable[[Any], Sum] = partial(ExactSum, self._mpi, *self._comms_of_sums)
         else:
-            self._comms_of_parts = self._comm.Dup(), self._comm.Dup()
-            begin = partial(CompressedSum, self._comms_of_parts)
+            self._comms_of_sums = self._comm.Dup(), self._comm.Dup()
+            begin = partial(CompressedSum, self._comms_of_sums)
         self._gradient_sum = GradientSum(self._mpi, self._comm, begin, overlap)
         return self._gradient_sum
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from time import sleep
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from .bfloat16 import rounded, widened
 __all__ = ["CompressedSum", "ExactSum", "GradientSum", "Sum", "average"]
 
 INTERVAL = 0.0005  # seconds between two calls of the MPI library while a rank computes
+UNDER_WAY = 4  # sums at a time
 Numbers = NDArray[np.floating[Any]]
 
 
@@ -117,13 +119,14 @@ def average(mpi: Any, comm: Any, weight: float, arrays: list[Numbers], finite: b
         return False
     for numbers in arrays:
         numbers *= weight
-    mpi.Request.Waitall([comm.Iallreduce(mpi.IN_PLACE, numbers) for numbers in arrays])
+        comm.Allreduce(mpi.IN_PLACE, numbers)
     return True
 
 
 class GradientSum:
     """Adds up arrays over the ranks, in place, in the order in which they come.
 
+    A few sums at a time are under way: more would displace one another's numbers from the caches.
     Most MPI libraries go on with a sum only while a function of theirs is called.  With `overlap` a
     thread calls one every INTERVAL seconds while sums are under way, during which the engine
     computes without the GIL.  Without it sums begin when they are waited for.
@@ -134,7 +137,7 @@ class GradientSum:
         The module mpi4py.MPI and the communicator of `add_up`.
     begin : callable
         numbers → their `Sum`, begun.  Every rank calls it with arrays of the same sizes in the
-        same order.
+        same order, but some ranks before and others after an `add_up`: so not on `comm`.
     overlap : bool
         Whether the rank computes while sums go on.
     """
@@ -145,8 +148,9 @@ class GradientSum:
         self._mpi = mpi
         self._comm = comm
         self._begin = begin
-        self._waiting: list[Numbers] = []  # arrays whose sums have not begun
-        self._begun: list[Sum] = []
+        self._waiting: deque[Numbers] = deque()  # arrays whose sums have not begun
+        self._begun: deque[Sum] = deque()
+        self._n_done = 0  # sums that are there and have not been waited for
         self._lock = threading.Lock()  # one thread at a time calls MPI
         self._under_way = threading.Event()
         self._closed = False
@@ -164,36 +168,41 @@ class GradientSum:
 
     def start(self, numbers: Numbers) -> None:
         """Begin to replace each number by its sum over the ranks."""
-        if self._thread is None:
-            self._waiting.append(numbers)
-            return
         with self._lock:
-            self._begun.append(self._begin(numbers))
-            self._advance(self._begun, wait=False)
-        self._under_way.set()
+            self._waiting.append(numbers)
+            if self._thread is not None:
+                self._advance(wait=False)
+                self._under_way.set()
 
     def finish(self, count: int) -> None:
         """Wait for the first `count` of the sums that have not been waited for."""
         with self._lock:
-            self._begun += [self._begin(numbers) for numbers in self._waiting]
-            self._waiting.clear()
-            self._advance(self._begun[:count], wait=True)
-            del self._begun[:count]
+            while self._n_done < count:
+                self._advance(wait=True)
+            self._n_done -= count
 
     def add_up(self, numbers: Numbers) -> None:
         """Replace each number by its sum over the ranks, now and exactly."""
         with self._lock:
             self._comm.Allreduce(self._mpi.IN_PLACE, numbers)
 
-    def _advance(self, sums: list[Sum], wait: bool) -> bool:
-        """Let sums go on; return whether all are there."""
-        sent = all(one.sent(wait) for one in sums)
-        return all(one.done(wait) for one in sums) and sent
+    def _advance(self, wait: bool) -> None:
+        """Let sums go on; with `wait` until the first of them is there."""
+        while self._waiting and len(self._begun) < UNDER_WAY:
+            self._begun.append(self._begin(self._waiting.popleft()))
+        for place, one in enumerate(self._begun):
+            if not one.sent(wait and place == 0):
+                break
+        while self._begun and self._begun[0].done(wait):
+            self._begun.popleft()
+            self._n_done += 1
+            wait = False
 
     def _advance_at_intervals(self) -> None:
         while not self._closed:
             self._under_way.wait()
             with self._lock:
-                if self._advance(self._begun, wait=False):
+                self._advance(wait=False)
+                if not self._waiting and not self._begun:
                     self._under_way.clear()
             sleep(INTERVAL)

@@ -22,7 +22,7 @@ def sum_of(every, compressed):
 
 
 for dtype, compressed, overlap in product((np.float32, np.float64), (False, True), (False, True)):
-    begin = partial(CompressedSum, comms) if compressed else partial(ExactSum, MPI, comm)
+    begin = partial(CompressedSum, comms) if compressed else partial(ExactSum, MPI, comms[0])
     sums = GradientSum(MPI, comm, begin, overlap)
     for step in range(2):
         every = [

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from fastmlp.distributed.sharing import Sharing
+from fastmlp.distributed.sums import UNDER_WAY, GradientSum
 
 PROGRAM = Path(__file__).with_name("sums_of_ranks.py")
 
@@ -14,6 +16,41 @@ PROGRAM = Path(__file__).with_name("sums_of_ranks.py")
 @pytest.mark.parametrize("n_ranks", [1, 2, 3])
 def test_sums_are_right_in_every_way_of_adding(run_ranks, n_ranks):
     assert run_ranks(PROGRAM, n_ranks).stdout.count("right") == n_ranks
+
+
+class SlowSum:
+    """A sum that is there once it has been waited for; `under_way` are those that are not."""
+
+    under_way: ClassVar[list[str]] = []
+    most = 0
+
+    def __init__(self, name):
+        self.name = name
+        self.under_way.append(name)
+        SlowSum.most = max(self.most, len(self.under_way))
+
+    def sent(self, wait):
+        return wait
+
+    def done(self, wait):
+        if wait:
+            assert self.under_way[0] == self.name
+            del self.under_way[0]
+        return wait
+
+
+def test_a_few_sums_at_a_time_are_under_way(monkeypatch):
+    monkeypatch.setattr(SlowSum, "most", 0)
+    sums = GradientSum(None, None, SlowSum, overlap=False)
+    for name in "abcdefghij":
+        sums.start(name)
+    assert SlowSum.under_way == []
+    sums.finish(3)
+    assert SlowSum.under_way == list("def")
+    sums.start("k")
+    sums.finish(8)
+    assert SlowSum.under_way == []
+    assert SlowSum.most == UNDER_WAY == 4
 
 
 @pytest.mark.parametrize(
