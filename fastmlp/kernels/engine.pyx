@@ -144,15 +144,62 @@ cdef class Engine(OptimizerState):
             self.training.key = key
         return self.training
 
-    def train(self, Data data, batches, options, progress, int threads, double seconds,
-              ParameterSet good=None):
+    cdef int set_batches(self, job* j, batches, progress) except -1:
+        """Point the job to the rows of the batches and to what follows schedules in them."""
         cdef const int64_t[::1] order = batches.order
         cdef const double[::1] rates = batches.rates, weight_decays = batches.weight_decays
         cdef const double[::1] dropout_factors = batches.dropout_factors
+        j.first = j.next = progress.batch
+        j.before = batches.before
+        j.cost = progress.cost
+        j.weight = progress.weight
+        if order.shape[0] > 0:      # in a shared batch there may be rows of other processes only
+            j.order = &order[0]
+        if rates.shape[0] == 0:
+            return 0
+        j.rates = &rates[0]
+        if weight_decays is not None:
+            j.weight_decays = &weight_decays[0]
+        if dropout_factors is not None:
+            j.dropout = &dropout_factors[0]
+        return 0
+
+    cdef int set_options(self, job* j, options, n_batches) except -1:
+        """What is the same in all steps, and where the sums of so many batches go."""
+        cdef double[:, ::1] batch_sums
+        j.rule = &self.rule
+        j.smoothing = options.label_smoothing
+        j.max_norm = options.max_norm
+        j.clip_norm = options.clip_norm
+        j.l2 = options.l2
+        j.l2_per_weight = options.l2_per_weight
+        j.max_cost = options.max_cost
+        if options.batch_sums is not None and n_batches > 0:
+            batch_sums = options.batch_sums
+            if batch_sums.shape[0] < n_batches or batch_sums.shape[1] != 2:
+                raise ValueError("batch_sums must have two columns and a row for each batch")
+            j.batch_sums = &batch_sums[0, 0]
+        return 0
+
+    cdef int lend_state(self, job* j, double ema) except -1:
+        """The parameters and the optimizer's state, which the job changes in place."""
+        j.net.parameters = <real*>self.current.numbers.data
+        j.net.normalization.statistics = j.net.parameters + self.n_numbers
+        if ema > 0:
+            j.average = <real*>self.current.average.data
+            j.ema = ema
+            j.averaged = self.current.averaged
+        j.steps = self.steps
+        j.slots[0] = self.slot(0)
+        j.slots[1] = self.slot(1)
+        return 0
+
+    def train(self, Data data, batches, options, progress, int threads, double seconds,
+              ParameterSet good=None):
         cdef bint several = batches.n_epochs > 0
-        cdef Py_ssize_t n_pass = data.x.n_rows if several else order.shape[0]
+        cdef Py_ssize_t n_pass = data.x.n_rows if several else len(batches.order)
         cdef Py_ssize_t batch_size = batches.batch_size, size = min(batch_size, n_pass)
-        cdef int64_t first = progress.batch, n_done = 0
+        cdef int64_t n_done = 0
         cdef Distortion distortion = options.distortion
         cdef network net = self.net
         cdef input_encoding encoding = self.encoding_as(options, data.first, &net)
@@ -164,7 +211,7 @@ cdef class Engine(OptimizerState):
         cdef examples x = data.x
         cdef int changed = 0
         cdef double ema = options.ema
-        cdef double[:, ::1] batch_sums, into
+        cdef double[:, ::1] into
         cdef job j
         x.row_hashes = data.hash_rows(threads) if options.by_row_hash else NULL
         net.layers = <layer*>layers.data + data.first
@@ -177,38 +224,17 @@ cdef class Engine(OptimizerState):
             net.input_dropout = 0
         self.prepare(&j, &net, data, space, n_pass, batch_size)
         j.x = &x
-        loss_call.attach(&j)
-        j.rule = &self.rule
         j.training = True
         j.key = mixed_key(self.key, batches.epoch)
-        j.smoothing = options.label_smoothing
-        j.max_norm = options.max_norm
-        j.clip_norm = options.clip_norm
-        j.order = &order[0] if order.shape[0] else NULL
-        j.first = j.next = first
-        j.before = batches.before
-        j.rates = &rates[0] if rates.shape[0] else NULL
-        if weight_decays is not None and order.shape[0]:
-            j.weight_decays = &weight_decays[0]
-        if dropout_factors is not None and order.shape[0]:
-            j.dropout = &dropout_factors[0]
-        j.l2 = options.l2
-        j.l2_per_weight = options.l2_per_weight
-        j.max_cost = options.max_cost
-        if options.batch_sums is not None and order.shape[0]:
-            batch_sums = options.batch_sums
-            if (batch_sums.shape[0] < batches.before + max(1, batches.n_epochs) * j.n_batches
-                    or batch_sums.shape[1] != 2):
-                raise ValueError("batch_sums must have two columns and a row for each batch")
-            j.batch_sums = &batch_sums[0, 0]
-        j.cost = progress.cost
-        j.weight = progress.weight
+        loss_call.attach(&j)
+        self.set_batches(&j, batches, progress)
+        self.set_options(&j, options, batches.before + max(1, batches.n_epochs) * j.n_batches)
         if size > space.w.n_rows or j.clip_norm > 0 or batches.share is not None:
             if self.sums is None:
                 self.sums = Block((self.n_numbers + 1) * <Py_ssize_t>sizeof(real))
             j.sums = <real*>self.sums.data
         if batches.share is not None:
-            sum_call = GradientSumCall(batches.share, order.shape[0])
+            sum_call = GradientSumCall(batches.share, len(batches.order))
             sum_call.attach(&j, batches.share.local_steps)
         if ema > 0:
             self.start_average()
@@ -219,15 +245,7 @@ cdef class Engine(OptimizerState):
         self.begin_writing()
         try:
             self.in_step = True
-            net.parameters = <real*>self.current.numbers.data
-            net.normalization.statistics = net.parameters + self.n_numbers
-            if ema > 0:
-                j.average = <real*>self.current.average.data
-                j.ema = ema
-                j.averaged = self.current.averaged
-            j.steps = self.steps
-            j.slots[0] = self.slot(0)
-            j.slots[1] = self.slot(1)
+            self.lend_state(&j, ema)
             j.deadline = seconds_now() + seconds
             if several:
                 self.run_epochs(&j, batches, undo, into, &n_done, threads)

@@ -47,6 +47,7 @@ def difference(h, y):
     return h - y[:, None]
 
 
+DECAY = fastmlp.schedules.Exponential(0.5, 1, 0.9)
 FIFTY_STEPS = {"epochs": 10}
 MOMENTUM = fastmlp.GradientDescent(0.1, 0.9)
 RANDOM = {"dropout": 0.3, "input_dropout": 0.1, "noise": 0.2}
@@ -90,6 +91,9 @@ CASES = {
     "parquet": Case(kind="parquet", options=FIFTY_STEPS | {"batch_size": 50}),
     "shuffled": Case(options={"shuffle": True, "epochs": 3}),
     "shuffled_chunks": Case(kind="chunks", even=False, options={"shuffle": True, "epochs": 3}),
+    "uneven_chunks_decay": Case(  # some ranks have no rows in the last batches
+        kind="chunks", even=False, options={"optimizer": fastmlp.AdamW(0.01, weight_decay=DECAY)}
+    ),
 }
 
 

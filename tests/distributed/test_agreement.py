@@ -16,7 +16,8 @@ from fastmlp.distributed.shares import starts
 
 PROGRAM = Path(__file__).with_name("agreement.py")
 N_RANKS = [1, 2, 3]
-OTHER_BATCHES = ("shuffled", "shuffled_chunks", "uneven_chunks")  # than those of one process
+# than those of one process
+OTHER_BATCHES = ("shuffled", "shuffled_chunks", "uneven_chunks", "uneven_chunks_decay")
 
 spec = importlib.util.spec_from_file_location("fits_of_ranks", PROGRAM)
 cases = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
