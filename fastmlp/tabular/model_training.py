@@ -101,8 +101,8 @@ def train_models(
     require_same_models(models)
     jobs = network_jobs(models)
     own_jobs = {number: jobs[number] for number in division().own(len(jobs))}
-    run = Run(own_jobs, n_threads, deadline, drops_optimizer_states=len(models) > 1)
-    outcomes, interrupted = outcomes_of_all_processes(run)
+    local = LocalTraining(own_jobs, n_threads, deadline, drops_optimizer_states=len(models) > 1)
+    outcomes, interrupted = outcomes_of_all_processes(local)
     return Trained.of(len(models), jobs, outcomes, interrupted)
 
 
@@ -162,7 +162,7 @@ class Inputs:
                     del self.made[encoding]
 
 
-class Run:
+class LocalTraining:
     """The training of this process's networks, in threads.
 
     Attributes
@@ -218,7 +218,7 @@ def drop_optimizer_state(net: MLP) -> None:
     net.state.begin_training((stateless.name, stateless.constants), ema=False, reset_optimizer=True)
 
 
-def outcomes_of_all_processes(run: Run) -> tuple[dict[int, Outcome], bool]:
+def outcomes_of_all_processes(local: LocalTraining) -> tuple[dict[int, Outcome], bool]:
     """Train the networks of all processes.
 
     Returns
@@ -231,11 +231,11 @@ def outcomes_of_all_processes(run: Run) -> tuple[dict[int, Outcome], bool]:
     processes = division()
     interrupted, error = False, None
     try:
-        run.train_all()
+        local.train_all()
     except KeyboardInterrupt:
         if processes.n_processes > 1:  # the others do not know of it
             raise
         interrupted = True
     except Exception as raised:
         error = raised
-    return processes.exchange(run.outcomes, error), interrupted
+    return processes.exchange(local.outcomes, error), interrupted
