@@ -34,14 +34,15 @@ def open_for(model: Any, args: argparse.Namespace, path: Path) -> Table:
     Cells that are levels of the model are text, as in training, and columns of ``--id`` that it
     does not use are as they are written.
     """
-    used = [name for name, kind in kinds_of_used(model).items() if kind == "number"]
+    kinds = model._reader().kinds
+    used = [name for name, kind in kinds.items() if kind == "number"]
     levels: dict[str, set[str] | None] = {**levels_of(model)}
     label = getattr(args, "label", None) or model.metadata_.get("label")
     if isinstance(label, str):
         levels[label] = text_levels(getattr(model, "classes_", ()))
     for text in getattr(args, "id", None) or ():
         for name in (text, *map(str.strip, text.split(","))):  # of which some are columns
-            if name not in kinds_of_used(model):
+            if name not in kinds:
                 levels[name] = None
     likely = model.metadata_.get("decimal")
     if likely not in (None, ".", ","):
@@ -57,18 +58,12 @@ def features_of(table: Table, model: Any) -> pd.DataFrame:
     names = [str(name) for name in getattr(model, "feature_names_in_", [])]
     if not names:  # trained on an array
         names = [f"x{i}" for i in range(model.n_features_in_)]
-    require_all(table, list(kinds_of_used(model)))
+    require_all(table, list(model._reader().kinds))
     known = {*table.names}
     if all(name in known for name in names):
         return table.frame[names]
     frame: pd.DataFrame = table.frame.reindex(columns=names)
     return frame
-
-
-def kinds_of_used(model: Any) -> dict[str, str]:
-    """Return the kinds of the columns that a model uses, by their names."""
-    kinds: dict[str, str] = (model.by_value_ or model.encoder_).kinds
-    return kinds
 
 
 def levels_of(model: Any) -> dict[str, set[str]]:

@@ -345,7 +345,7 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
         if reset:
             self._signs = signs_of(table)
         else:
-            warn_of_other_signs(table, self._signs, (self.by_value_ or self.encoder_).kinds)
+            warn_of_other_signs(table, self._signs, self._reader().kinds)
         # As in scikit-learn columns without names, or with names that are no texts, are known by
         # their places; so is an array for a model whose columns have names.
         names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(n)])
@@ -355,22 +355,22 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
     def _predictions(self, X: Any) -> Array:
         """Return probabilities or values of the rows of a table."""
         table = self._table(X, reset=False)
-        read = self._read(table)
+        read = self._reader().read(table)
         if isinstance(read, Codes):
             for about in about_unknown_cells(self.encoder_, table, read):
                 warn_user(about)
         return self._predictions_of(read)
 
-    def _read(self, table: pd.DataFrame) -> Codes | pd.DataFrame:
-        """Return a table in the form from which `_predictions_of` predicts."""
-        return self.encoder_.read(table) if self.by_value_ is None else self.by_value_.read(table)
+    def _reader(self) -> ByValue | TableEncoder:
+        """Return what reads tables for `_predictions_of`, with the `kinds` of columns in use."""
+        return self.by_value_ or self.encoder_
 
     def _predictions_of(self, read: Any) -> Array:
         if self.by_value_ is None:
             return self._predicted(self._forward_codes(read))
 
         def predict(model: BaseTabular, table: pd.DataFrame) -> Array:
-            return self._aligned(model, model._predictions_of(model._read(table)))
+            return self._aligned(model, model._predictions_of(model._reader().read(table)))
 
         return self.by_value_.assembled(read, predict)
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from ..support import checks
+from .by_value import ByValue
 from .columns import Codes, TableEncoder
 from .frames import Kind, dates, missing_in, numbers, series_of, without_arrow
 from .levels import text
@@ -29,7 +30,7 @@ class InsightMixin:
     _table: Callable[..., pd.DataFrame]
     _known_targets: Callable[[Array], Array]
     _metric_by_name: Callable[[Any], Metric]
-    _read: Callable[[pd.DataFrame], Codes | pd.DataFrame]
+    _reader: Callable[[], ByValue | TableEncoder]
     _predictions_of: Callable[[Any], Array]
     _output_names: Callable[[], list[str]]
 
@@ -71,7 +72,7 @@ class InsightMixin:
         table = self._table(X, reset=False)
         targets = self._known_targets(target_column(y, len(table)))
         chosen = self._metric_by_name(metric)
-        read = self._read(table)
+        read = self._reader().read(table)
         rng = check_random_state(random_state)
         n_repeats = checks.whole("n_repeats", n_repeats)
 
@@ -123,7 +124,7 @@ class InsightMixin:
         sample = table.iloc[picked]
         means = []
         for value in values:
-            read = self._read(with_value(sample, column, value))
+            read = self._reader().read(with_value(sample, column, value))
             means.append(self._predictions_of(read).mean(axis=0))
         names = self._output_names()
         result = pd.DataFrame(np.reshape(means, (len(values), len(names))), columns=names)

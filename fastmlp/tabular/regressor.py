@@ -246,12 +246,12 @@ encoding : optional
             checks.number(f"quantiles[{i}]", float(level), "(0, 1)")
         if (np.diff(levels) <= 0).any():
             raise ValueError(f"quantiles must ascend, got {quantiles!r}")
-        return self._quantiles(self._read(self._table(X, reset=False)), levels)
+        return self._quantiles(self._reader().read(self._table(X, reset=False)), levels)
 
     def _quantiles(self, read: Any, levels: Array) -> Array:
         if self.by_value_ is not None:
             return self.by_value_.assembled(
-                read, lambda model, table: model._quantiles(model._read(table), levels)
+                read, lambda model, table: model._quantiles(model._reader().read(table), levels)
             )
         predicted = self._predictions_of(read)
         if self.residuals_ is None:
