@@ -134,14 +134,14 @@ class Run:
 
     def run_epochs(self, history: History) -> str:
         """Train epoch after epoch until something ends it, step 7; return what that was."""
-        state, config, setup = self.state, self.config, self.set_up()
+        state, config, batching, setup = self.state, self.config, self.batching, self.set_up()
         left = config.epochs
         while left > 0:
             if self.stop is not None and self.stop.is_set():
                 raise Stopped
             n = 1
             if setup.several_at_once:
-                n = n_at_once(state, config, setup.source, history, self.callbacks, SLICE)
+                n = n_at_once(state, config, batching, setup.source, history, self.callbacks, SLICE)
             if n > 1:
                 n, stopped_by = self.run_short_epochs(setup, history, min(n, left))
             else:

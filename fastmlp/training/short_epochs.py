@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 
 from ..callbacks import Callback
-from ..data.batches import RowOrder, Source
+from ..data.batches import Batching, RowOrder, Source
 from ..data.examples import Examples
 from ..history import History
 from ..kernels.calls import Batches, Progress, TrainingOptions
@@ -50,6 +50,7 @@ def may_run_at_once(spec: NetworkSpec, config: FitConfig, source: Source) -> boo
 def n_at_once(
     state: ModelState,
     config: FitConfig,
+    batching: Batching,
     source: Source,
     history: History,
     callbacks: Sequence[Callback],
@@ -63,7 +64,7 @@ def n_at_once(
     most = min((callback._epochs_at_once() for callback in callbacks), default=MOST_EPOCHS)
     if most <= 1 or source.data.unchecked:
         return 0
-    n_batches = -(-len(source) // config.batch_size)
+    n_batches = batching.n_batches(len(source))
     if config.step.batch_sums is not None:
         most = min(most, len(config.step.batch_sums) // n_batches)
     if history.seconds:
