@@ -25,6 +25,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from ..model import npz
+from ..model.other_files import HDF5
 from ..model.state import Array
 from ..support.extras import imported
 from ..support.inflation import most_inflated
@@ -37,7 +38,6 @@ STORED = {  # kinds of layers with arrays, and their names in the file
     "BatchNormalization": "batch_normalization",
     "Normalization": "normalization",
 }
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MODULES = ("keras", "tf_keras")  # of layers that are not somebody's own
 
 RATIO = 20  # Keras hardly compresses: an archive that unpacks to more is not one of Keras
@@ -71,7 +71,7 @@ def read_layers(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any], list
     """Return the class of the model in a .keras file, its configuration and its layers."""
     h5py = imported("h5py", "keras")
     with open(path, "rb") as file:
-        if file.read(len(HDF5_SIGNATURE)) == HDF5_SIGNATURE:
+        if file.read(len(HDF5)) == HDF5:
             raise ValueError(
                 f"{os.fspath(path)} is an HDF5 file; pass like=, a network of the model's "
                 f"architecture, to read a .weights.h5 file, and save other .h5 files as .keras in "

@@ -6,7 +6,7 @@ import os
 import zipfile
 from pathlib import Path
 
-__all__ = ["what_it_is"]
+__all__ = ["HDF5", "NUMPY", "ZIP", "what_it_is"]
 
 ZIP, HDF5, NUMPY = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"\x93NUMPY"
 MOST_READ = 512  # bytes

@@ -18,6 +18,7 @@ import zlib
 from typing import IO, Any, Literal
 
 from ...model.npz import opened
+from ...model.other_files import ZIP
 from ...support.inflation import MOST_RATIO, most_inflated
 from ...support.paths import as_text
 from ...support.user_warnings import warn_user
@@ -78,7 +79,7 @@ def contents(path: str | os.PathLike[str]) -> tuple[Kind, bytes]:
         raise ValueError(f"{name}: the file is empty; a table has a header line and rows")
     if data.startswith(b"PAR1"):
         return "parquet", data
-    if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+    if data.startswith((ZIP, b"PK\x05\x06")):
         return _zipped(data, name)
     for magic, decompressing in COMPRESSED.items():
         if data.startswith(magic):
@@ -96,7 +97,7 @@ def _member(data: bytes, name: str) -> tuple[Kind, bytes]:
     """Return the kind of what a compressed file holds, which is not compressed itself."""
     if data.startswith(b"PAR1"):
         return "parquet", data
-    if data.startswith((*COMPRESSED, b"PK\x03\x04")):
+    if data.startswith((*COMPRESSED, ZIP)):
         raise ValueError(f"{name} is compressed twice; decompress it first")
     refuse_other_files(data, name)
     return "text", data

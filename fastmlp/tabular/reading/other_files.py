@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ...model.other_files import HDF5, NUMPY
+
 __all__ = ["refuse_other_files", "refuse_url"]
 
 DECOMPRESS = "decompress it first, or use gzip, bzip2, xz or ZIP"
@@ -16,9 +18,9 @@ OTHERS = {
     b"Rar!\x1a": ("a RAR archive", DECOMPRESS),
     b"ARROW1\0\0": ("an Arrow file (Feather)", "write it as Parquet"),
     b"Obj\x01": ("an Avro file", "write it as Parquet"),
-    b"\x89HDF\r\n\x1a\n": ("an HDF5 file", EXPORT),
+    HDF5: ("an HDF5 file", EXPORT),
     b"SQLite format 3\0": ("a database of SQLite", EXPORT),
-    b"\x93NUMPY": ("an array of NumPy (.npy)", "save it by numpy.savez(path, X=array)"),
+    NUMPY: ("an array of NumPy (.npy)", "save it by numpy.savez(path, X=array)"),
     b"\x80\x04\x95": ("a pickle, which could run any code", EXPORT),
     b"\x80\x05\x95": ("a pickle, which could run any code", EXPORT),
     b"<stata_dta>": ("a file of Stata", EXPORT),
