@@ -166,37 +166,28 @@ def minimize(
     pruning = checks.flag("pruning", pruning)
     verbose = checks.flag("verbose", verbose)
 
+    settings = {
+        "space": checked.to_json(),
+        "examples": fingerprint(*training, *validation),
+        "objective": objective,
+        "loss": repr(loss) if any(vars(loss).values()) else loss.name,
+        "epochs": plan.epochs,
+        "max_seconds_per_trial": max_seconds_per_trial,
+        "dtype": plan.dtype,
+        "uint8_scale": plan.uint8_scale,
+        "seed": seed,
+    }
+    run_trial = partial(
+        measure,
+        plan,
+        training=training,
+        validation=validation,
+        objective=objective,
+        max_seconds=max_seconds_per_trial,
+        n_threads=1 if n_jobs > 1 else None,
+    )
     with studies.opened(storage, study_name, sampler, seed, pruning) as (study, lock):
-        studies.check_settings(
-            study,
-            {
-                "space": checked.to_json(),
-                "examples": fingerprint(*training, *validation),
-                "objective": objective,
-                "loss": repr(loss) if any(vars(loss).values()) else loss.name,
-                "epochs": plan.epochs,
-                "max_seconds_per_trial": max_seconds_per_trial,
-                "dtype": plan.dtype,
-                "uint8_scale": plan.uint8_scale,
-                "seed": seed,
-            },
-        )
-
-        def run_trial(
-            parameters: dict[str, Any], report: Callable[[int, float], bool], stop: Stop
-        ) -> Outcome:
-            return measure(
-                plan,
-                parameters,
-                training,
-                validation,
-                objective=objective,
-                report=report,
-                stop=stop,
-                max_seconds=max_seconds_per_trial,
-                n_threads=1 if n_jobs > 1 else None,
-            )
-
+        studies.check_settings(study, settings)
         search = Search(
             study=study,
             shared_lock=lock,

@@ -120,12 +120,12 @@ class Outcome:
 def measure(
     plan: Plan,
     parameters: Mapping[str, Any],
-    training: Pair,
-    validation: Pair,
-    *,
-    objective: str,
     report: Callable[[int, float], bool],
     stop: Stop,
+    *,
+    training: Pair,
+    validation: Pair,
+    objective: str,
     max_seconds: float | None,
     n_threads: int | None,
 ) -> Outcome:
@@ -137,14 +137,14 @@ def measure(
         What the trial has in common with all others.
     parameters : dict
         Its own parameters.
-    training, validation : (X, y)
-        Examples.
-    objective : {"validation_error", "validation_cost"}
-        The figure to minimize.
     report : callable
         Called with epoch and objective after each epoch; returns whether to prune the trial.
     stop : Stop
         Ends training when the search has been stopped.
+    training, validation : (X, y)
+        Examples.
+    objective : {"validation_error", "validation_cost"}
+        The figure to minimize.
     max_seconds, n_threads
         As in `MLP.fit`.
 

@@ -287,7 +287,7 @@ def test_an_error_in_one_thread_stops_the_other_one(
     begun: list[object] = []
     both = threading.Barrier(2, timeout=60)
 
-    def broken(*arguments: Any, stop: Stop, **options: Any) -> Outcome:
+    def broken(plan: Plan, parameters: Any, report: Any, stop: Stop, **options: Any) -> Outcome:
         begun.append(None)
         if len(begun) <= 2 and both.wait() == 0:
             raise RuntimeError("broken")
@@ -308,11 +308,11 @@ def test_a_trial_that_is_stopped_ends_at_once(classes: tuple[Array, Array]) -> N
         return measure(
             plan,
             {"hidden": (4,)},
-            classes,
-            classes,
+            lambda epoch, figure: False,
+            stop,
+            training=classes,
+            validation=classes,
             objective="validation_cost",
-            report=lambda epoch, figure: False,
-            stop=stop,
             max_seconds=None,
             n_threads=1,
         )
