@@ -12,6 +12,7 @@ makes the error of z(2) no larger than `TOLERATED` times that of own steps.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +37,7 @@ __all__ = [
     "ByteScale",
     "byte_inputs",
     "byte_output",
-    "integer_layer",
+    "integer_layers",
     "rounding_of",
 ]
 
@@ -170,6 +171,23 @@ def integers(weight: Array, bias: Array, zero: int) -> tuple[Array, Array, Array
     worth[worth < 1e-300] = 1.0  # a unit that is always 0
     whole = np.rint(weight / worth[:, np.newaxis])
     return whole, np.rint(bias / worth) - zero * whole.sum(axis=1), worth
+
+
+def integer_layers(
+    weights: Sequence[Array],
+    biases: Sequence[Array],
+    inputs: ByteInputs,
+    hidden: Sequence[ByteScale],
+    units: Sequence[float],
+) -> tuple[IntegerLayer, ...]:
+    """Return the layers in integers; each counts its inputs in steps."""
+    layers = [(inputs.weight, inputs.bias, inputs.zero)]
+    for W, b, source in zip(weights[1:], biases[1:], hidden, strict=True):
+        layers.append((W * source.step, b, source.zero))
+    return tuple(
+        integer_layer(l, *layer, unit)
+        for l, (layer, unit) in enumerate(zip(layers, units, strict=True), start=1)
+    )
 
 
 def integer_layer(l: int, weight: Array, bias: Array, zero: int, unit: float) -> IntegerLayer:

@@ -23,7 +23,7 @@ from .byte_scales import (
     ByteScale,
     byte_inputs,
     byte_output,
-    integer_layer,
+    integer_layers,
     rounding_of,
 )
 from .inference import (
@@ -163,13 +163,6 @@ def quantized_network(
         roundings.append(rounding)
     output = byte_output(net, found) if integer_only else None
     units.append(output.unit if output else 1.0)
-    steps_of_weights = [
-        (inputs.weight, inputs.bias, inputs.zero),
-        *(
-            (W * source.step, b, source.zero)
-            for W, b, source in zip(weights[1:], biases[1:], hidden, strict=True)
-        ),
-    ]
     quantized = Quantized(
         sizes=net.sizes,
         activation=net.activation,
@@ -184,10 +177,7 @@ def quantized_network(
         columns=columns,
         input_scaling=inputs.scaling,
         roundings=tuple(roundings),
-        layers=tuple(
-            integer_layer(l, *layer, unit)
-            for l, (layer, unit) in enumerate(zip(steps_of_weights, units, strict=True), start=1)
-        ),
+        layers=integer_layers(weights, biases, inputs, hidden, units),
     )
     if output:
         quantized = _integer_only(quantized, output)
