@@ -28,6 +28,7 @@ from .inference import Columns, inference_columns
 from .onnx_graph import Described, Graph, activate
 from .onnx_model import BATCH, add_labels, forward, mean, model_of, task_of, with_prefixes
 from .onnx_quantized import add_logits
+from .quantization import Quantized
 from .table_quantization import QuantizedTable
 
 __all__ = ["table_model"]
@@ -53,22 +54,7 @@ def table_model(onnx: Any, given: Any, dtype: np.dtype[Any]) -> Any:
         prefix += "/"
     graph = Graph(onnx, FLOAT32, prefix)
     outer = graph.in_dtype(dtype)
-    encoded = Encoded(graph, outer, encoder, inputs)
-    by_encoding = {
-        one: encoded.inputs(one) for one in dict.fromkeys(model.encodings_) if one != "periodic"
-    }
-    outputs = []
-    for (net, start), encoding in zip(
-        with_prefixes(model.networks_), model.encodings_, strict=True
-    ):
-        columns = net.columns if is_quantized else inference_columns(net)
-        a = by_encoding.get(encoding) or encoded.periodic_inputs(columns, start)
-        if is_quantized:
-            h = activate(graph, net.output_activation, add_logits(graph, net, start, a))
-        else:
-            h = forward(graph, net, start, a)
-        outputs.append(outer.cast(h))
-    h = mean(outer, outputs)
+    h = add_networks(Encoded(graph, outer, encoder, inputs), model)
     own: dict[str, Any] = {
         "task": task_of(isinstance(model, TabularClassifier)),
         "digest": given.digest if is_quantized else table_digest(model),
@@ -100,6 +86,27 @@ def table_model(onnx: Any, given: Any, dtype: np.dtype[Any]) -> Any:
         described,
     )
     return model_of(onnx, proto, repr(model), own, model.metadata_)
+
+
+def add_networks(encoded: Encoded, model: Any) -> str:
+    """Add a model's networks, `MLP` or `Quantized`; return the name of their mean outputs."""
+    graph, outer = encoded.graph, encoded.outer
+    by_encoding = {
+        one: encoded.inputs(one) for one in dict.fromkeys(model.encodings_) if one != "periodic"
+    }
+    outputs = []
+    for (net, start), encoding in zip(
+        with_prefixes(model.networks_), model.encodings_, strict=True
+    ):
+        is_quantized = isinstance(net, Quantized)
+        columns = net.columns if is_quantized else inference_columns(net)
+        a = by_encoding.get(encoding) or encoded.periodic_inputs(columns, start)
+        if is_quantized:
+            h = activate(graph, net.output_activation, add_logits(graph, net, start, a))
+        else:
+            h = forward(graph, net, start, a)
+        outputs.append(outer.cast(h))
+    return mean(outer, outputs)
 
 
 def require_float32(encoder: TableEncoder) -> None:
