@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..network import MLP
 from ..tabular.classifier import LEAST_PROBABILITY, TabularClassifier
 from ..tabular.columns import DATE_PARTS
 from ..tabular.digest import table_digest
@@ -54,12 +55,7 @@ def table_source(given: Any, name: str, layout: Layout, examples: Any = None) ->
     model = given.model if is_quantized else given
     networks = table_networks(model)
     digest = given.digest if is_quantized else table_digest(model)
-    for i, (net, encoding) in enumerate(zip(networks, model.encodings_, strict=True), start=1):
-        if net.encodings != tuple(model.encoder_.encodings(encoding)):
-            raise ValueError(
-                f"network {i} of the model has encodings that are not those of the table's columns "
-                f"by {encoding!r}; C is written of models as fit or load returns them"
-            )
+    _require_encodings_of_columns(model, networks)
     row = Row.of(model.encoder_, name)
     n_out = networks[0].n_out
     n_columns = max(net.n_in for net in networks)
@@ -80,25 +76,23 @@ def table_source(given: Any, name: str, layout: Layout, examples: Any = None) ->
 
     public = [*_predict_functions(model), *[c_table_templates.SECONDS] * row.has_dates]
     declarations = [finished(text.partition("\n")[0]) for text in public]
-    classes = None
+    definitions = []
     if isinstance(model, TabularClassifier):
-        classes = [str(label) for label in model.classes_]
-        declarations.append(f"extern const char *const {name}_classes[{n_out}]")
+        classes = f"const char *const {name}_classes"
+        declarations.append(f"extern {classes}[{n_out}]")
+        definitions.append(string_array(classes, [str(label) for label in model.classes_]))
+    if levels:
+        definitions.append(string_array(f"static const char *const {name}_levels", levels))
     stack = _stack(row, codes, n_columns, n_out)
     reading = [finished(text) for text in _reading_functions(row, set(encodings))]
     reading += [*map(finished, functions), row.read_function()]
-    texts = [_columns_function(row, encoding) for encoding in dict.fromkeys(encodings)]
-    for i, code in enumerate(codes, start=1):
-        head = f"static void NET_network_{i}(const float *x, float *h)"
-        declared = [*code.declarations, *code.index]
-        texts.append(function(head, declared, [*code.logits, *code.output]))
-    texts += [_mean_function(row, encodings), "\n".join(public).rstrip("\n")]
+    texts = [
+        *(_columns_function(row, encoding) for encoding in dict.fromkeys(encodings)),
+        *(_network_function(i, code) for i, code in enumerate(codes, start=1)),
+        _mean_function(row, encodings),
+        "\n".join(public).rstrip("\n"),
+    ]
     test = [] if examples is None else [f"\n{table_self_test(given, row, examples)}"]
-    definitions = []
-    if classes is not None:
-        definitions.append(string_array(f"const char *const {name}_classes", classes))
-    if levels:
-        definitions.append(string_array(f"static const char *const {name}_levels", levels))
     return Source(
         name=name,
         comment=c_table_comment.comment(given, row, declarations, arrays, stack, layout),
@@ -114,6 +108,16 @@ def table_source(given: Any, name: str, layout: Layout, examples: Any = None) ->
         functions=[*reading, *map(finished, texts), *test],
         uses_flash=False,
     )
+
+
+def _require_encodings_of_columns(model: Any, networks: Sequence[MLP]) -> None:
+    """Raise ValueError if the encodings of a network are not those of the table's columns."""
+    for i, (net, encoding) in enumerate(zip(networks, model.encodings_, strict=True), start=1):
+        if net.encodings != tuple(model.encoder_.encodings(encoding)):
+            raise ValueError(
+                f"network {i} of the model has encodings that are not those of the table's columns "
+                f"by {encoding!r}; C is written of models as fit or load returns them"
+            )
 
 
 def _column_arrays(row: Row, encodings: set[str]) -> dict[str, Array]:
@@ -166,6 +170,12 @@ def _columns_function(row: Row, encoding: str) -> str:
     if row.encoder.categories:
         text += own.CATEGORIES.replace("N_CATEGORIES", str(len(row.encoder.categories)))
     return f"{text}}}\n"
+
+
+def _network_function(i: int, code: Code) -> str:
+    """Return the function of network i, from its X to its outputs."""
+    head = f"static void NET_network_{i}(const float *x, float *h)"
+    return function(head, [*code.declarations, *code.index], [*code.logits, *code.output])
 
 
 def _mean_function(row: Row, encodings: Sequence[str]) -> str:
