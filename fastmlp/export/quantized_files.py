@@ -18,15 +18,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..losses import Custom
 from ..model import columns, files, headers, npz
+from ..model.files import Arrays, Packed
+from ..model.npz import Shapes
 from ..model.spec import NetworkSpec
 from ..support.paths import as_text
 from .inference import Columns
@@ -45,10 +46,7 @@ __all__ = [
     "write_table",
 ]
 
-Arrays = dict[str, NDArray[Any]]
 Entry = dict[str, Any]
-Packed = tuple[Entry, Arrays]  # a header and arrays
-Shapes = Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
 
 LARGEST_TABLE = 2**16
 MOST_BITS = 62  # of a shift: of products below 2⁶³
@@ -107,14 +105,10 @@ def write_table(
     compress: bool,
 ) -> None:
     """Write the networks of a model of a table, its metadata, and how it agrees with the float."""
-    found: list[Entry] = []
-    arrays: Arrays = {}
-    for number, (header, own) in enumerate(networks, start=1):
-        found.append(header)
-        arrays |= {f"network_{number}_{name}": array for name, array in own.items()}
+    of_networks, arrays = files.joined(networks)
     whole = {
         "format": headers.QUANTIZED_TABLE_FORMAT,
-        "networks": found,
+        "networks": of_networks,
         "metadata": metadata,
         headers.QUANTIZED: _agreement_of(model),
     }
@@ -131,15 +125,7 @@ def read_table(path: str | os.PathLike[str]) -> tuple[list[Contents], Entry, Ent
     """Return the networks of a model of a table, its metadata, and its agreement, checked."""
     with open(as_text(path), "rb") as file, files.naming(path):
         header, arrays = npz.read(file, _shapes_of_table)
-        networks = []
-        for number, one in enumerate(header["networks"], start=1):
-            start = f"network_{number}_"
-            own = {
-                name.removeprefix(start): array
-                for name, array in arrays.items()
-                if name.startswith(start)
-            }
-            networks.append(_contents(one, own))
+        networks = [_contents(*one) for one in files.divided(header["networks"], arrays)]
         entry = headers.mapping(header, headers.QUANTIZED)
         return networks, dict(headers.mapping(header, "metadata")), entry
 

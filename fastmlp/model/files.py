@@ -54,7 +54,10 @@ from .state import Layer, ModelState, Statistics, shapes
 __all__ = [
     "Arrays",
     "Header",
+    "Packed",
+    "divided",
     "holds_table",
+    "joined",
     "naming",
     "pack",
     "pack_ensemble",
@@ -188,12 +191,7 @@ def pack_ensemble(
     dtype: np.dtype[Any] | None = None,
 ) -> Packed:
     """Return several networks, each with its metadata, and the ensemble's own metadata."""
-    headers: list[Header] = []
-    arrays: Arrays = {}
-    for number, one in enumerate(networks, start=1):
-        header, own = pack(*one, with_optimizer, dtype)
-        headers.append(header)
-        arrays |= {f"network_{number}_{name}": array for name, array in own.items()}
+    headers, arrays = joined(pack(*one, with_optimizer, dtype) for one in networks)
     whole = {
         "format": max(ENSEMBLE_FORMAT, *(one["format"] for one in headers)),
         "networks": headers,
@@ -206,15 +204,27 @@ def unpack_ensemble(
     header: Header, arrays: Arrays, loss: Loss | None = None
 ) -> tuple[list[Unpacked], dict[str, Any]]:
     """Return the networks that `pack_ensemble` packed, and the ensemble's metadata."""
+    networks = [unpack(*one, loss) for one in divided(header["networks"], arrays)]
+    return networks, dict(mapping(header, "metadata"))
+
+
+def joined(networks: Iterable[Packed]) -> tuple[list[Header], Arrays]:
+    """Return the headers of networks and the arrays of all, with names like network_1_weight_1."""
+    headers: list[Header] = []
+    arrays: Arrays = {}
+    for number, (header, own) in enumerate(networks, start=1):
+        headers.append(header)
+        arrays |= {f"network_{number}_{name}": array for name, array in own.items()}
+    return headers, arrays
+
+
+def divided(headers: Sequence[Header], arrays: Arrays) -> list[Packed]:
+    """Return the networks that were `joined`."""
     of_network: dict[str, Arrays] = {}
     for name, array in arrays.items():
-        _, number, own = name.split("_", 2)  # network_1_weight_1
+        _, number, own = name.split("_", 2)
         of_network.setdefault(number, {})[own] = array
-    networks = [
-        unpack(one, of_network.get(str(number), {}), loss)
-        for number, one in enumerate(header["networks"], start=1)
-    ]
-    return networks, dict(mapping(header, "metadata"))
+    return [(one, of_network.get(str(i), {})) for i, one in enumerate(headers, start=1)]
 
 
 def checked_statistics(spec: NetworkSpec, statistics: Statistics) -> Statistics:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from ..support import atomic_files
 from ..support.inflation import MOST_RATIO, most_inflated
 
-__all__ = ["DAMAGE", "archive_in", "digest", "opened", "read", "read_member", "write"]
+__all__ = ["DAMAGE", "Shapes", "archive_in", "digest", "opened", "read", "read_member", "write"]
 
 Arrays = dict[str, NDArray[Any]]
 Shapes = Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
