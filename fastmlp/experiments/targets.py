@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..tabular.frames import factorized
+from ..tabular.frames import factorized, is_blank
 from ..tabular.levels import known_codes, text, written_alike
 from ..tabular.precision import ADVICE, blurred
 from ..tabular.reading.matrix import number_matrix
@@ -106,8 +106,7 @@ def present(column: pd.Series) -> NDArray[np.bool_]:
         known: NDArray[np.bool_] = column.notna().to_numpy()
         return known
     codes, cells = factorized(column)
-    blank = [isinstance(cell, str) and not cell.strip() for cell in cells]
-    return ~np.array([*blank, True], bool)[codes]  # the last where a cell is missing
+    return ~np.array([*map(is_blank, cells), True], bool)[codes]  # the last where a cell is missing
 
 
 def holds_texts(column: pd.Series) -> bool:

@@ -26,8 +26,8 @@ from .reading.numbers import MINUS, code_in
 
 __all__ = [
     "UNITS", "Kind", "about_cells", "are_local_dates", "as_float", "dates", "factorized",
-    "is_number", "is_span", "is_truth", "iso_moments", "kind_of", "missing_in", "no_cells",
-    "numbers", "parsed", "series_of", "uniques_of", "without_arrow",
+    "is_blank", "is_number", "is_span", "is_truth", "iso_moments", "kind_of", "missing_in",
+    "no_cells", "numbers", "parsed", "series_of", "uniques_of", "without_arrow",
 ]  # fmt: skip
 
 Kind = Literal["number", "category", "date"]
@@ -140,7 +140,12 @@ def without_arrow(column: pd.Series) -> pd.Series:
 def uniques_of(column: pd.Series) -> list[Any]:
     """Return the different cells of a column that are not missing."""
     _, uniques = factorized(column)
-    return [cell for cell in uniques if not (isinstance(cell, str) and not cell.strip())]
+    return [cell for cell in uniques if not is_blank(cell)]
+
+
+def is_blank(cell: Any) -> bool:
+    """Return whether a cell is a text of nothing but spaces, which counts as missing."""
+    return isinstance(cell, str) and not cell.strip()
 
 
 def factorized(column: pd.Series) -> tuple[NDArray[np.intp], Any]:
@@ -360,7 +365,7 @@ def dates(column: pd.Series) -> pd.Series:
         return _without_nanoseconds(moments).reset_index(drop=True)
     codes, uniques = factorized(column)
     moments = iso_moments(list(uniques))
-    empty = np.array([isinstance(cell, str) and not cell.strip() for cell in uniques], bool)
+    empty = np.array([is_blank(cell) for cell in uniques], bool)
     wrong = moments.isna().to_numpy() & ~empty
     if wrong.any():
         rows = np.flatnonzero(np.append(wrong, False)[codes])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..support.text import quoted
 from .columns import Codes, TableEncoder
-from .frames import about_cells, factorized, is_number, iso_moments, parsed
+from .frames import about_cells, factorized, is_blank, is_number, iso_moments, parsed
 from .levels import texts
 from .reading.numbers import COMMA, MOSTLY, POINT, TextColumn
 
@@ -38,7 +38,7 @@ def about_odd_cells(column: pd.Series) -> str:
         return ""
     codes, uniques = factorized(column)
     cells = list(uniques)
-    empty = np.array([isinstance(cell, str) and not cell.strip() for cell in cells], bool)
+    empty = np.array([is_blank(cell) for cell in cells], bool)
     counts = np.bincount(codes[codes >= 0], minlength=len(cells))
     n_present = counts[~empty].sum()
     for kind, fitting in (("numbers", _are_numbers), ("dates", _are_dates)):
