@@ -31,6 +31,7 @@ __all__ = [
     "float_accuracy",
     "how_to",
     "kind_of_prediction",
+    "layers_note",
     "memory_notes",
     "names_note",
     "quantized_accuracy",
@@ -181,8 +182,6 @@ def comment(
     metadata = metadata_of(net)
     predicted, outputs = MEANINGS[kind_of_prediction(net)]
     size = sum(array.nbytes for array in program.code.arrays.values())
-    functions = (*net.activation, net.output_activation)
-    layers = [f"{n} {f.name}" for n, f in zip(net.sizes[1:], functions, strict=True)]
     scale = f"; uint8 inputs of Python are multiplied by {net.uint8_scale!r} first"
     notes = {
         "x": f"{net.n_in} inputs{names_note(metadata.get('columns'))}"
@@ -190,7 +189,7 @@ def comment(
         **_encodings_note(net),
         "h": f"{net.n_out} outputs, {outputs}",
         "predict": predicted + names_note(metadata.get("classes"), numbered=True),
-        "layers": f"{net.n_in} inputs, " + ", ".join(layers),
+        "layers": layers_note(net, net.n_in),
         **memory_notes(size, program.code.stack, bool(_encodings_note(net))),
         "time": f"{_multiply_adds(program.code):,} multiply-adds in the layers",
         "accuracy": program.accuracy,
@@ -198,6 +197,13 @@ def comment(
         "digest": program.digest,
     }
     return block(title(net, name), declarations, [how_to(layout, LIBM)], notes)
+
+
+def layers_note(net: MLP | Quantized, n_inputs: int) -> str:
+    """Return the sizes and activations of the layers of a network with so many inputs."""
+    functions = (*net.activation, net.output_activation)
+    layers = [f"{n} {f.name}" for n, f in zip(net.sizes[1:], functions, strict=True)]
+    return ", ".join([f"{n_inputs} inputs", *layers])
 
 
 def memory_notes(size: int, stack: int, has_encodings: bool = False) -> dict[str, str]:

@@ -6,15 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..network import MLP
 from ..tabular.classifier import TabularClassifier
 from ..tabular.digest import table_digest
 from ..version import __version__
-from .c_comment import LONGEST_NAMES, block, names_note, safe
+from .c_comment import LONGEST_NAMES, block, layers_note, names_note, safe
 from .c_source import Layout
 from .c_table_row import Row
 from .c_text import Array, string
-from .quantization import Quantized
 from .table_quantization import QuantizedTable
 
 __all__ = ["comment"]
@@ -102,7 +100,8 @@ def comment(
     else:
         outputs = {"predict": VALUE}
     networks = Counter(
-        f"with numbers encoded as {encoding}: {_layers(net)}"
+        f"with numbers encoded as {encoding}: "
+        + layers_note(net, sum(one.n_outputs for one in net.encodings))
         for net, encoding in zip(model.networks_, model.encodings_, strict=True)
     )
     notes = {
@@ -122,14 +121,6 @@ def comment(
         f"{__version__}"
     )
     return block(title, declarations, [how_to, _example(model, row, included)], notes)
-
-
-def _layers(net: MLP | Quantized) -> str:
-    """Return the sizes and activations of a network's layers."""
-    functions = (*net.activation, net.output_activation)
-    layers = [f"{n} {f.name}" for n, f in zip(net.sizes[1:], functions, strict=True)]
-    n_inputs = sum(one.n_outputs for one in net.encodings)
-    return ", ".join([f"{n_inputs} inputs", *layers])
 
 
 def _example(model: Any, row: Row, file: str) -> str:
