@@ -149,7 +149,7 @@ def unpack(header: Header, arrays: Arrays, loss: Loss | None = None) -> Unpacked
     """Return the network that `pack` packed; `loss` is its loss, if no file could hold it."""
     spec = spec_of(header, loss)
     if rounding.KEY in header:
-        arrays = rounding.restored(arrays, spec.dtype)
+        arrays = rounding.with_weights_in(spec.dtype, arrays)
     layers = _layers(arrays, "", spec)
     own, encoding = layers[: spec.n_layers], sum(layers[spec.n_layers :], ())
     scales = [one[2] if len(one) > 2 else None for one in own]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["KEY", "checked_dtype", "dtype_of", "restored", "rounded"]
+__all__ = ["KEY", "checked_dtype", "dtype_of", "rounded", "with_weights_in"]
 
 KEY = "weights_dtype"  # of a header; absent where weights are in the network's dtype
 NAMES = ("float16", "float32")
@@ -57,16 +57,13 @@ def rounded(
                 f"{name} has a weight of {np.abs(array).max():g}, beyond the range of {dtype}, "
                 f"{limit:g}; save the network without dtype={dtype.name!r}"
             )
+    return with_weights_in(dtype, arrays)
+
+
+def with_weights_in(dtype: np.dtype[Any], arrays: dict[str, Array]) -> dict[str, Array]:
+    """Return the arrays with weights in a dtype."""
     return {
         name: array.astype(dtype) if array.ndim == 2 else array for name, array in arrays.items()
-    }
-
-
-def restored(arrays: dict[str, Array], of_network: np.dtype[Any]) -> dict[str, Array]:
-    """Return the arrays with weights in the network's dtype."""
-    return {
-        name: array.astype(of_network) if array.ndim == 2 else array
-        for name, array in arrays.items()
     }
 
 
