@@ -272,7 +272,7 @@ class _Member:
             save = SaveCheckpoint(self.checkpoint, self.identity, settings.epochs, earlier, seconds)
             callbacks = [save, *callbacks]
         n_examples = _shape(X)[0]
-        steps = settings.epochs * -(-n_examples // min(settings.batch_size, n_examples))
+        steps = settings.epochs * -(-n_examples // settings.batch_size)
         options = settings.options(
             epochs=max(1, settings.epochs - earlier.epochs),
             optimizer=_with_spanning_schedules(settings.optimizer, steps),
@@ -348,6 +348,8 @@ def _sizes(X: Any, y: ArrayLike, validation_data: Pair | None) -> tuple[int, int
     shape = _shape(X)
     if len(shape) != 2:
         raise ValueError(f"X has shape {shape}; expected (m, n), one example a row")
+    if shape[0] == 0:
+        raise ValueError("X is empty; expected at least one example")
     if validation_data is not None and (
         not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2
     ):

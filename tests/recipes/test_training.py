@@ -112,6 +112,8 @@ def test_wrong_arguments_are_errors(
     X, y = digits
     with pytest.raises(ValueError, match=r"X has shape \(200, 8, 8\)"):
         recipes.train(everything, X.reshape(200, 8, 8), y)
+    with pytest.raises(ValueError, match="X is empty"):
+        recipes.train(everything, X[:0], np.zeros((0, 10)))
     with pytest.raises(TypeError, match="validation_data must be a pair"):
         recipes.train(everything, X, y, validation_data=0.1)
     with pytest.raises(FileNotFoundError, match="there is no folder .*nowhere"):
