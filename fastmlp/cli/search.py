@@ -30,6 +30,7 @@ from pathlib import Path
 
 from fastmlp.search.studies import SAMPLERS
 
+from .cards import writable_card
 from .options import (
     above_zero,
     add_jobs_option,
@@ -138,9 +139,11 @@ def run(args: argparse.Namespace) -> None:
     if args.no_pruning:
         raise ValueError("there is no --no-pruning any more: no trial is stopped early")
     set_threads(args)
+    card = None if args.save is None else writable_card(args.save)
     check_outputs(
         {
             "--save": args.save,
+            "the model card": card,
             "--save-config": args.save_config,
             **storage_files(args.storage),
         },
@@ -148,7 +151,7 @@ def run(args: argparse.Namespace) -> None:
     )
     from .search_table import search_table  # needs the extra tabular
 
-    search_table(args)
+    search_table(args, card)
 
 
 def place(text: str) -> Path | str:

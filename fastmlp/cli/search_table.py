@@ -6,6 +6,7 @@ import argparse
 import json
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from fastmlp.experiments.table_models import DEFAULT_METRIC, ESTIMATORS
@@ -15,15 +16,13 @@ from fastmlp.search.tables import SPACE, TableSpace, minimize_table
 from fastmlp.support.atomic_files import whole_text
 from fastmlp.support.text import printable
 
-from .cards import writable_card
 from .table_data import read_data
 from .table_settings import checked_metric
 from .train_table import about_data, fit, judge_and_save
 
 
-def search_table(args: argparse.Namespace) -> None:
+def search_table(args: argparse.Namespace, card: Path | None) -> None:
     """Search, and train with the best parameters if the model is to be saved."""
-    card = None if args.save is None else writable_card(args.save)
     space = space_of(args)
     data = read_data(args)
     metric = checked_metric(args.metric, data.task) or DEFAULT_METRIC[data.task]

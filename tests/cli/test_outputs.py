@@ -92,6 +92,9 @@ def test_a_model_card_is_an_output_too(fastmlp_command: Command, folder: Path) -
     os.link(folder / "r.toml", folder / "new.npz.card.json")
     err = fastmlp_command("train", "--recipe", "r.toml", "--data", "mnist", "--save", "new.npz").err
     assert "the model card new.npz.card.json is the same file as --recipe r.toml" in err
+    outputs = ("--save", "s.npz", "--save-config", "s.npz.card.json")
+    err = fastmlp_command("search", "t.csv", "--label", "c", *outputs).err
+    assert "--save-config s.npz.card.json is the same file as the model card s.npz.card.json" in err
 
 
 @pytest.mark.parametrize("name", ["runs.jsonl", "runs.csv", "table.md", "accuracy.png"])
