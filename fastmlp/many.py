@@ -72,9 +72,9 @@ def fit_many(
     executor : object with a method submit, optional
         Where the networks are trained instead of in threads of this call, for example a
         ``concurrent.futures.ProcessPoolExecutor`` or Dask's ``Client``.  Networks and arrays are
-        sent to other processes, by Dask's client each array once, and parameters, optimizer state
-        and history come back into the networks of the caller.  It decides how many run at once: no
-        `n_jobs`.
+        sent to other processes, by Dask's client each array once, and parameters, optimizer state,
+        history, metadata and a user's attributes come back into the networks of the caller.  It
+        decides how many run at once: no `n_jobs`.
     verbose : bool, default False
         Print how many networks are done, about twice a second.
 
@@ -355,7 +355,7 @@ def _result(future: Any, net: Any) -> Outcome:
         return error
     if trained is not net:
         transfer.take_over(net.state, trained.state)
-        net.history = trained.history
+        vars(net).update(vars(trained) | {"state": net.state})
     outcome: History | BaseException = found.error if isinstance(found, _Failure) else found
     if isinstance(outcome, (History, Exception)):
         return outcome

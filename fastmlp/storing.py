@@ -14,6 +14,8 @@ from .support import checks
 
 __all__ = ["StoredNetwork"]
 
+PACKED = ("state", "metadata")  # of a network's attributes; the others are copied as they are
+
 
 class StoredNetwork(Predictor):
     """A network that is written to files and read from them; `MLP` adds training."""
@@ -54,7 +56,8 @@ class StoredNetwork(Predictor):
 
     def __reduce__(self) -> tuple[Any, ...]:
         packed = files.pack(self.state, self.metadata, with_optimizer=True)
-        return type(self)._from_packed, (*packed, self.loss), {"history": self.history}
+        beside = {name: one for name, one in vars(self).items() if name not in PACKED}
+        return type(self)._from_packed, (*packed, self.loss), beside
 
     @classmethod
     def _from_packed(cls, header: files.Header, arrays: files.Arrays, loss: Loss) -> Self:

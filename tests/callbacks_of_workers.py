@@ -42,3 +42,11 @@ class Freezes(Callback):
 
     def on_epoch_end(self, net, history):
         net.freeze(0)
+
+
+class Notes(Callback):
+    """Writes into the metadata and an attribute of the network."""
+
+    def on_epoch_end(self, net, history):
+        net.metadata["best"] = history.epochs
+        net.note = "trained"

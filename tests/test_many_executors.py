@@ -196,3 +196,10 @@ def test_layers_that_a_callback_has_frozen_elsewhere_are_frozen_here(classes, pr
     nets = networks()
     fit_many(nets, *classes, options=of_first(callbacks.Freezes), executor=processes)
     assert [net.frozen for net in nets] == [(0,), (), (), ()]
+
+
+def test_what_a_callback_notes_elsewhere_is_noted_here(classes, processes, callbacks):
+    nets = networks()
+    fit_many(nets, *classes, options=of_first(callbacks.Notes), executor=processes)
+    assert [net.metadata for net in nets] == [{"best": nets[0].epochs}, {}, {}, {}]
+    assert nets[0].note == "trained"

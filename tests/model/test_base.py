@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -188,3 +189,25 @@ def test_a_callback_keeps_the_best_parameters_by_snapshots(rng):
     options = {"epochs": 60, "optimizer": Adam(0.01), "validation_data": validation}
     history = net.fit(X[:60], y[:60], callbacks=[Best()], **options)
     assert net.cost(*validation) == min(history.validation_cost) < history.validation_cost[-1]
+
+
+# ----------------------------------------------------------------------- copies and pickles
+
+
+class OfClasses(MLP):
+    """A network that knows the names of its classes."""
+
+    def __init__(self, names, **options):
+        super().__init__((6, 4, len(names)), **options)
+        self.names = names
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))]
+)
+def test_copies_and_pickles_have_the_attributes_of_a_subclass_and_of_the_user(copied):
+    net = OfClasses(["a", "b", "c"], seed=3)
+    net.note, net.metadata["columns"] = "mine", ["x"]
+    other = copied(net)
+    assert type(other) is OfClasses and same_parameters(other, net)
+    assert (other.names, other.note, other.metadata) == (net.names, "mine", net.metadata)
