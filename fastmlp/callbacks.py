@@ -22,6 +22,8 @@ __all__ = ["Callback", "Checkpoint", "EarlyStopping", "Progress", "of_network"]
 Network: TypeAlias = Any
 
 ALSO = " of epochs, True, or an EarlyStopping"
+# the network in whose fit a callback is, by the callback's id
+IN_TRAINING: dict[int, Network] = {}
 MONITORS = ("validation_cost", "validation_accuracy", "cost")
 
 
@@ -338,6 +340,49 @@ def require_own(callbacks: Sequence[Sequence[Callback]]) -> None:
                         f"networks[{first}] and networks[{i}] have one {type(callback).__name__} "
                         f"in common, which remembers what it has seen: make one for each"
                     )
+
+
+def claim(callbacks: Sequence[Callback], net: Network) -> None:
+    """Take callbacks that remember what they have seen for a fit, until `release`.
+
+    Parameters
+    ----------
+    callbacks : sequence of Callback
+        The callbacks of the fit.
+    net : MLP
+        The network in training.
+
+    Raises
+    ------
+    RuntimeError
+        If one of them is in a fit of another network, which has not ended.
+    """
+    for callback in callbacks:
+        if not callback._of_one_network:
+            continue
+        other: Network = IN_TRAINING.setdefault(id(callback), net)
+        if other is not net and other.state.training_lock.held:
+            release(callbacks, net)
+            raise RuntimeError(
+                f"this {type(callback).__name__} is in a fit of another network, which has not "
+                f"ended, and remembers what it has seen: make one for each"
+            )
+        IN_TRAINING[id(callback)] = net  # Ctrl-C may have kept a fit from releasing it
+
+
+def release(callbacks: Sequence[Callback], net: Network) -> None:
+    """Give back the callbacks of a fit that has ended.
+
+    Parameters
+    ----------
+    callbacks : sequence of Callback
+        The callbacks of the fit.
+    net : MLP
+        The network that was trained.
+    """
+    for callback in callbacks:
+        if IN_TRAINING.get(id(callback)) is net:
+            del IN_TRAINING[id(callback)]
 
 
 def _early_stopping(wanted: bool | int | EarlyStopping | None) -> list[EarlyStopping]:

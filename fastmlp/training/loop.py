@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..callbacks import Callback
+from ..callbacks import Callback, claim
 from ..data import batches
 from ..data.batches import Batching, Piece, Source, ValidationSource
 from ..data.examples import Examples
@@ -121,6 +121,7 @@ class Run:
 
     def train(self, history: History) -> None:
         """Train all epochs with the callbacks around them, whatever ends it."""
+        claim(self.callbacks, self.net)
         self.net.history = history
         try:
             for callback in self.callbacks:

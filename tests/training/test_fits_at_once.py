@@ -7,8 +7,18 @@ import sys
 import threading
 
 import numpy as np
+import pytest
 
-from fastmlp import MLP
+from fastmlp import MLP, Checkpoint, EarlyStopping
+from fastmlp.callbacks import Progress
+from fastmlp.tracking import TensorBoard
+
+OF_ONE_NETWORK = {
+    "EarlyStopping": lambda folder: EarlyStopping(monitor="cost"),
+    "Checkpoint": lambda folder: Checkpoint(folder / "net.npz"),
+    "Progress": lambda folder: Progress(2),
+    "TensorBoard": TensorBoard,
+}
 
 
 def parameters(net: MLP) -> np.ndarray:
@@ -44,6 +54,30 @@ def test_two_networks_may_train_at_once(classes):
         thread.join()
     for net in nets[1:]:
         np.testing.assert_array_equal(parameters(net), parameters(nets[0]))
+
+
+@pytest.mark.parametrize("name", OF_ONE_NETWORK)
+def test_a_callback_that_remembers_is_in_one_fit_at_a_time(classes, doing, tmp_path, name):
+    """Early stopping would leave one network untouched, or with the parameters of the other."""
+    callback, errors = OF_ONE_NETWORK[name](tmp_path), []
+    outer, inner = MLP((6, 16, 3)), MLP((6, 16, 3), seed=1)
+
+    def train():
+        with pytest.raises(RuntimeError, match=f"this {name} is in a fit of another network"):
+            inner.fit(*classes, callbacks=[EarlyStopping(monitor="cost"), callback])
+        errors.append(name)
+
+    def train_elsewhere():
+        other = threading.Thread(target=train)
+        other.start()
+        other.join()
+
+    history = outer.fit(
+        *classes, epochs=2, callbacks=[callback, doing(train), doing(train_elsewhere)]
+    )
+    assert (history.epochs, len(errors), inner.epochs) == (2, 4, 0)
+    inner.fit(*classes, epochs=2, callbacks=[callback, callback])
+    assert inner.epochs == 2
 
 
 BESIDE = """
