@@ -259,7 +259,7 @@ def test_what_members_cannot_share_is_told(classes):
 
 def test_loaded_ensemble_is_the_saved_one(members, classes, path):
     together = Ensemble(members)
-    together.metadata = {"classes": ["a", "b", "ü"]}
+    together.metadata = {"classes": ["a", "b", "ü"], "table": {"name": "mine"}}
     members[0].metadata = {"own": 1}
     together.save(path)
     loaded = fastmlp.load(path)

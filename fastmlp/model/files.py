@@ -250,9 +250,23 @@ def to_json(header: object) -> str:
     import json  # here, for `import fastmlp` to stay quick
 
     try:
-        return json.dumps(header)
+        text = json.dumps(header)
+        _require_text_as_keys(header)
+        return text
     except (TypeError, ValueError, RecursionError) as error:
         raise TypeError(f"net.metadata can hold only what JSON can: {error}") from None
+
+
+def _require_text_as_keys(value: object) -> None:
+    """Refuse other keys, which would be text in the file: {1: "a"} becomes {"1": "a"}."""
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"keys must be text, got {key!r}")
+            _require_text_as_keys(one)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            _require_text_as_keys(one)
 
 
 def write_npz(path: str | os.PathLike[str], packed: Packed, compress: bool = False) -> None:
@@ -275,7 +289,8 @@ def read_npz(path: str | os.PathLike[str], loss: LossSpec | None = None) -> Any:
 def holds_table(unpacked: Any) -> bool:
     """Whether what `read` returned is a model of a table: see fastmlp/tabular/loading.py."""
     networks, metadata = unpacked
-    return isinstance(networks, list) and "table" in metadata
+    table = metadata.get("table")  # which may also be a user's note
+    return isinstance(networks, list) and isinstance(table, dict) and "estimator" in table
 
 
 def refuse_table(path: str | os.PathLike[str], unpacked: Any) -> None:

@@ -162,7 +162,17 @@ def test_failing_write_leaves_the_old_file(net, path, monkeypatch, module, name,
     assert_same(fastmlp.load(path), old)
 
 
-@pytest.mark.parametrize("metadata", [{"a": np.zeros(2)}, {"a": {1, 2}}, {("a", "b"): 1}])
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"a": np.zeros(2)},
+        {"a": {1, 2}},
+        {("a", "b"): 1},
+        dict(enumerate("abcdefghijk")),  # text in a file, whose order is another one
+        {"classes": [{1: "a", "b": 2}]},
+        {None: 1},
+    ],
+)
 def test_metadata_that_json_cannot_hold_is_told_before_writing(net, path, metadata):
     net.metadata = metadata
     with pytest.raises(TypeError, match="net.metadata can hold only what JSON can"):
