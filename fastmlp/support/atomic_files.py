@@ -21,6 +21,7 @@ except ImportError:  # Windows
 __all__ = ["require_different", "require_writable", "same_file", "whole", "whole_text"]
 
 SUFFIX = ".part"  # of a file that is being written
+LONGEST_NAME = 255  # bytes, on nearly every file system
 
 
 @contextmanager
@@ -33,32 +34,37 @@ def whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     What a killed process left behind is removed.  An error of the system names the file.
     """
     path = as_text(path)
+    _require_no_folder(path)
     before = _status(path)
     if before is not None and not stat.S_ISREG(before.st_mode):
-        with _named(path), open(path, "wb") as file:  # raises IsADirectoryError for a folder
+        with _named(path), open(path, "wb") as file:
             yield file
         return
     _require_unprotected(path, before)
     target = os.path.realpath(path)  # through a link, which stays
     _remove_leftovers(target)
-    part = f"{target}.{os.urandom(4).hex()}{SUFFIX}"
-    try:
-        with _named(path), _created(part, path) as file:
-            _lock(file)
-            if before is not None:
-                _inherit(file, before)
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            if os.name != "nt":  # while it is locked, so that nobody takes it for a leftover
+    while True:
+        part = f"{_stem(target)}.{os.urandom(4).hex()}{SUFFIX}"
+        try:
+            with _named(path), _created(part, path) as file:
+                _lock(file)
+                if not os.path.exists(part):
+                    continue  # somebody took it for a leftover before it was locked
+                if before is not None:
+                    _inherit(file, before)
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                if os.name != "nt":  # while it is locked, so that nobody takes it for a leftover
+                    os.replace(part, target)
+            if os.name == "nt":
                 os.replace(part, target)
-        if os.name == "nt":
-            os.replace(part, target)
-        _sync_folder(os.path.dirname(target))
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(part)
-        raise
+            _sync_folder(os.path.dirname(target))
+            return
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(part)
+            raise
 
 
 @contextmanager
@@ -82,8 +88,7 @@ def require_writable(path: str | os.PathLike[str]) -> None:
         the file is there and write-protected.
     """
     path = as_text(path)
-    if os.path.isdir(path):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    _require_no_folder(path)
     folder = _folder(path)
     if not os.path.isdir(folder):
         raise _explained(FileNotFoundError(errno.ENOENT, ""), path)
@@ -121,6 +126,12 @@ def require_different(
             )
 
 
+def _require_no_folder(path: str) -> None:
+    """Refuse the path of a folder, also of one that is not there: its name ends with a slash."""
+    if os.path.isdir(path) or not os.path.basename(path):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+
+
 def _require_unprotected(path: str, before: os.stat_result | None) -> None:
     """Refuse a file that is there and that its permissions do not allow to be written."""
     if before is not None and not os.access(path, os.W_OK):
@@ -148,6 +159,13 @@ def _created(part: str, path: str) -> BinaryIO:
         return open(part, "xb")
     except OSError as error:
         raise _explained(error, path) from None
+
+
+def _stem(target: str) -> str:
+    """Return with what the names of files that are to become `target` begin."""
+    folder, name = os.path.split(target)
+    short = os.fsencode(name)[: LONGEST_NAME - len(f".????????{SUFFIX}")]
+    return os.path.join(folder, short.decode(errors="ignore"))
 
 
 def _explained(error: OSError, path: str) -> OSError:
@@ -180,14 +198,14 @@ def _lock(file: BinaryIO) -> None:
     """Hold a lock for as long as the file is written: it ends with the process."""
     if fcntl is not None:
         with suppress(OSError):  # not every file system has locks
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX)  # whoever takes it for a leftover has it
 
 
 def _remove_leftovers(target: str) -> None:
     """Remove the parts of files that killed processes left: nobody locks them."""
     if fcntl is None:
         return
-    for part in glob.glob(f"{glob.escape(target)}.????????{SUFFIX}"):
+    for part in glob.glob(f"{glob.escape(_stem(target))}.????????{SUFFIX}"):
         with suppress(OSError), open(part, "rb") as file:
             fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.unlink(part)

@@ -235,6 +235,15 @@ def test_a_folder_is_not_replaced(tmp_path):
     assert tmp_path.is_dir()
 
 
+def test_a_path_that_ends_like_a_folder_is_refused(tmp_path):
+    path = f"{tmp_path}{os.sep}missing{os.sep}"
+    with pytest.raises(IsADirectoryError), atomic_files.whole(path) as file:
+        file.write(b"new")
+    with pytest.raises(IsADirectoryError):
+        atomic_files.require_writable(path)
+    assert list(tmp_path.iterdir()) == []
+
+
 # ---------------------------------------------------------------------- after a killed process
 
 
@@ -265,6 +274,37 @@ def test_a_file_that_another_process_writes_is_no_leftover(tmp_path):
             second.write(b"second")
         assert path.read_bytes() == b"second"
     assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@posix
+def test_a_file_that_was_taken_for_a_leftover_before_it_was_locked_is_created_again(
+    tmp_path, monkeypatch
+):
+    """Two saves of one file at the same time: one failed, its file removed by the other."""
+    path, lock, taken = tmp_path / "file", atomic_files._lock, []
+
+    def remove_first(file):
+        if not taken:
+            taken.append(file.name)
+            atomic_files._remove_leftovers(str(path))
+        lock(file)
+
+    monkeypatch.setattr(atomic_files, "_lock", remove_first)
+    with atomic_files.whole(path) as file:
+        file.write(b"new")
+    assert taken and file.name not in taken
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "ü" * 127, "n" * 243])
+def test_names_may_be_as_long_as_the_system_allows(name, tmp_path):
+    path = tmp_path / name
+    for contents in (b"old", b"new"):
+        with atomic_files.whole(path) as file:
+            file.write(contents)
+    assert path.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [path]
 
 
