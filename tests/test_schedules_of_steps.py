@@ -166,6 +166,21 @@ def test_dropout_times_zero_is_no_dropout(dtype):
     assert not same(fit(dropping), fit(whole))
 
 
+@pytest.mark.parametrize("options", [{"dropout": 1e-12}, {"dropout_schedule": Constant(0)}])
+@pytest.mark.parametrize("activation", ["relu", "sigmoid", "softplus", "exponential"])
+def test_where_nothing_is_dropped_sparse_rows_end_at_the_last_unit(activation, options):
+    """f(0) is not zero for most activations: rows of the layer are padded with it."""
+    (X, y), own = examples(), {"dropout": 0.5} | options
+    schedule = own.pop("dropout_schedule", None)
+    nets = [
+        MLP((40, 65, 65, 5), activation=activation, init="lecun_normal", **one)
+        for one in ({}, *[own] * 4)
+    ]
+    for net, factor in zip(nets, (None, *[schedule] * 4), strict=True):
+        net.fit(X, y, epochs=12, batch_size=2, dropout_schedule=factor)
+    assert all(same(nets[0], net) for net in nets)
+
+
 def test_dropout_times_a_half_is_half_the_dropout():
     half = network(dropout=[p / 2 for p in P], input_dropout=P_INPUT / 2)
     assert same(fit(network(), dropout_schedule=Constant(0.5)), fit(half))

@@ -74,7 +74,7 @@ cdef inline void finish_layer(const layer* L, const random_stream* stream, Py_ss
         activate(L.activation, L.parameter, z, z_row, s, slope.stride, n_rows, n_vectors)
         if stream != NULL and stream.drop_threshold != 0:
             drop(stream, row, k, z, z_row, s, slope.stride, n_rows, n_vectors)
-        if stream != NULL and (L.noise != 0 or stream.drop_threshold != 0):
+        if stream != NULL and (L.noise != 0 or L.dropout > 0):  # a schedule may drop nothing now
             clear_padding_of_rows(L.n_out, k, z, z_row, n_rows, n_vectors)
         if block != NULL:
             copy_past_caches(z, z_row, at(&v.a, row, k), v.a.stride, n_rows, n_vectors)
