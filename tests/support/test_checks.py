@@ -382,6 +382,8 @@ def test_sparse_targets_are_refused():
         ([1, -2, 3], r"must be ≥ 0, but sample_weight\[1\] is -2"),
         ([1, np.nan, 3], r"must be finite, but sample_weight\[1\] is nan"),
         ([0, 0, 0], "sample_weight is zero for every example"),
+        ([0, 1e-36, 2e-36], "goes up to 2e-36, too small for the products of a float32 network"),
+        ([1e36, 1, 1], "goes up to 1e[+]36, too large .*; divide all weights by their mean"),
     ],
 )
 def test_wrong_sample_weights_are_explained(value, message):

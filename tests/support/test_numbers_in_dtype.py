@@ -194,7 +194,7 @@ def test_a_part_of_all_weights_may_be_zero():
     assert checks.sample_weight([0, 0], 2, SINGLE, part=True).tolist() == [0, 0]
     with pytest.raises(ValueError, match="zero for every example"):
         checks.sample_weight([0, 0], 2, SINGLE)
-    assert checks.sample_weight([0, 1.2e-38], 2, SINGLE)[1] > 0
+    assert checks.sample_weight([1, 1.2e-38], 2, SINGLE)[1] > 0
 
 
 # ------------------------------------------------------------------- subnormal float32 examples

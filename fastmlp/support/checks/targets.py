@@ -100,6 +100,13 @@ def sample_weight(value: object, n_rows: int, dtype: np.dtype[Any], part: bool =
             f"sample_weight[{i}] is {given[i]}, which is 0 in a {dtype} network; multiply all "
             f"weights by the same number, or set this one to 0"
         )
-    if found.max() == 0 and not part:
+    largest, limits = found.max(), np.finfo(dtype)
+    if largest == 0 and not part:
         raise ValueError("sample_weight is zero for every example")
+    least = limits.smallest_normal / limits.eps  # products with smaller weights lose digits
+    if largest > 0 and not (least <= largest and found.sum(dtype=np.float64) <= 1 / least):
+        raise ValueError(
+            f"sample_weight goes up to {largest:g}, too {'small' if largest < 1 else 'large'} for "
+            f"the products of a {dtype} network; divide all weights by their mean"
+        )
     return found
