@@ -156,7 +156,7 @@ class NetworkBase(WithKeywords):
 
     @epochs.setter
     def epochs(self, value: int) -> None:
-        self.state.epochs = value
+        self.state.epochs = checks.whole("net.epochs", value, least=0)
 
     @property
     def n_in(self) -> int:

@@ -109,7 +109,7 @@ def pack(
         "dtype": spec.dtype.name,
         "seed": spec.seed,
         "uint8_scale": spec.uint8_scale,
-        "epochs": checks.whole("net.epochs", state.epochs, least=0),
+        "epochs": state.epochs,
         "metadata": dict(metadata),
         "optimizer": None,
     }

@@ -64,6 +64,15 @@ def test_what_a_network_is_made_of_cannot_be_set(net, name):
         setattr(net, name, getattr(net, name))
 
 
+@pytest.mark.parametrize("epochs", [-1, 1.5, "many", None, 2**70])
+def test_a_number_of_epochs_is_checked_when_it_is_set(net, classes, epochs):
+    with pytest.raises((TypeError, ValueError), match=r"net\.epochs must be"):
+        net.epochs = epochs
+    net.epochs = 3
+    net.fit(*classes, epochs=1)
+    assert net.epochs == 4
+
+
 def test_numbers_of_inputs_and_outputs_are_the_ends_of_sizes():
     net = MLP((4, 9, 3))
     assert (net.n_in, net.n_out) == (4, 3)

@@ -242,14 +242,6 @@ def test_metadata_that_load_would_refuse_is_refused_by_save(path, metadata):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("epochs", [-1, 1.5, "many", None])
-def test_a_count_of_epochs_that_load_would_refuse_is_refused_by_save(path, epochs):
-    net = MLP((8, 4, 3))
-    net.epochs = epochs
-    with pytest.raises((TypeError, ValueError), match=r"net\.epochs"):
-        net.save(path)
-
-
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no /dev/zero")
 @pytest.mark.parametrize("cls", [MLP, Ensemble])
 def test_a_device_without_an_end_is_no_model_file(cls):
