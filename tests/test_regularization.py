@@ -130,6 +130,31 @@ def test_the_average_predicts_until_told_otherwise(examples, tmp_path):
         net.use_average = True
 
 
+def test_a_fit_averages_or_not_whatever_a_callback_restores(examples):
+    class At(fastmlp.Callback):
+        """Acts on the network after the second epoch of four."""
+
+        def __init__(self, act):
+            self.act = act
+
+        def on_epoch_end(self, net, history):
+            if history.epochs == 2:
+                self.act(net)
+
+    (X, y), fresh, averaging = examples, network().snapshot(), network()
+    averaging.fit(X, y, epochs=1, ema=0.9)
+    for act in (lambda net: net.restore(fresh),
+                lambda net: net.set_parameters(net.weights, net.biases)):
+        net = network()
+        net.fit(X, y, epochs=4, ema=0.9, callbacks=[At(act)])
+        assert net.use_average
+    restore = At(lambda net: net.restore(averaging.snapshot()))
+    net = network()
+    history = net.fit(X, y, epochs=4, validation_data=(X, y), callbacks=[restore])
+    assert not net.use_average
+    assert history.validation_cost[3] != history.validation_cost[2]
+
+
 def test_the_penalty_is_of_the_weights_that_predict(examples):
     X, y = examples
     net = network()

@@ -70,7 +70,6 @@ class Distortion:
 class ParameterSet:
     """Parameters, running statistics and averages of one moment, which no writer changes."""
 
-    sizes: tuple[int, ...]
     use_average: bool
     averaged: int
     def tobytes(self) -> bytes: ...

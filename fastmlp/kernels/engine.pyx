@@ -236,14 +236,13 @@ cdef class Engine(OptimizerState):
         if batches.share is not None:
             sum_call = GradientSumCall(batches.share, len(batches.order))
             sum_call.attach(&j, batches.share.local_steps)
-        if ema > 0:
-            self.start_average()
         if several:
             epochs = np.empty((batches.n_epochs, 3 + self.net.n_layers))
             into = epochs
             undo = Block(2 * self.current.numbers.size)     # as many for the average
         self.begin_writing()
         try:
+            self.go_on_averaging(ema > 0)
             self.in_step = True
             self.lend_state(&j, ema)
             j.deadline = seconds_now() + seconds

@@ -58,7 +58,7 @@ cdef class ParameterSet:
     cdef bint folded_is_stale
     cdef readonly bint use_average   # predict by the average
     cdef readonly int64_t averaged   # the number of steps that the average has seen
-    cdef readonly tuple sizes
+    cdef tuple layout           # what decides where which number lies
 
     cdef ParameterSet sharing(self):
         """Another set of the same blocks."""
@@ -68,7 +68,7 @@ cdef class ParameterSet:
         other.folded_is_stale = True
         other.use_average = self.use_average
         other.averaged = self.averaged
-        other.sizes = self.sizes
+        other.layout = self.layout
         return other
 
     cdef Block source(self, bint training):

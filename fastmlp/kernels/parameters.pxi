@@ -88,7 +88,8 @@ cdef class Parameters:
             place = self.encoding.e.last
         self.n_numbers = place
         self.current = ParameterSet()
-        self.current.sizes = self.sizes
+        self.current.layout = (self.sizes, [one[0] for one in hidden or ()],
+                               [one[:3] for one in encodings], input_scaling)
         self.current.folded_is_stale = True
         self.current.numbers = Block((place + self.n_statistics) * <Py_ssize_t>sizeof(real))
         self.describe_inference()
@@ -332,8 +333,7 @@ cdef class Parameters:
         return 0
 
     def restore(self, ParameterSet snapshot not None):
-        if (snapshot.sizes != self.sizes
-                or snapshot.numbers.size != self.current.numbers.size):
+        if snapshot.layout != self.current.layout:
             raise ValueError("the snapshot is of another network")
         self.enter_gate()
         try:
@@ -375,6 +375,18 @@ cdef class Parameters:
         self.current.averaged = 0
         self.current.use_average = False
         self.end_writing()
+
+    cdef int go_on_averaging(self, bint wanted) except -1:
+        """Begin the average anew, or drop it, where a callback of a fit has changed which there is.
+
+        It does by `set_parameters`, which drops the average, and by `restore`.
+        """
+        if not wanted:
+            self.drop_average()
+        elif self.current.average is None:
+            self.start_average()
+            self.current.use_average = True
+        return 0
 
     @property
     def use_average(self):

@@ -294,7 +294,8 @@ class NetworkBase(WithKeywords):
         Parameters
         ----------
         snapshot : object
-            What `snapshot` of this network returned, or of a network with the same sizes and dtype.
+            What `snapshot` of this network returned, or of a network with the same sizes, dtype,
+            batch norm and encodings.
         """
         self.state.restore(snapshot)
 

@@ -10,6 +10,7 @@ import pytest
 
 import fastmlp
 from fastmlp import MLP, Adam
+from fastmlp.encodings import Embedding, OneHot
 
 
 def same_parameters(one: MLP, other: MLP) -> bool:
@@ -173,6 +174,23 @@ def test_what_is_no_snapshot_of_such_a_network_is_refused(net, other, error, mes
     with pytest.raises(error, match=message):
         net.restore(other())
     assert everything(net) == before
+
+
+OF_OTHER_LAYOUTS = {
+    "batch norm of another layer": [{"batch_norm": [True, False]}, {"batch_norm": [False, True]}],
+    "encodings of other columns": [
+        {"encodings": [Embedding(3, 2), OneHot(3)]}, {"encodings": [OneHot(3), Embedding(3, 2)]}
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OF_OTHER_LAYOUTS)
+def test_a_snapshot_whose_numbers_lie_elsewhere_is_refused(name):
+    one, other = (MLP((2, 16, 16, 3), **options) for options in OF_OTHER_LAYOUTS[name])
+    before = everything(one)
+    with pytest.raises(ValueError, match="is of another network"):
+        one.restore(other.snapshot())
+    assert everything(one) == before
 
 
 def test_a_snapshot_of_a_network_with_batch_norm_is_refused_by_one_without(rich):
