@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -145,7 +145,8 @@ class NetworkSpec:
 
     def numbers_of_layers(self, layers: Any) -> tuple[frozenset[int], bool]:
         """Return the indices of layers, and whether "encoding" is among them."""
-        given = layers if isinstance(layers, (list, tuple, range, set, frozenset)) else [layers]
+        single = isinstance(layers, str) or not isinstance(layers, Iterable)
+        given = [layers] if single else checks.items("layers", layers)
         numbers = [one for one in given if not (isinstance(one, str) and one == "encoding")]
         found = checks.layer_numbers(numbers, self.n_layers)
         encoding = len(numbers) < len(given)

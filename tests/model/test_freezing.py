@@ -80,6 +80,15 @@ def test_a_layer_that_does_not_exist_is_refused(layers, message):
         network().freeze("hidden")
 
 
+@pytest.mark.parametrize("kind", [list, set, np.array, iter, dict.fromkeys])
+def test_layers_may_come_from_any_iterable(kind):
+    net = network()
+    net.freeze(kind([0, 2]))
+    assert net.frozen == (0, 2)
+    net.unfreeze(kind([2]))
+    assert net.frozen == (0,)
+
+
 def test_frozen_layers_are_saved(tmp_path):
     net = network()
     net.freeze([1])
