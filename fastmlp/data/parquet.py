@@ -121,7 +121,7 @@ class ParquetFolder:
             columns = checks.columns("columns", columns)
         if weight is not None:
             checks.column("weight", weight)
-        self._parquet = imported("pyarrow.parquet", "parquet")
+        parquet = imported("pyarrow.parquet", "parquet")
         self.path = Path(as_text(path))
         self.files = files_of(self.path)
         if not labels:
@@ -130,7 +130,7 @@ class ParquetFolder:
         first: dict[str, Any] = {}
         groups: list[RowGroup] = []
         for file in self.files:
-            with reading(file), self._parquet.ParquetFile(file) as opened:
+            with reading(file), parquet.ParquetFile(file) as opened:
                 types = {field.name: field.type for field in opened.schema_arrow}
                 if not first:
                     chosen = [one for one in types if one not in others]
@@ -258,11 +258,12 @@ class ParquetFolder:
     def _blocks(self, group: RowGroup, n_rows: int) -> Iterator[tuple[Array, ...]]:
         """Yield the rows of a group, up to n_rows at a time."""
         needed = [*self._columns, *self._labels, *([self._weight] if self._weight else [])]
-        first = group.first
+        first, parquet = group.first, imported("pyarrow.parquet", "parquet")
         with (
             reading(group.path),
-            self._parquet.ParquetFile(group.path, buffer_size=1 << 20, pre_buffer=False) as file,
+            parquet.ParquetFile(group.path, buffer_size=1 << 20, pre_buffer=False) as file,
         ):
+            require_unchanged(file, group)
             for batch in file.iter_batches(
                 n_rows, [group.number], [one.name for one in needed], use_threads=False
             ):
@@ -310,6 +311,16 @@ class ParquetRows:
             del chunk  # before the next one is read
             yield examples
             del examples
+
+
+def require_unchanged(file: Any, group: RowGroup) -> None:
+    """Refuse an open file that has not the rows that it had when the folder was made."""
+    kept = group.number < file.metadata.num_row_groups
+    if not kept or file.metadata.row_group(group.number).num_rows != group.n_rows:
+        raise ValueError(
+            f"row group {group.number} is not of {group.n_rows:,} rows any more: the file has been "
+            f"changed; make the ParquetFolder again"
+        )
 
 
 def joined(parts: list[tuple[Array, ...]]) -> tuple[Array, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import sys
 import tracemalloc
 
@@ -148,6 +150,25 @@ def test_parts_have_every_row_once_and_about_equally_many(folder, n_parts):
     assert all(abs(len(part) - N_ROWS / n_parts) <= N_GROUP for part in parts)
     assert all(part.files for part in parts)
     assert rows.n_row_groups == sum(part.n_row_groups for part in parts) == 5 + 1 + 7
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_folder_can_be_sent_to_other_processes(folder, copied):
+    nets = [network(), network()]
+    rows = fastmlp.ParquetFolder(folder, label="y", weight="w")
+    nets[0].fit(rows, epochs=1)
+    nets[1].fit(copied(rows), epochs=1)
+    assert same_parameters(*nets)
+
+
+@pytest.mark.parametrize("rows", [slice(0, 10), slice(0, 89)], ids=["groups", "rows"])
+def test_a_file_that_changes_after_it_was_opened_is_named(folder, arrays, rows):
+    X, y, weight = arrays
+    found = fastmlp.ParquetFolder(folder, label="y", weight="w")
+    table = pa.table({"y": y, "a": X[:, 0], "b": X[:, 1], "w": weight, "c": X[:, 2]})
+    pq.write_table(table[rows], folder / "0.parquet", row_group_size=N_GROUP)
+    with pytest.raises(ValueError, match="0.parquet: .* the file has been changed; make the Parq"):
+        network().fit(found, epochs=1)
 
 
 def test_with_too_few_row_groups_the_last_parts_are_empty(folder):
