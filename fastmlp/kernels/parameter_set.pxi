@@ -39,6 +39,16 @@ cdef class Block:
     def __dealloc__(self):
         free(self.allocated)
 
+    def __reduce__(self):
+        return block_of, (self.data[:self.size],)
+
+
+def block_of(bytes contents):
+    """A block of memory with these bytes: of a snapshot that was copied or pickled."""
+    cdef Block block = Block(len(contents))
+    memcpy(block.data, <const char*>contents, block.size)
+    return block
+
 
 cdef Block copied(Block block):
     """A copy of a block's memory; None of none."""

@@ -18,6 +18,10 @@ def same_parameters(one: MLP, other: MLP) -> bool:
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
+def by_pickle(given):
+    return pickle.loads(pickle.dumps(given))
+
+
 def test_parameters_are_read_only_copies(net):
     with pytest.raises(ValueError, match="read-only"):
         net.weights[0][0, 0] = 1
@@ -176,6 +180,14 @@ def test_what_is_no_snapshot_of_such_a_network_is_refused(net, other, error, mes
     assert everything(net) == before
 
 
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, by_pickle])
+def test_a_snapshot_can_be_copied_and_pickled(rich, classes, copied):
+    before, snapshot = everything(rich), copied(rich.snapshot())
+    rich.fit(*classes, epochs=1)
+    rich.restore(snapshot)
+    assert everything(rich) == before
+
+
 OF_OTHER_LAYOUTS = {
     "batch norm of another layer": [{"batch_norm": [True, False]}, {"batch_norm": [False, True]}],
     "encodings of other columns": [
@@ -229,9 +241,7 @@ class OfClasses(MLP):
         self.names = names
 
 
-@pytest.mark.parametrize(
-    "copied", [copy.copy, copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))]
-)
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, by_pickle])
 def test_copies_and_pickles_have_the_attributes_of_a_subclass_and_of_the_user(copied):
     net = OfClasses(["a", "b", "c"], seed=3)
     net.note, net.metadata["columns"] = "mine", ["x"]
