@@ -36,6 +36,8 @@ def target_column(y: Any, m: int) -> Array:
             "This estimator requires y to be passed, but the target y is None: pass the labels or "
             "the values to predict"
         )
+    if isinstance(y, pd.DataFrame) and y.shape[1] == 1:  # scikit-learn makes floats of Int64
+        y = y.iloc[:, 0].to_numpy()[:, np.newaxis]
     of_polars = type(y).__module__.startswith("polars")
     if of_polars and not hasattr(y, "to_numpy"):  # a LazyFrame or an expression
         raise TypeError(

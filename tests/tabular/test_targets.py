@@ -44,3 +44,14 @@ def test_what_polars_has_not_computed_is_refused():
 def test_a_column_of_targets_is_taken_with_a_warning():
     with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
         np.testing.assert_array_equal(target_column(np.ones((3, 1)), 3), np.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("cells", "dtype"), [([True, False], "boolean"), ([2**53, 2**53 + 1], "Int64"), ("ab", "str")]
+)
+def test_a_frame_of_one_column_has_the_targets_of_its_column(cells, dtype):
+    column = pd.Series([*cells], dtype=dtype)
+    with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
+        of_frame = target_column(column.to_frame("y"), 2)
+    assert of_frame.dtype == target_column(column, 2).dtype
+    assert of_frame.tolist() == [*cells]
