@@ -256,9 +256,7 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
         kinds = self.encoder_.kinds
         unclear = [name for name in kinds if kinds[name] == "number" and blurred(table[name])]
         for name in unclear[:8]:
-            warn_user(
-                f"column {name!r} has numbers that are too close to each other: {ADVICE}",
-            )
+            warn_user(f"column {name!r} has numbers that are too close to each other: {ADVICE}")
         odd = [about_odd_cells(table[name]) for name in table if kinds.get(name) != "number"]
         for about in list(filter(None, odd))[:8]:
             warn_user(about)
@@ -354,12 +352,15 @@ class BaseTabular(InsightMixin, SavingMixin, BaseEstimator):  # type: ignore[mis
 
     def _predictions(self, X: Any) -> Array:
         """Return probabilities or values of the rows of a table."""
-        table = self._table(X, reset=False)
-        read = self._reader().read(table)
-        if isinstance(read, Codes):
-            for about in about_unknown_cells(self.encoder_, table, read):
-                warn_user(about)
-        return self._predictions_of(read)
+        return self._predictions_of(self._read_new(self._table(X, reset=False)))
+
+    def _read_new(self, table: pd.DataFrame) -> Any:
+        """Return what `_reader` reads, and warn of categories of which no cell is known."""
+        reader: Any = self._reader()
+        read = reader.read(table)
+        for about in about_unknown_cells(table, reader.known_cells(read)):
+            warn_user(about)
+        return read
 
     def _reader(self) -> ByValue | TableEncoder:
         """Return what reads tables for `_predictions_of`, with the `kinds` of columns in use."""

@@ -9,7 +9,7 @@ alone, on the columns that the shared model uses.  fastmlp/tabular/fitting_by_va
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -56,6 +56,14 @@ class ByValue:
         values = pd.Categorical.from_codes(self._codes(table), [*self.models, *self.reasons])
         others = {name: kind for name, kind in self.kinds.items() if name != self.column}
         return typed(table, others).assign(**{self.column: values})
+
+    def known_cells(self, table: pd.DataFrame) -> Iterator[tuple[str, Array, Sequence[str]]]:
+        """Yield each category of a table that `read` returned, as `TableEncoder.known_cells`."""
+        values = table[self.column].cat
+        yield self.column, values.codes.to_numpy(), list(values.categories)
+        for one in self.shared.encoder_.categories:
+            if not one.part and one.source != self.column:
+                yield one.source, known_codes(table[one.source], one.levels), one.levels
 
     def shared_rows(self, table: pd.DataFrame) -> int:
         """Return how many rows of a table the shared model predicts."""

@@ -22,7 +22,7 @@ scikit-learn's `QuantileTransformer`, and waves as in RealMLP.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, Self
 
@@ -178,6 +178,12 @@ class TableEncoder:
             _stacked([columns[one.source, one.part] for one in self.numbers], m, np.float64),
             _stacked([columns[one.source, one.part] for one in self.categories], m, np.intp),
         )
+
+    def known_cells(self, codes: Codes) -> Iterator[tuple[str, Array, tuple[str, ...]]]:
+        """Yield each category that is a column: its name, the codes of its cells and its levels."""
+        for category, code in zip(self.categories, codes.categories.T, strict=True):
+            if not category.part:
+                yield category.source, code, category.levels
 
     def inputs(self, codes: Codes, encoding: str) -> NDArray[np.float32]:
         """Return a network's X (m, n_columns) by one of the encodings of numbers."""

@@ -31,6 +31,7 @@ class InsightMixin:
     _known_targets: Callable[[Array], Array]
     _metric_by_name: Callable[[Any], Metric]
     _reader: Callable[[], ByValue | TableEncoder]
+    _read_new: Callable[[pd.DataFrame], Codes | pd.DataFrame]
     _predictions_of: Callable[[Any], Array]
     _output_names: Callable[[], list[str]]
 
@@ -72,7 +73,7 @@ class InsightMixin:
         table = self._table(X, reset=False)
         targets = self._known_targets(target_column(y, len(table)))
         chosen = self._metric_by_name(metric)
-        read = self._reader().read(table)
+        read = self._read_new(table)
         rng = check_random_state(random_state)
         n_repeats = checks.whole("n_repeats", n_repeats)
 
@@ -122,6 +123,7 @@ class InsightMixin:
         values = dependence_grid(kind, table[column], n_points)
         picked = np.unique(np.linspace(0, len(table) - 1, min(n_rows, len(table))).astype(int))
         sample = table.iloc[picked]
+        self._read_new(sample)  # to warn once of what is not known
         means = []
         for value in values:
             read = self._reader().read(with_value(sample, column, value))

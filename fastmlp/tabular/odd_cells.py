@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..support.text import quoted
-from .columns import Codes, TableEncoder
 from .frames import about_cells, factorized, is_blank, is_number, iso_moments, parsed
 from .levels import texts
 from .reading.numbers import COMMA, MOSTLY, POINT, TextColumn
 
 __all__ = ["about_odd_cells", "about_unknown_cells"]
+
+Array = NDArray[Any]
 
 FIRST_ROWS = 100  # that are read before all rows of a column
 MOST_UNKNOWN = 10  # cells of a category, all of them unknown, from which they are reported
@@ -88,17 +90,27 @@ def _are_dates(cells: list[Any]) -> NDArray[np.bool_]:
     return found
 
 
-def about_unknown_cells(encoder: TableEncoder, table: pd.DataFrame, read: Codes) -> list[str]:
-    """Return messages about categories of which no cell is known, as if they had other names."""
+def about_unknown_cells(
+    table: pd.DataFrame, categories: Iterable[tuple[str, Array, Sequence[str]]]
+) -> list[str]:
+    """Return messages about categories of which no cell is known, as if they had other names.
+
+    Parameters
+    ----------
+    table : DataFrame (m, n)
+        The rows.
+    categories : iterable of tuple
+        The name of each category, the codes (m,) of its cells, and the levels that are known.
+    """
     found = []
-    for category, codes in zip(encoder.categories, read.categories.T, strict=True):
-        if category.part or (codes >= 0).any():
+    for name, codes, known in categories:
+        if (codes >= 0).any() or len(known) == 0:  # the column `per` may have been empty
             continue
-        places, levels = texts(table[category.source])
+        places, levels = texts(table[name])
         if (n := int((places >= 0).sum())) >= MOST_UNKNOWN:
             found.append(
-                f"column {category.source!r}: none of its {n:,} cells is a level of the training "
-                f"set: they are {quoted(levels[0])}, …, and levels {quoted(category.levels[0])}, "
-                f"…; they count as missing"
+                f"column {name!r}: none of its {n:,} cells is a level of the training set: they "
+                f"are {quoted(levels[0])}, …, and levels {quoted(known[0])}, …; they count as "
+                f"missing"
             )
     return found

@@ -246,7 +246,7 @@ encoding : optional
             checks.number(f"quantiles[{i}]", float(level), "(0, 1)")
         if (np.diff(levels) <= 0).any():
             raise ValueError(f"quantiles must ascend, got {quantiles!r}")
-        return self._quantiles(self._reader().read(self._table(X, reset=False)), levels)
+        return self._quantiles(self._read_new(self._table(X, reset=False)), levels)
 
     def _quantiles(self, read: Any, levels: Array) -> Array:
         if self.by_value_ is not None:

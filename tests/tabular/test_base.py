@@ -55,6 +55,39 @@ def test_a_category_of_which_no_cell_is_known_is_reported():
         model.predict(other.assign(size=["s"] + ["xs"] * 59))
 
 
+@pytest.mark.parametrize("per", [None, "shop"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda model, table, y: model.predict(table),
+        lambda model, table, y: model.predict_interval(table),
+        lambda model, table, y: model.feature_importances(table, y, n_repeats=1),
+        lambda model, table, y: model.partial_dependence(table, "x", n_points=2),
+    ],
+    ids=["predict", "predict_interval", "feature_importances", "partial_dependence"],
+)
+def test_every_prediction_reports_a_category_of_which_no_cell_is_known(call, per):
+    table, y = table_with(size=["s", "m", "l"] * 20, shop=["a", "b"] * 30)
+    model = TabularRegressor(per=per, **FAST)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # no shop has the rows for a model of its own
+        model.fit(table, y)
+    for name in ("size", "shop"):
+        with pytest.warns(UserWarning, match=f"'{name}': none of its 60 cells") as found:
+            call(model, table.assign(**{name: "new"}), y)
+        assert len(found) == 1
+
+
+@pytest.mark.filterwarnings("ignore:no value of 'shop' has a model")
+def test_an_empty_column_of_per_has_no_levels_to_be_unknown():
+    table, y = table_with(shop=pd.Series([None] * 60, dtype=object))
+    model = TabularRegressor(per="shop", **FAST)
+    with pytest.warns(UserWarning, match="'shop', it is empty"):
+        model.fit(table, y)
+    other = table.assign(shop="a")
+    np.testing.assert_array_equal(model.predict(other), model.predict(table))
+
+
 @pytest.mark.parametrize(("count", "end"), [(8, ", [^;]*$"), (10, "; and 2 more, see dropped_")])
 def test_a_warning_names_eight_columns_that_cannot_help(count, end):
     table, y = table_with(**{f"c{i}": 1 for i in range(count)})
