@@ -69,6 +69,12 @@ class InsightMixin:
             A row for each column in use, the most important first: "column", "importance" (the
             mean increase of the metric, or its mean decrease if greater is better) and
             "deviation" (over the repeats).
+
+        Raises
+        ------
+        ValueError
+            If y has other labels than those of the training set, or the metric does not exist for
+            these rows, such as the AUC of a single class.
         """
         table = self._table(X, reset=False)
         targets = self._known_targets(target_column(y, len(table)))
@@ -81,6 +87,11 @@ class InsightMixin:
             return chosen.loss(targets, self._predictions_of(read), None)
 
         base = loss(read)
+        if not np.isfinite(base):  # such as the AUC of a single class
+            raise ValueError(
+                f"metric {chosen.name!r} does not exist for these rows, whose y may be too much "
+                f"alike; pass other rows, or another metric"
+            )
         rows = []
         for source in self.encoder_.kinds:
             found = [

@@ -179,3 +179,13 @@ def test_dependence_has_20_points_over_500_rows_unless_others_are_chosen():
     )
     of_all = model.partial_dependence(table, "x", n_rows=501)
     assert (curve["prediction"] != of_all["prediction"]).any()
+
+
+def test_importances_by_a_metric_that_the_rows_do_not_have_are_refused():
+    table = pd.DataFrame({"x": x})
+    classifier = TabularClassifier(**FAST).fit(table, x > 0)
+    regressor = TabularRegressor(**FAST).fit(table, x)
+    with pytest.raises(ValueError, match="^metric 'auc' does not exist for these rows"):
+        classifier.feature_importances(table[x > 0], [True] * (x > 0).sum(), metric="auc")
+    with pytest.raises(ValueError, match="^metric 'r2' does not exist for these rows"):
+        regressor.feature_importances(table, np.ones(M), metric="r2")
