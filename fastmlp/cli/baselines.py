@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.utils import compute_sample_weight
 
 from fastmlp import steps
 from fastmlp.experiments.table_models import METRICS, TableModel, task_of
+from fastmlp.sklearn.class_weights import label_weights
 from fastmlp.tabular import TabularClassifier, TabularRegressor
 
 Array = NDArray[Any]
@@ -101,7 +101,7 @@ def _of_classes(
     linear = np.zeros_like(shares)
     if len(known) < 2:
         return shares, shares
-    weights = compute_sample_weight(model.class_weight, y)
+    weights = label_weights(model.class_weight, model.classes_, y)
     logistic = LogisticRegression(max_iter=ITERATIONS).fit(inputs, targets, weights)
     linear[:, places] = logistic.predict_proba(tests)
     return shares, linear

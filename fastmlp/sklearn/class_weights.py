@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from ..support import checks
 from .labels import Labels
 from .samples import Samples
 
-__all__ = ["with_class_weights"]
+__all__ = ["label_weights", "with_class_weights"]
 
 Array = NDArray[Any]
 
@@ -51,11 +51,41 @@ def with_class_weights(samples: Samples, class_weight: Any, labels: Labels) -> S
     weight = None if samples.weight is None else samples.weight[counts]
     factors = counts.astype(np.float64)
     for column, known, wanted in zip(columns, classes, by_column, strict=True):
-        y = column[counts]
-        of_classes = np.unique(y) if isinstance(wanted, str) else known
-        of_class = compute_class_weight(wanted, classes=of_classes, y=y, sample_weight=weight)
-        factors[counts] *= of_class[np.searchsorted(of_classes, y)]
+        factors[counts] *= label_weights(wanted, known, column[counts], weight)
     return samples.with_factors(factors)
+
+
+def label_weights(
+    class_weight: Any, classes: Array, y: Array, sample_weight: Array | None = None
+) -> Array:
+    """Return the class weight of each label of a column.
+
+    "balanced" refers to the classes in y and their sample weights, a dict to all classes.  Labels
+    are looked for in it as they are: scikit-learn 1.9 looks for the text "1" as the number 1.
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced" or None
+        Classes that a dict does not name have weight 1.
+    classes : ndarray (n_classes,)
+        All classes, ascending.
+    y : ndarray (m,)
+        The labels.
+    sample_weight : ndarray (m,), optional
+        Weights of the samples.
+    """
+    if isinstance(class_weight, Mapping):
+        unnamed = [label for label in classes if label not in class_weight]
+        if unnamed and len(classes) - len(unnamed) != len(class_weight):
+            raise ValueError(f"The classes, {np.array(unnamed).tolist()}, are not in class_weight")
+        of_class = np.array([class_weight.get(label, 1.0) for label in classes], np.float64)
+    else:
+        classes = np.unique(y)
+        of_class = compute_class_weight(
+            class_weight, classes=classes, y=y, sample_weight=sample_weight
+        )
+    weights: Array = of_class[np.searchsorted(classes, y)]
+    return weights
 
 
 def check_weights(name: str, weights: dict[Any, Any]) -> None:

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from ..losses import Loss
 from ..network import MLP
+from ..sklearn.class_weights import label_weights
 from ..support.text import quoted
 from .base import BaseTabular
 from .metrics import CLASSIFICATION, Metric, metric_of
@@ -183,7 +183,7 @@ batch_size, epochs, encoding : optional
     def _weighted(self, targets: Array, weights: Array | None) -> Array | None:
         if self.class_weight is None:
             return weights
-        of_class = compute_sample_weight(self.class_weight, self.classes_[targets])
+        of_class = label_weights(self.class_weight, self.classes_, self.classes_[targets])
         wrong = np.flatnonzero(~(np.isfinite(of_class) & (of_class > 0)))
         if len(wrong):
             row = wrong[0]

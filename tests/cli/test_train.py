@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -346,15 +346,16 @@ def test_a_wrong_value_in_a_file_of_parameters_is_an_error_that_names_it(
     assert f"fastmlp train: error: {config}: {message}" in err
 
 
+@pytest.mark.parametrize(("labels", "weighted"), [("03", 3), (("00", "03"), "03")])
 def test_class_weights_in_a_file_are_by_the_text_of_the_label(
-    fastmlp_command: Command, tmp_path: Path, model: Path
+    fastmlp_command: Command, tmp_path: Path, model: Path, labels: Sequence[str], weighted: Any
 ) -> None:
     table, config = tmp_path / "t.csv", tmp_path / "c.toml"
-    table.write_text("a,y\n" + "".join(f"{i % 7},{3 * (i % 7 > 4)}\n" for i in range(100)))
-    config.write_text("class_weight = {3 = 2.5}")
+    table.write_text("a,y\n" + "".join(f"{i % 7},{labels[i % 7 > 4]}\n" for i in range(100)))
+    config.write_text(f"class_weight = {{{weighted} = 2.5}}")
     basis = ("train", table, "--label", "y", "--save", model, "--epochs", 1, "--quality", "fast")
     assert fastmlp_command(*basis, "--config", config).code == 0
-    assert tabular.load(model).class_weight == {3: 2.5}
+    assert tabular.load(model).class_weight == {weighted: 2.5}
 
 
 def test_a_learning_rate_with_which_outputs_are_not_finite_is_divergence(classify: Command) -> None:

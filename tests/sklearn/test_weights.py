@@ -234,3 +234,16 @@ def test_class_weights_of_columns_that_a_call_lacks(iris):
     model.partial_fit(X[rows], y[rows], classes=classes)
     expected = MLPClassifier(random_state=0).partial_fit(X[rows], y[rows], classes=classes)
     assert same(model, expected)
+
+
+@pytest.mark.parametrize(
+    "labels", [["0", "1"], ["01", "1"], ["1", "b"], np.array(["2023", "2024"], "datetime64[Y]")]
+)
+def test_class_weights_name_labels_as_they_are(iris, labels):
+    """Text of digits is no number, nor is a date."""
+    X, codes = iris[0][:100], np.arange(100) // 50
+    labels = np.array(labels)
+    options = {"max_iter": 3, "random_state": 0}
+    model = MLPClassifier(class_weight=dict(zip(labels, (1.0, 5.0), strict=True)), **options)
+    expected = MLPClassifier(class_weight={0: 1.0, 1: 5.0}, **options).fit(X, codes)
+    assert same(model.fit(X, labels[codes]), expected)

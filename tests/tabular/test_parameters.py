@@ -29,6 +29,7 @@ def saved_and_loaded(model, folder):
         (CODES, {0: 1, 1: 2.5}),
         (CODES == 1, {False: 1.0, True: 3.0}),
         (np.array(["no", "yes"])[CODES], {"no": 1, "yes": 2}),
+        (np.array(["0", "01"])[CODES], {"0": 1, "01": 2}),
         (np.array(["tuple", "dict"])[CODES], {"tuple": 1, "dict": 2}),
         (CODES.astype(float), {0.0: np.float64(1.5), np.float64(1.0): 2}),
         (CODES, "balanced"),
