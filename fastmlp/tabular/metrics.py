@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from inspect import signature
 from typing import Any, NamedTuple
 
@@ -44,6 +45,11 @@ class Metric(NamedTuple):
 def error(y: Array, p: Array, weights: Array | None) -> float:
     """Return the share of wrong classes."""
     return float(np.average(p.argmax(axis=1) != y, weights=weights))
+
+
+def accuracy(y: Array, p: Array, weights: Array | None) -> float:
+    """Return the share of right classes."""
+    return 1 - error(y, p, weights)
 
 
 def log_loss(y: Array, p: Array, weights: Array | None) -> float:
@@ -117,7 +123,7 @@ def r2(y: Array, h: Array, weights: Array | None) -> float:
 CLASSIFICATION = {
     "log_loss": Metric("log_loss", log_loss),
     "error": Metric("error", error),
-    "accuracy": Metric("accuracy", lambda y, p, w: 1 - error(y, p, w), True),
+    "accuracy": Metric("accuracy", accuracy, True),
     "balanced_accuracy": Metric("balanced_accuracy", balanced_accuracy, True),
     "auc": Metric("auc", auc, True),
     "f1": Metric("f1", f1, True),
@@ -160,6 +166,24 @@ class _Values(RegressorMixin, _Outputs):  # type: ignore[misc]
     pass
 
 
+@dataclass(frozen=True)
+class _ByScorer:
+    """What a scorer of scikit-learn measures; a model with it can be pickled if the scorer can."""
+
+    scorer: Callable[..., Any]
+    classes: Array | None  # the labels that a scorer sees in place of their numbers
+
+    def __call__(self, y: Array, outputs: Array, weights: Array | None) -> float:
+        if self.classes is None:
+            estimator: _Outputs = _Values(outputs)
+        else:
+            estimator, y = _Probabilities(outputs, self.classes), self.classes[y]
+        options = {}
+        if weights is not None and accepts_sample_weight(self.scorer):
+            options["sample_weight"] = weights
+        return float(self.scorer(estimator, np.zeros((len(y), 1)), y, **options))
+
+
 def metric_of(metric: object, table: dict[str, Metric], classes: Array | None) -> Metric:
     """Return a metric by its name, or that of a scorer.
 
@@ -186,14 +210,4 @@ def metric_of(metric: object, table: dict[str, Metric], classes: Array | None) -
     except ValueError:  # a function in C has no signature
         pass
 
-    def measure(y: Array, outputs: Array, weights: Array | None) -> float:
-        if classes is None:
-            estimator: _Outputs = _Values(outputs)
-        else:
-            estimator, y = _Probabilities(outputs, classes), classes[y]
-        options = {}
-        if weights is not None and accepts_sample_weight(scorer):
-            options["sample_weight"] = weights
-        return float(scorer(estimator, np.zeros((len(y), 1)), y, **options))
-
-    return Metric(str(scorer), measure, greater_is_better=True)
+    return Metric(str(scorer), _ByScorer(scorer, classes), greater_is_better=True)

@@ -1,11 +1,13 @@
 """Metrics against scikit-learn's."""
 
 import inspect
+import pickle
 
 import numpy as np
 import pytest
 from sklearn import metrics as oracle
 
+from fastmlp.tabular import TabularClassifier
 from fastmlp.tabular.metrics import CLASSIFICATION, REGRESSION, metric_of
 
 rng = np.random.default_rng(0)
@@ -119,3 +121,13 @@ def test_a_function_without_a_signature_is_taken():
     with pytest.raises(ValueError, match="no signature"):
         inspect.signature(max)
     assert metric_of(max, REGRESSION, None).greater_is_better
+
+
+@pytest.mark.parametrize("metric", [*CLASSIFICATION, oracle.get_scorer("neg_log_loss")], ids=str)
+def test_a_model_chosen_by_any_metric_can_be_pickled(metric):
+    options = {"quality": "fast", "epochs": 1, "random_state": 0, "n_threads": 1}
+    model = TabularClassifier(metric=metric, **options).fit(P2[:, :1], Y2)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict_proba(P2[:, :1]), model.predict_proba(P2[:, :1]))
+    found, expected = (one.metric_.measure(Y2, P2, None) for one in (again, model))
+    assert found == expected
