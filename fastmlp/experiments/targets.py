@@ -137,8 +137,8 @@ def inferred(column: pd.Series) -> tuple[str, str]:
 def as_classes(column: pd.Series) -> Array:
     """Return the labels of a column without missing cells: booleans, integers or text."""
     dtype = column.dtype
-    if dtype == np.bool_:
-        labels: Array = column.to_numpy()
+    if pd.api.types.infer_dtype(column) == "boolean":  # perhaps as objects, beside missing cells
+        labels: Array = column.to_numpy(np.bool_)
         return labels
     if pd.api.types.is_integer_dtype(dtype) and not isinstance(dtype, pd.CategoricalDtype):
         whole: Array = column.to_numpy(np.uint64 if str(dtype).lower() == "uint64" else np.int64)
