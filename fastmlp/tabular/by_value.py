@@ -18,8 +18,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..network import MLP
-from .frames import Kind, dates, factorized, numbers
-from .levels import known_codes
+from .frames import Kind, dates, factorized, is_truth, numbers
+from .levels import known_codes, text
 from .parameters import restored
 
 __all__ = ["ByValue", "rows_of", "typed"]
@@ -144,7 +144,10 @@ def typed(table: pd.DataFrame, kinds: Mapping[str, Kind]) -> pd.DataFrame:
             columns[name] = dates(column).to_numpy()
         elif column.dtype == object or column.dtype == "str":
             codes, cells = factorized(column)
-            columns[name] = pd.Categorical.from_codes(codes, pd.Index(cells, dtype=object))
+            # True as text, which is the same level: a Categorical cannot have it beside 1
+            names = [text(cell) if is_truth(cell) else cell for cell in cells]
+            places, levels = pd.factorize(pd.Index(names, dtype=object))
+            columns[name] = pd.Categorical.from_codes(np.append(places, -1)[codes], levels)
         else:
             columns[name] = column.array
     return pd.DataFrame(columns, index=table.index)

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from ..support import checks
 from .by_value import ByValue
 from .columns import Codes, TableEncoder
-from .frames import Kind, dates, missing_in, numbers, series_of, without_arrow
+from .frames import Kind, dates, factorized, missing_in, numbers, series_of, without_arrow
 from .levels import text
 from .metrics import Metric
 from .targets import target_column
@@ -172,7 +172,9 @@ def dependence_grid(kind: Kind, column: pd.Series, n_points: int) -> list[Any]:
     """
     present = without_arrow(column[~missing_in(f"column {column.name!r}", column)])
     if kind == "category":
-        levels = list(present.astype(object).value_counts().index[:n_points])
+        codes, cells = factorized(present.astype(object))
+        order = np.argsort(-np.bincount(codes, minlength=len(cells)), kind="stable")
+        levels = [cells[code] for code in order[:n_points]]
         if isinstance(present.dtype, pd.CategoricalDtype) and present.dtype.ordered:
             return sorted(levels, key=list(present.dtype.categories).index)
         try:

@@ -7,8 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fastmlp.tabular import TabularClassifier
+from fastmlp.tabular.by_value import typed
 from fastmlp.tabular.columns import TableEncoder
 from fastmlp.tabular.frames import kind_of
+from fastmlp.tabular.insight import dependence_grid
+from fastmlp.tabular.levels import known_codes, texts
 
 pa = pytest.importorskip("pyarrow")
 
@@ -53,3 +57,31 @@ def test_a_single_date_tells_where_it_is_missing(dtype):
 def test_a_single_date_in_every_row_is_not_used():
     dropped = TableEncoder.learn(pd.DataFrame({"day": [DAY] * 3})).dropped
     assert dropped == {"day": "it has the same value in every row"}
+
+
+MIXED = [[1, "x", True, 2.5, None], [True, 1, "True", "1", 0], [np.True_, False, 1, 0.0]]
+
+
+@pytest.mark.parametrize("cells", MIXED)
+def test_a_typed_column_has_the_levels_of_its_cells(cells):
+    """pandas takes True and 1 for equal."""
+    column = pd.Series(cells, dtype=object, name="c")
+    stored = typed(column.to_frame(), {"c": "category"})["c"]
+    levels = texts(column)[1]
+    assert texts(stored)[1] == levels
+    for known in (levels, levels[::-1]):
+        expected = known_codes(column, tuple(known))
+        np.testing.assert_array_equal(known_codes(stored, tuple(known)), expected)
+
+
+def test_truth_values_beside_numbers_are_levels_of_a_column_of_per():
+    table = pd.DataFrame({"c": [1, "x", True] * 50, "x": np.arange(150) % 7})
+    options = {"quality": "fast", "epochs": 1, "n_members": 1, "random_state": 0}
+    model = TabularClassifier(per="c", **options).fit(table, table["x"] > 3)
+    assert set(model.by_value_.models) == {"1", "x", "True"}
+    assert model.partial_dependence(table, "c")["c"].tolist() == [1, True, "x"]
+
+
+def test_dependence_has_truth_values_beside_numbers():
+    column = pd.Series([True, 1, 1, "x", None], dtype=object)
+    assert list(map(repr, dependence_grid("category", column, 9))) == ["1", "True", "'x'"]
