@@ -65,6 +65,12 @@ def _as_sklearn(convert: Any) -> Any:
                 f"skl2onnx converts networks of one value only, and this one has "
                 f"{own.n_outputs_}; use fastmlp.export.to_onnx for the network"
             )
+        if isinstance(own, RegressorMixin) and own.out_activation_ != "identity":
+            raise ValueError(  # it does not know scikit-learn's exponential output either
+                f"skl2onnx converts regressors with the output activation 'identity' only, and the "
+                f"loss of this one, {own.network_.loss!r}, has {own.out_activation_!r}; use "
+                f"fastmlp.export.to_onnx for the network"
+            )
         operator.raw_operator = to_sklearn(own.network_)
         try:
             convert(scope, operator, container)

@@ -64,6 +64,16 @@ def test_a_regressor_of_several_values_is_refused(rng: np.random.Generator, n_ou
         run(*regression(rng, n_outputs))
 
 
+@pytest.mark.parametrize("loss", ["poisson", "gamma"])
+def test_a_regressor_with_an_exponential_output_is_refused(
+    rng: np.random.Generator, loss: str
+) -> None:
+    X = rng.normal(size=(40, 3)).astype(np.float32)
+    estimator = MLPRegressor(loss=loss, max_iter=2, random_state=0).fit(X, np.exp(X[:, 0]))
+    with pytest.raises(ValueError, match=rf"(?i)the loss of this one, {loss}.*has 'exp'; use fast"):
+        run(make_pipeline(estimator), X)
+
+
 def test_a_classifier_has_the_options_of_scikit_learn_s(rng: np.random.Generator) -> None:
     X = rng.normal(size=(40, 3)).astype(np.float32)
     net = MLPClassifier((4,), max_iter=2, random_state=0).fit(X, rng.integers(3, 5, 40))
