@@ -15,7 +15,7 @@ from ..model.state import Array
 from ..network import MLP
 from ..support import checks
 from ..support.extras import imported
-from ..support.labels import label_array
+from ..support.labels import label_array, names_of
 from ..support.text import shown
 from .building import Dense, ImportedLayer, as_floats, build_network
 from .inference import InferenceLayer, inference_layers, metadata_of, require_mlp
@@ -195,7 +195,7 @@ def from_sklearn(estimator: Any) -> MLP:
     if classes is not None:
         several = isinstance(classes, list)  # of several columns
         net.metadata["classes"] = (
-            [one.tolist() for one in classes] if several else np.asarray(classes).tolist()
+            [names_of(one) for one in classes] if several else names_of(np.asarray(classes))
         )
     columns = getattr(estimator, "feature_names_in_", None)
     if columns is not None:

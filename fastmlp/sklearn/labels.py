@@ -25,6 +25,7 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from ..activations import Softmax
 from ..losses import CrossEntropy, Loss
+from ..support.labels import names_of
 from ..support.text import quoted
 
 __all__ = ["Classes", "Labels"]
@@ -154,9 +155,8 @@ class Labels:
     @property
     def names(self) -> list[Any]:
         """The classes as a list for JSON; a list for each column if multioutput."""
-        if isinstance(self.classes, list):
-            return [one.tolist() for one in self.classes]
-        return self.classes.tolist()  # type: ignore[no-any-return]
+        named = [names_of(one) for one in self.columns]
+        return named if isinstance(self.classes, list) else named[0]
 
     @property
     def groups(self) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["class_labels", "class_names", "group_labels", "label_array"]
+__all__ = ["class_labels", "class_names", "group_labels", "label_array", "names_of"]
 
 
 def label_array(labels: object) -> NDArray[Any] | None:
@@ -34,6 +34,19 @@ def label_array(labels: object) -> NDArray[Any] | None:
                 return np.array(labels, dtype)
         return None
     return np.array(labels, np.float64) if types == {float} else None
+
+
+def names_of(classes: NDArray[Any]) -> list[Any]:
+    """Return classes as a list of JSON's values, which `label_array` makes an array again.
+
+    JSON has neither dates nor time differences; they become text.
+    """
+    if classes.dtype.kind in "mM":
+        return [str(label) for label in classes]
+    if classes.dtype.kind == "f":
+        classes = classes.astype(np.float64)  # Python's float
+    names: list[Any] = classes.tolist()
+    return names
 
 
 def class_names(labels: object, n_classes: int) -> list[Any] | None:

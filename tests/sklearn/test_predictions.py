@@ -204,6 +204,13 @@ LABELS = {
     "numbers": (lambda y: 10 * y, [0, 10, 20]),
     "large numbers": (lambda y: np.uint64(2**63) + (y > 0).astype("u8"), [2**63, 2**63 + 1]),
     "reals": (lambda y: y.astype("f4"), [0.0, 1.0, 2.0]),
+    "longdouble": (lambda y: y.astype(np.longdouble), [0.0, 1.0, 2.0]),
+    "dates": (lambda y: np.datetime64("2024-02-29") + (y > 1), ["2024-02-29", "2024-03-01"]),
+    "nanoseconds": (
+        lambda y: np.datetime64("2024-01-01", "ns") + (y > 1),
+        ["2024-01-01T00:00:00.000000000", "2024-01-01T00:00:00.000000001"],
+    ),
+    "time differences": (lambda y: y.astype("m8[D]"), ["0 days", "1 days", "2 days"]),
     "one class": (lambda y: np.full(len(y), "only"), ["only"]),
     "labels": (lambda y: np.column_stack([y > 0, y > 1]), [0, 1]),
     "columns": (lambda y: np.column_stack([y, y + 5]), [[0, 1, 2], [5, 6, 7]]),
