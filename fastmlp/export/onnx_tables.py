@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..support.labels import class_labels
+from ..support.labels import class_labels, names_of
 from ..tabular.classifier import LEAST_PROBABILITY, TabularClassifier
 from ..tabular.columns import LARGEST, Category, Number, TableEncoder
 from ..tabular.digest import table_digest
@@ -70,7 +70,7 @@ def table_model(onnx: Any, given: Any, dtype: np.dtype[Any]) -> Any:
         "quantization": f"8-bit integers; {given.summary()}" if is_quantized else None,
     }
     if isinstance(model, TabularClassifier):
-        classes = model.classes_.tolist()
+        classes = names_of(model.classes_)
         labels = class_labels(classes, len(classes))
         own["classes"] = [str(one) for one in classes] if labels is None else classes
         described = add_probabilities(outer, model, labels, h)

@@ -328,8 +328,13 @@ def best_temperature(p: Array, targets: Array, weights: Array | None) -> float:
 
 
 def _plain(classes: Array) -> Array:
-    """Return the labels, dates and time differences as the whole numbers that NumPy stores."""
-    return classes.view(np.int64) if classes.dtype.kind in "mM" else classes
+    """Return labels of which JSON has the types.
+
+    Dates and time differences are the whole numbers that NumPy stores.
+    """
+    if classes.dtype.kind in "mM":
+        return classes.view(np.int64)
+    return classes.astype(np.float64) if classes.dtype.kind == "f" else classes
 
 
 def tempered(p: Array, temperature: float) -> Array:

@@ -111,6 +111,17 @@ def test_dates_and_values_that_float32_cannot_hold_are_refused(tables, path):
     assert not path.exists()
 
 
+@pytest.mark.parametrize("dtype", ["M8[D]", "M8[ns]", "m8[h]", "longdouble"])
+def test_labels_that_onnx_has_no_type_of_are_texts_or_float64(dtype, path, rng):
+    table = pd.DataFrame({"x": rng.normal(size=40)})
+    labels = (table["x"] > 0).to_numpy().astype(int).astype(dtype)
+    model = TabularClassifier(quality="fast", epochs=2, random_state=0).fit(table, labels)
+    to_onnx(model, path)
+    predicted = model.predict(table)
+    texts = [str(one) for one in predicted] if predicted.dtype.kind in "mM" else predicted
+    np.testing.assert_array_equal(outputs(path, table)["label"], texts)
+
+
 def test_no_rows_give_no_outputs(of_table, path):
     model, (table, _) = of_table
     to_onnx(model, path)
