@@ -18,7 +18,7 @@ from ..support import checks
 from ..support.text import some_of
 from ..support.user_warnings import warn_user
 from .by_value import ByValue
-from .columns import ENCODINGS, ISO_DATES, Codes, NoColumnError, TableEncoder
+from .columns import ENCODINGS, ISO_DATES, NoColumnError, TableEncoder
 from .fitting_by_value import check_per, fit_by_value
 from .folds import validation_rows
 from .given import Given
