@@ -100,7 +100,7 @@ def arguments_of(case):
     elif case == "local divergence":
         options.update(local_steps=4)
         if wrong:
-            options["sample_weight"] = np.full(60, 1e38)
+            X = np.full(X.shape, 1e38)
     elif case == "unknown option" and wrong:
         options["batch_sums"] = None
     elif case == "other batch size" and wrong:
@@ -142,7 +142,7 @@ def arguments_of(case):
     elif case == "divergence":
         options.update(optimizer=fastmlp.GradientDescent(1e30), l2=1.0)
     elif case == "divergence on one rank" and wrong:
-        options["sample_weight"] = np.full(60, 1e38)
+        X = np.full(X.shape, 1e38)
     elif case in ("callback fails", "interrupt", "drift", "callback stops"):
         acts = [fail, interrupt, drift, lambda net: True]
         names = ["callback fails", "interrupt", "drift", "callback stops"]
