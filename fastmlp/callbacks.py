@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
 from typing import Any, TypeAlias
@@ -342,8 +343,9 @@ def require_own(callbacks: Sequence[Sequence[Callback]]) -> None:
                     )
 
 
-def claim(callbacks: Sequence[Callback], net: Network) -> None:
-    """Take callbacks that remember what they have seen for a fit, until `release`.
+@contextmanager
+def claimed(callbacks: Sequence[Callback], net: Network) -> Iterator[None]:
+    """Keep callbacks that remember what they have seen from fits of other networks meanwhile.
 
     Parameters
     ----------
@@ -357,32 +359,21 @@ def claim(callbacks: Sequence[Callback], net: Network) -> None:
     RuntimeError
         If one of them is in a fit of another network, which has not ended.
     """
-    for callback in callbacks:
-        if not callback._of_one_network:
-            continue
-        other: Network = IN_TRAINING.setdefault(id(callback), net)
-        if other is not net and other.state.training_lock.held:
-            release(callbacks, net)
-            raise RuntimeError(
-                f"this {type(callback).__name__} is in a fit of another network, which has not "
-                f"ended, and remembers what it has seen: make one for each"
-            )
-        IN_TRAINING[id(callback)] = net  # Ctrl-C may have kept a fit from releasing it
-
-
-def release(callbacks: Sequence[Callback], net: Network) -> None:
-    """Give back the callbacks of a fit that has ended.
-
-    Parameters
-    ----------
-    callbacks : sequence of Callback
-        The callbacks of the fit.
-    net : MLP
-        The network that was trained.
-    """
-    for callback in callbacks:
-        if IN_TRAINING.get(id(callback)) is net:
-            del IN_TRAINING[id(callback)]
+    own = [callback for callback in callbacks if callback._of_one_network]
+    try:
+        for callback in own:
+            other: Network = IN_TRAINING.setdefault(id(callback), net)
+            if other is not net and other.state.training_lock.held:
+                raise RuntimeError(
+                    f"this {type(callback).__name__} is in a fit of another network, which has "
+                    f"not ended, and remembers what it has seen: make one for each"
+                )
+            IN_TRAINING[id(callback)] = net  # Ctrl-C may have kept a fit from removing it
+        yield
+    finally:
+        for callback in own:
+            if IN_TRAINING.get(id(callback)) is net:
+                del IN_TRAINING[id(callback)]
 
 
 def _early_stopping(wanted: bool | int | EarlyStopping | None) -> list[EarlyStopping]:

@@ -129,8 +129,9 @@ class Ranks:
         overlap = any(self.gather(here.size < self.size))
         here.Free()
         if compression is None:
-            self._comms_of_sums = (self._comm.Dup(),)
-            begin: Callable[[Any], Sum] = partial(ExactSum, self._mpi, *self._comms_of_sums)
+            comm = self._comm.Dup()
+            self._comms_of_sums = (comm,)
+            begin: Callable[[Any], Sum] = partial(ExactSum, self._mpi, comm)
         else:
             self._comms_of_sums = self._comm.Dup(), self._comm.Dup()
             begin = partial(CompressedSum, self._comms_of_sums)

@@ -16,7 +16,7 @@ from .bfloat16 import rounded, widened
 __all__ = ["CompressedSum", "ExactSum", "GradientSum", "Sum", "average"]
 
 INTERVAL = 0.0005  # seconds between two calls of the MPI library while a rank computes
-UNDER_WAY = 4  # sums at a time
+MOST_UNDER_WAY = 4  # sums at a time
 Numbers = NDArray[np.floating[Any]]
 
 
@@ -188,7 +188,7 @@ class GradientSum:
 
     def _advance(self, wait: bool) -> None:
         """Let sums go on; with `wait` until the first of them is there."""
-        while self._waiting and len(self._begun) < UNDER_WAY:
+        while self._waiting and len(self._begun) < MOST_UNDER_WAY:
             self._begun.append(self._begin(self._waiting.popleft()))
         for place, one in enumerate(self._begun):
             if not one.sent(wait and place == 0):

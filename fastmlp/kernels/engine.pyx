@@ -164,8 +164,8 @@ cdef class Engine(OptimizerState):
             j.dropout = &dropout_factors[0]
         return 0
 
-    cdef int set_options(self, job* j, options, n_batches) except -1:
-        """What is the same in all steps, and where the sums of so many batches go."""
+    cdef int set_options(self, job* j, options, Py_ssize_t n_batches) except -1:
+        """Set what is the same in all steps, and where sums of n_batches batches are written."""
         cdef double[:, ::1] batch_sums
         j.rule = &self.rule
         j.smoothing = options.label_smoothing
@@ -182,7 +182,7 @@ cdef class Engine(OptimizerState):
         return 0
 
     cdef int lend_state(self, job* j, double ema) except -1:
-        """The parameters and the optimizer's state, which the job changes in place."""
+        """Point the job to the parameters and the optimizer's state, which it changes in place."""
         j.net.parameters = <real*>self.current.numbers.data
         j.net.normalization.statistics = j.net.parameters + self.n_numbers
         if ema > 0:

@@ -377,9 +377,9 @@ cdef class Parameters:
         self.end_writing()
 
     cdef int go_on_averaging(self, bint wanted) except -1:
-        """Begin the average anew, or drop it, where a callback of a fit has changed which there is.
+        """Begin the average if a fit wants one and there is none; drop one that it does not want.
 
-        It does by `set_parameters`, which drops the average, and by `restore`.
+        A callback may have called `set_parameters`, which drops the average, or `restore`.
         """
         if not wanted:
             self.drop_average()

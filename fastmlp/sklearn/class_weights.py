@@ -73,6 +73,11 @@ def label_weights(
         The labels.
     sample_weight : ndarray (m,), optional
         Weights of the samples.
+
+    Raises
+    ------
+    ValueError
+        If a dict names labels that are not classes, and some classes are not in it.
     """
     if isinstance(class_weight, Mapping):
         unnamed = [label for label in classes if label not in class_weight]

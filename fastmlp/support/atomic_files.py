@@ -162,7 +162,7 @@ def _created(part: str, path: str) -> BinaryIO:
 
 
 def _stem(target: str) -> str:
-    """Return with what the names of files that are to become `target` begin."""
+    """Return the beginning of the names of the files that become `target` when they are whole."""
     folder, name = os.path.split(target)
     short = os.fsencode(name)[: LONGEST_NAME - len(f".????????{SUFFIX}")]
     return os.path.join(folder, short.decode(errors="ignore"))
@@ -198,7 +198,7 @@ def _lock(file: BinaryIO) -> None:
     """Hold a lock for as long as the file is written: it ends with the process."""
     if fcntl is not None:
         with suppress(OSError):  # not every file system has locks
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX)  # whoever takes it for a leftover has it
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX)  # waits for who takes it for a leftover
 
 
 def _remove_leftovers(target: str) -> None:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from ..callbacks import Callback, EarlyStopping, release
+from ..callbacks import Callback, EarlyStopping
 from ..history import History, TrainingDiverged
 from ..model.spec import NetworkSpec
 
@@ -87,7 +87,6 @@ def end_callbacks(callbacks: Sequence[Callback], net: Any, history: History) -> 
             callback.on_fit_end(net, history)
         except BaseException as error:
             failures.append(error)
-    release(callbacks, net)
     if failures and ended_by is None:
         raise failures[0]
     for failure in failures:

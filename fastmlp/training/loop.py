@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..callbacks import Callback, claim
+from ..callbacks import Callback, claimed
 from ..data import batches
 from ..data.batches import Batching, Piece, Source, ValidationSource
 from ..data.examples import Examples
@@ -121,17 +121,17 @@ class Run:
 
     def train(self, history: History) -> None:
         """Train all epochs with the callbacks around them, whatever ends it."""
-        claim(self.callbacks, self.net)
-        self.net.history = history
-        try:
-            for callback in self.callbacks:
-                callback.on_fit_begin(self.net, history)
-            history.stopped_by = self.run_epochs(history)
-        except BaseException as error:
-            history.stopped_by = reason_of(error, self.stop)
-            raise
-        finally:
-            end_callbacks(self.callbacks, self.net, history)
+        with claimed(self.callbacks, self.net):
+            self.net.history = history
+            try:
+                for callback in self.callbacks:
+                    callback.on_fit_begin(self.net, history)
+                history.stopped_by = self.run_epochs(history)
+            except BaseException as error:
+                history.stopped_by = reason_of(error, self.stop)
+                raise
+            finally:
+                end_callbacks(self.callbacks, self.net, history)
 
     def run_epochs(self, history: History) -> str:
         """Train epoch after epoch until something ends it, step 7; return what that was."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 import pytest
 
 from fastmlp.distributed.sharing import Sharing
-from fastmlp.distributed.sums import UNDER_WAY, GradientSum
+from fastmlp.distributed.sums import MOST_UNDER_WAY, GradientSum
 
 PROGRAM = Path(__file__).with_name("sums_of_ranks.py")
 
@@ -50,7 +50,7 @@ def test_a_few_sums_at_a_time_are_under_way(monkeypatch):
     sums.start("k")
     sums.finish(8)
     assert SlowSum.under_way == []
-    assert SlowSum.most == UNDER_WAY == 4
+    assert SlowSum.most == MOST_UNDER_WAY == 4
 
 
 @pytest.mark.parametrize(
