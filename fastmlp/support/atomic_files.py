@@ -198,7 +198,8 @@ def _lock(file: BinaryIO) -> None:
     """Hold a lock for as long as the file is written: it ends with the process."""
     if fcntl is not None:
         with suppress(OSError):  # not every file system has locks
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX)  # waits for who takes it for a leftover
+            # waits while another process that takes the file for a leftover holds it
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX)
 
 
 def _remove_leftovers(target: str) -> None:
