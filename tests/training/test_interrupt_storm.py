@@ -5,6 +5,7 @@ The environment variable FASTMLP_FITS is the number of fits that are interrupted
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import signal
@@ -113,6 +114,15 @@ def seconds_of(fit: Callable[[], Any]) -> float:
     started = time.perf_counter()
     fit()
     return time.perf_counter() - started
+
+
+@pytest.fixture(autouse=True)
+def no_callbacks_of_collections():
+    """Python ignores what a callback of the garbage collector raises, such as Hypothesis's."""
+    kept = gc.callbacks[:]
+    gc.callbacks.clear()
+    yield
+    gc.callbacks[:] = kept
 
 
 @pytest.mark.parametrize("kind", KINDS)
